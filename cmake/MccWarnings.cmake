@@ -1,0 +1,18 @@
+# Warnings and sanitizers for the project's own targets.
+option(MCC_WERROR "treat warnings as errors" OFF)
+set(MCC_SANITIZE "" CACHE STRING "sanitizers, for example address,undefined")
+add_library(mcc_flags INTERFACE)
+# -ffp-contract=off: the reference evaluator's arithmetic is defined without FMA (docs/numerics.md).
+target_compile_options(mcc_flags INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wno-sign-conversion -ffp-contract=off)
+if(MCC_WERROR)
+  target_compile_options(mcc_flags INTERFACE -Werror)
+endif()
+if(MCC_SANITIZE)
+  target_compile_options(mcc_flags INTERFACE -fsanitize=${MCC_SANITIZE} -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  target_link_options(mcc_flags INTERFACE -fsanitize=${MCC_SANITIZE})
+  if(MCC_SANITIZE MATCHES "address")
+    target_compile_definitions(mcc_flags INTERFACE MC_ARENA_DEBUG=1)
+  endif()
+endif()
+target_include_directories(mcc_flags INTERFACE $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>)
+target_compile_definitions(mcc_flags INTERFACE _GNU_SOURCE)

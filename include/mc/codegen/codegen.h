@@ -1,0 +1,24 @@
+/* Planned graph to machine code through LLVM's C API. */
+#ifndef MC_CODEGEN_CODEGEN_H
+#define MC_CODEGEN_CODEGEN_H
+#include "mc/plan/plan.h"
+#include "mc/ref/eval.h"
+typedef enum mc_emit { MC_EMIT_OBJ, MC_EMIT_ASM, MC_EMIT_LLVM } mc_emit;
+typedef struct mc_codegen_opts { const mc_target *target; const char *prefix; /* symbol prefix: PREFIX_run */ bool debug; /* -g */ int opt_level; } mc_codegen_opts;
+/* Machine code, assembly or LLVM IR text of the planned graph, appended to out. */
+bool mc_codegen_emit(mc_strbuf *out, const mc_plan *p, const mc_codegen_opts *o, mc_emit what, mc_diag *d);
+/* The C header (docs/abi.md). */
+void mc_codegen_header(mc_strbuf *out, const mc_plan *p, const mc_codegen_opts *o);
+/* Compile in memory and look up the entry; run it on arrays. */
+typedef struct mc_jit mc_jit;
+mc_jit *mc_jit_create(const mc_plan *p, const mc_codegen_opts *o, mc_diag *d);
+/* Load a compiled object (and read what its PREFIX_info symbol says of inputs, outputs, arena). */
+mc_jit *mc_jit_load(const char *path, mc_diag *d);
+void mc_jit_destroy(mc_jit *j);
+int mc_jit_nin(const mc_jit *j); int mc_jit_nout(const mc_jit *j);
+const mc_type *mc_jit_in_type(const mc_jit *j, int i); const mc_type *mc_jit_out_type(const mc_jit *j, int i);
+const char *mc_jit_in_name(const mc_jit *j, int i); const char *mc_jit_out_name(const mc_jit *j, int i);
+int64_t mc_jit_arena_bytes(const mc_jit *j);
+/* in[i] / out[i]: dense arrays; arena: mc_jit_arena_bytes bytes aligned to 64, or NULL: its own. Returns what the entry returned (0: fine). */
+int mc_jit_run(mc_jit *j, const void *const *in, void *const *out, void *arena);
+#endif

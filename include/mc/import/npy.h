@@ -1,0 +1,21 @@
+/* numpy's .npy and .npz (zip, stored or deflated) files. Headers, sizes and counts are checked against the file. */
+#ifndef MC_IMPORT_NPY_H
+#define MC_IMPORT_NPY_H
+#include "mc/ir/types.h"
+#include "mc/support/diag.h"
+typedef struct mc_npy { const char *name; mc_dtype dtype; int rank; int64_t dim[MC_MAX_RANK]; const void *data; size_t size; } mc_npy;  /* C order, little-endian; dim may be 0 */
+/* One array; data in the arena. False after reporting. Fortran order and big-endian are refused by name. */
+bool mc_npy_read(const char *path, mc_npy *out, mc_arena *a, mc_diag *d, mc_loc at);
+bool mc_npy_write(const char *path, const mc_npy *x, mc_diag *d);
+typedef struct mc_npz mc_npz;
+/* An archive; arrays are inflated when asked for. NULL after reporting. */
+mc_npz *mc_npz_open(const char *path, mc_diag *d, mc_loc at);
+void mc_npz_close(mc_npz *z);
+int mc_npz_count(const mc_npz *z);
+const char *mc_npz_name(const mc_npz *z, int i);                /* without ".npy" */
+/* Array by name, whole, in the arena; NULL name: the first. False after reporting. */
+bool mc_npz_read(mc_npz *z, const char *name, mc_npy *out, mc_arena *a, mc_diag *d, mc_loc at);
+bool mc_npz_write(const char *path, const mc_npy *x, int n, mc_diag *d);
+/* From memory, for fuzzing. */
+bool mc_npy_parse(const void *data, size_t size, mc_npy *out, mc_arena *a, mc_diag *d, mc_loc at);
+#endif

@@ -1,0 +1,34 @@
+/* The only rounding code: everything between real numbers and integers, exactly as docs/numerics.md defines it.
+ * The reference evaluator calls these; code generation emits the same steps in the same order. Compiled with -ffp-contract=off. */
+#ifndef MC_SUPPORT_FIXED_H
+#define MC_SUPPORT_FIXED_H
+#include <math.h>
+#include <stdint.h>
+
+/* max with lo first, then min with hi: a NaN becomes lo, infinities saturate; then round to nearest, ties to even. */
+static inline int32_t mc_fx_clamp_rne(float x, float lo, float hi) {
+  x = x > lo ? x : lo;
+  x = x < hi ? x : hi;
+  return (int32_t)rintf(x);
+}
+/* clamp(rne(x) + z) to [qmin, qmax]; the clamp happens before the addition, on fp32, with bounds qmin - z and qmax - z. */
+static inline int32_t mc_fx_quant(float x, int32_t z, int32_t qmin, int32_t qmax) {
+  return mc_fx_clamp_rne(x, (float)(qmin - z), (float)(qmax - z)) + z;
+}
+/* quantize: IEEE division, then mc_fx_quant. */
+static inline int32_t mc_fx_quantize(float x, float scale, int32_t z, int32_t qmin, int32_t qmax) { return mc_fx_quant(x / scale, z, qmin, qmax); }
+static inline float mc_fx_dequantize(int32_t q, float scale, int32_t z) { return (float)(q - z) * scale; }
+/* requantize fp32_rne: fp32(acc) * m, one rounding a step. */
+static inline int32_t mc_fx_requant_fp32(int32_t acc, float m, int32_t z, int32_t qmin, int32_t qmax) { return mc_fx_quant((float)acc * m, z, qmin, qmax); }
+
+/* Integer multiplier of a positive real scale: m = mult * 2^-31 * 2^(31 - shift) ... see docs/numerics.md.
+ * frexp in double: scale = q * 2^e, q in [0.5, 1); mult = round(q * 2^31), when that reaches 2^31 it is halved and e grows.
+ * `shift` is TOSA's: result = (acc * mult + 2^(shift-1)) >> shift with shift = 31 - e. */
+void mc_fx_multiplier(double scale, int32_t *mult, int32_t *shift);
+/* TOSA SINGLE_ROUND / TFLite single rounding; shift in [2, 62]. */
+int32_t mc_fx_requant_single(int32_t acc, int32_t mult, int32_t shift, int32_t z, int32_t qmin, int32_t qmax);
+/* gemmlowp: left shift, saturating rounding doubling high multiply, rounding right shift (TFLite reference kernels). */
+int32_t mc_fx_requant_double(int32_t acc, int32_t mult, int32_t shift, int32_t z, int32_t qmin, int32_t qmax);
+/* bias = rne(b / scale) saturated to i32; *saturated is set when that happened. */
+int32_t mc_fx_bias(float b, float scale, int *saturated);
+#endif

@@ -1,0 +1,29 @@
+/* Targets and instruction sets: data only. */
+#ifndef MC_TARGET_TARGET_H
+#define MC_TARGET_TARGET_H
+#include "mc/support/diag.h"
+#include <stdint.h>
+typedef enum mc_arch { MC_ARCH_x86_64, MC_ARCH_aarch64 } mc_arch;
+/* One bit per feature row of isa.def: MC_ISA_avx2, MC_ISA_avx512vnni, MC_ISA_dotprod ... */
+typedef enum mc_isa_index {
+#define MC_ISA(id, arch, llvm, hwcap, doc) MC_ISA_INDEX_##id,
+#include "mc/target/isa.def"
+  MC_NUM_ISA
+} mc_isa_index;
+#define MC_ISA_BIT(id) (1ull << MC_ISA_INDEX_##id)
+/* A machine level: what -march names. */
+typedef struct mc_target {
+  const char *name;            /* "x86-64", "x86-64-v3", "avx512vnni", "neoverse-n1", ... */
+  mc_arch arch; const char *triple;
+  const char *cpu;             /* LLVM's target-cpu */
+  const char *features;        /* LLVM's target-features */
+  uint64_t isa;                /* MC_ISA_BIT set */
+  int vector_bytes;            /* widest vector: 16, 32, 64 */
+  int align_channels;          /* channel counts that the vectors like */
+  long l1, l2, l3;             /* bytes, typical */
+} mc_target;
+/* arch: "x86_64", "aarch64" or a triple, NULL: the host's; march: "native", a level, a CPU name of targets.def, NULL: the default level of the arch. NULL after reporting what exists. */
+const mc_target *mc_target_find(const char *arch, const char *march, mc_arena *a, mc_diag *d);
+int mc_target_count(void);
+const mc_target *mc_target_at(int i);
+#endif
