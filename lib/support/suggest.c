@@ -1,0 +1,37 @@
+#include "mc/support/suggest.h"
+#include <stdbool.h>
+#include <string.h>
+
+enum { MAX_WORD = 63 };
+
+static bool same(char a, char b) { return a == b || ((a == '-' || a == '_') && (b == '-' || b == '_')); }
+
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+size_t mc_edit_distance(const char *a, const char *b) {
+  size_t na = strlen(a), nb = strlen(b);
+  if (na > MAX_WORD || nb > MAX_WORD) return MAX_WORD;
+  size_t d[3][MAX_WORD + 1]; /* rows i - 2, i - 1, i of the table, used in turn */
+  for (size_t j = 0; j <= nb; j++) d[0][j] = j;
+  for (size_t i = 1; i <= na; i++) {
+    size_t *now = d[i % 3], *up = d[(i + 2) % 3], *up2 = d[(i + 1) % 3];
+    now[0] = i;
+    for (size_t j = 1; j <= nb; j++) {
+      now[j] = least(least(up[j], now[j - 1]) + 1, up[j - 1] + !same(a[i - 1], b[j - 1]));
+      if (i > 1 && j > 1 && same(a[i - 1], b[j - 2]) && same(a[i - 2], b[j - 1])) now[j] = least(now[j], up2[j - 2] + 1);
+    }
+  }
+  return d[na % 3][nb];
+}
+
+const char *mc_suggest_better(const char *word, const char *best, const char *name) {
+  size_t n = strlen(name), d = mc_edit_distance(word, name), bound = n / 3 ? n / 3 : 1;
+  if (d > bound || n <= d) return best;
+  return best && mc_edit_distance(word, best) <= d ? best : name;
+}
+
+const char *mc_suggest(const char *word, const char *const *names) {
+  const char *best = NULL;
+  for (; *names; names++) best = mc_suggest_better(word, best, *names);
+  return best;
+}
