@@ -95,6 +95,7 @@ int64_t mc_tensor_elems(const mc_tensor *t);
 mc_graph *mc_graph_create(mc_module *m, const char *name, mc_loc loc);        /* appended to m->graphs */
 mc_value *mc_graph_add_input(mc_graph *g, const char *name, const mc_type *t, mc_loc loc);
 mc_graph *mc_module_graph(const mc_module *m, const char *name);              /* NULL name: the first (main) graph */
+mc_graph *mc_region_create(mc_node *parent);                                  /* the empty region of an inserted group node */
 int mc_graph_nout(const mc_graph *g);                                         /* operands of its return */
 mc_value *mc_graph_out(const mc_graph *g, int i);
 /* Iteration that survives removal of `n`: MC_FOR_NODES(n, g) { ... } ; regions are not entered. */
@@ -111,7 +112,7 @@ void mc_node_move(mc_graph *g, mc_node *before, mc_node *n);
 /* Take out and drop the uses of its operands; its results must be unused. */
 void mc_node_remove(mc_node *n);
 void mc_node_set_in(mc_node *n, int slot, mc_value *v);
-void mc_node_set_nin(mc_node *n, mc_value *const *in, int nin);               /* replace all operands */
+void mc_node_set_nin(mc_node *n, mc_value *const *in, int nin);               /* replace all operands; more than before only once n is inserted */
 /* All uses of `from` become uses of `to`; `to` inherits name, source name and range where it has none. */
 void mc_value_replace(mc_value *from, mc_value *to);
 int mc_value_nuses(const mc_value *v);

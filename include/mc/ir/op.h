@@ -9,9 +9,9 @@ typedef enum mc_opcode {
   MC_NUM_OPS
 } mc_opcode;
 
-/* enum mc_rounding { MC_ROUNDING_fp32_rne, ... } and so on: prefix is the enum's id in lower case: mc_rounding_fp32_rne */
+/* mc_e_rounding: mc_rounding_fp32_rne, mc_rounding_single, ... and mc_names_rounding[] */
 #define MC_ENUM(id, doc) typedef enum mc_e_##id {
-#define MC_CASE(id, word, doc) mc_##id##_##word,
+#define MC_CASE(id, c, word, doc) mc_##id##_##c,
 #define MC_ENUM_END(id) mc_##id##_count_ } mc_e_##id; extern const char *const mc_names_##id[mc_##id##_count_ + 1];
 #include "mc/ir/enums.def"
 

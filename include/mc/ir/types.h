@@ -35,6 +35,8 @@ bool mc_type_is_quant(const mc_type *t);
 bool mc_type_same_shape(const mc_type *a, const mc_type *b);
 /* Scale of index c along q.axis (or the tensor's scale). */
 float mc_type_scale(const mc_type *t, int64_t c);
+/* sign and name; names that are not words of the language are quoted: @w0, %"a b" */
+void mc_name_print(mc_strbuf *out, char sign, const char *name);
 /* "u8<0.02:128>[1,32,32,16]" */
 void mc_type_print(mc_strbuf *out, const mc_type *t);
 #endif

@@ -12,7 +12,7 @@ typedef struct mc_arena mc_arena;
 mc_arena *mc_arena_create(void);
 /* Frees the arena and everything in it. NULL is allowed. */
 void mc_arena_destroy(mc_arena *a);
-/* `size` zeroed bytes aligned to 64; size 0 gives a unique pointer. Aborts when memory is out: sizes that come from a
+/* `size` zeroed bytes aligned to 64 when size >= 64, else to 16; size 0 gives a unique pointer. Aborts when memory is out: sizes that come from a
  * file must be checked against the file before they get here. */
 void *mc_arena_alloc(mc_arena *a, size_t size);
 /* A copy of `size` bytes. */
