@@ -1,0 +1,48 @@
+import os
+import lit.formats
+
+config.name = "mcc"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mir", ".test", ".c", ".onnx.txt"]
+config.excludes = ["Inputs", "fuzz", "CMakeLists.txt", "check.h"]
+config.test_source_root = os.path.dirname(__file__)
+config.test_exec_root = os.path.join(config.mcc_obj_root, "test", "run")
+
+src = os.path.dirname(config.test_source_root)
+path = os.pathsep.join([os.path.join(config.mcc_obj_root, "bin"), config.llvm_tools_dir, os.environ["PATH"]])
+config.environment["PATH"] = path
+config.environment["LC_ALL"] = "C"
+for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "HOME"):
+    if name in os.environ:
+        config.environment[name] = os.environ[name]
+
+models = os.environ.get("MC_MODELS", os.path.join(src, "..", "shared", "models"))
+models = os.path.abspath(models)
+if os.path.isfile(os.path.join(models, "INDEX.md")):
+    config.available_features.add("models")  # REQUIRES: models
+config.environment["MC_MODELS"] = models
+
+for tool in ("qemu-aarch64-static", "aarch64-linux-gnu-gcc"):
+    if any(os.access(os.path.join(d, tool), os.X_OK) for d in path.split(os.pathsep)):
+        config.available_features.add(tool)
+if {"qemu-aarch64-static", "aarch64-linux-gnu-gcc"} <= config.available_features:
+    config.available_features.add("aarch64")  # REQUIRES: aarch64: objects can be linked and run
+if config.sanitize:
+    config.available_features.add("sanitize")
+with open("/proc/cpuinfo") as f:
+    flags = f.read()
+for flag in ("avx2", "avx512_vnni", "amx_int8"):
+    if flag in flags:
+        config.available_features.add(flag)
+if os.environ.get("MCC_LONG_TESTS"):
+    config.available_features.add("long")  # REQUIRES: long: minutes instead of seconds
+
+config.substitutions += [
+    ("%models", models),
+    ("%root", src),
+    ("%inputs", os.path.join(config.test_source_root, "Inputs")),
+    ("%unit", os.path.join(config.mcc_obj_root, "test", "unit")),
+    ("%obj", config.mcc_obj_root),
+    ("%python", config.python),
+    ("%cc", config.cc),
+]
