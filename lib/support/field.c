@@ -1,8 +1,8 @@
 /* One walk over a table of fields does everything that attributes and options need. */
 #include "mc/support/field.h"
+#include "mc/support/suggest.h"
 #include <ctype.h>
 #include <errno.h>
-#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -274,34 +274,11 @@ static bool scan_value(scanner *s, mc_fvalue *v) {
 
 /* ---- text to fields ---- */
 
-/* Edits (insert, delete, change) from a to b, for "did you mean". Long names are not worth it. */
-static int distance(const char *a, const char *b) {
-  enum { LONGEST = 32 };
-  size_t n = strlen(a), m = strlen(b);
-  if (n > LONGEST || m > LONGEST) return INT_MAX;
-  int row[LONGEST + 1];
-  for (size_t j = 0; j <= m; j++) row[j] = (int)j;
-  for (size_t i = 1; i <= n; i++) {
-    int diag = row[0];
-    row[0] = (int)i;
-    for (size_t j = 1; j <= m; j++) {
-      int best = diag + (a[i - 1] != b[j - 1]);
-      if (row[j] + 1 < best) best = row[j] + 1;
-      if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-      diag = row[j];
-      row[j] = best;
-    }
-  }
-  return row[m];
-}
-
 static bool unknown_field(const mc_field *f, const report *r, mc_loc loc, const char *name) {
   const char *near = NULL;
-  int best = 3;
   mc_strbuf all = {0};
   for (const mc_field *x = f; x->name; x++) {
-    int k = distance(name, x->name);
-    if (k < best) best = k, near = x->name;
+    near = mc_suggest_better(name, near, x->name);
     mc_sb_printf(&all, "%s%s", x == f ? "" : ", ", x->name);
   }
   if (near) mc_error(r->diag, loc, "%s has no %s '%s'; did you mean '%s'?", r->owner, r->noun, name, near);

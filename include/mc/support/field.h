@@ -29,7 +29,7 @@ const mc_field *mc_field_find(const mc_field *f, const char *name);
 /* A parsed value before its field is known: what the .mir grammar and the pipeline parser produce. */
 typedef struct mc_fvalue {
   enum { MC_V_INT, MC_V_NUM, MC_V_WORD, MC_V_STR, MC_V_LIST, MC_V_SYM } kind;  /* WORD: identifier (also true/false/inf), SYM: @name */
-  int64_t i; double d; const char *s;        /* d is set for INT too */
+  int64_t i; double d; const char *s;        /* d is set for INT too; s: the text of WORD, STR, SYM; of INT and NUM their digits, or NULL */
   const struct mc_fvalue *list; int n;
   mc_loc loc;
 } mc_fvalue;
