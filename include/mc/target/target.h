@@ -1,4 +1,4 @@
-/* Targets and instruction sets: data only. */
+/* Targets and instruction sets: data (isa.def, targets.def), and one question to the machine: what the host has. */
 #ifndef MC_TARGET_TARGET_H
 #define MC_TARGET_TARGET_H
 #include "mc/support/diag.h"
@@ -22,8 +22,15 @@ typedef struct mc_target {
   int align_channels;          /* channel counts that the vectors like */
   long l1, l2, l3;             /* bytes, typical */
 } mc_target;
-/* arch: "x86_64", "aarch64" or a triple, NULL: the host's; march: "native", a level, a CPU name of targets.def, NULL: the default level of the arch. NULL after reporting what exists. */
+/* arch: "x86_64", "aarch64" or an ELF, little-endian triple; NULL: that of the level, or the host's; march: "native", a level, a CPU name of targets.def, NULL: the default level of the arch. NULL after reporting what exists. */
 const mc_target *mc_target_find(const char *arch, const char *march, mc_arena *a, mc_diag *d);
+/* The rows of targets.def, for lists; their `features` hold only what the row adds to the features of its isa set. */
 int mc_target_count(void);
 const mc_target *mc_target_at(int i);
+const char *mc_target_doc(int i);
+/* "x86_64", "aarch64" */
+const char *mc_arch_name(mc_arch a);
+/* The architecture of the machine that this runs on, and MC_ISA_BITs of what its processor and operating system allow (AMX: before asking for permission). */
+mc_arch mc_host_arch(void);
+uint64_t mc_host_isa(void);
 #endif
