@@ -19,11 +19,11 @@ bool mc_write_file(const char *path, const void *data, size_t size, mc_diag *d);
 /* safetensors: 8-byte little-endian header length, JSON header, data. Offsets, counts, sizes and overlaps are checked. */
 typedef struct mc_st_entry { const char *name; const char *dtype_name; int rank; int64_t dim[8]; const void *data; size_t size; } mc_st_entry;
 typedef struct mc_st_file { mc_blob *blob; mc_st_entry *entry; size_t n; const char *meta_json; } mc_st_file;
-/* Open and check; entries sorted by name; data point into the mapping. NULL after reporting. */
+/* Open and check; entries sorted by name; data point into the mapping (copied to the arena when not aligned to its elements). NULL after reporting. */
 mc_st_file *mc_st_open(const char *path, mc_arena *a, mc_diag *d, mc_loc at);
 void mc_st_close(mc_st_file *f);
 const mc_st_entry *mc_st_find(const mc_st_file *f, const char *name);
-/* Write entries in the order given, each aligned to 64 bytes. */
+/* Write entries, wide elements first, otherwise in the order given: aligned to their elements without holes, which the format forbids. */
 bool mc_st_write(const char *path, const mc_st_entry *e, size_t n, mc_diag *d);
 /* In-memory form of mc_st_open, for tests and fuzzers; data is borrowed. */
 mc_st_file *mc_st_parse(const void *data, size_t size, mc_arena *a, mc_diag *d, mc_loc at);
