@@ -28,7 +28,7 @@ static bool open_regular(const char *path, int *fd, size_t *size, mc_diag *d, mc
 
 mc_blob *mc_blob_open(const char *path, mc_diag *d, mc_loc at) {
   int fd;
-  size_t size;
+  size_t size = 0;
   if (!open_regular(path, &fd, &size, d, at)) return NULL;
   void *map = NULL;
   if (size) map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
