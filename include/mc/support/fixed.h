@@ -21,14 +21,16 @@ static inline float mc_fx_dequantize(int32_t q, float scale, int32_t z) { return
 /* requantize fp32_rne: fp32(acc) * m, one rounding a step. */
 static inline int32_t mc_fx_requant_fp32(int32_t acc, float m, int32_t z, int32_t qmin, int32_t qmax) { return mc_fx_quant((float)acc * m, z, qmin, qmax); }
 
-/* Integer multiplier of a positive real scale: m = mult * 2^-31 * 2^(31 - shift) ... see docs/numerics.md.
- * frexp in double: scale = q * 2^e, q in [0.5, 1); mult = round(q * 2^31), when that reaches 2^31 it is halved and e grows.
- * `shift` is TOSA's: result = (acc * mult + 2^(shift-1)) >> shift with shift = 31 - e. */
+/* Integer multiplier of a positive real scale: scale ~ mult * 2^-shift, mult in [2^30, 2^31), shift in [2, 62].
+ * frexp in double: scale = q * 2^e, q in [0.5, 1); mult = round(q * 2^31), when that reaches 2^31 it is halved and e grows; shift = 31 - e (TOSA's; TFLite's is e).
+ * scale < 2^-32: mult = 0. scale >= 2^29: the largest, so that products saturate. */
 void mc_fx_multiplier(double scale, int32_t *mult, int32_t *shift);
 /* TOSA SINGLE_ROUND / TFLite single rounding; shift in [2, 62]. */
 int32_t mc_fx_requant_single(int32_t acc, int32_t mult, int32_t shift, int32_t z, int32_t qmin, int32_t qmax);
 /* gemmlowp: left shift, saturating rounding doubling high multiply, rounding right shift (TFLite reference kernels). */
 int32_t mc_fx_requant_double(int32_t acc, int32_t mult, int32_t shift, int32_t z, int32_t qmin, int32_t qmax);
-/* bias = rne(b / scale) saturated to i32; *saturated is set when that happened. */
+/* rne(x / scale) saturated to [-2^31, 2^31 - 128] (the largest float below 2^31); *saturated: whether that (or NaN) happened. The quantize op to i32 is the same. */
+int32_t mc_fx_quantize_i32(float x, float scale, int *saturated);
+/* bias = rne(b / scale), by mc_fx_quantize_i32. */
 int32_t mc_fx_bias(float b, float scale, int *saturated);
 #endif
