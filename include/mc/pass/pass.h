@@ -68,18 +68,22 @@ void mc_pipeline_print(mc_strbuf *out, const mc_pipeline *p);
 
 typedef struct mc_pass_timing { const mc_pass_info *pass; double seconds; bool changed; } mc_pass_timing;
 typedef struct mc_manager_opts {
-  const char *print_before, *print_after;      /* pass name, or "all"; NULL: none */
+  const char *print_before, *print_after;      /* pass names with ',' between, or "all"; NULL: none */
   bool print_after_change, verify_each, check_numerics;
   const char *check_data;                      /* npz of inputs for check_numerics; NULL: seeded random */
   uint64_t seed;
   int64_t bisect_limit;                        /* run only the first so many passes; < 0: all */
-  const char *reproducer;                      /* on failure write a .mir with a RUN line here */
+  const char *reproducer;                      /* a .mir with a RUN line, written here in front of each pass and removed when all went well: it survives failures and crashes */
   const mc_target *target; const mc_runner *runner;
   mc_strbuf *dump;                             /* where -print-* text goes */
   bool time_passes, stats;
   void (*progress)(void *ctx, const char *what, int64_t done, int64_t total); void *progress_ctx;
 } mc_manager_opts;
-typedef struct mc_manager_report { mc_pass_timing *time; int64_t **stats; int n; } mc_manager_report;   /* one entry per pipeline item, in the arena given */
+typedef struct mc_manager_report {
+  mc_pass_timing *time; int64_t **stats; int n;   /* one entry per pipeline item, in the arena given */
+  int failed;                                     /* the item at which the run ended, or -1 */
+  bool bug;                                       /* it ended because a pass broke a rule (verify-each, check-numerics), not because the input was wrong */
+} mc_manager_report;
 /* Run the pipeline on every graph of m. False after reporting. */
 bool mc_manager_run(mc_module *m, const mc_pipeline *p, const mc_manager_opts *o, mc_manager_report *rep, mc_arena *a, mc_diag *d);
 #endif
