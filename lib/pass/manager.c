@@ -1,0 +1,150 @@
+/* Runs a pipeline: one place for everything that can be watched, checked or counted around a pass. */
+#include "check.h"
+#include "mc/ir/print.h"
+#include "mc/ir/verify.h"
+#include "reproducer.h"
+#include <string.h>
+#include <time.h>
+
+typedef struct run {
+  mc_module *m; const mc_pipeline *p; const mc_manager_opts *o; mc_manager_report *rep; mc_diag *diag;
+  checker check; bool checking;
+  int index;                     /* of the item */
+  const mc_pipeline_item *it;
+  double *bound;                 /* by graph: what a LOSSY pass promised */
+  int ngraphs;
+} run;
+
+static double now_seconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ---- dumps ---- */
+static bool listed(const char *list, const char *name) {
+  if (!list) return false;
+  if (!strcmp(list, "all")) return true;
+  size_t n = strlen(name);
+  for (const char *s = list; *s; s += strcspn(s, ","), s += *s == ',')
+    if (strcspn(s, ",") == n && !memcmp(s, name, n)) return true;
+  return false;
+}
+
+static void dump(const run *r, const char *when) {
+  if (!r->o->dump) return;
+  mc_sb_printf(r->o->dump, "// ---- %s %s (pass %d of %d) ----\n", when, r->it->pass->text, r->index + 1, r->p->n);
+  mc_print_module(r->o->dump, r->m, &(mc_print_opts){ .no_data = true });
+}
+
+static void dump_after(const run *r, bool changed) {
+  bool all = listed(r->o->print_after, r->it->pass->text);
+  if (all || (r->o->print_after_change && changed)) dump(r, "after");
+  else if (r->o->print_after_change && r->o->dump) mc_sb_printf(r->o->dump, "// ---- after %s (pass %d of %d): no change ----\n", r->it->pass->text, r->index + 1, r->p->n);
+}
+
+/* ---- checks ---- */
+static void graph_text(mc_strbuf *out, const mc_module *m) {
+  for (const mc_graph *g = m->graphs; g; g = g->next) mc_print_graph(out, g);
+}
+
+static bool bug(run *r) { return r->rep->bug = true, false; }
+
+static bool verify_after(run *r, const mc_strbuf *before, bool changed) {
+  if (!mc_verify_module(r->m, r->diag)) {
+    mc_error(r->diag, r->it->loc, "the graph is broken after pass '%s'", r->it->pass->text);
+    return bug(r);
+  }
+  if (changed) return true;
+  mc_strbuf after = { 0 };
+  graph_text(&after, r->m);
+  bool same = after.n == before->n && !memcmp(after.s, before->s, after.n);
+  mc_sb_free(&after);
+  if (same) return true;
+  mc_error(r->diag, r->it->loc, "pass '%s' changed the graph and said that it did not", r->it->pass->text);
+  return bug(r);
+}
+
+static bool check_after(run *r, bool changed) {
+  if (!r->checking || !changed) return true;
+  return check_pass(&r->check, r->m, r->it, r->bound, r->diag) || bug(r);
+}
+
+/* ---- one pass ---- */
+static bool run_on_graph(run *r, mc_graph *g, int k, bool *changed) {
+  mc_pass_context cx = { .module = r->m, .graph = g, .scratch = mc_arena_create(), .diag = r->diag, .loc = r->it->loc, .target = r->o->target, .runner = r->o->runner,
+                         .stats = r->rep->stats[r->index], .progress = r->o->progress, .progress_ctx = r->o->progress_ctx };
+  bool ch = false;
+  unsigned errors = r->diag->errors;
+  bool ok = r->it->pass->run(&cx, r->it->opts, &ch);
+  if (!ok && r->diag->errors == errors) mc_error(r->diag, r->it->loc, "pass '%s' failed on @%s without saying why", r->it->pass->text, g->name);
+  mc_arena_destroy(cx.scratch);
+  r->bound[k] = cx.bound;
+  *changed |= ch;
+  return ok;
+}
+
+static bool run_on_graphs(run *r, bool *changed) {
+  int k = 0;
+  double start = now_seconds();
+  for (mc_graph *g = r->m->graphs; g; g = g->next, k++)
+    if (!run_on_graph(r, g, k, changed)) return false;
+  r->rep->time[r->index] = (mc_pass_timing){ r->it->pass, now_seconds() - start, *changed };
+  return true;
+}
+
+static bool run_item(run *r) {
+  mc_strbuf before = { 0 };
+  bool changed = false;
+  if (r->o->reproducer && !reproducer_write(r->o->reproducer, r->m, r->it, r->o, r->diag)) return false;
+  if (listed(r->o->print_before, r->it->pass->text)) dump(r, "before");
+  if (r->o->verify_each) graph_text(&before, r->m);
+  bool ok = run_on_graphs(r, &changed);
+  if (ok) dump_after(r, changed);
+  ok = ok && (!r->o->verify_each || verify_after(r, &before, changed)) && check_after(r, changed);
+  mc_sb_free(&before);
+  return ok;
+}
+
+/* ---- the pipeline ---- */
+static bool skipped(const run *r) {
+  if (r->o->bisect_limit < 0) return false;
+  bool skip = r->index >= r->o->bisect_limit;
+  if (r->o->dump) mc_sb_printf(r->o->dump, "// bisect: %s pass %d of %d: %s\n", skip ? "not running" : "running", r->index + 1, r->p->n, r->it->pass->text);
+  return skip;
+}
+
+static bool run_items(run *r) {
+  for (r->index = 0; r->index < r->p->n; r->index++) {
+    r->it = &r->p->item[r->index];
+    if (skipped(r)) continue;
+    if (run_item(r)) continue;
+    r->rep->failed = r->index;
+    if (r->o->reproducer) mc_note(r->diag, r->it->loc, "'%s' holds the graph in front of the pass and the command that fails", r->o->reproducer);
+    return false;
+  }
+  return true;
+}
+
+static void start_report(run *r, mc_arena *a) {
+  *r->rep = (mc_manager_report){ .time = MC_NEWN(a, mc_pass_timing, r->p->n), .stats = MC_NEWN(a, int64_t *, r->p->n), .n = r->p->n, .failed = -1 };
+  for (int i = 0; i < r->p->n; i++) {
+    r->rep->time[i].pass = r->p->item[i].pass;
+    r->rep->stats[i] = MC_NEWN(a, int64_t, r->p->item[i].pass->nstats + 1);
+  }
+  for (const mc_graph *g = r->m->graphs; g; g = g->next) r->ngraphs++;
+  r->bound = MC_NEWN(a, double, r->ngraphs);
+}
+
+bool mc_manager_run(mc_module *m, const mc_pipeline *p, const mc_manager_opts *o, mc_manager_report *rep, mc_arena *a, mc_diag *d) {
+  run r = { .m = m, .p = p, .o = o, .rep = rep, .diag = d };
+  start_report(&r, a);
+  if (o->check_numerics) {
+    r.checking = true;
+    if (!check_start(&r.check, m, o, d)) { check_end(&r.check); return false; }
+  }
+  bool ok = run_items(&r);
+  if (r.checking) check_end(&r.check);
+  if (ok && o->reproducer) reproducer_remove(o->reproducer);
+  return ok;
+}
