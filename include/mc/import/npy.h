@@ -10,6 +10,8 @@ bool mc_npy_write(const char *path, const mc_npy *x, mc_diag *d);
 typedef struct mc_npz mc_npz;
 /* An archive; arrays are inflated when asked for. NULL after reporting. */
 mc_npz *mc_npz_open(const char *path, mc_diag *d, mc_loc at);
+/* The same from memory, which is borrowed until mc_npz_close. */
+mc_npz *mc_npz_open_memory(const void *data, size_t size, mc_diag *d, mc_loc at);
 void mc_npz_close(mc_npz *z);
 int mc_npz_count(const mc_npz *z);
 const char *mc_npz_name(const mc_npz *z, int i);                /* without ".npy" */
