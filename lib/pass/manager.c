@@ -31,15 +31,22 @@ static bool listed(const char *list, const char *name) {
   return false;
 }
 
-static void dump(const run *r, const char *when) {
-  if (!r->o->dump) return;
-  mc_sb_printf(r->o->dump, "// ---- %s %s (pass %d of %d) ----\n", when, r->it->pass->text, r->index + 1, r->p->n);
-  mc_print_module(r->o->dump, r->m, &(mc_print_opts){ .no_data = true });
+static void dump(const run *r, const char *when, mc_strbuf *out) {
+  if (!out) return;
+  mc_sb_printf(out, "// ---- %s %s (pass %d of %d) ----\n", when, r->it->pass->text, r->index + 1, r->p->n);
+  mc_print_module(out, r->m, &(mc_print_opts){ .no_data = true });
 }
 
-static void dump_after(const run *r, bool changed) {
+/* `held`: text from in front of the pass that is shown only when the pass changed something. */
+static void dump_before(const run *r, mc_strbuf *held) {
+  if (listed(r->o->print_before, r->it->pass->text)) dump(r, "before", r->o->dump);
+  else if (r->o->print_before_change) dump(r, "before", held);
+}
+
+static void dump_after(const run *r, const mc_strbuf *held, bool changed) {
   bool all = listed(r->o->print_after, r->it->pass->text);
-  if (all || (r->o->print_after_change && changed)) dump(r, "after");
+  if (r->o->dump && changed && held->n) mc_sb_write(r->o->dump, held->s, held->n);
+  if (all || (r->o->print_after_change && changed)) dump(r, "after", r->o->dump);
   else if (r->o->print_after_change && r->o->dump) mc_sb_printf(r->o->dump, "// ---- after %s (pass %d of %d): no change ----\n", r->it->pass->text, r->index + 1, r->p->n);
 }
 
@@ -94,15 +101,16 @@ static bool run_on_graphs(run *r, bool *changed) {
 }
 
 static bool run_item(run *r) {
-  mc_strbuf before = { 0 };
+  mc_strbuf before = { 0 }, held = { 0 };
   bool changed = false;
   if (r->o->reproducer && !reproducer_write(r->o->reproducer, r->m, r->it, r->o, r->diag)) return false;
-  if (listed(r->o->print_before, r->it->pass->text)) dump(r, "before");
+  dump_before(r, &held);
   if (r->o->verify_each) graph_text(&before, r->m);
   bool ok = run_on_graphs(r, &changed);
-  if (ok) dump_after(r, changed);
+  if (ok) dump_after(r, &held, changed);
   ok = ok && (!r->o->verify_each || verify_after(r, &before, changed)) && check_after(r, changed);
   mc_sb_free(&before);
+  mc_sb_free(&held);
   return ok;
 }
 

@@ -69,7 +69,8 @@ void mc_pipeline_print(mc_strbuf *out, const mc_pipeline *p);
 typedef struct mc_pass_timing { const mc_pass_info *pass; double seconds; bool changed; } mc_pass_timing;
 typedef struct mc_manager_opts {
   const char *print_before, *print_after;      /* pass names with ',' between, or "all"; NULL: none */
-  bool print_after_change, verify_each, check_numerics;
+  bool print_before_change, print_after_change; /* around passes that change something */
+  bool verify_each, check_numerics;
   const char *check_data;                      /* npz of inputs for check_numerics; NULL: seeded random */
   uint64_t seed;
   int64_t bisect_limit;                        /* run only the first so many passes; < 0: all */
