@@ -1,4 +1,5 @@
 #include "check.h"
+#include "mc/import/dataset.h"
 #include <math.h>
 #include <string.h>
 
@@ -114,15 +115,25 @@ static bool evaluate(const checker *c, const mc_graph *g, int k, outputs *o, mc_
   return true;
 }
 
-static bool make_inputs(checker *c, const mc_graph *g, int k, mc_diag *d) {
-  mc_samples *data = NULL;
-  if (c->opts->check_data && !(data = mc_samples_open(c->opts->check_data, g, c->arena, d, mc_noloc))) return false;
-  if (data && mc_samples_count(data) < c->nsamples) c->nsamples = (int)mc_samples_count(data);
+/* Samples 0, 1, ... of the file; only as many as it holds. */
+static bool read_inputs(checker *c, const mc_graph *g, int k, mc_diag *d) {
+  mc_dataset *data = mc_dataset_open(c->opts->check_data, g, NULL, d, mc_noloc);
+  if (!data) return false;
+  if (mc_dataset_count(data) < c->nsamples) c->nsamples = (int)mc_dataset_count(data);
+  void **to = MC_NEWN(c->arena, void *, g->nin);
   for (int s = 0; s < c->nsamples; s++) {
-    c->in[k][s] = mc_graph_input_arrays(g, c->arena);
-    if (data) mc_samples_get(data, s, c->in[k][s]);
-    for (int i = 0; !data && i < g->nin; i++) mc_random_fill(g->in[i], c->opts->seed + (uint64_t)s, c->in[k][s][i].data);
+    for (int i = 0; i < g->nin; i++) to[i] = c->in[k][s][i].data;
+    mc_dataset_fetch(data, s, to);
   }
+  mc_dataset_close(data);
+  return true;
+}
+
+static bool make_inputs(checker *c, const mc_graph *g, int k, mc_diag *d) {
+  for (int s = 0; s < CHECK_SAMPLES; s++) c->in[k][s] = mc_graph_input_arrays(g, c->arena);
+  if (c->opts->check_data) return read_inputs(c, g, k, d);
+  for (int s = 0; s < c->nsamples; s++)
+    for (int i = 0; i < g->nin; i++) mc_random_fill(g->in[i], c->opts->seed + (uint64_t)s, c->in[k][s][i].data);
   return true;
 }
 

@@ -207,7 +207,7 @@ static int start(opt *o, int argc, char **argv) {
     { "verify-diagnostics", MC_O_FLAG, &o->verify_diagnostics, .help = "compare diagnostics with the input's expected-error, -warning, -note, -remark comments; writes no result" },
     { "split-input-file", MC_O_FLAG, &o->split, .help = "the input holds several modules with lines '// -----' between them" },
     { "target", MC_O_STR, &o->target, .arg = "ARCH", .help = "machine that passes look at: x86_64, aarch64 or a triple" },
-    { "march", MC_O_STR, &o->march, .arg = "LEVEL", .help = "its level: native, or a name of -march=help" },
+    { "march", MC_O_STR, &o->march, .arg = "LEVEL", .help = "its level: native, or a level or CPU (a wrong name lists them)" },
     { 0 }
   };
   const mc_command cmd = { .name = "mc-opt", .usage = "[options] [FILE|-]", .summary = "transform a network: .mir text to .mir text", .options = options, .max_args = 1,
