@@ -1,0 +1,129 @@
+#include "quant.h"
+#include "mc/support/fixed.h"
+#include <math.h>
+#include <string.h>
+
+mc_quant mc_quant_choose(float lo, float hi, mc_dtype dtype) {
+  int64_t qlo, qhi;
+  mc_dtype_range(dtype, &qlo, &qhi);
+  lo = fminf(lo, 0);
+  hi = fmaxf(hi, 0);
+  float scale = (hi - lo) / (float)(qhi - qlo);
+  if (!(scale > 1e-30f)) scale = 1.0f / 255; /* nothing but zeros was seen */
+  int32_t zero = mc_fx_quantize(-lo, scale, (int32_t)qlo, (int32_t)qlo, (int32_t)qhi);
+  return (mc_quant){ .kind = MC_Q_TENSOR, .scale = scale, .zero = zero };
+}
+
+/* Glob with '*', over pattern [p, pe). */
+static bool glob(const char *p, const char *pe, const char *s) {
+  for (; p < pe; p++, s++) {
+    if (*p == '*') {
+      for (;; s++) {
+        if (glob(p + 1, pe, s)) return true;
+        if (!*s) return false;
+      }
+    }
+    if (!*s || *p != *s) return false;
+  }
+  return !*s;
+}
+
+bool mc_quant_matches(const char *patterns, const char *name) {
+  if (!name) return false;
+  for (const char *p = patterns; *p;) {
+    const char *e = strchr(p, ':');
+    if (!e) e = p + strlen(p);
+    if (glob(p, e, name)) return true;
+    p = *e ? e + 1 : e;
+  }
+  return false;
+}
+
+/* Stride walk over a tensor along one axis: element (outer, c, inner). */
+typedef struct walk { int64_t outer, channels, inner; } walk;
+static walk walk_of(const mc_tensor *t, int axis) {
+  walk w = { 1, t->dim[axis], 1 };
+  for (int i = 0; i < axis; i++) w.outer *= t->dim[i];
+  for (int i = axis + 1; i < t->rank; i++) w.inner *= t->dim[i];
+  return w;
+}
+
+static float max_abs(const float *x, walk w, int64_t c) {
+  float m = 0;
+  for (int64_t o = 0; o < w.outer; o++)
+    for (int64_t i = 0; i < w.inner; i++) m = fmaxf(m, fabsf(x[(o * w.channels + c) * w.inner + i]));
+  return m;
+}
+
+/* |w| / 127, but large enough that |bias| / (s_x * scale) stays below 2^30; channels of zeros get a harmless scale. */
+static float weight_scale(float max, float bias, float s_x) {
+  float s = max / 127.0f, least = fabsf(bias) / (s_x * 1073741824.0f);
+  if (s < least) s = least;
+  return s > 1e-30f ? s : 1.0f;
+}
+
+const mc_type *mc_quant_weight(mc_module *m, const mc_tensor *w, int axis, bool per_channel, float s_x, const float *bias, const char *name, mc_tensor **out) {
+  walk k = walk_of(w, axis);
+  const float *x = w->data;
+  mc_type t = { .dtype = MC_i8, .rank = w->rank };
+  memcpy(t.dim, w->dim, sizeof t.dim);
+  void *qp, *sp = NULL;
+  *out = mc_tensor_create(m, mc_arena_printf(m->arena, "%s.q", name), MC_i8, w->rank, w->dim, &qp);
+  if (per_channel) {
+    t.q = (mc_quant){ .kind = MC_Q_AXIS, .axis = axis, .scales = mc_tensor_create(m, mc_arena_printf(m->arena, "%s.scale", name), MC_f32, 1, &k.channels, &sp) };
+    for (int64_t c = 0; c < k.channels; c++) ((float *)sp)[c] = weight_scale(max_abs(x, k, c), bias ? bias[c] : 0, s_x);
+  } else {
+    t.q = (mc_quant){ .kind = MC_Q_TENSOR };
+    for (int64_t c = 0; c < k.channels; c++) t.q.scale = fmaxf(t.q.scale, weight_scale(max_abs(x, k, c), bias ? bias[c] : 0, s_x) * (max_abs(x, k, c) > 0 || bias));
+    if (!(t.q.scale > 0)) t.q.scale = 1;
+  }
+  for (int64_t o = 0; o < k.outer; o++)
+    for (int64_t c = 0; c < k.channels; c++)
+      for (int64_t i = 0; i < k.inner; i++) {
+        int64_t at = (o * k.channels + c) * k.inner + i;
+        ((int8_t *)qp)[at] = (int8_t)mc_fx_quantize(x[at], mc_type_scale(&t, c), 0, -127, 127);
+      }
+  return mc_type_intern(m, &t);
+}
+
+const mc_type *mc_quant_acc_type(mc_module *m, const mc_type *x, const mc_type *w, const mc_type *shape, const char *name) {
+  mc_type t = *shape;
+  t.dtype = MC_i32;
+  if (w->q.kind == MC_Q_TENSOR) {
+    t.q = (mc_quant){ .kind = MC_Q_TENSOR, .scale = x->q.scale * w->q.scale };
+    return mc_type_intern(m, &t);
+  }
+  int64_t n = w->dim[w->q.axis];
+  void *p;
+  mc_tensor *s = mc_tensor_create(m, mc_arena_printf(m->arena, "%s.acc.scale", name), MC_f32, 1, &n, &p);
+  for (int64_t c = 0; c < n; c++) ((float *)p)[c] = x->q.scale * mc_type_scale(w, c);
+  t.q = (mc_quant){ .kind = MC_Q_AXIS, .axis = t.rank - 1, .scales = s };
+  return mc_type_intern(m, &t);
+}
+
+mc_tensor *mc_quant_bias(mc_module *m, const mc_tensor *bias, const mc_type *acc, const char *name, int *saturated) {
+  void *p;
+  mc_tensor *q = mc_tensor_create(m, mc_arena_printf(m->arena, "%s.q", name), MC_i32, 1, bias->dim, &p);
+  for (int64_t c = 0; c < bias->dim[0]; c++) {
+    int sat = 0;
+    ((int32_t *)p)[c] = mc_fx_bias(((const float *)bias->data)[c], mc_type_scale(acc, c), &sat);
+    *saturated += sat;
+  }
+  return q;
+}
+
+int64_t mc_quant_acc_bound(const mc_tensor *q, const mc_type *x, const mc_tensor *bias) {
+  int64_t lo, hi, channels = q->dim[0], k = mc_tensor_elems(q) / channels, worst = 0;
+  mc_dtype_range(x->dtype, &lo, &hi);
+  int64_t reach = x->q.zero - lo > hi - x->q.zero ? x->q.zero - lo : hi - x->q.zero;
+  for (int64_t c = 0; c < channels; c++) {
+    int64_t sum = 0;
+    for (int64_t i = 0; i < k; i++) {
+      int8_t w = ((const int8_t *)q->data)[c * k + i];
+      sum += w < 0 ? -w : w;
+    }
+    int64_t b = bias ? ((const int32_t *)bias->data)[c] : 0, total = sum * reach + (b < 0 ? -b : b);
+    if (total > worst) worst = total;
+  }
+  return worst;
+}

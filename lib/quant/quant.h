@@ -1,0 +1,30 @@
+/* Shared by the quantization passes. */
+#ifndef MC_QUANT_QUANT_H
+#define MC_QUANT_QUANT_H
+#include "mc/pass/pass.h"
+
+/* ---- parameters ---- */
+/* Scale and zero point of dtype (u8, i8) for real values in [lo, hi]. The range is widened to hold 0, so that padding and relu are exact. */
+mc_quant mc_quant_choose(float lo, float hi, mc_dtype dtype);
+/* `name` matches one of the ':'-separated patterns ('*' matches any text). */
+bool mc_quant_matches(const char *patterns, const char *name);
+
+/* ---- histograms ---- */
+enum { MC_HIST_BINS = 2048 };
+/* Values of one tensor, in equal bins over [lo, hi]. */
+typedef struct mc_hist { float lo, hi; uint32_t bin[MC_HIST_BINS]; uint64_t n; } mc_hist;
+void mc_hist_add(mc_hist *h, const float *x, int64_t n);
+/* The range that the method picks from a filled histogram; `percentile` in per cent. */
+mc_range mc_hist_range(const mc_hist *h, mc_e_calib method, double percentile);
+
+/* ---- constants ---- */
+/* A quantized copy of an f32 weight: i8 in [-127, 127], zero point 0, along `axis` (per channel) or with one scale. bias (may be NULL, [channels]) and s_x guard the scales of
+ * channels whose weights are so small that bias / (s_x * s_w) would leave i32. `name` is the stem of the new tensors' names. Returns the type; *out the tensor. */
+const mc_type *mc_quant_weight(mc_module *m, const mc_tensor *w, int axis, bool per_channel, float s_x, const float *bias, const char *name, mc_tensor **out);
+/* i32 type of the accumulator of x and w: scales fp32(s_x * s_w[c]); `shape` gives the dims, the last axis the channels. */
+const mc_type *mc_quant_acc_type(mc_module *m, const mc_type *x, const mc_type *w, const mc_type *shape, const char *name);
+/* bias / acc scale rounded to i32. *saturated counts elements that did not fit. */
+mc_tensor *mc_quant_bias(mc_module *m, const mc_tensor *bias, const mc_type *acc, const char *name, int *saturated);
+/* Largest |accumulator| that q weights [channels, k] and any x of the type can reach, bias included. */
+int64_t mc_quant_acc_bound(const mc_tensor *q, const mc_type *x, const mc_tensor *bias);
+#endif
