@@ -32,6 +32,7 @@ enum { MC_PLAN_ALIGN = 64, MC_PLAN_SLACK = 64 };
 typedef struct mc_plan {
   mc_graph *graph; const mc_target *target;
   mc_buffer *buf; int nbuf;
+  mc_map index;                                     /* value -> buffer number + 1 */
   mc_node **group; int ngroup;                      /* top-level group nodes in order; kernel "alias" needs no code */
   int64_t *scratch_offset, *scratch_bytes;          /* per group: arena bytes that are its own while it runs, aligned to MC_PLAN_ALIGN; offset -1 when it needs none */
   int64_t arena_bytes; int arena_align;             /* arena_bytes is a multiple of arena_align */

@@ -1,0 +1,202 @@
+/* form-groups: put every op that is not a constant into a group, the unit that becomes one function.
+ *
+ *   %a = conv2d %x, %w, %b : i32<...>[1,8,8,16]               %2 = group {kernel="gemm"} : u8<...>[1,8,8,16] {
+ *   %q = requantize %a : u8<...>[1,8,8,16]            ==>       %a = conv2d %x, %w, %b ...
+ *   %y = add %q, %r : u8<...>[1,8,8,16]                         %q = requantize %a ...
+ *                                                               %y = add %q, %r ...
+ *                                                               return %y
+ *                                                             }
+ *
+ * Products take the chain of elementwise ops behind them as long as each result has one reader and the shape stays; from the last product to the first, so
+ * that a residual add joins the product that runs last and nothing is delayed. Then elementwise ops join into maps, one result each: a producer joins when
+ * all its readers are inside and the shape is the same. Every other op is a group of its own. Nothing is computed twice, so the result is EXACT.
+ *
+ * Products read only the arena or constants: operands that are graph inputs are copied in front (`pad` of nothing). A graph result that has other readers, or
+ * that is an input, a constant or returned twice, is copied behind. */
+#include "families.h"
+#include "mc/ir/build.h"
+#include "mc/pass/pass.h"
+
+typedef struct former { mc_pass_context *cx; mc_graph *g; mc_map grouped; mc_map copies; bool changed, failed; } former;
+typedef MC_VEC(mc_node *) node_list;
+
+/* ---- copies ---- */
+
+static mc_value *copy_in_front(former *f, mc_node *before, mc_value *v) {
+  mc_module *m = f->cx->module;
+  int rank = v->type->rank;
+  mc_builder b = { .graph = f->g, .before = before, .diag = f->cx->diag, .loc = v->def ? v->def->loc : v->loc, .source = v->def ? v->def->source : v->source };
+  mc_ints zeros = { MC_NEWN(m->arena, int64_t, rank), rank }, dims = { mc_arena_copy(m->arena, v->type->dim, sizeof(int64_t) * (size_t)rank), rank };
+  mc_value *c;
+  if (v->type->dtype == MC_f32 || mc_type_is_quant(v->type)) {
+    mc_attrs_pad at;
+    mc_attrs_init(MC_OP_pad, &at, f->cx->scratch);
+    at.before = at.after = zeros;
+    c = mc_build1(&b, MC_OP_pad, &v, 1, &at);
+  } else {
+    mc_attrs_slice at;
+    mc_attrs_init(MC_OP_slice, &at, f->cx->scratch);
+    at.starts = zeros;
+    at.sizes = dims;
+    c = mc_build1(&b, MC_OP_slice, &v, 1, &at);
+  }
+  if (!c) f->failed = true;
+  else c->range = v->range;
+  return c;
+}
+
+/* The value whose memory v shares through reshapes. */
+static const mc_value *behind_reshapes(const mc_value *v) {
+  while (v->def && v->def->op == MC_OP_reshape) v = v->def->in[0];
+  return v;
+}
+static bool is_input(const mc_value *v) { return behind_reshapes(v)->def == NULL; }
+
+/* One copy of a value serves all products; it is built in front of the first. */
+static mc_value *arena_copy(former *f, mc_node *before, mc_value *v) {
+  void **slot = mc_map_ptr_slot(&f->copies, v);
+  if (!*slot) *slot = copy_in_front(f, before, v);
+  return *slot;
+}
+
+static void copy_product_inputs(former *f) {
+  MC_FOR_NODES(n, f->g) {
+    if (!mc_op_has(n->op, MC_T_ACCUM)) continue;
+    for (int i = 0; i < n->nin && !f->failed; i++) {
+      bool halo_of_constant = i == 0 && n->op == MC_OP_conv2d && mc_value_tensor(n->in[0]);
+      if (!is_input(n->in[i]) && !halo_of_constant) continue;
+      mc_value *c = arena_copy(f, n, n->in[i]);
+      if (c) mc_node_set_in(n, i, c);
+    }
+  }
+}
+
+static void copy_shared_results(former *f) {
+  mc_node *ret = f->g->last;
+  for (int i = 0; i < ret->nin && !f->failed; i++) {
+    mc_value *v = ret->in[i];
+    if (v->def && !mc_value_tensor(v) && mc_value_single_user(v)) continue;
+    mc_value *c = copy_in_front(f, ret, v);
+    if (!c) return;
+    mc_node_set_in(ret, i, c);
+    if (!c->name && v->def) c->name = v->name ? mc_arena_printf(f->cx->module->arena, "%s.out", v->name) : NULL;
+  }
+}
+
+/* ---- groups ---- */
+
+static bool is_grouped(const former *f, const mc_node *n) { return mc_map_ptr_get(&f->grouped, n) != NULL; }
+static void mark(former *f, mc_node *n) { *mc_map_ptr_slot(&f->grouped, n) = n; }
+/* An op of this graph that may still join a group. */
+static bool is_free(const former *f, const mc_node *n) { return n && n->graph == f->g && !mc_op_has(n->op, MC_T_CONST | MC_T_TERM | MC_T_REGION) && !is_grouped(f, n); }
+
+/* Move the ops (in graph order, the last one gives the results) into a new group at the place of the last. */
+static void make_group(former *f, const char *kernel, mc_node *const *op, size_t n) {
+  mc_node *root = op[n - 1];
+  mc_module *m = f->cx->module;
+  mc_node *group = mc_node_create(m, MC_OP_group, NULL, 0, root->nout, op[0]->loc);
+  MC_ATTRS(group, group)->kernel = kernel;
+  group->source = op[0]->source;
+  mc_node_insert(f->g, root, group);
+  mc_graph *r = mc_region_create(group);
+  for (int i = 0; i < root->nout; i++) {
+    group->out[i]->type = root->out[i]->type;
+    mc_value_replace(root->out[i], group->out[i]);
+  }
+  for (size_t i = 0; i < n; i++) {
+    mc_node_move(r, NULL, op[i]);
+    mark(f, op[i]);
+  }
+  mc_node_insert(r, NULL, mc_node_create(m, MC_OP_return, root->out, root->nout, 0, root->loc));
+  MC_STAT_ADD(f->cx, form_groups, groups, 1);
+  f->changed = true;
+}
+
+/* Binary ops that a product's epilogue computes with an outer value. */
+static bool is_epilogue_binary(mc_opcode op) { return op == MC_OP_add || op == MC_OP_sub || op == MC_OP_mul || op == MC_OP_min || op == MC_OP_max; }
+static bool is_epilogue_unary(mc_opcode op) { return mc_op_has(op, MC_T_UNARY) || op == MC_OP_requantize || op == MC_OP_dequantize || op == MC_OP_quantize; }
+
+/* The op that can follow the chain ending in v, or NULL. */
+static mc_node *next_in_chain(const former *f, const mc_value *v) {
+  mc_node *n = mc_value_single_user(v);
+  if (!is_free(f, n) || n->nout != 1 || !mc_type_same_shape(n->out[0]->type, v->type)) return NULL;
+  if (is_epilogue_unary(n->op)) return n;
+  if (!is_epilogue_binary(n->op)) return NULL;
+  const mc_value *other = n->in[n->in[0] == v];
+  return mc_type_same_shape(other->type, v->type) && !is_input(other) ? n : NULL;
+}
+
+static void group_product(former *f, mc_node *head) {
+  node_list ops = { 0 };
+  MC_PUSH(f->cx->scratch, &ops, head);
+  for (mc_node *n = head; (n = next_in_chain(f, n->out[0]));) MC_PUSH(f->cx->scratch, &ops, n);
+  make_group(f, mc_family_of(head), ops.v, ops.n);
+}
+
+static bool reads_are_inside(const mc_value *v, mc_map *in) {
+  for (const mc_use *u = v->uses; u; u = u->next)
+    if (!mc_map_ptr_get(in, u->user)) return false;
+  return true;
+}
+
+static int position_of(mc_map *order, const mc_node *n) { return (int)(intptr_t)mc_map_ptr_get(order, n); }
+
+/* Insertion sort by position: groups are small and almost sorted. */
+static void sort_by_position(node_list *l, mc_map *order) {
+  for (size_t i = 1; i < l->n; i++)
+    for (size_t j = i; j > 0 && position_of(order, l->v[j - 1]) > position_of(order, l->v[j]); j--) {
+      mc_node *t = l->v[j];
+      l->v[j] = l->v[j - 1];
+      l->v[j - 1] = t;
+    }
+}
+
+/* root and every producer of the same shape whose readers are all inside. */
+static void group_map(former *f, mc_node *root, mc_map *order) {
+  node_list ops = { 0 };
+  mc_map in;
+  mc_map_init(&in, f->cx->scratch);
+  MC_PUSH(f->cx->scratch, &ops, root);
+  *mc_map_ptr_slot(&in, root) = root;
+  for (size_t k = 0; k < ops.n; k++)
+    for (int i = 0; i < ops.v[k]->nin; i++) {
+      mc_node *p = ops.v[k]->in[i]->def;
+      if (!is_free(f, p) || !mc_op_has(p->op, MC_T_ELEM) || mc_map_ptr_get(&in, p)) continue;
+      if (!mc_type_same_shape(p->out[0]->type, root->out[0]->type) || !reads_are_inside(p->out[0], &in)) continue;
+      *mc_map_ptr_slot(&in, p) = p;
+      MC_PUSH(f->cx->scratch, &ops, p);
+    }
+  sort_by_position(&ops, order);
+  make_group(f, "map", ops.v, ops.n);
+}
+
+/* All nodes in order, and their positions: forming groups moves them. */
+static node_list list_nodes(const former *f, mc_map *order) {
+  node_list all = { 0 };
+  mc_map_init(order, f->cx->scratch);
+  MC_FOR_NODES(n, f->g) {
+    MC_PUSH(f->cx->scratch, &all, n);
+    *mc_map_ptr_slot(order, n) = (void *)(intptr_t)all.n;
+  }
+  return all;
+}
+
+bool mc_pass_form_groups(mc_pass_context *cx, const mc_opts_form_groups *o, bool *changed) {
+  (void)o;
+  former f = { .cx = cx, .g = cx->graph };
+  mc_map order;
+  mc_map_init(&f.grouped, cx->scratch);
+  mc_map_init(&f.copies, cx->scratch);
+  copy_product_inputs(&f);
+  if (!f.failed) copy_shared_results(&f);
+  if (f.failed) return false;
+  node_list all = list_nodes(&f, &order);
+  for (size_t i = all.n; i-- > 0;)
+    if (is_free(&f, all.v[i]) && mc_op_has(all.v[i]->op, MC_T_ACCUM)) group_product(&f, all.v[i]);
+  for (size_t i = all.n; i-- > 0;)
+    if (is_free(&f, all.v[i]) && mc_op_has(all.v[i]->op, MC_T_ELEM)) group_map(&f, all.v[i], &order);
+  for (size_t i = all.n; i-- > 0;)
+    if (is_free(&f, all.v[i])) make_group(&f, mc_family_of(all.v[i]), &all.v[i], 1);
+  *changed = f.changed;
+  return true;
+}

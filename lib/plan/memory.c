@@ -1,0 +1,96 @@
+/* Offsets: greedy by size, best fit (Pisarchyk & Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020, algorithm 3).
+ *
+ * Blocks are roots of shared storage, from the first group that writes into them to the last that reads, and each group's scratch. The largest goes first; each is
+ * put into the smallest gap, between blocks already placed that live at the same time, that holds it, or behind them. */
+#include "planner.h"
+#include <stdlib.h>
+
+typedef struct block { int64_t size, offset; int first, last, id; } block;
+typedef struct blocks { block *v; int n; } blocks;
+
+static int64_t round_up(int64_t x) { return (x + MC_PLAN_ALIGN - 1) / MC_PLAN_ALIGN * MC_PLAN_ALIGN; }
+
+static int by_size(const void *pa, const void *pb) {
+  const block *a = pa, *b = pb;
+  if (a->size != b->size) return a->size < b->size ? 1 : -1;
+  return a->id < b->id ? -1 : a->id > b->id;
+}
+static int by_offset(const void *pa, const void *pb) {
+  const block *a = *(const block *const *)pa, *b = *(const block *const *)pb;
+  if (a->offset != b->offset) return a->offset < b->offset ? -1 : 1;
+  return a->id < b->id ? -1 : a->id > b->id;
+}
+
+/* The smallest gap among `near` (placed blocks that live with b, sorted by offset) that holds b. */
+static int64_t best_gap(const block *b, block *const *near, int n) {
+  int64_t end = 0, best = -1, best_size = INT64_MAX;
+  for (int i = 0; i < n; i++) {
+    int64_t gap = near[i]->offset - end;
+    if (gap >= b->size && gap < best_size) {
+      best = end;
+      best_size = gap;
+    }
+    if (near[i]->offset + near[i]->size > end) end = near[i]->offset + near[i]->size;
+  }
+  return best >= 0 ? best : end;
+}
+
+static int64_t assign(planner *s, blocks *all) {
+  block **near = MC_NEWN(s->a, block *, all->n);
+  int64_t top = 0;
+  qsort(all->v, (size_t)all->n, sizeof *all->v, by_size);
+  for (int i = 0; i < all->n; i++) {
+    block *b = &all->v[i];
+    int n = 0;
+    for (int j = 0; j < i; j++)
+      if (all->v[j].first <= b->last && b->first <= all->v[j].last) near[n++] = &all->v[j];
+    qsort(near, (size_t)n, sizeof *near, by_offset);
+    b->offset = best_gap(b, near, n);
+    if (b->offset + b->size > top) top = b->offset + b->size;
+  }
+  return top;
+}
+
+static void add_values(planner *s, blocks *all) {
+  int *number = MC_NEWN(s->a, int, s->p->nbuf);
+  for (int i = 0; i < s->p->nbuf; i++) {
+    mc_buffer *b = &s->p->buf[i];
+    if (b->parent || b->place != MC_PLACE_ARENA) continue;
+    all->v[all->n++] = (block){ .size = round_up(b->size), .first = s->l[i].first, .last = s->l[i].last, .id = i };
+    number[i] = all->n;
+  }
+  for (int i = 0; i < s->p->nbuf; i++) {   /* a root lives as long as anything in it */
+    int k = number[planner_root(&s->p->buf[i]) - s->p->buf];
+    if (!k) continue;
+    block *root = &all->v[k - 1];
+    if (s->l[i].first < root->first) root->first = s->l[i].first;
+    if (s->l[i].last > root->last) root->last = s->l[i].last;
+  }
+}
+
+static bool add_scratch(planner *s, blocks *all) {
+  for (int i = 0; i < s->p->ngroup; i++) {
+    int64_t n = s->o && s->o->scratch ? s->o->scratch(s->o->ctx, s->p, i) : 0;
+    s->p->scratch_offset[i] = -1;
+    s->p->scratch_bytes[i] = n;
+    if (n < 0 || n > INT64_C(1) << 46) return mc_error(s->d, s->p->group[i]->loc, "this kernel needs %lld bytes of scratch memory", (long long)n);
+    if (n) all->v[all->n++] = (block){ .size = round_up(n), .first = i, .last = i, .id = s->p->nbuf + i };
+  }
+  return true;
+}
+
+bool planner_memory(planner *s) {
+  mc_plan *p = s->p;
+  blocks all = { .v = MC_NEWN(s->a, block, p->nbuf + p->ngroup) };
+  add_values(s, &all);
+  if (!add_scratch(s, &all)) return false;
+  p->arena_bytes = assign(s, &all);
+  for (int k = 0; k < all.n; k++) {
+    if (all.v[k].id >= p->nbuf) p->scratch_offset[all.v[k].id - p->nbuf] = all.v[k].offset;
+    else p->buf[all.v[k].id].offset = all.v[k].offset;
+  }
+  for (int i = 0; i < p->nbuf; i++)
+    if (p->buf[i].place == MC_PLACE_ARENA) p->buf[i].offset = planner_root(&p->buf[i])->offset;
+  if (p->arena_bytes > INT64_C(1) << 46) return mc_error(s->d, p->graph->loc, "the graph needs %lld bytes of memory", (long long)p->arena_bytes);
+  return true;
+}
