@@ -79,7 +79,7 @@ static bool unknown_pass(parser *p, const element *e) {
 static bool add_pass(parser *p, const mc_pass_info *pass, const element *e) {
   mc_pipeline_item it = { pass, mc_arena_alloc(p->arena, pass->opts_size), e->loc };
   mc_field_defaults(pass->opts, it.opts, p->arena);
-  if (e->braces && !mc_field_parse_text(pass->opts, it.opts, p->src, e->begin, e->end, pass->text, p->arena, p->diag)) return false;
+  if (e->braces && !mc_field_parse_text(pass->opts, it.opts, p->src, e->begin, e->end, mc_arena_printf(p->arena, "pass '%s'", pass->text), p->arena, p->diag)) return false;
   MC_PUSH(p->arena, p->out, it);
   return true;
 }
