@@ -14,31 +14,6 @@ mc_quant mc_quant_choose(float lo, float hi, mc_dtype dtype) {
   return (mc_quant){ .kind = MC_Q_TENSOR, .scale = scale, .zero = zero };
 }
 
-/* Glob with '*', over pattern [p, pe). */
-static bool glob(const char *p, const char *pe, const char *s) {
-  for (; p < pe; p++, s++) {
-    if (*p == '*') {
-      for (;; s++) {
-        if (glob(p + 1, pe, s)) return true;
-        if (!*s) return false;
-      }
-    }
-    if (!*s || *p != *s) return false;
-  }
-  return !*s;
-}
-
-bool mc_quant_matches(const char *patterns, const char *name) {
-  if (!name) return false;
-  for (const char *p = patterns; *p;) {
-    const char *e = strchr(p, ':');
-    if (!e) e = p + strlen(p);
-    if (glob(p, e, name)) return true;
-    p = *e ? e + 1 : e;
-  }
-  return false;
-}
-
 /* Stride walk over a tensor along one axis: element (outer, c, inner). */
 typedef struct walk { int64_t outer, channels, inner; } walk;
 static walk walk_of(const mc_tensor *t, int axis) {

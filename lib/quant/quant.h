@@ -6,8 +6,6 @@
 /* ---- parameters ---- */
 /* Scale and zero point of dtype (u8, i8) for real values in [lo, hi]. The range is widened to hold 0, so that padding and relu are exact. */
 mc_quant mc_quant_choose(float lo, float hi, mc_dtype dtype);
-/* `name` matches one of the ':'-separated patterns ('*' matches any text). */
-bool mc_quant_matches(const char *patterns, const char *name);
 
 /* ---- histograms ---- */
 enum { MC_HIST_BINS = 2048 };

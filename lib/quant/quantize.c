@@ -13,6 +13,7 @@
  * only read in f32 is dequantized straight from the accumulator. Contract: LOSSY. The bound stated is on the relative L2 error of the outputs, 0.25. */
 #include "quant.h"
 #include "mc/ir/build.h"
+#include "mc/support/glob.h"
 #include <math.h>
 #include <string.h>
 
@@ -51,9 +52,9 @@ static const char *name_of(const mc_node *n) { return n->source ? n->source : n-
 static bool selected(state *s, const mc_node *n) {
   const mc_opts_quantize *o = s->o;
   const char *value = n->nout ? n->out[0]->name : NULL;
-  if (*o->ops && !mc_quant_matches(o->ops, mc_ops[n->op].text)) return false;
-  if (mc_quant_matches(o->skip, n->source) || mc_quant_matches(o->skip, value)) return false;
-  return !*o->only || mc_quant_matches(o->only, n->source) || mc_quant_matches(o->only, value);
+  if (*o->ops && !mc_glob_list(o->ops, mc_ops[n->op].text)) return false;
+  if (mc_glob_list(o->skip, n->source) || mc_glob_list(o->skip, value)) return false;
+  return !*o->only || mc_glob_list(o->only, n->source) || mc_glob_list(o->only, value);
 }
 
 static bool keep(state *s, const mc_node *n, const char *why) {
