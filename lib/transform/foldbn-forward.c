@@ -1,0 +1,90 @@
+/* fold-bn: into the layers behind. All users must be able to take the map, else it would have to be computed anyway. */
+#include "foldbn.h"
+
+static bool no_shift(const affine *f) {
+  for (int64_t i = 0; i < f->n; i++)
+    if (f->shift[i] != 0) return false;
+  return true;
+}
+
+static bool conv_padded(const mc_node *n) {
+  const int64_t *p = MC_ATTRS(n, conv2d)->pad;
+  return p[0] || p[1] || p[2] || p[3];
+}
+
+static bool layer_takes(const mc_node *n, const affine *f) {
+  if (n->op == MC_OP_linear) return n->in[1]->type->dim[1] % f->n == 0;
+  if (n->op == MC_OP_conv2d) return !conv_padded(n) || no_shift(f);
+  return no_shift(f);
+}
+
+/* [n, h, w, c] -> [n, h * w * c]: index i of the last axis is channel i % c. */
+static bool flattens(const mc_node *n, const affine *f) {
+  const mc_type *t = n->op == MC_OP_reshape ? n->out[0]->type : NULL;
+  return t && t->rank > 0 && t->dim[t->rank - 1] % f->n == 0;
+}
+
+/* May every user of v take the map? `flat`: v is behind a reshape, where only linear may stand. */
+static bool users_take(const mc_value *v, const affine *f, bool flat, int depth) {
+  if (!v->uses || depth > 16) return false;
+  for (const mc_use *u = v->uses; u; u = u->next) {
+    const mc_node *n = u->user;
+    if (is_layer(n) && u->slot == 0) {
+      if ((flat && n->op != MC_OP_linear) || !layer_takes(n, f)) return false;
+    } else if (!flat && commutes(n, f, true)) {
+      if (!users_take(n->out[0], f, false, depth + 1)) return false;
+    } else if (flattens(n, f)) {
+      if (!users_take(n->out[0], f, true, depth + 1)) return false;
+    } else return false;
+  }
+  return true;
+}
+
+/* Channel of x that weight element e multiplies. */
+static int64_t channel_of(const mc_node *layer, const affine *f, int64_t e) {
+  const mc_type *w = layer->in[1]->type;
+  int64_t per_group = w->dim[w->rank - 1], i = e % per_group;
+  if (layer->op == MC_OP_linear) return i % f->n;
+  int64_t rows = mc_type_elems(w) / w->dim[0], groups = f->n / per_group;
+  int64_t group = (e / rows) / (w->dim[0] / groups);
+  return group * per_group + i;
+}
+
+static bool scale_columns(mc_pass_context *cx, mc_node *layer, const affine *f) {
+  const float *w = constant_f32(layer->in[1]), *b = layer->nin > 2 ? constant_f32(layer->in[2]) : NULL;
+  int64_t n = mc_type_elems(layer->in[1]->type), rows = layer->in[1]->type->dim[0], row = n / rows;
+  double *weight = MC_NEWN(cx->scratch, double, n), *bias = MC_NEWN(cx->scratch, double, rows);
+  for (int64_t o = 0; o < rows; o++) bias[o] = b ? b[o] : 0;
+  for (int64_t e = 0; e < n; e++) {
+    int64_t c = channel_of(layer, f, e);
+    weight[e] = w[e] * f->scale[c];
+    bias[e / row] += w[e] * f->shift[c];
+  }
+  return set_weights(cx, layer, weight, bias, rows);
+}
+
+/* Layers take the map, pads and pools between hold unmapped values from now on. */
+static bool push(mc_pass_context *cx, mc_value *v, const affine *f) {
+  MC_FOR_USES(u, v) {
+    mc_node *n = u->user;
+    if (is_layer(n)) {
+      if (!scale_columns(cx, n, f)) return false;
+      continue;
+    }
+    move_border(n, f, true);
+    n->out[0]->range.known = false;
+    if (!push(cx, n->out[0], f)) return false;
+  }
+  return true;
+}
+
+bool fold_forward(mc_pass_context *cx, mc_node *n, mc_value *x, const affine *f, bool *done) {
+  if (!users_take(n->out[0], f, false, 0)) return true;
+  if (!push(cx, n->out[0], f)) return false;
+  mc_range range = x->range;
+  n->out[0]->name = NULL; /* x is another value than n's result */
+  n->out[0]->range.known = false;
+  replace_node(n, x);
+  x->range = range;
+  return *done = true;
+}
