@@ -84,5 +84,6 @@ bool mc_pass_fold_bn(mc_pass_context *cx, const mc_opts_fold_bn *o, bool *change
     if (done) MC_STAT_ADD(cx, fold_bn, folded, 1);
     *changed |= done;
   }
+  if (*changed) erase_dead_constants(cx->graph);
   return true;
 }

@@ -92,9 +92,6 @@ bool set_weights(mc_pass_context *cx, mc_node *layer, const double *weight, cons
   mc_value *w = rounded(&b, layer->in[1], NULL, wt->rank, wt->dim, weight);
   mc_value *v = rounded(&b, layer->nin > 2 ? layer->in[2] : NULL, bias_name(layer, cx->scratch), 1, &nbias, bias);
   if (!w || !v) return false;
-  mc_node *old[2] = { layer->in[1]->def, layer->nin > 2 ? layer->in[2]->def : NULL };
   mc_node_set_nin(layer, (mc_value *[]){ layer->in[0], w, v }, 3);
-  for (int i = 0; i < 2; i++)
-    if (old[i]) erase_if_dead(old[i]);
   return true;
 }

@@ -21,6 +21,11 @@ void erase_if_dead(mc_node *n) {
     if (from[i]) erase_if_dead(from[i]);
 }
 
+void erase_dead_constants(mc_graph *g) {
+  MC_FOR_NODES(n, g)
+    if (mc_op_has(n->op, MC_T_CONST)) erase_if_dead(n);
+}
+
 void replace_node(mc_node *n, mc_value *v) {
   mc_value_replace(n->out[0], v);
   erase_if_dead(n);

@@ -10,6 +10,8 @@ mc_builder build_at(mc_pass_context *cx, mc_node *n);
 void replace_node(mc_node *n, mc_value *v);
 /* Remove n when none of its results is used, then its operands' definitions likewise. */
 void erase_if_dead(mc_node *n);
+/* Remove constants that nobody uses (a pass that is walking the graph cannot remove those in front of it). */
+void erase_dead_constants(mc_graph *g);
 
 /* The elements of an unquantized f32 constant, or NULL. */
 const float *constant_f32(const mc_value *v);
