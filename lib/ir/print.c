@@ -26,13 +26,16 @@ static void give(printer *p, const mc_value *v, const char *name) {
   *mc_map_ptr_slot(&p->names, v) = mc_arena_strdup(p->arena, name);
 }
 
+/* Numbers are for values without a name: a name of digits alone (importers meet them) is none. */
+static bool has_name(const mc_value *v) { return v->name && v->name[strspn(v->name, "0123456789")]; }
+
 static void give_own(printer *p, const mc_value *v) {
-  if (v->name && !mc_map_str_get(&p->taken, v->name)) give(p, v, v->name);
+  if (has_name(v) && !mc_map_str_get(&p->taken, v->name)) give(p, v, v->name);
 }
 
 /* A name that an earlier value has: name.1, name.2, ... */
 static void give_suffixed(printer *p, const mc_value *v) {
-  if (!v->name || mc_map_ptr_get(&p->names, v)) return;
+  if (!has_name(v) || mc_map_ptr_get(&p->names, v)) return;
   const char *s = v->name;
   for (int i = 1; mc_map_str_get(&p->taken, s); i++) s = mc_arena_printf(p->arena, "%s.%d", v->name, i);
   give(p, v, s);
@@ -226,12 +229,16 @@ static void print_bytes(mc_strbuf *out, const mc_tensor *t) {
 
 static bool is_reference(const mc_module *m, const mc_tensor *t) { return t->file && m->weights_file && !strcmp(t->file, m->weights_file); }
 
+void mc_module_used_tensors(const mc_module *m, mc_map *used) {
+  for (const mc_graph *g = m->graphs; g; g = g->next) mark_graph(used, g);
+}
+
 /* Tensors that the text uses and no file holds, in order of creation. */
 static void print_data(mc_strbuf *out, const mc_module *m) {
   mc_arena *a = mc_arena_create();
   mc_map used;
   mc_map_init(&used, a);
-  for (const mc_graph *g = m->graphs; g; g = g->next) mark_graph(&used, g);
+  mc_module_used_tensors(m, &used);
   bool any = false;
   for (size_t i = 0; i < m->tensors.n; i++) {
     const mc_tensor *t = m->tensors.entries[i].val;

@@ -1,5 +1,5 @@
 /* Writing safetensors. The format allows no holes, so alignment comes from the order: wide elements first, and data that begins at a multiple of 64. */
-#include "mc/support/blob.h"
+#include "pieces.h"
 #include "stfile.h"
 #include <inttypes.h>
 #include <jansson.h>
@@ -69,8 +69,10 @@ bool mc_st_write(const char *path, const mc_st_entry *e, size_t n, mc_diag *d) {
   mc_strbuf b = { 0 };
   const mc_st_entry **order = ordered(e, n, a);
   put_header(&b, order, n);
-  for (size_t i = 0; i < n; i++) mc_sb_write(&b, order[i]->data, order[i]->size);
-  bool ok = mc_write_file(path, b.s, b.n, d);
+  mc_piece *p = MC_NEWN(a, mc_piece, n + 1);
+  p[0] = (mc_piece){ b.s, b.n };
+  for (size_t i = 0; i < n; i++) p[i + 1] = (mc_piece){ order[i]->data, order[i]->size };
+  bool ok = mc_write_pieces(path, p, n + 1, d);
   mc_sb_free(&b);
   mc_arena_destroy(a);
   return ok;

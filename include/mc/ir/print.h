@@ -10,4 +10,6 @@ typedef struct mc_print_opts {
 void mc_print_module(mc_strbuf *out, const mc_module *m, const mc_print_opts *opts);
 void mc_print_graph(mc_strbuf *out, const mc_graph *g);
 void mc_print_node(mc_strbuf *out, const mc_node *n);   /* one line without newline */
+/* Mark the tensors that the graphs name (weights, scales of types): used[tensor] becomes non-NULL. `used` is keyed by pointer. */
+void mc_module_used_tensors(const mc_module *m, mc_map *used);
 #endif

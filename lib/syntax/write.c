@@ -1,0 +1,132 @@
+/* A module to files: text, and beside it the tensors. Names of other files in the text are relative to where the text stands, so they change when it moves. */
+#include "mc/syntax/parse.h"
+#include "mc/ir/print.h"
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+typedef struct writer { mc_module *m; mc_arena *arena; mc_diag *diag; MC_VEC(const mc_tensor *) used; } writer;
+
+/* ---- names ---- */
+
+static const char *folder_of(const writer *w, const char *path) {
+  const char *slash = strrchr(path, '/');
+  if (!slash) return ".";
+  return mc_arena_strndup(w->arena, path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+static const char *real_folder(const writer *w, const char *folder) {
+  char *s = realpath(folder, NULL);
+  if (!s) return NULL;
+  const char *copy = mc_arena_strdup(w->arena, s);
+  free(s);
+  return copy;
+}
+
+/* `name`, relative to the absolute folder `from`, as seen from the absolute folder `to`. */
+static const char *moved(const writer *w, const char *name, const char *from, const char *to) {
+  size_t same = 0;
+  while (from[same] && from[same] == to[same]) same++;
+  while (same && !((from[same] == '/' || !from[same]) && (to[same] == '/' || !to[same]))) same--;   /* back to the end of a folder's name */
+  mc_strbuf b = { 0 };
+  for (const char *p = to + same; *p; p++)
+    if (*p == '/' && p[1]) mc_sb_puts(&b, "../");
+  const char *rest = from + same + (from[same] == '/');
+  if (*rest) mc_sb_printf(&b, "%s/", rest);
+  mc_sb_puts(&b, name);
+  const char *s = mc_arena_strdup(w->m->arena, mc_sb_str(&b));
+  mc_sb_free(&b);
+  return s;
+}
+
+/* The same file, named from `folder`. */
+static const char *renamed(const writer *w, const char *name, const char *folder) {
+  if (!name || name[0] == '/' || strcmp(folder, w->m->dir) == 0) return name;
+  if (strcmp(folder, ".") == 0) return mc_arena_printf(w->m->arena, "%s/%s", w->m->dir, name);
+  const char *from = real_folder(w, w->m->dir), *to = real_folder(w, folder);
+  return from && to && strcmp(from, to) != 0 ? moved(w, name, from, to) : name;
+}
+
+/* ---- tensors ---- */
+
+static bool is_reference(const mc_module *m, const mc_tensor *t) { return t->file && m->weights_file && strcmp(t->file, m->weights_file) == 0; }
+
+static void collect(writer *w) {
+  mc_map used;
+  mc_map_init(&used, w->arena);
+  mc_module_used_tensors(w->m, &used);
+  for (size_t i = 0; i < w->m->tensors.n; i++) {
+    const mc_tensor *t = w->m->tensors.entries[i].val;
+    if (mc_map_ptr_get(&used, t)) MC_PUSH(w->arena, &w->used, t);
+  }
+}
+
+static bool all_references(const writer *w) {
+  for (size_t i = 0; i < w->used.n; i++)
+    if (!is_reference(w->m, w->used.v[i])) return false;
+  return true;
+}
+
+static bool write_tensors(const writer *w, const char *path) {
+  mc_st_entry *e = MC_NEWN(w->arena, mc_st_entry, w->used.n);
+  for (size_t i = 0; i < w->used.n; i++) {
+    const mc_tensor *t = w->used.v[i];
+    e[i] = (mc_st_entry){ .name = t->name, .dtype_name = mc_dtype_st_name(t->dtype), .rank = t->rank, .data = t->data, .size = t->size };
+    memcpy(e[i].dim, t->dim, sizeof e[i].dim);
+  }
+  return mc_st_write(path, e, w->used.n, w->diag);
+}
+
+/* ---- the text ---- */
+
+static bool write_text(const writer *w, const char *path, const mc_print_opts *opts) {
+  mc_strbuf b = { 0 };
+  mc_print_module(&b, w->m, opts);
+  bool ok = mc_write_file(path, b.s, b.n, w->diag);
+  mc_sb_free(&b);
+  return ok;
+}
+
+/* To a pipe: files are named from the present folder, and tensors without a file travel in the text. */
+static bool write_stream(writer *w, const char *path) {
+  mc_module *m = w->m;
+  const char *weights = renamed(w, m->weights_file, ".");
+  m->calibration = renamed(w, m->calibration, ".");
+  for (size_t i = 0; i < m->tensors.n; i++) {
+    mc_tensor *t = m->tensors.entries[i].val;
+    if (is_reference(m, t)) t->file = weights;
+  }
+  m->weights_file = weights;
+  m->dir = ".";
+  return write_text(w, path, NULL);
+}
+
+/* FILE.mir and FILE.safetensors; only the text when all its tensors are in one file already. */
+static bool write_pair(writer *w, const char *path) {
+  size_t n = strlen(path);
+  const char *folder = folder_of(w, path), *calibration = w->m->calibration, *weights = w->m->weights_file;
+  mc_print_opts opts = { 0 };
+  if (all_references(w)) {
+    opts.weights_file = renamed(w, weights, folder);
+  } else {
+    size_t stem = n > 4 && strcmp(path + n - 4, ".mir") == 0 ? n - 4 : n;
+    const char *file = mc_arena_printf(w->arena, "%.*s.safetensors", (int)stem, path), *slash = strrchr(file, '/');
+    if (!write_tensors(w, file)) return false;
+    opts.weights_file = slash ? slash + 1 : file;
+  }
+  w->m->calibration = renamed(w, calibration, folder);
+  bool ok = write_text(w, path, &opts);
+  w->m->calibration = calibration;
+  return ok;
+}
+
+bool mc_write_mir(const char *path, mc_module *m, mc_diag *d) {
+  writer w = { .m = m, .arena = mc_arena_create(), .diag = d };
+  struct stat st;
+  bool stream = strcmp(path, "-") == 0 || (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode));
+  collect(&w);
+  bool ok = stream ? write_stream(&w, path) : write_pair(&w, path);
+  mc_arena_destroy(w.arena);
+  return ok;
+}
