@@ -1,0 +1,161 @@
+#include "sections.h"
+#include "mc/driver/driver.h"
+#include "mc/ir/op.h"
+#include "mc/ir/types.h"
+#include "mc/pass/pass.h"
+#include <string.h>
+
+/* A cell of a table: '|' would end it. */
+static void cell(mc_strbuf *out, const char *s) {
+  mc_sb_puts(out, " ");
+  for (; *s; s++) mc_sb_printf(out, *s == '|' ? "\\%c" : "%c", *s);
+  mc_sb_puts(out, " |");
+}
+
+static void code_cell(mc_strbuf *out, const char *s) {
+  mc_sb_puts(out, " `");
+  for (; *s; s++) mc_sb_printf(out, *s == '|' ? "\\%c" : "%c", *s);
+  mc_sb_puts(out, "` |");
+}
+
+/* ---- fields: attributes and options ---- */
+
+static const char *kind_text(const mc_field *f) {
+  switch (f->kind) {
+  case MC_F_I64: return "integer";
+  case MC_F_F32: case MC_F_F64: return "number";
+  case MC_F_BOOL: return "true, false";
+  case MC_F_STR: return "text";
+  case MC_F_INTS: return "integers";
+  case MC_F_TENSOR: return "tensor";
+  case MC_F_DTYPE: return "element type";
+  case MC_F_ENUM: return "";
+  }
+  return "";
+}
+
+static void field_kind(mc_strbuf *out, const mc_field *f) {
+  mc_strbuf b = {0};
+  if (f->count > 1) mc_sb_printf(&b, "%d %ss", f->count, kind_text(f));
+  else mc_sb_puts(&b, kind_text(f));
+  for (int i = 0; f->kind == MC_F_ENUM && f->names[i]; i++) mc_sb_printf(&b, "%s%s", i ? ", " : "", f->names[i]);
+  cell(out, mc_sb_str(&b));
+  mc_sb_free(&b);
+}
+
+static void fields(mc_strbuf *out, const char *what, const mc_field *f) {
+  if (!f->name) return;
+  mc_sb_printf(out, "\n| %s | | default | |\n|---|---|---|---|\n", what);
+  for (; f->name; f++) {
+    mc_sb_puts(out, "|");
+    code_cell(out, f->name);
+    field_kind(out, f);
+    if (!f->dflt) cell(out, "must be given");
+    else if (!*f->dflt || !strcmp(f->dflt, "\"\"")) cell(out, "empty");
+    else code_cell(out, f->dflt);
+    cell(out, f->doc);
+    mc_sb_putc(out, '\n');
+  }
+}
+
+/* ---- element types, words ---- */
+
+static void print_dtypes(mc_strbuf *out) {
+  mc_sb_puts(out, "| word | bytes | in safetensors | in npy |\n|---|---|---|---|\n");
+  for (int i = 0; i < MC_NUM_DTYPES; i++) {
+    mc_dtype t = (mc_dtype)i;
+    const char *np = mc_dtype_np_descr(t);
+    mc_sb_printf(out, "| `%s` | %zu | `%s` |", mc_dtype_names[i], mc_dtype_size(t), mc_dtype_st_name(t));
+    if (np) code_cell(out, np);
+    else cell(out, "-");
+    mc_sb_putc(out, '\n');
+  }
+}
+
+typedef struct word { const char *list, *word, *doc; } word;   /* word NULL: the list's own line */
+static const word words[] = {
+#define MC_ENUM(id, doc) {#id, NULL, doc},
+#define MC_CASE(id, c, word, doc) {#id, word, doc},
+#include "mc/ir/enums.def"
+};
+
+static void print_enums(mc_strbuf *out) {
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+    const word *w = &words[i];
+    if (!w->word) mc_sb_printf(out, "%s**%s**: %s\n\n| | |\n|---|---|\n", i ? "\n" : "", w->list, w->doc);
+    else {
+      mc_sb_puts(out, "|");
+      code_cell(out, w->word);
+      cell(out, w->doc);
+      mc_sb_putc(out, '\n');
+    }
+  }
+}
+
+/* ---- ops ---- */
+
+static const char *const trait_docs[] = {
+  "elementwise", "one operand", "two operands, which broadcast", "sums products: quantized operands give an i32 accumulator", "moves elements: the result has the operand's element type",
+  "reduces axes", "quantized form on u8 and i8, with a chosen scale", "no operands", "known at compile time", "ends a graph", "element type chosen in the text", "holds a region"
+};
+
+static void op_head(mc_strbuf *out, const mc_op_info *o) {
+  mc_sb_printf(out, "### %s\n\n%s.", o->text, o->summary);
+  const char *sep = " *";
+  for (size_t i = 0; i < sizeof trait_docs / sizeof *trait_docs; i++)
+    if (o->traits >> i & 1) mc_sb_printf(out, "%s%s", sep, trait_docs[i]), sep = "; ";
+  mc_sb_puts(out, o->traits ? ".*\n" : "\n");
+}
+
+static void op_operands(mc_strbuf *out, const mc_op_info *o) {
+  if (!o->ins->name && !*o->out_doc) return;
+  mc_sb_puts(out, "\n| | |\n|---|---|\n");
+  int i = 0;
+  for (const mc_op_doc *in = o->ins; in->name; in++, i++) {
+    const char *note = o->in_max < 0 && !in[1].name ? ", ..." : i >= o->in_min ? " (optional)" : "";
+    mc_sb_printf(out, "| `%s`%s |", in->name, note);
+    cell(out, in->doc);
+    mc_sb_putc(out, '\n');
+  }
+  if (*o->out_doc) mc_sb_puts(out, "| result |"), cell(out, o->out_doc), mc_sb_putc(out, '\n');
+}
+
+static void print_ops(mc_strbuf *out) {
+  for (int i = 0; i < MC_NUM_OPS; i++) mc_sb_printf(out, "%s[%s](#%s)", i ? " " : "", mc_ops[i].text, mc_ops[i].text);
+  mc_sb_putc(out, '\n');
+  for (int i = 0; i < MC_NUM_OPS; i++) {
+    mc_sb_putc(out, '\n');
+    op_head(out, &mc_ops[i]);
+    op_operands(out, &mc_ops[i]);
+    fields(out, "attribute", mc_ops[i].attrs);
+  }
+}
+
+/* ---- passes ---- */
+
+static void print_passes(mc_strbuf *out) {
+  const mc_registry *r = mc_driver_registry();
+  for (int i = 0; i < r->npass; i++) {
+    const mc_pass_info *p = &r->pass[i];
+    const char *contract = p->contract == MC_EXACT ? "EXACT" : p->contract == MC_ROUNDS ? "ROUNDS" : "LOSSY";
+    mc_sb_printf(out, "%s### %s\n\n%s. Contract: %s.\n", i ? "\n" : "", p->text, p->summary, contract);
+    fields(out, "option", p->opts);
+    if (p->nstats) mc_sb_puts(out, "\nCounters:");
+    for (int k = 0; k < p->nstats; k++) mc_sb_printf(out, "%s %s (%s)", k ? "," : "", p->stats[k].name, p->stats[k].doc);
+    if (p->nstats) mc_sb_puts(out, ".\n");
+  }
+}
+
+static void print_aliases(mc_strbuf *out) {
+  const mc_registry *r = mc_driver_registry();
+  mc_sb_puts(out, "| name | stands for | |\n|---|---|---|\n");
+  for (int i = 0; i < r->nalias; i++) {
+    mc_sb_puts(out, "|");
+    code_cell(out, r->alias[i].name);
+    code_cell(out, r->alias[i].pipeline);
+    cell(out, r->alias[i].doc);
+    mc_sb_putc(out, '\n');
+  }
+}
+
+const doc_section doc_sections[] = {{"dtypes", print_dtypes}, {"enums", print_enums}, {"ops", print_ops}, {"passes", print_passes}, {"pipelines", print_aliases}, {NULL, NULL}};
