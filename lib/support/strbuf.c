@@ -49,8 +49,10 @@ static bool put_special(mc_strbuf *b, double x) {
   return true;
 }
 
-/* The decimal point tells a float from an integer. */
-static void put_decimal(mc_strbuf *b, const char *s) {
+/* x as %g wrote it in s: 20.0 rather than 2e+01; the decimal point tells a float from an integer. */
+static void put_decimal(mc_strbuf *b, const char *s, double x) {
+  char fixed[40];
+  if (strstr(s, "e+") && fabs(x) < 1e9) snprintf(fixed, sizeof fixed, "%.0f", x), s = fixed;
   mc_sb_puts(b, s);
   if (!strpbrk(s, ".e")) mc_sb_puts(b, ".0");
 }
@@ -62,7 +64,7 @@ void mc_sb_float(mc_strbuf *b, float x) {
     snprintf(s, sizeof s, "%.*g", digits, (double)x);
     if (strtof(s, NULL) == x) break;
   }
-  put_decimal(b, s);
+  put_decimal(b, s, (double)x);
 }
 
 void mc_sb_double(mc_strbuf *b, double x) {
@@ -72,7 +74,7 @@ void mc_sb_double(mc_strbuf *b, double x) {
     snprintf(s, sizeof s, "%.*g", digits, x);
     if (strtod(s, NULL) == x) break;
   }
-  put_decimal(b, s);
+  put_decimal(b, s, x);
 }
 
 void mc_sb_quoted(mc_strbuf *b, const char *s) {

@@ -44,14 +44,14 @@ static void map_keeps_order(void) {
 
 static void floats_print_shortest(void) {
   static const struct { float x; const char *text; } cases[] = {
-    { 0.1f, "0.1" }, { 1.0f, "1.0" }, { -0.0f, "-0.0" }, { 1e-5f, "1e-05" }, { 16777216.0f, "16777216.0" }, { INFINITY, "inf" }, { -INFINITY, "-inf" }, { 0.166666672f, "0.16666667" }
+    { 0.1f, "0.1" }, { 1.0f, "1.0" }, { -0.0f, "-0.0" }, { 1e-5f, "1e-05" }, { 16777216.0f, "16777216.0" }, { 20.0f, "20.0" }, { 3e20f, "3e+20" }, { INFINITY, "inf" }, { -INFINITY, "-inf" }, { 0.166666672f, "0.16666667" }
   };
   mc_strbuf b = { 0 };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     mc_sb_clear(&b);
     mc_sb_float(&b, cases[i].x);
     CHECK(strtof(mc_sb_str(&b), NULL) == cases[i].x);
-    if (strcmp(mc_sb_str(&b), cases[i].text) != 0 && i != 4) fprintf(stderr, "%s\n", mc_sb_str(&b)), CHECK(!"text");
+    if (strcmp(mc_sb_str(&b), cases[i].text) != 0) fprintf(stderr, "%s\n", mc_sb_str(&b)), CHECK(!"text");
   }
   for (uint32_t bits = 1; bits < 0x7f800000u; bits += 104729u * 13) {
     float x, y;
