@@ -1,0 +1,48 @@
+/* From a file to machine code: the whole road as functions that tools share. */
+#ifndef MC_DRIVER_COMPILE_H
+#define MC_DRIVER_COMPILE_H
+#include "mc/codegen/codegen.h"
+#include "mc/pass/pass.h"
+
+/* A .mir file ("-": standard input), or a .onnx file through the importer. NULL after reporting. */
+mc_module *mc_driver_load(const char *path, mc_diag *d);
+
+typedef enum mc_quant_how { MC_QUANT_NONE, MC_QUANT_INT8 } mc_quant_how;
+extern const char *const mc_quant_names[];   /* "none", "int8", NULL */
+
+typedef struct mc_compile_opts {
+  int opt_level;                 /* 0 ... 3 */
+  mc_quant_how quant;
+  const char *calib;             /* npz of samples, one array per graph input; NULL: the file's calibration line, then ranges in the text, then batch_norm statistics */
+  const char *pipeline;          /* NULL: the one that mc_compile_pipeline chooses */
+  const mc_target *target;       /* must be given */
+  const char *prefix;            /* of symbols: PREFIX_run; NULL: the graph's name */
+  bool debug;                    /* -g */
+  mc_manager_opts manager;       /* hooks of the pass manager (bisect_limit too: start from mc_compile_defaults); target and runner are filled in where NULL */
+} mc_compile_opts;
+/* -O3, no quantization, no hooks, no target. */
+mc_compile_opts mc_compile_defaults(void);
+
+typedef struct mc_compile_report {
+  const char *pipeline;
+  mc_manager_report passes;
+  int layers_int8, layers_f32;   /* conv2d, conv_transpose2d, linear, matmul by the type of their operands */
+  int64_t macs, macs_int8, weight_bytes, arena_bytes;
+  double pass_seconds, plan_seconds, code_seconds;
+} mc_compile_report;
+
+/* The pipeline text for a module and options, from lowest to highest floor: fold, quantize, tidy up, storage, form-groups. The source of ranges is chosen here, in the order -calib, calibration line, ranges
+ * in the text, batch_norm statistics (with a warning); NULL after reporting that there is none and what to do. In the arena. */
+const char *mc_compile_pipeline(const mc_module *m, const mc_compile_opts *o, mc_arena *a, mc_diag *d);
+/* Run the pipeline on m (which it changes) and plan its first graph. NULL after reporting. The plan is in the arena and refers to m. */
+mc_plan *mc_compile_plan(mc_module *m, const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d);
+/* Object and header text (NULL: not wanted) of m, which changes; appended. False after reporting. */
+bool mc_compile_object(mc_strbuf *object, mc_strbuf *header, mc_module *m, const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d);
+/* Compile m (which changes) into memory. The graph's types are those of the result; nothing of m or the arena is needed by the code afterwards. */
+mc_jit *mc_compile_jit(mc_module *m, const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d);
+/* C identifier from a file or graph name: "out/my-net.o" -> "my_net". In the arena. */
+const char *mc_compile_symbol(const char *name, mc_arena *a);
+
+/* Runs graphs as compiled code for passes below codegen (calibrate). `native` is the host's level; the runner lives in the arena. */
+const mc_runner *mc_compile_runner(const mc_target *native, mc_arena *a);
+#endif

@@ -1,0 +1,77 @@
+/* Named pipelines: what -O and -quant mean, as text. */
+#include "mc/driver/compile.h"
+
+const char *const mc_quant_names[] = { "none", "int8", NULL };
+
+/* -O0 compiles what is there; -O1 folds constants and batch_norm; -O2 also moves layouts out of the way and merges; -O3 repeats until it settles. */
+static const char *const fold[] = {
+  "",
+  "canonicalize,constant-fold,fold-bn,dce,",
+  "canonicalize,constant-fold,layout,canonicalize,fold-bn,constant-fold,canonicalize,cse,dce,",
+  "canonicalize,constant-fold,layout,canonicalize,constant-fold,fold-bn,canonicalize,constant-fold,layout,canonicalize,cse,dce,",
+};
+static const char *const tidy[] = { "", "fuse-activation,dce,", "fuse-activation,cse,dce,", "fuse-activation,canonicalize,cse,dce," };
+
+typedef struct facts { bool ranges, batch_norm, quantized; } facts;
+
+static void look_at(facts *f, const mc_value *v) {
+  f->ranges |= v->range.known;
+  f->quantized |= mc_type_is_quant(v->type) && !mc_value_tensor(v);
+}
+static void look(facts *f, const mc_graph *g) {
+  for (int i = 0; i < g->nin; i++) look_at(f, g->in[i]);
+  MC_FOR_NODES(n, g) {
+    f->batch_norm |= n->op == MC_OP_batch_norm;
+    for (int i = 0; i < n->nout; i++) look_at(f, n->out[i]);
+    if (n->region) look(f, n->region);
+  }
+}
+
+static const char *data_option(const char *path, mc_arena *a) {
+  mc_strbuf s = { 0 };
+  mc_sb_puts(&s, "calibrate{data=");
+  mc_sb_quoted(&s, path);
+  mc_sb_puts(&s, "},");
+  const char *text = mc_arena_strdup(a, mc_sb_str(&s));
+  mc_sb_free(&s);
+  return text;
+}
+
+static bool no_ranges(const mc_graph *g, mc_diag *d) {
+  mc_error(d, g->loc, "INT8 needs the ranges of values, and nothing tells them");
+  mc_note(d, g->loc, "give samples with -calib=FILE.npz (one array per graph input, samples along the first axis), or a line `calibration \"FILE.npz\"` in the .mir file, "
+                     "or run the pass calibrate before; or compile with -quant=none");
+  return false;
+}
+
+/* The passes that make integers, with their source of ranges; `before` runs in front of folding. */
+static bool quant_passes(const char **before, const char **behind, const mc_module *m, const mc_compile_opts *o, mc_arena *a, mc_diag *d) {
+  facts f = { 0 };
+  const mc_graph *g = m->graphs;
+  *before = *behind = "";
+  if (o->quant == MC_QUANT_NONE) return true;
+  look(&f, g);
+  if (f.quantized) {
+    mc_remark(d, g->loc, "the graph is quantized already: its types stay");
+    *behind = "fold-qdq,";
+    return true;
+  }
+  const char *calibrate = "";
+  if (o->calib) calibrate = data_option(o->calib, a);
+  else if (m->calibration) calibrate = "calibrate,";
+  else if (f.ranges) calibrate = "";
+  else if (f.batch_norm) *before = "ranges-from-bn,";
+  else return no_ranges(g, d);
+  if (**before) mc_warning(d, g->loc, "no samples and no ranges: guessing them from batch_norm statistics, which costs accuracy; give -calib=FILE.npz");
+  *behind = mc_arena_printf(a, "%squantize,fold-qdq,", calibrate);
+  return true;
+}
+
+const char *mc_compile_pipeline(const mc_module *m, const mc_compile_opts *o, mc_arena *a, mc_diag *d) {
+  int level = o->opt_level < 0 ? 0 : o->opt_level > 3 ? 3 : o->opt_level;
+  const char *before, *behind;
+  if (!quant_passes(&before, &behind, m, o, a, d)) return NULL;
+  /* AArch64's SDOT takes signed activations, x86-64's VPDPBUSD unsigned ones */
+  const char *form = o->target->arch == MC_ARCH_aarch64 ? "storage{form=i8}," : "storage{form=u8},";
+  return mc_arena_printf(a, "%s%s%s%s%sform-groups", before, fold[level], behind, tidy[level], form);
+}
