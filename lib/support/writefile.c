@@ -50,31 +50,67 @@ static int open_temporary(const char *path, char *name, size_t cap) {
   return -1;
 }
 
-static bool replace_file(const char *path, const mc_piece *p, size_t n, mc_diag *d) {
-  char tmp[PATH_MAX + 32];
-  int fd = open_temporary(path, tmp, sizeof tmp);
-  if (fd < 0) return failed(d, path, errno);
-  bool ok = write_pieces(fd, p, n);
-  int err = errno;
-  if (close(fd) != 0 && ok) { ok = false; err = errno; }
-  if (ok && rename(tmp, path) != 0) { ok = false; err = errno; }
-  if (ok) return true;
-  unlink(tmp);
-  return failed(d, path, err);
+/* A file on its way: contents are in `tmp` (owned), or, where that cannot be (pipes, devices), go straight to the path when the names change. */
+typedef struct staged { const char *path; const mc_piece *p; size_t n; char *real, *tmp; } staged;
+
+static bool is_replaceable(const char *path) {
+  struct stat st;
+  return strcmp(path, "-") != 0 && (stat(path, &st) != 0 || S_ISREG(st.st_mode));
 }
 
-bool mc_write_pieces(const char *path, const mc_piece *p, size_t n, mc_diag *d) {
-  if (strcmp(path, "-") == 0) return write_pieces(STDOUT_FILENO, p, n) || failed(d, "standard output", errno);
+static bool stage(staged *s, mc_diag *d) {
   struct stat st;
-  if (stat(path, &st) == 0) {
-    if (S_ISDIR(st.st_mode)) return failed(d, path, EISDIR);
-    if (!S_ISREG(st.st_mode)) return write_device(path, p, n, d);
-  }
-  /* a symbolic link stays one: what it points at is replaced */
-  char *real = realpath(path, NULL);
-  bool ok = replace_file(real ? real : path, p, n, d);
-  free(real);
+  if (strcmp(s->path, "-") != 0 && stat(s->path, &st) == 0 && S_ISDIR(st.st_mode)) return failed(d, s->path, EISDIR);
+  if (!is_replaceable(s->path)) return true;
+  char tmp[PATH_MAX + 32];
+  s->real = realpath(s->path, NULL); /* a symbolic link stays one: what it points at is replaced */
+  if (!s->real) s->real = strdup(s->path);
+  int fd = open_temporary(s->real, tmp, sizeof tmp);
+  if (fd < 0) return failed(d, s->path, errno);
+  s->tmp = strdup(tmp);
+  bool ok = write_pieces(fd, s->p, s->n);
+  int err = errno;
+  if (close(fd) != 0 && ok) { ok = false; err = errno; }
+  return ok || failed(d, s->path, err);
+}
+
+static bool commit(staged *s, mc_diag *d) {
+  if (!strcmp(s->path, "-")) return write_pieces(STDOUT_FILENO, s->p, s->n) || failed(d, "standard output", errno);
+  if (!s->tmp) return write_device(s->path, s->p, s->n, d);
+  if (rename(s->tmp, s->real) != 0) return failed(d, s->path, errno);
+  free(s->tmp);
+  s->tmp = NULL;
+  return true;
+}
+
+static void discard(staged *s) {
+  if (s->tmp) unlink(s->tmp);
+  free(s->tmp);
+  free(s->real);
+}
+
+static bool write_staged(staged *s, int n, mc_diag *d) {
+  bool ok = true;
+  for (int i = 0; i < n && ok; i++) ok = stage(&s[i], d);
+  for (int i = 0; i < n && ok; i++) ok = commit(&s[i], d);
+  for (int i = 0; i < n; i++) discard(&s[i]);
   return ok;
 }
 
+bool mc_write_pieces(const char *path, const mc_piece *p, size_t n, mc_diag *d) {
+  staged s = { path, p, n, NULL, NULL };
+  return write_staged(&s, 1, d);
+}
+
 bool mc_write_file(const char *path, const void *data, size_t size, mc_diag *d) { return mc_write_pieces(path, &(mc_piece){ data, size }, 1, d); }
+
+bool mc_write_files(const mc_outfile *f, int n, mc_diag *d) {
+  mc_piece p[MC_MAX_OUTFILES];
+  staged s[MC_MAX_OUTFILES];
+  if (n > MC_MAX_OUTFILES) return mc_error(d, mc_noloc, "more than %d files to write at once", MC_MAX_OUTFILES);
+  for (int i = 0; i < n; i++) {
+    p[i] = (mc_piece){ f[i].data, f[i].size };
+    s[i] = (staged){ f[i].path, &p[i], 1, NULL, NULL };
+  }
+  return write_staged(s, n, d);
+}

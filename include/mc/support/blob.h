@@ -15,6 +15,10 @@ const char *mc_blob_path(const mc_blob *b);
 char *mc_read_file(const char *path, size_t *size, mc_arena *a, mc_diag *d, mc_loc at);
 /* Write size bytes to path ("-": standard output) through a temporary in the same folder and a rename. */
 bool mc_write_file(const char *path, const void *data, size_t size, mc_diag *d);
+/* The same for files that belong together: the names change once all contents are on disk, so that a failure leaves none of them. */
+typedef struct mc_outfile { const char *path; const void *data; size_t size; } mc_outfile;
+enum { MC_MAX_OUTFILES = 8 };
+bool mc_write_files(const mc_outfile *f, int n, mc_diag *d);
 
 /* safetensors: 8-byte little-endian header length, JSON header, data. Offsets, counts, sizes and overlaps are checked. */
 typedef struct mc_st_entry { const char *name; const char *dtype_name; int rank; int64_t dim[8]; const void *data; size_t size; } mc_st_entry;

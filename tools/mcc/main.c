@@ -1,0 +1,242 @@
+/* mcc: a network in, an object and its header out. */
+#include "common/tool.h"
+#include "mc/driver/compile.h"
+#include "mc/driver/driver.h"
+#include "mc/ir/print.h"
+#include "mc/kernels/query.h"
+#include "mc/syntax/parse.h"
+#include <string.h>
+
+typedef enum emit { EMIT_OBJ, EMIT_ASM, EMIT_LLVM, EMIT_MIR } emit;
+static const char *const emit_names[] = { "obj", "asm", "llvm", "mir", NULL };
+static const char *const levels[] = { "0", "1", "2", "3", NULL };
+
+typedef struct mcc {
+  tool t;
+  const char *in, *out, *name, *level, *arch, *march, *calib, *pipeline, *graph, *check;
+  mc_strlist before, after;
+  int emit, quant;
+  bool debug, print_pipeline, remarks, time, stats, quiet, verify_each, after_change;
+  int64_t bisect;
+  mc_strbuf dump;
+  mc_compile_opts co;
+  mc_compile_report rep;
+} mcc;
+
+/* ---- names of outputs ---- */
+
+/* "out/net.o" -> "out/net" + ext; the dot must be in the last part. */
+static const char *with_ending(mcc *o, const char *path, const char *ending) {
+  const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
+  int n = dot && dot > (slash ? slash + 1 : path) ? (int)(dot - path) : (int)strlen(path);
+  return mc_arena_printf(o->t.arena, "%.*s%s", n, path, ending);
+}
+
+static void choose_output(mcc *o) {
+  static const char *const endings[] = { ".o", ".s", ".ll", ".mir" };
+  if (o->out) return;
+  const char *slash = strrchr(o->in, '/');
+  bool from_pipe = strcmp(o->in, "-") == 0;
+  o->out = o->emit == EMIT_OBJ && !from_pipe ? with_ending(o, slash ? slash + 1 : o->in, endings[o->emit]) : "-";
+}
+
+static bool check_output(mcc *o) {
+  size_t n = strlen(o->out);
+  if (o->emit == EMIT_OBJ && n > 2 && strcmp(o->out + n - 2, ".h") == 0) return mc_error(&o->t.diag, mc_noloc, "'-o %s' would be overwritten by the header; name the object", o->out);
+  return true;
+}
+
+static const char *symbol(mcc *o, const mc_module *m) {
+  if (o->name) return mc_compile_symbol(o->name, o->t.arena);
+  return mc_compile_symbol(strcmp(o->out, "-") ? o->out : m->graphs->name, o->t.arena);
+}
+
+/* ---- reports ---- */
+
+static void report_time(mcc *o) {
+  const mc_manager_report *p = &o->rep.passes;
+  mc_sb_puts(&o->dump, "time:\n");
+  for (int i = 0; i < p->n && i != p->failed; i++) mc_sb_printf(&o->dump, "  %9.3f ms  %-18s %s\n", p->time[i].seconds * 1e3, p->time[i].pass->text, p->time[i].changed ? "changed" : "no change");
+  mc_sb_printf(&o->dump, "  %9.3f ms  all passes\n  %9.3f ms  plan\n  %9.3f ms  code\n", o->rep.pass_seconds * 1e3, o->rep.plan_seconds * 1e3, o->rep.code_seconds * 1e3);
+}
+
+static void report_stats(mcc *o) {
+  const mc_manager_report *p = &o->rep.passes;
+  for (int i = 0; i < p->n; i++)
+    for (int k = 0; k < p->time[i].pass->nstats; k++)
+      mc_sb_printf(&o->dump, "%8lld %-18s %s\n", (long long)p->stats[i][k], p->time[i].pass->text, p->time[i].pass->stats[k].name);
+}
+
+static void report_groups(mcc *o, const mc_plan *p) {
+  for (int i = 0; i < p->ngroup; i++) {
+    const mc_node *g = p->group[i];
+    mc_remark(&o->t.diag, g->loc, "group %d%s%s: %s", i, g->source ? " " : "", g->source ? g->source : "", mc_kernel_describe(p, i, o->t.arena));
+  }
+}
+
+static void summary(mcc *o, size_t bytes) {
+  const mc_compile_report *r = &o->rep;
+  mc_strbuf s = { 0 };
+  mc_sb_printf(&s, "%s: %d layers INT8, %d fp32; %lld MACs (%.1f %% INT8); weights %lld bytes, arena %lld bytes", o->in, r->layers_int8, r->layers_f32, (long long)r->macs,
+               r->macs ? 100.0 * (double)r->macs_int8 / (double)r->macs : 0.0, (long long)r->weight_bytes, (long long)r->arena_bytes);
+  if (bytes) mc_sb_printf(&s, ", %s %zu bytes", o->emit == EMIT_OBJ ? "object" : emit_names[o->emit], bytes);
+  mc_sb_printf(&s, " [%s]\n", o->co.target->name);
+  tool_print_err(mc_sb_str(&s), s.n);
+  mc_sb_free(&s);
+}
+
+static void flush_dump(mcc *o) {
+  tool_print_err(mc_sb_str(&o->dump), o->dump.n);
+  mc_sb_clear(&o->dump);
+}
+
+/* ---- one module ---- */
+
+static bool write_object(mcc *o, const mc_strbuf *code, const mc_strbuf *header) {
+  bool both = strcmp(o->out, "-") != 0;
+  mc_outfile files[2] = { { o->out, code->s, code->n }, { both ? with_ending(o, o->out, ".h") : "", header->s, header->n } };
+  return mc_write_files(files, both ? 2 : 1, &o->t.diag);
+}
+
+static bool emit_code(mcc *o, mc_module *m, const mc_plan *p) {
+  mc_codegen_opts co = { .target = o->co.target, .prefix = symbol(o, m), .debug = o->debug, .opt_level = o->co.opt_level };
+  static const mc_emit kinds[] = { MC_EMIT_OBJ, MC_EMIT_ASM, MC_EMIT_LLVM };
+  mc_strbuf code = { 0 }, header = { 0 };
+  bool ok = mc_codegen_emit(&code, p, &co, kinds[o->emit], &o->t.diag);
+  if (ok && o->emit == EMIT_OBJ) {
+    mc_codegen_header(&header, p, &co);
+    ok = write_object(o, &code, &header);
+  } else if (ok) {
+    ok = mc_write_file(o->out, mc_sb_str(&code), code.n, &o->t.diag);
+  }
+  if (ok && !o->quiet) summary(o, code.n);
+  mc_sb_free(&code);
+  mc_sb_free(&header);
+  return ok;
+}
+
+static bool compile(mcc *o, mc_module *m) {
+  mc_plan *p = mc_compile_plan(m, &o->co, &o->rep, o->t.arena, &o->t.diag);
+  if (o->stats && p) report_stats(o);
+  flush_dump(o);
+  if (!p) return false;
+  if (o->remarks) report_groups(o, p);
+  bool ok;
+  if (o->emit == EMIT_MIR) {
+    ok = mc_write_mir(o->out, m, &o->t.diag);
+    if (ok && !o->quiet) summary(o, 0);
+  } else {
+    ok = emit_code(o, m, p);
+  }
+  if (o->time) report_time(o);
+  flush_dump(o);
+  return ok;
+}
+
+/* Only the first graph becomes code; another one is taken by bringing it to the front. */
+static bool select_graph(mcc *o, mc_module *m) {
+  mc_graph *g = mc_module_graph(m, o->graph);
+  if (!g) return mc_error(&o->t.diag, mc_noloc, "there is no graph '%s' in %s", o->graph ? o->graph : "", o->in);
+  m->graphs = g;
+  g->next = NULL;
+  return true;
+}
+
+/* Remarks are for those who ask. */
+static void drop_remarks(mcc *o) {
+  size_t k = 0;
+  bool keep = true;
+  for (size_t i = 0; i < o->t.diag.list.n; i++) {
+    mc_diagnostic *d = &o->t.diag.list.v[i];
+    if (d->sev != MC_NOTE) keep = d->sev != MC_REMARK;
+    if (keep) o->t.diag.list.v[k++] = *d;
+  }
+  o->t.diag.list.n = k;
+}
+
+static int show_pipeline(mcc *o, const mc_module *m) {
+  const char *text = o->pipeline ? o->pipeline : mc_compile_pipeline(m, &o->co, o->t.arena, &o->t.diag);
+  if (!text) return MC_EXIT_INPUT;
+  tool_print(text, strlen(text));
+  tool_print("\n", 1);
+  return MC_EXIT_OK;
+}
+
+static int run(mcc *o) {
+  mc_module *m = mc_driver_load(o->in, &o->t.diag);
+  if (!m) return MC_EXIT_INPUT;
+  int rc = MC_EXIT_INPUT;
+  if (select_graph(o, m)) {
+    if (o->print_pipeline) rc = show_pipeline(o, m);
+    else rc = compile(o, m) ? MC_EXIT_OK : o->rep.passes.bug ? MC_EXIT_BUG : MC_EXIT_INPUT;
+  }
+  mc_module_destroy(m);
+  return rc;
+}
+
+/* ---- command line ---- */
+
+static const char *join(mcc *o, const mc_strlist *l) {
+  const char *s = NULL;
+  for (size_t i = 0; i < l->n; i++) s = s ? mc_arena_printf(o->t.arena, "%s,%s", s, l->v[i]) : l->v[i];
+  return s;
+}
+
+static bool set_up(mcc *o) {
+  o->in = o->t.args.v[0];
+  choose_output(o);
+  o->co = mc_compile_defaults();
+  o->co.opt_level = o->level[0] - '0';
+  o->co.quant = o->quant ? MC_QUANT_INT8 : MC_QUANT_NONE;
+  o->co.calib = o->calib;
+  o->co.pipeline = o->pipeline;
+  o->co.debug = o->debug;
+  o->co.manager = (mc_manager_opts){ .bisect_limit = o->bisect, .dump = &o->dump, .print_before = join(o, &o->before), .print_after = join(o, &o->after), .print_after_change = o->after_change,
+                                     .verify_each = o->verify_each, .check_numerics = o->check != NULL, .check_data = o->check && *o->check ? o->check : NULL,
+                                     .time_passes = o->time, .stats = o->stats };
+  o->co.target = mc_target_find(o->arch, o->march, o->t.arena, &o->t.diag);
+  return check_output(o) && o->co.target;
+}
+
+static int start(mcc *o, int argc, char **argv) {
+  const mc_option options[] = {
+    { "o", MC_O_STR, &o->out, .arg = "FILE|-", .help = "the object (its header goes beside it), or the text of -emit=; default: the input's name with .o, or standard output for text" },
+    { "O", MC_O_JOINED, &o->level, .arg = "LEVEL", .help = "how much to do (-print-pipeline shows it)", .words = levels },
+    { "quant", MC_O_WORD, &o->quant, .arg = "HOW", .help = "arithmetic", .words = mc_quant_names },
+    { "calib", MC_O_STR, &o->calib, .arg = "FILE.npz", .help = "samples that give the ranges for -quant=int8; default: the file's calibration line, then ranges in the text, then batch_norm statistics" },
+    { "emit", MC_O_WORD, &o->emit, .arg = "WHAT", .help = "what to write", .words = emit_names },
+    { "march", MC_O_STR, &o->march, .arg = "LEVEL", .help = "machine level: native, or a level or CPU (a wrong name lists them); default: the lowest" },
+    { "target", MC_O_STR, &o->arch, .arg = "ARCH", .help = "x86_64, aarch64 or an ELF triple; default: that of -march, or the host's" },
+    { "g", MC_O_FLAG, &o->debug, .help = "line tables that map machine code to .mir lines" },
+    { "name", MC_O_STR, &o->name, .arg = "NAME", .help = "prefix of the symbols (NAME_run); default: from the output's name" },
+    { "graph", MC_O_STR, &o->graph, .arg = "NAME", .help = "the graph to compile; the first one if absent" },
+    { "pass-pipeline", MC_O_STR, &o->pipeline, .arg = "TEXT", .help = "these passes instead of those of -O and -quant; must end with form-groups" },
+    { "print-pipeline", MC_O_FLAG, &o->print_pipeline, .help = "print the passes that would run, and stop" },
+    { "print-before", MC_O_LIST, &o->before, .arg = "PASS", .help = "print the graph in front of a pass, or of 'all' (to standard error)" },
+    { "print-after", MC_O_LIST, &o->after, .arg = "PASS", .help = "print the graph behind a pass, or 'all'" },
+    { "print-after-change", MC_O_FLAG, &o->after_change, .help = "behind passes that changed something" },
+    { "verify-each", MC_O_FLAG, &o->verify_each, .help = "check every invariant after each pass" },
+    { "check-numerics", MC_O_OPTIONAL, &o->check, .arg = "FILE.npz", .help = "evaluate before and after each pass and hold the difference against its contract" },
+    { "bisect-limit", MC_O_I64, &o->bisect, .arg = "N", .help = "run only the first N passes", .lo = -1, .hi = INT32_MAX },
+    { "time-passes", MC_O_FLAG, &o->time, .help = "print the time of each pass, the plan and the code" },
+    { "stats", MC_O_FLAG, &o->stats, .help = "print what the passes counted" },
+    { "remarks", MC_O_FLAG, &o->remarks, .help = "print how each group is computed, and what stayed in fp32 and why" },
+    { "quiet", MC_O_FLAG, &o->quiet, .help = "no summary line" },
+    { 0 }
+  };
+  const mc_command cmd = { .name = "mcc", .usage = "[options] FILE.mir|FILE.onnx|-", .summary = "compile a network to an object file and a C header", .options = options, .min_args = 1, .max_args = 1,
+                           .example = "mcc -O3 -quant=int8 -calib=calib.npz net.mir -o net.o\nmcc -O3 -march=native net.onnx -o net.o\nmcc -emit=mir net.mir" };
+  *o = (mcc){ .level = "3", .bisect = -1 };
+  return tool_start(&o->t, &cmd, argc, argv);
+}
+
+int main(int argc, char **argv) {
+  mcc o;
+  int rc = start(&o, argc, argv);
+  if (rc >= 0) return rc;
+  if (!set_up(&o)) return tool_end(&o.t, MC_EXIT_USAGE);
+  rc = run(&o);
+  mc_sb_free(&o.dump);
+  if (!o.remarks) drop_remarks(&o);
+  return tool_end(&o.t, rc);
+}
