@@ -113,6 +113,17 @@ static flip_kind reduce_kind(const mc_node *n, const perm *p) {
   return order_kept(all & ~m, p) ? FLIP_ABSORBS : FLIP_NO;
 }
 
+/* Softmax sums neighbours in 16 partial sums and distant elements one by one: the same condition as for reductions. */
+static flip_kind softmax_kind(const mc_node *n, const perm *p) {
+  int axis = plain_axis(MC_ATTRS(n, softmax)->axis, p->n);
+  int64_t before = 1, after = 1;
+  for (int i = 0; i < p->n; i++) {
+    if (i > axis) before *= n->in[0]->type->dim[i];
+    if (p->p[i] > p->p[axis]) after *= n->in[0]->type->dim[i];
+  }
+  return (before == 1) == (after == 1) ? FLIP_MOVES : FLIP_NO;
+}
+
 /* Every user of the flattened value is a linear whose columns can be reordered. */
 static bool linears_follow(const mc_value *flat) {
   if (!flat->uses) return false;
@@ -141,7 +152,8 @@ flip_kind flip_kind_of(const mc_node *n, const perm *p) {
   if (mc_op_has(n->op, MC_T_UNARY)) return FLIP_MOVES;
   switch (n->op) {
   case MC_OP_cast: case MC_OP_quantize: case MC_OP_dequantize: case MC_OP_requantize: return FLIP_MOVES;
-  case MC_OP_concat: case MC_OP_split: case MC_OP_slice: case MC_OP_pad: case MC_OP_softmax: return FLIP_MOVES;
+  case MC_OP_concat: case MC_OP_split: case MC_OP_slice: case MC_OP_pad: return FLIP_MOVES;
+  case MC_OP_softmax: return softmax_kind(n, p);
   case MC_OP_broadcast: return n->out[0]->type->rank == p->n ? FLIP_MOVES : FLIP_NO;
   case MC_OP_reduce_mean: case MC_OP_reduce_sum: case MC_OP_reduce_max: case MC_OP_argmax: return reduce_kind(n, p);
   case MC_OP_reshape: return reshape_kind(n, p);
