@@ -1,0 +1,90 @@
+/* Pools. ceil_mode becomes explicit padding at the end, so that the size is ONNX's own: a last window that would start in the padding is left out. */
+#include "imp.h"
+#include <string.h>
+
+/* Extra rows and columns at the end that make the rounded-up number of windows fit. */
+static void ceil_extra(const val *x, const window *w, int64_t *extra) {
+  int axes = x->rank - 2;
+  extra[0] = extra[1] = 0;
+  for (int a = 2 - axes; a < 2; a++) {
+    int64_t in = x->dim[x->rank - 2 + a], s = w->stride[a], ek = (w->kernel[a] - 1) * w->dilation[a] + 1;
+    int64_t padded = in + w->pad[a] + w->pad[2 + a];
+    if (padded < ek) continue;
+    int64_t out = (padded - ek + s - 1) / s + 1;
+    if ((out - 1) * s >= in + w->pad[a]) out--;
+    int64_t need = (out - 1) * s + ek - padded;
+    if (need > 0) extra[a] = need;
+  }
+}
+
+bool mc_onnx_max_pool(node *n, int arg) {
+  (void)arg;
+  val *x = n->in[0];
+  window w;
+  int64_t extra[2] = { 0, 0 };
+  if (!mc_onnx_window(n, x, NULL, &w)) return false;
+  if (mc_onnx_attr_i(n, "ceil_mode", 0) && !w.same_or_valid) ceil_extra(x, &w, extra);
+  mc_attrs_max_pool a = { .kernel = { w.kernel[0], w.kernel[1] }, .stride = { w.stride[0], w.stride[1] }, .dilation = { w.dilation[0], w.dilation[1] },
+                          .pad = { w.pad[0], w.pad[1], w.pad[2] + extra[0], w.pad[3] + extra[1] } };
+  mc_value *y = mc_onnx_op1(n, MC_OP_max_pool, mc_onnx_to_nhwc(n, mc_onnx_value(n, x)), &a);
+  mc_onnx_give(n, 0, x->etype, mc_onnx_from_nhwc(n, y, x->rank));
+  return y != NULL;
+}
+
+/* Dilated windows have no pool of their own: a depthwise convolution with weights 1 / count, where every window has the same count. */
+static mc_value *dilated_mean(node *n, mc_value *x, const window *w) {
+  int64_t c = x->type->dim[3], dim[4] = { c, w->kernel[0], w->kernel[1], 1 };
+  konst *k = mc_konst_new(n, ONNX_FLOAT, 4, dim);
+  if (!k) return NULL;
+  for (int64_t i = 0; i < k->n; i++) mc_konst_set_f32(k, i, 1.0f / (float)(w->kernel[0] * w->kernel[1]));
+  mc_attrs_conv2d a;
+  mc_attrs_init(MC_OP_conv2d, &a, n->im->arena);
+  memcpy(a.stride, w->stride, sizeof a.stride);
+  memcpy(a.dilation, w->dilation, sizeof a.dilation);
+  memcpy(a.pad, w->pad, sizeof a.pad);
+  a.groups = c;
+  return mc_onnx_op2(n, MC_OP_conv2d, x, mc_onnx_konst_value(n, k), &a);
+}
+
+bool mc_onnx_avg_pool(node *n, int arg) {
+  (void)arg;
+  val *x = n->in[0];
+  window w;
+  int64_t extra[2] = { 0, 0 };
+  if (!mc_onnx_window(n, x, NULL, &w)) return false;
+  if (mc_onnx_attr_i(n, "ceil_mode", 0) && !w.same_or_valid) ceil_extra(x, &w, extra);
+  bool any_pad = w.pad[0] || w.pad[1] || w.pad[2] || w.pad[3], any_extra = extra[0] || extra[1];
+  bool count_pad = mc_onnx_attr_i(n, "count_include_pad", 0) && any_pad;
+  mc_value *v = mc_onnx_to_nhwc(n, mc_onnx_value(n, x));
+  if (!v) return false;
+  if (w.dilation[0] != 1 || w.dilation[1] != 1) {
+    if ((any_pad && !count_pad) || any_extra) return mc_onnx_error(n, "%s: dilations with padding that is not counted are not supported", n->row->op);
+    v = dilated_mean(n, v, &w);
+  } else {
+    if (count_pad && any_extra) {   /* the padding counts, what ceil_mode adds does not */
+      v = mc_onnx_pad(n, v, (int64_t[]){ 0, w.pad[0], w.pad[1], 0 }, (int64_t[]){ 0, w.pad[2], w.pad[3], 0 }, mc_padmode_constant, 0);
+      memset(w.pad, 0, sizeof w.pad);
+      count_pad = false;
+    }
+    mc_attrs_avg_pool a = { .kernel = { w.kernel[0], w.kernel[1] }, .stride = { w.stride[0], w.stride[1] },
+                            .pad = { w.pad[0], w.pad[1], w.pad[2] + extra[0], w.pad[3] + extra[1] }, .count_pad = count_pad };
+    v = mc_onnx_op1(n, MC_OP_avg_pool, v, &a);
+  }
+  mc_onnx_give(n, 0, x->etype, mc_onnx_from_nhwc(n, v, x->rank));
+  return v != NULL;
+}
+
+/* arg: the op for two spatial axes. Other ranks reduce. */
+bool mc_onnx_global_pool(node *n, int arg) {
+  val *x = n->in[0];
+  if (x->rank < 3) return mc_onnx_error(n, "%s: an operand of rank %d has no spatial axes", n->row->op, x->rank);
+  mc_value *v = mc_onnx_value(n, x);
+  if (x->rank == 4) {
+    mc_onnx_give(n, 0, x->etype, v = mc_onnx_from_nhwc(n, mc_onnx_op1(n, (mc_opcode)arg, mc_onnx_to_nhwc(n, v), NULL), 4));
+    return v != NULL;
+  }
+  bool mask[MC_MAX_RANK] = { false, false, true, true, true, true, true, true };
+  v = mc_onnx_reduce(n, arg == MC_OP_global_max_pool ? MC_OP_reduce_max : MC_OP_reduce_mean, v, mask, true);
+  mc_onnx_give(n, 0, x->etype, v);
+  return v != NULL;
+}
