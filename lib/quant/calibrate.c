@@ -17,6 +17,7 @@ typedef struct state {
   mc_dataset *data;
   mc_value **watch; int n;        /* f32 values whose range is wanted */
   float *lo, *hi;
+  bool *strange;                  /* a value that is not finite was seen */
   mc_hist **hist;                 /* second pass only */
   int nin;                        /* the first nin of them are graph inputs */
   mc_map index;                   /* value -> its place in `watch`, for the evaluator's observer */
@@ -49,6 +50,7 @@ static void see(state *s, int k, const float *x) {
   for (int64_t i = 0; i < n; i++) {
     if (x[i] < lo) lo = x[i];
     if (x[i] > hi) hi = x[i];
+    if (!isfinite(x[i])) s->strange[k] = true;
   }
   s->lo[k] = lo;
   s->hi[k] = hi;
@@ -124,9 +126,9 @@ static bool measure(state *s) {
 static bool write_ranges(state *s, bool *changed) {
   for (int k = 0; k < s->n; k++) {
     mc_range r = { true, s->lo[k], s->hi[k] };
-    if (!isfinite(r.lo) || !isfinite(r.hi) || r.lo > r.hi) {
+    if (s->strange[k] || r.lo > r.hi) {
       const mc_value *v = s->watch[k];
-      return mc_error(s->cx->diag, v->loc, "calibration saw no finite values in '%s'", v->name ? v->name : v->def && v->def->source ? v->def->source : "?");
+      return mc_error(s->cx->diag, v->loc, "calibration saw values that are not finite in '%s'", v->name ? v->name : v->def && v->def->source ? v->def->source : "?");
     }
     if (s->hist) r = mc_hist_range(s->hist[k], (mc_e_calib)s->o->method, s->o->percentile);
     mc_range *old = &s->watch[k]->range;
@@ -154,6 +156,7 @@ bool mc_pass_calibrate(mc_pass_context *cx, const mc_opts_calibrate *o, bool *ch
   collect_values(&s);
   s.lo = MC_NEWN(cx->scratch, float, s.n);
   s.hi = MC_NEWN(cx->scratch, float, s.n);
+  s.strange = MC_NEWN(cx->scratch, bool, s.n);
   for (int k = 0; k < s.n; k++) s.lo[k] = INFINITY, s.hi[k] = -INFINITY;
   bool ok = measure(&s) && write_ranges(&s, changed);
   mc_dataset_close(s.data);
