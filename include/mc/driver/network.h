@@ -1,0 +1,32 @@
+/* Anything that can be run on arrays: a network evaluated by the reference or compiled in memory, or a compiled object. What mc-run, mc-eval and tests share. */
+#ifndef MC_DRIVER_NETWORK_H
+#define MC_DRIVER_NETWORK_H
+#include "mc/import/dataset.h"
+#include "mc/ref/eval.h"
+
+typedef struct mc_network mc_network;
+typedef enum mc_how { MC_HOW_REF, MC_HOW_JIT } mc_how;
+
+/* Open a file: an ELF object made by mcc is loaded; anything else is a network (.mir, "-", .onnx), run by the reference evaluator or compiled for this machine as it
+ * stands (no optimization that changes results). NULL after reporting. */
+mc_network *mc_network_open(const char *path, mc_how how, mc_diag *d);
+void mc_network_close(mc_network *n);
+/* The graph that is evaluated; NULL for compiled code. */
+const mc_graph *mc_network_graph(const mc_network *n);
+/* "reference", "jit" or "object". */
+const char *mc_network_kind(const mc_network *n);
+int mc_network_nin(const mc_network *n);
+int mc_network_nout(const mc_network *n);
+const mc_type *mc_network_in_type(const mc_network *n, int i);
+const mc_type *mc_network_out_type(const mc_network *n, int i);
+const char *mc_network_in_name(const mc_network *n, int i);
+const char *mc_network_out_name(const mc_network *n, int i);     /* never NULL: "out0" where the graph has none */
+/* Samples that feed it. NULL after reporting. */
+mc_dataset *mc_network_data(const mc_network *n, const char *path, const mc_dataset_opts *o, mc_diag *d);
+/* Run once; in[i], out[i]: dense arrays. False after reporting. */
+bool mc_network_run(mc_network *n, const void *const *in, void *const *out, mc_diag *d);
+/* The same with an observer of inner values; only where mc_network_graph is not NULL. */
+bool mc_network_observe(mc_network *n, const void *const *in, void *const *out, const mc_eval_opts *opts, mc_diag *d);
+/* Seeded values for input i: f32 in [-1, 1), stored integers over their whole range, indices in [0, 8). */
+void mc_network_random(const mc_network *n, int i, uint64_t seed, void *data);
+#endif

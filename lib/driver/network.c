@@ -1,0 +1,169 @@
+#include "mc/driver/network.h"
+#include "mc/syntax/parse.h"
+#include <stdio.h>
+#include <string.h>
+#ifdef MCC_HAVE_CODEGEN
+#include "mc/driver/compile.h"
+#endif
+
+struct mc_network {
+  mc_arena *arena;
+  const char *path;
+  mc_module *module;
+  const mc_graph *graph;           /* evaluated; NULL: compiled */
+  const char *kind;
+#ifdef MCC_HAVE_CODEGEN
+  mc_jit *jit;
+#endif
+  int nin, nout;
+  const mc_type **in_type, **out_type;
+  const char **in_name, **out_name;
+};
+
+const mc_graph *mc_network_graph(const mc_network *n) { return n->graph; }
+const char *mc_network_kind(const mc_network *n) { return n->kind; }
+int mc_network_nin(const mc_network *n) { return n->nin; }
+int mc_network_nout(const mc_network *n) { return n->nout; }
+const mc_type *mc_network_in_type(const mc_network *n, int i) { return n->in_type[i]; }
+const mc_type *mc_network_out_type(const mc_network *n, int i) { return n->out_type[i]; }
+const char *mc_network_in_name(const mc_network *n, int i) { return n->in_name[i]; }
+const char *mc_network_out_name(const mc_network *n, int i) { return n->out_name[i]; }
+
+static void make_room(mc_network *n, int nin, int nout) {
+  n->nin = nin;
+  n->nout = nout;
+  n->in_type = MC_NEWN(n->arena, const mc_type *, nin);
+  n->in_name = MC_NEWN(n->arena, const char *, nin);
+  n->out_type = MC_NEWN(n->arena, const mc_type *, nout);
+  n->out_name = MC_NEWN(n->arena, const char *, nout);
+}
+
+static const char *name_or(mc_network *n, const char *name, const char *stem, int i) { return name ? name : mc_arena_printf(n->arena, "%s%d", stem, i); }
+
+/* ---- compiled code -------------------------------------------------------------------------------------------------------- */
+#ifdef MCC_HAVE_CODEGEN
+static bool take_jit(mc_network *n, mc_jit *j) {
+  if (!j) return false;
+  n->jit = j;
+  make_room(n, mc_jit_nin(j), mc_jit_nout(j));
+  for (int i = 0; i < n->nin; i++) n->in_type[i] = mc_jit_in_type(j, i), n->in_name[i] = name_or(n, mc_jit_in_name(j, i), "in", i);
+  for (int i = 0; i < n->nout; i++) n->out_type[i] = mc_jit_out_type(j, i), n->out_name[i] = name_or(n, mc_jit_out_name(j, i), "out", i);
+  return true;
+}
+
+static bool open_object(mc_network *n, mc_diag *d) {
+  n->kind = "object";
+  return take_jit(n, mc_jit_load(n->path, d));
+}
+
+static bool open_jit(mc_network *n, mc_diag *d) {
+  mc_compile_opts o = mc_compile_defaults();
+  mc_compile_report rep;
+  o.pipeline = "dce,storage,form-groups";
+  o.prefix = "net";
+  o.target = mc_target_find(NULL, "native", n->arena, d);
+  n->kind = "jit";
+  return o.target && take_jit(n, mc_compile_jit(n->module, &o, &rep, n->arena, d));
+}
+#else
+static bool open_object(mc_network *n, mc_diag *d) { return mc_error(d, mc_noloc, "%s: this build cannot load objects", n->path); }
+static bool open_jit(mc_network *n, mc_diag *d) { return mc_error(d, mc_noloc, "%s: this build has no code generation", n->path); }
+#endif
+
+/* ---- graphs --------------------------------------------------------------------------------------------------------------- */
+static bool load(mc_network *n, mc_diag *d) {
+#ifdef MCC_HAVE_CODEGEN
+  n->module = mc_driver_load(n->path, d);
+#else
+  n->module = mc_parse_file(n->path, d);
+#endif
+  if (n->module && !n->module->graphs) return mc_error(d, mc_noloc, "%s: holds no graph", n->path);
+  return n->module != NULL;
+}
+
+static bool open_ref(mc_network *n) {
+  const mc_graph *g = n->module->graphs;
+  n->graph = g;
+  n->kind = "reference";
+  make_room(n, g->nin, mc_graph_nout(g));
+  for (int i = 0; i < n->nin; i++) n->in_type[i] = g->in[i]->type, n->in_name[i] = name_or(n, g->in[i]->name, "in", i);
+  for (int i = 0; i < n->nout; i++) n->out_type[i] = mc_graph_out(g, i)->type, n->out_name[i] = name_or(n, mc_graph_out(g, i)->name, "out", i);
+  return true;
+}
+
+static bool is_elf(const char *path) {
+  char magic[4] = {0};
+  FILE *f = strcmp(path, "-") ? fopen(path, "rb") : NULL;
+  if (!f) return false;                            /* whoever opens it in earnest reports */
+  bool elf = fread(magic, 1, 4, f) == 4 && memcmp(magic, "\177ELF", 4) == 0;
+  fclose(f);
+  return elf;
+}
+
+mc_network *mc_network_open(const char *path, mc_how how, mc_diag *d) {
+  mc_arena *a = mc_arena_create();
+  mc_network *n = MC_NEW(a, mc_network);
+  n->arena = a;
+  n->path = mc_arena_strdup(a, path);
+  bool ok = is_elf(path) ? open_object(n, d) : load(n, d) && (how == MC_HOW_JIT ? open_jit(n, d) : open_ref(n));
+  if (ok) return n;
+  mc_network_close(n);
+  return NULL;
+}
+
+void mc_network_close(mc_network *n) {
+  if (!n) return;
+#ifdef MCC_HAVE_CODEGEN
+  if (n->jit) mc_jit_destroy(n->jit);
+#endif
+  if (n->module) mc_module_destroy(n->module);
+  mc_arena_destroy(n->arena);
+}
+
+mc_dataset *mc_network_data(const mc_network *n, const char *path, const mc_dataset_opts *o, mc_diag *d) {
+  return mc_dataset_open_types(path, n->in_type, n->in_name, n->nin, o, d, mc_noloc);
+}
+
+bool mc_network_observe(mc_network *n, const void *const *in, void *const *out, const mc_eval_opts *opts, mc_diag *d) {
+  mc_arena *a = mc_arena_create();
+  mc_array *x = MC_NEWN(a, mc_array, n->nin), *y = MC_NEWN(a, mc_array, n->nout);
+  for (int i = 0; i < n->nin; i++) x[i] = (mc_array){ n->in_type[i], (void *)(uintptr_t)in[i] };
+  for (int i = 0; i < n->nout; i++) y[i] = (mc_array){ n->out_type[i], out[i] };
+  bool ok = mc_eval_graph(n->graph, x, y, opts, d);
+  mc_arena_destroy(a);
+  return ok;
+}
+
+bool mc_network_run(mc_network *n, const void *const *in, void *const *out, mc_diag *d) {
+#ifdef MCC_HAVE_CODEGEN
+  if (n->jit) {
+    int rc = mc_jit_run(n->jit, in, out, NULL);
+    return rc == 0 || mc_error(d, mc_noloc, "%s: the compiled network returned %d", n->path, rc);
+  }
+#endif
+  return mc_network_observe(n, in, out, NULL, d);
+}
+
+static uint64_t next(uint64_t *s) {                /* splitmix64 */
+  uint64_t z = *s += 0x9e3779b97f4a7c15u;
+  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+  return z ^ z >> 31;
+}
+
+void mc_network_random(const mc_network *n, int i, uint64_t seed, void *data) {
+  const mc_type *t = n->in_type[i];
+  uint64_t s = seed * 1000003u + (uint64_t)i;
+  size_t size = mc_dtype_size(t->dtype);
+  memset(data, 0, (size_t)mc_type_bytes(t));
+  for (int64_t k = 0, elems = mc_type_elems(t); k < elems; k++) {
+    uint64_t r = next(&s);
+    float f = (float)(int64_t)(r >> 40) / 8388608.0f - 1.0f;
+    int64_t index = (int64_t)(r & 7);
+    if (t->dtype == MC_f32) ((float *)data)[k] = f;
+    else if (t->dtype == MC_f64) ((double *)data)[k] = (double)f;
+    else if (t->dtype == MC_bool) ((uint8_t *)data)[k] = r & 1;
+    else if (mc_type_is_quant(t)) memcpy((char *)data + (size_t)k * size, &r, size);
+    else if (mc_dtype_is_int(t->dtype)) memcpy((char *)data + (size_t)k * size, &index, size);   /* little-endian; halves stay 0 */
+  }
+}

@@ -1,0 +1,11 @@
+/* A line on the terminal during long runs; nothing when stderr is not a terminal. */
+#ifndef PROGRESS_H
+#define PROGRESS_H
+#include <stdbool.h>
+#include <stdint.h>
+typedef struct progress { const char *what; bool on, shown; int64_t last_ms; } progress;
+progress progress_start(const char *what);
+/* At most ten times a second. */
+void progress_step(progress *p, int64_t done, int64_t total);
+void progress_end(progress *p);
+#endif

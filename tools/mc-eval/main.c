@@ -1,0 +1,210 @@
+/* mc-eval: accuracy of a network or a compiled object on labelled samples. */
+#include "common/progress.h"
+#include "common/tool.h"
+#include "mc/driver/network.h"
+#include <stdio.h>
+#include <string.h>
+
+typedef struct eval {
+  tool t;
+  const char *data, *x, *y, *preprocess;
+  bool jit, ref;
+  int metric;
+  int64_t limit, top, stride;
+  mc_network *net;
+  void **in, **out;
+} eval;
+
+enum { METRIC_TOP, METRIC_AUC };
+static const char *const metrics[] = { "top", "auc", NULL };
+
+static void rooms(eval *e) {
+  e->in = MC_NEWN(e->t.arena, void *, mc_network_nin(e->net));
+  e->out = MC_NEWN(e->t.arena, void *, mc_network_nout(e->net));
+  for (int i = 0; i < mc_network_nin(e->net); i++) e->in[i] = mc_arena_alloc(e->t.arena, (size_t)mc_type_bytes(mc_network_in_type(e->net, i)));
+  for (int i = 0; i < mc_network_nout(e->net); i++) e->out[i] = mc_arena_alloc(e->t.arena, (size_t)mc_type_bytes(mc_network_out_type(e->net, i)));
+}
+
+static int64_t batch_of(const eval *e) {
+  const mc_type *t = mc_network_in_type(e->net, 0);
+  return t->rank ? t->dim[0] : 1;
+}
+
+/* ---- top-k ---------------------------------------------------------------------------------------------------------------- */
+/* How many of `classes` scores from `at` on come before the label's: larger ones, and equal ones of smaller index. */
+static int64_t rank_of(const mc_array *y, int64_t at, int64_t classes, int64_t label) {
+  double mine = mc_array_real(y, at + label);
+  int64_t before = 0;
+  for (int64_t i = 0; i < classes; i++) {
+    double v = mc_array_real(y, at + i);
+    before += i != label && (v > mine || (v == mine && i < label));
+  }
+  return mine == mine ? before : classes;
+}
+
+/* Rank of the label in the scores of sample b; networks that end in argmax or in one probability give 0 or "not first". */
+static int64_t judge(const mc_array *y, int64_t classes, int64_t b, int64_t label) {
+  if (classes > 1) return rank_of(y, b * classes, classes, label);
+  double v = mc_array_real(y, b);
+  int64_t said = mc_dtype_is_float(y->type->dtype) || mc_type_is_quant(y->type) ? v > 0.5 : (int64_t)v;
+  return said != label;
+}
+
+static void print_share(const char *name, int64_t right, int64_t n) {
+  mc_strbuf s = {0};
+  mc_sb_printf(&s, "%s %.2f %% (%lld/%lld)\n", name, 100.0 * (double)right / (double)n, (long long)right, (long long)n);
+  tool_print(mc_sb_str(&s), s.n);
+  mc_sb_free(&s);
+}
+
+static bool top(eval *e, mc_dataset *data) {
+  const mc_type *t = mc_network_out_type(e->net, 0);
+  int64_t batch = batch_of(e), classes = mc_type_elems(t) / batch, n = mc_dataset_count(data), first = 0, in_top = 0, k = e->top ? e->top : 5;
+  mc_array y = { t, e->out[0] };
+  if (e->limit && e->limit < n) n = e->limit;
+  if (!mc_dataset_has_labels(data)) return mc_error(&e->t.diag, mc_noloc, "%s: no labels (an integer array 'y', or --y=NAME)", e->data);
+  progress p = progress_start("evaluating");
+  for (int64_t i = 0; i < n; i += batch) {
+    mc_dataset_fetch(data, i, e->in);
+    if (!mc_network_run(e->net, (const void *const *)e->in, e->out, &e->t.diag)) return progress_end(&p), false;
+    for (int64_t b = 0; b < batch && i + b < n; b++) {
+      int64_t label = mc_dataset_label(data, i + b);
+      if (label < 0 || (classes > 1 && label >= classes))
+        return progress_end(&p), mc_error(&e->t.diag, mc_noloc, "%s: label %lld of sample %lld, but the network has %lld classes", e->data, (long long)label, (long long)(i + b), (long long)classes);
+      int64_t r = judge(&y, classes, b, label);
+      first += r == 0;
+      in_top += r < k;
+    }
+    progress_step(&p, i + batch, n);
+  }
+  progress_end(&p);
+  print_share("top-1", first, n);
+  char name[32];
+  snprintf(name, sizeof name, "top-%lld", (long long)k);
+  if (classes >= 2 * k || e->top > 1) print_share(name, in_top, n);
+  return true;
+}
+
+/* ---- anomaly detection: area under the ROC curve of the reconstruction error ------------------------------------------------ */
+/* One file: overlapping windows as long as the input; mean over windows of the mean squared difference of output and input. */
+static bool file_error(eval *e, const float *x, int64_t len, double *score) {
+  const mc_type *tin = mc_network_in_type(e->net, 0);
+  mc_array y = { mc_network_out_type(e->net, 0), e->out[0] }, in = { tin, e->in[0] };
+  int64_t batch = batch_of(e), w = mc_type_elems(tin) / batch, windows = (len - w) / e->stride + 1;
+  double sum = 0;
+  for (int64_t i = 0; i < windows; i += batch) {
+    for (int64_t b = 0; b < batch; b++) {
+      int64_t k = i + b < windows ? i + b : windows - 1;
+      memcpy((float *)e->in[0] + b * w, x + k * e->stride, (size_t)w * sizeof *x);
+    }
+    if (!mc_network_run(e->net, (const void *const *)e->in, e->out, &e->t.diag)) return false;
+    for (int64_t b = 0; b < batch && i + b < windows; b++) {
+      double err = 0;
+      for (int64_t j = b * w; j < (b + 1) * w; j++) {
+        double d = mc_array_real(&y, j) - mc_array_real(&in, j);
+        err += d * d;
+      }
+      sum += err / (double)w;
+    }
+  }
+  *score = sum / (double)windows;
+  return true;
+}
+
+/* Share of (anomalous, normal) pairs in the right order; ties count half. */
+static double area(const double *score, const int64_t *label, int64_t n) {
+  double right = 0, pairs = 0;
+  for (int64_t i = 0; i < n; i++)
+    for (int64_t k = 0; k < n; k++) {
+      if (!label[i] || label[k]) continue;
+      pairs += 1;
+      right += score[i] > score[k] ? 1 : score[i] == score[k] ? 0.5 : 0;
+    }
+  return pairs > 0 ? right / pairs : 0;
+}
+
+static int64_t integer_at(const mc_npy *y, int64_t i) {
+  mc_type t = { .dtype = y->dtype };
+  return (int64_t)mc_array_real(&(mc_array){ &t, (void *)(uintptr_t)y->data }, i);
+}
+
+static bool read_files(eval *e, mc_npy *x, mc_npy *y) {
+  mc_npz *z = mc_npz_open(e->data, &e->t.diag, mc_noloc);
+  bool ok = z && mc_npz_read(z, e->x ? e->x : "x", x, e->t.arena, &e->t.diag, mc_noloc) && mc_npz_read(z, e->y ? e->y : "y", y, e->t.arena, &e->t.diag, mc_noloc);
+  if (z) mc_npz_close(z);
+  if (!ok) return false;
+  if (x->dtype != MC_f32 || x->rank < 2) return mc_error(&e->t.diag, mc_noloc, "%s: auc needs f32 samples of at least one axis each", e->data);
+  if (!mc_dtype_is_int(y->dtype) || y->rank < 1 || y->dim[0] < x->dim[0]) return mc_error(&e->t.diag, mc_noloc, "%s: auc needs an integer label per sample, 0 normal", e->data);
+  return true;
+}
+
+static bool auc(eval *e) {
+  const mc_type *tin = mc_network_in_type(e->net, 0), *tout = mc_network_out_type(e->net, 0);
+  mc_npy x, y;
+  if (tin->dtype != MC_f32 || mc_type_elems(tin) != mc_type_elems(tout)) return mc_error(&e->t.diag, mc_noloc, "auc needs a network from f32 to as many outputs (its reconstruction)");
+  if (!read_files(e, &x, &y)) return false;
+  int64_t n = x.dim[0], len = 1, anomalous = 0;
+  for (int k = 1; k < x.rank; k++) len *= x.dim[k];
+  if (!e->stride) e->stride = x.rank > 2 ? x.dim[x.rank - 1] : mc_type_elems(tin) / batch_of(e);
+  if (len < mc_type_elems(tin) / batch_of(e)) return mc_error(&e->t.diag, mc_noloc, "%s: samples of %lld values are shorter than the network's input", e->data, (long long)len);
+  if (e->limit && e->limit < n) n = e->limit;
+  double *score = MC_NEWN(e->t.arena, double, n);
+  int64_t *label = MC_NEWN(e->t.arena, int64_t, n);
+  progress p = progress_start("evaluating");
+  for (int64_t i = 0; i < n; i++) {
+    label[i] = integer_at(&y, i) != 0;
+    anomalous += label[i];
+    if (!file_error(e, (const float *)x.data + i * len, len, &score[i])) return progress_end(&p), false;
+    progress_step(&p, i + 1, n);
+  }
+  progress_end(&p);
+  if (anomalous == 0 || anomalous == n) return mc_error(&e->t.diag, mc_noloc, "%s: auc needs both normal and anomalous samples", e->data);
+  mc_strbuf s = {0};
+  mc_sb_printf(&s, "auc %.4f (%lld normal, %lld anomalous)\n", area(score, label, n), (long long)(n - anomalous), (long long)anomalous);
+  tool_print(mc_sb_str(&s), s.n);
+  mc_sb_free(&s);
+  return true;
+}
+
+/* ---- command line --------------------------------------------------------------------------------------------------------- */
+static bool evaluate(eval *e) {
+  if (mc_network_nin(e->net) < 1 || mc_network_nout(e->net) < 1) return mc_error(&e->t.diag, mc_noloc, "%s: needs an input and an output", e->t.args.v[0]);
+  rooms(e);
+  if (e->metric == METRIC_AUC) return auc(e);
+  mc_dataset_opts o = { .x = e->x, .y = e->y, .preprocess = e->preprocess };
+  mc_dataset *data = mc_network_data(e->net, e->data, &o, &e->t.diag);
+  bool ok = data && top(e, data);
+  mc_dataset_close(data);
+  return ok;
+}
+
+static int main_part(eval *e) {
+  mc_diag *d = &e->t.diag;
+  if (!e->data) return mc_error(d, mc_noloc, "--data=FILE.npz is missing"), MC_EXIT_USAGE;
+  if (e->ref && e->jit) return mc_error(d, mc_noloc, "--ref and --jit exclude each other"), MC_EXIT_USAGE;
+  if (e->metric == METRIC_AUC && e->preprocess) return mc_error(d, mc_noloc, "--preprocess has no meaning for auc"), MC_EXIT_USAGE;
+  e->net = mc_network_open(e->t.args.v[0], e->jit ? MC_HOW_JIT : MC_HOW_REF, d);
+  bool ok = e->net && evaluate(e);
+  mc_network_close(e->net);
+  return ok ? MC_EXIT_OK : MC_EXIT_INPUT;
+}
+
+int main(int argc, char **argv) {
+  eval e = {0};
+  const mc_option options[] = {
+    { "data", MC_O_STR, &e.data, .arg = "FILE.npz", .help = "samples and labels (arrays x and y)" },
+    { "x", MC_O_STR, &e.x, .arg = "NAME", .help = "array of samples; NHWC samples are permuted for NCHW inputs" },
+    { "y", MC_O_STR, &e.y, .arg = "NAME", .help = "array of labels" },
+    { "limit", MC_O_I64, &e.limit, .arg = "N", .help = "only the first N samples", .lo = 1, .hi = INT64_MAX / 2 },
+    { "top", MC_O_I64, &e.top, .arg = "K", .help = "also print top-K (default: top-5 from 10 classes on)", .lo = 1, .hi = 1000000 },
+    { "preprocess", MC_O_STR, &e.preprocess, .arg = "TEXT", .help = "\"scale=1/255 mean=... std=...\" applied to samples for an f32 input" },
+    { "metric", MC_O_WORD, &e.metric, .arg = "METRIC", .help = "top-k accuracy, or area under the ROC curve of the reconstruction error of windows", .words = metrics },
+    { "stride", MC_O_I64, &e.stride, .arg = "N", .help = "auc: values between windows (default: the samples' last axis)", .lo = 1, .hi = INT32_MAX },
+    { "ref", MC_O_FLAG, &e.ref, .help = "use the reference evaluator (default for networks)" },
+    { "jit", MC_O_FLAG, &e.jit, .help = "compile in memory and run" },
+    { 0 } };
+  const mc_command cmd = { "mc-eval", "[options] NET.o|NET.mir --data=FILE.npz", "accuracy on labelled samples",
+                           "mc-eval net.o --data=test.npz\nmc-eval net.mir --data=test.npz --preprocess=\"scale=1/255\" --limit=100", options, 1, 1, NULL };
+  int rc = tool_start(&e.t, &cmd, argc, argv);
+  return rc >= 0 ? rc : tool_end(&e.t, main_part(&e));
+}

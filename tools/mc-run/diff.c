@@ -1,0 +1,45 @@
+/* Differences between arrays. */
+#include "run.h"
+#include <math.h>
+#include <string.h>
+
+/* Floats as integers that grow with them: neighbours differ by 1. */
+static int64_t place(float x) {
+  int32_t i;
+  memcpy(&i, &x, sizeof i);
+  return i < 0 ? (int64_t)INT32_MIN - i : i;
+}
+
+static bool same_elem(const mc_type *a, const mc_type *b) {
+  return a->dtype == b->dtype && a->q.kind == b->q.kind && (a->q.kind != MC_Q_TENSOR || (a->q.scale == b->q.scale && a->q.zero == b->q.zero));
+}
+
+/* Value to compare: stored integers where both sides store alike (one step is 1), else reals. */
+static double value(const mc_array *x, int64_t i, bool stored) {
+  if (!stored || mc_dtype_is_float(x->type->dtype)) return mc_array_real(x, i);
+  mc_type plain = *x->type;
+  plain.q = (mc_quant){ .kind = MC_Q_NONE };
+  return mc_array_real(&(mc_array){ &plain, x->data }, i);
+}
+
+static double ulps(const mc_array *a, const mc_array *b, int64_t i, int64_t k, double abs) {
+  if (a->type->dtype != MC_f32 || b->type->dtype != MC_f32) return abs == 0 ? 0 : HUGE_VAL;
+  return fabs((double)(place(((const float *)a->data)[i]) - place(((const float *)b->data)[k])));
+}
+
+void diff_add(diff *d, const mc_array *a, const mc_array *b, int64_t from_a, int64_t from_b, int64_t n, int64_t sample, tolerance tol) {
+  bool stored = same_elem(a->type, b->type);
+  for (int64_t i = 0; i < n; i++) {
+    double x = value(a, from_a + i, stored), y = value(b, from_b + i, stored);
+    double abs = (isnan(x) && isnan(y)) || x == y ? 0 : isnan(x - y) ? HUGE_VAL : fabs(x - y);
+    double rel = abs == 0 ? 0 : abs / fabs(y), ulp = abs == 0 ? 0 : ulps(a, b, from_a + i, from_b + i, abs);
+    d->n++;
+    d->differ += abs != 0;
+    d->err2 += abs * abs;
+    d->ref2 += isfinite(y) ? y * y : 0;
+    if (abs != 0 && !(abs <= tol.atol + tol.rtol * fabs(y)) && !(ulp <= (double)tol.ulp)) d->beyond++;
+    if (abs > d->max_abs) d->max_abs = abs, d->at = sample;
+    if (rel > d->max_rel) d->max_rel = rel;
+    if (ulp > d->max_ulp) d->max_ulp = ulp;
+  }
+}

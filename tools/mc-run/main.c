@@ -1,0 +1,153 @@
+/* mc-run: run a network (reference evaluator, JIT, compiled object) on given inputs; compare two. */
+#include "run.h"
+#include "common/progress.h"
+#include <string.h>
+
+enum { PRINT_MAX = 1000 };
+
+typedef struct run {
+  tool t;
+  mc_strlist inputs;
+  const char *output, *compare, *data, *preprocess, *x;
+  bool ref, jit, layers;
+  int64_t limit, seed, ulp;
+  double atol, rtol;
+} run;
+
+/* ---- outputs -------------------------------------------------------------------------------------------------------------- */
+static void print_element(mc_strbuf *s, const mc_array *x, int64_t i) {
+  mc_dtype t = x->type->dtype;
+  if (t == MC_f32) { mc_sb_float(s, ((const float *)x->data)[i]); return; }
+  mc_type plain = *x->type;
+  plain.q = (mc_quant){ .kind = MC_Q_NONE };
+  mc_array stored = { &plain, x->data };
+  if (t == MC_i64) mc_sb_printf(s, "%lld", (long long)((const int64_t *)x->data)[i]);
+  else if (mc_dtype_is_float(t)) mc_sb_double(s, mc_array_real(&stored, i));
+  else mc_sb_printf(s, "%lld", (long long)mc_array_real(&stored, i));
+}
+
+/* One line per row of the last axis. */
+static void print_output(const char *name, const mc_array *x) {
+  mc_strbuf s = {0};
+  int64_t n = mc_type_elems(x->type), row = x->type->rank ? x->type->dim[x->type->rank - 1] : 1;
+  mc_sb_printf(&s, "%s: ", name);
+  mc_type_print(&s, x->type);
+  mc_sb_putc(&s, '\n');
+  for (int64_t i = 0; i < n && i < PRINT_MAX; i++) {
+    mc_sb_putc(&s, ' ');
+    print_element(&s, x, i);
+    if ((i + 1) % row == 0 || i + 1 == n) mc_sb_putc(&s, '\n');
+  }
+  if (n > PRINT_MAX) mc_sb_printf(&s, " ... %lld more\n", (long long)(n - PRINT_MAX));
+  tool_print(mc_sb_str(&s), s.n);
+  mc_sb_free(&s);
+}
+
+/* Outputs of all samples behind each other. */
+typedef struct stack { mc_npy *a; size_t *fill; } stack;
+
+static stack stack_create(run *r, const mc_network *n, const feed *f) {
+  stack s = { MC_NEWN(r->t.arena, mc_npy, mc_network_nout(n)), MC_NEWN(r->t.arena, size_t, mc_network_nout(n)) };
+  int64_t runs = (f->count + f->batch - 1) / f->batch;
+  for (int i = 0; i < mc_network_nout(n); i++) {
+    const mc_type *t = mc_network_out_type(n, i);
+    s.a[i] = (mc_npy){ .name = mc_network_out_name(n, i), .dtype = t->dtype, .rank = t->rank ? t->rank : 1, .dim = { 1 } };
+    for (int k = 0; k < t->rank; k++) s.a[i].dim[k] = t->dim[k];
+    s.a[i].dim[0] *= runs;
+    s.a[i].size = (size_t)(mc_type_bytes(t) * runs);
+    s.a[i].data = mc_arena_alloc(r->t.arena, s.a[i].size);
+  }
+  return s;
+}
+
+static void stack_add(stack *s, const mc_network *n, void *const *out) {
+  for (int i = 0; i < mc_network_nout(n); i++) {
+    size_t bytes = (size_t)mc_type_bytes(mc_network_out_type(n, i));
+    memcpy((char *)(uintptr_t)s->a[i].data + s->fill[i], out[i], bytes);
+    s->fill[i] += bytes;
+  }
+}
+
+/* Runs past the last sample repeat it: cut them off. */
+static void stack_trim(stack *s, const mc_network *n, const feed *f) {
+  int64_t runs = (f->count + f->batch - 1) / f->batch;
+  for (int i = 0; i < mc_network_nout(n) && runs * f->batch > f->count; i++) {
+    if (s->a[i].dim[0] % (runs * f->batch)) continue;
+    int64_t per = s->a[i].dim[0] / (runs * f->batch);
+    s->a[i].size = s->a[i].size / (size_t)(runs * f->batch) * (size_t)f->count;
+    s->a[i].dim[0] = per * f->count;
+  }
+}
+
+static bool stack_write(run *r, const stack *s, int n) {
+  size_t len = strlen(r->output);
+  if (len > 4 && strcmp(r->output + len - 4, ".npz") == 0) return mc_npz_write(r->output, s->a, n, &r->t.diag);
+  if (n != 1) return mc_error(&r->t.diag, mc_noloc, "%s: the network has %d outputs; name a .npz file", r->output, n);
+  return mc_npy_write(r->output, &s->a[0], &r->t.diag);
+}
+
+static bool run_all(run *r, mc_network *n, const feed *f) {
+  void **in = room_in(&r->t, n), **out = room_out(&r->t, n);
+  stack s = r->output ? stack_create(r, n, f) : (stack){0};
+  progress p = progress_start("running");
+  bool ok = true;
+  for (int64_t k = 0; ok && k < f->count; k += f->batch) {
+    feed_fetch(f, k, in);
+    ok = mc_network_run(n, (const void *const *)in, out, &r->t.diag);
+    if (ok && r->output) stack_add(&s, n, out);
+    for (int i = 0; ok && !r->output && i < mc_network_nout(n); i++) print_output(mc_network_out_name(n, i), &(mc_array){ mc_network_out_type(n, i), out[i] });
+    progress_step(&p, k + 1, f->count);
+  }
+  progress_end(&p);
+  if (!ok || !r->output) return ok;
+  stack_trim(&s, n, f);
+  return stack_write(r, &s, mc_network_nout(n));
+}
+
+/* --data without --limit: everything for a comparison or a file, the first sample for the screen. */
+static int64_t limit_of(const run *r) { return r->limit || !r->data || r->output || r->compare ? r->limit : 1; }
+
+static int main_part(run *r) {
+  mc_diag *d = &r->t.diag;
+  if (r->ref && r->jit) return mc_error(d, mc_noloc, "--ref and --jit exclude each other"), MC_EXIT_USAGE;
+  if (r->layers && !r->compare) return mc_error(d, mc_noloc, "--layers needs --compare"), MC_EXIT_USAGE;
+  if (r->output && r->compare) return mc_error(d, mc_noloc, "--output and --compare exclude each other"), MC_EXIT_USAGE;
+  mc_how how = r->jit ? MC_HOW_JIT : MC_HOW_REF;
+  mc_network *n = mc_network_open(r->t.args.v[0], how, d);
+  feed f = {0};
+  mc_dataset_opts o = { .x = r->x, .preprocess = r->preprocess };
+  int rc = MC_EXIT_INPUT;
+  if (n && feed_open(&f, &r->t, n, r->data, &o, &r->inputs, limit_of(r), r->seed)) {
+    tolerance tol = { r->atol, r->rtol, r->ulp };
+    rc = r->compare ? compare(&r->t, n, r->compare, MC_HOW_REF, &f, tol, r->layers) : run_all(r, n, &f) ? MC_EXIT_OK : MC_EXIT_INPUT;
+  }
+  feed_close(&f);
+  mc_network_close(n);
+  return rc;
+}
+
+int main(int argc, char **argv) {
+  run r = { .seed = 1 };
+  const mc_option options[] = {
+    { "input", MC_O_LIST, &r.inputs, .arg = "[NAME=]FILE", .help = "npy for one input (in order, or by name), or an npz with one array per input; may be repeated" },
+    { "output", MC_O_STR, &r.output, .arg = "FILE", .help = "npy (one output) or npz; without it outputs are printed" },
+    { "o", MC_O_STR, &r.output, .arg = "FILE", .help = "the same" },
+    { "data", MC_O_STR, &r.data, .arg = "FILE.npz", .help = "run on many samples" },
+    { "x", MC_O_STR, &r.x, .arg = "NAME", .help = "array of the npz that holds the samples" },
+    { "preprocess", MC_O_STR, &r.preprocess, .arg = "TEXT", .help = "\"scale=1/255 mean=... std=...\" applied to samples for an f32 input" },
+    { "limit", MC_O_I64, &r.limit, .arg = "N", .help = "only the first N samples (random inputs: N of them)", .lo = 1, .hi = INT64_MAX / 2 },
+    { "seed", MC_O_I64, &r.seed, .arg = "N", .help = "seed of the random inputs used without --input and --data", .lo = 0, .hi = INT64_MAX / 2 },
+    { "ref", MC_O_FLAG, &r.ref, .help = "evaluate with the reference evaluator (default for networks)" },
+    { "jit", MC_O_FLAG, &r.jit, .help = "compile in memory and run" },
+    { "compare", MC_O_STR, &r.compare, .arg = "FILE", .help = "compare with a network (reference), an object, or expected outputs (npz, npy)" },
+    { "layers", MC_O_FLAG, &r.layers, .help = "with --compare of two networks: a table of inner values" },
+    { "atol", MC_O_F64, &r.atol, .arg = "X", .help = "allowed |a - b| <= atol + rtol * |b|; stored integers: in steps" },
+    { "rtol", MC_O_F64, &r.rtol, .arg = "X", .help = "see atol" },
+    { "ulp", MC_O_I64, &r.ulp, .arg = "N", .help = "or that many fp32 neighbours apart", .lo = 0, .hi = INT32_MAX },
+    { 0 } };
+  const mc_command cmd = { "mc-run", "[options] NET.mir|NET.o", "run a network or a compiled object, or compare two",
+                           "mc-run net.mir --input=x.npy --output=y.npy\nmc-run net.mir --compare=net.o --data=test.npz --limit=50\nmc-run net.mir --compare=int8.mir --data=test.npz --limit=10 --layers --atol=1e9",
+                           options, 1, 1, NULL };
+  int rc = tool_start(&r.t, &cmd, argc, argv);
+  return rc >= 0 ? rc : tool_end(&r.t, main_part(&r));
+}
