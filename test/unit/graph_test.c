@@ -113,9 +113,9 @@ static void names_are_made_unique(void) {
   world *w = start();
   mc_value *a = unary(w, MC_OP_relu, w->x), *b = unary(w, MC_OP_neg, a), *c = unary(w, MC_OP_abs, b), *d = unary(w, MC_OP_exp, c);
   finish(w, d);
-  b->name = "x", c->name = "0", d->name = "conv/1:0";
-  CHECK(prints(w, "mir 1\n\ngraph @main(%x: f32[2,3]) -> f32[2,3] {\n  %1 = relu %x : f32[2,3]\n  %x.1 = neg %1 : f32[2,3]\n  %0 = abs %x.1 : f32[2,3]\n"
-                  "  %\"conv/1:0\" = exp %0 : f32[2,3]\n  return %\"conv/1:0\"\n}\n"));
+  b->name = "x", c->name = "7", d->name = "conv/1:0";
+  CHECK(prints(w, "mir 1\n\ngraph @main(%x: f32[2,3]) -> f32[2,3] {\n  %0 = relu %x : f32[2,3]\n  %x.1 = neg %0 : f32[2,3]\n  %1 = abs %x.1 : f32[2,3]\n"
+                  "  %\"conv/1:0\" = exp %1 : f32[2,3]\n  return %\"conv/1:0\"\n}\n"));
   stop(w);
 }
 
