@@ -54,7 +54,7 @@ bool mc_infer_split(mc_infer *f) {
   int axis;
   if (!mc_inf_axis(f, "axis", at->axis, x->rank, &axis)) return false;
   if (at->sizes.n == 0) return mc_infer_error(f, "attribute 'sizes' is empty");
-  if (at->sizes.n != f->node->nout) return mc_infer_error(f, "has %d results, but attribute 'sizes' lists %d", f->node->nout, at->sizes.n);
+  if (at->sizes.n != f->node->nout) return mc_infer_error(f, "has %d result%s, but attribute 'sizes' lists %d", f->node->nout, f->node->nout == 1 ? "" : "s", at->sizes.n);
   mc_wide sum = 0;
   for (int i = 0; i < at->sizes.n; i++) {
     if (at->sizes.v[i] < 1) return mc_infer_error(f, "attribute 'sizes' must be at least 1, got %lld", (long long)at->sizes.v[i]);
