@@ -51,5 +51,5 @@ void mir_build_graph(mir_build *b, const ast_graph *a) {
   mc_map_init(&b->values, b->p.arena);
   build_inputs(b, g, a);
   mir_build_body(b, g, a->body);
-  if (b->p.diag->errors == before) check_results(b, g, a);
+  if (b->p.diag->errors == before && !b->weights_failed) check_results(b, g, a);
 }

@@ -34,7 +34,7 @@ static void map_weights(mir_build *b) {
     mc_dtype t;
     if (!mappable(e, &t) || (t == MC_bool && !check_bools(b, e, at))) continue;   /* an error only for who names it */
     mc_tensor *x = mc_tensor_map(m, e->name, t, e->rank, e->dim, e->data, e->size, m->weights_file);
-    x->loc = at;
+    if (x) x->loc = at;   /* else the data section has it, which hides the file's */
   }
 }
 
@@ -81,7 +81,7 @@ static void build_data(mir_build *b, const ast_data *d) {
   mc_loc at = mir_loc(&b->p, d->name);
   if (old) {
     mc_error(b->p.diag, at, "tensor @%s is defined twice", name);
-    mc_note(b->p.diag, old->loc, old->file ? "it is in this file too" : "first defined here");
+    mc_note(b->p.diag, old->loc, "first defined here");
     return;
   }
   if ((int64_t)n != mc_type_bytes(t)) {
@@ -98,10 +98,9 @@ static void build_data(mir_build *b, const ast_data *d) {
 
 void mir_build_tensors(mir_build *b) {
   const ast_file *f = b->p.file;
+  for (size_t i = 0; i < f->data.n; i++) build_data(b, f->data.v[i]);
   if (f->weights.end) map_weights(b);
   if (f->calibration.end) b->m->calibration = mir_string(&b->p, f->calibration, b->m->arena);
-  /* scales before what they scale is not required of the text, and data types have none */
-  for (size_t i = 0; i < f->data.n; i++) build_data(b, f->data.v[i]);
 }
 
 mc_tensor *mir_find_tensor(mir_build *b, mir_span at) {
