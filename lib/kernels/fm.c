@@ -1,0 +1,33 @@
+/* support/fmath_steps.h instantiated with LLVM values: every step one instruction, no fast-math flags, so the bits are the evaluator's. */
+#include "vec.h"
+
+#define FV V
+#define IV V
+#define MV V
+#define FM(name) kfm_##name
+#define FM_FN
+#define FM_CX kfm *cx,
+#define FM_ARG cx,
+#define F_K(c) kb_f32s(cx->k, c, cx->lanes)
+#define I_K(c) kb_i32s(cx->k, c, cx->lanes)
+#define F_ADD(a, b) LLVMBuildFAdd(cx->k->b, a, b, "")
+#define F_SUB(a, b) LLVMBuildFSub(cx->k->b, a, b, "")
+#define F_MUL(a, b) LLVMBuildFMul(cx->k->b, a, b, "")
+#define F_DIV(a, b) LLVMBuildFDiv(cx->k->b, a, b, "")
+#define F_MIN(a, b) kv_fmin(cx->k, a, b)
+#define F_MAX(a, b) kv_fmax(cx->k, a, b)
+#define F_LT(a, b) LLVMBuildFCmp(cx->k->b, LLVMRealOLT, a, b, "")
+#define F_LE(a, b) LLVMBuildFCmp(cx->k->b, LLVMRealOLE, a, b, "")
+#define F_EQ(a, b) LLVMBuildFCmp(cx->k->b, LLVMRealOEQ, a, b, "")
+#define F_SEL(m, a, b) kb_select(cx->k, m, a, b)
+#define F_BITS(a) kb_bitcast(cx->k, a, kb_vt(cx->k, cx->k->i32, cx->lanes))
+#define I_BITS(a) kb_bitcast(cx->k, a, kb_vt(cx->k, cx->k->f32, cx->lanes))
+#define F_TO_I(a) LLVMBuildFPToSI(cx->k->b, a, kb_vt(cx->k, cx->k->i32, cx->lanes), "")
+#define I_TO_F(a) kv_to_f32(cx->k, a)
+#define I_ADD(i, j) LLVMBuildAdd(cx->k->b, i, j, "")
+#define I_AND(i, j) LLVMBuildAnd(cx->k->b, i, j, "")
+#define I_XOR(i, j) LLVMBuildXor(cx->k->b, i, j, "")
+#define I_SHL(i, n) LLVMBuildShl(cx->k->b, i, kb_i32s(cx->k, n, cx->lanes), "")
+#define I_SHR(i, n) LLVMBuildAShr(cx->k->b, i, kb_i32s(cx->k, n, cx->lanes), "")
+#define M_AND(m, n) LLVMBuildAnd(cx->k->b, m, n, "")
+#include "mc/support/fmath_steps.h"

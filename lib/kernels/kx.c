@@ -1,0 +1,167 @@
+/* Iteration spaces, and the evaluation of a region's elementwise ops at a position. */
+#include "lower.h"
+#include <assert.h>
+#include <string.h>
+
+static bool mergeable(const kview *v, int d, const int64_t *dim) { return v->stride[d] == v->stride[d + 1] * dim[d + 1] || (dim[d] == 1); }
+static void drop_axis(int *rank, int64_t *dim, kview **views, int nviews, int d) {
+  for (int i = d; i + 1 < *rank; i++) {
+    dim[i] = dim[i + 1];
+    for (int j = 0; j < nviews; j++) views[j]->stride[i] = views[j]->stride[i + 1];
+  }
+  (*rank)--;
+  for (int j = 0; j < nviews; j++) views[j]->rank = *rank;
+}
+int ks_collapse(int rank, int64_t *dim, kview **views, int nviews, int keep) {
+  for (int d = keep - 2; d >= 0; d--) {
+    bool ok = true;
+    if (dim[d + 1] == 1) {   /* the inner of the two is empty: the outer one's strides stay */
+      for (int j = 0; j < nviews; j++) views[j]->stride[d + 1] = views[j]->stride[d];
+    } else {
+      for (int j = 0; j < nviews && ok; j++) ok = mergeable(views[j], d, dim);
+    }
+    if (!ok) continue;
+    dim[d + 1] *= dim[d];
+    drop_axis(&rank, dim, views, nviews, d);
+  }
+  return rank;
+}
+
+static kx_operand *find_operand(kx *x, const void *key) {
+  for (int i = 0; i < x->nop; i++)
+    if (x->op[i].key == key) return &x->op[i];
+  return NULL;
+}
+static const void *table_key(const mc_node *n, int which) { return (const char *)n + which; }
+
+static bool add_operand(kx *x, const mc_value *v) {
+  if (kl_inside(x->g, v) || find_operand(x, v)) return true;
+  if (x->nop == KX_MAX_VIEWS) return kl_error(x->g, NULL, "a group with more than %d outer operands has no lowering", KX_MAX_VIEWS);
+  x->op[x->nop++] = (kx_operand){ .key = v, .view = kl_broadcast(kl_view(x->g, v), v->type, x->rank, x->dim) };
+  return true;
+}
+bool kx_add_table(kx *x, const mc_node *n, int which, const void *data, int64_t count, mc_dtype t, int axis) {
+  if (x->nop == KX_MAX_VIEWS) return kl_error(x->g, n, "a group with more than %d outer operands has no lowering", KX_MAX_VIEWS);
+  kview v = { .dtype = t, .rank = x->rank, .slack = true };
+  v.base = kb_rodata(x->k, data, (size_t)count * mc_dtype_size(t), MC_PLAN_SLACK, "param");
+  if (axis >= 0 && count > 1) v.stride[axis] = kl_elem(&v);
+  x->op[x->nop++] = (kx_operand){ .key = table_key(n, which), .view = v };
+  return true;
+}
+bool kx_init(kx *x, kgroup *g, mc_node *head, int rank, const int64_t *dim) {
+  memset(x, 0, sizeof *x);
+  x->g = g; x->k = g->k; x->head = head; x->rank = rank;
+  if (rank == 0) x->rank = 1, x->dim[0] = 1;
+  memcpy(x->dim, dim, (size_t)rank * sizeof *dim);
+  int nodes = 0;
+  for (mc_node *n = g->region->first; n; n = n->next) nodes++;
+  x->bound = MC_NEWN(x->k->arena, kx_bound, nodes + 1);
+  for (mc_node *n = g->region->first; n; n = n->next) {
+    if (n == head || n->op == MC_OP_return || (mc_ops[n->op].traits & MC_T_CONST)) continue;
+    for (int i = 0; i < n->nin; i++)
+      if (!add_operand(x, n->in[i])) return false;
+    if (!kx_prepare(x, n)) return false;
+  }
+  const mc_node *ret = g->region->last;
+  for (int i = 0; i < ret->nin; i++) {
+    if (x->nout == KX_MAX_VIEWS) return kl_error(g, NULL, "a group with more than %d results has no lowering", KX_MAX_VIEWS);
+    if (!kl_inside(g, ret->in[i]) && !add_operand(x, ret->in[i])) return false;
+    const mc_value *out = g->group->out[i];
+    x->out[x->nout++] = kl_broadcast(kl_view(g, out), out->type, x->rank, x->dim);
+  }
+  return true;
+}
+int kx_views(kx *x, kview **list) {
+  int n = 0;
+  for (int i = 0; i < x->nop; i++) list[n++] = &x->op[i].view;
+  for (int i = 0; i < x->nout; i++) list[n++] = &x->out[i];
+  return n;
+}
+void kx_collapse(kx *x, kview **extra, int nextra, int keep) {
+  kview *list[3 * KX_MAX_VIEWS];
+  int n = kx_views(x, list);
+  for (int i = 0; i < nextra; i++) list[n++] = extra[i];
+  x->rank = ks_collapse(x->rank, x->dim, list, n, keep);
+}
+
+void kx_at(kx *x, int lanes, int valid) {
+  x->lanes = lanes; x->valid = valid;
+  x->nbound = 0;
+  for (int i = 0; i < x->nop; i++) x->op[i].cur = NULL;
+}
+void kx_bind(kx *x, const mc_value *v, V reg) { x->bound[x->nbound++] = (kx_bound){ v, reg }; }
+
+static V fetch(kx *x, kx_operand *o) {
+  if (!o->cur) {
+    V p = kl_at(x->k, &o->view, x->rank, x->iv, x->c);
+    o->cur = kl_load(x->k, p, o->view.dtype, o->view.stride[x->rank - 1], x->lanes, x->valid, o->view.slack);
+  }
+  return o->cur;
+}
+V kx_value(kx *x, const mc_value *v) {
+  for (int i = x->nbound; i-- > 0;)
+    if (x->bound[i].value == v) return x->bound[i].v;
+  kx_operand *o = find_operand(x, v);
+  assert(o && "operand neither computed nor loaded");
+  return fetch(x, o);
+}
+V kx_param(kx *x, const mc_node *n, int which) {
+  kx_operand *o = find_operand(x, table_key(n, which));
+  assert(o && "missing table");
+  return fetch(x, o);
+}
+void kx_finish(kx *x) {
+  for (mc_node *n = x->g->region->first; n; n = n->next) {
+    if (n == x->head || n->op == MC_OP_return || (mc_ops[n->op].traits & MC_T_CONST)) continue;
+    kx_bind(x, n->out[0], kx_elem(x, n));
+  }
+  const mc_node *ret = x->g->region->last;
+  for (int i = 0; i < ret->nin; i++) {
+    const kview *o = &x->out[i];
+    kl_store(x->k, kx_value(x, ret->in[i]), kl_at(x->k, o, x->rank, x->iv, x->c), o->dtype, o->stride[x->rank - 1], x->valid);
+  }
+}
+
+/* One vector, or what is left at the end: at once under a mask, or as 8, 4, 2, 1 lanes. */
+static void run_part(kx *x, V at, int64_t c, int lanes, int valid) {
+  int last = x->rank - 1;
+  x->iv[last] = at;
+  x->c[last] = c;
+  kx_at(x, lanes, valid);
+  kx_finish(x);
+}
+static void run_inner(kx *x) {
+  int64_t n = x->dim[x->rank - 1], full = n / KB_LANES * KB_LANES, rest = n - full;
+  if (full) {
+    kb_loop l;
+    kb_range(x->k, &l, full, KB_LANES, NULL, 0);
+    run_part(x, l.iv, 0, KB_LANES, KB_LANES);
+    kb_end(x->k, &l, NULL);
+  }
+  if (!rest) return;
+  if (kb_has(x->k, MC_ISA_BIT(avx512)) && rest > 1) {
+    run_part(x, NULL, full, KB_LANES, (int)rest);
+    return;
+  }
+  for (int lanes = KB_LANES / 2; lanes; lanes /= 2)
+    if (rest & lanes) {
+      run_part(x, NULL, full, lanes, lanes);
+      full += lanes;
+    }
+}
+static void run_axis(kx *x, int d) {
+  if (d == x->rank - 1) {
+    run_inner(x);
+    return;
+  }
+  kb_loop l;
+  kb_range(x->k, &l, x->dim[d], 1, NULL, 0);
+  x->iv[d] = l.iv;
+  run_axis(x, d + 1);
+  kb_end(x->k, &l, NULL);
+}
+void kx_run(kx *x) {
+  memset(x->iv, 0, sizeof x->iv);
+  memset(x->c, 0, sizeof x->c);
+  run_axis(x, 0);
+}

@@ -1,0 +1,85 @@
+/* Lowering of one group: where values live (views), the iteration space, the evaluation of the group's elementwise ops at a position (kx). */
+#ifndef MC_KERNELS_LOWER_H
+#define MC_KERNELS_LOWER_H
+#include "mc/ref/eval.h"
+#include "vec.h"
+
+/* One group being turned into the function k->fn (parameters: arena, graph inputs, graph outputs). */
+typedef struct kgroup {
+  kb *k; const mc_plan *plan;
+  mc_node *group; int index;     /* position in the plan */
+  mc_graph *region;
+} kgroup;
+
+/* Memory of a value as an iteration space sees it: element (i0, i1, ...) stands at base + sum i_d * stride[d] bytes; stride 0 repeats. */
+typedef struct kview {
+  V base; mc_dtype dtype; int rank; int64_t stride[MC_MAX_RANK];
+  bool slack;                    /* MC_PLAN_SLACK bytes behind the last element may be read */
+} kview;
+enum { KX_MAX_VIEWS = 64 };
+
+bool kl_error(const kgroup *g, const mc_node *n, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+mc_node *kl_first(const kgroup *g);                       /* the region's first node */
+/* The buffer behind an outer value or a group result; region values that are returned map to the group's results. NULL: constant or inside. */
+const mc_buffer *kl_buffer(const kgroup *g, const mc_value *v);
+bool kl_inside(const kgroup *g, const mc_value *v);       /* defined in the region */
+/* View in the value's own axes: constants, outer values, group results. */
+kview kl_view(const kgroup *g, const mc_value *v);
+V kl_scratch(const kgroup *g);                            /* the group's own arena bytes; undef when the plan gave none */
+/* A view of v broadcast (numpy rules) to an iteration space of `rank` axes. */
+kview kl_broadcast(kview v, const mc_type *t, int rank, const int64_t *dim);
+V kl_at(kb *k, const kview *v, int rank, V const *iv, const int64_t *c);   /* address; iv[d] NULL: 0; c NULL: 0 */
+/* Fill the halo (and what is not the value's) of every result of the group with its zero point. Called after the last store. */
+void kl_fill_borders(const kgroup *g);
+int64_t kl_elem(const kview *v);                          /* bytes of an element */
+T kl_mem_type(kb *k, mc_dtype t);                         /* in memory */
+/* Register form: f32; i64; everything narrower: i32. */
+V kl_widen(kb *k, V mem, mc_dtype t);
+V kl_narrow(kb *k, V reg, mc_dtype t);
+/* Load / store `lanes` elements (of which `valid` exist) along the axis with stride `stride` bytes, in register form. */
+V kl_load(kb *k, V p, mc_dtype t, int64_t stride, int lanes, int valid, bool slack);
+void kl_store(kb *k, V reg, V p, mc_dtype t, int64_t stride, int valid);
+/* A number of the value's stored type nearest to real 0 (its zero point, or 0). */
+int32_t kl_zero_point(const mc_type *t);
+
+/* ---- iteration spaces ---- */
+/* Merge neighbouring axes of [0, keep) where every view allows it (keep: axes behind it stay). Returns the new rank; dim and all views change. */
+int ks_collapse(int rank, int64_t *dim, kview **views, int nviews, int keep);
+
+/* ---- evaluation of a region's elementwise ops ---- */
+typedef struct kx_operand { const void *key; kview view; V cur; } kx_operand;   /* key: the value; or the node, for its table of per-channel parameters */
+typedef struct kx_bound { const mc_value *value; V v; } kx_bound;
+typedef struct kx {
+  kgroup *g; kb *k;
+  int rank; int64_t dim[MC_MAX_RANK];
+  mc_node *head;                  /* the node whose result the family binds itself; NULL: all are elementwise */
+  kx_operand op[KX_MAX_VIEWS]; int nop;
+  kview out[KX_MAX_VIEWS]; int nout;
+  kx_bound *bound; int nbound;
+  int lanes, valid; V iv[MC_MAX_RANK]; int64_t c[MC_MAX_RANK];   /* the position: axis d at iv[d] + c[d]; the last axis continues for `lanes` */
+} kx;
+/* Prepare for iteration space dim (the shape of the head's or result's value): views of all outer operands, parameter tables. False after reporting. */
+bool kx_init(kx *x, kgroup *g, mc_node *head, int rank, const int64_t *dim);
+/* All views of x in one list, for ks_collapse. */
+int kx_views(kx *x, kview **list);
+void kx_collapse(kx *x, kview **extra, int nextra, int keep);
+/* Start a position: forget loaded values. */
+void kx_at(kx *x, int lanes, int valid);
+void kx_bind(kx *x, const mc_value *v, V reg);
+/* Compute every node after the head and store the results. */
+void kx_finish(kx *x);
+V kx_value(kx *x, const mc_value *v);                     /* an operand at the position, register form */
+V kx_param(kx *x, const mc_node *n, int which);           /* per-channel table `which` of node n at the position */
+/* elem.c: one elementwise op; NULL after reporting. */
+V kx_elem(kx *x, const mc_node *n);
+/* elem.c: tables that node n needs (one per `which`); false after reporting that the op or its types have no lowering. */
+bool kx_prepare(kx *x, const mc_node *n);
+bool kx_add_table(kx *x, const mc_node *n, int which, const void *data, int64_t count, mc_dtype t, int axis);
+
+/* ---- families (kernels.def) ---- */
+#define MC_KERNEL(id, doc) bool k_emit_##id(kgroup *g);
+#include "mc/kernels/kernels.def"
+int64_t k_gemm_scratch(const mc_plan *p, int group);
+/* map over all positions of x (views collapsed): used by map, and by families that end in one. */
+void kx_run(kx *x);
+#endif

@@ -1,0 +1,30 @@
+/* Arithmetic of docs/numerics.md on vectors, step for step as support/fixed.h and support/fmath_steps.h have it. Integers of 8 and 16 bits are kept as i32 in registers. */
+#ifndef MC_KERNELS_VEC_H
+#define MC_KERNELS_VEC_H
+#include "kb.h"
+
+/* a > b ? a : b and a < b ? a : b: a NaN in a gives b; one instruction on x86. */
+V kv_fmax(kb *k, V a, V b);
+V kv_fmin(kb *k, V a, V b);
+/* f32 -> i32, to nearest, ties to even; |x| < 2^31. */
+V kv_rne(kb *k, V x);
+/* clamp to [qmin - z, qmax - z], rne, + z: the Q(v) of docs/design.md. x must come out of an arithmetic operation (no signalling NaN). */
+V kv_quant(kb *k, V x, int32_t z, mc_dtype dtype);
+/* i32 -> f32, rounded to nearest even. */
+V kv_to_f32(kb *k, V x);
+/* mc_fx_requant_single / _double of the i32 vector x; mult and shift: i32 vectors or scalars splat. */
+V kv_requant_single(kb *k, V x, V mult, V shift, int32_t z, mc_dtype dtype);
+V kv_requant_double(kb *k, V x, V mult, V shift, int32_t z, mc_dtype dtype);
+/* Look up 256 bytes by i32 indices in [0, 255]; result zero-extended i32. */
+V kv_table(kb *k, V table, V index);
+
+/* Vector instances of support/fmath_steps.h. */
+typedef struct kfm { kb *k; int lanes; } kfm;
+typedef V kfm_unary(kfm *cx, V x);
+kfm_unary kfm_exp, kfm_log, kfm_neg, kfm_abs, kfm_tanh, kfm_sigmoid, kfm_erf, kfm_gelu, kfm_gelu_tanh, kfm_silu, kfm_relu, kfm_hard_swish;
+V kfm_elu(kfm *cx, V x, V alpha);
+V kfm_leaky_relu(kfm *cx, V x, V alpha);
+V kfm_clamp(kfm *cx, V x, V low, V high);
+V kfm_hard_sigmoid(kfm *cx, V x, V alpha, V beta);
+V kfm_pow(kfm *cx, V x, V y);
+#endif

@@ -1,0 +1,194 @@
+/* Views: from the plan's buffers and the module's constants to addresses. */
+#include "lower.h"
+#include <assert.h>
+#include <stdarg.h>
+#include <string.h>
+
+bool kl_error(const kgroup *g, const mc_node *n, const char *fmt, ...) {
+  va_list ap;
+  va_start(ap, fmt);
+  mc_report(g->k->diag, MC_ERROR, (n ? n : g->group)->loc, fmt, ap);
+  va_end(ap);
+  return false;
+}
+mc_node *kl_first(const kgroup *g) {
+  for (mc_node *n = g->region->first; n; n = n->next)
+    if (!(mc_ops[n->op].traits & MC_T_CONST)) return n;
+  return NULL;
+}
+bool kl_inside(const kgroup *g, const mc_value *v) { return v->def && v->def->graph == g->region && !(mc_ops[v->def->op].traits & MC_T_CONST); }
+
+const mc_buffer *kl_buffer(const kgroup *g, const mc_value *v) {
+  if (kl_inside(g, v)) {
+    const mc_node *ret = g->region->last;
+    for (int i = 0; i < ret->nin; i++)
+      if (ret->in[i] == v) return mc_plan_buffer(g->plan, g->group->out[i]);
+    return NULL;
+  }
+  return mc_plan_buffer(g->plan, v);
+}
+
+int64_t kl_elem(const kview *v) { return (int64_t)mc_dtype_size(v->dtype); }
+
+static void dense_strides(kview *v, const mc_type *t) {
+  int64_t s = (int64_t)mc_dtype_size(t->dtype);
+  for (int d = t->rank - 1; d >= 0; d--) {
+    v->stride[d] = s;
+    s *= t->dim[d];
+  }
+}
+static V origin(const kgroup *g, const mc_buffer *b) {
+  V fn = g->k->fn;
+  if (b->place == MC_PLACE_INPUT) return LLVMGetParam(fn, (unsigned)(1 + b->index));
+  if (b->place == MC_PLACE_OUTPUT) return LLVMGetParam(fn, (unsigned)(1 + g->plan->graph->nin + b->index));
+  return kb_gepi(g->k, LLVMGetParam(fn, 0), b->offset);
+}
+static kview buffer_view(const kgroup *g, const mc_buffer *b) {
+  const mc_type *t = b->value->type;
+  kview v = { .dtype = t->dtype, .rank = t->rank, .slack = b->place == MC_PLACE_ARENA };
+  v.base = kb_gepi(g->k, origin(g, b), b->base);
+  if (t->rank != 4) {
+    dense_strides(&v, t);
+    return v;
+  }
+  int64_t es = kl_elem(&v);
+  v.stride[3] = es;
+  v.stride[2] = b->pitch_c * es;
+  v.stride[1] = b->pitch_w * v.stride[2];
+  v.stride[0] = (b->halo[0] + t->dim[1] + b->halo[2]) * v.stride[1];
+  return v;
+}
+kview kl_view(const kgroup *g, const mc_value *v) {
+  const mc_tensor *c = mc_value_tensor(v);
+  if (c) {
+    kview w = { .dtype = v->type->dtype, .rank = v->type->rank, .slack = true };
+    w.base = kb_rodata(g->k, c->data, c->size, MC_PLAN_SLACK, "const");
+    dense_strides(&w, v->type);
+    return w;
+  }
+  const mc_buffer *b = kl_buffer(g, v);
+  assert(b && "value without a place");
+  return buffer_view(g, b);
+}
+V kl_scratch(const kgroup *g) {
+  int64_t at = g->plan->scratch_offset ? g->plan->scratch_offset[g->index] : -1;
+  if (at < 0) return LLVMGetUndef(g->k->ptr);
+  return kb_gepi(g->k, LLVMGetParam(g->k->fn, 0), at);
+}
+kview kl_broadcast(kview v, const mc_type *t, int rank, const int64_t *dim) {
+  kview r = v;
+  r.rank = rank;
+  for (int d = 0; d < rank; d++) {
+    int s = d - (rank - t->rank);
+    r.stride[d] = s < 0 || (t->dim[s] == 1 && dim[d] != 1) ? 0 : v.stride[s];
+  }
+  return r;
+}
+V kl_at(kb *k, const kview *v, int rank, V const *iv, const int64_t *c) {
+  V off = kb_i64(k, 0);
+  int64_t fixed = 0;
+  for (int d = 0; d < rank; d++) {
+    if (c) fixed += c[d] * v->stride[d];
+    if (iv[d] && v->stride[d]) off = kb_add(k, off, kb_muli(k, iv[d], v->stride[d]));
+  }
+  return kb_gepi(k, kb_gep(k, v->base, off), fixed);
+}
+
+/* ---- loads and stores in register form ---- */
+T kl_mem_type(kb *k, mc_dtype t) {
+  switch (mc_dtype_size(t)) {
+  case 1: return k->i8;
+  case 2: return k->i16;
+  case 4: return t == MC_f32 ? k->f32 : k->i32;
+  default: return k->i64;
+  }
+}
+V kl_widen(kb *k, V mem, mc_dtype t) {
+  if (t == MC_f32 || t == MC_i64) return mem;
+  return kb_ext(k, mem, k->i32, t == MC_i8 || t == MC_i16);
+}
+V kl_narrow(kb *k, V reg, mc_dtype t) { return t == MC_f32 || t == MC_i64 ? reg : kb_trunc(k, reg, kl_mem_type(k, t)); }
+
+V kl_load(kb *k, V p, mc_dtype t, int64_t stride, int lanes, int valid, bool slack) {
+  T et = kl_mem_type(k, t);
+  int es = (int)mc_dtype_size(t);
+  if (stride == 0) return kb_splat(k, kl_widen(k, kb_load(k, et, p, es), t), lanes);
+  if (stride == es) {
+    bool whole = valid >= lanes || (slack && (lanes - valid) * es <= MC_PLAN_SLACK);
+    return kl_widen(k, whole ? kb_load(k, kb_vt(k, et, lanes), p, es) : kb_load_part(k, et, p, lanes, valid, es), t);
+  }
+  V r = LLVMGetPoison(kb_vt(k, et, lanes));
+  if (lanes == 1) return kl_widen(k, kb_load(k, et, p, es), t);
+  for (int i = 0; i < lanes && i < valid; i++) r = LLVMBuildInsertElement(k->b, r, kb_load(k, et, kb_gepi(k, p, i * stride), es), kb_i32(k, i), "");
+  return kl_widen(k, r, t);
+}
+void kl_store(kb *k, V reg, V p, mc_dtype t, int64_t stride, int valid) {
+  V v = kl_narrow(k, reg, t);
+  int es = (int)mc_dtype_size(t), lanes = kb_lanes(v);
+  if (stride == es || lanes == 1) {
+    kb_store_part(k, v, p, valid, es);
+    return;
+  }
+  for (int i = 0; i < lanes && i < valid; i++) kb_store(k, kb_extract(k, v, i, 1), kb_gepi(k, p, i * stride), es);
+}
+int32_t kl_zero_point(const mc_type *t) { return t->q.kind == MC_Q_TENSOR ? t->q.zero : 0; }
+
+/* ---- borders ---- */
+/* n pixels of c elements from p on, pixels `pitch` bytes apart. */
+static void fill_pixels(kb *k, V p, int byte, int64_t n, int64_t bytes, int64_t pitch) {
+  if (n <= 0) return;
+  if (bytes == pitch) {
+    kb_memset(k, p, byte, n * bytes);
+    return;
+  }
+  kb_loop l;
+  kb_range(k, &l, n, 1, NULL, 0);
+  kb_memset(k, kb_gep(k, p, kb_muli(k, l.iv, pitch)), byte, bytes);
+  kb_end(k, &l, NULL);
+}
+/* Rows lie behind one another: the right border of a row and the left one of the next are one piece. */
+static void fill_linear(kb *k, V p, const mc_buffer *b, const kview *v, int byte) {
+  const int64_t *d = b->value->type->dim, px = v->stride[2], row = v->stride[1];
+  int64_t top = b->halo[0] * row, left = b->halo[1] * px, bottom = b->halo[2] * row, right = b->halo[3] * px;
+  kb_memset(k, kb_gepi(k, p, -top - left), byte, top + left);
+  if (left + right && d[1] > 1) {
+    kb_loop l;
+    kb_range(k, &l, d[1] - 1, 1, NULL, 0);
+    kb_memset(k, kb_gepi(k, kb_gep(k, p, kb_muli(k, l.iv, row)), d[2] * px), byte, left + right);
+    kb_end(k, &l, NULL);
+  }
+  kb_memset(k, kb_gepi(k, p, (d[1] - 1) * row + d[2] * px), byte, right + bottom);
+}
+static void fill_rows(kb *k, V p, int byte, int64_t rows, int64_t row, int64_t width, int64_t bytes, int64_t px) {
+  if (!rows) return;
+  kb_loop l;
+  kb_range(k, &l, rows, 1, NULL, 0);
+  fill_pixels(k, kb_gep(k, p, kb_muli(k, l.iv, row)), byte, width, bytes, px);
+  kb_end(k, &l, NULL);
+}
+/* The value is a part of something larger: only its own channels of its own border. */
+static void fill_pieces(kb *k, V p, const mc_buffer *b, const kview *v, int byte) {
+  const int64_t *d = b->value->type->dim, px = v->stride[2], row = v->stride[1], bytes = d[3] * kl_elem(v);
+  int64_t left = b->halo[1], right = b->halo[3], width = left + d[2] + right;
+  fill_rows(k, kb_gepi(k, p, -b->halo[0] * row - left * px), byte, b->halo[0], row, width, bytes, px);
+  fill_rows(k, kb_gepi(k, p, -left * px), byte, left ? d[1] : 0, row, left, bytes, px);
+  fill_rows(k, kb_gepi(k, p, d[2] * px), byte, right ? d[1] : 0, row, right, bytes, px);
+  fill_rows(k, kb_gepi(k, p, d[1] * row - left * px), byte, b->halo[2], row, width, bytes, px);
+}
+void kl_fill_borders(const kgroup *g) {
+  kb *k = g->k;
+  for (int i = 0; i < g->group->nout; i++) {
+    const mc_buffer *b = mc_plan_buffer(g->plan, g->group->out[i]);
+    const mc_type *t = g->group->out[i]->type;
+    if (!b || t->rank != 4 || !(b->halo[0] | b->halo[1] | b->halo[2] | b->halo[3])) continue;
+    kview v = buffer_view(g, b);
+    int byte = mc_dtype_size(t->dtype) == 1 ? kl_zero_point(t) : 0;
+    kb_loop l;
+    kb_range(k, &l, t->dim[0], 1, NULL, 0);
+    V p = kb_gep(k, v.base, kb_muli(k, l.iv, v.stride[0]));
+    bool linear = b->pitch_c == t->dim[3] && b->pitch_w == b->halo[1] + t->dim[2] + b->halo[3];
+    if (linear) fill_linear(k, p, b, &v, byte);
+    else fill_pieces(k, p, b, &v, byte);
+    kb_end(k, &l, NULL);
+  }
+}
