@@ -15,7 +15,7 @@ V kb_add(kb *k, V a, V b) {
 }
 V kb_addi(kb *k, V a, int64_t c) { return c ? LLVMBuildAdd(k->b, a, LLVMConstInt(LLVMTypeOf(a), (uint64_t)c, 1), "") : a; }
 V kb_sub(kb *k, V a, V b) { return LLVMBuildSub(k->b, a, b, ""); }
-V kb_muli(kb *k, V a, int64_t c) { return c == 1 ? a : LLVMBuildMul(k->b, a, LLVMConstInt(LLVMTypeOf(a), (uint64_t)c, 1), ""); }
+V kb_muli(kb *k, V a, int64_t c) { return c == 0 ? LLVMConstNull(LLVMTypeOf(a)) : c == 1 ? a : LLVMBuildMul(k->b, a, LLVMConstInt(LLVMTypeOf(a), (uint64_t)c, 1), ""); }
 V kb_smin(kb *k, V a, V b) { return kb_intr2(k, "llvm.smin", a, b); }
 V kb_smax(kb *k, V a, V b) { return kb_intr2(k, "llvm.smax", a, b); }
 

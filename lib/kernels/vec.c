@@ -1,9 +1,14 @@
 /* Rounding, clamping, requantization on vectors. */
 #include "vec.h"
-#include <assert.h>
+#include <math.h>
 
 V kv_fmax(kb *k, V a, V b) { return kb_select(k, LLVMBuildFCmp(k->b, LLVMRealOGT, a, b, ""), a, b); }
 V kv_fmin(kb *k, V a, V b) { return kb_select(k, LLVMBuildFCmp(k->b, LLVMRealOLT, a, b, ""), a, b); }
+
+V kv_clamp(kb *k, V x, const float c[2]) {
+  if (c[0] > -INFINITY) x = kv_fmax(k, x, kb_f32s(k, c[0], kb_lanes(x)));
+  return c[1] < INFINITY ? kv_fmin(k, x, kb_f32s(k, c[1], kb_lanes(x))) : x;
+}
 
 /* cvtps2dq / fcvtns of one register's worth of lanes (4, 8 or 16). */
 static V rne_part(kb *k, V x, int lanes) {
@@ -32,6 +37,7 @@ static V clamp_f32(kb *k, V x, float lo, float hi) {
 }
 V kv_quant(kb *k, V x, int32_t z, mc_dtype dtype) {
   int64_t qmin, qmax;
+  if (dtype == MC_i32) return kv_rne(k, clamp_f32(k, x, -2147483648.0f, 2147483520.0f));   /* the largest float below 2^31; z is 0 */
   mc_dtype_range(dtype, &qmin, &qmax);
   V q = kv_rne(k, clamp_f32(k, x, (float)((int32_t)qmin - z), (float)((int32_t)qmax - z)));
   return z ? LLVMBuildAdd(k->b, q, kb_i32s(k, z, kb_lanes(q)), "") : q;
@@ -53,6 +59,26 @@ V kv_requant_single(kb *k, V x, V mult, V shift, int32_t z, mc_dtype dtype) {
   V p = LLVMBuildMul(k->b, kb_ext(k, x, k->i64, true), kb_ext(k, mult, k->i64, true), "");
   V half = LLVMBuildShl(k->b, one, LLVMBuildSub(k->b, s, one, ""), "");
   return clamp_i64_to_q(k, LLVMBuildAShr(k->b, LLVMBuildAdd(k->b, p, half, ""), s, ""), z, dtype);
+}
+/* gemmlowp: left shift, saturating rounding doubling high multiply, rounding right shift; lane by lane as mc_fx_requant_double. */
+V kv_requant_double(kb *k, V x, V mult, V shift, int32_t z, mc_dtype dtype) {
+  int n = kb_lanes(x);
+#define C(v) kb_splat_c(kb_i64(k, v), n)
+  V zero = C(0), e = LLVMBuildSub(k->b, C(31), kb_ext(k, shift, k->i64, true), "");
+  V left = kb_smax(k, e, zero), right = kb_smax(k, LLVMBuildSub(k->b, zero, e, ""), zero);
+  V a = LLVMBuildShl(k->b, kb_ext(k, x, k->i64, true), left, "");
+  a = kb_smin(k, kb_smax(k, a, C(INT32_MIN)), C(INT32_MAX));
+  V p = LLVMBuildMul(k->b, a, kb_ext(k, mult, k->i64, true), "");
+  V neg = LLVMBuildICmp(k->b, LLVMIntSLT, p, zero, "");
+  p = LLVMBuildAdd(k->b, p, kb_select(k, neg, C(1 - (INT64_C(1) << 30)), C(INT64_C(1) << 30)), "");
+  V h = LLVMBuildSDiv(k->b, p, C(INT64_C(1) << 31), "");
+  V mask = LLVMBuildSub(k->b, LLVMBuildShl(k->b, C(1), right, ""), C(1), "");
+  V rest = LLVMBuildAnd(k->b, h, mask, "");
+  V half = LLVMBuildAShr(k->b, mask, C(1), "");
+  half = LLVMBuildAdd(k->b, half, LLVMBuildZExt(k->b, LLVMBuildICmp(k->b, LLVMIntSLT, h, zero, ""), LLVMTypeOf(zero), ""), "");
+  V up = LLVMBuildZExt(k->b, LLVMBuildICmp(k->b, LLVMIntSGT, rest, half, ""), LLVMTypeOf(zero), "");
+  return clamp_i64_to_q(k, LLVMBuildAdd(k->b, LLVMBuildAShr(k->b, h, right, ""), up, ""), z, dtype);
+#undef C
 }
 V kv_table(kb *k, V table, V index) {
   int n = kb_lanes(index);

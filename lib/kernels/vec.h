@@ -6,6 +6,8 @@
 /* a > b ? a : b and a < b ? a : b: a NaN in a gives b; one instruction on x86. */
 V kv_fmax(kb *k, V a, V b);
 V kv_fmin(kb *k, V a, V b);
+/* The clamp attribute of f32 results; an open side is left out (a NaN passes there). */
+V kv_clamp(kb *k, V x, const float c[2]);
 /* f32 -> i32, to nearest, ties to even; |x| < 2^31. */
 V kv_rne(kb *k, V x);
 /* clamp to [qmin - z, qmax - z], rne, + z: the Q(v) of docs/design.md. x must come out of an arithmetic operation (no signalling NaN). */

@@ -1,0 +1,190 @@
+/* The loop nest around an engine's tile, and the tile itself. */
+#include "gemm.h"
+#include <string.h>
+
+typedef struct tile { kgemm *p; int nv, parts, lanes, acc0; V a, b; int64_t row; V acc[KB_MAX_CARRIED]; } tile;
+
+static int tile_accs(const tile *t) { return t->p->mr * t->nv * t->parts; }
+static int64_t step_bytes(const tile *t) { return (int64_t)t->nv * KGEMM_LANES * t->p->e->kr * kgemm_elem(t->p->e); }
+
+/* `count` steps at A offset aoff (bytes, constant part ac) and B offset boff (constant part bc). */
+static void emit_steps(tile *t, V a, int64_t ac, V b, int64_t bc, int count) {
+  kgemm *p = t->p;
+  kb *k = p->k;
+  V av[8][16];
+  for (int r = 0; r < p->mr; r++) {
+    V row[8];
+    p->e->load_a(k, t->lanes, kb_gepi(k, a, ac + r * t->row), count, p->a_signed, p->flip, row);
+    for (int i = 0; i < count; i++) av[i][r] = row[i];
+  }
+  for (int i = 0; i < count; i++) {
+    V bv[64];
+    int nb = t->nv * t->parts;
+    for (int j = 0; j < nb; j++) bv[j] = p->e->load_b(k, t->lanes, kb_gepi(k, b, bc + i * step_bytes(t) + (int64_t)j * t->lanes * p->e->kr * kgemm_elem(p->e)));
+    for (int r = 0; r < p->mr; r++)
+      for (int j = 0; j < nb; j++) t->acc[r * nb + j] = p->e->madd(k, t->lanes, t->acc[r * nb + j], av[i][r], bv[j]);
+  }
+}
+/* Steps [from, to) of a run, unrolled. */
+static void emit_straight(tile *t, V a, V b, int64_t from, int64_t to) {
+  const kengine *e = t->p->e;
+  int64_t a_step = e->kr * kgemm_elem(e);
+  for (int64_t s = from; s < to;) {
+    int count = to - s >= e->ku ? e->ku : 1;
+    emit_steps(t, a, s * a_step, b, s * step_bytes(t), count);
+    s += count;
+  }
+}
+/* One run: a loop over `unroll` steps at a time where it is long, then the rest. */
+static void emit_run(tile *t, V a, V b) {
+  kgemm *p = t->p;
+  kb *k = p->k;
+  int64_t unroll = 4, steps = p->steps, full = steps / unroll * unroll, a_step = p->e->kr * kgemm_elem(p->e);
+  if (steps * tile_accs(t) <= 288 || full <= unroll) {
+    emit_straight(t, a, b, 0, steps);
+    return;
+  }
+  kb_loop l;
+  kb_range(k, &l, full, unroll, t->acc, tile_accs(t));
+  memcpy(t->acc, l.carried, sizeof(V) * (size_t)tile_accs(t));
+  emit_straight(t, kb_gep(k, a, kb_muli(k, l.iv, a_step)), kb_gep(k, b, kb_muli(k, l.iv, step_bytes(t))), 0, unroll);
+  kb_end(k, &l, t->acc);
+  memcpy(t->acc, l.carried, sizeof(V) * (size_t)tile_accs(t));
+  emit_straight(t, a, b, full, steps);
+}
+/* Offset of run iv: a multiple when runs are equally far apart, else a table. */
+static V run_offset(kgemm *p, V iv) {
+  for (int r = 2; r < p->nrun; r++)
+    if (p->run[r] - p->run[r - 1] != p->run[1] - p->run[0]) {
+      V t = kb_table_i64(p->k, p->run, p->nrun, "runs");
+      return kb_load(p->k, p->k->i64, kb_gep(p->k, t, kb_muli(p->k, iv, 8)), 8);
+    }
+  return kb_addi(p->k, kb_muli(p->k, iv, p->run[1] - p->run[0]), p->run[0]);
+}
+static void emit_runs(tile *t, V a, V b) {
+  kgemm *p = t->p;
+  kb *k = p->k;
+  int64_t panel = p->steps * step_bytes(t);
+  if (p->nrun * p->steps * tile_accs(t) <= 512 || p->nrun == 1) {
+    for (int r = 0; r < p->nrun; r++) emit_run(t, kb_gepi(k, a, p->run[r]), kb_gepi(k, b, r * panel));
+    return;
+  }
+  kb_loop l;
+  kb_range(k, &l, p->nrun, 1, t->acc, tile_accs(t));
+  memcpy(t->acc, l.carried, sizeof(V) * (size_t)tile_accs(t));
+  emit_run(t, kb_gep(k, a, run_offset(p, l.iv)), kb_gep(k, b, kb_muli(k, l.iv, panel)));
+  kb_end(k, &l, t->acc);
+  memcpy(t->acc, l.carried, sizeof(V) * (size_t)tile_accs(t));
+}
+
+static void start_accs(tile *t, V bias, V m0) {
+  kgemm *p = t->p;
+  kb *k = p->k;
+  bool f = p->e->in == 'F';
+  int nb = t->nv * t->parts;
+  for (int j = 0; j < nb; j++) {
+    V v = kb_load(k, kb_vt(k, f ? k->f32 : k->i32, t->lanes), kb_gepi(k, bias, 4ll * j * t->lanes), 16);
+    for (int r = 0; r < p->mr; r++) t->acc[r * nb + j] = v;
+  }
+  if (!p->rowterm) return;
+  int last = p->x->rank - 2;
+  V iv[MC_MAX_RANK];
+  memcpy(iv, p->x->iv, sizeof iv);
+  iv[last] = m0;
+  iv[last + 1] = NULL;
+  for (int r = 0; r < p->mr; r++) {
+    int64_t c[MC_MAX_RANK] = { 0 };
+    c[last] = r;
+    V s = kb_splat(k, kb_load(k, k->i32, kl_at(k, &p->rowterm_view, p->x->rank, iv, c), 4), t->lanes);
+    for (int j = 0; j < nb; j++) t->acc[r * nb + j] = LLVMBuildAdd(k->b, t->acc[r * nb + j], s, "");
+  }
+}
+static void epilogue(tile *t, V m0, V n0, int valid) {
+  kgemm *p = t->p;
+  kx *x = p->x;
+  int last = x->rank - 1;
+  x->iv[last] = n0;
+  x->iv[last - 1] = m0;
+  for (int r = 0; r < p->mr; r++)
+    for (int j = 0; j < t->nv; j++) {
+      x->c[last - 1] = r;
+      x->c[last] = (int64_t)j * KGEMM_LANES;
+      kx_at(x, KGEMM_LANES, j == t->nv - 1 ? valid : KGEMM_LANES);
+      V acc = kb_concat(p->k, &t->acc[(r * t->nv + j) * t->parts], t->parts);
+      kx_bind(x, p->head->out[0], p->e->in == 'F' ? kv_clamp(p->k, acc, p->clamp) : acc);
+      kx_finish(x);
+    }
+  x->c[last] = x->c[last - 1] = 0;
+}
+void kgemm_block(kgemm *p, V a, V b, V bias, V m0, V n0, int nv, int valid) {
+  tile t = { .p = p, .nv = nv, .lanes = kengine_lanes(p->e, p->k->target), .row = p->a.stride[p->x->rank - 2] };
+  t.parts = KGEMM_LANES / t.lanes;
+  start_accs(&t, bias, m0);
+  if (p->nrun) emit_runs(&t, a, b);
+  epilogue(&t, m0, n0, valid);
+}
+
+/* ---- the nest ---- */
+/* Rows of the innermost row axis in blocks of mr; the last block moves back so that it is full (its rows are computed twice, to the same bytes). */
+static void emit_rows(kgemm *p, V a, V b, V bias, V n0, int nv, int valid) {
+  kb *k = p->k;
+  int64_t m = p->x->dim[p->x->rank - 2];
+  kb_loop l;
+  kb_range(k, &l, m, p->mr, NULL, 0);
+  V m0 = m % p->mr ? kb_smin(k, l.iv, kb_i64(k, m - p->mr)) : l.iv;
+  kgemm_block(p, kb_gep(k, a, kb_muli(k, m0, p->a.stride[p->x->rank - 2])), b, bias, m0, n0, nv, valid);
+  kb_end(k, &l, NULL);
+}
+static void emit_row_axes(kgemm *p, int d, V a, V b, V bias, V n0, int nv, int valid) {
+  if (d == p->x->rank - 2) {
+    emit_rows(p, a, b, bias, n0, nv, valid);
+    return;
+  }
+  kb_loop l;
+  kb_range(p->k, &l, p->x->dim[d], 1, NULL, 0);
+  p->x->iv[d] = l.iv;
+  emit_row_axes(p, d + 1, kb_gep(p->k, a, kb_muli(p->k, l.iv, p->a.stride[d])), b, bias, n0, nv, valid);
+  kb_end(p->k, &l, NULL);
+}
+/* Full column blocks in a loop, then the rest: fewer vectors, the last of them partly used. */
+static void emit_columns(kgemm *p, V a, V b, V bias, V n0) {
+  kb *k = p->k;
+  int64_t width = (int64_t)p->nv * KGEMM_LANES, full = p->n / width * width, rest = p->n - full;
+  int64_t col_bytes = p->nrun * p->steps * p->e->kr * kgemm_elem(p->e);
+  if (full) {
+    kb_loop l;
+    kb_range(k, &l, full, width, NULL, 0);
+    emit_row_axes(p, p->nbatch, a, kb_gep(k, b, kb_muli(k, l.iv, col_bytes)), kb_gep(k, bias, kb_muli(k, l.iv, 4)), kb_add(k, n0, l.iv), p->nv, KGEMM_LANES);
+    kb_end(k, &l, NULL);
+  }
+  if (!rest) return;
+  int nv = (int)kgemm_vectors(rest);
+  emit_row_axes(p, p->nbatch, a, kb_gepi(k, b, full * col_bytes), kb_gepi(k, bias, full * 4), kb_addi(k, n0, full), nv, (int)(rest - (nv - 1) * KGEMM_LANES));
+}
+static void emit_groups(kgemm *p, V a, V b, V bias) {
+  kb *k = p->k;
+  kb_loop l;
+  kb_range(k, &l, p->groups, 1, NULL, 0);
+  emit_columns(p, kb_gep(k, a, kb_muli(k, l.iv, p->a_group)), kb_gep(k, b, kb_muli(k, l.iv, p->b_group)), kb_gep(k, bias, kb_muli(k, l.iv, p->bias_group)),
+               kb_muli(k, l.iv, p->n));
+  kb_end(k, &l, NULL);
+}
+/* index: the position in the batch axes as one number. */
+static void emit_batches(kgemm *p, int d, V a, V index, void (*repack)(kgemm *p, void *ctx), void *ctx) {
+  kb *k = p->k;
+  if (d == p->nbatch) {
+    if (repack) repack(p, ctx);
+    emit_groups(p, a, kb_gep(k, p->b, kb_muli(k, index, p->b_batch)), kb_gep(k, p->bias, kb_muli(k, index, p->bias_batch)));
+    return;
+  }
+  kb_loop l;
+  kb_range(k, &l, p->x->dim[d], 1, NULL, 0);
+  p->x->iv[d] = l.iv;
+  emit_batches(p, d + 1, kb_gep(k, a, kb_muli(k, l.iv, p->a.stride[d])), kb_add(k, kb_muli(k, index, p->x->dim[d]), l.iv), repack, ctx);
+  kb_end(k, &l, NULL);
+}
+void kgemm_nest(kgemm *p, void (*repack)(kgemm *p, void *ctx), void *ctx) {
+  memset(p->x->iv, 0, sizeof p->x->iv);
+  memset(p->x->c, 0, sizeof p->x->c);
+  emit_batches(p, 0, p->a.base, kb_i64(p->k, 0), repack, ctx);
+}

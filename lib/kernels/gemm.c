@@ -1,0 +1,130 @@
+/* gemm: conv2d, linear, matmul (and conv_transpose2d, convt.c) brought into the form of gemm.h. */
+#include "gemm.h"
+#include <string.h>
+
+static const mc_tensor *constant(const kgemm *p, int slot, const char *what) {
+  if (p->head->nin <= slot) return NULL;
+  const mc_tensor *t = mc_value_tensor(p->head->in[slot]);
+  if (!t) kl_error(p->g, p->head, "'%s' with a %s that is not a constant has no lowering", mc_ops[p->head->op].text, what);
+  return t;
+}
+/* Weights must be f32 with f32, or i8 with 8-bit operands. */
+static bool weights_fit(const kgemm *p, const mc_tensor *w) {
+  mc_dtype want = p->e->in == 'F' ? MC_f32 : MC_i8;
+  if (w->dtype == want) return true;
+  return kl_error(p->g, p->head, "'%s' with %s weights has no lowering", mc_ops[p->head->op].text, mc_dtype_names[w->dtype]);
+}
+/* Neighbouring runs that continue one another become one, as long as the weights continue too. */
+static void merge_runs(kgemm *p, int64_t *woff) {
+  int64_t bytes = p->rlen * kgemm_elem(p->e);
+  for (int r = 1; r < p->nrun; r++)
+    if (p->run[r] != p->run[r - 1] + bytes || woff[r] != woff[r - 1] + p->rlen) return;
+  if (p->nrun < 2) return;
+  p->rlen *= p->nrun;
+  p->nrun = 1;
+}
+
+/* Row axes n, oh, ow; a run is what lies together in the input: a row of the window, or one tap. */
+static void conv_runs(kgemm *p, const kview *in, int64_t **woff) {
+  const mc_attrs_conv2d *c = MC_ATTRS(p->head, conv2d);
+  const mc_type *w = p->head->in[1]->type;
+  int64_t kh = w->dim[1], kw = w->dim[2], ci = w->dim[3];
+  bool rows = c->dilation[1] == 1 && in->stride[2] == ci * kl_elem(in);
+  p->nrun = (int)(rows ? kh : kh * kw);
+  p->rlen = rows ? kw * ci : ci;
+  p->run = MC_NEWN(p->k->arena, int64_t, p->nrun);
+  *woff = MC_NEWN(p->k->arena, int64_t, p->nrun);
+  for (int r = 0; r < p->nrun; r++) {
+    int64_t ky = rows ? r : r / kw, kx_ = rows ? 0 : r % kw;
+    p->run[r] = ky * c->dilation[0] * in->stride[1] + kx_ * c->dilation[1] * in->stride[2];
+    (*woff)[r] = r * p->rlen;
+  }
+  merge_runs(p, *woff);
+}
+static bool prepare_conv(kgemm *p) {
+  const mc_attrs_conv2d *c = MC_ATTRS(p->head, conv2d);
+  const mc_type *wt = p->head->in[1]->type;
+  const mc_tensor *w = constant(p, 1, "weight"), *b = constant(p, 2, "bias");
+  if (!w || (p->head->nin > 2 && !b) || !weights_fit(p, w)) return false;
+  kview in = kl_view(p->g, p->head->in[0]);
+  int64_t *woff;
+  conv_runs(p, &in, &woff);
+  p->a = in;
+  p->a.base = kb_gepi(p->k, in.base, -c->pad[0] * in.stride[1] - c->pad[1] * in.stride[2]);
+  p->a.stride[1] = in.stride[1] * c->stride[0];
+  p->a.stride[2] = in.stride[2] * c->stride[1];
+  p->a.stride[3] = 0;
+  p->groups = c->groups;
+  p->n = wt->dim[0] / c->groups;
+  p->a_group = wt->dim[3] * kl_elem(&in);
+  p->steps = (p->rlen + p->e->kr - 1) / p->e->kr;
+  memcpy(p->clamp, c->clamp, sizeof p->clamp);
+  kx_collapse(p->x, (kview *[]){ &p->a }, 1, p->x->rank - 1);
+  kgemm_blocking(p, p->x->dim[p->x->rank - 2]);
+  kweights kw = { w->data, p->e->in == 'F', wt->dim[1] * wt->dim[2] * wt->dim[3], 1, woff };
+  kgemm_pack(p, &kw, 1, 0, b ? b->data : NULL);
+  return true;
+}
+
+/* x[..., k] against weights with strides wn, wk; the space has at least one row axis. */
+bool k_linear_like(kgemm *p) {
+  bool mm = p->head->op == MC_OP_matmul, rows = !mm || MC_ATTRS(p->head, matmul)->transpose_b;
+  const mc_type *wt = p->head->in[1]->type;
+  const mc_tensor *w = constant(p, 1, "weight"), *b = constant(p, 2, "bias");
+  if (!w || (p->head->nin > 2 && !b) || !weights_fit(p, w)) return false;
+  int64_t k = wt->dim[wt->rank - (rows ? 1 : 2)];
+  p->groups = 1;
+  p->n = wt->dim[wt->rank - (rows ? 2 : 1)];
+  p->nrun = 1;
+  p->run = MC_NEW(p->k->arena, int64_t);
+  p->rlen = k;
+  p->steps = (k + p->e->kr - 1) / p->e->kr;
+  memcpy(p->clamp, mm ? MC_ATTRS(p->head, matmul)->clamp : MC_ATTRS(p->head, linear)->clamp, sizeof p->clamp);
+  kx_collapse(p->x, (kview *[]){ &p->a }, 1, p->x->rank - 1);
+  kgemm_blocking(p, p->x->dim[p->x->rank - 2]);
+  int64_t *woff = MC_NEW(p->k->arena, int64_t);
+  kweights kw = { w->data, p->e->in == 'F', rows ? k : 1, rows ? 1 : p->n, woff };
+  kgemm_pack(p, &kw, 1, 0, b ? b->data : NULL);
+  return true;
+}
+/* A over the space of the result; a leading axis of 1 where there would be no row axis. */
+static bool prepare_linear(kgemm *p) {
+  p->a = kl_broadcast(kl_view(p->g, p->head->in[0]), p->head->in[0]->type, p->x->rank, p->x->dim);
+  p->a.stride[p->x->rank - 1] = 0;
+  return p->head->op == MC_OP_matmul ? k_matmul(p) : k_linear_like(p);
+}
+
+/* The result's shape with at least one row axis in front of the columns. */
+static int gemm_space(const mc_type *t, int64_t *dim) {
+  int rank = t->rank < 2 ? 2 : t->rank;
+  for (int d = 0; d < rank; d++) {
+    int s = d - (rank - t->rank);
+    dim[d] = s < 0 ? 1 : t->dim[s];
+  }
+  return rank;
+}
+bool k_emit_gemm(kgroup *g) {
+  kb *k = g->k;
+  kgemm *p = MC_NEW(k->arena, kgemm);
+  p->g = g; p->k = k; p->head = kl_first(g);
+  p->x = MC_NEW(k->arena, kx);
+  int64_t dim[MC_MAX_RANK];
+  int rank = gemm_space(p->head->out[0]->type, dim);
+  if (!kgemm_engine(p, p->head->in[0]->type) || !kx_init(p->x, g, p->head, rank, dim)) return false;
+  bool ok;
+  switch (p->head->op) {
+  case MC_OP_conv2d: ok = prepare_conv(p); if (ok) kgemm_nest(p, NULL, NULL); break;
+  case MC_OP_conv_transpose2d: ok = k_conv_transpose(p); break;
+  case MC_OP_linear: ok = prepare_linear(p); if (ok) kgemm_nest(p, NULL, NULL); break;
+  case MC_OP_matmul: ok = prepare_linear(p); break;
+  default: return kl_error(g, p->head, "'%s' does not head a 'gemm' group", mc_ops[p->head->op].text);
+  }
+  if (ok) kl_fill_borders(g);
+  return ok;
+}
+int64_t k_gemm_scratch(const mc_plan *p, int group) {
+  const kgroup g = { .group = p->group[group], .region = p->group[group]->region };
+  const mc_node *n = kl_first(&g);
+  if (n && n->op == MC_OP_conv_transpose2d) return k_conv_transpose_scratch(n);
+  return n && n->op == MC_OP_matmul ? k_matmul_scratch(p, n) : 0;
+}

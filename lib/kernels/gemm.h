@@ -1,0 +1,55 @@
+/* GEMM-like work as one problem: rows of A read through a view, K as runs of contiguous bytes, B packed for an engine, an epilogue on the accumulators.
+ *
+ *   for group  for block of columns  for outer row axes  for block of rows        (docs/kernels.md)
+ *     acc[r][j] = bias[j] (+ rowterm[r])
+ *     for run: for step: acc[r][j] += A[r][run + step] * B[run, step][j]
+ *     epilogue(acc) -> result */
+#ifndef MC_KERNELS_GEMM_H
+#define MC_KERNELS_GEMM_H
+#include "engine.h"
+#include "lower.h"
+
+typedef struct kgemm {
+  kgroup *g; kb *k; mc_node *head; const kengine *e;
+  kx *x;                          /* iteration space: row axes, then the columns of all groups */
+  kview a;                        /* A over the row axes (the column axis has stride 0); base: the first element of run 0 of row 0 */
+  bool a_signed, flip;            /* as load_a wants them */
+  int32_t za;                     /* zero point of A as the engine sees it */
+  int nbatch;                     /* leading axes of the space along which B changes */
+  int64_t groups, n;              /* column groups, columns of a group */
+  int64_t a_group;                /* bytes from one group's A to the next */
+  int nrun; int64_t *run, rlen;   /* byte offsets of the runs, elements of each */
+  int64_t steps;                  /* of one run: ceil(rlen / kr) */
+  int mr, nv;                     /* rows, 16-column vectors of a block */
+  V b, bias;                      /* packed B and bias of (batch 0, group 0) */
+  int64_t b_batch, b_group, bias_batch, bias_group;   /* bytes from one to the next; a batch stride of 0: shared, or repacked */
+  V rowterm; kview rowterm_view;  /* i32 added to every accumulator of a row, or NULL */
+  float clamp[2];
+} kgemm;
+
+/* Where a weight stands: element (column n, run r, position j) of group g is data[(g * N + n) * wn + (woff[r] + j) * wk]. */
+typedef struct kweights { const void *data; bool f32; int64_t wn, wk; const int64_t *woff; } kweights;
+
+enum { KGEMM_LANES = 16 };
+/* Geometry of packed B. */
+int64_t kgemm_vectors(int64_t n);                     /* 16-column vectors of n columns */
+int64_t kgemm_elem(const kengine *e);                 /* bytes of an element of B */
+int64_t kgemm_panel(const kgemm *p);                  /* bytes of one group's packed B */
+/* mr, nv for `rows` in the innermost row axis. */
+void kgemm_blocking(kgemm *p, int64_t rows);
+/* Pack constant weights and fold zero points into the bias (either may lack: bias NULL). Fills b, bias and their strides. w[batch] for nbatches batches. */
+void kgemm_pack(kgemm *p, const kweights *w, int64_t nbatches, int64_t batch_elems, const void *bias);
+/* Emit the nest. `repack` (may be NULL) is called inside the batch loops, before the columns. */
+void kgemm_nest(kgemm *p, void (*repack)(kgemm *p, void *ctx), void *ctx);
+/* One block of mr rows from row `m0` of the innermost row axis, nv vectors of which the last has `valid` columns. */
+void kgemm_block(kgemm *p, V a, V b, V bias, V m0, V n0, int nv, int valid);
+/* Choose engine and sign handling for A of this type. False after reporting. */
+bool kgemm_engine(kgemm *p, const mc_type *a);
+
+/* The head's own preparation. */
+bool k_conv_transpose(kgemm *p);
+int64_t k_conv_transpose_scratch(const mc_node *n);
+bool k_matmul(kgemm *p);
+int64_t k_matmul_scratch(const mc_plan *plan, const mc_node *n);
+bool k_linear_like(kgemm *p);
+#endif

@@ -1,0 +1,174 @@
+/* matmul whose second operand is computed at run time: B is packed into scratch, once per batch, and its zero point handled through sums of A's rows:
+ *
+ *   sum (a - za)(b - zb) = sum ab - za sum b - zb sum a + k za zb
+ *
+ * the second and fourth term are the columns' bias, the third is the rows' term. */
+#include "gemm.h"
+#include <string.h>
+
+typedef struct bmat { int64_t k, n, sk, sn, es; kview view; bool flip, is_signed; int32_t zb; int64_t panel, bias, rows; } bmat;
+
+static int64_t round_up(int64_t v, int64_t to) { return (v + to - 1) / to * to; }
+static bool whole_b(const mc_node *n, int64_t k, int64_t cols) { return mc_type_elems(n->in[1]->type) == k * cols; }
+static bool constant_path(const mc_node *n) {
+  const mc_type *b = n->in[1]->type;
+  return mc_value_tensor(n->in[1]) && kl_zero_point(b) == 0 && b->dtype != MC_u8 && whole_b(n, b->dim[b->rank - 1], b->dim[b->rank - 2]);
+}
+/* Sizes of the parts of scratch, in order: packed B, bias, rows' terms. */
+static void scratch_parts(const mc_node *n, const kengine *e, int64_t part[3]) {
+  const mc_type *b = n->in[1]->type, *y = n->out[0]->type;
+  bool t = MC_ATTRS(n, matmul)->transpose_b;
+  int64_t k = b->dim[b->rank - (t ? 1 : 2)], cols = b->dim[b->rank - (t ? 2 : 1)], width = kgemm_vectors(cols) * KGEMM_LANES;
+  part[0] = round_up(width * round_up(k, e->kr) * kgemm_elem(e), 64);
+  part[1] = width * 4;
+  part[2] = round_up(mc_type_elems(y) / cols * 4, 64);
+}
+int64_t k_matmul_scratch(const mc_plan *plan, const mc_node *n) {
+  const kengine *e = kengine_find(plan->target, n->in[0]->type->dtype == MC_f32 ? 'F' : 'I');
+  int64_t part[3];
+  if (constant_path(n) || !e) return 0;
+  scratch_parts(n, e, part);
+  return part[0] + part[1] + part[2];
+}
+
+/* One column: its elements to their places, its sum into the bias. */
+static void pack_column(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t width) {
+  kb *k = p->k;
+  int kr = p->e->kr;
+  int64_t full = m->k / kr, rest = m->k % kr, step = width * kr * m->es;
+  V sum = kb_i32(k, 0);
+  for (int part = 0; part < 2; part++) {
+    int64_t trips = part ? (rest ? 1 : 0) : full, n = part ? rest : kr;
+    if (!trips) continue;
+    kb_loop l;
+    kb_range(k, &l, trips, 1, &sum, 1);
+    sum = l.carried[0];
+    V s = kb_gepi(k, kb_gep(k, src, kb_muli(k, l.iv, kr * m->sk)), part ? full * kr * m->sk : 0), d = kb_gepi(k, kb_gep(k, dst, kb_muli(k, l.iv, step)), part ? full * step : 0);
+    for (int64_t t = 0; t < n; t++) {
+      V v = kb_load(k, m->es == 4 ? k->f32 : k->i8, kb_gepi(k, s, t * m->sk), (int)m->es);
+      if (m->flip) v = LLVMBuildXor(k->b, v, LLVMConstInt(k->i8, 0x80, 0), "");
+      kb_store(k, v, kb_gepi(k, d, t * m->es), (int)m->es);
+      if (m->es == 1) sum = LLVMBuildAdd(k->b, sum, kb_ext(k, v, k->i32, true), "");
+    }
+    kb_end(k, &l, &sum);
+    sum = l.carried[0];
+  }
+  V v = m->es == 4 ? kb_f32(k, 0.0f) : kb_addi(k, kb_muli(k, sum, -(int64_t)p->za), m->k * p->za * m->zb);
+  kb_store(k, v, bias, 4);
+}
+/* `cols` columns from column first on, into a block of `width`. */
+static void pack_cols(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t cols, int64_t width) {
+  kb *k = p->k;
+  kb_loop l;
+  if (p->e->kr == 1 && m->es == 4 && m->sn == 4) {   /* rows of B as they are */
+    kb_range(k, &l, m->k, 1, NULL, 0);
+    kb_memcpy(k, kb_gep(k, dst, kb_muli(k, l.iv, width * 4)), kb_gep(k, src, kb_muli(k, l.iv, m->sk)), cols * 4);
+    kb_end(k, &l, NULL);
+    kb_memset(k, bias, 0, cols * 4);
+    return;
+  }
+  kb_range(k, &l, cols, 1, NULL, 0);
+  pack_column(p, m, kb_gep(k, src, kb_muli(k, l.iv, m->sn)), kb_gep(k, dst, kb_muli(k, l.iv, p->e->kr * m->es)), kb_gep(k, bias, kb_muli(k, l.iv, 4)), width);
+  kb_end(k, &l, NULL);
+}
+static void pack_b(kgemm *p, const bmat *m) {
+  kb *k = p->k;
+  int64_t width = (int64_t)p->nv * KGEMM_LANES, full = m->n / width * width, rest = m->n - full, col = p->steps * p->e->kr * m->es;
+  V src = kl_at(k, &m->view, p->nbatch, p->x->iv, NULL);
+  if (m->n % KGEMM_LANES || m->k % p->e->kr) kb_memset(k, p->b, 0, m->panel + m->bias);
+  if (full) {
+    kb_loop l;
+    kb_range(k, &l, full, width, NULL, 0);
+    pack_cols(p, m, kb_gep(k, src, kb_muli(k, l.iv, m->sn)), kb_gep(k, p->b, kb_muli(k, l.iv, col)), kb_gep(k, p->bias, kb_muli(k, l.iv, 4)), width, width);
+    kb_end(k, &l, NULL);
+  }
+  if (rest) pack_cols(p, m, kb_gepi(k, src, full * m->sn), kb_gepi(k, p->b, full * col), kb_gepi(k, p->bias, full * 4), rest, kgemm_vectors(rest) * KGEMM_LANES);
+}
+
+/* sum of the k bytes at a, as stored. */
+static V row_sum(kgemm *p, V a, int64_t k_len, bool is_signed) {
+  kb *k = p->k;
+  V total = kb_i32(k, 0);
+  int64_t full = k_len / KGEMM_LANES * KGEMM_LANES;
+  for (int part = 0; part < 2; part++) {
+    int lanes = part ? 1 : KGEMM_LANES;
+    int64_t from = part ? full : 0, to = part ? k_len : full;
+    if (from == to) continue;
+    V acc = LLVMConstNull(kb_vt(k, k->i32, lanes));
+    kb_loop l;
+    kb_for(k, &l, kb_i64(k, from), kb_i64(k, to), lanes, &acc, 1);
+    V v = kb_ext(k, kb_load(k, kb_vt(k, k->i8, lanes), kb_gep(k, a, l.iv), 1), k->i32, is_signed);
+    V next = LLVMBuildAdd(k->b, l.carried[0], v, "");
+    kb_end(k, &l, &next);
+    acc = l.carried[0];
+    total = LLVMBuildAdd(k->b, total, lanes == 1 ? acc : kb_intr1(k, "llvm.vector.reduce.add", acc), "");
+  }
+  return total;
+}
+static void row_terms(kgemm *p, const bmat *m, int d, V a, V out) {
+  kb *k = p->k;
+  const mc_type *t = p->head->in[0]->type;
+  if (d == p->x->rank - 1) {
+    V s = kb_addi(k, row_sum(p, a, m->k, t->dtype == MC_i8), m->k * (p->za - kl_zero_point(t)));   /* flipping moves every element as it moves the zero point */
+    kb_store(k, kb_muli(k, s, -(int64_t)m->zb), out, 4);
+    return;
+  }
+  kb_loop l;
+  kb_range(k, &l, p->x->dim[d], 1, NULL, 0);
+  row_terms(p, m, d + 1, kb_gep(k, a, kb_muli(k, l.iv, p->a.stride[d])), kb_gep(k, out, kb_muli(k, l.iv, p->rowterm_view.stride[d])));
+  kb_end(k, &l, NULL);
+}
+static void repack(kgemm *p, void *ctx) {
+  const bmat *m = ctx;
+  pack_b(p, m);
+  if (p->rowterm) row_terms(p, m, p->nbatch, kl_at(p->k, &p->a, p->nbatch, p->x->iv, NULL), p->rowterm);
+}
+static void place_scratch(kgemm *p, bmat *m) {
+  int64_t part[3];
+  scratch_parts(p->head, p->e, part);
+  m->panel = part[0];
+  m->bias = part[1];
+  p->b = kl_scratch(p->g);
+  p->bias = kb_gepi(p->k, p->b, part[0]);
+  if (!m->zb) return;
+  p->rowterm = kb_gepi(p->k, p->bias, part[1]);
+  p->rowterm_view = (kview){ .base = p->rowterm, .dtype = MC_i32, .rank = p->x->rank };
+  for (int64_t d = p->x->rank - 2, s = 4; d >= p->nbatch; d--) {
+    p->rowterm_view.stride[d] = s;
+    s *= p->x->dim[d];
+  }
+}
+static bool types_fit(const kgemm *p) {
+  mc_dtype b = p->head->in[1]->type->dtype;
+  bool ok = p->e->in == 'F' ? b == MC_f32 : b == MC_u8 || b == MC_i8;
+  return ok || kl_error(p->g, p->head, "'matmul' of %s and %s has no lowering", mc_dtype_names[p->head->in[0]->type->dtype], mc_dtype_names[b]);
+}
+bool k_matmul(kgemm *p) {
+  if (!types_fit(p)) return false;
+  if (constant_path(p->head)) {
+    if (!k_linear_like(p)) return false;
+    kgemm_nest(p, NULL, NULL);
+    return true;
+  }
+  const mc_type *bt = p->head->in[1]->type;
+  bool t = MC_ATTRS(p->head, matmul)->transpose_b;
+  kview b = kl_view(p->g, p->head->in[1]);
+  bmat *m = MC_NEW(p->k->arena, bmat);
+  int ak = bt->rank - (t ? 1 : 2), an = bt->rank - (t ? 2 : 1);
+  *m = (bmat){ .k = bt->dim[ak], .n = bt->dim[an], .sk = b.stride[ak], .sn = b.stride[an], .es = kl_elem(&b), .flip = bt->dtype == MC_u8, .zb = kl_zero_point(bt) };
+  if (m->flip) m->zb -= 128;
+  p->nbatch = whole_b(p->head, m->k, m->n) ? 0 : p->x->rank - 2;
+  m->view = kl_broadcast(b, bt, p->x->rank, p->x->dim);   /* only the batch axes are used */
+  p->groups = 1;
+  p->n = m->n;
+  p->nrun = 1;
+  p->run = MC_NEW(p->k->arena, int64_t);
+  p->rlen = m->k;
+  p->steps = (m->k + p->e->kr - 1) / p->e->kr;
+  memcpy(p->clamp, MC_ATTRS(p->head, matmul)->clamp, sizeof p->clamp);
+  if (!p->nbatch) kx_collapse(p->x, (kview *[]){ &p->a }, 1, p->x->rank - 1);
+  kgemm_blocking(p, p->x->dim[p->x->rank - 2]);
+  place_scratch(p, m);
+  kgemm_nest(p, repack, m);
+  return true;
+}
