@@ -25,7 +25,7 @@ bool kgemm_engine(kgemm *p, const mc_type *a) {
 /* Issue slots of a block: products, loads, and the time that a chain of dependent sums takes. */
 static double block_cost(const kgemm *p, int mr, int nv, int parts, int regs_per_part) {
   double products = (double)mr * nv * parts * regs_per_part, loads = (mr + nv * parts * regs_per_part) * 0.5;
-  double t = products > loads ? products : loads, steps = (double)(p->nrun * p->steps ? p->nrun * p->steps : 1);
+  double t = products > loads ? products : loads, steps = (double)(p->nrun ? p->nrun * p->steps : 1);
   if (t < 5) t = 5;
   return steps * t + 6.0 * mr * nv;
 }
