@@ -35,7 +35,7 @@ static V q_binary(kx *x, const mc_node *n) {
   }
   return quant(x, r, n->out[0]->type);
 }
-/* A divisor of 0 gives 0, and the smallest number divided by -1 stays: the machine's division would trap. */
+/* The smallest number divided by -1 stays. A divisor of 0, which the evaluator refuses, gives 0: the machine's division would trap. */
 static V int_div(kx *x, V a, V b) {
   kb *k = x->k;
   V zero = LLVMConstNull(LLVMTypeOf(a)), minus = LLVMConstAllOnes(LLVMTypeOf(a));
@@ -86,7 +86,7 @@ static V f32_unary(kx *x, const mc_node *n, V a) {
   case MC_OP_sqrt: return kb_intr1(x->k, "llvm.sqrt", a);
   case MC_OP_erf: return kfm_erf(&f, a);
   case MC_OP_relu: return kfm_relu(&f, a);
-  case MC_OP_clamp: return kfm_clamp(&f, a, f32s(x, MC_ATTRS(n, clamp)->low), f32s(x, MC_ATTRS(n, clamp)->high));
+  case MC_OP_clamp: return kv_clamp(x->k, a, (float[]){ MC_ATTRS(n, clamp)->low, MC_ATTRS(n, clamp)->high });
   case MC_OP_leaky_relu: return kfm_leaky_relu(&f, a, f32s(x, MC_ATTRS(n, leaky_relu)->alpha));
   case MC_OP_elu: return kfm_elu(&f, a, f32s(x, MC_ATTRS(n, elu)->alpha));
   case MC_OP_sigmoid: return kfm_sigmoid(&f, a);
@@ -141,8 +141,10 @@ static V e_cast(kx *x, const mc_node *n) {
   T want = kb_vt(k, to == MC_i64 ? k->i64 : k->i32, x->lanes);
   if (from == MC_f32) {
     T mem = kb_vt(k, kl_mem_type(k, to), x->lanes), ov[2] = { mem, LLVMTypeOf(a) };
-    V r = kb_intr(k, to == MC_u8 ? "llvm.fptoui.sat" : "llvm.fptosi.sat", ov, 2, &a, 1);
-    return kl_widen(k, r, to);
+    V r = kb_intr(k, to == MC_u8 ? "llvm.fptoui.sat" : "llvm.fptosi.sat", ov, 2, &a, 1);   /* gives 0 for a NaN; the definition says the lowest value */
+    unsigned bits = LLVMGetIntTypeWidth(kl_mem_type(k, to));
+    V low = to == MC_u8 ? LLVMConstNull(mem) : kb_splat_c(LLVMConstInt(kl_mem_type(k, to), 1ull << (bits - 1), 0), x->lanes);
+    return kl_widen(k, kb_select(k, LLVMBuildFCmp(k->b, LLVMRealORD, a, a, ""), r, low), to);
   }
   if (LLVMTypeOf(a) != want) a = to == MC_i64 ? kb_ext(k, a, k->i64, true) : kb_trunc(k, a, k->i32);
   if (to == MC_i64 || to == MC_i32) return a;

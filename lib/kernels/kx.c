@@ -122,36 +122,34 @@ void kx_finish(kx *x) {
   }
 }
 
-/* One vector, or what is left at the end: at once under a mask, or as 8, 4, 2, 1 lanes. */
-static void run_part(kx *x, V at, int64_t c, int lanes, int valid) {
-  int last = x->rank - 1;
-  x->iv[last] = at;
-  x->c[last] = c;
-  kx_at(x, lanes, valid);
-  kx_finish(x);
-}
-static void run_inner(kx *x) {
-  int64_t n = x->dim[x->rank - 1], full = n / KB_LANES * KB_LANES, rest = n - full;
+void k_vectors(kb *k, int64_t n, int lanes, k_vector_fn *fn, void *ctx) {
+  int64_t full = n / lanes * lanes, rest = n - full;
   if (full) {
     kb_loop l;
-    kb_range(x->k, &l, full, KB_LANES, NULL, 0);
-    run_part(x, l.iv, 0, KB_LANES, KB_LANES);
-    kb_end(x->k, &l, NULL);
+    kb_range(k, &l, full, lanes, NULL, 0);
+    fn(ctx, l.iv, 0, lanes, lanes);
+    kb_end(k, &l, NULL);
   }
-  if (!rest) return;
-  if (kb_has(x->k, MC_ISA_BIT(avx512)) && rest > 1) {
-    run_part(x, NULL, full, KB_LANES, (int)rest);
+  if (rest > 1 && lanes == KB_LANES && kb_has(k, MC_ISA_BIT(avx512))) {
+    fn(ctx, NULL, full, lanes, (int)rest);
     return;
   }
-  for (int lanes = KB_LANES / 2; lanes; lanes /= 2)
+  for (lanes /= 2; lanes; lanes /= 2)
     if (rest & lanes) {
-      run_part(x, NULL, full, lanes, lanes);
+      fn(ctx, NULL, full, lanes, lanes);
       full += lanes;
     }
 }
+static void run_part(void *ctx, V at, int64_t c, int lanes, int valid) {
+  kx *x = ctx;
+  x->iv[x->rank - 1] = at;
+  x->c[x->rank - 1] = c;
+  kx_at(x, lanes, valid);
+  kx_finish(x);
+}
 static void run_axis(kx *x, int d) {
   if (d == x->rank - 1) {
-    run_inner(x);
+    k_vectors(x->k, x->dim[d], KB_LANES, run_part, x);
     return;
   }
   kb_loop l;

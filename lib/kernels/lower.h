@@ -76,6 +76,13 @@ V kx_elem(kx *x, const mc_node *n);
 bool kx_prepare(kx *x, const mc_node *n);
 bool kx_add_table(kx *x, const mc_node *n, int which, const void *data, int64_t count, mc_dtype t, int axis);
 
+/* Walk n elements: `lanes` (a power of two) at a time, then what is left: at once under a mask, or as 8, 4, 2, 1 lanes. fn sees elements [at + c, at + c + lanes), at NULL: 0,
+ * of which `valid` exist. */
+typedef void k_vector_fn(void *ctx, V at, int64_t c, int lanes, int valid);
+void k_vectors(kb *k, int64_t n, int lanes, k_vector_fn *fn, void *ctx);
+/* The group must hold nothing but its first node. */
+bool kl_single(const kgroup *g);
+
 /* ---- families (kernels.def) ---- */
 #define MC_KERNEL(id, doc) bool k_emit_##id(kgroup *g);
 #include "mc/kernels/kernels.def"

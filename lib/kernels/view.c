@@ -16,6 +16,11 @@ mc_node *kl_first(const kgroup *g) {
     if (!(mc_ops[n->op].traits & MC_T_CONST)) return n;
   return NULL;
 }
+bool kl_single(const kgroup *g) {
+  const mc_node *n = kl_first(g);
+  if (n && n->next == g->region->last) return true;
+  return kl_error(g, NULL, "a '%s' group has no lowering for ops behind its first", MC_ATTRS(g->group, group)->kernel);
+}
 bool kl_inside(const kgroup *g, const mc_value *v) { return v->def && v->def->graph == g->region && !(mc_ops[v->def->op].traits & MC_T_CONST); }
 
 const mc_buffer *kl_buffer(const kgroup *g, const mc_value *v) {

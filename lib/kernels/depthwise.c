@@ -1,0 +1,181 @@
+/* depthwise: every result channel sees one input channel.
+ *
+ *   for n, y   for 16 channels   for a few pixels of the row:   acc[p] = bias;  for tap: acc[p] += x[p, tap] * w[tap]    then the epilogue
+ *
+ * 8-bit products are widened to i32 by plain IR: exact on every machine, and LLVM makes pmaddwd or smlal of them. */
+#include "gemm.h"
+#include <string.h>
+
+typedef struct dw {
+  kgroup *g; kb *k; mc_node *head; kx *x;
+  bool f32, is_signed; int32_t za;
+  kview a;                       /* over the row axes; stride of the channel axis: one element */
+  int64_t c, mult, taps, kw, row, col;   /* result channels, multiplier, taps, window width, bytes per window row and column */
+  int mr;
+  V w, bias;                     /* [block][tap][16], [block][16] */
+} dw;
+
+static int64_t elem(const dw *d) { return d->f32 ? 4 : 1; }
+static T acc_type(const dw *d) { return kb_vt(d->k, d->f32 ? d->k->f32 : d->k->i32, KB_LANES); }
+
+static bool pack(dw *d) {
+  kb *k = d->k;
+  const mc_tensor *w = mc_value_tensor(d->head->in[1]), *b = d->head->nin > 2 ? mc_value_tensor(d->head->in[2]) : NULL;
+  if (!w || (d->head->nin > 2 && !b)) return kl_error(d->g, d->head, "'conv2d' whose weight or bias is not a constant has no lowering");
+  if (w->dtype != (d->f32 ? MC_f32 : MC_i8)) return kl_error(d->g, d->head, "'conv2d' with %s weights has no lowering", mc_dtype_names[w->dtype]);
+  int64_t blocks = kgemm_vectors(d->c), es = elem(d);
+  char *pw = mc_arena_alloc(k->arena, (size_t)(blocks * d->taps * KB_LANES * es));
+  uint32_t *pb = mc_arena_alloc(k->arena, (size_t)(blocks * KB_LANES * 4));
+  for (int64_t n = 0; n < d->c; n++) {
+    int64_t sum = 0;
+    for (int64_t t = 0; t < d->taps; t++) {
+      const char *src = (const char *)w->data + (n * d->taps + t) * es;
+      memcpy(pw + ((n / KB_LANES * d->taps + t) * KB_LANES + n % KB_LANES) * es, src, (size_t)es);
+      if (!d->f32) sum += *(const int8_t *)src;
+    }
+    if (b) memcpy(&pb[n], (const char *)b->data + 4 * n, 4);
+    if (!d->f32) pb[n] -= (uint32_t)(d->za * sum);
+  }
+  d->w = kb_rodata(k, pw, (size_t)(blocks * d->taps * KB_LANES * es), 0, "weights");
+  d->bias = kb_rodata(k, pb, (size_t)(blocks * KB_LANES * 4), 0, "bias");
+  return true;
+}
+
+/* 16 result channels from c0 on, of the pixel at p. With a multiplier lane i reads channel (c0 + i) / mult: c0 is a constant then. */
+static V load_pixel(const dw *d, V p, int64_t c0) {
+  kb *k = d->k;
+  T et = d->f32 ? k->f32 : k->i8;
+  V v;
+  if (d->mult == 1) v = kb_load(k, kb_vt(k, et, KB_LANES), p, (int)elem(d));
+  else {
+    v = LLVMGetPoison(kb_vt(k, et, KB_LANES));
+    V s = NULL;
+    for (int64_t i = 0, have = -1; i < KB_LANES && c0 + i < d->c; i++) {
+      if ((c0 + i) / d->mult != have) s = kb_load(k, et, kb_gepi(k, p, ((c0 + i) / d->mult - c0 / d->mult) * elem(d)), (int)elem(d));
+      have = (c0 + i) / d->mult;
+      v = LLVMBuildInsertElement(k->b, v, s, kb_i32(k, i), "");
+    }
+  }
+  return d->f32 ? v : kb_ext(k, v, k->i32, d->is_signed);
+}
+static V madd(const dw *d, V acc, V a, V w) {
+  kb *k = d->k;
+  if (!d->f32) return LLVMBuildAdd(k->b, acc, LLVMBuildMul(k->b, a, w, ""), "");
+  bool fma = k->target->arch == MC_ARCH_aarch64 || kb_has(k, MC_ISA_BIT(avx2));
+  T t = LLVMTypeOf(acc);
+  return fma ? kb_intr(k, "llvm.fma", &t, 1, (V[]){ a, w, acc }, 3) : LLVMBuildFAdd(k->b, acc, LLVMBuildFMul(k->b, a, w, ""), "");
+}
+/* Taps [from, to) of the window at a; w points at tap `from`. */
+static void emit_taps(const dw *d, V a, V w, int64_t from, int64_t to, int64_t c0, V *acc) {
+  kb *k = d->k;
+  int64_t px = d->a.stride[d->x->rank - 2];
+  for (int64_t t = from; t < to; t++) {
+    V wv = kb_load(k, kb_vt(k, d->f32 ? k->f32 : k->i8, KB_LANES), kb_gepi(k, w, (t - from) * KB_LANES * elem(d)), 16);
+    if (!d->f32) wv = kb_ext(k, wv, k->i32, true);
+    for (int r = 0; r < d->mr; r++) acc[r] = madd(d, acc[r], load_pixel(d, kb_gepi(k, a, t / d->kw * d->row + t % d->kw * d->col + r * px), c0), wv);
+  }
+}
+static void emit_window(const dw *d, V a, V w, int64_t c0, V *acc) {
+  kb *k = d->k;
+  if (d->taps <= 25) {
+    emit_taps(d, a, w, 0, d->taps, c0, acc);
+    return;
+  }
+  kb_loop l;
+  kb_range(k, &l, d->taps / d->kw, 1, acc, d->mr);
+  memcpy(acc, l.carried, sizeof(V) * (size_t)d->mr);
+  emit_taps(d, kb_gep(k, a, kb_muli(k, l.iv, d->row)), kb_gep(k, w, kb_muli(k, l.iv, d->kw * KB_LANES * elem(d))), 0, d->kw, c0, acc);
+  kb_end(k, &l, acc);
+  memcpy(acc, l.carried, sizeof(V) * (size_t)d->mr);
+}
+/* mr pixels from m0 of the innermost row axis on, channels from n0 (constant c0 where it is one). */
+static void emit_block(const dw *d, V a, V w, V bias, V m0, V n0, int64_t c0, int valid) {
+  kb *k = d->k;
+  kx *x = d->x;
+  V acc[16];
+  for (int r = 0; r < d->mr; r++) acc[r] = kb_load(k, acc_type(d), bias, 64);
+  emit_window(d, a, w, c0, acc);
+  int last = x->rank - 1;
+  x->iv[last] = n0;
+  x->iv[last - 1] = m0;
+  for (int r = 0; r < d->mr; r++) {
+    x->c[last - 1] = r;
+    kx_at(x, KB_LANES, valid);
+    kx_bind(x, d->head->out[0], d->f32 ? kv_clamp(k, acc[r], MC_ATTRS(d->head, conv2d)->clamp) : acc[r]);
+    kx_finish(x);
+  }
+  x->c[last - 1] = 0;
+}
+/* All pixels of the row for one block of channels. */
+static void emit_row(const dw *d, V a, V block, V n0, int64_t c0, int valid) {
+  kb *k = d->k;
+  int64_t m = d->x->dim[d->x->rank - 2];
+  V w = kb_gep(k, d->w, kb_muli(k, block, d->taps * KB_LANES * elem(d))), bias = kb_gep(k, d->bias, kb_muli(k, block, KB_LANES * 4));
+  kb_loop l;
+  kb_range(k, &l, m, d->mr, NULL, 0);
+  V m0 = m % d->mr ? kb_smin(k, l.iv, kb_i64(k, m - d->mr)) : l.iv;
+  emit_block(d, kb_gep(k, a, kb_muli(k, m0, d->a.stride[d->x->rank - 2])), w, bias, m0, n0, c0, valid);
+  kb_end(k, &l, NULL);
+}
+static void emit_channels(const dw *d, V a) {
+  kb *k = d->k;
+  int64_t full = d->mult == 1 ? d->c / KB_LANES : 0;
+  if (full) {
+    kb_loop l;
+    kb_range(k, &l, full, 1, NULL, 0);
+    V n0 = kb_muli(k, l.iv, KB_LANES);
+    emit_row(d, kb_gep(k, a, kb_muli(k, n0, elem(d))), l.iv, n0, 0, KB_LANES);
+    kb_end(k, &l, NULL);
+  }
+  for (int64_t b = full; b * KB_LANES < d->c; b++) {
+    int64_t c0 = b * KB_LANES, rest = d->c - c0;
+    emit_row(d, kb_gepi(k, a, c0 / d->mult * elem(d)), kb_i64(k, b), kb_i64(k, c0), c0, rest < KB_LANES ? (int)rest : KB_LANES);
+  }
+}
+static void emit_axes(const dw *d, int axis, V a) {
+  if (axis == d->x->rank - 2) {
+    emit_channels(d, a);
+    return;
+  }
+  kb_loop l;
+  kb_range(d->k, &l, d->x->dim[axis], 1, NULL, 0);
+  d->x->iv[axis] = l.iv;
+  emit_axes(d, axis + 1, kb_gep(d->k, a, kb_muli(d->k, l.iv, d->a.stride[axis])));
+  kb_end(d->k, &l, NULL);
+}
+static bool prepare(dw *d) {
+  const mc_attrs_conv2d *c = MC_ATTRS(d->head, conv2d);
+  const mc_type *in = d->head->in[0]->type, *wt = d->head->in[1]->type;
+  if (d->head->op != MC_OP_conv2d || wt->dim[3] != 1) return kl_error(d->g, d->head, "'%s' does not head a 'depthwise' group", mc_ops[d->head->op].text);
+  if (in->dtype != MC_f32 && in->dtype != MC_u8 && in->dtype != MC_i8) return kl_error(d->g, d->head, "'conv2d' on %s has no lowering", mc_dtype_names[in->dtype]);
+  d->f32 = in->dtype == MC_f32;
+  d->is_signed = in->dtype == MC_i8;
+  d->za = kl_zero_point(in);
+  d->c = wt->dim[0];
+  d->mult = d->c / in->dim[3];
+  d->kw = wt->dim[2];
+  d->taps = wt->dim[1] * wt->dim[2];
+  kview v = kl_view(d->g, d->head->in[0]);
+  d->row = c->dilation[0] * v.stride[1];
+  d->col = c->dilation[1] * v.stride[2];
+  d->a = v;
+  d->a.base = kb_gepi(d->k, v.base, -c->pad[0] * v.stride[1] - c->pad[1] * v.stride[2]);
+  d->a.stride[1] = v.stride[1] * c->stride[0];
+  d->a.stride[2] = v.stride[2] * c->stride[1];
+  return true;
+}
+bool k_emit_depthwise(kgroup *g) {
+  dw *d = MC_NEW(g->k->arena, dw);
+  d->g = g; d->k = g->k; d->head = kl_first(g);
+  d->x = MC_NEW(g->k->arena, kx);
+  const mc_type *t = d->head->out[0]->type;
+  if (!prepare(d) || !pack(d) || !kx_init(d->x, g, d->head, t->rank, t->dim)) return false;
+  kx_collapse(d->x, (kview *[]){ &d->a }, 1, d->x->rank - 1);
+  int64_t m = d->x->dim[d->x->rank - 2];
+  int most = kengine_regs(g->k->target) * kb_phys_lanes(g->k) / KB_LANES / 4;   /* accumulators in a quarter of the registers */
+  most = most < 1 ? 1 : most > 4 ? 4 : most;
+  d->mr = m < most ? (int)m : most;
+  emit_axes(d, 0, d->a.base);
+  kl_fill_borders(g);
+  return true;
+}

@@ -1,0 +1,281 @@
+/* move: every op that only moves elements is one or more strided copies of boxes. */
+#include "lower.h"
+#include "mc/support/fixed.h"
+#include <string.h>
+
+/* A box of `rank` axes copied from src to dst; both views' bases stand at its first element. */
+typedef struct box { kgroup *g; kb *k; int rank; int64_t dim[MC_MAX_RANK]; kview src, dst; const mc_type *from, *to; /* types when values change on the way (concat), else NULL */ V s, d; } box;
+
+static void copy_part(void *ctx, V at, int64_t c, int lanes, int valid) {
+  box *b = ctx;
+  kb *k = b->k;
+  int64_t ss = b->src.stride[b->rank - 1], ds = b->dst.stride[b->rank - 1];
+  V s = kb_gepi(k, at ? kb_gep(k, b->s, kb_muli(k, at, ss)) : b->s, c * ss), d = kb_gepi(k, at ? kb_gep(k, b->d, kb_muli(k, at, ds)) : b->d, c * ds);
+  V v = kl_load(k, s, b->src.dtype, ss, lanes, valid, b->src.slack);
+  if (b->from) {
+    int32_t z = kl_zero_point(b->from);
+    if (z) v = LLVMBuildSub(k->b, v, kb_i32s(k, z, lanes), "");
+    v = LLVMBuildFMul(k->b, kv_to_f32(k, v), kb_f32s(k, b->from->q.scale / b->to->q.scale, lanes), "");
+    v = kv_quant(k, v, kl_zero_point(b->to), b->to->dtype);
+  }
+  kl_store(k, v, d, b->dst.dtype, ds, valid);
+}
+static void copy_inner(box *b, V s, V d) {
+  int64_t n = b->dim[b->rank - 1], es = kl_elem(&b->src);
+  bool plain = !b->from && b->src.stride[b->rank - 1] == es && b->dst.stride[b->rank - 1] == es;
+  if (plain) {
+    kb_memcpy(b->k, d, s, n * es);
+    return;
+  }
+  b->s = s;
+  b->d = d;
+  bool vector = b->dst.stride[b->rank - 1] == es && (b->src.stride[b->rank - 1] == es || b->src.stride[b->rank - 1] == 0);
+  k_vectors(b->k, n, vector ? KB_LANES : 1, copy_part, b);
+}
+static void copy_axis(box *b, int axis, V s, V d) {
+  if (axis == b->rank - 1) {
+    copy_inner(b, s, d);
+    return;
+  }
+  kb_loop l;
+  kb_range(b->k, &l, b->dim[axis], 1, NULL, 0);
+  copy_axis(b, axis + 1, kb_gep(b->k, s, kb_muli(b->k, l.iv, b->src.stride[axis])), kb_gep(b->k, d, kb_muli(b->k, l.iv, b->dst.stride[axis])));
+  kb_end(b->k, &l, NULL);
+}
+static void copy_box(box *b) {
+  if (b->rank == 0) {
+    b->rank = 1;
+    b->dim[0] = 1;
+    b->src.stride[0] = b->dst.stride[0] = kl_elem(&b->src);
+  }
+  for (int d = 0; d < b->rank; d++)
+    if (b->dim[d] == 0) return;
+  b->src.rank = b->dst.rank = b->rank;
+  b->rank = ks_collapse(b->rank, b->dim, (kview *[]){ &b->src, &b->dst }, 2, b->rank);
+  copy_axis(b, 0, b->src.base, b->dst.base);
+}
+static box box_of(kgroup *g, const mc_type *shape, kview src, kview dst) {
+  box b = { .g = g, .k = g->k, .rank = shape->rank, .src = src, .dst = dst };
+  memcpy(b.dim, shape->dim, sizeof b.dim);
+  return b;
+}
+static kview result(const kgroup *g, int i) { return kl_view(g, g->group->out[i]); }
+static int axis_of(int64_t axis, int rank) { return (int)(axis < 0 ? axis + rank : axis); }
+static void advance(kb *k, kview *v, int axis, int64_t by) { v->base = kb_gepi(k, v->base, by * v->stride[axis]); }
+
+static bool m_transpose(kgroup *g, const mc_node *n) {
+  kview in = kl_view(g, n->in[0]), src = in;
+  const mc_ints *perm = &MC_ATTRS(n, transpose)->perm;
+  for (int d = 0; d < in.rank; d++) src.stride[d] = in.stride[perm->v[d]];
+  box b = box_of(g, n->out[0]->type, src, result(g, 0));
+  copy_box(&b);
+  return true;
+}
+static bool m_broadcast(kgroup *g, const mc_node *n) {
+  const mc_type *t = n->out[0]->type;
+  box b = box_of(g, t, kl_broadcast(kl_view(g, n->in[0]), n->in[0]->type, t->rank, t->dim), result(g, 0));
+  copy_box(&b);
+  return true;
+}
+static bool m_slice(kgroup *g, const mc_node *n) {
+  const mc_attrs_slice *a = MC_ATTRS(n, slice);
+  kview src = kl_view(g, n->in[0]);
+  for (int d = 0; d < src.rank; d++) {
+    advance(g->k, &src, d, a->starts.v[d]);
+    if (a->steps.n) src.stride[d] *= a->steps.v[d];
+  }
+  box b = box_of(g, n->out[0]->type, src, result(g, 0));
+  copy_box(&b);
+  return true;
+}
+static bool m_split(kgroup *g, const mc_node *n) {
+  int axis = axis_of(MC_ATTRS(n, split)->axis, n->in[0]->type->rank);
+  kview src = kl_view(g, n->in[0]);
+  for (int i = 0; i < n->nout; i++) {
+    box b = box_of(g, n->out[i]->type, src, result(g, i));
+    copy_box(&b);
+    advance(g->k, &src, axis, n->out[i]->type->dim[axis]);
+  }
+  return true;
+}
+static bool same_elem(const mc_type *a, const mc_type *b) {
+  return a->dtype == b->dtype && a->q.kind == b->q.kind && (a->q.kind != MC_Q_TENSOR || (a->q.scale == b->q.scale && a->q.zero == b->q.zero));
+}
+/* Is this operand already in its place (concat without copy)? */
+static bool in_place(const kgroup *g, const mc_value *v) {
+  const mc_buffer *b = kl_buffer(g, v), *y = kl_buffer(g, g->group->out[0]);
+  for (; b; b = b->parent)
+    if (b->parent == y) return true;
+  return false;
+}
+static bool m_concat(kgroup *g, const mc_node *n) {
+  const mc_type *y = n->out[0]->type;
+  int axis = axis_of(MC_ATTRS(n, concat)->axis, y->rank);
+  kview dst = result(g, 0);
+  for (int i = 0; i < n->nin; i++) {
+    const mc_type *t = n->in[i]->type;
+    if (!in_place(g, n->in[i])) {
+      box b = box_of(g, t, kl_view(g, n->in[i]), dst);
+      if (!same_elem(t, y)) b.from = t, b.to = y;
+      copy_box(&b);
+    }
+    advance(g->k, &dst, axis, t->dim[axis]);
+  }
+  return true;
+}
+/* Row-major order on both sides: axes of the finer shape of the two where one side is dense. */
+static bool m_reshape(kgroup *g, const mc_node *n) {
+  kview src = kl_view(g, n->in[0]), dst = result(g, 0);
+  const mc_type *a = n->in[0]->type, *b = n->out[0]->type;
+  bool dense = true;
+  for (int d = b->rank - 1, first = 1; d >= 0; d--) {   /* is the result dense? */
+    int64_t want = first ? kl_elem(&dst) : dst.stride[d + 1] * b->dim[d + 1];
+    dense = dense && dst.stride[d] == want;
+    first = 0;
+  }
+  const mc_type *shape = dense ? a : b;
+  kview *linear = dense ? &dst : &src;
+  int64_t s = kl_elem(linear);
+  for (int d = shape->rank - 1; d >= 0; d--) {
+    linear->stride[d] = s;
+    s *= shape->dim[d];
+  }
+  if (!dense && kl_buffer(g, n->in[0]) && a->rank == 4) {
+    kview own = kl_view(g, n->in[0]);
+    for (int d = 3; d > 0; d--)
+      if (own.stride[d - 1] != own.stride[d] * a->dim[d]) return kl_error(g, n, "'reshape' between two buffers with borders has no lowering");
+  }
+  box x = box_of(g, shape, src, dst);
+  copy_box(&x);
+  return true;
+}
+
+/* ---- pad: for each axis the part before, the middle, the part behind; every combination is a box ---- */
+typedef struct padding { kgroup *g; const mc_node *n; const mc_attrs_pad *a; V cell; } padding;
+
+/* The stored value of a constant border, in memory that a view with strides 0 reads. */
+static V border_cell(kgroup *g, const mc_node *n) {
+  const mc_type *t = n->out[0]->type;
+  float v = MC_ATTRS(n, pad)->value;
+  int64_t lo, hi, bits = 0;
+  if (t->dtype == MC_f32) memcpy(&bits, &v, 4);
+  else if (t->q.kind == MC_Q_TENSOR && mc_dtype_size(t->dtype) == 1) {
+    mc_dtype_range(t->dtype, &lo, &hi);
+    bits = mc_fx_quant(v / t->q.scale, t->q.zero, (int32_t)lo, (int32_t)hi);
+  } else if (t->q.kind == MC_Q_TENSOR) {
+    int saturated;
+    bits = mc_fx_quantize_i32(v, t->q.scale, &saturated) + (int64_t)t->q.zero;
+  } else bits = (int64_t)v;
+  return kb_rodata(g->k, &bits, 8, 0, "border");
+}
+/* Restrict axis d of the box to part 0 (before), 1 (middle) or 2 (behind). False: nothing there. */
+static bool pad_part(const padding *p, box *b, int d, int part) {
+  kb *k = p->g->k;
+  int64_t before = p->a->before.v[d], n = p->n->in[0]->type->dim[d], after = p->a->after.v[d];
+  if (part == 1) {
+    b->dim[d] = n;
+    advance(k, &b->dst, d, before);
+    return n > 0;
+  }
+  b->dim[d] = part ? after : before;
+  if (b->dim[d] == 0) return false;
+  if (part) advance(k, &b->dst, d, before + n);
+  if (p->a->mode == mc_padmode_reflect) {
+    advance(k, &b->src, d, part ? n - 2 : before);
+    b->src.stride[d] = -b->src.stride[d];
+  } else {
+    if (part) advance(k, &b->src, d, n - 1);
+    b->src.stride[d] = 0;
+  }
+  return true;
+}
+static void pad_axes(const padding *p, box b, int d, bool border) {
+  if (d == b.rank) {
+    if (border && p->a->mode == mc_padmode_constant) {
+      b.src.base = p->cell;
+      memset(b.src.stride, 0, sizeof b.src.stride);
+    }
+    copy_box(&b);
+    return;
+  }
+  for (int part = 0; part < 3; part++) {
+    box c = b;
+    if (pad_part(p, &c, d, part)) pad_axes(p, c, d + 1, border || part != 1);
+  }
+}
+static bool m_pad(kgroup *g, const mc_node *n) {
+  padding p = { g, n, MC_ATTRS(n, pad), border_cell(g, n) };
+  pad_axes(&p, box_of(g, n->out[0]->type, kl_view(g, n->in[0]), result(g, 0)), 0, false);
+  return true;
+}
+
+/* ---- gather: loops over the axes in front and over the indices, a copy of the axes behind ---- */
+typedef struct gat { kgroup *g; const mc_node *n; kview x, index, y; int axis; } gat;
+
+static V clamped_index(const gat *c, V p) {
+  kb *k = c->g->k;
+  int64_t n = c->n->in[0]->type->dim[c->axis];
+  V i = kl_load(k, p, c->index.dtype, kl_elem(&c->index), 1, 1, false);
+  i = kb_ext(k, i, k->i64, true);
+  V zero = kb_i64(k, 0);
+  i = kb_add(k, i, kb_select(k, LLVMBuildICmp(k->b, LLVMIntSLT, i, zero, ""), kb_i64(k, n), zero));
+  return kb_smin(k, kb_smax(k, i, zero), kb_i64(k, n - 1));
+}
+static void gather_tail(const gat *c, V x, V y) {
+  const mc_type *xt = c->n->in[0]->type;
+  box b = { .g = c->g, .k = c->g->k, .rank = xt->rank - c->axis - 1, .src = c->x, .dst = c->y };
+  int skip = c->axis + c->n->in[1]->type->rank;
+  for (int d = 0; d < b.rank; d++) {
+    b.dim[d] = xt->dim[c->axis + 1 + d];
+    b.src.stride[d] = c->x.stride[c->axis + 1 + d];
+    b.dst.stride[d] = c->y.stride[skip + d];
+  }
+  b.src.base = x;
+  b.dst.base = y;
+  copy_box(&b);
+}
+static void gather_axis(const gat *c, int d, V x, V index, V y) {
+  kb *k = c->g->k;
+  int in_front = c->axis, indices = c->n->in[1]->type->rank;
+  if (d == in_front + indices) {
+    gather_tail(c, kb_gep(k, x, kb_muli(k, clamped_index(c, index), c->x.stride[c->axis])), y);
+    return;
+  }
+  kb_loop l;
+  kb_range(k, &l, d < in_front ? c->n->in[0]->type->dim[d] : c->n->in[1]->type->dim[d - in_front], 1, NULL, 0);
+  if (d < in_front) x = kb_gep(k, x, kb_muli(k, l.iv, c->x.stride[d]));
+  else index = kb_gep(k, index, kb_muli(k, l.iv, c->index.stride[d - in_front]));
+  gather_axis(c, d + 1, x, index, kb_gep(k, y, kb_muli(k, l.iv, c->y.stride[d])));
+  kb_end(k, &l, NULL);
+}
+static bool m_gather(kgroup *g, const mc_node *n) {
+  mc_dtype t = n->in[1]->type->dtype;
+  if (t != MC_i64 && t != MC_i32) return kl_error(g, n, "'gather' with %s indices has no lowering", mc_dtype_names[t]);
+  gat c = { g, n, kl_view(g, n->in[0]), kl_view(g, n->in[1]), result(g, 0), axis_of(MC_ATTRS(n, gather)->axis, n->in[0]->type->rank) };
+  gather_axis(&c, 0, c.x.base, c.index.base, c.y.base);
+  return true;
+}
+
+/* A result that is an outer value or constant: form-groups makes such groups for graph results; their region holds no op. */
+static bool m_identity(kgroup *g) {
+  const mc_node *ret = g->region->last;
+  for (int i = 0; i < ret->nin; i++) {
+    box b = box_of(g, ret->in[i]->type, kl_view(g, ret->in[i]), result(g, i));
+    copy_box(&b);
+  }
+  return true;
+}
+
+static bool (*const movers[MC_NUM_OPS])(kgroup *g, const mc_node *n) = {
+  [MC_OP_transpose] = m_transpose, [MC_OP_broadcast] = m_broadcast, [MC_OP_slice] = m_slice, [MC_OP_split] = m_split,
+  [MC_OP_concat] = m_concat, [MC_OP_reshape] = m_reshape, [MC_OP_pad] = m_pad, [MC_OP_gather] = m_gather,
+};
+bool k_emit_move(kgroup *g) {
+  const mc_node *n = kl_first(g);
+  bool ok;
+  if (n->op == MC_OP_return) ok = m_identity(g);
+  else if (!movers[n->op]) return kl_error(g, n, "'%s' does not head a 'move' group", mc_ops[n->op].text);
+  else ok = kl_single(g) && movers[n->op](g, n);
+  if (ok) kl_fill_borders(g);
+  return ok;
+}

@@ -1,0 +1,211 @@
+/* softmax and layer_norm: fp32 rows summed in 16 interleaved partial sums, as docs/numerics.md has it. */
+#include "lower.h"
+#include <string.h>
+
+typedef struct rows {
+  kgroup *g; kb *k; mc_node *head;
+  kview in, out, gamma, beta; bool has_gamma, has_beta;
+  int rank; int64_t dim[MC_MAX_RANK];   /* outer axes, then the row */
+  int64_t n;                            /* elements of a row */
+  V x, y;                               /* the present row */
+  V acc, a, b;                          /* sums; what the present pass needs (maximum; mean, 1 / deviation) */
+  float eps;
+} rows;
+
+static V load_at(const rows *r, const kview *v, V base, V at, int64_t c, int lanes, int valid) {
+  int64_t s = v->stride[r->rank - 1];
+  V p = kb_gepi(r->k, at ? kb_gep(r->k, base, kb_muli(r->k, at, s)) : base, c * s);
+  return kl_load(r->k, p, MC_f32, s, lanes, valid, v->slack);
+}
+static void store_at(const rows *r, V v, V at, int64_t c, int valid) {
+  int64_t s = r->out.stride[r->rank - 1];
+  V p = kb_gepi(r->k, at ? kb_gep(r->k, r->y, kb_muli(r->k, at, s)) : r->y, c * s);
+  kl_store(r->k, v, p, MC_f32, s, valid);
+}
+static V fadd(const rows *r, V a, V b) { return LLVMBuildFAdd(r->k->b, a, b, ""); }
+static V fsub(const rows *r, V a, V b) { return LLVMBuildFSub(r->k->b, a, b, ""); }
+static V fmul(const rows *r, V a, V b) { return LLVMBuildFMul(r->k->b, a, b, ""); }
+
+/* A pass over the row that carries 16 accumulators. `value` gives what lane-wise `combine` takes in; lanes that are not there keep theirs. */
+typedef V value_fn(rows *r, V at, int64_t c, int valid);
+typedef V combine_fn(const rows *r, V acc, V v);
+static V keep_lanes(const rows *r, V next, V acc, int64_t rest) {
+  V m[KB_LANES];
+  for (int i = 0; i < KB_LANES; i++) m[i] = LLVMConstInt(r->k->i1, i < rest, 0);
+  return kb_select(r->k, LLVMConstVector(m, KB_LANES), next, acc);
+}
+static V pass(rows *r, V acc, value_fn *value, combine_fn *combine) {
+  kb *k = r->k;
+  int64_t full = r->n / KB_LANES * KB_LANES, rest = r->n - full;
+  if (full) {
+    kb_loop l;
+    kb_range(k, &l, full, KB_LANES, &acc, 1);
+    V next = combine(r, l.carried[0], value(r, l.iv, 0, KB_LANES));
+    kb_end(k, &l, &next);
+    acc = l.carried[0];
+  }
+  return rest ? keep_lanes(r, combine(r, acc, value(r, NULL, full, (int)rest)), acc, rest) : acc;
+}
+static V fold(const rows *r, V acc, combine_fn *combine) {
+  for (int half = KB_LANES / 2; half; half /= 2) acc = combine(r, kb_extract(r->k, acc, 0, half), kb_extract(r->k, acc, half, half));
+  return acc;
+}
+static V largest(const rows *r, V acc, V v) { return kv_fmax(r->k, v, acc); }
+
+/* ---- softmax along the last axis ---- */
+static V x_value(rows *r, V at, int64_t c, int valid) { return load_at(r, &r->in, r->x, at, c, KB_LANES, valid); }
+static V exp_value(rows *r, V at, int64_t c, int valid) {
+  kfm f = { r->k, KB_LANES };
+  V e = kfm_exp(&f, fsub(r, x_value(r, at, c, valid), kb_splat(r->k, r->a, KB_LANES)));
+  store_at(r, e, at, c, valid);
+  return e;
+}
+static void scale_part(void *ctx, V at, int64_t c, int lanes, int valid) {
+  rows *r = ctx;
+  store_at(r, fmul(r, load_at(r, &r->out, r->y, at, c, lanes, valid), kb_splat(r->k, r->b, lanes)), at, c, valid);
+}
+static void softmax_row(rows *r) {
+  kb *k = r->k;
+  r->a = fold(r, pass(r, kb_f32s(k, -__builtin_inff(), KB_LANES), x_value, largest), largest);
+  V sum = fold(r, pass(r, kb_f32s(k, 0.0f, KB_LANES), exp_value, fadd), fadd);
+  r->b = LLVMBuildFDiv(k->b, kb_f32(k, 1.0f), sum, "");
+  k_vectors(k, r->n, KB_LANES, scale_part, r);
+}
+
+/* ---- softmax along another axis: the columns behind it are independent, sums run in order ---- */
+typedef struct column { rows *r; int64_t n, in_step, out_step; } column;
+static void softmax_columns(void *ctx, V at, int64_t c, int lanes, int valid) {
+  column *s = ctx;
+  rows *r = s->r;
+  kb *k = r->k;
+  V x = kb_gepi(k, at ? kb_gep(k, r->x, kb_muli(k, at, 4)) : r->x, c * 4), y = kb_gepi(k, at ? kb_gep(k, r->y, kb_muli(k, at, 4)) : r->y, c * 4);
+  V acc = kb_f32s(k, -__builtin_inff(), lanes);
+  kb_loop l;
+  kb_range(k, &l, s->n, 1, &acc, 1);
+  V next = kv_fmax(k, kl_load(k, kb_gep(k, x, kb_muli(k, l.iv, s->in_step)), MC_f32, 4, lanes, valid, r->in.slack), l.carried[0]);
+  kb_end(k, &l, &next);
+  V max = l.carried[0];
+  acc = kb_f32s(k, 0.0f, lanes);
+  kb_range(k, &l, s->n, 1, &acc, 1);
+  kfm f = { k, lanes };
+  V e = kfm_exp(&f, fsub(r, kl_load(k, kb_gep(k, x, kb_muli(k, l.iv, s->in_step)), MC_f32, 4, lanes, valid, r->in.slack), max));
+  kl_store(k, e, kb_gep(k, y, kb_muli(k, l.iv, s->out_step)), MC_f32, 4, valid);
+  next = fadd(r, l.carried[0], e);
+  kb_end(k, &l, &next);
+  V inv = LLVMBuildFDiv(k->b, kb_f32s(k, 1.0f, lanes), l.carried[0], "");
+  kb_range(k, &l, s->n, 1, NULL, 0);
+  V p = kb_gep(k, y, kb_muli(k, l.iv, s->out_step));
+  kl_store(k, fmul(r, kl_load(k, p, MC_f32, 4, lanes, valid, r->out.slack), inv), p, MC_f32, 4, valid);
+  kb_end(k, &l, NULL);
+}
+
+/* ---- layer_norm ---- */
+static V square_value(rows *r, V at, int64_t c, int valid) {
+  V d = fsub(r, x_value(r, at, c, valid), kb_splat(r->k, r->a, KB_LANES));
+  return fmul(r, d, d);
+}
+static V parameter(const rows *r, const kview *v, V at, int64_t c, int lanes, int valid) {
+  V p = kb_gepi(r->k, at ? kb_gep(r->k, v->base, kb_muli(r->k, at, 4)) : v->base, c * 4);
+  return kl_load(r->k, p, MC_f32, 4, lanes, valid, v->slack);
+}
+static void norm_part(void *ctx, V at, int64_t c, int lanes, int valid) {
+  rows *r = ctx;
+  V v = fsub(r, load_at(r, &r->in, r->x, at, c, lanes, valid), kb_splat(r->k, r->a, lanes));
+  v = fmul(r, v, kb_splat(r->k, r->b, lanes));
+  if (r->has_gamma) v = fmul(r, v, parameter(r, &r->gamma, at, c, lanes, valid));
+  if (r->has_beta) v = fadd(r, v, parameter(r, &r->beta, at, c, lanes, valid));
+  store_at(r, v, at, c, valid);
+}
+static void norm_row(rows *r) {
+  kb *k = r->k;
+  V zero = kb_f32s(k, 0.0f, KB_LANES), d = kb_f32(k, (float)r->n);
+  r->a = LLVMBuildFDiv(k->b, fold(r, pass(r, zero, x_value, fadd), fadd), d, "");
+  V var = LLVMBuildFDiv(k->b, fold(r, pass(r, zero, square_value, fadd), fadd), d, "");
+  V dev = kb_intr1(k, "llvm.sqrt", fadd(r, var, kb_f32(k, r->eps)));
+  r->b = LLVMBuildFDiv(k->b, kb_f32(k, 1.0f), dev, "");
+  k_vectors(k, r->n, KB_LANES, norm_part, r);
+}
+
+/* ---- the loops around rows ---- */
+static void each_row(rows *r, int d, V x, V y, void (*row)(rows *r)) {
+  if (d == r->rank - 1) {
+    r->x = x;
+    r->y = y;
+    row(r);
+    return;
+  }
+  kb_loop l;
+  kb_range(r->k, &l, r->dim[d], 1, NULL, 0);
+  each_row(r, d + 1, kb_gep(r->k, x, kb_muli(r->k, l.iv, r->in.stride[d])), kb_gep(r->k, y, kb_muli(r->k, l.iv, r->out.stride[d])), row);
+  kb_end(r->k, &l, NULL);
+}
+static void column_rows(rows *r) {
+  column s = { r, r->dim[r->rank], r->in.stride[r->rank], r->out.stride[r->rank] };
+  k_vectors(r->k, r->n, KB_LANES, softmax_columns, &s);
+}
+static bool begin(rows *r, kgroup *g) {
+  r->g = g; r->k = g->k; r->head = kl_first(g);
+  const mc_type *t = r->head->out[0]->type;
+  if (!kl_single(g)) return false;
+  if (t->dtype != MC_f32) return kl_error(g, r->head, "'%s' on %s has no lowering", mc_ops[r->head->op].text, mc_dtype_names[t->dtype]);
+  r->in = kl_view(g, r->head->in[0]);
+  r->out = kl_view(g, g->group->out[0]);
+  r->rank = t->rank;
+  memcpy(r->dim, t->dim, sizeof r->dim);
+  return true;
+}
+/* Drop axis d: the caller keeps its size and strides. */
+static void take_out(rows *r, int d) {
+  kview *views[2] = { &r->in, &r->out };
+  for (int i = d; i + 1 < r->rank; i++) {
+    r->dim[i] = r->dim[i + 1];
+    for (int j = 0; j < 2; j++) views[j]->stride[i] = views[j]->stride[i + 1];
+  }
+  r->rank--;
+}
+bool k_emit_softmax(kgroup *g) {
+  rows *r = MC_NEW(g->k->arena, rows);
+  if (!begin(r, g)) return false;
+  int axis = (int)MC_ATTRS(r->head, softmax)->axis;
+  if (axis < 0) axis += r->rank;
+  while (r->rank - 1 > axis && r->dim[r->rank - 1] == 1) r->rank--;   /* empty axes behind it */
+  if (axis == r->rank - 1) {
+    r->n = r->dim[axis];
+    each_row(r, 0, r->in.base, r->out.base, softmax_row);
+  } else {
+    int64_t n = r->dim[axis], si = r->in.stride[axis], so = r->out.stride[axis];
+    take_out(r, axis);
+    r->dim[r->rank] = n;   /* parked behind the axes that are left */
+    r->in.stride[r->rank] = si;
+    r->out.stride[r->rank] = so;
+    r->n = r->dim[r->rank - 1];
+    if (r->in.stride[r->rank - 1] != 4 || r->out.stride[r->rank - 1] != 4) return kl_error(g, r->head, "'softmax' whose last axis is not contiguous has no lowering");
+    each_row(r, 0, r->in.base, r->out.base, column_rows);
+  }
+  kl_fill_borders(g);
+  return true;
+}
+bool k_emit_norm(kgroup *g) {
+  rows *r = MC_NEW(g->k->arena, rows);
+  if (!begin(r, g)) return false;
+  if (r->head->op != MC_OP_layer_norm) return kl_error(g, r->head, "'%s' does not head a 'norm' group", mc_ops[r->head->op].text);
+  const mc_attrs_layer_norm *a = MC_ATTRS(r->head, layer_norm);
+  int axis = (int)(a->axis < 0 ? a->axis + r->rank : a->axis);
+  kview *views[2] = { &r->in, &r->out };
+  for (int d = r->rank - 2; d >= axis; d--) {   /* the normalized axes must be one row in memory */
+    for (int j = 0; j < 2; j++)
+      if (views[j]->stride[d] != views[j]->stride[d + 1] * r->dim[d + 1]) return kl_error(g, r->head, "'layer_norm' over axes that are not contiguous has no lowering");
+    r->dim[d] *= r->dim[d + 1];
+    for (int j = 0; j < 2; j++) views[j]->stride[d] = views[j]->stride[d + 1];
+    r->rank--;
+  }
+  r->n = r->dim[axis];
+  r->eps = a->epsilon;
+  r->has_gamma = r->head->nin > 1;
+  r->has_beta = r->head->nin > 2;
+  if (r->has_gamma) r->gamma = kl_view(g, r->head->in[1]);
+  if (r->has_beta) r->beta = kl_view(g, r->head->in[2]);
+  each_row(r, 0, r->in.base, r->out.base, norm_row);
+  kl_fill_borders(g);
+  return true;
+}
