@@ -6,7 +6,7 @@ static bool is_q(const mc_value *v) { return mc_type_is_quant(v->type); }
 static bool is_f32(const mc_value *v) { return v->type->dtype == MC_f32; }
 static kfm fm_of(kx *x) { return (kfm){ x->k, x->lanes }; }
 static V f32s(kx *x, float v) { return kb_f32s(x->k, v, x->lanes); }
-static V fmul(kx *x, V a, V b) { return LLVMBuildFMul(x->k->b, a, b, ""); }
+static V mulf(kx *x, V a, V b) { return LLVMBuildFMul(x->k->b, a, b, ""); }
 static float scale_of(const mc_value *v) { return v->type->q.scale; }
 static V quant(kx *x, V v, const mc_type *t) { return kv_quant(x->k, v, kl_zero_point(t), t->dtype); }
 
@@ -24,9 +24,9 @@ static V q_binary(kx *x, const mc_node *n) {
   float sy = scale_of(n->out[0]), ma = scale_of(a) / sy, mb = scale_of(b) / sy;
   if (n->op == MC_OP_mul) {
     V p = LLVMBuildMul(k->b, minus_zero(x, a), minus_zero(x, b), "");
-    return quant(x, fmul(x, kv_to_f32(k, p), f32s(x, (scale_of(a) * scale_of(b)) / sy)), n->out[0]->type);
+    return quant(x, mulf(x, kv_to_f32(k, p), f32s(x, (scale_of(a) * scale_of(b)) / sy)), n->out[0]->type);
   }
-  V fa = fmul(x, real_steps(x, a), f32s(x, ma)), fb = fmul(x, real_steps(x, b), f32s(x, mb)), r;
+  V fa = mulf(x, real_steps(x, a), f32s(x, ma)), fb = mulf(x, real_steps(x, b), f32s(x, mb)), r;
   switch (n->op) {
   case MC_OP_add: r = LLVMBuildFAdd(k->b, fa, fb, ""); break;
   case MC_OP_sub: r = LLVMBuildFSub(k->b, fa, fb, ""); break;
@@ -62,7 +62,7 @@ static V f32_binary(kx *x, const mc_node *n, V a, V b) {
   switch (n->op) {
   case MC_OP_add: return kv_clamp(k, LLVMBuildFAdd(k->b, a, b, ""), MC_ATTRS(n, add)->clamp);
   case MC_OP_sub: return LLVMBuildFSub(k->b, a, b, "");
-  case MC_OP_mul: return fmul(x, a, b);
+  case MC_OP_mul: return mulf(x, a, b);
   case MC_OP_div: return LLVMBuildFDiv(k->b, a, b, "");
   case MC_OP_min: return kv_fmin(k, a, b);
   case MC_OP_max: return kv_fmax(k, a, b);
@@ -122,7 +122,7 @@ static V e_batch_norm(kx *x, const mc_node *n) {
   kb *k = x->k;
   V v = LLVMBuildFSub(k->b, kx_value(x, n->in[0]), kx_value(x, n->in[3]), "");
   V s = kb_intr1(k, "llvm.sqrt", LLVMBuildFAdd(k->b, kx_value(x, n->in[4]), f32s(x, MC_ATTRS(n, batch_norm)->epsilon), ""));
-  v = fmul(x, LLVMBuildFDiv(k->b, v, s, ""), kx_value(x, n->in[1]));
+  v = mulf(x, LLVMBuildFDiv(k->b, v, s, ""), kx_value(x, n->in[1]));
   return LLVMBuildFAdd(k->b, v, kx_value(x, n->in[2]), "");
 }
 
@@ -158,14 +158,14 @@ static V e_quantize(kx *x, const mc_node *n) {
 static V e_dequantize(kx *x, const mc_node *n) {
   const mc_type *t = n->in[0]->type;
   V s = t->q.kind == MC_Q_AXIS ? kx_param(x, n, 0) : f32s(x, t->q.scale);
-  return fmul(x, real_steps(x, n->in[0]), s);
+  return mulf(x, real_steps(x, n->in[0]), s);
 }
 static V e_requantize(kx *x, const mc_node *n) {
   const mc_type *in = n->in[0]->type, *out = n->out[0]->type;
   int rounding = MC_ATTRS(n, requantize)->rounding;
   if (rounding == mc_rounding_fp32_rne) {
     V m = in->q.kind == MC_Q_AXIS ? kx_param(x, n, 0) : f32s(x, in->q.scale / out->q.scale);
-    return quant(x, fmul(x, real_steps(x, n->in[0]), m), out);
+    return quant(x, mulf(x, real_steps(x, n->in[0]), m), out);
   }
   V q = minus_zero(x, n->in[0]), mult = kx_param(x, n, 0), shift = kx_param(x, n, 1);
   int32_t z = kl_zero_point(out);

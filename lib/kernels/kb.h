@@ -6,6 +6,7 @@
 #define MC_KERNELS_KB_H
 #include "mc/plan/plan.h"
 #include <llvm-c/Core.h>
+#include <llvm-c/DebugInfo.h>
 
 typedef LLVMValueRef V;
 typedef LLVMTypeRef T;
@@ -19,6 +20,7 @@ typedef struct kb {
   T i1, i8, i16, i32, i64, f32, ptr, vd;
   V fn;                       /* the function being built */
   mc_map consts;              /* bytes -> private global, so that equal tables exist once */
+  LLVMDIBuilderRef di; LLVMMetadataRef file, scope;   /* -g; di NULL: no line tables */
 } kb;
 
 void kb_init(kb *k, LLVMModuleRef m, const mc_target *t, mc_arena *a, mc_diag *d);
@@ -48,6 +50,12 @@ V kb_alloca(kb *k, int64_t bytes, int align);    /* in the entry block */
 V kb_intr(kb *k, const char *name, T *ov, unsigned nov, V *a, unsigned na);
 V kb_intr1(kb *k, const char *name, V a);        /* overloaded on its operand's type */
 V kb_intr2(kb *k, const char *name, V a, V b);
+
+/* ---- line tables (debug.c); all do nothing without kb_debug_begin ---- */
+void kb_debug_begin(kb *k, const mc_module *m);
+void kb_debug_function(kb *k, V fn, const char *name, mc_loc loc);
+void kb_debug_at(kb *k, mc_loc loc);             /* what is built from here on belongs to this place of the text */
+void kb_debug_end(kb *k);
 
 /* ---- memory ---- */
 V kb_gep(kb *k, V p, V bytes);

@@ -22,7 +22,11 @@ mc_kernels *mc_kernels_create(LLVMModuleRef m, const mc_plan *p, mc_arena *a, mc
   ks->plan = p;
   return ks;
 }
-void mc_kernels_destroy(mc_kernels *ks) { kb_fini(&ks->k); }
+void mc_kernels_debug(mc_kernels *ks) { kb_debug_begin(&ks->k, ks->plan->graph->module); }
+void mc_kernels_destroy(mc_kernels *ks) {
+  kb_debug_end(&ks->k);
+  kb_fini(&ks->k);
+}
 
 static int family_of(const mc_node *group) {
   const char *want = MC_ATTRS(group, group)->kernel;
@@ -39,6 +43,8 @@ bool mc_kernels_emit(LLVMValueRef *out, mc_kernels *ks, int i, const char *name)
   kgroup g = { .k = &ks->k, .plan = ks->plan, .group = n, .index = i, .region = n->region };
   const mc_graph *graph = ks->plan->graph;
   *out = kb_function(&ks->k, name, ks->k.vd, 1 + graph->nin + mc_graph_nout(graph), false);
+  const mc_node *first = kl_first(&g);
+  kb_debug_function(&ks->k, *out, name, first ? first->loc : n->loc);
   bool ok = emitters[family](&g);
   LLVMBuildRetVoid(ks->k.b);
   return ok;

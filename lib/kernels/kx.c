@@ -113,6 +113,7 @@ V kx_param(kx *x, const mc_node *n, int which) {
 void kx_finish(kx *x) {
   for (mc_node *n = x->g->region->first; n; n = n->next) {
     if (n == x->head || n->op == MC_OP_return || (mc_ops[n->op].traits & MC_T_CONST)) continue;
+    kb_debug_at(x->k, n->loc);
     kx_bind(x, n->out[0], kx_elem(x, n));
   }
   const mc_node *ret = x->g->region->last;
@@ -120,6 +121,7 @@ void kx_finish(kx *x) {
     const kview *o = &x->out[i];
     kl_store(x->k, kx_value(x, ret->in[i]), kl_at(x->k, o, x->rank, x->iv, x->c), o->dtype, o->stride[x->rank - 1], x->valid);
   }
+  if (x->head) kb_debug_at(x->k, x->head->loc);
 }
 
 void k_vectors(kb *k, int64_t n, int lanes, k_vector_fn *fn, void *ctx) {

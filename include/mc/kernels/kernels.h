@@ -7,6 +7,8 @@
 typedef struct mc_kernels mc_kernels;   /* one LLVM module being filled */
 /* Emit into module m (data layout and triple set by the caller); everything is reported to d. */
 mc_kernels *mc_kernels_create(LLVMModuleRef m, const mc_plan *p, mc_arena *a, mc_diag *d);
+/* Before the first group: line tables for everything that follows (finished by destroy). */
+void mc_kernels_debug(mc_kernels *k);
 void mc_kernels_destroy(mc_kernels *k);
 /* The internal function void f(ptr arena, ptr in0, ..., ptr out0, ...) that computes group i, named `name`; *out is NULL when the group needs no code. False after
  * reporting (an op without lowering for these types). */

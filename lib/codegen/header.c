@@ -1,0 +1,67 @@
+/* The C header of an object: docs/abi.md. */
+#include "info.h"
+#include "mc/codegen/codegen.h"
+#include <ctype.h>
+
+static const char *c_type(mc_dtype t) {
+  switch (t) {
+  case MC_f32: return "float";
+  case MC_f64: return "double";
+  case MC_i8: return "int8_t";
+  case MC_u8: case MC_bool: return "uint8_t";
+  case MC_i16: return "int16_t";
+  case MC_f16: case MC_bf16: return "uint16_t";
+  case MC_i32: return "int32_t";
+  case MC_i64: return "int64_t";
+  case MC_NUM_DTYPES: break;
+  }
+  return "void";
+}
+static const char *upper(const char *s, mc_arena *a) {
+  char *u = mc_arena_strdup(a, s);
+  for (char *p = u; *p; p++) *p = (char)toupper((unsigned char)*p);
+  return u;
+}
+static void io_macros(mc_strbuf *out, const char *net, const mc_io *io, mc_arena *a) {
+  const mc_type *t = &io->type;
+  const char *name = upper(io->name, a);
+  mc_sb_printf(out, "#define %s_%s_RANK %d\n", net, name, t->rank);
+  mc_sb_printf(out, "#define %s_%s_SHAPE {", net, name);
+  for (int d = 0; d < t->rank; d++) mc_sb_printf(out, "%s%lld", d ? ", " : " ", (long long)t->dim[d]);
+  mc_sb_printf(out, "%s}\n#define %s_%s_ELEMS %lld\n", t->rank ? " " : " 1 ", net, name, (long long)mc_type_elems(t));
+  mc_sb_printf(out, "#define %s_%s_TYPE %s\n", net, name, c_type(t->dtype));
+  if (t->q.kind != MC_Q_TENSOR) return;
+  mc_sb_printf(out, "#define %s_%s_SCALE ", net, name);
+  mc_sb_float(out, t->q.scale);
+  mc_sb_printf(out, "f\n#define %s_%s_ZERO_POINT %d\n", net, name, t->q.zero);
+}
+static void io_comment(mc_strbuf *out, const mc_io *io, const char *what) {
+  mc_sb_printf(out, " *   %-5s %s: ", what, io->name);
+  mc_type_print(out, &io->type);
+  mc_sb_puts(out, io->type.q.kind == MC_Q_TENSOR ? ", real value = (q - ZERO_POINT) * SCALE\n" : "\n");
+}
+static void parameters(mc_strbuf *out, const mc_info *i) {
+  for (int k = 0; k < i->nin; k++) mc_sb_printf(out, "const %s *%s, ", c_type(i->in[k].type.dtype), i->in[k].name);
+  for (int k = 0; k < i->nout; k++) mc_sb_printf(out, "%s *%s, ", c_type(i->out[k].type.dtype), i->out[k].name);
+}
+void mc_codegen_header(mc_strbuf *out, const mc_plan *p, const mc_codegen_opts *o) {
+  mc_arena *a = mc_arena_create();
+  mc_info i = mc_info_of(p, o->prefix, a);
+  const char *net = upper(o->prefix, a);
+  mc_sb_printf(out, "/* %s: made by mcc. Link the object of the same name.\n *\n", o->prefix);
+  for (int k = 0; k < i.nin; k++) io_comment(out, &i.in[k], "in");
+  for (int k = 0; k < i.nout; k++) io_comment(out, &i.out[k], "out");
+  mc_sb_printf(out, " *\n * Arrays are dense and row-major and do not overlap. The arena is scratch memory: %s_ARENA_BYTES bytes aligned to %s_ARENA_ALIGN,\n", net, net);
+  mc_sb_puts(out, " * one for each call that runs at the same time; nothing in it needs to be kept or cleared between calls. */\n");
+  mc_sb_printf(out, "#ifndef %s_MCC_H\n#define %s_MCC_H\n#include <stdint.h>\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n", net, net);
+  mc_sb_printf(out, "#define %s_ARENA_BYTES %lld\n#define %s_ARENA_ALIGN %lld\n", net, (long long)i.arena_bytes, net, (long long)i.arena_align);
+  for (int k = 0; k < i.nin; k++) io_macros(out, net, &i.in[k], a);
+  for (int k = 0; k < i.nout; k++) io_macros(out, net, &i.out[k], a);
+  mc_sb_printf(out, "\n/* Returns 0. No allocation, no global state. */\nint %s_run(", o->prefix);
+  parameters(out, &i);
+  mc_sb_puts(out, "void *arena);\n");
+  mc_sb_printf(out, "/* The same with pointers to inputs, then outputs, in one array. */\nint %s_call(void *const *io, void *arena);\n", o->prefix);
+  mc_sb_printf(out, "/* The above as text (docs/abi.md), for tools. */\nextern const char %s_info[];\n", o->prefix);
+  mc_sb_puts(out, "\n#ifdef __cplusplus\n}\n#endif\n#endif\n");
+  mc_arena_destroy(a);
+}

@@ -1,0 +1,143 @@
+/* PREFIX_info: lines of words.
+ *
+ *   mcc 1 NAME
+ *   target x86_64 sse41 avx2 ...
+ *   arena BYTES ALIGN
+ *   in image f32 0x0p+0 0 1 32 32 3          name, element type, scale (0: not quantized), zero point, shape
+ *   out probs u8 0x1p-8 0 1 10 */
+#include "info.h"
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const isa_names[MC_NUM_ISA] = {
+#define MC_ISA(id, arch, llvm, name, doc) #id,
+#include "mc/target/isa.def"
+};
+
+/* ---- names ---- */
+static bool taken(const mc_info *i, const char *name) {
+  for (int k = 0; k < i->nin; k++)
+    if (i->in[k].name && strcmp(i->in[k].name, name) == 0) return true;
+  for (int k = 0; k < i->nout; k++)
+    if (i->out[k].name && strcmp(i->out[k].name, name) == 0) return true;
+  return false;
+}
+static bool reserved(const char *s) {
+  static const char *const words[] = { "arena", "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float", "for", "goto", "if", "inline", "int",
+    "long", "register", "restrict", "return", "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "class", "new", "delete", "this",
+    "private", "public", "protected", "template", "typename", "namespace", "operator", "bool", "true", "false", "try", "catch", "throw", "using", "virtual", "friend", "and", "or", "not", "xor" };
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+    if (strcmp(words[i], s) == 0) return true;
+  return false;
+}
+/* A C identifier from a value's name; "in0", "out2" where there is none or it is a number. */
+static const char *identifier(const mc_info *i, const mc_value *v, const char *kind, int index, mc_arena *a) {
+  char *s = v->name && !isdigit((unsigned char)v->name[0]) ? mc_arena_strdup(a, v->name) : mc_arena_printf(a, "%s%d", kind, index);
+  for (char *p = s; *p; p++)
+    if (!isalnum((unsigned char)*p)) *p = '_';
+  if (reserved(s)) s = mc_arena_printf(a, "%s_", s);
+  for (int k = 2; taken(i, s); k++) {
+    char *t = mc_arena_printf(a, "%s_%d", s, k);
+    if (!taken(i, t)) return t;
+  }
+  return s;
+}
+mc_info mc_info_of(const mc_plan *p, const char *prefix, mc_arena *a) {
+  const mc_graph *g = p->graph;
+  mc_info i = { .name = prefix, .arch = p->target->arch, .isa = p->target->isa, .arena_bytes = p->arena_bytes, .arena_align = p->arena_align };
+  i.nin = g->nin;
+  i.nout = mc_graph_nout(g);
+  i.in = MC_NEWN(a, mc_io, i.nin + 1);
+  i.out = MC_NEWN(a, mc_io, i.nout + 1);
+  for (int k = 0; k < i.nin; k++) i.in[k] = (mc_io){ identifier(&i, g->in[k], "in", k, a), *g->in[k]->type };
+  for (int k = 0; k < i.nout; k++) i.out[k] = (mc_io){ identifier(&i, mc_graph_out(g, k), "out", k, a), *mc_graph_out(g, k)->type };
+  return i;
+}
+
+/* ---- text ---- */
+static void print_io(mc_strbuf *out, const char *kind, const mc_io *io) {
+  const mc_type *t = &io->type;
+  bool q = t->q.kind == MC_Q_TENSOR;
+  mc_sb_printf(out, "%s %s %s %a %d", kind, io->name, mc_dtype_names[t->dtype], q ? (double)t->q.scale : 0.0, q ? t->q.zero : 0);
+  for (int d = 0; d < t->rank; d++) mc_sb_printf(out, " %lld", (long long)t->dim[d]);
+  mc_sb_putc(out, '\n');
+}
+void mc_info_print(mc_strbuf *out, const mc_info *i) {
+  mc_sb_printf(out, "mcc 1 %s\ntarget %s", i->name, mc_arch_name(i->arch));
+  for (int k = 0; k < MC_NUM_ISA; k++)
+    if (i->isa >> k & 1) mc_sb_printf(out, " %s", isa_names[k]);
+  mc_sb_printf(out, "\narena %lld %lld\n", (long long)i->arena_bytes, (long long)i->arena_align);
+  for (int k = 0; k < i->nin; k++) print_io(out, "in", &i->in[k]);
+  for (int k = 0; k < i->nout; k++) print_io(out, "out", &i->out[k]);
+}
+
+/* ---- reading ---- */
+/* The words of one line; the number of them. */
+static int words_of(char *line, char **w, int most) {
+  int n = 0;
+  for (char *save = NULL, *s = strtok_r(line, " ", &save); s && n < most; s = strtok_r(NULL, " ", &save)) w[n++] = s;
+  return n;
+}
+static bool number(const char *s, long long *v) {
+  char *end;
+  *v = strtoll(s, &end, 10);
+  return *s && !*end;
+}
+static bool parse_io(mc_io *io, char **w, int n) {
+  mc_type *t = &io->type;
+  long long v;
+  char *end;
+  if (n < 5 || n - 5 > MC_MAX_RANK) return false;
+  int dt = 0;
+  while (mc_dtype_names[dt] && strcmp(mc_dtype_names[dt], w[2]) != 0) dt++;
+  if (!mc_dtype_names[dt] || !number(w[4], &v)) return false;
+  *t = (mc_type){ .dtype = (mc_dtype)dt, .rank = n - 5 };
+  float scale = strtof(w[3], &end);
+  if (*end) return false;
+  if (scale > 0) t->q = (mc_quant){ .kind = MC_Q_TENSOR, .scale = scale, .zero = (int32_t)v };
+  for (int d = 0; d < t->rank; d++) {
+    if (!number(w[5 + d], &v) || v < 1) return false;
+    t->dim[d] = v;
+  }
+  io->name = w[1];
+  return mc_type_check(t) == NULL;
+}
+static bool parse_target(mc_info *i, char **w, int n) {
+  if (n < 2) return false;
+  i->arch = strcmp(w[1], mc_arch_name(MC_ARCH_aarch64)) == 0 ? MC_ARCH_aarch64 : MC_ARCH_x86_64;
+  if (strcmp(w[1], mc_arch_name(i->arch)) != 0) return false;
+  for (int k = 2; k < n; k++) {
+    int id = 0;
+    while (id < MC_NUM_ISA && strcmp(isa_names[id], w[k]) != 0) id++;
+    if (id == MC_NUM_ISA) return false;
+    i->isa |= 1ull << id;
+  }
+  return true;
+}
+static bool parse_line(mc_info *i, char *line, int at) {
+  char *w[MC_NUM_ISA + 16];
+  long long bytes, align;
+  int n = words_of(line, w, MC_NUM_ISA + 16);
+  if (n == 0) return true;
+  if (at == 0) {
+    i->name = n == 3 ? w[2] : "";
+    return n == 3 && strcmp(w[0], "mcc") == 0 && strcmp(w[1], "1") == 0;
+  }
+  if (strcmp(w[0], "target") == 0) return parse_target(i, w, n);
+  if (strcmp(w[0], "in") == 0) return parse_io(&i->in[i->nin++], w, n);
+  if (strcmp(w[0], "out") == 0) return parse_io(&i->out[i->nout++], w, n);
+  if (strcmp(w[0], "arena") != 0 || n != 3 || !number(w[1], &bytes) || !number(w[2], &align) || bytes < 0 || align < 1) return false;
+  i->arena_bytes = bytes;
+  i->arena_align = align;
+  return true;
+}
+bool mc_info_parse(mc_info *out, const char *text, mc_arena *a) {
+  char *copy = mc_arena_strdup(a, text);
+  int lines = 1, at = 0;
+  for (const char *p = copy; *p; p++) lines += *p == '\n';
+  *out = (mc_info){ .in = MC_NEWN(a, mc_io, lines), .out = MC_NEWN(a, mc_io, lines) };
+  for (char *save = NULL, *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+    if (!parse_line(out, line, at++)) return false;
+  return at > 0 && out->arena_align > 0;
+}

@@ -1,0 +1,17 @@
+/* The text behind the symbol PREFIX_info (docs/abi.md): written into objects, read back by mc_jit_load. */
+#ifndef MC_CODEGEN_INFO_H
+#define MC_CODEGEN_INFO_H
+#include "mc/plan/plan.h"
+
+typedef struct mc_io { const char *name; mc_type type; } mc_io;
+typedef struct mc_info {
+  const char *name; mc_arch arch; uint64_t isa;
+  int64_t arena_bytes, arena_align;
+  mc_io *in, *out; int nin, nout;
+} mc_info;
+/* What the plan's object is. Names are C identifiers, unique among inputs and outputs. In the arena. */
+mc_info mc_info_of(const mc_plan *p, const char *prefix, mc_arena *a);
+void mc_info_print(mc_strbuf *out, const mc_info *i);
+/* False when the text is not what mc_info_print writes (a foreign or damaged object). */
+bool mc_info_parse(mc_info *out, const char *text, mc_arena *a);
+#endif

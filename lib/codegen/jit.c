@@ -1,0 +1,176 @@
+/* Running objects in this process: the compiler's own output kept in memory, or an object file, through LLJIT. */
+#include "info.h"
+#include "module.h"
+#include <llvm-c/Error.h>
+#include <llvm-c/LLJIT.h>
+#include <llvm-c/Object.h>
+#include <llvm-c/Target.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef int entry_fn(void *const *io, void *arena);
+struct mc_jit { mc_arena *arena; LLVMOrcLLJITRef jit; entry_fn *entry; mc_info info; void *own; void **io; };
+
+static bool llvm_error(mc_diag *d, const char *what, LLVMErrorRef e) {
+  char *text = LLVMGetErrorMessage(e);
+  mc_error(d, mc_noloc, "%s: %s", what, text);
+  LLVMDisposeErrorMessage(text);
+  return false;
+}
+/* The only functions of others that objects call. */
+static bool define_libc(mc_jit *j, mc_diag *d) {
+  static const struct { const char *name; void *(*copy)(void *, const void *, size_t); void *(*set)(void *, int, size_t); } known[] = { { "memcpy", memcpy, NULL }, { "memset", NULL, memset } };
+  LLVMOrcCSymbolMapPair pair[2];
+  for (int i = 0; i < 2; i++) {
+    pair[i].Name = LLVMOrcLLJITMangleAndIntern(j->jit, known[i].name);
+    pair[i].Sym.Address = known[i].copy ? (LLVMOrcExecutorAddress)(uintptr_t)known[i].copy : (LLVMOrcExecutorAddress)(uintptr_t)known[i].set;
+    pair[i].Sym.Flags = (LLVMJITSymbolFlags){ LLVMJITSymbolGenericFlagsExported | LLVMJITSymbolGenericFlagsCallable, 0 };
+  }
+  LLVMErrorRef e = LLVMOrcJITDylibDefine(LLVMOrcLLJITGetMainJITDylib(j->jit), LLVMOrcAbsoluteSymbols(pair, 2));
+  return !e || llvm_error(d, "JIT", e);
+}
+static bool find(mc_jit *j, const char *prefix, const char *suffix, uintptr_t *out, mc_diag *d) {
+  LLVMOrcExecutorAddress at;
+  LLVMErrorRef e = LLVMOrcLLJITLookup(j->jit, &at, mc_arena_printf(j->arena, "%s%s", prefix, suffix));
+  if (e) return llvm_error(d, "JIT", e);
+  *out = (uintptr_t)at;
+  return true;
+}
+static bool can_run(const mc_info *i, mc_diag *d) {
+  if (i->arch != mc_host_arch()) return mc_error(d, mc_noloc, "the object is for %s, this machine is %s", mc_arch_name(i->arch), mc_arch_name(mc_host_arch()));
+  uint64_t missing = i->isa & ~mc_host_isa();
+  static const char *const names[] = {
+#define MC_ISA(id, arch, llvm, name, doc) #id,
+#include "mc/target/isa.def"
+  };
+  for (int k = 0; k < MC_NUM_ISA; k++)
+    if (missing >> k & 1) return mc_error(d, mc_noloc, "the object needs %s, which this machine does not have", names[k]);
+  return true;
+}
+/* Takes the buffer. */
+static bool load(mc_jit *j, LLVMMemoryBufferRef buf, const char *prefix, mc_diag *d) {
+  LLVMInitializeNativeTarget();
+  LLVMInitializeNativeAsmPrinter();
+  LLVMErrorRef e = LLVMOrcCreateLLJIT(&j->jit, NULL);
+  if (e) {
+    LLVMDisposeMemoryBuffer(buf);
+    return llvm_error(d, "JIT", e);
+  }
+  e = LLVMOrcLLJITAddObjectFile(j->jit, LLVMOrcLLJITGetMainJITDylib(j->jit), buf);
+  if (e) return llvm_error(d, "JIT", e);
+  uintptr_t entry;
+  if (!define_libc(j, d) || !find(j, prefix, "_call", &entry, d)) return false;
+  j->entry = (entry_fn *)entry;
+  j->io = MC_NEWN(j->arena, void *, j->info.nin + j->info.nout + 1);
+  return true;
+}
+static mc_jit *create(void) {
+  mc_arena *a = mc_arena_create();
+  mc_jit *j = MC_NEW(a, mc_jit);
+  j->arena = a;
+  return j;
+}
+/* The info text must not refer to the plan. */
+static bool own_info(mc_jit *j, const mc_info *i, mc_diag *d) {
+  mc_strbuf text = { 0 };
+  mc_info_print(&text, i);
+  bool ok = mc_info_parse(&j->info, mc_sb_str(&text), j->arena);
+  mc_sb_free(&text);
+  return ok || mc_error(d, mc_noloc, "internal: the object's description cannot be read back");
+}
+mc_jit *mc_jit_create(const mc_plan *p, const mc_codegen_opts *o, mc_diag *d) {
+  mc_jit *j = create();
+  mc_info i = mc_info_of(p, o->prefix, j->arena);
+  bool ok = can_run(&i, d) && own_info(j, &i, d);
+  if (ok) {
+    module m;
+    ok = module_build(&m, p, o, d);
+    LLVMMemoryBufferRef buf = ok ? module_emit(&m, LLVMObjectFile) : NULL;
+    module_drop(&m);
+    ok = buf && load(j, buf, o->prefix, d);
+  }
+  if (ok) return j;
+  mc_jit_destroy(j);
+  return NULL;
+}
+
+/* ---- object files ---- */
+/* The prefix of the one symbol PREFIX_info, and its text. */
+static const char *read_info(LLVMBinaryRef bin, mc_arena *a, const char **text) {
+  const char *prefix = NULL;
+  LLVMSymbolIteratorRef s = LLVMObjectFileCopySymbolIterator(bin);
+  LLVMSectionIteratorRef sec = LLVMObjectFileCopySectionIterator(bin);
+  for (; !LLVMObjectFileIsSymbolIteratorAtEnd(bin, s); LLVMMoveToNextSymbol(s)) {
+    const char *name = LLVMGetSymbolName(s);
+    size_t n = name ? strlen(name) : 0;
+    if (n <= 5 || strcmp(name + n - 5, "_info") != 0) continue;
+    LLVMMoveToContainingSection(sec, s);
+    if (LLVMObjectFileIsSectionIteratorAtEnd(bin, sec)) continue;
+    uint64_t at = LLVMGetSymbolAddress(s) - LLVMGetSectionAddress(sec), size = LLVMGetSymbolSize(s);
+    if (at > LLVMGetSectionSize(sec) || size > LLVMGetSectionSize(sec) - at || size < 8) continue;
+    *text = mc_arena_strndup(a, LLVMGetSectionContents(sec) + at, size - 1);
+    prefix = mc_arena_strndup(a, name, n - 5);
+    break;
+  }
+  LLVMDisposeSectionIterator(sec);
+  LLVMDisposeSymbolIterator(s);
+  return prefix;
+}
+static const char *inspect(mc_jit *j, LLVMMemoryBufferRef buf, const char *path, mc_diag *d) {
+  char *error = NULL;
+  const char *text = NULL, *prefix;
+  LLVMBinaryRef bin = LLVMCreateBinary(buf, NULL, &error);
+  if (!bin) {
+    mc_error(d, mc_noloc, "%s: not an object file: %s", path, error ? error : "");
+    LLVMDisposeMessage(error);
+    return NULL;
+  }
+  LLVMBinaryType type = LLVMBinaryGetType(bin);
+  bool elf = type == LLVMBinaryTypeELF64L;
+  prefix = elf ? read_info(bin, j->arena, &text) : NULL;
+  LLVMDisposeBinary(bin);
+  if (!elf) mc_error(d, mc_noloc, "%s: not a 64-bit little-endian ELF object", path);
+  else if (!prefix || !mc_info_parse(&j->info, text, j->arena)) mc_error(d, mc_noloc, "%s: not an object that mcc made (no PREFIX_info)", path);
+  else if (can_run(&j->info, d)) return prefix;
+  return NULL;
+}
+mc_jit *mc_jit_load(const char *path, mc_diag *d) {
+  LLVMMemoryBufferRef buf;
+  char *error = NULL;
+  if (LLVMCreateMemoryBufferWithContentsOfFile(path, &buf, &error)) {
+    mc_error(d, mc_noloc, "cannot read '%s': %s", path, error);
+    LLVMDisposeMessage(error);
+    return NULL;
+  }
+  mc_jit *j = create();
+  const char *prefix = inspect(j, buf, path, d);
+  if (!prefix) LLVMDisposeMemoryBuffer(buf);
+  if (prefix && load(j, buf, prefix, d)) return j;
+  mc_jit_destroy(j);
+  return NULL;
+}
+void mc_jit_destroy(mc_jit *j) {
+  if (!j) return;
+  if (j->jit) LLVMConsumeError(LLVMOrcDisposeLLJIT(j->jit));
+  free(j->own);
+  mc_arena_destroy(j->arena);
+}
+
+int mc_jit_nin(const mc_jit *j) { return j->info.nin; }
+int mc_jit_nout(const mc_jit *j) { return j->info.nout; }
+const mc_type *mc_jit_in_type(const mc_jit *j, int i) { return &j->info.in[i].type; }
+const mc_type *mc_jit_out_type(const mc_jit *j, int i) { return &j->info.out[i].type; }
+const char *mc_jit_in_name(const mc_jit *j, int i) { return j->info.in[i].name; }
+const char *mc_jit_out_name(const mc_jit *j, int i) { return j->info.out[i].name; }
+int64_t mc_jit_arena_bytes(const mc_jit *j) { return j->info.arena_bytes; }
+int mc_jit_run(mc_jit *j, const void *const *in, void *const *out, void *arena) {
+  if (!arena) {
+    size_t align = 64, size = ((size_t)j->info.arena_bytes + align - 1) / align * align + align;
+    if (!j->own) j->own = aligned_alloc(align, size);
+    arena = j->own;
+    if (!arena) return 1;
+  }
+  for (int i = 0; i < j->info.nin; i++) j->io[i] = (void *)(uintptr_t)in[i];
+  for (int i = 0; i < j->info.nout; i++) j->io[j->info.nin + i] = out[i];
+  return j->entry(j->io, arena);
+}

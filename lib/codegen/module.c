@@ -1,0 +1,174 @@
+/* One internal function per group, PREFIX_run that calls them in order, PREFIX_call, PREFIX_info. */
+#include "module.h"
+#include "info.h"
+#include "mc/kernels/kernels.h"
+#include <llvm-c/Analysis.h>
+#include <llvm-c/Error.h>
+#include <llvm-c/Target.h>
+#include <llvm-c/Transforms/PassBuilder.h>
+#include <string.h>
+
+static void on_llvm_message(LLVMDiagnosticInfoRef info, void *ctx) {
+  mc_diag *d = ctx;
+  char *text = LLVMGetDiagInfoDescription(info);
+  if (LLVMGetDiagInfoSeverity(info) == LLVMDSError) mc_error(d, mc_noloc, "LLVM: %s", text);
+  else if (LLVMGetDiagInfoSeverity(info) == LLVMDSWarning) mc_warning(d, mc_noloc, "LLVM: %s", text);
+  LLVMDisposeMessage(text);
+}
+/* Registering a target twice does nothing. */
+static void init_targets(void) {
+  LLVMInitializeX86TargetInfo(); LLVMInitializeX86Target(); LLVMInitializeX86TargetMC(); LLVMInitializeX86AsmPrinter(); LLVMInitializeX86AsmParser();
+  LLVMInitializeAArch64TargetInfo(); LLVMInitializeAArch64Target(); LLVMInitializeAArch64TargetMC(); LLVMInitializeAArch64AsmPrinter(); LLVMInitializeAArch64AsmParser();
+}
+static bool open_target(module *m) {
+  const mc_target *t = m->opts->target;
+  LLVMTargetRef target;
+  char *error = NULL;
+  init_targets();
+  if (LLVMGetTargetFromTriple(t->triple, &target, &error)) {
+    mc_error(m->diag, mc_noloc, "LLVM has no target '%s': %s", t->triple, error);
+    LLVMDisposeMessage(error);
+    return false;
+  }
+  static const LLVMCodeGenOptLevel levels[] = { LLVMCodeGenLevelNone, LLVMCodeGenLevelLess, LLVMCodeGenLevelDefault, LLVMCodeGenLevelAggressive };
+  int level = m->opts->opt_level < 0 ? 0 : m->opts->opt_level > 3 ? 3 : m->opts->opt_level;
+  m->tm = LLVMCreateTargetMachine(target, t->triple, t->cpu, t->features, levels[level], LLVMRelocPIC, LLVMCodeModelDefault);
+  LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(m->tm);
+  LLVMSetModuleDataLayout(m->m, layout);
+  LLVMDisposeTargetData(layout);
+  LLVMSetTarget(m->m, t->triple);
+  return true;
+}
+
+static LLVMTypeRef pointers_to_int(module *m, int n, LLVMTypeRef ret) {
+  LLVMTypeRef p = LLVMPointerTypeInContext(m->c, 0), *list = MC_NEWN(m->arena, LLVMTypeRef, n + 1);
+  for (int i = 0; i < n; i++) list[i] = p;
+  return LLVMFunctionType(ret, list, (unsigned)n, 0);
+}
+static void unwind_attr(module *m, LLVMValueRef f) {
+  unsigned id = LLVMGetEnumAttributeKindForName("nounwind", 8);
+  LLVMAddAttributeAtIndex(f, (unsigned)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(m->c, id, 0));
+}
+/* PREFIX_run(in..., out..., arena). */
+static LLVMValueRef emit_run(module *m, LLVMValueRef *group) {
+  const mc_graph *g = m->plan->graph;
+  int nio = g->nin + mc_graph_nout(g);
+  LLVMTypeRef i32 = LLVMInt32TypeInContext(m->c), inner = pointers_to_int(m, nio + 1, LLVMVoidTypeInContext(m->c));
+  LLVMValueRef f = LLVMAddFunction(m->m, mc_arena_printf(m->arena, "%s_run", m->opts->prefix), pointers_to_int(m, nio + 1, i32));
+  LLVMBuilderRef b = LLVMCreateBuilderInContext(m->c);
+  LLVMValueRef *arg = MC_NEWN(m->arena, LLVMValueRef, nio + 1);
+  unwind_attr(m, f);
+  LLVMPositionBuilderAtEnd(b, LLVMAppendBasicBlockInContext(m->c, f, ""));
+  arg[0] = LLVMGetParam(f, (unsigned)nio);
+  for (int i = 0; i < nio; i++) arg[1 + i] = LLVMGetParam(f, (unsigned)i);
+  for (int i = 0; i < m->plan->ngroup; i++)
+    if (group[i]) LLVMBuildCall2(b, inner, group[i], arg, (unsigned)(nio + 1), "");
+  LLVMBuildRet(b, LLVMConstInt(i32, 0, 0));
+  LLVMDisposeBuilder(b);
+  return f;
+}
+/* PREFIX_call(io, arena). */
+static void emit_call(module *m, LLVMValueRef run) {
+  const mc_graph *g = m->plan->graph;
+  int nio = g->nin + mc_graph_nout(g);
+  LLVMTypeRef i32 = LLVMInt32TypeInContext(m->c), i64 = LLVMInt64TypeInContext(m->c), p = LLVMPointerTypeInContext(m->c, 0);
+  LLVMValueRef f = LLVMAddFunction(m->m, mc_arena_printf(m->arena, "%s_call", m->opts->prefix), pointers_to_int(m, 2, i32));
+  LLVMBuilderRef b = LLVMCreateBuilderInContext(m->c);
+  LLVMValueRef *arg = MC_NEWN(m->arena, LLVMValueRef, nio + 1);
+  unwind_attr(m, f);
+  LLVMPositionBuilderAtEnd(b, LLVMAppendBasicBlockInContext(m->c, f, ""));
+  for (int i = 0; i < nio; i++) {
+    LLVMValueRef at = LLVMConstInt(i64, (uint64_t)i, 0);
+    arg[i] = LLVMBuildLoad2(b, p, LLVMBuildInBoundsGEP2(b, p, LLVMGetParam(f, 0), &at, 1, ""), "");
+  }
+  arg[nio] = LLVMGetParam(f, 1);
+  LLVMBuildRet(b, LLVMBuildCall2(b, pointers_to_int(m, nio + 1, i32), run, arg, (unsigned)(nio + 1), ""));
+  LLVMDisposeBuilder(b);
+}
+static void emit_info(module *m) {
+  mc_info i = mc_info_of(m->plan, m->opts->prefix, m->arena);
+  mc_strbuf text = { 0 };
+  mc_info_print(&text, &i);
+  LLVMValueRef init = LLVMConstStringInContext2(m->c, mc_sb_str(&text), text.n, 0);
+  LLVMValueRef g = LLVMAddGlobal(m->m, LLVMTypeOf(init), mc_arena_printf(m->arena, "%s_info", m->opts->prefix));
+  LLVMSetInitializer(g, init);
+  LLVMSetGlobalConstant(g, 1);
+  mc_sb_free(&text);
+}
+static bool emit_groups(module *m, LLVMValueRef *group) {
+  mc_kernels *ks = mc_kernels_create(m->m, m->plan, m->arena, m->diag);
+  if (m->opts->debug) mc_kernels_debug(ks);
+  bool ok = true;
+  for (int i = 0; i < m->plan->ngroup; i++) ok = mc_kernels_emit(&group[i], ks, i, mc_arena_printf(m->arena, "%s.%d", m->opts->prefix, i)) && ok;
+  mc_kernels_destroy(ks);
+  return ok;
+}
+
+/* Kernels are scheduled by their emitters: a cheap cleanup is enough (docs/kernels.md has the measurement). */
+static bool optimize(module *m) {
+  char *error = NULL;
+  if (LLVMVerifyModule(m->m, LLVMReturnStatusAction, &error)) {
+    mc_error(m->diag, mc_noloc, "internal: the LLVM module is broken: %s", error);
+    LLVMDisposeMessage(error);
+    return false;
+  }
+  LLVMDisposeMessage(error);
+  if (m->opts->opt_level <= 0) return true;
+  LLVMPassBuilderOptionsRef o = LLVMCreatePassBuilderOptions();
+  LLVMErrorRef e = LLVMRunPasses(m->m, "function(early-cse<memssa>,instsimplify)", m->tm, o);
+  LLVMDisposePassBuilderOptions(o);
+  if (!e) return true;
+  char *text = LLVMGetErrorMessage(e);
+  mc_error(m->diag, mc_noloc, "LLVM: %s", text);
+  LLVMDisposeErrorMessage(text);
+  return false;
+}
+bool module_build(module *m, const mc_plan *p, const mc_codegen_opts *o, mc_diag *d) {
+  *m = (module){ .plan = p, .opts = o, .diag = d, .arena = mc_arena_create(), .c = LLVMContextCreate() };
+  LLVMContextSetDiagnosticHandler(m->c, on_llvm_message, d);
+  m->m = LLVMModuleCreateWithNameInContext(o->prefix, m->c);
+  if (!open_target(m)) return false;
+  LLVMValueRef *group = MC_NEWN(m->arena, LLVMValueRef, p->ngroup + 1);
+  if (!emit_groups(m, group)) return false;
+  emit_call(m, emit_run(m, group));
+  emit_info(m);
+  return optimize(m);
+}
+void module_drop(module *m) {
+  if (m->tm) LLVMDisposeTargetMachine(m->tm);
+  if (m->m) LLVMDisposeModule(m->m);
+  LLVMContextDispose(m->c);
+  mc_arena_destroy(m->arena);
+}
+LLVMMemoryBufferRef module_emit(module *m, LLVMCodeGenFileType type) {
+  LLVMMemoryBufferRef buf = NULL;
+  char *error = NULL;
+  unsigned before = m->diag->errors;
+  if (LLVMTargetMachineEmitToMemoryBuffer(m->tm, m->m, type, &error, &buf)) {
+    mc_error(m->diag, mc_noloc, "LLVM: %s", error ? error : "cannot emit");
+    LLVMDisposeMessage(error);
+    return NULL;
+  }
+  if (m->diag->errors == before) return buf;
+  LLVMDisposeMemoryBuffer(buf);
+  return NULL;
+}
+
+bool mc_codegen_emit(mc_strbuf *out, const mc_plan *p, const mc_codegen_opts *o, mc_emit what, mc_diag *d) {
+  module m;
+  bool ok = module_build(&m, p, o, d);
+  if (ok && what == MC_EMIT_LLVM) {
+    char *text = LLVMPrintModuleToString(m.m);
+    mc_sb_puts(out, text);
+    LLVMDisposeMessage(text);
+  } else if (ok) {
+    LLVMMemoryBufferRef buf = module_emit(&m, what == MC_EMIT_ASM ? LLVMAssemblyFile : LLVMObjectFile);
+    ok = buf != NULL;
+    if (ok) {
+      mc_sb_write(out, LLVMGetBufferStart(buf), LLVMGetBufferSize(buf));
+      LLVMDisposeMemoryBuffer(buf);
+    }
+  }
+  module_drop(&m);
+  return ok;
+}
