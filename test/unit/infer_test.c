@@ -3,6 +3,7 @@
  * Types are written as in .mir, but for per-axis scales: i8<{0.5,0.25} 0>[2,3]. Operands and results are separated by ';'. */
 #include "check.h"
 #include "mc/ir/build.h"
+#include "mc/ref/eval.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -282,6 +283,26 @@ static bool set_attrs(bench *b, const row *r, void *attrs) {
   return mc_field_parse_text(mc_ops[r->op].attrs, attrs, &src, 0, (uint32_t)src.size, "the op", b->a, &b->d);
 }
 
+static mc_array array_of(bench *b, const mc_type *t) {
+  char *p = mc_arena_alloc(b->a, (size_t)mc_type_bytes(t));
+  size_t e = mc_dtype_size(t->dtype);
+  for (int64_t i = 0; i < mc_type_elems(t); i++) {
+    if (t->dtype == MC_f32) memcpy(p + (size_t)i * e, &(float){0.5f}, e);
+    else if (!mc_dtype_is_float(t->dtype)) p[(size_t)i * e] = 1;
+  }
+  return (mc_array){t, p};
+}
+
+/* What inference accepts, the reference evaluator can compute. */
+static void evaluate(bench *b, const mc_node *n) {
+  mc_array in[8], out[8];
+  for (int i = 0; i < n->nin; i++) in[i] = array_of(b, n->in[i]->type);
+  for (int i = 0; i < n->nout; i++) out[i] = array_of(b, n->out[i]->type);
+  bool ok = mc_eval_node(n, in, out, &b->d);
+  if (!ok) fprintf(stderr, "%s is not evaluated: %s\n", mc_ops[n->op].text, b->d.list.n ? b->d.list.v[0].text : "");
+  CHECK(ok);
+}
+
 static const char *run(bench *b, const row *r) {
   mc_value *in[8];
   int nin = 0;
@@ -293,6 +314,7 @@ static const char *run(bench *b, const row *r) {
   mc_builder bl = {.graph = b->g, .diag = &b->d};
   mc_node *n = mc_build_as(&bl, r->op, in, nin, attrs, *w ? read_type(b, &w) : NULL);
   if (!n) return b->d.list.n ? b->d.list.v[0].text : "no message";
+  evaluate(b, n);
   mc_strbuf out = {0};
   for (int i = 0; i < n->nout; i++) mc_sb_puts(&out, i ? ";" : ""), write_type(&out, n->out[i]->type);
   const char *text = mc_arena_strdup(b->a, mc_sb_str(&out));
