@@ -1,0 +1,18 @@
+# cmake --install: tools, libraries, headers, and a package for find_package(mcc).
+include(CMakePackageConfigHelpers)
+get_property(MCC_FLOOR_NAMES GLOBAL PROPERTY MCC_FLOORS)
+get_property(MCC_TOOLS GLOBAL PROPERTY MCC_TOOLS)
+install(TARGETS ${MCC_FLOOR_NAMES} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}/mcc)
+install(DIRECTORY include/mc DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+list(REVERSE MCC_FLOOR_NAMES)
+set(MCC_SYSTEM_LIBS ${JANSSON_LINK_LIBRARIES} ${ZIP_LINK_LIBRARIES} ${PROTOBUFC_LINK_LIBRARIES} ${LAPACKE_LINK_LIBRARIES})
+get_target_property(llvm LLVM IMPORTED_LOCATION_RELEASE)
+if(NOT llvm)
+  get_target_property(llvm LLVM IMPORTED_LOCATION_RELWITHDEBINFO)
+endif()
+list(APPEND MCC_SYSTEM_LIBS ${llvm} m)
+set(package ${CMAKE_INSTALL_LIBDIR}/cmake/mcc)
+configure_package_config_file(cmake/mccConfig.cmake.in ${CMAKE_BINARY_DIR}/mccConfig.cmake INSTALL_DESTINATION ${package}
+  PATH_VARS CMAKE_INSTALL_BINDIR CMAKE_INSTALL_LIBDIR CMAKE_INSTALL_INCLUDEDIR)
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/mccConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/mccConfig.cmake ${CMAKE_BINARY_DIR}/mccConfigVersion.cmake cmake/MccAddModel.cmake DESTINATION ${package})
