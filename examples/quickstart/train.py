@@ -199,7 +199,7 @@ class MirWriter:
         weight = self.weight(name + ".weight", (cout, kh, kw, cin))
         short = name.replace(".", "_")
         shape = n, (h + 2 * pad - kh) // stride + 1, (w + 2 * pad - kw) // stride + 1, cout
-        text = f"conv2d %{value}, %{weight}" + (f" {{{' '.join(attributes)}}}" if attributes else "")
+        text = f"conv2d %{value}, %{weight}" + (f" {{{', '.join(attributes)}}}" if attributes else "")
         self.op(f"{short}_conv", text, shape)
         stats = [self.weight(f"{name}.bn.{part}", (cout,)) for part in ("gamma", "beta", "mean", "var")]
         operands = ", ".join(f"%{v}" for v in [f"{short}_conv", *stats])
