@@ -41,6 +41,22 @@ static konst *dequantized_konst(node *n, const konst *k, const qparam *q) {
   return r;
 }
 
+/* Scales or zero points as an operand that broadcasts against x. */
+static mc_value *param_value(node *n, const val *x, const qparam *q, bool zeros) {
+  int64_t dim[MC_MAX_RANK] = { 1, 1, 1, 1, 1, 1, 1, 1 };
+  int rank = q->per_axis ? x->rank - q->axis : 0;
+  dim[0] = q->scale->n;
+  konst *k = mc_konst_new(n, ONNX_FLOAT, rank, dim);
+  for (int64_t i = 0; k && i < k->n; i++) mc_konst_set_f32(k, i, zeros ? (float)zero_at(q, i) : mc_konst_f32(q->scale, i));
+  return k ? mc_onnx_konst_value(n, k) : NULL;
+}
+
+static bool all_zero(const qparam *q) {
+  for (int64_t i = 0; i < q->scale->n; i++)
+    if (zero_at(q, i)) return false;
+  return true;
+}
+
 /* x as reals; false after reporting. */
 static bool dequantized(node *n, val *x, const qparam *q, val *out) {
   if (!mc_onnx_is_int(x->etype)) return mc_onnx_error(n, "%s: element type %s", n->row->op, mc_onnx_etype_name(x->etype));
@@ -48,17 +64,15 @@ static bool dequantized(node *n, val *x, const qparam *q, val *out) {
   out->etype = ONNX_FLOAT;
   if (x->k) return (out->k = dequantized_konst(n, x->k, q)) != NULL;
   const mc_quant *t = &x->v->type->q;
-  if (q->per_axis) return mc_onnx_error(n, "%s: scales per axis are supported on constants only", n->row->op);
-  float scale = mc_konst_f32(q->scale, 0);
-  int64_t zero = zero_at(q, 0);
   if (t->kind == MC_Q_TENSOR) {
-    if (t->scale != scale || t->zero != zero) return mc_onnx_error(n, "%s: scale and zero point differ from those that the operand was quantized with", n->row->op);
+    if (q->per_axis || t->scale != mc_konst_f32(q->scale, 0) || t->zero != zero_at(q, 0))
+      return mc_onnx_error(n, "%s: scale and zero point differ from those that the operand was quantized with", n->row->op);
     out->v = mc_build1(&n->im->b, MC_OP_dequantize, &x->v, 1, NULL);
     return out->v != NULL;
   }
   mc_value *v = mc_onnx_as(n, MC_OP_cast, x->v, MC_f32);   /* plain integers, a graph input say */
-  if (zero) v = mc_onnx_op2(n, MC_OP_sub, v, v ? mc_onnx_scalar(n, (float)zero) : NULL, NULL);
-  out->v = mc_onnx_op2(n, MC_OP_mul, v, v ? mc_onnx_scalar(n, scale) : NULL, NULL);
+  if (!all_zero(q)) v = mc_onnx_op2(n, MC_OP_sub, v, param_value(n, x, q, true), NULL);
+  out->v = mc_onnx_op2(n, MC_OP_mul, v, param_value(n, x, q, false), NULL);
   return out->v != NULL;
 }
 
