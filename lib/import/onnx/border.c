@@ -147,7 +147,7 @@ static mc_value *output(imp *im, node *n, const char *name) {
   if (d->v.etype == ONNX_UINT16 || d->v.etype == ONNX_UINT32 || d->v.etype == ONNX_UINT64)
     return mc_onnx_error(n, "element type %s is not supported", e->text), NULL;
   if (v->type->dtype != e->border) v = mc_onnx_as(n, MC_OP_cast, v, e->border);
-  if (v && v->def && !v->name) v->name = mc_onnx_ident(im, name);
+  if (v && v->def && !v->name) v->name = mc_arena_strdup(im->m->arena, mc_onnx_ident(im, name));
   return v;
 }
 

@@ -81,7 +81,7 @@ def case(name, nodes, inputs, outputs, constants=None, opset=13, ir=8, dims=None
     """Writes one case. inputs and outputs map value names to arrays, in the order of the graph."""
     if not wanted(name):
         return
-    outputs = {k: np.asarray(v.numpy() if isinstance(v, torch.Tensor) else v) for k, v in outputs.items()}
+    outputs = {k: np.asarray(v.numpy() if isinstance(v, torch.Tensor) else v, order="C") for k, v in outputs.items()}
     nodes = nodes if isinstance(nodes, list) else [nodes]
     model = model_of(name, nodes, inputs, outputs, constants or {}, opset, ir, dims, extra_inputs)
     if opset <= onnx.defs.onnx_opset_version():
@@ -396,7 +396,7 @@ def elementwise():
              ir=9 if opset >= 19 else 8)
 
     x = 3 * Random("clip")(1, 3, 4, 4)
-    case("clip_attr", node("Clip", "x", min=0.0, max=6.0), {"x": x}, {"y": x.clip(0, 6)}, opset=6)
+    case("clip_attr", node("Clip", "x", min=0.0, max=6.0), {"x": x}, {"y": x.clip(0, 6)}, opset=10)
     case("clip_input", node("Clip", "x lo hi"), {"x": x}, {"y": x.clip(-1, 1)}, {"lo": f32(-1), "hi": f32(1)})
     case("clip_min_only", node("Clip", "x lo"), {"x": x}, {"y": x.clip(-0.5, None)}, {"lo": f32(-0.5)})
     case("clip_max_only", node("Clip", "x - hi"), {"x": x}, {"y": x.clip(None, 0.5)}, {"hi": f32(0.5)})
@@ -458,7 +458,7 @@ def movement():
     spatial = i64(0, 0, 1, 2, 0, 0, 3, 0)
     width = [(0, 0), (0, 0), (1, 3), (2, 0)]
     case("pad_attr", node("Pad", "x", pads=spatial.tolist(), value=1.5), {"x": x},
-         {"y": np.pad(x, width, constant_values=1.5)}, opset=2)
+         {"y": np.pad(x, width, constant_values=1.5)}, opset=10)
     case("pad_input", node("Pad", "x p v"), {"x": x}, {"y": np.pad(x, width, constant_values=-2)},
          {"p": spatial, "v": f32(-2)})
     case("pad_default_value", node("Pad", "x p"), {"x": x}, {"y": np.pad(x, width)}, {"p": spatial})
