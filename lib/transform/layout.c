@@ -9,7 +9,8 @@
  * For a permutation p each op is computed either as it stands or on operands v' with v = transpose(v', p). Elementwise ops, concat, split, slice, pad, softmax,
  * reductions, broadcast can do both (axes in their attributes and constant operands are permuted); a reshape that flattens in front of linear ops takes v' too, their
  * weights' columns are reordered. A value costs its size when it must exist in both forms. The cheapest choice for all ops at once is a minimum cut; it is taken when it is
- * cheaper than what stands there, for each permutation of the graph in turn until nothing improves, so the moved bytes never grow.
+ * cheaper than what stands there, for each permutation of the graph in turn until nothing improves, so the moved elements never grow; of equals, the choice with more
+ * ops in NHWC.
  *
  * Graph inputs and outputs keep their form. Not moved through: ops whose axes have a fixed meaning (conv2d, pools, resize, linear, matmul, batch_norm, layer_norm, gather),
  * values quantized per axis, sums whose order of addition would change. Contract: EXACT. */
@@ -17,6 +18,9 @@
 #include <string.h>
 
 typedef struct side { mc_map var; cut *cut; int64_t now; const perm *p, *inverse; } side; /* var: movable op -> node of the cut */
+
+/* Moved elements weigh this much against the order of equals below. */
+enum { ELEMENT = 1 << 16 };
 
 static void *tag(int i) { return (void *)(uintptr_t)(unsigned)i; } /* nodes 0 and 1 are the ends: a variable is never NULL */
 
@@ -45,7 +49,7 @@ static void add_value(side *s, const mc_value *v) {
   if (v->type->rank != s->p->n || mc_value_tensor(v)) return;
   flip_kind kind;
   int def = def_side(s, v, &kind), down = -1, up = -1;
-  int64_t cost = mc_type_elems(v->type);
+  int64_t cost = mc_type_elems(v->type) * ELEMENT;
   bool plain = false, flipped = false;
   for (const mc_use *u = v->uses; u; u = u->next) {
     int user = user_side(s, mc_node_in(v->def ? v->def->graph : v->graph, u->user));
@@ -71,6 +75,14 @@ static void add_values(side *s, mc_graph *g) {
     for (int i = 0; i < n->nout; i++) add_value(s, n->out[i]);
 }
 
+static bool is_perm(const perm *p, int a, int b, int c, int d) { return p->n == 4 && p->p[0] == a && p->p[1] == b && p->p[2] == c && p->p[3] == d; }
+
+/* Of equally cheap choices, the one with more ops in NHWC, where they can join the layers' kernels: 1 for an op in NCHW. */
+static void prefer_nhwc(side *s, int var) {
+  if (is_perm(s->p, 0, 3, 1, 2)) cut_edge(s->cut, CUT_SOURCE, var, 1), s->now++;
+  if (is_perm(s->p, 0, 2, 3, 1)) cut_edge(s->cut, var, CUT_SINK, 1);
+}
+
 /* The ops to flip for p, as `side`; false: nothing is gained. */
 static bool choose(side *s, mc_graph *g, mc_arena *a) {
   mc_map_init(&s->var, a);
@@ -78,7 +90,9 @@ static bool choose(side *s, mc_graph *g, mc_arena *a) {
   bool any = false;
   MC_FOR_NODES(n, g) {
     if (n->op == MC_OP_transpose || flip_kind_of(n, s->p) == FLIP_NO) continue;
-    *mc_map_ptr_slot(&s->var, n) = tag(cut_node(s->cut));
+    int var = cut_node(s->cut);
+    *mc_map_ptr_slot(&s->var, n) = tag(var);
+    prefer_nhwc(s, var);
     any = true;
   }
   if (!any) return false;
