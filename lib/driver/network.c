@@ -2,9 +2,7 @@
 #include "mc/syntax/parse.h"
 #include <stdio.h>
 #include <string.h>
-#ifdef MCC_HAVE_CODEGEN
 #include "mc/driver/compile.h"
-#endif
 
 struct mc_network {
   mc_arena *arena;
@@ -12,9 +10,7 @@ struct mc_network {
   mc_module *module;
   const mc_graph *graph;           /* evaluated; NULL: compiled */
   const char *kind;
-#ifdef MCC_HAVE_CODEGEN
   mc_jit *jit;
-#endif
   int nin, nout;
   const mc_type **in_type, **out_type;
   const char **in_name, **out_name;
@@ -41,7 +37,6 @@ static void make_room(mc_network *n, int nin, int nout) {
 static const char *name_or(mc_network *n, const char *name, const char *stem, int i) { return name ? name : mc_arena_printf(n->arena, "%s%d", stem, i); }
 
 /* ---- compiled code -------------------------------------------------------------------------------------------------------- */
-#ifdef MCC_HAVE_CODEGEN
 static bool take_jit(mc_network *n, mc_jit *j) {
   if (!j) return false;
   n->jit = j;
@@ -65,18 +60,10 @@ static bool open_jit(mc_network *n, mc_diag *d) {
   n->kind = "jit";
   return o.target && take_jit(n, mc_compile_jit(n->module, &o, &rep, n->arena, d));
 }
-#else
-static bool open_object(mc_network *n, mc_diag *d) { return mc_error(d, mc_noloc, "%s: this build cannot load objects", n->path); }
-static bool open_jit(mc_network *n, mc_diag *d) { return mc_error(d, mc_noloc, "%s: this build has no code generation", n->path); }
-#endif
 
 /* ---- graphs --------------------------------------------------------------------------------------------------------------- */
 static bool load(mc_network *n, mc_diag *d) {
-#ifdef MCC_HAVE_CODEGEN
   n->module = mc_driver_load(n->path, d);
-#else
-  n->module = mc_parse_file(n->path, d);
-#endif
   if (n->module && !n->module->graphs) return mc_error(d, mc_noloc, "%s: holds no graph", n->path);
   return n->module != NULL;
 }
@@ -113,9 +100,7 @@ mc_network *mc_network_open(const char *path, mc_how how, mc_diag *d) {
 
 void mc_network_close(mc_network *n) {
   if (!n) return;
-#ifdef MCC_HAVE_CODEGEN
   if (n->jit) mc_jit_destroy(n->jit);
-#endif
   if (n->module) mc_module_destroy(n->module);
   mc_arena_destroy(n->arena);
 }
@@ -135,12 +120,10 @@ bool mc_network_observe(mc_network *n, const void *const *in, void *const *out, 
 }
 
 bool mc_network_run(mc_network *n, const void *const *in, void *const *out, mc_diag *d) {
-#ifdef MCC_HAVE_CODEGEN
   if (n->jit) {
     int rc = mc_jit_run(n->jit, in, out, NULL);
     return rc == 0 || mc_error(d, mc_noloc, "%s: the compiled network returned %d", n->path, rc);
   }
-#endif
   return mc_network_observe(n, in, out, NULL, d);
 }
 
