@@ -27,11 +27,15 @@ static void look(facts *f, const mc_graph *g) {
   }
 }
 
-static const char *data_option(const char *path, mc_arena *a) {
+/* calibrate with the file and method that were asked for; both may be absent. */
+static const char *calibrate_pass(const mc_compile_opts *o, mc_arena *a) {
   mc_strbuf s = { 0 };
-  mc_sb_puts(&s, "calibrate{data=");
-  mc_sb_quoted(&s, path);
-  mc_sb_puts(&s, "},");
+  mc_sb_puts(&s, "calibrate");
+  if (o->calib || o->calib_method) mc_sb_putc(&s, '{');
+  if (o->calib) mc_sb_puts(&s, "data="), mc_sb_quoted(&s, o->calib);
+  if (o->calib_method) mc_sb_printf(&s, "%smethod=%s", o->calib ? " " : "", o->calib_method);
+  if (o->calib || o->calib_method) mc_sb_putc(&s, '}');
+  mc_sb_putc(&s, ',');
   const char *text = mc_arena_strdup(a, mc_sb_str(&s));
   mc_sb_free(&s);
   return text;
@@ -57,8 +61,7 @@ static bool quant_passes(const char **before, const char **behind, const mc_modu
     return true;
   }
   const char *calibrate = "";
-  if (o->calib) calibrate = data_option(o->calib, a);
-  else if (m->calibration) calibrate = "calibrate,";
+  if (o->calib || m->calibration) calibrate = calibrate_pass(o, a);
   else if (f.ranges) calibrate = "";
   else if (f.batch_norm) *before = "ranges-from-bn,";
   else return no_ranges(g, d);

@@ -1,6 +1,7 @@
 /* mc-opt: text in, passes, text out. */
 #include "common/tool.h"
 #include "expect.h"
+#include "mc/driver/compile.h"
 #include "mc/driver/driver.h"
 #include "mc/ir/print.h"
 #include "mc/syntax/parse.h"
@@ -170,6 +171,8 @@ static bool set_up(opt *o) {
                               .check_data = o->check && *o->check ? o->check : NULL, .seed = (uint64_t)o->seed, .bisect_limit = o->bisect, .reproducer = o->reproducer,
                               .dump = &o->dump, .time_passes = o->time, .stats = o->stats };
   bool ok = parse_pipeline(o);
+  const mc_target *native = mc_target_find(NULL, "native", o->t.arena, &o->t.diag);
+  if (native) o->mgr.runner = mc_compile_runner(native, o->t.arena);
   if (!o->target && !o->march) return ok;
   o->mgr.target = mc_target_find(o->target, o->march, o->t.arena, &o->t.diag);
   return ok && o->mgr.target;

@@ -15,7 +15,7 @@ typedef struct mcc {
   tool t;
   const char *in, *out, *name, *level, *arch, *march, *calib, *pipeline, *graph, *check;
   mc_strlist before, after;
-  int emit, quant;
+  int emit, quant, method;
   bool debug, print_pipeline, remarks, time, stats, quiet, verify_each, after_change;
   int64_t bisect;
   mc_strbuf dump;
@@ -189,6 +189,7 @@ static bool set_up(mcc *o) {
   o->co.opt_level = o->level[0] - '0';
   o->co.quant = o->quant ? MC_QUANT_INT8 : MC_QUANT_NONE;
   o->co.calib = o->calib;
+  o->co.calib_method = o->method >= 0 ? mc_names_calib[o->method] : NULL;
   o->co.pipeline = o->pipeline;
   o->co.debug = o->debug;
   o->co.manager = (mc_manager_opts){ .bisect_limit = o->bisect, .dump = &o->dump, .print_before = join(o, &o->before), .print_after = join(o, &o->after), .print_after_change = o->after_change,
@@ -204,6 +205,7 @@ static int start(mcc *o, int argc, char **argv) {
     { "O", MC_O_JOINED, &o->level, .arg = "LEVEL", .help = "how much to do (-print-pipeline shows it)", .words = levels },
     { "quant", MC_O_WORD, &o->quant, .arg = "HOW", .help = "arithmetic", .words = mc_quant_names },
     { "calib", MC_O_STR, &o->calib, .arg = "FILE.npz", .help = "samples that give the ranges for -quant=int8; default: the file's calibration line, then ranges in the text, then batch_norm statistics" },
+    { "calib-method", MC_O_WORD, &o->method, .arg = "METHOD", .help = "how ranges come from samples", .words = mc_names_calib },
     { "emit", MC_O_WORD, &o->emit, .arg = "WHAT", .help = "what to write", .words = emit_names },
     { "march", MC_O_STR, &o->march, .arg = "LEVEL", .help = "machine level: native, or a level or CPU (a wrong name lists them); default: the lowest" },
     { "target", MC_O_STR, &o->arch, .arg = "ARCH", .help = "x86_64, aarch64 or an ELF triple; default: that of -march, or the host's" },
@@ -226,7 +228,7 @@ static int start(mcc *o, int argc, char **argv) {
   };
   const mc_command cmd = { .name = "mcc", .usage = "[options] FILE.mir|FILE.onnx|-", .summary = "compile a network to an object file and a C header", .options = options, .min_args = 1, .max_args = 1,
                            .example = "mcc -O3 -quant=int8 -calib=calib.npz net.mir -o net.o\nmcc -O3 -march=native net.onnx -o net.o\nmcc -emit=mir net.mir" };
-  *o = (mcc){ .level = "3", .bisect = -1 };
+  *o = (mcc){ .level = "3", .bisect = -1, .method = -1 };
   return tool_start(&o->t, &cmd, argc, argv);
 }
 
