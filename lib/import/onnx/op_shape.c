@@ -133,7 +133,7 @@ bool mc_onnx_reshape_op(node *n, int arg) {
     if (want[i] == -1) {
       if (free_axis >= 0) return mc_onnx_error(n, "Reshape: two sizes are -1");
       free_axis = i;
-    } else if (dim[i] > 0 && known <= ((int64_t)1 << 40) / (dim[i] < ONNX_MAX_DIM ? dim[i] : ONNX_MAX_DIM)) {
+    } else if (dim[i] > 0 && known <= ((int64_t)1 << 46) / dim[i]) {
       known *= dim[i];
     } else if (dim[i] == 0) {
       known = 0;
