@@ -29,6 +29,8 @@ if {"qemu-aarch64-static", "aarch64-linux-gnu-gcc"} <= config.available_features
     config.available_features.add("aarch64")  # REQUIRES: aarch64: objects can be linked and run
 if config.sanitize:
     config.available_features.add("sanitize")
+if "fuzzer" in config.sanitize:
+    config.available_features.add("fuzzer")
 with open("/proc/cpuinfo") as f:
     flags = f.read()
 for flag in ("avx2", "avx512_vnni", "amx_int8"):
