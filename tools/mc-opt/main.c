@@ -172,7 +172,7 @@ static bool set_up(opt *o) {
                               .dump = &o->dump, .time_passes = o->time, .stats = o->stats };
   bool ok = parse_pipeline(o);
   const mc_target *native = mc_target_find(NULL, "native", o->t.arena, &o->t.diag);
-  if (native) o->mgr.runner = mc_compile_runner(native, o->t.arena);
+  if (native) o->mgr.runner = mc_compile_runner(native, o->t.arena); /* calibrate runs samples through compiled code */
   if (!o->target && !o->march) return ok;
   o->mgr.target = mc_target_find(o->target, o->march, o->t.arena, &o->t.diag);
   return ok && o->mgr.target;

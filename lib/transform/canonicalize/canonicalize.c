@@ -36,7 +36,7 @@ static const row rules[] = {
   { MC_OP_conv2d, rule_pad_merge }, { MC_OP_avg_pool, rule_pad_merge }, { MC_OP_max_pool, rule_pad_merge }, { MC_OP_pad, rule_pad_merge },
   { MC_OP_avg_pool, rule_pool }, { MC_OP_max_pool, rule_pool },
   { MC_OP_reduce_mean, rule_reduce }, { MC_OP_reduce_sum, rule_reduce }, { MC_OP_reduce_max, rule_reduce },
-  { MC_OP_matmul, rule_matmul }, { MC_OP_add, rule_bias },
+  { MC_OP_matmul, rule_matmul }, { MC_OP_matmul, rule_transposed_b }, { MC_OP_add, rule_bias },
 };
 
 bool become(mc_pass_context *cx, mc_node *n, mc_opcode op, mc_value *const *in, int nin, const void *attrs) {

@@ -33,6 +33,7 @@ bool rule_layer_norm_scale(mc_pass_context *cx, mc_node *n);
 bool rule_softmax(mc_pass_context *cx, mc_node *n);
 /* product.c: matmul -> linear, bias */
 bool rule_matmul(mc_pass_context *cx, mc_node *n);
+bool rule_transposed_b(mc_pass_context *cx, mc_node *n);
 bool rule_bias(mc_pass_context *cx, mc_node *n);
 
 /* n becomes op(in...) with these attributes, if that has n's type. An operation that inference refuses is a bug: it is reported, and the pass fails. */
