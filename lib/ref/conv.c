@@ -143,9 +143,34 @@ static bool rows_times(mc_eval_cx *cx, const double *x, int64_t m, int64_t k, co
   return true;
 }
 
+/* Sum of x[i] * w[at + i], for weights that are used once: packing them would cost more than the sum. */
+static double dot_row(const double *x, const mc_array *w, int64_t at, int64_t n) {
+  double lane[4] = {0};
+  if (mc_is_f32(w)) {
+    const float *v = mc_f32_of(w) + at;
+    for (int64_t i = 0; i < n; i++) lane[i & 3] += x[i] * (double)v[i];
+  } else {
+    const int8_t *v = (const int8_t *)w->data + at;
+    for (int64_t i = 0; i < n; i++) lane[i & 3] += x[i] * v[i];
+  }
+  return (lane[0] + lane[1]) + (lane[2] + lane[3]);
+}
+
+static bool linear_few(mc_eval_cx *cx, int64_t m, int64_t n, int64_t k) {
+  const double *x = mc_doubles(cx, &cx->in[0]), *bias = cx->nin > 2 ? mc_doubles(cx, &cx->in[2]) : NULL;
+  for (int64_t i = 0; i < m * n; i++) {
+    double acc = dot_row(x + i / n * k, &cx->in[1], i % n * k, k) + (bias ? bias[i % n] : 0);
+    if (!mc_put_sums(cx, i, &acc, 1, MC_ATTRS(cx->node, linear)->clamp)) return false;
+  }
+  return true;
+}
+
+enum { FEW_ROWS = 4 };
+
 bool mc_eval_linear(mc_eval_cx *cx) {
   if (!mc_products_ok(cx)) return mc_eval_no_form(cx);
   int64_t n = cx->in[1].type->dim[0], k = cx->in[1].type->dim[1], m = mc_type_elems(cx->in[0].type) / k;
+  if (m < FEW_ROWS && (mc_is_f32(&cx->in[1]) || cx->in[1].type->dtype == MC_i8)) return linear_few(cx, m, n, k);
   packed w = pack_rows(cx, mc_doubles(cx, &cx->in[1]), n, 1, k);
   const double *bias = cx->nin > 2 ? mc_doubles(cx, &cx->in[2]) : NULL;
   return rows_times(cx, mc_doubles(cx, &cx->in[0]), m, k, &w, n, bias, 0, MC_ATTRS(cx->node, linear)->clamp);
