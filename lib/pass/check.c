@@ -67,13 +67,14 @@ static void print_index(mc_strbuf *b, const mc_type *t, int64_t flat) {
 
 static const char *contract_name(mc_contract c) { return c == MC_EXACT ? "EXACT" : c == MC_ROUNDS ? "ROUNDS" : "LOSSY"; }
 
-static void report(const mc_graph *g, const mc_pipeline_item *it, int out, const mc_type *t, const difference *x, double bound, mc_diag *d) {
+static void report(const checker *c, const mc_graph *g, const mc_pipeline_item *it, int out, const mc_type *t, const difference *x, double bound, mc_diag *d) {
   mc_strbuf at = { 0 };
   print_index(&at, t, x->worst);
   mc_error(d, it->loc, "pass '%s' broke its contract %s: output %d of @%s differs", it->pass->text, contract_name(it->pass->contract), out, g->name);
   mc_note(d, it->loc, "worst element %s: %.9g before, %.9g after, difference %.3g (ROUNDS would allow %.3g)", mc_sb_str(&at), x->before, x->after, x->diff, x->allowed);
   if (bound > 0) mc_note(d, it->loc, "relative L2 of the output: %.6g; the pass promised %.6g", relative_l2(x), bound);
   else mc_note(d, it->loc, "relative L2 of the output: %.6g", relative_l2(x));
+  if (bound > 0 && !c->opts->check_data) mc_note(d, it->loc, "the inputs are random numbers, unlike real ones; -check-numerics=FILE.npz takes samples");
   mc_sb_free(&at);
 }
 
@@ -99,7 +100,7 @@ static bool compare_graph(const checker *c, const mc_graph *g, const outputs *a,
       difference x = compare(&a->out[s][i], &b->out[s][i]);
       summary(c, g, it, i, s, &x, bound);
       if (broken(it->pass, &x, bound)) {
-        report(g, it, i, a->out[s][i].type, &x, bound, d);
+        report(c, g, it, i, a->out[s][i].type, &x, bound, d);
         return false;
       }
     }
@@ -129,12 +130,31 @@ static bool read_inputs(checker *c, const mc_graph *g, int k, mc_diag *d) {
   return true;
 }
 
+static void random_inputs(checker *c, const mc_graph *g, int k) {
+  for (int i = 0; i < g->nin; i++) {
+    c->range[k][i] = g->in[i]->range;
+    for (int s = 0; s < c->nsamples; s++) mc_random_fill(g->in[i], c->opts->seed + (uint64_t)s, c->in[k][s][i].data);
+  }
+}
+
 static bool make_inputs(checker *c, const mc_graph *g, int k, mc_diag *d) {
   for (int s = 0; s < CHECK_SAMPLES; s++) c->in[k][s] = mc_graph_input_arrays(g, c->arena);
+  c->range[k] = MC_NEWN(c->arena, mc_range, g->nin);
   if (c->opts->check_data) return read_inputs(c, g, k, d);
-  for (int s = 0; s < c->nsamples; s++)
-    for (int i = 0; i < g->nin; i++) mc_random_fill(g->in[i], c->opts->seed + (uint64_t)s, c->in[k][s][i].data);
+  random_inputs(c, g, k);
   return true;
+}
+
+/* Once the range of an input is known (calibrate), random numbers come from there: passes behind rely on it. */
+static bool refresh(checker *c, const mc_graph *g, int k, mc_diag *d) {
+  bool same = true;
+  for (int i = 0; i < g->nin; i++) {
+    const mc_range *a = &c->range[k][i], *b = &g->in[i]->range;
+    same &= a->known == b->known && (!a->known || (a->lo == b->lo && a->hi == b->hi));
+  }
+  if (same || c->opts->check_data) return true;
+  random_inputs(c, g, k);
+  return evaluate(c, g, k, &c->last[k], d);
 }
 
 bool check_start(checker *c, const mc_module *m, const mc_manager_opts *o, mc_diag *d) {
@@ -142,6 +162,7 @@ bool check_start(checker *c, const mc_module *m, const mc_manager_opts *o, mc_di
   for (const mc_graph *g = m->graphs; g; g = g->next) c->ngraphs++;
   c->in = mc_arena_alloc(c->arena, sizeof *c->in * (size_t)c->ngraphs);
   c->last = MC_NEWN(c->arena, outputs, c->ngraphs);
+  c->range = MC_NEWN(c->arena, mc_range *, c->ngraphs);
   int k = 0;
   for (const mc_graph *g = m->graphs; g; g = g->next, k++)
     if (!make_inputs(c, g, k, d)) return false;
@@ -160,6 +181,7 @@ bool check_pass(checker *c, const mc_module *m, const mc_pipeline_item *it, cons
     if (!evaluate(c, g, k, &now, d)) return mc_error(d, it->loc, "@%s cannot be evaluated after pass '%s'", g->name, it->pass->text);
     if (!compare_graph(c, g, &c->last[k], &now, it, bound[k], d)) return false;
     c->last[k] = now;
+    if (!refresh(c, g, k, d)) return false;
   }
   return true;
 }
