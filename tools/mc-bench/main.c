@@ -27,6 +27,7 @@ static mc_jit *compile(options *o, const char *path) {
   co.calib = o->calib;
   co.target = mc_target_find(o->arch, o->march, o->t.arena, &o->t.diag);
   mc_jit *j = co.target ? mc_compile_jit(m, &co, &rep, o->t.arena, &o->t.diag) : NULL;
+  tool_flush(&o->t); /* places are in the module's text */
   mc_module_destroy(m);
   return j;
 }

@@ -97,6 +97,7 @@ static int run(stat *o) {
     rc = mc_write_file(o->out, mc_sb_str(&s), s.n, &o->t.diag) ? MC_EXIT_OK : MC_EXIT_INPUT;
     mc_sb_free(&s);
   }
+  tool_flush(&o->t); /* places are in the module's text */
   mc_module_destroy(m);
   return rc;
 }

@@ -154,6 +154,11 @@ static void drop_remarks(mcc *o) {
   o->t.diag.list.n = k;
 }
 
+static void flush(mcc *o) {
+  if (!o->remarks) drop_remarks(o);
+  tool_flush(&o->t);
+}
+
 static int show_pipeline(mcc *o, const mc_module *m) {
   const char *text = o->pipeline ? o->pipeline : mc_compile_pipeline(m, &o->co, o->t.arena, &o->t.diag);
   if (!text) return MC_EXIT_INPUT;
@@ -170,6 +175,7 @@ static int run(mcc *o) {
     if (o->print_pipeline) rc = show_pipeline(o, m);
     else rc = compile(o, m) ? MC_EXIT_OK : o->rep.passes.bug ? MC_EXIT_BUG : MC_EXIT_INPUT;
   }
+  flush(o); /* places are in the module's text */
   mc_module_destroy(m);
   return rc;
 }
@@ -239,6 +245,6 @@ int main(int argc, char **argv) {
   if (!set_up(&o)) return tool_end(&o.t, MC_EXIT_USAGE);
   rc = run(&o);
   mc_sb_free(&o.dump);
-  if (!o.remarks) drop_remarks(&o);
+  flush(&o);
   return tool_end(&o.t, rc);
 }
