@@ -88,7 +88,7 @@ static bool fold(node *n, int op, const val *a, const val *b, val *out, bool *fo
   double total = 1;
   for (int i = 0; i < rank; i++) total *= (double)dim[i];
   bool real = mc_onnx_is_real(a->etype), ok = true;
-  if (total > ONNX_MAX_ARITH || (real && op == MC_OP_pow)) return true;
+  if (total > (double)ONNX_MAX_ARITH || (real && op == MC_OP_pow)) return true;
   konst *r = mc_konst_new(n, op >= EQUAL ? ONNX_BOOL : a->etype, rank, dim);
   if (!r) return false;
   bool fmod_sign = op == MOD && mc_onnx_attr_i(n, "fmod", 0);

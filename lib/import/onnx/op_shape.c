@@ -118,7 +118,7 @@ static bool reshaped(node *n, int rank, const int64_t *dim) {
 bool mc_onnx_reshape_op(node *n, int arg) {
   (void)arg;
   val *x = n->in[0];
-  int64_t *want, rank, have = 1, known = 1, dim[MC_MAX_RANK];
+  int64_t *want, rank, have = 1, dim[MC_MAX_RANK];
   if (!mc_onnx_known_ints(n, 1, "the shape", &want, &rank)) return false;
   if (rank > MC_MAX_RANK) return mc_onnx_error(n, "Reshape: rank %lld: at most %d is supported", (long long)rank, MC_MAX_RANK);
   bool allow_zero = mc_onnx_attr_i(n, "allowzero", 0);
@@ -133,14 +133,11 @@ bool mc_onnx_reshape_op(node *n, int arg) {
     if (want[i] == -1) {
       if (free_axis >= 0) return mc_onnx_error(n, "Reshape: two sizes are -1");
       free_axis = i;
-    } else if (dim[i] > 0 && known <= ((int64_t)1 << 46) / dim[i]) {
-      known *= dim[i];
-    } else if (dim[i] == 0) {
-      known = 0;
-    } else {
-      return mc_onnx_error(n, "Reshape: size %lld is out of range", (long long)dim[i]);
+      dim[i] = 1;
     }
   }
+  int64_t known = mc_onnx_count((int)rank, dim);
+  if (known < 0) return mc_onnx_error(n, "Reshape: shape %s is out of range", mc_onnx_dims(n->im->arena, (int)rank, want));
   if (free_axis >= 0) dim[free_axis] = known ? have / known : 0;
   return reshaped(n, (int)rank, dim);
 }

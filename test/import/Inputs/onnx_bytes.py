@@ -1,0 +1,38 @@
+"""Just enough of the protobuf wire format to write small ONNX models without the onnx module."""
+
+
+def varint(n):
+    n &= (1 << 64) - 1
+    out = b""
+    while n > 127:
+        out += bytes([n & 127 | 128])
+        n >>= 7
+    return out + bytes([n])
+
+
+def field(number, value):
+    """An integer, or anything that is bytes on the wire (text, bytes, a message)."""
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    data = value.encode() if isinstance(value, str) else value
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+def node(op, inputs, outputs, name="", domain="", attributes=b""):
+    return (b"".join(field(1, x) for x in inputs) + b"".join(field(2, y) for y in outputs) + field(3, name) + field(4, op) + attributes
+            + (field(7, domain) if domain else b""))
+
+
+def dims(shape):
+    """Integers, or names of symbolic dimensions."""
+    return b"".join(field(1, field(2 if isinstance(d, str) else 1, d)) for d in shape)
+
+
+def value(name, shape, kind=1):
+    return field(1, name) + field(2, field(1, field(1, kind) + field(2, dims(shape))))
+
+
+def model(nodes, inputs, outputs, initializers=(), opset=17):
+    graph = (b"".join(field(1, n) for n in nodes) + field(2, "g") + b"".join(field(5, t) for t in initializers) + b"".join(field(11, i) for i in inputs)
+             + b"".join(field(12, o) for o in outputs))
+    return field(1, 8) + field(7, graph) + field(8, field(2, opset))
