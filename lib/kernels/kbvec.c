@@ -46,11 +46,11 @@ V kb_concat(kb *k, V *v, int n) {
   for (int i = 0; i < n; i++) cur[i] = v[i];
   for (; n > 1; n /= 2) {
     int lanes = kb_lanes(cur[0]);
+    T pair = lanes == 1 ? LLVMVectorType(LLVMTypeOf(cur[0]), 2) : NULL;
     for (int i = 0; i < 2 * lanes; i++) mask[i] = i;
     for (int i = 0; i < n / 2; i++) {
       if (lanes == 1) {
-        T t = LLVMVectorType(LLVMTypeOf(cur[0]), 2);
-        V u = LLVMBuildInsertElement(k->b, LLVMGetPoison(t), cur[2 * i], kb_i32(k, 0), "");
+        V u = LLVMBuildInsertElement(k->b, LLVMGetPoison(pair), cur[2 * i], kb_i32(k, 0), "");
         cur[i] = LLVMBuildInsertElement(k->b, u, cur[2 * i + 1], kb_i32(k, 1), "");
       } else cur[i] = kb_shuffle(k, cur[2 * i], cur[2 * i + 1], mask, 2 * lanes);
     }

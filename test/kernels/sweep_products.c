@@ -1,0 +1,225 @@
+/* Products on every engine: all remainders of channels, rows, taps; strides, borders, dilations, groups; epilogues. */
+#include "sweep.h"
+#include <stdio.h>
+
+typedef enum kind { F32, U8, I8 } kind;
+static const char *const kinds[] = { "f32", "u8", "i8" };
+typedef struct shape { int64_t n, h, w, ci, co, kh, kw, s, p, d, g; } shape;
+
+static mc_value *activation(tcase *t, kind k, int rank, const int64_t *dim) {
+  if (k == F32) return in_f32(t, rank, dim);
+  return in_q(t, k == U8 ? MC_u8 : MC_i8, 0.02f, (int32_t)rnd_in(t, k == U8 ? 0 : -128, k == U8 ? 255 : 127), rank, dim);
+}
+/* A sum of k products of numbers below 1: |error| <= k u sum |a b|, and the sum's magnitude averages k / 4; four times that is allowed for. */
+static void tolerate(tcase *t, kind k, int64_t terms) {
+  if (k == F32) t->tolerance = 6e-8 * (double)(terms + 4) * (double)(terms + 4) * 0.25;
+}
+static mc_value *bias_of(tcase *t, kind k, int64_t n) { return k == F32 ? const_f32(t, -1, 1, 1, &n) : const_i32(t, -20000, 20000, n); }
+static mc_value *weights_of(tcase *t, kind k, int rank, const int64_t *dim) { return k == F32 ? const_f32(t, -1, 1, rank, dim) : const_w8(t, rnd(t) % 3 != 0, rank, dim); }
+
+static mc_value *conv_op(tcase *t, mc_opcode op, mc_value *x, mc_value *w, mc_value *b, const void *attrs) {
+  return mc_build1_as(&t->b, op, (mc_value *[]){ x, w, b }, b ? 3 : 2, attrs, acc_type(t, x, w, 3));
+}
+static mc_value *conv(tcase *t, kind k, mc_value *x, shape c, bool bias) {
+  mc_attrs_conv2d a;
+  mc_attrs_init(MC_OP_conv2d, &a, t->a);
+  for (int i = 0; i < 2; i++) a.stride[i] = c.s, a.dilation[i] = c.d;
+  for (int i = 0; i < 4; i++) a.pad[i] = c.p;
+  a.groups = c.g;
+  mc_value *w = weights_of(t, k, 4, DIMS(c.co, c.kh, c.kw, c.ci / c.g));
+  return conv_op(t, MC_OP_conv2d, x, w, bias ? bias_of(t, k, c.co) : NULL, &a);
+}
+/* 8-bit sums are looked at both as they are and requantized. */
+static void finish(tcase *t, kind k, mc_value *acc, int64_t terms) {
+  tolerate(t, k, terms);
+  if (!acc) result(t, NULL);
+  else if (k == F32) result(t, acc);
+  else result(t, rnd(t) % 4 == 0 ? acc : requant(t, acc, terms, rnd(t) % 2 ? MC_u8 : MC_i8, mc_rounding_fp32_rne));
+  sweep_end(t);
+}
+static void one_conv(kind k, shape c) {
+  tcase *t = sweep_begin("conv %s n%d %dx%d ci%d co%d k%dx%d s%d p%d d%d g%d", kinds[k], (int)c.n, (int)c.h, (int)c.w, (int)c.ci, (int)c.co, (int)c.kh, (int)c.kw, (int)c.s, (int)c.p, (int)c.d, (int)c.g);
+  if (!t) return;
+  mc_value *x = activation(t, k, 4, DIMS(c.n, c.h, c.w, c.ci));
+  finish(t, k, conv(t, k, x, c, rnd(t) % 3 != 0), c.kh * c.kw * c.ci / c.g);
+}
+static void convs(void) {
+  for (int64_t c = 1; c <= 33; c++)
+    for (kind k = F32; k <= I8; k++) {
+      if (k == I8 && c % 3) continue;
+      if (k == F32 && c % 2) continue;
+      one_conv(k, (shape){ 1, 3 + c % 3, 3 + c % 11, c, c * 7 % 37 + 1, 3, 3, 1, 1, 1, 1 });
+      one_conv(k, (shape){ 1, 2, 5, 9, c, 1, 1, 1, 0, 1, 1 });
+    }
+  for (int64_t w = 1; w <= 30; w += 1 + w / 8) one_conv((kind)(w % 3), (shape){ 2, 3, w, 8, 16 + w, 3, 3, 1, 1, 1, 1 });
+  static const shape odd[] = {
+    { 1, 9, 9, 5, 7, 3, 3, 2, 1, 1, 1 }, { 1, 10, 9, 16, 8, 3, 3, 2, 0, 1, 1 }, { 2, 9, 11, 4, 20, 5, 5, 3, 2, 1, 1 }, { 1, 12, 12, 8, 8, 3, 3, 1, 2, 2, 1 }, { 1, 13, 11, 3, 18, 3, 5, 2, 2, 2, 1 },
+    { 1, 7, 7, 16, 32, 1, 1, 2, 0, 1, 1 }, { 1, 6, 6, 6, 10, 2, 2, 2, 0, 1, 1 }, { 1, 5, 5, 2, 3, 5, 5, 1, 4, 1, 1 }, { 1, 8, 8, 8, 12, 3, 3, 1, 1, 1, 2 }, { 1, 6, 7, 12, 24, 3, 3, 1, 1, 1, 4 },
+    { 1, 6, 7, 9, 6, 3, 1, 2, 1, 1, 3 }, { 1, 8, 5, 64, 96, 1, 3, 1, 0, 1, 1 }, { 1, 4, 4, 16, 10, 4, 4, 1, 0, 1, 1 }, { 3, 4, 4, 48, 130, 1, 1, 1, 0, 1, 1 }, { 1, 16, 16, 3, 16, 7, 7, 2, 3, 1, 1 },
+    { 1, 6, 6, 20, 260, 3, 3, 1, 1, 1, 1 }, { 1, 1, 1, 300, 70, 1, 1, 1, 0, 1, 1 }, { 1, 3, 40, 1, 8, 3, 3, 1, 1, 1, 1 } };
+  for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
+    for (kind k = F32; k <= I8; k++) one_conv(k, odd[i]);
+}
+
+static void depthwises(void) {
+  for (int64_t c = 2; c <= 35; c += c < 20 ? 1 : 5)
+    for (kind k = F32; k <= I8; k++) {
+      if ((c + k) % 2) continue;
+      one_conv(k, (shape){ 1, 4, 3 + c % 7, c, c, 3, 3, 1, 1, 1, c });
+    }
+  for (kind k = F32; k <= I8; k++) {
+    one_conv(k, (shape){ 1, 9, 9, 24, 24, 3, 3, 2, 1, 1, 24 });
+    one_conv(k, (shape){ 2, 8, 9, 16, 16, 5, 5, 1, 2, 1, 16 });
+    one_conv(k, (shape){ 1, 11, 12, 10, 10, 7, 7, 2, 3, 1, 10 });
+    one_conv(k, (shape){ 1, 11, 12, 18, 18, 3, 3, 1, 2, 2, 18 });
+    one_conv(k, (shape){ 1, 5, 5, 8, 16, 3, 3, 1, 1, 1, 8 });
+    one_conv(k, (shape){ 1, 5, 6, 7, 21, 3, 3, 1, 1, 1, 7 });
+    one_conv(k, (shape){ 1, 7, 1, 40, 40, 7, 1, 1, 0, 1, 40 });
+  }
+}
+
+static void one_transposed(kind k, shape c, int64_t out_pad) {
+  tcase *t = sweep_begin("conv_transpose %s %dx%d ci%d co%d k%dx%d s%d p%d d%d g%d o%d", kinds[k], (int)c.h, (int)c.w, (int)c.ci, (int)c.co, (int)c.kh, (int)c.kw, (int)c.s, (int)c.p, (int)c.d, (int)c.g, (int)out_pad);
+  if (!t) return;
+  mc_attrs_conv_transpose2d a;
+  mc_attrs_init(MC_OP_conv_transpose2d, &a, t->a);
+  for (int i = 0; i < 2; i++) a.stride[i] = c.s, a.dilation[i] = c.d, a.out_pad[i] = out_pad;
+  for (int i = 0; i < 4; i++) a.pad[i] = c.p;
+  a.groups = c.g;
+  mc_value *x = activation(t, k, 4, DIMS(c.n, c.h, c.w, c.ci)), *w = weights_of(t, k, 4, DIMS(c.co, c.kh, c.kw, c.ci / c.g));
+  finish(t, k, conv_op(t, MC_OP_conv_transpose2d, x, w, bias_of(t, k, c.co), &a), c.kh * c.kw * c.ci / c.g);
+}
+static void transposeds(void) {
+  for (kind k = F32; k <= I8; k++) {
+    one_transposed(k, (shape){ 1, 4, 5, 6, 9, 3, 3, 2, 1, 1, 1 }, 1);
+    one_transposed(k, (shape){ 2, 3, 3, 16, 20, 2, 2, 2, 0, 1, 1 }, 0);
+    one_transposed(k, (shape){ 1, 5, 4, 5, 3, 3, 4, 1, 1, 1, 1 }, 0);
+    one_transposed(k, (shape){ 1, 4, 4, 7, 17, 5, 5, 3, 2, 1, 1 }, 2);
+    one_transposed(k, (shape){ 1, 4, 3, 8, 12, 3, 3, 2, 0, 2, 2 }, 1);
+    one_transposed(k, (shape){ 1, 3, 3, 4, 5, 1, 1, 2, 0, 1, 1 }, 1);   /* phases without a tap */
+  }
+}
+
+static void one_linear(kind k, int rank, const int64_t *dim, int64_t n) {
+  tcase *t = sweep_begin("linear %s r%d m%d k%d n%d", kinds[k], rank, (int)(rank > 1 ? dim[rank - 2] : 1), (int)dim[rank - 1], (int)n);
+  if (!t) return;
+  int64_t terms = dim[rank - 1];
+  mc_value *x = activation(t, k, rank, dim), *w = weights_of(t, k, 2, DIMS(n, terms)), *b = bias_of(t, k, n);
+  finish(t, k, mc_build1_as(&t->b, MC_OP_linear, (mc_value *[]){ x, w, b }, 3, NULL, acc_type(t, x, w, rank - 1)), terms);
+}
+static void linears(void) {
+  for (int64_t i = 1; i <= 40; i += 1 + i / 20) one_linear((kind)(i % 3), 2, DIMS(1 + i % 5, i), i * 11 % 41 + 1);
+  for (kind k = F32; k <= I8; k++) {
+    one_linear(k, 2, DIMS(1, 640), 128);
+    one_linear(k, 2, DIMS(1, 67), 300);
+    one_linear(k, 1, DIMS(33), 10);
+    one_linear(k, 3, DIMS(2, 19, 24), 40);
+    one_linear(k, 2, DIMS(37, 129), 33);
+  }
+}
+
+/* b: an input or, where constant is set, a constant; batch axes in front of both. */
+static void one_matmul(kind k, bool constant, bool tb, int ra, const int64_t *da, int rb, const int64_t *db) {
+  int64_t kk = da[ra - 1];
+  tcase *t = sweep_begin("matmul %s %s %s a%d b%d m%d k%d n%d", kinds[k], constant ? "const" : "input", tb ? "nk" : "kn", ra, rb, (int)da[ra - 2], (int)kk, (int)db[rb - (tb ? 2 : 1)]);
+  if (!t) return;
+  mc_attrs_matmul at;
+  mc_attrs_init(MC_OP_matmul, &at, t->a);
+  at.transpose_b = tb;
+  mc_value *a = activation(t, k, ra, da), *b;
+  if (k == F32) b = constant ? const_f32(t, -1, 1, rb, db) : in_f32(t, rb, db);
+  else {
+    mc_dtype bt = rnd(t) % 2 ? MC_u8 : MC_i8;
+    int32_t z = (int32_t)rnd_in(t, bt == MC_u8 ? 0 : -128, bt == MC_u8 ? 255 : 127);
+    b = constant ? const_q(t, bt, 0.01f, z, rb, db) : in_q(t, bt, 0.01f, z, rb, db);
+  }
+  finish(t, k, op2(t, MC_OP_matmul, a, b, &at), kk);
+}
+static void matmuls(void) {
+  for (kind k = F32; k <= I8; k++)
+    for (int tb = 0; tb < 2; tb++) {
+      for (int64_t i = 1; i <= 36; i += 7) {
+        one_matmul(k, false, tb, 2, DIMS(i % 9 + 1, i), 2, tb ? DIMS(i * 5 % 37 + 1, i) : DIMS(i, i * 5 % 37 + 1));
+        one_matmul(k, true, tb, 2, DIMS(i % 9 + 1, i), 2, tb ? DIMS(i * 5 % 37 + 1, i) : DIMS(i, i * 5 % 37 + 1));
+      }
+      one_matmul(k, false, tb, 3, DIMS(3, 5, 18), 3, tb ? DIMS(3, 20, 18) : DIMS(3, 18, 20));
+      one_matmul(k, false, tb, 4, DIMS(2, 3, 7, 16), 4, tb ? DIMS(1, 3, 33, 16) : DIMS(1, 3, 16, 33));
+      one_matmul(k, false, tb, 3, DIMS(4, 6, 8), 2, tb ? DIMS(17, 8) : DIMS(8, 17));
+      one_matmul(k, false, tb, 2, DIMS(6, 9), 3, tb ? DIMS(4, 10, 9) : DIMS(4, 9, 10));
+      one_matmul(k, true, tb, 3, DIMS(3, 5, 18), 3, tb ? DIMS(3, 20, 18) : DIMS(3, 18, 20));
+    }
+}
+
+/* conv -> requantize -> op with an outer value -> table, and so on: what epilogues hold. */
+static void epilogue(kind k, int64_t co, int which) {
+  tcase *t = sweep_begin("epilogue %s %d co%d", kinds[k], which, (int)co);
+  if (!t) return;
+  shape c = { 1, 5, 9, 8, co, 3, 3, 1, 1, 1, 1 };
+  mc_value *x = activation(t, k, 4, DIMS(1, 5, 9, 8)), *y = conv(t, k, x, c, true), *r = activation(t, k, 4, DIMS(1, 5, 9, co));
+  tolerate(t, k, 72);
+  t->tolerance *= 8;
+  if (k == F32) {
+    static const mc_opcode ops[] = { MC_OP_add, MC_OP_mul, MC_OP_sub, MC_OP_max };
+    y = op2(t, ops[which % 4], y, r, NULL);
+    if (which & 1) y = op1(t, MC_OP_relu, y, NULL);
+  } else {
+    static const int roundings[] = { mc_rounding_fp32_rne, mc_rounding_single, mc_rounding_twice };
+    static const mc_opcode ops[] = { MC_OP_add, MC_OP_mul, MC_OP_sub, MC_OP_min, MC_OP_max };
+    y = requant(t, y, 72, which & 1 ? MC_u8 : MC_i8, roundings[which % 3]);
+    if (which >= 3) y = op2_q(t, ops[which % 5], y, r, MC_u8, 0.05f, 100);
+    if (which >= 6) y = as_q(t, MC_OP_hard_swish, y, NULL, MC_i8, 0.04f, -3);
+    if (which == 8) y = op1(t, MC_OP_dequantize, y, NULL);
+    t->tolerance = 0;
+  }
+  result(t, y);
+  sweep_end(t);
+}
+/* Borders: producers of every family in front of a 3x3 convolution. */
+static void border(kind k, int which) {
+  tcase *t = sweep_begin("border %s %d", kinds[k], which);
+  if (!t) return;
+  mc_value *x = activation(t, k, 4, DIMS(2, 6, 7, 10)), *y = x;
+  const mc_type *q = x->type;
+  mc_attrs_max_pool mp;
+  mc_attrs_transpose tr;
+  mc_attrs_resize rs;
+  mc_attrs_concat cc;
+  mc_attrs_init(MC_OP_max_pool, &mp, t->a);
+  mc_attrs_init(MC_OP_transpose, &tr, t->a);
+  mc_attrs_init(MC_OP_resize, &rs, t->a);
+  mc_attrs_init(MC_OP_concat, &cc, t->a);
+  switch (which) {
+  case 0: y = k == F32 ? op1(t, MC_OP_relu, x, NULL) : as_q(t, MC_OP_relu, x, NULL, q->dtype, 0.015f, q->q.zero); break;
+  case 1: mp.kernel[0] = mp.kernel[1] = 2; y = op1(t, MC_OP_max_pool, x, &mp); break;
+  case 2: tr.perm = ints(t, 4, DIMS(0, 2, 1, 3)); y = op1(t, MC_OP_transpose, x, &tr); break;
+  case 3: rs.size[0] = 9; rs.size[1] = 5; y = op1(t, MC_OP_resize, x, &rs); break;
+  case 4: {
+    mc_value *a = k == F32 ? op1(t, MC_OP_abs, x, NULL) : as_q(t, MC_OP_abs, x, NULL, q->dtype, 0.02f, q->q.zero);
+    mc_value *b = k == F32 ? op1(t, MC_OP_exp, x, NULL) : as_q(t, MC_OP_tanh, x, NULL, q->dtype, 0.02f, q->q.zero);
+    cc.axis = 3;
+    y = op2(t, MC_OP_concat, a, b, &cc);
+    break;
+  }
+  case 5: y = conv(t, k, x, (shape){ 2, 6, 7, 10, 18, 1, 1, 1, 0, 1, 1 }, true); if (k != F32) y = requant(t, y, 10, MC_u8, mc_rounding_fp32_rne); break;
+  case 6: y = conv(t, k, x, (shape){ 2, 6, 7, 10, 10, 3, 3, 1, 1, 1, 10 }, true); if (k != F32) y = requant(t, y, 9, MC_i8, mc_rounding_fp32_rne); break;
+  default: y = k == F32 ? op2(t, MC_OP_add, x, op1(t, MC_OP_neg, x, NULL), NULL) : op2_q(t, MC_OP_add, x, x, MC_u8, 0.05f, 7); break;
+  }
+  int64_t ci = y->type->dim[3];
+  mc_value *z = conv(t, k, y, (shape){ 2, 0, 0, ci, 17, 3, 3, 1, 1, 1, 1 }, true), *z2 = conv(t, k, y, (shape){ 2, 0, 0, ci, 5, 5, 5, 2, 2, 1, 1 }, true);
+  tolerate(t, k, 25 * ci + 30);
+  result(t, z);
+  result(t, z2);
+  result(t, y);
+  sweep_end(t);
+}
+void sweep_products(void) {
+  convs();
+  depthwises();
+  transposeds();
+  linears();
+  matmuls();
+  for (kind k = F32; k <= I8; k++) {
+    for (int which = 0; which < 9; which++) epilogue(k, 16 + which * 3 % 7, which);
+    for (int which = 0; which < 8; which++) border(k, which);
+  }
+}

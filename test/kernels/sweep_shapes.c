@@ -1,0 +1,143 @@
+/* Pools, reductions, normalizations, resizes, and ops that move elements. */
+#include "sweep.h"
+
+static mc_value *some(tcase *t, int kind, int rank, const int64_t *dim) {
+  if (kind == 0) return in_f32(t, rank, dim);
+  return in_q(t, kind == 1 ? MC_u8 : MC_i8, 0.02f, kind == 1 ? 77 : -9, rank, dim);
+}
+/* A quantized result with its own scale, or f32. */
+static mc_value *own_scale(tcase *t, mc_opcode op, mc_value *x, const void *attrs) {
+  return x->type->dtype == MC_f32 ? op1(t, op, x, attrs) : as_q(t, op, x, attrs, MC_u8, 0.017f, 50);
+}
+static void pools(int kind) {
+  static const int64_t p[][8] = { /* k, s, p top left bottom right, dilation, ceil */ { 2, 2, 0, 0, 0, 0, 1, 0 }, { 3, 2, 1, 1, 1, 1, 1, 0 }, { 3, 1, 1, 0, 1, 2, 1, 0 }, { 2, 2, 0, 0, 0, 0, 1, 1 },
+    { 3, 2, 0, 0, 1, 1, 1, 1 }, { 3, 2, 2, 2, 2, 2, 2, 0 }, { 5, 3, 2, 1, 2, 1, 1, 1 }, { 7, 7, 0, 0, 0, 0, 1, 0 } };
+  for (size_t i = 0; i < sizeof p / sizeof *p; i++) {
+    tcase *t = sweep_begin("pool %d %d", kind, (int)i);
+    if (!t) continue;
+    mc_value *x = some(t, kind, 4, DIMS(2, 9, 8, 3 + (int64_t)i * 5));
+    mc_attrs_max_pool m;
+    mc_attrs_avg_pool a;
+    mc_attrs_init(MC_OP_max_pool, &m, t->a);
+    mc_attrs_init(MC_OP_avg_pool, &a, t->a);
+    for (int d = 0; d < 2; d++) m.kernel[d] = a.kernel[d] = p[i][0], m.stride[d] = a.stride[d] = p[i][1], m.dilation[d] = p[i][6];
+    for (int d = 0; d < 4; d++) m.pad[d] = a.pad[d] = p[i][2 + d];
+    m.ceil_mode = a.ceil_mode = p[i][7];
+    result(t, op1(t, MC_OP_max_pool, x, &m));
+    if (p[i][6] == 1) {
+      result(t, own_scale(t, MC_OP_avg_pool, x, &a));
+      a.count_pad = true;
+      result(t, own_scale(t, MC_OP_avg_pool, x, &a));
+    }
+    result(t, op1(t, MC_OP_global_max_pool, x, NULL));
+    result(t, own_scale(t, MC_OP_global_avg_pool, x, NULL));
+    sweep_end(t);
+  }
+}
+static void reductions(int kind) {
+  static const struct { int n; int64_t axes[4]; } a[] = { { 1, { -1 } }, { 1, { 0 } }, { 2, { 1, 2 } }, { 2, { 0, 3 } }, { 4, { 0, 1, 2, 3 } }, { 3, { 1, 2, 3 } }, { 1, { 2 } } };
+  for (size_t i = 0; i < sizeof a / sizeof *a; i++)
+    for (int keep = 0; keep < 2; keep++) {
+      tcase *t = sweep_begin("reduce %d %d %s", kind, (int)i, keep ? "keep" : "drop");
+      if (!t) continue;
+      mc_value *x = some(t, kind, 4, DIMS(3, 4, 5, 37));
+      mc_attrs_reduce_sum s = { .axes = ints(t, a[i].n, a[i].axes), .keepdims = keep };
+      mc_attrs_reduce_mean m = { .axes = s.axes, .keepdims = keep };
+      mc_attrs_reduce_max x1 = { .axes = s.axes, .keepdims = keep };
+      result(t, own_scale(t, MC_OP_reduce_sum, x, &s));
+      result(t, own_scale(t, MC_OP_reduce_mean, x, &m));
+      result(t, op1(t, MC_OP_reduce_max, x, &x1));
+      sweep_end(t);
+    }
+}
+static void rows(void) {
+  for (int64_t n = 1; n <= 50; n += n < 18 ? 1 : 9) {
+    tcase *t = sweep_begin("softmax, layer_norm %d", (int)n);
+    if (!t) continue;
+    mc_value *x = in_f32(t, 3, DIMS(2, 3, n));
+    mc_attrs_softmax s = { .axis = -1 }, s1 = { .axis = 1 };
+    mc_attrs_layer_norm l = { .axis = -1, .epsilon = 1e-5f }, l2 = { .axis = 1, .epsilon = 1e-3f };
+    result(t, op1(t, MC_OP_softmax, x, &s));
+    result(t, op1(t, MC_OP_softmax, x, &s1));
+    result(t, op1(t, MC_OP_layer_norm, x, &l));
+    result(t, mc_build1(&t->b, MC_OP_layer_norm, (mc_value *[]){ x, const_f32(t, -1, 1, 1, &n), const_f32(t, -1, 1, 1, &n) }, 3, &l));
+    result(t, mc_build1(&t->b, MC_OP_layer_norm, (mc_value *[]){ x, const_f32(t, -1, 1, 2, DIMS(3, n)) }, 2, &l2));
+    sweep_end(t);
+  }
+}
+static void resizes(int kind) {
+  for (int mode = 0; mode < 2; mode++)
+    for (int coord = 0; coord < mc_coord_count_; coord++) {
+      tcase *t = sweep_begin("resize %d %s %s", kind, mc_names_resize[mode], mc_names_coord[coord]);
+      if (!t) continue;
+      mc_value *x = some(t, kind, 4, DIMS(2, 5, 6, 19));
+      static const int64_t size[][2] = { { 10, 12 }, { 3, 4 }, { 7, 5 }, { 1, 13 } };
+      for (int i = 0; i < 4; i++) {
+        mc_attrs_resize a;
+        mc_attrs_init(MC_OP_resize, &a, t->a);
+        a.size[0] = size[i][0]; a.size[1] = size[i][1];
+        a.mode = mode; a.coord = coord; a.round = i;
+        result(t, mode ? own_scale(t, MC_OP_resize, x, &a) : op1(t, MC_OP_resize, x, &a));
+      }
+      sweep_end(t);
+    }
+}
+static void moves(int kind) {
+  tcase *t = sweep_begin("transpose %d", kind);
+  if (t) {
+    mc_value *x = some(t, kind, 4, DIMS(2, 3, 5, 18));
+    static const int64_t perm[][4] = { { 0, 3, 1, 2 }, { 0, 2, 3, 1 }, { 3, 2, 1, 0 }, { 1, 0, 2, 3 }, { 0, 1, 3, 2 } };
+    for (int i = 0; i < 5; i++) result(t, op1(t, MC_OP_transpose, x, &(mc_attrs_transpose){ .perm = ints(t, 4, perm[i]) }));
+    sweep_end(t);
+  }
+  for (int axis = 0; axis < 4; axis++) {
+    t = sweep_begin("concat, split %d axis %d", kind, axis);
+    if (!t) continue;
+    int64_t da[4] = { 2, 3, 4, 5 }, db[4] = { 2, 3, 4, 5 };
+    da[axis] = 7;
+    db[axis] = 19;
+    mc_value *a = some(t, kind, 4, da), *b = kind ? in_q(t, MC_u8, 0.05f, 1, 4, db) : in_f32(t, 4, db), *y[3] = { a, b, a };
+    mc_attrs_concat c = { .axis = axis };
+    int64_t one = 1;
+    result(t, kind ? mc_build1_as(&t->b, MC_OP_concat, y, 3, &c, mc_type_make_q(t->m, MC_u8, 1, &one, 0.03f, 60)) : mc_build1(&t->b, MC_OP_concat, y, 3, &c));
+    mc_attrs_split s = { .axis = axis - 4, .sizes = ints(t, 3, DIMS(1, 16, 2)) };
+    mc_node *n = mc_node_create(t->m, MC_OP_split, &b, 1, 3, mc_noloc);
+    *(mc_attrs_split *)n->attrs = s;
+    mc_type out[3];
+    if (mc_infer_node(t->m, n, NULL, out, &t->d)) {
+      for (int i = 0; i < 3; i++) n->out[i]->type = mc_type_intern(t->m, &out[i]);
+      mc_node_insert(t->g, NULL, n);
+      for (int i = 0; i < 3; i++) result(t, n->out[i]);
+    }
+    sweep_end(t);
+  }
+  t = sweep_begin("slice, pad, broadcast, reshape %d", kind);
+  if (t) {
+    mc_value *x = some(t, kind, 3, DIMS(5, 6, 20)), *z = some(t, kind, 3, DIMS(5, 1, 20));
+    result(t, op1(t, MC_OP_slice, x, &(mc_attrs_slice){ .starts = ints(t, 3, DIMS(1, 0, 3)), .sizes = ints(t, 3, DIMS(3, 6, 11)) }));
+    result(t, op1(t, MC_OP_slice, x, &(mc_attrs_slice){ .starts = ints(t, 3, DIMS(4, 5, 19)), .sizes = ints(t, 3, DIMS(2, 3, 20)), .steps = ints(t, 3, DIMS(-3, -2, -1)) }));
+    for (int mode = 0; mode < mc_padmode_count_; mode++)
+      result(t, op1(t, MC_OP_pad, x, &(mc_attrs_pad){ .before = ints(t, 3, DIMS(2, 0, 3)), .after = ints(t, 3, DIMS(1, 4, 17)), .mode = mode, .value = 0.5f }));
+    result(t, op1(t, MC_OP_broadcast, z, &(mc_attrs_broadcast){ .shape = ints(t, 4, DIMS(2, 5, 6, 20)) }));
+    result(t, op1(t, MC_OP_reshape, x, &(mc_attrs_reshape){ .shape = ints(t, 2, DIMS(30, 20)) }));
+    sweep_end(t);
+  }
+  t = sweep_begin("gather, argmax %d", kind);
+  if (!t) return;
+  mc_value *x = some(t, kind, 3, DIMS(5, 30, 7)), *i64 = in_int(t, MC_i64, 2, DIMS(3, 4)), *i32 = in_int(t, MC_i32, 1, DIMS(9));
+  for (int axis = 0; axis < 3; axis++) {
+    int64_t one = 1;
+    result(t, op2(t, MC_OP_gather, x, axis ? i64 : i32, &(mc_attrs_gather){ .axis = axis }));
+    result(t, mc_build1_as(&t->b, MC_OP_argmax, &x, 1, &(mc_attrs_argmax){ .axis = axis, .keepdims = axis & 1 }, mc_type_make(t->m, axis ? MC_i64 : MC_i32, 1, &one)));
+  }
+  sweep_end(t);
+}
+void sweep_shapes(void) {
+  for (int kind = 0; kind < 3; kind++) {
+    pools(kind);
+    reductions(kind);
+    resizes(kind);
+    moves(kind);
+  }
+  rows();
+}
