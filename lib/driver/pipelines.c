@@ -27,15 +27,15 @@ static void look(facts *f, const mc_graph *g) {
   }
 }
 
-/* calibrate with the file and method that were asked for; both may be absent. */
-static const char *calibrate_pass(const mc_compile_opts *o, mc_arena *a) {
+/* Ranges from samples by the method asked for (NULL: the default), and the bias corrected by the same samples. */
+static const char *from_samples(const char *path, const char *method, mc_arena *a) {
   mc_strbuf s = { 0 };
-  mc_sb_puts(&s, "calibrate");
-  if (o->calib || o->calib_method) mc_sb_putc(&s, '{');
-  if (o->calib) mc_sb_puts(&s, "data="), mc_sb_quoted(&s, o->calib);
-  if (o->calib_method) mc_sb_printf(&s, "%smethod=%s", o->calib ? " " : "", o->calib_method);
-  if (o->calib || o->calib_method) mc_sb_putc(&s, '}');
-  mc_sb_putc(&s, ',');
+  mc_sb_puts(&s, "calibrate{data=");
+  mc_sb_quoted(&s, path);
+  if (method) mc_sb_printf(&s, " method=%s", method);
+  mc_sb_puts(&s, "},quantize{correct=");
+  mc_sb_quoted(&s, path);
+  mc_sb_puts(&s, "},fold-qdq,");
   const char *text = mc_arena_strdup(a, mc_sb_str(&s));
   mc_sb_free(&s);
   return text;
@@ -60,13 +60,13 @@ static bool quant_passes(const char **before, const char **behind, const mc_modu
     *behind = "fold-qdq,";
     return true;
   }
-  const char *calibrate = "";
-  if (o->calib || m->calibration) calibrate = calibrate_pass(o, a);
-  else if (f.ranges) calibrate = "";
+  *behind = "quantize,fold-qdq,";
+  if (o->calib) *behind = from_samples(o->calib, o->calib_method, a);
+  else if (m->calibration) *behind = from_samples(m->calibration[0] == '/' ? m->calibration : mc_arena_printf(a, "%s/%s", m->dir, m->calibration), o->calib_method, a);
+  else if (f.ranges) return true;
   else if (f.batch_norm) *before = "ranges-from-bn,";
   else return no_ranges(g, d);
   if (**before) mc_warning(d, g->loc, "no samples and no ranges: guessing them from batch_norm statistics, which costs accuracy; give -calib=FILE.npz");
-  *behind = mc_arena_printf(a, "%squantize,fold-qdq,", calibrate);
   return true;
 }
 

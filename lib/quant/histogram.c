@@ -41,6 +41,12 @@ static double mse_of(const mc_hist *h, mc_range r) {
   return sum;
 }
 
+/* relu piles up zeros, which every range stores exactly; in the bin next to 0 they would drown the rest, so its neighbour's count stands for it. */
+static double count(const mc_hist *h, int k) {
+  if (k == 0 && h->lo >= 0) k = 1;
+  return h->bin[k];
+}
+
 /* Kullback-Leibler divergence between the clipped histogram P (outliers moved to its edges) and Q, P seen through 255 equal levels spread back over P's non-empty bins. */
 static double kl_of(const mc_hist *h, mc_range r) {
   double p[MC_HIST_BINS] = { 0 }, q[MC_HIST_BINS] = { 0 }, width = (double)(h->hi - h->lo) / MC_HIST_BINS;
@@ -52,13 +58,13 @@ static double kl_of(const mc_hist *h, mc_range r) {
   double sum = 0;
   for (int k = 0; k < MC_HIST_BINS; k++) {
     int at = k < a ? a : k >= b ? b - 1 : k;
-    p[at - a] += h->bin[k];
-    sum += h->bin[k];
+    p[at - a] += count(h, k);
+    sum += count(h, k);
   }
   for (int l = 0; l < levels; l++) {
     int from = (int)((int64_t)l * n / levels), to = (int)((int64_t)(l + 1) * n / levels), used = 0;
     double mass = 0;
-    for (int k = from; k < to; k++) mass += h->bin[a + k], used += p[k] > 0;
+    for (int k = from; k < to; k++) mass += count(h, a + k), used += p[k] > 0;
     for (int k = from; k < to; k++)
       if (p[k] > 0) q[k] = mass / used;
   }

@@ -61,6 +61,18 @@ const mc_type *mc_quant_weight(mc_module *m, const mc_tensor *w, int axis, bool 
   return mc_type_intern(m, &t);
 }
 
+void mc_quant_mean_error(const mc_tensor *w, const mc_tensor *q, const mc_type *qt, const float *mean, int64_t mean_n, float *out) {
+  int64_t channels = w->dim[0], k = mc_tensor_elems(w) / channels, inner = w->dim[w->rank - 1];
+  for (int64_t c = 0; c < channels; c++) {
+    double sum = 0, s = (double)mc_type_scale(qt, c);
+    for (int64_t i = 0; i < k; i++) {
+      double m = (double)mean[inner == mean_n ? i % inner : c * mean_n / channels]; /* depthwise: one input channel for each multiplier's outputs */
+      sum += (s * ((const int8_t *)q->data)[c * k + i] - (double)((const float *)w->data)[c * k + i]) * m;
+    }
+    out[c] = (float)sum;
+  }
+}
+
 const mc_type *mc_quant_acc_type(mc_module *m, const mc_type *x, const mc_type *w, const mc_type *shape, const char *name) {
   mc_type t = *shape;
   t.dtype = MC_i32;

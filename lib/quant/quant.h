@@ -7,6 +7,16 @@
 /* Scale and zero point of dtype (u8, i8) for real values in [lo, hi]. The range is widened to hold 0, so that padding and relu are exact. */
 mc_quant mc_quant_choose(float lo, float hi, mc_dtype dtype);
 
+/* ---- samples ---- */
+/* Streams samples of an npz through the graph, as compiled code when the context has a runner, and shows the f32 values that are watched. */
+typedef struct mc_samples mc_samples;
+typedef void mc_see(void *ctx, int k, const float *x, int64_t n);       /* value watch[k] of one run */
+/* `path` NULL or "": the file's calibration line. watch: f32 graph inputs or results of nodes. NULL after reporting. */
+mc_samples *mc_samples_open(mc_pass_context *cx, const char *path, mc_value **watch, int n, bool reference);
+void mc_samples_close(mc_samples *s);
+/* Run at most `limit` samples (0: all) and show every watched value of each. */
+bool mc_samples_sweep(mc_samples *s, int64_t limit, const char *what, mc_see *see, void *ctx);
+
 /* ---- histograms ---- */
 enum { MC_HIST_BINS = 2048 };
 /* Values of one tensor, in equal bins over [lo, hi]. */
@@ -19,6 +29,9 @@ mc_range mc_hist_range(const mc_hist *h, mc_e_calib method, double percentile);
 /* A quantized copy of an f32 weight: i8 in [-127, 127], zero point 0, along `axis` (per channel) or with one scale. bias (may be NULL, [channels]) and s_x guard the scales of
  * channels whose weights are so small that bias / (s_x * s_w) would leave i32. `name` is the stem of the new tensors' names. Returns the type; *out the tensor. */
 const mc_type *mc_quant_weight(mc_module *m, const mc_tensor *w, int axis, bool per_channel, float s_x, const float *bias, const char *name, mc_tensor **out);
+/* Mean error that rounding the weights w [channels, ..., k] to q adds to each output channel when the input's channels have the means `mean` [k]: sum over taps of (s q - w) mean. out: [channels].
+ * (Nagel et al., "Data-free quantization through weight equalization and bias correction", ICCV 2019, section 4.2.) */
+void mc_quant_mean_error(const mc_tensor *w, const mc_tensor *q, const mc_type *qt, const float *mean, int64_t mean_n, float *out);
 /* i32 type of the accumulator of x and w: scales fp32(s_x * s_w[c]); `shape` gives the dims, the last axis the channels. */
 const mc_type *mc_quant_acc_type(mc_module *m, const mc_type *x, const mc_type *w, const mc_type *shape, const char *name);
 /* bias / acc scale rounded to i32. *saturated counts elements that did not fit. */

@@ -25,8 +25,12 @@ typedef struct entry {
   mc_dtype dtype;
   bool integer;                   /* its op was converted, or it is an integer input */
 } entry;
+/* Running mean of each channel (last axis) of a product's input. */
+typedef struct mean { double *sum; float *value; int64_t channels; int64_t rows; } mean;
 typedef struct state {
   mc_pass_context *cx; const mc_opts_quantize *o;
+  mc_map means;                   /* value -> mean, when correct= gives samples */
+  mean **watched;
   mc_dtype act;
   mc_map entries;                 /* value -> entry */
   mc_map plan;                    /* node -> itself when it will be converted, absorbed nodes -> their producer */
@@ -224,6 +228,54 @@ static void *attrs_without_clamp(state *s, const mc_node *n, float clamp[2]) {
   return a;
 }
 
+/* ---- bias correction ---- */
+
+static void see_mean(void *ctx, int k, const float *x, int64_t n) {
+  mean *m = ((state *)ctx)->watched[k];
+  for (int64_t i = 0; i < n; i++) m->sum[i % m->channels] += (double)x[i];
+  m->rows += n / m->channels;
+}
+
+/* Means of the inputs of all products that will be converted, over the samples of correct=. */
+static bool measure_means(state *s) {
+  MC_VEC(mc_value *) v = { 0 };
+  MC_VEC(mean *) m = { 0 };
+  mc_arena *a = s->cx->scratch;
+  MC_FOR_NODES(n, s->cx->graph) {
+    if (!planned(s, n) || !mc_op_has(n->op, MC_T_ACCUM) || n->op == MC_OP_matmul || mc_map_ptr_get(&s->means, n->in[0])) continue;
+    mean *one = MC_NEW(a, mean);
+    one->channels = n->in[0]->type->dim[n->in[0]->type->rank - 1];
+    one->sum = MC_NEWN(a, double, one->channels);
+    one->value = MC_NEWN(a, float, one->channels);
+    *mc_map_ptr_slot(&s->means, n->in[0]) = one;
+    MC_PUSH(a, &v, n->in[0]);
+    MC_PUSH(a, &m, one);
+  }
+  s->watched = m.v;
+  mc_samples *x = mc_samples_open(s->cx, s->o->correct, v.v, (int)v.n, false);
+  bool ok = x && mc_samples_sweep(x, 0, "quantize: means", see_mean, s);
+  if (x) mc_samples_close(x);
+  for (size_t i = 0; ok && i < m.n; i++)
+    for (int64_t c = 0; c < m.v[i]->channels; c++) m.v[i]->value[c] = (float)(m.v[i]->sum[c] / (double)m.v[i]->rows);
+  return ok;
+}
+
+/* The bias (zeros when the layer has none) minus the mean error of the rounded weights; the old bias when there are no samples. */
+static const mc_tensor *corrected_bias(state *s, const mc_node *n, const mc_tensor *w, const mc_tensor *q, const mc_type *qt, const mc_tensor *b) {
+  const mean *m = mc_map_ptr_get(&s->means, n->in[0]);
+  bool grouped = n->op == MC_OP_conv2d && MC_ATTRS(n, conv2d)->groups > 1 && w->dim[w->rank - 1] != 1;
+  if (!m || grouped) return b;
+  mc_tensor *r = mc_arena_copy(s->cx->scratch, b ? b : w, sizeof *w);
+  float *data = MC_NEWN(s->cx->scratch, float, w->dim[0]);
+  mc_quant_mean_error(w, q, qt, m->value, m->channels, data);
+  for (int64_t c = 0; c < w->dim[0]; c++) data[c] = (b ? ((const float *)b->data)[c] : 0) - data[c];
+  r->rank = 1;
+  r->dim[0] = w->dim[0];
+  r->data = data;
+  if (!b) r->name = NULL;
+  return r;
+}
+
 static mc_value *build_weights(state *s, mc_node *n, const mc_type *x, mc_value **bias, const mc_type **acc) {
   mc_module *m = s->cx->module;
   const mc_tensor *w = mc_value_tensor(n->in[1]), *b = n->nin > 2 ? mc_value_tensor(n->in[2]) : NULL;
@@ -231,6 +283,7 @@ static mc_value *build_weights(state *s, mc_node *n, const mc_type *x, mc_value 
   mc_tensor *wq;
   const mc_type *wt = mc_quant_weight(m, w, 0, s->o->weights == mc_granularity_per_channel, x->q.scale, b ? b->data : NULL, stem, &wq);
   *acc = mc_quant_acc_type(m, x, wt, n->out[0]->type, stem);
+  b = corrected_bias(s, n, w, wq, wt, b);
   mc_tensor *bq = NULL;
   if (b) {
     int sat = 0;
@@ -251,7 +304,7 @@ static void convert_accum(state *s, mc_node *n) {
   mc_value *in[3] = { q_of(s, n->in[0]), NULL, NULL };
   if (!in[0]) return;
   const mc_type *acc;
-  int nin = n->nin;
+  int nin = 2;
   if (n->op == MC_OP_matmul) {
     in[1] = q_of(s, n->in[1]);
     if (!in[1]) return;
@@ -260,6 +313,7 @@ static void convert_accum(state *s, mc_node *n) {
   } else {
     in[1] = build_weights(s, n, in[0]->type, &in[2], &acc);
     if (!in[1] || s->failed) return;
+    nin += in[2] != NULL;
   }
   mc_value *to = absorbed(s, n->out[0]);
   entry *e = entry_of(s, to);
@@ -367,9 +421,11 @@ bool mc_pass_quantize(mc_pass_context *cx, const mc_opts_quantize *o, bool *chan
   state s = { .cx = cx, .o = o, .act = o->activations == mc_actform_i8 ? MC_i8 : MC_u8 };
   mc_map_init(&s.entries, cx->scratch);
   mc_map_init(&s.plan, cx->scratch);
+  mc_map_init(&s.means, cx->scratch);
   share_concat_ranges(&s);
   for (int i = 0; i < cx->graph->nin; i++) adopt_input(&s, cx->graph->in[i]);
   MC_FOR_NODES(n, cx->graph) if (n->op != MC_OP_return && !mc_op_has(n->op, MC_T_CONST)) plan_node(&s, n);
+  if (*o->correct && !measure_means(&s)) return false;
   size_t before = s.plan.n;
   MC_FOR_NODES(n, cx->graph) {
     convert(&s, n);
