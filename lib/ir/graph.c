@@ -39,10 +39,12 @@ mc_value *mc_graph_add_input(mc_graph *g, const char *name, const mc_type *t, mc
   v->name = name ? mc_arena_strdup(a, name) : NULL;
   v->graph = g;
   v->index = g->nin;
-  mc_value **in = MC_NEWN(a, mc_value *, g->nin + 1);
-  if (g->nin) memcpy(in, g->in, sizeof *in * (size_t)g->nin);
-  in[g->nin++] = v;
-  g->in = in;
+  if ((g->nin & (g->nin - 1)) == 0) { /* full: room for a power of two */
+    mc_value **in = MC_NEWN(a, mc_value *, g->nin ? 2 * g->nin : 1);
+    if (g->nin) memcpy(in, g->in, sizeof *in * (size_t)g->nin);
+    g->in = in;
+  }
+  g->in[g->nin++] = v;
   return v;
 }
 

@@ -63,7 +63,7 @@ static bool check_entries(const mc_st_entry *e, size_t n, const char *path, mc_d
   return true;
 }
 
-bool mc_st_write(const char *path, const mc_st_entry *e, size_t n, mc_diag *d) {
+bool mc_st_write_with(const char *path, const mc_st_entry *e, size_t n, const mc_outfile *with, mc_diag *d) {
   if (!check_entries(e, n, path, d)) return false;
   mc_arena *a = mc_arena_create();
   mc_strbuf b = { 0 };
@@ -72,8 +72,13 @@ bool mc_st_write(const char *path, const mc_st_entry *e, size_t n, mc_diag *d) {
   mc_piece *p = MC_NEWN(a, mc_piece, n + 1);
   p[0] = (mc_piece){ b.s, b.n };
   for (size_t i = 0; i < n; i++) p[i + 1] = (mc_piece){ order[i]->data, order[i]->size };
-  bool ok = mc_write_pieces(path, p, n + 1, d);
+  mc_piecefile files[2] = { { path, p, n + 1 } };
+  mc_piece other = { with ? with->data : NULL, with ? with->size : 0 };
+  if (with) files[1] = (mc_piecefile){ with->path, &other, 1 };
+  bool ok = mc_write_piece_files(files, with ? 2 : 1, d);
   mc_sb_free(&b);
   mc_arena_destroy(a);
   return ok;
 }
+
+bool mc_st_write(const char *path, const mc_st_entry *e, size_t n, mc_diag *d) { return mc_st_write_with(path, e, n, NULL, d); }

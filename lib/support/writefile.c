@@ -97,20 +97,23 @@ static bool write_staged(staged *s, int n, mc_diag *d) {
   return ok;
 }
 
-bool mc_write_pieces(const char *path, const mc_piece *p, size_t n, mc_diag *d) {
-  staged s = { path, p, n, NULL, NULL };
-  return write_staged(&s, 1, d);
+bool mc_write_piece_files(const mc_piecefile *f, int n, mc_diag *d) {
+  staged s[MC_MAX_OUTFILES];
+  if (n > MC_MAX_OUTFILES) return mc_error(d, mc_noloc, "more than %d files to write at once", MC_MAX_OUTFILES);
+  for (int i = 0; i < n; i++) s[i] = (staged){ f[i].path, f[i].p, f[i].n, NULL, NULL };
+  return write_staged(s, n, d);
 }
+
+bool mc_write_pieces(const char *path, const mc_piece *p, size_t n, mc_diag *d) { return mc_write_piece_files(&(mc_piecefile){ path, p, n }, 1, d); }
 
 bool mc_write_file(const char *path, const void *data, size_t size, mc_diag *d) { return mc_write_pieces(path, &(mc_piece){ data, size }, 1, d); }
 
 bool mc_write_files(const mc_outfile *f, int n, mc_diag *d) {
   mc_piece p[MC_MAX_OUTFILES];
-  staged s[MC_MAX_OUTFILES];
-  if (n > MC_MAX_OUTFILES) return mc_error(d, mc_noloc, "more than %d files to write at once", MC_MAX_OUTFILES);
-  for (int i = 0; i < n; i++) {
+  mc_piecefile files[MC_MAX_OUTFILES];
+  for (int i = 0; i < n && i < MC_MAX_OUTFILES; i++) {
     p[i] = (mc_piece){ f[i].data, f[i].size };
-    s[i] = (staged){ f[i].path, &p[i], 1, NULL, NULL };
+    files[i] = (mc_piecefile){ f[i].path, &p[i], 1 };
   }
-  return write_staged(s, n, d);
+  return mc_write_piece_files(files, n, d);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 static const size_t max_text = (size_t)1 << 30;   /* places are 32-bit */
+static const size_t max_graphs = 10000;           /* modules keep them in a list that is walked */
 
 /* The tree; false after reporting. */
 static bool read_tree(mir_parse *p) {
@@ -21,9 +22,11 @@ static bool read_tree(mir_parse *p) {
 }
 
 static bool build_all(mir_build *b) {
+  const ast_file *f = b->p.file;
+  if (!f->graphs.n) return mc_error(b->p.diag, (mc_loc){ .src = b->p.src }, "no graph in the file");
+  if (f->graphs.n > max_graphs) return mc_error(b->p.diag, mir_loc(&b->p, f->graphs.v[max_graphs]->at), "more than %zu graphs in a file", max_graphs);
   mir_build_tensors(b);
-  for (size_t i = 0; i < b->p.file->graphs.n; i++) mir_build_graph(b, b->p.file->graphs.v[i]);
-  if (!b->p.file->graphs.n) mc_error(b->p.diag, (mc_loc){ .src = b->p.src }, "no graph in the file");
+  for (size_t i = 0; i < f->graphs.n; i++) mir_build_graph(b, f->graphs.v[i]);
   return !mir_failed(&b->p) && mc_verify_module(b->m, b->p.diag);
 }
 

@@ -68,25 +68,18 @@ static bool all_references(const writer *w) {
   return true;
 }
 
-static bool write_tensors(const writer *w, const char *path) {
+/* The tensors to `path`, and the text: both or none. */
+static bool write_both(const writer *w, const char *path, const mc_outfile *text) {
   mc_st_entry *e = MC_NEWN(w->arena, mc_st_entry, w->used.n);
   for (size_t i = 0; i < w->used.n; i++) {
     const mc_tensor *t = w->used.v[i];
     e[i] = (mc_st_entry){ .name = t->name, .dtype_name = mc_dtype_st_name(t->dtype), .rank = t->rank, .data = t->data, .size = t->size };
     memcpy(e[i].dim, t->dim, sizeof e[i].dim);
   }
-  return mc_st_write(path, e, w->used.n, w->diag);
+  return mc_st_write_with(path, e, w->used.n, text, w->diag);
 }
 
 /* ---- the text ---- */
-
-static bool write_text(const writer *w, const char *path, const mc_print_opts *opts) {
-  mc_strbuf b = { 0 };
-  mc_print_module(&b, w->m, opts);
-  bool ok = mc_write_file(path, b.s, b.n, w->diag);
-  mc_sb_free(&b);
-  return ok;
-}
 
 /* To a pipe: files are named from the present folder, and tensors without a file travel in the text. */
 static bool write_stream(writer *w, const char *path) {
@@ -99,25 +92,35 @@ static bool write_stream(writer *w, const char *path) {
   }
   m->weights_file = weights;
   m->dir = ".";
-  return write_text(w, path, NULL);
+  mc_strbuf b = { 0 };
+  mc_print_module(&b, m, NULL);
+  bool ok = mc_write_file(path, b.s, b.n, w->diag);
+  mc_sb_free(&b);
+  return ok;
 }
 
-/* FILE.mir and FILE.safetensors; only the text when all its tensors are in one file already. */
-static bool write_pair(writer *w, const char *path) {
-  size_t n = strlen(path);
-  const char *folder = folder_of(w, path), *calibration = w->m->calibration, *weights = w->m->weights_file;
-  mc_print_opts opts = { 0 };
-  if (all_references(w)) {
-    opts.weights_file = renamed(w, weights, folder);
-  } else {
-    size_t stem = n > 4 && strcmp(path + n - 4, ".mir") == 0 ? n - 4 : n;
-    const char *file = mc_arena_printf(w->arena, "%.*s.safetensors", (int)stem, path), *slash = strrchr(file, '/');
-    if (!write_tensors(w, file)) return false;
-    opts.weights_file = slash ? slash + 1 : file;
-  }
+/* FILE.safetensors for FILE.mir. */
+static const char *tensor_file(const writer *w, const char *path) {
+  size_t n = strlen(path), stem = n > 4 && strcmp(path + n - 4, ".mir") == 0 ? n - 4 : n;
+  return mc_arena_printf(w->arena, "%.*s.safetensors", (int)stem, path);
+}
+
+static void print_moved(mc_strbuf *b, const writer *w, const char *folder, const char *weights) {
+  const char *calibration = w->m->calibration;
   w->m->calibration = renamed(w, calibration, folder);
-  bool ok = write_text(w, path, &opts);
+  mc_print_module(b, w->m, &(mc_print_opts){ .weights_file = weights });
   w->m->calibration = calibration;
+}
+
+/* Text and tensors; only the text when all its tensors stand in one file already. */
+static bool write_pair(const writer *w, const char *path) {
+  const char *folder = folder_of(w, path), *file = tensor_file(w, path), *slash = strrchr(file, '/');
+  bool alone = all_references(w), ok;
+  mc_strbuf b = { 0 };
+  print_moved(&b, w, folder, alone ? renamed(w, w->m->weights_file, folder) : slash ? slash + 1 : file);
+  if (alone) ok = mc_write_file(path, b.s, b.n, w->diag);
+  else ok = write_both(w, file, &(mc_outfile){ path, b.s, b.n });
+  mc_sb_free(&b);
   return ok;
 }
 

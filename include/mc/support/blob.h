@@ -29,6 +29,8 @@ void mc_st_close(mc_st_file *f);
 const mc_st_entry *mc_st_find(const mc_st_file *f, const char *name);
 /* Write entries, wide elements first, otherwise in the order given: aligned to their elements without holes, which the format forbids. */
 bool mc_st_write(const char *path, const mc_st_entry *e, size_t n, mc_diag *d);
+/* The same together with another file (as mc_write_files). */
+bool mc_st_write_with(const char *path, const mc_st_entry *e, size_t n, const mc_outfile *with, mc_diag *d);
 /* In-memory form of mc_st_open, for tests and fuzzers; data is borrowed. */
 mc_st_file *mc_st_parse(const void *data, size_t size, mc_arena *a, mc_diag *d, mc_loc at);
 
