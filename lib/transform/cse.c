@@ -31,9 +31,10 @@ static bool same_node(const mc_node *a, const mc_node *b) {
   return same_attrs(a, b);
 }
 
-/* Nodes that may be equal share a bucket: op, first operand, first result type. */
+/* Nodes that may be equal share a bucket: op, first operand (weights: the tensor), first result type. */
 static seen **bucket(mc_map *m, const mc_node *n) {
-  struct { uintptr_t op; const void *in, *type; } key = { n->op, n->nin ? n->in[0] : NULL, n->out[0]->type };
+  const void *first = n->nin ? (const void *)n->in[0] : n->op == MC_OP_weight ? (const void *)MC_ATTRS(n, weight)->name : NULL;
+  struct { uintptr_t op; const void *in, *type; } key = { n->op, first, n->out[0]->type };
   return (seen **)mc_map_bytes_slot(m, &key, sizeof key);
 }
 
