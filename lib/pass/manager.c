@@ -50,6 +50,10 @@ static void dump_after(const run *r, const mc_strbuf *held, bool changed) {
   else if (r->o->print_after_change && r->o->dump) mc_sb_printf(r->o->dump, "// ---- after %s (pass %d of %d): no change ----\n", r->it->pass->text, r->index + 1, r->p->n);
 }
 
+static void flush(const run *r) {
+  if (r->o->dump && r->o->dump->n && r->o->dumped) r->o->dumped(r->o->dumped_ctx, r->o->dump);
+}
+
 /* ---- checks ---- */
 static void graph_text(mc_strbuf *out, const mc_module *m) {
   for (const mc_graph *g = m->graphs; g; g = g->next) mc_print_graph(out, g);
@@ -113,10 +117,12 @@ static bool run_item(run *r) {
   bool changed = false;
   if (r->o->reproducer && !reproducer_write(r->o->reproducer, r->m, r->it, r->o, r->diag)) return false;
   dump_before(r, &held);
+  flush(r);
   if (checked(r)) graph_text(&before, r->m);
   bool ok = run_on_graphs(r, &changed);
   if (ok) dump_after(r, &held, changed);
   ok = ok && verify_after(r) && claim_after(r, &before, changed) && check_after(r, changed);
+  flush(r);
   mc_sb_free(&before);
   mc_sb_free(&held);
   return ok;

@@ -148,6 +148,12 @@ static int run_file(opt *o) {
 }
 
 /* ---- set-up ---- */
+static void dumped(void *ctx, mc_strbuf *dump) {
+  (void)ctx; /* standard error is everybody's */
+  tool_print_err(mc_sb_str(dump), dump->n);
+  mc_sb_clear(dump);
+}
+
 static const char *join(opt *o, const mc_strlist *l) {
   mc_strbuf s = { 0 };
   for (size_t i = 0; i < l->n; i++) mc_sb_printf(&s, "%s%s", i ? "," : "", l->v[i]);
@@ -169,7 +175,7 @@ static bool set_up(opt *o) {
   o->mgr = (mc_manager_opts){ .print_before = names(o, o->before_all, &o->before), .print_after = names(o, o->after_all, &o->after), .print_before_change = o->before_change,
                               .print_after_change = o->after_change, .verify_each = o->verify_each, .check_numerics = o->check != NULL,
                               .check_data = o->check && *o->check ? o->check : NULL, .seed = (uint64_t)o->seed, .bisect_limit = o->bisect, .reproducer = o->reproducer,
-                              .dump = &o->dump, .time_passes = o->time, .stats = o->stats };
+                              .dump = &o->dump, .dumped = dumped, .time_passes = o->time, .stats = o->stats };
   bool ok = parse_pipeline(o);
   const mc_target *native = mc_target_find(NULL, "native", o->t.arena, &o->t.diag);
   if (native) o->mgr.runner = mc_compile_runner(native, o->t.arena); /* calibrate runs samples through compiled code */

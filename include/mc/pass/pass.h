@@ -76,7 +76,8 @@ typedef struct mc_manager_opts {
   int64_t bisect_limit;                        /* run only the first so many passes; < 0: all */
   const char *reproducer;                      /* a .mir with a RUN line, written here in front of each pass and removed when all went well: it survives failures and crashes */
   const mc_target *target; const mc_runner *runner;
-  mc_strbuf *dump;                             /* where -print-* text goes */
+  mc_strbuf *dump;                             /* where -print-* text goes; NULL: nowhere */
+  void (*dumped)(void *ctx, mc_strbuf *dump); void *dumped_ctx;   /* called around each pass when there is text, which it may take away (so that a crash does not lose it); NULL: all stays in dump */
   bool time_passes, stats;
   void (*progress)(void *ctx, const char *what, int64_t done, int64_t total); void *progress_ctx;
 } mc_manager_opts;
