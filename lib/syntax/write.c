@@ -24,8 +24,8 @@ static const char *real_folder(const writer *w, const char *folder) {
   return copy;
 }
 
-/* `name`, relative to the absolute folder `from`, as seen from the absolute folder `to`. */
-static const char *moved(const writer *w, const char *name, const char *from, const char *to) {
+/* File `base` of the absolute folder `from`, as seen from the absolute folder `to`. */
+static const char *seen_from(const writer *w, const char *base, const char *from, const char *to) {
   size_t same = 0;
   while (from[same] && from[same] == to[same]) same++;
   while (same && !((from[same] == '/' || !from[same]) && (to[same] == '/' || !to[same]))) same--;   /* back to the end of a folder's name */
@@ -34,18 +34,28 @@ static const char *moved(const writer *w, const char *name, const char *from, co
     if (*p == '/' && p[1]) mc_sb_puts(&b, "../");
   const char *rest = from + same + (from[same] == '/');
   if (*rest) mc_sb_printf(&b, "%s/", rest);
-  mc_sb_puts(&b, name);
+  mc_sb_puts(&b, base);
   const char *s = mc_arena_strdup(w->m->arena, mc_sb_str(&b));
   mc_sb_free(&b);
   return s;
 }
 
-/* The same file, named from `folder`. */
+/* The same file for a text in `folder`. An absolute name stays one, unless the file stands in that folder or below it. */
 static const char *renamed(const writer *w, const char *name, const char *folder) {
-  if (!name || name[0] == '/' || strcmp(folder, w->m->dir) == 0) return name;
-  if (strcmp(folder, ".") == 0) return mc_arena_printf(w->m->arena, "%s/%s", w->m->dir, name);
-  const char *from = real_folder(w, w->m->dir), *to = real_folder(w, folder);
-  return from && to && strcmp(from, to) != 0 ? moved(w, name, from, to) : name;
+  if (!name) return NULL;
+  bool absolute = name[0] == '/';
+  if (!absolute && !strstr(name, "../") && strcmp(folder, w->m->dir) == 0) return name;
+  const char *full = absolute ? name : mc_arena_printf(w->arena, "%s/%s", w->m->dir, name);
+  const char *from = real_folder(w, folder_of(w, full)), *to = real_folder(w, folder);
+  if (!from || !to) return name;
+  const char *s = seen_from(w, strrchr(full, '/') + 1, from, to);
+  return absolute && strncmp(s, "../", 3) == 0 ? name : s;
+}
+
+/* The same file for a text that goes through a pipe: named from the present folder. */
+static const char *renamed_here(const writer *w, const char *name) {
+  if (!name || name[0] == '/' || strcmp(w->m->dir, ".") == 0) return name;
+  return mc_arena_printf(w->m->arena, "%s/%s", w->m->dir, name);
 }
 
 /* ---- tensors ---- */
@@ -84,8 +94,8 @@ static bool write_both(const writer *w, const char *path, const mc_outfile *text
 /* To a pipe: files are named from the present folder, and tensors without a file travel in the text. */
 static bool write_stream(writer *w, const char *path) {
   mc_module *m = w->m;
-  const char *weights = renamed(w, m->weights_file, ".");
-  m->calibration = renamed(w, m->calibration, ".");
+  const char *weights = renamed_here(w, m->weights_file);
+  m->calibration = renamed_here(w, m->calibration);
   for (size_t i = 0; i < m->tensors.n; i++) {
     mc_tensor *t = m->tensors.entries[i].val;
     if (is_reference(m, t)) t->file = weights;
