@@ -147,12 +147,26 @@ static bool channels_apart(const written *a, const written *b) {
   return d >= nx && d + ny <= pixel;
 }
 
-/* b is computed by a map in the memory of its operand a, which dies there. */
+/* Do both have the same elements at the same bytes? */
+static bool same_positions(const mc_buffer *x, const mc_buffer *y) {
+  if (element(x) != element(y) || !same_storage(x, y) || x->base != y->base) return false;
+  if (is_dense(x) && is_dense(y)) return mc_type_elems(x->value->type) == mc_type_elems(y->value->type);
+  return mc_type_same_shape(x->value->type, y->value->type) && x->pitch_c == y->pitch_c && x->pitch_w == y->pitch_w;
+}
+
+/* b is computed by a map in the memory of a, which dies there; the map reads it (or what a reshape calls it) element by element. */
 static bool takes_over(const checker *c, const written *a, const written *b) {
-  const mc_buffer *x = a->b, *y = b->b;
-  if (a->last != b->first || !mc_group_is(c->p->group[b->first], "map")) return false;
-  if (!mc_type_same_shape(x->value->type, y->value->type) || element(x) != element(y) || a->lo != b->lo || x->base != y->base || x->offset != y->offset) return false;
-  return x->pitch_c == y->pitch_c && x->pitch_w == y->pitch_w;
+  const mc_node *g = c->p->group[b->first];
+  if (a->last != b->first || !mc_group_is(g, "map") || !same_positions(a->b, b->b)) return false;
+  mc_reads r = mc_group_reads(g, c->a);
+  bool found = false;
+  for (int i = 0; i < r.n; i++) {
+    const mc_buffer *x = mc_plan_buffer(c->p, r.v[i]);
+    if (!x || x->place != MC_PLACE_ARENA || low(x) >= a->hi || high(x) <= a->lo) continue;
+    if (!same_positions(x, b->b) || !mc_type_same_shape(r.v[i]->type, b->b->value->type)) return false;
+    found = true;
+  }
+  return found;
 }
 
 static void check_lives(checker *c) {

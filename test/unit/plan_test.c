@@ -200,6 +200,16 @@ static void map_takes_over_a_dying_operand(void) {
   drop(&n);
 }
 
+static void map_takes_over_what_a_reshape_names(void) {
+  net n;
+  start(&n, 4, (int64_t[]){ 1, 4, 4, 8 });
+  mc_value *c = conv(&n, n.x, 8, 1, 0), *flat = mc_build1(&n.b, MC_OP_reshape, &c, 1, &(mc_attrs_reshape){ .shape = { (int64_t[]){ 1, 128 }, 2 } });
+  mc_value *e = unary(&n, MC_OP_exp, flat), *out = mc_build1(&n.b, MC_OP_softmax, &e, 1, NULL);
+  mc_plan *p = plan(&n, NULL, &out, 1);
+  CHECK(buffer(p, p->group[3]->out[0])->offset == buffer(p, p->group[1]->out[0])->offset);
+  drop(&n);
+}
+
 static void map_leaves_a_living_operand(void) {
   net n;
   start(&n, 2, (int64_t[]){ 4, 64 });
@@ -311,6 +321,7 @@ int main(void) {
   concat_of_concats_nests();
   rows_are_computed_inside_a_concat();
   map_takes_over_a_dying_operand();
+  map_takes_over_what_a_reshape_names();
   map_leaves_a_living_operand();
   results_that_others_read_are_copied();
   wrong_plans_are_refused();
