@@ -87,6 +87,14 @@ static bool is_elf(const char *path) {
   return elf;
 }
 
+/* Diagnostics point into the module's text, which is about to go: they get a copy. */
+static void keep_text(mc_diag *d, const mc_source *src) {
+  mc_source *copy = MC_NEW(d->arena, mc_source);
+  *copy = (mc_source){ mc_arena_strdup(d->arena, src->name), mc_arena_strndup(d->arena, src->text, src->size), src->size };
+  for (size_t i = 0; i < d->list.n; i++)
+    if (d->list.v[i].loc.src == src) d->list.v[i].loc.src = copy;
+}
+
 mc_network *mc_network_open(const char *path, mc_how how, mc_diag *d) {
   mc_arena *a = mc_arena_create();
   mc_network *n = MC_NEW(a, mc_network);
@@ -94,6 +102,7 @@ mc_network *mc_network_open(const char *path, mc_how how, mc_diag *d) {
   n->path = mc_arena_strdup(a, path);
   bool ok = is_elf(path) ? open_object(n, d) : load(n, d) && (how == MC_HOW_JIT ? open_jit(n, d) : open_ref(n));
   if (ok) return n;
+  if (n->module && n->module->src && n->module->src->text) keep_text(d, n->module->src);
   mc_network_close(n);
   return NULL;
 }

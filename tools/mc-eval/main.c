@@ -185,6 +185,7 @@ static int main_part(eval *e) {
   if (e->metric == METRIC_AUC && e->preprocess) return mc_error(d, mc_noloc, "--preprocess has no meaning for auc"), MC_EXIT_USAGE;
   e->net = mc_network_open(e->t.args.v[0], e->jit ? MC_HOW_JIT : MC_HOW_REF, d);
   bool ok = e->net && evaluate(e);
+  tool_flush(&e->t);                /* diagnostics point into the text that the network owns */
   mc_network_close(e->net);
   return ok ? MC_EXIT_OK : MC_EXIT_INPUT;
 }

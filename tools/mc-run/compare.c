@@ -154,6 +154,7 @@ int compare(tool *t, mc_network *a, const char *other, mc_how how, const feed *f
   }
   progress_end(&p);
   int rc = ok ? report(&c, count, other) : MC_EXIT_INPUT;
+  tool_flush(t);                    /* diagnostics point into the text that the network owns */
   mc_network_close(c.b);
   return rc;
 }

@@ -10,8 +10,10 @@ static int64_t place(float x) {
   return i < 0 ? (int64_t)INT32_MIN - i : i;
 }
 
+/* Objects do not know scales per axis: then, too, what is stored is compared. */
 static bool same_elem(const mc_type *a, const mc_type *b) {
-  return a->dtype == b->dtype && a->q.kind == b->q.kind && (a->q.kind != MC_Q_TENSOR || (a->q.scale == b->q.scale && a->q.zero == b->q.zero));
+  bool both = a->q.kind == MC_Q_TENSOR && b->q.kind == MC_Q_TENSOR;
+  return a->dtype == b->dtype && (!both || (a->q.scale == b->q.scale && a->q.zero == b->q.zero));
 }
 
 /* Value to compare: stored integers where both sides store alike (one step is 1), else reals. */

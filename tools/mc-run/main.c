@@ -122,6 +122,7 @@ static int main_part(run *r) {
     rc = r->compare ? compare(&r->t, n, r->compare, MC_HOW_REF, &f, tol, r->layers) : run_all(r, n, &f) ? MC_EXIT_OK : MC_EXIT_INPUT;
   }
   feed_close(&f);
+  tool_flush(&r->t);                /* diagnostics point into the text that the network owns */
   mc_network_close(n);
   return rc;
 }
