@@ -4,7 +4,7 @@
 #include "mc/pass/pass.h"
 #include "mc/pass/samples.h"
 
-enum { CHECK_SAMPLES = 2 }; /* inputs that each pass is checked on */
+enum { CHECK_SAMPLES = 4 }; /* inputs that each pass is checked on */
 /* Outputs of one graph on the check's inputs. */
 typedef struct outputs { mc_array *out[CHECK_SAMPLES]; int nout; } outputs;
 typedef struct checker {
