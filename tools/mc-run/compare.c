@@ -54,7 +54,7 @@ static bool read_expected(cmp *c, const char *path) {
   bool ok = z != NULL;
   for (int i = 0; ok && i < n; i++) {
     const char *name = mc_network_out_name(c->a, i);
-    if (!has(z, name)) name = n == 1 && has(z, "out") ? "out" : n == 1 ? NULL : name;
+    if (!has(z, name)) name = n == 1 && has(z, "out") ? "out" : n == 1 ? NULL : mc_npz_count(z) == n ? mc_npz_name(z, i) : name;   /* by name, else in order */
     ok = mc_npz_read(z, name, &x, c->t->arena, &c->t->diag, mc_noloc) && take_expected(c, i, &x, path);
   }
   if (z) mc_npz_close(z);
