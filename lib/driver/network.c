@@ -1,8 +1,7 @@
 #include "mc/driver/network.h"
-#include "mc/syntax/parse.h"
+#include "mc/driver/compile.h"
 #include <stdio.h>
 #include <string.h>
-#include "mc/driver/compile.h"
 
 struct mc_network {
   mc_arena *arena;
