@@ -11,18 +11,16 @@ static int64_t step_bytes(const tile *t) { return (int64_t)t->nv * KGEMM_LANES *
 static void emit_steps(tile *t, V a, int64_t ac, V b, int64_t bc, int count) {
   kgemm *p = t->p;
   kb *k = p->k;
-  V av[8][16];
-  for (int r = 0; r < p->mr; r++) {
-    V row[8];
-    p->e->load_a(k, t->lanes, kb_gepi(k, a, ac + r * t->row), count, p->a_signed, p->flip, row);
-    for (int i = 0; i < count; i++) av[i][r] = row[i];
-  }
+  const kengine *e = p->e;
+  int nb = t->nv * t->parts;
+  V chunk[16], bv[64];
+  for (int r = 0; r < p->mr; r++) chunk[r] = e->load_a(k, t->lanes, kb_gepi(k, a, ac + r * t->row), count, p->a_signed, p->flip);
   for (int i = 0; i < count; i++) {
-    V bv[64];
-    int nb = t->nv * t->parts;
-    for (int j = 0; j < nb; j++) bv[j] = p->e->load_b(k, t->lanes, kb_gepi(k, b, bc + i * step_bytes(t) + (int64_t)j * t->lanes * p->e->kr * kgemm_elem(p->e)));
-    for (int r = 0; r < p->mr; r++)
-      for (int j = 0; j < nb; j++) t->acc[r * nb + j] = p->e->madd(k, t->lanes, t->acc[r * nb + j], av[i][r], bv[j]);
+    for (int j = 0; j < nb; j++) bv[j] = e->load_b(k, t->lanes, kb_gepi(k, b, bc + i * step_bytes(t) + (int64_t)j * t->lanes * e->kr * kgemm_elem(e)));
+    for (int r = 0; r < p->mr; r++) {
+      V av = e->spread_a(k, t->lanes, chunk[r], count, i);
+      for (int j = 0; j < nb; j++) t->acc[r * nb + j] = e->madd(k, t->lanes, t->acc[r * nb + j], av, bv[j]);
+    }
   }
 }
 /* Steps [from, to) of a run, unrolled. */
@@ -35,12 +33,23 @@ static void emit_straight(tile *t, V a, V b, int64_t from, int64_t to) {
     s += count;
   }
 }
+/* Steps that may stand behind one another in a block of code. Where the windows of neighbouring rows overlap, steps further apart than the rows read the same bytes: LLVM would keep
+ * those in registers from one use to the next, and run out of them. */
+static int64_t straight_steps(const tile *t) {
+  kgemm *p = t->p;
+  int64_t a_step = p->e->kr * kgemm_elem(p->e), all = p->steps * p->nrun;
+  bool overlap = p->mr > 1 && t->row < p->steps * a_step;
+  int64_t most = overlap ? t->row / a_step : all * tile_accs(t) <= 512 ? all : 4;
+  return most < 1 ? 1 : most;
+}
 /* One run: a loop over `unroll` steps at a time where it is long, then the rest. */
 static void emit_run(tile *t, V a, V b) {
   kgemm *p = t->p;
   kb *k = p->k;
-  int64_t unroll = 4, steps = p->steps, full = steps / unroll * unroll, a_step = p->e->kr * kgemm_elem(p->e);
-  if (steps * tile_accs(t) <= 288 || full <= unroll) {
+  int64_t unroll = straight_steps(t), steps = p->steps, a_step = p->e->kr * kgemm_elem(p->e);
+  if (unroll > 8 && steps > unroll) unroll = 8;
+  int64_t full = steps / unroll * unroll;
+  if (full <= unroll) {
     emit_straight(t, a, b, 0, steps);
     return;
   }
@@ -65,7 +74,7 @@ static void emit_runs(tile *t, V a, V b) {
   kgemm *p = t->p;
   kb *k = p->k;
   int64_t panel = p->steps * step_bytes(t);
-  if (p->nrun * p->steps * tile_accs(t) <= 512 || p->nrun == 1) {
+  if (p->nrun == 1 || straight_steps(t) >= p->nrun * p->steps) {
     for (int r = 0; r < p->nrun; r++) emit_run(t, kb_gepi(k, a, p->run[r]), kb_gepi(k, b, r * panel));
     return;
   }

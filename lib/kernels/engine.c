@@ -3,11 +3,11 @@
 #include <string.h>
 
 #define S MC_ISA_BIT
-#define MC_ENGINE(id, in, arch, isa, lanes, kr, ku, sign, spare, doc) static keng_load_a eng_##id##_load_a; static keng_load_b eng_##id##_load_b; static keng_madd eng_##id##_madd;
+#define MC_ENGINE(id, in, arch, isa, lanes, kr, ku, sign, spare, doc) static keng_load_a eng_##id##_load_a; static keng_spread_a eng_##id##_spread_a; static keng_load_b eng_##id##_load_b; static keng_madd eng_##id##_madd;
 #include "mc/kernels/engines.def"
 static const kengine engines[] = {
 #define MC_ENGINE(id, in, arch, isa, lanes, kr, ku, sign, spare, doc) \
-  { #id, #in[0], #arch, isa, lanes, kr, ku, KENG_##sign, spare, eng_##id##_load_a, eng_##id##_load_b, eng_##id##_madd },
+  { #id, #in[0], #arch, isa, lanes, kr, ku, KENG_##sign, spare, eng_##id##_load_a, eng_##id##_spread_a, eng_##id##_load_b, eng_##id##_madd },
 #include "mc/kernels/engines.def"
 };
 #undef S
@@ -29,13 +29,11 @@ int kengine_group_regs(const kengine *e, const mc_target *t) {
 int kengine_regs(const mc_target *t) { return t->arch == MC_ARCH_aarch64 || (t->isa & MC_ISA_BIT(avx512)) ? 32 : 16; }
 
 /* ---- shared pieces ---- */
-/* `count` groups of 4 bytes, each as an i32 in all lanes. */
-static void splat_words(kb *k, int lanes, V p, int count, bool flip, V *out) {
-  for (int i = 0; i < count; i++) {
-    V w = kb_load(k, k->i32, kb_gepi(k, p, 4 * i), 1);
-    if (flip) w = LLVMBuildXor(k->b, w, kb_i32(k, (int32_t)0x80808080), "");
-    out[i] = kb_splat(k, w, lanes);
-  }
+/* 4 bytes as an i32 in all lanes. */
+static V splat_word(kb *k, int lanes, V p, bool flip) {
+  V w = kb_load(k, k->i32, p, 1);
+  if (flip) w = LLVMBuildXor(k->b, w, kb_i32(k, (int32_t)0x80808080), "");
+  return kb_splat(k, w, lanes);
 }
 /* Lane i of v in all lanes. */
 static V splat_lane(kb *k, V v, int i, int lanes) {
@@ -46,9 +44,13 @@ static V splat_lane(kb *k, V v, int i, int lanes) {
 
 /* ---- f32 ---- */
 static bool has_fma(const kb *k) { return k->target->arch == MC_ARCH_aarch64 || kb_has(k, MC_ISA_BIT(avx2)); }
-static void eng_f32_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip, V *out) {
-  (void)is_signed; (void)flip;
-  for (int i = 0; i < count; i++) out[i] = kb_splat(k, kb_load(k, k->f32, kb_gepi(k, p, 4 * i), 4), lanes);
+static V eng_f32_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
+  (void)is_signed; (void)flip; (void)count;
+  return kb_splat(k, kb_load(k, k->f32, p, 4), lanes);
+}
+static V eng_f32_spread_a(kb *k, int lanes, V chunk, int count, int i) {
+  (void)k; (void)lanes; (void)count; (void)i;
+  return chunk;
 }
 static V eng_f32_load_b(kb *k, int lanes, V p) { return kb_load(k, kb_vt(k, k->f32, lanes), p, 16); }
 static V eng_f32_madd(kb *k, int lanes, V acc, V a, V b) {
@@ -57,41 +59,39 @@ static V eng_f32_madd(kb *k, int lanes, V acc, V a, V b) {
   T t = LLVMTypeOf(acc);
   return kb_intr(k, "llvm.fma", &t, 1, (V[]){ a, b, acc }, 3);
 }
-static void eng_f32lane_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip, V *out) {
-  if (count < 4) {
-    eng_f32_load_a(k, lanes, p, count, is_signed, flip, out);
-    return;
-  }
-  V v = kb_load(k, kb_vt(k, k->f32, 4), p, 4);
-  for (int i = 0; i < 4; i++) out[i] = splat_lane(k, v, i, lanes);
+static V eng_f32lane_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
+  if (count == 1) return eng_f32_load_a(k, lanes, p, count, is_signed, flip);
+  return kb_load(k, kb_vt(k, k->f32, 4), p, 4);
 }
+static V eng_f32lane_spread_a(kb *k, int lanes, V chunk, int count, int i) { return count == 1 ? chunk : splat_lane(k, chunk, i, lanes); }
 static V eng_f32lane_load_b(kb *k, int lanes, V p) { return eng_f32_load_b(k, lanes, p); }
 static V eng_f32lane_madd(kb *k, int lanes, V acc, V a, V b) { return eng_f32_madd(k, lanes, acc, a, b); }
 
 /* ---- 8 bits, widening ---- */
-static void eng_plain8_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip, V *out) {
-  (void)flip;
-  for (int i = 0; i < count; i++) out[i] = kb_splat(k, kb_ext(k, kb_load(k, k->i8, kb_gepi(k, p, i), 1), k->i16, is_signed), lanes);
+static V eng_plain8_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
+  (void)flip; (void)count;
+  return kb_splat(k, kb_ext(k, kb_load(k, k->i8, p, 1), k->i16, is_signed), lanes);
 }
+static V eng_plain8_spread_a(kb *k, int lanes, V chunk, int count, int i) { return eng_f32_spread_a(k, lanes, chunk, count, i); }
 static V eng_plain8_load_b(kb *k, int lanes, V p) { return kb_ext(k, kb_load(k, kb_vt(k, k->i8, lanes), p, 8), k->i16, true); }
 static V eng_plain8_madd(kb *k, int lanes, V acc, V a, V b) {
   (void)lanes;
   return LLVMBuildAdd(k->b, acc, LLVMBuildMul(k->b, kb_ext(k, a, k->i32, true), kb_ext(k, b, k->i32, true), ""), "");
 }
 
-/* Four pairs at once: 8 bytes widened to i16, then one pair in all lanes. */
-static void eng_pmadd_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip, V *out) {
+/* Four pairs at once: 8 bytes, repeated as often as the register has 128-bit parts, widened to i16; a pair is one 32-bit lane, and spreading stays within the parts. */
+static V eng_pmadd_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
   (void)flip;
-  T pairs = kb_vt(k, k->i16, 2 * lanes);
-  if (count == 4) {
-    V w = kb_bitcast(k, kb_ext(k, kb_load(k, kb_vt(k, k->i8, 8), p, 1), k->i16, is_signed), kb_vt(k, k->i32, 4));
-    for (int i = 0; i < 4; i++) out[i] = kb_bitcast(k, splat_lane(k, w, i, lanes), pairs);
-    return;
-  }
-  for (int i = 0; i < count; i++) {
-    V w = kb_ext(k, kb_load(k, kb_vt(k, k->i8, 2), kb_gepi(k, p, 2 * i), 1), k->i16, is_signed);
-    out[i] = kb_bitcast(k, kb_splat(k, kb_bitcast(k, w, k->i32), lanes), pairs);
-  }
+  V v = kb_load(k, kb_vt(k, k->i8, 2 * count), p, 1);
+  if (count == 1) return kb_splat(k, kb_bitcast(k, kb_ext(k, v, k->i16, is_signed), k->i32), lanes);
+  int mask[32];
+  for (int i = 0; i < 2 * lanes; i++) mask[i] = i % 8;
+  return kb_bitcast(k, kb_ext(k, kb_shuffle(k, v, NULL, mask, 2 * lanes), k->i16, is_signed), kb_vt(k, k->i32, lanes));
+}
+static V eng_pmadd_spread_a(kb *k, int lanes, V chunk, int count, int i) {
+  int mask[16];
+  for (int j = 0; j < lanes; j++) mask[j] = j / 4 * 4 + i;
+  return kb_bitcast(k, count == 4 ? kb_shuffle(k, chunk, NULL, mask, lanes) : chunk, kb_vt(k, k->i16, 2 * lanes));
 }
 static V eng_pmadd_load_b(kb *k, int lanes, V p) { return kb_ext(k, kb_load(k, kb_vt(k, k->i8, 2 * lanes), p, 8), k->i16, true); }
 static V eng_pmadd_madd(kb *k, int lanes, V acc, V a, V b) {
@@ -100,32 +100,28 @@ static V eng_pmadd_madd(kb *k, int lanes, V acc, V a, V b) {
 }
 
 /* ---- dot products ---- */
-static void eng_avxvnni_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip, V *out) {
-  (void)is_signed;
-  splat_words(k, lanes, p, count, flip, out);
+static V eng_avxvnni_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
+  (void)is_signed; (void)count;
+  return splat_word(k, lanes, p, flip);
 }
+static V eng_avxvnni_spread_a(kb *k, int lanes, V chunk, int count, int i) { return eng_f32_spread_a(k, lanes, chunk, count, i); }
 static V eng_avxvnni_load_b(kb *k, int lanes, V p) { return kb_load(k, kb_vt(k, k->i32, lanes), p, 32); }
 static V eng_avxvnni_madd(kb *k, int lanes, V acc, V a, V b) {
   return kb_intr(k, lanes == 8 ? "llvm.x86.avx512.vpdpbusd.256" : "llvm.x86.avx512.vpdpbusd.512", NULL, 0, (V[]){ acc, a, b }, 3);
 }
-static void eng_vnni_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip, V *out) {
-  (void)is_signed;
-  splat_words(k, lanes, p, count, flip, out);
-}
+static V eng_vnni_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) { return eng_avxvnni_load_a(k, lanes, p, count, is_signed, flip); }
+static V eng_vnni_spread_a(kb *k, int lanes, V chunk, int count, int i) { return eng_f32_spread_a(k, lanes, chunk, count, i); }
 static V eng_vnni_load_b(kb *k, int lanes, V p) { return kb_load(k, kb_vt(k, k->i32, lanes), p, 64); }
 static V eng_vnni_madd(kb *k, int lanes, V acc, V a, V b) { return eng_avxvnni_madd(k, lanes, acc, a, b); }
 
-static void eng_sdot_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip, V *out) {
+static V eng_sdot_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
   (void)is_signed;
-  T bytes = kb_vt(k, k->i8, 4 * lanes);
-  if (count == 4) {
-    V w = kb_load(k, kb_vt(k, k->i32, 4), p, 1);
-    if (flip) w = LLVMBuildXor(k->b, w, kb_i32s(k, (int32_t)0x80808080, 4), "");
-    for (int i = 0; i < 4; i++) out[i] = kb_bitcast(k, splat_lane(k, w, i, lanes), bytes);
-    return;
-  }
-  splat_words(k, lanes, p, count, flip, out);
-  for (int i = 0; i < count; i++) out[i] = kb_bitcast(k, out[i], bytes);
+  if (count == 1) return splat_word(k, lanes, p, flip);
+  V w = kb_load(k, kb_vt(k, k->i32, 4), p, 1);
+  return flip ? LLVMBuildXor(k->b, w, kb_i32s(k, (int32_t)0x80808080, 4), "") : w;
+}
+static V eng_sdot_spread_a(kb *k, int lanes, V chunk, int count, int i) {
+  return kb_bitcast(k, count == 1 ? chunk : splat_lane(k, chunk, i, lanes), kb_vt(k, k->i8, 4 * lanes));
 }
 static V eng_sdot_load_b(kb *k, int lanes, V p) { return kb_load(k, kb_vt(k, k->i8, 4 * lanes), p, 16); }
 static V eng_sdot_madd(kb *k, int lanes, V acc, V a, V b) {

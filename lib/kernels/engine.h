@@ -4,9 +4,11 @@
 #include "kb.h"
 
 typedef enum keng_sign { KENG_any, KENG_u8, KENG_s8 } keng_sign;
-/* `count` steps of A (count <= ku) from p: out[i] holds elements [i * kr, (i + 1) * kr), repeated in every lane, as madd wants them. A step's elements may lie
- * up to kr - 1 elements behind the last one that exists. is_signed: A is i8 (after flipping, where the engine has a sign of its own). flip: xor 0x80. */
-typedef void keng_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip, V *out);
+/* `count` steps of A (1 or ku) from p, in a form that spread_a takes apart. A step's elements may lie up to kr - 1 elements behind the last one that exists.
+ * is_signed: A is i8 (after flipping, where the engine has a sign of its own). flip: xor 0x80. */
+typedef V keng_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip);
+/* Step i of what load_a gave: elements [i * kr, (i + 1) * kr) repeated in every lane, as madd wants them. */
+typedef V keng_spread_a(kb *k, int lanes, V chunk, int count, int i);
 /* One register group of packed B: `lanes` columns of kr elements. */
 typedef V keng_load_b(kb *k, int lanes, V p);
 /* acc + a * b; acc: `lanes` x i32 or f32. */
@@ -14,7 +16,7 @@ typedef V keng_madd(kb *k, int lanes, V acc, V a, V b);
 
 typedef struct kengine {
   const char *name; char in; const char *arch; uint64_t isa; int lanes, kr, ku; keng_sign sign; int spare;
-  keng_load_a *load_a; keng_load_b *load_b; keng_madd *madd;
+  keng_load_a *load_a; keng_spread_a *spread_a; keng_load_b *load_b; keng_madd *madd;
 } kengine;
 /* The engine for f32 (in = 'F') or 8-bit (in = 'I') products on the target. */
 const kengine *kengine_find(const mc_target *t, char in);

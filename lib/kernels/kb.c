@@ -43,21 +43,28 @@ V kb_splat_c(V c, int lanes) {
 V kb_i32s(kb *k, int64_t v, int lanes) { return kb_splat_c(kb_i32(k, v), lanes); }
 V kb_f32s(kb *k, float v, int lanes) { return kb_splat_c(kb_f32(k, v), lanes); }
 
-V kb_rodata(kb *k, const void *data, size_t n, size_t slack, const char *name) {
-  size_t total = (n + slack + 63) / 64 * 64;
-  char *bytes = mc_arena_alloc(k->arena, total);
-  if (n) memcpy(bytes, data, n);
-  void **slot = mc_map_bytes_slot(&k->consts, bytes, total);
-  if (*slot) return *slot;
-  V init = LLVMConstStringInContext2(k->c, bytes, total, 1);
+static V new_rodata(kb *k, const char *bytes, size_t n, const char *name) {
+  V init = LLVMConstStringInContext2(k->c, bytes, n, 1);
   V g = LLVMAddGlobal(k->m, LLVMTypeOf(init), name);
   LLVMSetInitializer(g, init);
   LLVMSetGlobalConstant(g, 1);
+  LLVMSetExternallyInitialized(g, 1);   /* read-only all the same; keeps LLVM from copying loads at known addresses into constant pools */
   LLVMSetLinkage(g, LLVMPrivateLinkage);
   LLVMSetUnnamedAddress(g, LLVMGlobalUnnamedAddr);
   LLVMSetAlignment(g, 64);
-  *slot = g;
   return g;
+}
+/* Large blocks (packed weights) are not looked up: they do not repeat, and the table would copy them. */
+V kb_rodata(kb *k, const void *data, size_t n, size_t slack, const char *name) {
+  enum { LARGE = 1 << 16 };
+  if (n >= LARGE && slack == 0 && n % 64 == 0) return new_rodata(k, data, n, name);
+  size_t total = (n + slack + 63) / 64 * 64;
+  char *bytes = mc_arena_alloc(k->arena, total);
+  if (n) memcpy(bytes, data, n);
+  if (total >= LARGE) return new_rodata(k, bytes, total, name);
+  void **slot = mc_map_bytes_slot(&k->consts, bytes, total);
+  if (!*slot) *slot = new_rodata(k, bytes, total, name);
+  return *slot;
 }
 V kb_table_i64(kb *k, const int64_t *v, int64_t n, const char *name) { return kb_rodata(k, v, (size_t)n * 8, 0, name); }
 

@@ -40,7 +40,8 @@ void kgemm_blocking(kgemm *p, int64_t rows) {
     for (int mr = 1; mr <= 14 && mr <= rows; mr++) {
       int b = nv * parts * width;
       bool first = mr == 1 && nv == 1;
-      if (!first && (mr * b + (mr == 1 ? 1 : b) + p->e->spare > regs || mr * nv * parts > KB_MAX_CARRIED)) continue;
+      int need = mr * b + (mr == 1 ? 1 : b) + p->e->spare + (p->e->ku > 1 ? mr : 0);
+      if (!first && (need > regs || mr * nv * parts > KB_MAX_CARRIED)) continue;
       double blocks = (double)((rows + mr - 1) / mr) * (double)((vectors + nv - 1) / nv);
       double c = blocks * block_cost(p, mr, nv, parts, width);
       if (best > 0 && c >= best) continue;
@@ -94,8 +95,9 @@ void kgemm_pack(kgemm *p, const kweights *w, int64_t nbatches, int64_t batch_ele
   p->b_batch = nbatches > 1 ? p->b_group * p->groups : 0;
   p->bias_group = kgemm_vectors(p->n) * KGEMM_LANES * 4;
   p->bias_batch = nbatches > 1 ? p->bias_group * p->groups : 0;
-  char *pb = mc_arena_alloc(k->arena, (size_t)(nbatches * p->groups * p->b_group) + 64);
-  char *pbias = mc_arena_alloc(k->arena, (size_t)(nbatches * p->groups * p->bias_group));
+  mc_arena *scratch = mc_arena_create();
+  char *pb = mc_arena_alloc(scratch, (size_t)(nbatches * p->groups * p->b_group));
+  char *pbias = mc_arena_alloc(scratch, (size_t)(nbatches * p->groups * p->bias_group));
   for (int64_t i = 0; i < nbatches; i++) {
     kweights wi = *w;
     wi.data = (const char *)w->data + i * batch_elems * (w->f32 ? 4 : 1);
@@ -107,4 +109,5 @@ void kgemm_pack(kgemm *p, const kweights *w, int64_t nbatches, int64_t batch_ele
   }
   p->b = kb_rodata(k, pb, (size_t)(nbatches * p->groups * p->b_group), 0, "weights");
   p->bias = kb_rodata(k, pbias, (size_t)(nbatches * p->groups * p->bias_group), 0, "bias");
+  mc_arena_destroy(scratch);
 }
