@@ -57,7 +57,7 @@ static ast_type *new_type(mir_parse *p, mir_span at, mir_span dtype, ast_quant q
 
 %token MIR "'mir'" WEIGHTS "'weights'" CALIBRATION "'calibration'" GRAPH "'graph'" DATA "'data'" DENSE "'dense'" RANGE "'range'" LOC "'loc'" AXIS "'axis'"
 %token WORD "a word" VALUE "a value (%name)" TENSOR "a tensor (@name)" STRING "a string" INT "an integer" NUM "a number" ARROW "'->'"
-%token SYNC "the end of a line"
+%token SYNC NO_BODY   /* made by the recovery in scan.c, never by a text */
 %token END 0 "the end of the file"
 %precedence NO_OPERAND
 %precedence VALUE
@@ -98,8 +98,10 @@ graph: GRAPH TENSOR '(' params_opt ')' ARROW types body {
          *g = (ast_graph){ .at = { @1.begin, @7.end }, .name = @2, .params = $4, .results = $7, .body = $8 };
          MC_PUSH(p->arena, &p->file->graphs, g);
        }
-     | GRAPH error { mir_recover(p, MIR_SYNC_BODY); } SYNC { yyerrok; } body
+     | GRAPH broken SYNC { yyerrok; } body
+     | GRAPH broken NO_BODY { yyerrok; }
      ;
+broken: error { mir_recover(p, MIR_SYNC_BODY); } ;
 params_opt: %empty { $$ = NEW(ast_params); } | params ;
 params: param { $$ = NEW(ast_params); ADD($$, $1); } | params ',' param { $$ = $1; ADD($$, $3); } ;
 param: VALUE ':' vtype loc_opt { $$ = (ast_param){ .at = @$, .name = @1, .type = $3, .source = $4 }; } ;
@@ -178,7 +180,7 @@ static int yyreport_syntax_error(const yypcontext_t *ctx, mir_parse *p) {
   const char *words[YYNTOKENS];
   int n = yypcontext_expected_tokens(ctx, kinds, YYNTOKENS), k = 0;
   for (int i = 0; i < n; i++)
-    if (kinds[i] != YYSYMBOL_SYNC) words[k++] = yysymbol_name(kinds[i]);
+    if (kinds[i] != YYSYMBOL_SYNC && kinds[i] != YYSYMBOL_NO_BODY) words[k++] = yysymbol_name(kinds[i]);
   mir_unexpected(p, *yypcontext_location(ctx), yypcontext_token(ctx) == YYSYMBOL_YYEOF, words, k);
   return 0;
 }

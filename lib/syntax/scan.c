@@ -64,11 +64,12 @@ static mir_token skip(mir_parse *p) {
 int mir_yylex(MIR_YYSTYPE *v, mir_span *at, mir_parse *p) {
   (void)v;   /* tokens have no values: the tree keeps places */
   if (p->sync != MIR_NO_SYNC) {
+    bool body = p->sync == MIR_SYNC_BODY;
     p->pending = skip(p);
     p->has_pending = true;
     p->sync = MIR_NO_SYNC;
     *at = (mir_span){ p->pending.at.begin, p->pending.at.begin };
-    return TOK_SYNC;
+    return body && p->pending.kind != '{' ? TOK_NO_BODY : TOK_SYNC;
   }
   p->last = p->has_pending ? p->pending : scan_token(p);
   p->has_pending = false;

@@ -35,7 +35,7 @@ mc_loc mir_loc(const mir_parse *p, mir_span at);
 bool mir_failed(const mir_parse *p);
 /* What the grammar reports: an unexpected token and the words for what could have stood there. */
 void mir_unexpected(mir_parse *p, mir_span at, bool end_of_file, const char *const *expected, int n);
-/* Called in the grammar's error rules: the next token will be SYNC, then the first token of a statement, of a body, or of a graph. */
+/* Called in the grammar's error rules: the next token will be SYNC, then the first token of a statement, of a body (NO_BODY: there was none), or of a graph. */
 void mir_recover(mir_parse *p, mir_sync to);
 
 /* dense lists, as they are read */
