@@ -9,8 +9,9 @@
  * one use: avg_pool and global_avg_pool (shift 0 where padding counts), max_pool and global_max_pool (scales >= 0), resize, reshape of other axes, and pad (the border's value moves along,
  * which needs one value for all channels).
  *
- * Forward, into all users at once: conv2d where nothing is padded or every shift is 0; conv_transpose2d only without shifts (its border sums fewer taps); linear, through
- * a flattening reshape too; through the same pools and pads.
+ * Forward, into all users at once: conv2d where nothing is padded or every shift is 0, or where one number for all channels is mapped to the border's 0 (then the padding
+ * becomes a pad op with that number: so (u8 / 127.5) - 1 in front of a network costs nothing); conv_transpose2d only without shifts (its border sums fewer taps); linear,
+ * through a flattening reshape too; through the same pools and pads.
  *
  * Not when an operand is no constant, or when a scale or shift is not finite. Contract: ROUNDS. */
 #include "foldbn.h"
@@ -76,13 +77,22 @@ static bool fold(mc_pass_context *cx, mc_node *n, bool *done) {
   return fold_backward(cx, n, x, f, done) && (*done || fold_forward(cx, n, x, f, done));
 }
 
-bool mc_pass_fold_bn(mc_pass_context *cx, const mc_opts_fold_bn *o, bool *changed) {
-  (void)o; /* has no options */
+static bool sweep(mc_pass_context *cx, bool *any) {
   MC_FOR_NODES(n, cx->graph) {
     bool done = false;
     if (!fold(cx, n, &done)) return false;
     if (done) MC_STAT_ADD(cx, fold_bn, folded, 1);
-    *changed |= done;
+    *any |= done;
+  }
+  return true;
+}
+
+/* What is folded forward frees the op in front of it: x * a + b goes in two sweeps. */
+bool mc_pass_fold_bn(mc_pass_context *cx, const mc_opts_fold_bn *o, bool *changed) {
+  (void)o; /* has no options */
+  for (bool any = true; any; *changed |= any) {
+    any = false;
+    if (!sweep(cx, &any)) return false;
   }
   if (*changed) erase_dead_constants(cx->graph);
   return true;

@@ -13,9 +13,23 @@ static bool conv_padded(const mc_node *n) {
 }
 
 static bool layer_takes(const mc_node *n, const affine *f) {
+  float v;
   if (n->op == MC_OP_linear) return n->in[1]->type->dim[1] % f->n == 0;
-  if (n->op == MC_OP_conv2d) return !conv_padded(n) || no_shift(f);
+  if (n->op == MC_OP_conv2d) return !conv_padded(n) || no_shift(f) || border_before(f, 0, &v);
   return no_shift(f);
+}
+
+/* The padding of a conv2d as an op of its own, whose border the map takes to 0. */
+static bool pad_explicitly(mc_pass_context *cx, mc_node *conv, const affine *f) {
+  int64_t *p = MC_ATTRS(conv, conv2d)->pad, before[4] = { 0, p[0], p[1], 0 }, after[4] = { 0, p[2], p[3], 0 };
+  mc_builder b = build_at(cx, conv);
+  mc_attrs_pad a = { .before = { before, 4 }, .after = { after, 4 }, .mode = mc_padmode_constant };
+  border_before(f, 0, &a.value);
+  mc_value *x = mc_build1(&b, MC_OP_pad, conv->in, 1, &a);
+  if (!x) return false;
+  p[0] = p[1] = p[2] = p[3] = 0;
+  mc_node_set_in(conv, 0, x);
+  return true;
 }
 
 /* [n, h, w, c] -> [n, h * w * c]: index i of the last axis is channel i % c. */
@@ -52,6 +66,7 @@ static int64_t channel_of(const mc_node *layer, const affine *f, int64_t e) {
 
 static bool scale_columns(mc_pass_context *cx, mc_node *layer, const affine *f) {
   const float *w = constant_f32(layer->in[1]), *b = layer->nin > 2 ? constant_f32(layer->in[2]) : NULL;
+  if (layer->op == MC_OP_conv2d && conv_padded(layer) && !no_shift(f) && !pad_explicitly(cx, layer, f)) return false;
   int64_t n = mc_type_elems(layer->in[1]->type), rows = layer->in[1]->type->dim[0], row = n / rows;
   double *weight = MC_NEWN(cx->scratch, double, n), *bias = MC_NEWN(cx->scratch, double, rows);
   for (int64_t o = 0; o < rows; o++) bias[o] = b ? b[o] : 0;

@@ -26,6 +26,8 @@ static bool border(const affine *f, bool inverse, float v, float *to) {
   return f->n > 0;
 }
 
+bool border_before(const affine *f, float v, float *to) { return border(f, true, v, to); }
+
 static bool pad_commutes(const mc_node *n, const affine *f, bool inverse) {
   const mc_attrs_pad *p = MC_ATTRS(n, pad);
   int last = n->in[0]->type->rank - 1;

@@ -15,6 +15,8 @@ bool fold_forward(mc_pass_context *cx, mc_node *n, mc_value *x, const affine *f,
 bool commutes(const mc_node *n, const affine *f, bool inverse);
 /* Move the border's value of a pad along with the map. */
 void move_border(mc_node *n, const affine *f, bool inverse);
+/* The number that the map takes to v, when it is one for all channels. */
+bool border_before(const affine *f, float v, float *to);
 /* conv2d, conv_transpose2d or linear with constant f32 weights and a constant bias or none. */
 bool is_layer(const mc_node *n);
 bool layer_clamped(const mc_node *n);

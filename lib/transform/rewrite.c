@@ -55,9 +55,17 @@ bool constant_near(const mc_value *v, double x) {
   return constant_splat(v, &c) && fabs((double)c - x) <= 1e-3 * fabs(x);
 }
 
+/* "fc.weight.1", made from "fc.weight", gives "fc.weight" again: the next is "fc.weight.2", not "fc.weight.1.1". */
+static const char *first_name(mc_module *m, const char *name) {
+  const char *dot = strrchr(name, '.');
+  if (!dot || !dot[1] || dot[1 + strspn(dot + 1, "0123456789")]) return name;
+  const char *stem = mc_arena_strndup(m->arena, name, (size_t)(dot - name));
+  return mc_module_tensor(m, stem) ? stem : name;
+}
+
 const char *constant_name(const mc_builder *b, const mc_value *like, int64_t elems) {
   const mc_tensor *t = like ? mc_value_tensor(like) : NULL;
-  if (t && t->name) return t->name;
+  if (t && t->name) return first_name(b->graph->module, t->name);
   if (elems <= INLINE_ELEMS) return NULL;
   return b->source && *b->source ? b->source : "constant";
 }
