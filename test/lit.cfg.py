@@ -1,4 +1,5 @@
 import os
+import platform
 import lit.formats
 
 config.name = "mcc"
@@ -31,6 +32,8 @@ if config.sanitize:
     config.available_features.add("sanitize")
 if "fuzzer" in config.sanitize:
     config.available_features.add("fuzzer")
+if platform.machine() == "x86_64":
+    config.available_features.add("x86-64")  # REQUIRES: x86-64: levels of it can be run
 with open("/proc/cpuinfo") as f:
     flags = f.read()
 for flag in ("avx2", "avx512_vnni", "amx_int8"):
