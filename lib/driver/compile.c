@@ -92,19 +92,17 @@ mc_plan *mc_compile_plan(mc_module *m, const mc_compile_opts *o, mc_compile_repo
 
 /* ---- code ---- */
 
-static mc_codegen_opts code_opts(const mc_module *m, const mc_compile_opts *o, mc_arena *a) {
-  const char *prefix = o->prefix ? o->prefix : mc_compile_symbol(m->graphs->name, a);
+static mc_codegen_opts code_opts(const mc_graph *g, const mc_compile_opts *o, mc_arena *a) {
+  const char *prefix = o->prefix ? o->prefix : mc_compile_symbol(g->name, a);
   return (mc_codegen_opts){ .target = o->target, .prefix = prefix, .debug = o->debug, .opt_level = o->opt_level };
 }
 
-bool mc_compile_object(mc_strbuf *object, mc_strbuf *header, mc_module *m, const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d) {
-  mc_plan *p = mc_compile_plan(m, o, rep, a, d);
-  if (!p) return false;
+bool mc_compile_code(mc_strbuf *code, mc_strbuf *header, const mc_plan *p, const mc_compile_opts *o, mc_emit what, mc_compile_report *rep, mc_arena *a, mc_diag *d) {
   double t0 = seconds();
-  mc_codegen_opts co = code_opts(m, o, a);
-  bool ok = mc_codegen_emit(object, p, &co, MC_EMIT_OBJ, d);
+  mc_codegen_opts co = code_opts(p->graph, o, a);
+  bool ok = mc_codegen_emit(code, p, &co, what, d);
   if (ok && header) mc_codegen_header(header, p, &co);
-  rep->code_seconds = seconds() - t0;
+  rep->code_seconds += seconds() - t0;
   return ok;
 }
 
@@ -112,7 +110,7 @@ mc_jit *mc_compile_jit(mc_module *m, const mc_compile_opts *o, mc_compile_report
   mc_plan *p = mc_compile_plan(m, o, rep, a, d);
   if (!p) return NULL;
   double t0 = seconds();
-  mc_codegen_opts co = code_opts(m, o, a);
+  mc_codegen_opts co = code_opts(p->graph, o, a);
   mc_jit *j = mc_jit_create(p, &co, d);
   rep->code_seconds = seconds() - t0;
   return j;

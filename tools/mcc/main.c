@@ -98,17 +98,12 @@ static bool write_object(mcc *o, const mc_strbuf *code, const mc_strbuf *header)
   return mc_write_files(files, both ? 2 : 1, &o->t.diag);
 }
 
-static bool emit_code(mcc *o, mc_module *m, const mc_plan *p) {
-  mc_codegen_opts co = { .target = o->co.target, .prefix = symbol(o, m), .debug = o->debug, .opt_level = o->co.opt_level };
+static bool emit_code(mcc *o, const mc_plan *p) {
   static const mc_emit kinds[] = { MC_EMIT_OBJ, MC_EMIT_ASM, MC_EMIT_LLVM };
+  bool object = o->emit == EMIT_OBJ;
   mc_strbuf code = { 0 }, header = { 0 };
-  bool ok = mc_codegen_emit(&code, p, &co, kinds[o->emit], &o->t.diag);
-  if (ok && o->emit == EMIT_OBJ) {
-    mc_codegen_header(&header, p, &co);
-    ok = write_object(o, &code, &header);
-  } else if (ok) {
-    ok = mc_write_file(o->out, mc_sb_str(&code), code.n, &o->t.diag);
-  }
+  bool ok = mc_compile_code(&code, object ? &header : NULL, p, &o->co, kinds[o->emit], &o->rep, o->t.arena, &o->t.diag);
+  ok = ok && (object ? write_object(o, &code, &header) : mc_write_file(o->out, mc_sb_str(&code), code.n, &o->t.diag));
   if (ok && !o->quiet) summary(o, code.n);
   mc_sb_free(&code);
   mc_sb_free(&header);
@@ -126,7 +121,8 @@ static bool compile(mcc *o, mc_module *m) {
     ok = mc_write_mir(o->out, m, &o->t.diag);
     if (ok && !o->quiet) summary(o, 0);
   } else {
-    ok = emit_code(o, m, p);
+    o->co.prefix = symbol(o, m);
+    ok = emit_code(o, p);
   }
   if (o->time) report_time(o);
   flush_dump(o);

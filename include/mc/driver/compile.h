@@ -37,8 +37,8 @@ typedef struct mc_compile_report {
 const char *mc_compile_pipeline(const mc_module *m, const mc_compile_opts *o, mc_arena *a, mc_diag *d);
 /* Run the pipeline on m (which it changes) and plan its first graph. NULL after reporting. The plan is in the arena and refers to m. */
 mc_plan *mc_compile_plan(mc_module *m, const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d);
-/* Object and header text (NULL: not wanted) of m, which changes; appended. False after reporting. */
-bool mc_compile_object(mc_strbuf *object, mc_strbuf *header, mc_module *m, const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d);
+/* Code of a plan of m, and header text (NULL: not wanted), appended. Adds to rep->code_seconds. False after reporting. */
+bool mc_compile_code(mc_strbuf *code, mc_strbuf *header, const mc_plan *p, const mc_compile_opts *o, mc_emit what, mc_compile_report *rep, mc_arena *a, mc_diag *d);
 /* Compile m (which changes) into memory. The graph's types are those of the result; nothing of m or the arena is needed by the code afterwards. */
 mc_jit *mc_compile_jit(mc_module *m, const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d);
 /* C identifier from a file or graph name: "out/my-net.o" -> "my_net". In the arena. */
