@@ -1,5 +1,6 @@
 /* The road: pipeline, plan, check, code. */
 #include "mc/driver/compile.h"
+#include "mc/analysis/accum.h"
 #include "mc/analysis/cost.h"
 #include "mc/driver/driver.h"
 #include "mc/kernels/query.h"
@@ -81,7 +82,7 @@ mc_plan *mc_compile_plan(mc_module *m, const mc_compile_opts *o, mc_compile_repo
   double t0 = seconds();
   *rep = (mc_compile_report){ 0 };
   if (!m->graphs) return mc_error(d, mc_noloc, "there is no graph to compile"), NULL;
-  if (!run_passes(m, o, rep, a, d)) return NULL;
+  if (!run_passes(m, o, rep, a, d) || !mc_accum_check(m->graphs, d)) return NULL;
   double t1 = seconds();
   mc_plan *p = plan_graph(m->graphs, o->target, rep, a, d);
   rep->pass_seconds = t1 - t0;
