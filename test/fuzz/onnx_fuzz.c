@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fprintf(stderr, "imported, but: %s\n", d.list.v[d.list.n - 1].text);
     abort();
   }
-  if (m) mc_print_module(&b, m, NULL);
+  if (m) mc_print_module(&b, m, &(mc_print_opts){ .no_data = true });
   mc_sb_free(&b);
   mc_module_destroy(m);
   mc_arena_destroy(a);
