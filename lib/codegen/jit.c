@@ -1,21 +1,28 @@
 /* Running objects in this process: the compiler's own output kept in memory, or an object file, through LLJIT. */
+#include "elfread.h"
 #include "info.h"
 #include "module.h"
 #include <llvm-c/Error.h>
 #include <llvm-c/LLJIT.h>
-#include <llvm-c/Object.h>
+#include <llvm-c/Orc.h>
 #include <llvm-c/Target.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef int entry_fn(void *const *io, void *arena);
-struct mc_jit { mc_arena *arena; LLVMOrcLLJITRef jit; entry_fn *entry; mc_info info; void *own; void **io; };
+struct mc_jit { mc_arena *arena; mc_diag *diag; /* while loading */ LLVMOrcLLJITRef jit; entry_fn *entry; mc_info info; void *own; void **io; };
 
 static bool llvm_error(mc_diag *d, const char *what, LLVMErrorRef e) {
   char *text = LLVMGetErrorMessage(e);
   mc_error(d, mc_noloc, "%s: %s", what, text);
   LLVMDisposeErrorMessage(text);
   return false;
+}
+/* What the JIT would print. */
+static void on_session_error(void *ctx, LLVMErrorRef e) {
+  mc_jit *j = ctx;
+  if (j->diag) llvm_error(j->diag, "JIT", e);
+  else LLVMConsumeError(e);
 }
 /* The only functions of others that objects call. */
 static bool define_libc(mc_jit *j, mc_diag *d) {
@@ -48,7 +55,7 @@ static bool can_run(const mc_info *i, mc_diag *d) {
   return true;
 }
 /* Takes the buffer. */
-static bool load(mc_jit *j, LLVMMemoryBufferRef buf, const char *prefix, mc_diag *d) {
+static bool link_object(mc_jit *j, LLVMMemoryBufferRef buf, const char *prefix, mc_diag *d) {
   LLVMInitializeNativeTarget();
   LLVMInitializeNativeAsmPrinter();
   LLVMErrorRef e = LLVMOrcCreateLLJIT(&j->jit, NULL);
@@ -56,6 +63,7 @@ static bool load(mc_jit *j, LLVMMemoryBufferRef buf, const char *prefix, mc_diag
     LLVMDisposeMemoryBuffer(buf);
     return llvm_error(d, "JIT", e);
   }
+  LLVMOrcExecutionSessionSetErrorReporter(LLVMOrcLLJITGetExecutionSession(j->jit), on_session_error, j);
   e = LLVMOrcLLJITAddObjectFile(j->jit, LLVMOrcLLJITGetMainJITDylib(j->jit), buf);
   if (e) return llvm_error(d, "JIT", e);
   uintptr_t entry;
@@ -63,6 +71,12 @@ static bool load(mc_jit *j, LLVMMemoryBufferRef buf, const char *prefix, mc_diag
   j->entry = (entry_fn *)entry;
   j->io = MC_NEWN(j->arena, void *, j->info.nin + j->info.nout + 1);
   return true;
+}
+static bool load(mc_jit *j, LLVMMemoryBufferRef buf, const char *prefix, mc_diag *d) {
+  j->diag = d;
+  bool ok = link_object(j, buf, prefix, d);
+  j->diag = NULL;
+  return ok;
 }
 static mc_jit *create(void) {
   mc_arena *a = mc_arena_create();
@@ -95,43 +109,18 @@ mc_jit *mc_jit_create(const mc_plan *p, const mc_codegen_opts *o, mc_diag *d) {
 }
 
 /* ---- object files ---- */
-/* The prefix of the one symbol PREFIX_info, and its text. */
-static const char *read_info(LLVMBinaryRef bin, mc_arena *a, const char **text) {
-  const char *prefix = NULL;
-  LLVMSymbolIteratorRef s = LLVMObjectFileCopySymbolIterator(bin);
-  LLVMSectionIteratorRef sec = LLVMObjectFileCopySectionIterator(bin);
-  for (; !LLVMObjectFileIsSymbolIteratorAtEnd(bin, s); LLVMMoveToNextSymbol(s)) {
-    const char *name = LLVMGetSymbolName(s);
-    size_t n = name ? strlen(name) : 0;
-    if (n <= 5 || strcmp(name + n - 5, "_info") != 0) continue;
-    LLVMMoveToContainingSection(sec, s);
-    if (LLVMObjectFileIsSectionIteratorAtEnd(bin, sec)) continue;
-    uint64_t at = LLVMGetSymbolAddress(s) - LLVMGetSectionAddress(sec), size = LLVMGetSymbolSize(s);
-    if (at > LLVMGetSectionSize(sec) || size > LLVMGetSectionSize(sec) - at || size < 8) continue;
-    *text = mc_arena_strndup(a, LLVMGetSectionContents(sec) + at, size - 1);
-    prefix = mc_arena_strndup(a, name, n - 5);
-    break;
-  }
-  LLVMDisposeSectionIterator(sec);
-  LLVMDisposeSymbolIterator(s);
-  return prefix;
-}
+/* The prefix of the object's symbols; NULL after reporting. */
 static const char *inspect(mc_jit *j, LLVMMemoryBufferRef buf, const char *path, mc_diag *d) {
-  char *error = NULL;
-  const char *text = NULL, *prefix;
-  LLVMBinaryRef bin = LLVMCreateBinary(buf, NULL, &error);
-  if (!bin) {
-    mc_error(d, mc_noloc, "%s: not an object file: %s", path, error ? error : "");
-    LLVMDisposeMessage(error);
+  const unsigned char *p = (const unsigned char *)LLVMGetBufferStart(buf);
+  size_t n = LLVMGetBufferSize(buf);
+  elf_symbol info;
+  if (!elf_is_object(p, n)) {
+    mc_error(d, mc_noloc, "%s: not a 64-bit little-endian ELF object", path);
     return NULL;
   }
-  LLVMBinaryType type = LLVMBinaryGetType(bin);
-  bool elf = type == LLVMBinaryTypeELF64L;
-  prefix = elf ? read_info(bin, j->arena, &text) : NULL;
-  LLVMDisposeBinary(bin);
-  if (!elf) mc_error(d, mc_noloc, "%s: not a 64-bit little-endian ELF object", path);
-  else if (!prefix || !mc_info_parse(&j->info, text, j->arena)) mc_error(d, mc_noloc, "%s: not an object that mcc made (no PREFIX_info)", path);
-  else if (can_run(&j->info, d)) return prefix;
+  const char *text = elf_find(&info, p, n, "_info") ? mc_arena_strndup(j->arena, (const char *)info.data, info.size) : "";
+  if (!mc_info_parse(&j->info, text, j->arena)) mc_error(d, mc_noloc, "%s: not an object that mcc made (it has no PREFIX_info)", path);
+  else if (can_run(&j->info, d)) return mc_arena_strndup(j->arena, info.name, strlen(info.name) - 5);
   return NULL;
 }
 mc_jit *mc_jit_load(const char *path, mc_diag *d) {
