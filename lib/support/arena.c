@@ -8,7 +8,7 @@
 
 enum { ALIGN = 64, CHUNK = 1 << 16 };
 
-typedef struct chunk { struct chunk *next; size_t cap, used; } chunk;
+typedef struct chunk { struct chunk *next; size_t used; bool open; } chunk; /* open: shared by small allocations; a large one of the same size is not */
 struct mc_arena { chunk *head; size_t used; };
 
 static void *must(void *p) {
@@ -18,9 +18,9 @@ static void *must(void *p) {
 
 static char *chunk_base(chunk *c) { return (char *)(((uintptr_t)(c + 1) + ALIGN - 1) & ~(uintptr_t)(ALIGN - 1)); }
 
-static chunk *chunk_new(size_t cap) {
+static chunk *chunk_new(size_t cap, bool open) {
   chunk *c = must(malloc(sizeof *c + ALIGN + cap));
-  *c = (chunk){ .cap = cap };
+  *c = (chunk){ .open = open };
   return c;
 }
 
@@ -46,8 +46,8 @@ static bool own_chunk(size_t size) {
 }
 
 static void *alloc_own(mc_arena *a, size_t size) {
-  chunk *c = chunk_new(size);
-  chunk **at = a->head && a->head->cap == CHUNK ? &a->head->next : &a->head; /* an open chunk stays in front */
+  chunk *c = chunk_new(size, false);
+  chunk **at = a->head && a->head->open ? &a->head->next : &a->head; /* an open chunk stays in front */
   c->next = *at;
   *at = c;
   return memset(chunk_base(c), 0, size);
@@ -59,10 +59,10 @@ void *mc_arena_alloc(mc_arena *a, size_t size) {
   if (own_chunk(size)) return alloc_own(a, size);
   size_t step = size ? (size + 15) / 16 * 16 : 16; /* small objects need 16; vectors of data get 64 below */
   if (size >= ALIGN) step = (size + ALIGN - 1) / ALIGN * ALIGN;
-  size_t at = a->head && a->head->cap == CHUNK ? a->head->used : CHUNK;
+  size_t at = a->head && a->head->open ? a->head->used : CHUNK;
   if (size >= ALIGN) at = (at + ALIGN - 1) / ALIGN * ALIGN;
   if (at + step > CHUNK) {
-    chunk *c = chunk_new(CHUNK);
+    chunk *c = chunk_new(CHUNK, true);
     c->next = a->head;
     a->head = c;
     at = 0;

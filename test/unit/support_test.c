@@ -17,6 +17,10 @@ static void arena_aligns_and_zeroes(void) {
     for (size_t i = 0; i < n; i++) CHECK(p[i] == 0);
     memset(p, 0xa5, n);
   }
+  for (size_t n = 1 << 14; n <= 1 << 17; n += 1 << 12) { /* a large block is nobody else's, whatever its size */
+    unsigned char *large = mc_arena_alloc(a, n), *next = mc_arena_alloc(a, 64);
+    CHECK(next + 64 <= large || large + n <= next);
+  }
   unsigned char *big = mc_arena_alloc(a, 1 << 20), *small = mc_arena_alloc(a, 64);
   memset(big, 1, 1 << 20);
   CHECK(small[0] == 0);
