@@ -51,7 +51,10 @@ bool mc_kernels_emit(LLVMValueRef *out, mc_kernels *ks, int i, const char *name)
 }
 int64_t mc_kernel_scratch(void *ctx, const mc_plan *p, int i) {
   (void)ctx;
-  return strcmp(MC_ATTRS(p->group[i], group)->kernel, "gemm") == 0 ? k_gemm_scratch(p, i) : 0;
+  int family = family_of(p->group[i]);
+  if (family < 0) return 0;
+  if (emitters[family] == k_emit_gemm) return k_gemm_scratch(p, i);
+  return emitters[family] == k_emit_norm ? k_norm_scratch(p, i) : 0;
 }
 const char *mc_kernel_describe(const mc_plan *p, int i, mc_arena *a) {
   const mc_node *n = p->group[i];

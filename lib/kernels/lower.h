@@ -80,6 +80,8 @@ bool kx_add_table(kx *x, const mc_node *n, int which, const void *data, int64_t 
  * of which `valid` exist. */
 typedef void k_vector_fn(void *ctx, V at, int64_t c, int lanes, int valid);
 void k_vectors(kb *k, int64_t n, int lanes, k_vector_fn *fn, void *ctx);
+/* Copy elements of `shape` between two views over its axes (move.c). */
+void kl_copy(kgroup *g, const mc_type *shape, kview src, kview dst);
 /* The group must hold nothing but its first node. */
 bool kl_single(const kgroup *g);
 
@@ -87,6 +89,7 @@ bool kl_single(const kgroup *g);
 #define MC_KERNEL(id, doc) bool k_emit_##id(kgroup *g);
 #include "mc/kernels/kernels.def"
 int64_t k_gemm_scratch(const mc_plan *p, int group);
+int64_t k_norm_scratch(const mc_plan *p, int group);
 /* map over all positions of x (views collapsed): used by map, and by families that end in one. */
 void kx_run(kx *x);
 #endif

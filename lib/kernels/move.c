@@ -59,6 +59,10 @@ static box box_of(kgroup *g, const mc_type *shape, kview src, kview dst) {
   memcpy(b.dim, shape->dim, sizeof b.dim);
   return b;
 }
+void kl_copy(kgroup *g, const mc_type *shape, kview src, kview dst) {
+  box b = box_of(g, shape, src, dst);
+  copy_box(&b);
+}
 static kview result(const kgroup *g, int i) { return kl_view(g, g->group->out[i]); }
 static int axis_of(int64_t axis, int rank) { return (int)(axis < 0 ? axis + rank : axis); }
 static void advance(kb *k, kview *v, int axis, int64_t by) { v->base = kb_gepi(k, v->base, by * v->stride[axis]); }
@@ -123,30 +127,47 @@ static bool m_concat(kgroup *g, const mc_node *n) {
   }
   return true;
 }
-/* Row-major order on both sides: axes of the finer shape of the two where one side is dense. */
+/* One axis of n elements that stands for the whole value; false: its elements are not equally far apart. */
+static bool linear_view(kview *v, const mc_type *t) {
+  int64_t dim[MC_MAX_RANK];
+  memcpy(dim, t->dim, sizeof dim);
+  if (t->rank == 0) v->stride[0] = kl_elem(v);
+  v->rank = ks_collapse(t->rank, dim, &v, 1, t->rank);
+  return t->rank == 0 || v->rank == 1;
+}
+/* Offset of element i (row-major) of a value in its buffer. */
+static V element_offset(kb *k, const kview *v, const mc_type *t, V i) {
+  V off = kb_i64(k, 0);
+  for (int d = t->rank - 1; d >= 0; d--) {
+    V n = kb_i64(k, t->dim[d]);
+    off = kb_add(k, off, kb_muli(k, LLVMBuildURem(k->b, i, n, ""), v->stride[d]));
+    i = LLVMBuildUDiv(k->b, i, n, "");
+  }
+  return off;
+}
+/* Row-major order on both sides: a strided copy in the axes of one side where the other is one line of elements, else element by element. */
 static bool m_reshape(kgroup *g, const mc_node *n) {
-  kview src = kl_view(g, n->in[0]), dst = result(g, 0);
   const mc_type *a = n->in[0]->type, *b = n->out[0]->type;
-  bool dense = true;
-  for (int d = b->rank - 1, first = 1; d >= 0; d--) {   /* is the result dense? */
-    int64_t want = first ? kl_elem(&dst) : dst.stride[d + 1] * b->dim[d + 1];
-    dense = dense && dst.stride[d] == want;
-    first = 0;
+  kb *k = g->k;
+  kview src = kl_view(g, n->in[0]), dst = result(g, 0), line_a = src, line_b = dst;
+  bool lines[2] = { linear_view(&line_a, a), linear_view(&line_b, b) };
+  if (lines[0] || lines[1]) {
+    const mc_type *shape = lines[1] ? a : b;
+    kview *other = lines[1] ? &dst : &src;
+    int64_t s = lines[1] ? line_b.stride[0] : line_a.stride[0];
+    for (int d = shape->rank - 1; d >= 0; d--) {
+      other->stride[d] = s;
+      s *= shape->dim[d];
+    }
+    box x = box_of(g, shape, src, dst);
+    copy_box(&x);
+    return true;
   }
-  const mc_type *shape = dense ? a : b;
-  kview *linear = dense ? &dst : &src;
-  int64_t s = kl_elem(linear);
-  for (int d = shape->rank - 1; d >= 0; d--) {
-    linear->stride[d] = s;
-    s *= shape->dim[d];
-  }
-  if (!dense && kl_buffer(g, n->in[0]) && a->rank == 4) {
-    kview own = kl_view(g, n->in[0]);
-    for (int d = 3; d > 0; d--)
-      if (own.stride[d - 1] != own.stride[d] * a->dim[d]) return kl_error(g, n, "'reshape' between two buffers with borders has no lowering");
-  }
-  box x = box_of(g, shape, src, dst);
-  copy_box(&x);
+  kb_loop l;
+  kb_range(k, &l, mc_type_elems(a), 1, NULL, 0);
+  V v = kb_load(k, kl_mem_type(k, a->dtype), kb_gep(k, src.base, element_offset(k, &src, a, l.iv)), (int)kl_elem(&src));
+  kb_store(k, v, kb_gep(k, dst.base, element_offset(k, &dst, b, l.iv)), (int)kl_elem(&dst));
+  kb_end(k, &l, NULL);
   return true;
 }
 

@@ -78,24 +78,25 @@ static void softmax_columns(void *ctx, V at, int64_t c, int lanes, int valid) {
   column *s = ctx;
   rows *r = s->r;
   kb *k = r->k;
-  V x = kb_gepi(k, at ? kb_gep(k, r->x, kb_muli(k, at, 4)) : r->x, c * 4), y = kb_gepi(k, at ? kb_gep(k, r->y, kb_muli(k, at, 4)) : r->y, c * 4);
+  int64_t sx = r->in.stride[r->rank - 1], sy = r->out.stride[r->rank - 1];
+  V x = kb_gepi(k, at ? kb_gep(k, r->x, kb_muli(k, at, sx)) : r->x, c * sx), y = kb_gepi(k, at ? kb_gep(k, r->y, kb_muli(k, at, sy)) : r->y, c * sy);
   V acc = kb_f32s(k, -__builtin_inff(), lanes);
   kb_loop l;
   kb_range(k, &l, s->n, 1, &acc, 1);
-  V next = kv_fmax(k, kl_load(k, kb_gep(k, x, kb_muli(k, l.iv, s->in_step)), MC_f32, 4, lanes, valid, r->in.slack), l.carried[0]);
+  V next = kv_fmax(k, kl_load(k, kb_gep(k, x, kb_muli(k, l.iv, s->in_step)), MC_f32, sx, lanes, valid, r->in.slack), l.carried[0]);
   kb_end(k, &l, &next);
   V max = l.carried[0];
   acc = kb_f32s(k, 0.0f, lanes);
   kb_range(k, &l, s->n, 1, &acc, 1);
   kfm f = { k, lanes };
-  V e = kfm_exp(&f, fsub(r, kl_load(k, kb_gep(k, x, kb_muli(k, l.iv, s->in_step)), MC_f32, 4, lanes, valid, r->in.slack), max));
-  kl_store(k, e, kb_gep(k, y, kb_muli(k, l.iv, s->out_step)), MC_f32, 4, valid);
+  V e = kfm_exp(&f, fsub(r, kl_load(k, kb_gep(k, x, kb_muli(k, l.iv, s->in_step)), MC_f32, sx, lanes, valid, r->in.slack), max));
+  kl_store(k, e, kb_gep(k, y, kb_muli(k, l.iv, s->out_step)), MC_f32, sy, valid);
   next = fadd(r, l.carried[0], e);
   kb_end(k, &l, &next);
   V inv = LLVMBuildFDiv(k->b, kb_f32s(k, 1.0f, lanes), l.carried[0], "");
   kb_range(k, &l, s->n, 1, NULL, 0);
   V p = kb_gep(k, y, kb_muli(k, l.iv, s->out_step));
-  kl_store(k, fmul(r, kl_load(k, p, MC_f32, 4, lanes, valid, r->out.slack), inv), p, MC_f32, 4, valid);
+  kl_store(k, fmul(r, kl_load(k, p, MC_f32, sy, lanes, valid, r->out.slack), inv), p, MC_f32, sy, valid);
   kb_end(k, &l, NULL);
 }
 
@@ -179,22 +180,42 @@ bool k_emit_softmax(kgroup *g) {
     r->in.stride[r->rank] = si;
     r->out.stride[r->rank] = so;
     r->n = r->dim[r->rank - 1];
-    if (r->in.stride[r->rank - 1] != 4 || r->out.stride[r->rank - 1] != 4) return kl_error(g, r->head, "'softmax' whose last axis is not contiguous has no lowering");
     each_row(r, 0, r->in.base, r->out.base, column_rows);
   }
   kl_fill_borders(g);
   return true;
 }
-bool k_emit_norm(kgroup *g) {
-  rows *r = MC_NEW(g->k->arena, rows);
-  if (!begin(r, g)) return false;
-  if (r->head->op != MC_OP_layer_norm) return kl_error(g, r->head, "'%s' does not head a 'norm' group", mc_ops[r->head->op].text);
+/* Are axes [axis, rank) of the buffer one row of elements? */
+static bool one_row(const mc_buffer *b, const mc_type *t, int axis) {
+  if (!b || t->rank != 4) return true;
+  bool pixels = axis >= 3 || b->pitch_c == t->dim[3], lines = axis >= 2 || b->pitch_w == t->dim[2], images = axis >= 1 || b->halo[0] + b->halo[2] == 0;
+  return pixels && lines && images;
+}
+static int norm_axis(const mc_node *n) {
+  int64_t axis = MC_ATTRS(n, layer_norm)->axis;
+  return (int)(axis < 0 ? axis + n->in[0]->type->rank : axis);
+}
+/* Rows that are not one piece of memory are normalized in a dense copy. */
+int64_t k_norm_scratch(const mc_plan *p, int group) {
+  const kgroup g = { .plan = p, .group = p->group[group], .region = p->group[group]->region };
+  const mc_node *n = kl_first(&g);
+  if (!n || n->op != MC_OP_layer_norm) return 0;
+  const mc_type *t = n->in[0]->type;
+  bool whole = one_row(mc_plan_buffer(p, n->in[0]), t, norm_axis(n)) && one_row(mc_plan_buffer(p, p->group[group]->out[0]), t, norm_axis(n));
+  return whole ? 0 : mc_type_bytes(t) + MC_PLAN_SLACK;
+}
+static kview dense_view(const kgroup *g, const mc_type *t) {
+  kview v = { .base = kl_scratch(g), .dtype = t->dtype, .rank = t->rank, .slack = true };
+  for (int64_t d = t->rank - 1, s = 4; d >= 0; d--) {
+    v.stride[d] = s;
+    s *= t->dim[d];
+  }
+  return v;
+}
+static void norm_rows(rows *r, int axis) {
   const mc_attrs_layer_norm *a = MC_ATTRS(r->head, layer_norm);
-  int axis = (int)(a->axis < 0 ? a->axis + r->rank : a->axis);
   kview *views[2] = { &r->in, &r->out };
-  for (int d = r->rank - 2; d >= axis; d--) {   /* the normalized axes must be one row in memory */
-    for (int j = 0; j < 2; j++)
-      if (views[j]->stride[d] != views[j]->stride[d + 1] * r->dim[d + 1]) return kl_error(g, r->head, "'layer_norm' over axes that are not contiguous has no lowering");
+  for (int d = r->rank - 2; d >= axis; d--) {
     r->dim[d] *= r->dim[d + 1];
     for (int j = 0; j < 2; j++) views[j]->stride[d] = views[j]->stride[d + 1];
     r->rank--;
@@ -203,9 +224,24 @@ bool k_emit_norm(kgroup *g) {
   r->eps = a->epsilon;
   r->has_gamma = r->head->nin > 1;
   r->has_beta = r->head->nin > 2;
-  if (r->has_gamma) r->gamma = kl_view(g, r->head->in[1]);
-  if (r->has_beta) r->beta = kl_view(g, r->head->in[2]);
+  if (r->has_gamma) r->gamma = kl_view(r->g, r->head->in[1]);
+  if (r->has_beta) r->beta = kl_view(r->g, r->head->in[2]);
   each_row(r, 0, r->in.base, r->out.base, norm_row);
+}
+bool k_emit_norm(kgroup *g) {
+  rows *r = MC_NEW(g->k->arena, rows);
+  if (!begin(r, g)) return false;
+  if (r->head->op != MC_OP_layer_norm) return kl_error(g, r->head, "'%s' does not head a 'norm' group", mc_ops[r->head->op].text);
+  const mc_type *t = r->head->out[0]->type;
+  bool copy = k_norm_scratch(g->plan, g->index) > 0;
+  kview out = r->out;
+  if (copy) {
+    kview dense = dense_view(g, t);
+    kl_copy(g, t, r->in, dense);
+    r->in = r->out = dense;
+  }
+  norm_rows(r, norm_axis(r->head));
+  if (copy) kl_copy(g, t, dense_view(g, t), out);
   kl_fill_borders(g);
   return true;
 }

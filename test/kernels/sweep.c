@@ -1,6 +1,6 @@
 /* Every op on every engine that this machine runs, against the reference evaluator: integers and everything but fp32 products bit for bit.
  *
- *   kernels-sweep [--march=LEVEL] [--every=N] [--list] [--emit=DIR] [TEXT]      only cases whose name holds TEXT, only every N-th
+ *   kernels-sweep [--march=LEVEL] [--opt=0..3] [--every=N] [--list] [--emit=DIR] [TEXT]      only cases whose name holds TEXT, only every N-th
  *
  * --emit writes objects, inputs and expected results to DIR instead, for sweep_run.c on another machine. */
 #include "sweep.h"
@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct { const char *march, *filter, *dir; int every; bool list; int seen, run, failed; mc_arena *a; const mc_target *target; mc_strbuf table, data; } s = { .every = 1 };
+static struct { const char *march, *filter, *dir; int every, opt; bool list; int seen, run, failed; mc_arena *a; const mc_target *target; mc_strbuf table, data; } s = { .every = 1, .opt = 2 };
 
 /* ---- random numbers, building ---- */
 uint64_t rnd(tcase *t) {
@@ -186,7 +186,7 @@ static bool guards_whole(const unsigned char *p, size_t n) {
   return true;
 }
 static bool run_jit(tcase *t, const mc_plan *p, const mc_array *in, const mc_array *want) {
-  mc_codegen_opts o = { .target = s.target, .prefix = "g", .opt_level = 2 };
+  mc_codegen_opts o = { .target = s.target, .prefix = "g", .opt_level = s.opt };
   mc_jit *j = mc_jit_create(p, &o, &t->d);
   if (!j) return complain(t, "does not compile");
   const void *inp[32];
@@ -213,7 +213,7 @@ static bool run_jit(tcase *t, const mc_plan *p, const mc_array *in, const mc_arr
 static bool emit(tcase *t, const mc_plan *p, const mc_array *in, const mc_array *want) {
   mc_strbuf obj = { 0 };
   char *prefix = mc_arena_printf(t->a, "c%d", s.run);
-  mc_codegen_opts o = { .target = s.target, .prefix = prefix, .opt_level = 2 };
+  mc_codegen_opts o = { .target = s.target, .prefix = prefix, .opt_level = s.opt };
   if (!mc_codegen_emit(&obj, p, &o, MC_EMIT_OBJ, &t->d)) return complain(t, "does not compile");
   bool ok = mc_write_file(mc_arena_printf(t->a, "%s/%s.o", s.dir, prefix), obj.s, obj.n, &t->d);
   mc_sb_free(&obj);
@@ -260,6 +260,7 @@ int main(int argc, char **argv) {
   for (int i = 1; i < argc; i++) {
     if (option(argv[i], "--march=", &s.march) || option(argv[i], "--emit=", &s.dir)) continue;
     if (option(argv[i], "--every=", &v)) s.every = atoi(v) > 0 ? atoi(v) : 1;
+    else if (option(argv[i], "--opt=", &v)) s.opt = atoi(v);
     else if (strcmp(argv[i], "--list") == 0) s.list = true;
     else s.filter = argv[i];
   }

@@ -132,7 +132,30 @@ static void moves(int kind) {
   }
   sweep_end(t);
 }
+/* Rows and reshapes between buffers with borders: neighbours are 3x3 convolutions. */
+static mc_value *conv3(tcase *t, mc_value *x) {
+  mc_attrs_conv2d a;
+  mc_attrs_init(MC_OP_conv2d, &a, t->a);
+  for (int i = 0; i < 4; i++) a.pad[i] = 1;
+  return op2(t, MC_OP_conv2d, x, const_f32(t, -1, 1, 4, DIMS(4, 3, 3, x->type->dim[3])), &a);
+}
+static void bordered(void) {
+  for (int which = 0; which < 5; which++) {
+    tcase *t = sweep_begin("bordered rows %d", which);
+    if (!t) continue;
+    mc_value *x = op1(t, MC_OP_abs, in_f32(t, 4, DIMS(2, 4, 6, which == 4 ? 1 : 4)), NULL), *y;
+    mc_attrs_layer_norm l = { .axis = which, .epsilon = 1e-3f };
+    mc_attrs_softmax s = { .axis = which == 3 ? 2 : 1 };
+    if (which == 0) y = op1(t, MC_OP_reshape, x, &(mc_attrs_reshape){ .shape = ints(t, 4, DIMS(2, 8, 3, 4)) });
+    else y = which < 3 ? op1(t, MC_OP_layer_norm, x, &l) : op1(t, MC_OP_softmax, x, &s);
+    t->tolerance = 2e-5;
+    result(t, conv3(t, x));
+    result(t, conv3(t, y));
+    sweep_end(t);
+  }
+}
 void sweep_shapes(void) {
+  bordered();
   for (int kind = 0; kind < 3; kind++) {
     pools(kind);
     reductions(kind);
