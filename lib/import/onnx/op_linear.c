@@ -2,11 +2,10 @@
 #include "imp.h"
 #include <string.h>
 
-/* The [n, k] form of a matrix that the file has as [k, n] (or, with `transposed`, as [n, k]). */
+/* The [n, k] form of a known matrix that the file has as [k, n] (or, with `transposed`, as [n, k]). */
 static mc_value *rows_of(node *n, val *b, bool transposed) {
   static const int swap[2] = { 1, 0 }, keep[2] = { 0, 1 };
-  if (b->k) return mc_onnx_permuted(n, b->k, transposed ? keep : swap);
-  return transposed ? b->v : mc_onnx_transpose(n, b->v, swap);
+  return mc_onnx_permuted(n, b->k, transposed ? keep : swap);
 }
 
 static mc_value *scaled(node *n, mc_value *v, float by) { return by == 1.0f ? v : mc_onnx_op2(n, MC_OP_mul, v, v ? mc_onnx_scalar(n, by) : NULL, NULL); }
@@ -33,10 +32,13 @@ bool mc_onnx_gemm(node *n, int arg) {
   float alpha = mc_onnx_attr_f(n, "alpha", 1.0f), beta = mc_onnx_attr_f(n, "beta", 1.0f);
   mc_value *x = mc_onnx_value(n, a), *in[3] = { NULL };
   if (ta) x = mc_onnx_transpose(n, x, (int[]){ 1, 0 });
-  in[0] = x, in[1] = rows_of(n, b, tb);
+  in[0] = x, in[1] = b->k ? rows_of(n, b, tb) : b->v;
   if (!in[0] || !in[1]) return false;
-  if (c && beta != 0.0f && alpha == 1.0f && beta == 1.0f) in[2] = bias_of(n, c, width);
-  mc_value *y = scaled(n, mc_build1(&n->im->b, MC_OP_linear, in, in[2] ? 3 : 2, NULL), alpha);
+  if (b->k && c && alpha == 1.0f && beta == 1.0f) in[2] = bias_of(n, c, width);
+  mc_attrs_matmul a2;
+  mc_attrs_init(MC_OP_matmul, &a2, n->im->arena);
+  a2.transpose_b = tb;
+  mc_value *y = scaled(n, b->k ? mc_build1(&n->im->b, MC_OP_linear, in, in[2] ? 3 : 2, NULL) : mc_build1(&n->im->b, MC_OP_matmul, in, 2, &a2), alpha);
   if (c && beta != 0.0f && !in[2]) y = mc_onnx_op2(n, MC_OP_add, y, scaled(n, mc_onnx_value(n, c), beta), NULL);
   if (!y || y->type->rank != 2) return y ? mc_onnx_error(n, "Gemm: C of rank %d does not broadcast to the product", c->rank) : false;
   mc_onnx_give(n, 0, a->etype, y);

@@ -31,8 +31,8 @@ def difference(got, want, rtol, atol):
     return f"{int(bad.sum())} of {bad.size} elements differ, first at {list(at)}: {got[at]}, expected {want[at]}"
 
 
-def check(model, inputs, outputs, work, options=(), rtol=1e-3, atol=1e-5):
-    """("passed" | "unsupported" | "failed", why). Inputs and outputs are arrays in the graph's order."""
+def check(model, inputs, outputs, work, options=(), run=(), rtol=1e-3, atol=1e-5):
+    """("passed" | "unsupported" | "failed", why). Inputs and outputs are arrays in the graph's order; `run`: options for mc-run."""
     work = pathlib.Path(work)
     rc, text = tool("mc-import", model, "-o", work / "net.mir", *options)
     errors = [line for line in text.splitlines() if "error: " in line]
@@ -42,7 +42,7 @@ def check(model, inputs, outputs, work, options=(), rtol=1e-3, atol=1e-5):
     for i, x in enumerate(inputs):
         np.save(work / f"in{i}.npy", np.asarray(x, order="C"))
         words.append(f"--input={work}/in{i}.npy")
-    rc, text = tool("mc-run", work / "net.mir", *words, f"--output={work}/out.npz")
+    rc, text = tool("mc-run", work / "net.mir", *words, *run, f"--output={work}/out.npz")
     if rc:
         return "failed", text.strip()
     with np.load(work / "out.npz") as z:
