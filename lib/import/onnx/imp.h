@@ -119,6 +119,8 @@ konst *mc_konst_reshape(node *n, const konst *k, int rank, const int64_t *dim);
 konst *mc_konst_strided(node *n, const konst *k, int rank, const int64_t *dim, const int64_t *stride, int64_t start);
 konst *mc_konst_cast(node *n, const konst *k, int etype);
 void mc_onnx_strides(int rank, const int64_t *dim, int64_t *stride);       /* row-major, in elements */
+/* Index in k of a flat index of the shape [dim] that k broadcasts to. */
+int64_t mc_konst_at(const konst *k, int rank, const int64_t *dim, int64_t flat);
 /* The integers of an input that must be known. False after reporting. */
 bool mc_onnx_known_ints(node *n, int input, const char *what, int64_t **v, int64_t *k);
 /* The one real number of a constant input; false without report when it is not one known number. */
@@ -161,6 +163,10 @@ typedef struct window { int64_t kernel[2], stride[2], dilation[2], pad[4]; /* to
 /* Attributes kernel_shape (or `kernel` when given), strides, dilations, pads, auto_pad for x: [n, c, spatial...]. False after reporting. */
 bool mc_onnx_window(node *n, const val *x, const int64_t *kernel, window *w);
 
+/* f32 0 and 1: d > 0, d != 0. Differences for them are taken between numbers made finite, so that equal infinities are equal. */
+mc_value *mc_onnx_positive(node *n, mc_value *d);
+mc_value *mc_onnx_nonzero(node *n, mc_value *d);
+mc_value *mc_onnx_difference(node *n, mc_value *a, mc_value *b);
 mc_value *mc_onnx_product(node *n, val *a, val *b);   /* MatMul of two values */
 
 /* ---- parts of the import ---- */

@@ -1,7 +1,7 @@
-/* Two operands with numpy broadcasting: arithmetic, comparisons, logic, Where; and the sums of any number of operands.
+/* Two operands with numpy broadcasting: arithmetic, comparisons, logic; and the sums of any number of operands.
  *
- * Truth values are f32 0 and 1 in the graph. Integer comparisons are exact: differences clamped to [0, 1]; comparisons of reals that depend
- * on the input data are not supported. On constants everything is computed here when there are few elements. */
+ * Truth values are f32 0 and 1 in the graph: comparisons are differences clamped to [0, 1] (reals: op_select.c). On constants everything is
+ * computed here when there are few elements. */
 #include "imp.h"
 #include <math.h>
 #include <string.h>
@@ -66,8 +66,7 @@ static float real_op(int op, float a, float b, bool *ok) {
   }
 }
 
-/* Element of k at a flat index of the broadcast shape. */
-static int64_t at(const konst *k, int rank, const int64_t *dim, int64_t flat) {
+int64_t mc_konst_at(const konst *k, int rank, const int64_t *dim, int64_t flat) {
   int64_t idx = 0, stride = 1;
   for (int i = rank - 1, j = k->rank - 1; j >= 0; i--, j--) {
     int64_t p = flat % dim[i];
@@ -93,7 +92,7 @@ static bool fold(node *n, int op, const val *a, const val *b, val *out, bool *fo
   if (!r) return false;
   bool fmod_sign = op == MOD && mc_onnx_attr_i(n, "fmod", 0);
   for (int64_t i = 0; i < r->n; i++) {
-    int64_t ia = at(a->k, rank, dim, i), ib = at(b->k, rank, dim, i);
+    int64_t ia = mc_konst_at(a->k, rank, dim, i), ib = mc_konst_at(b->k, rank, dim, i);
     if (real) mc_konst_set_f32(r, i, real_op(op, mc_konst_f32(a->k, ia), mc_konst_f32(b->k, ib), &ok));
     else mc_konst_set_int(r, i, int_op(op, mc_konst_int(a->k, ia), mc_konst_int(b->k, ib), fmod_sign, &ok));
   }
@@ -123,17 +122,21 @@ static mc_value *logic(node *n, int op, mc_value *a, mc_value *b) {
   return op == XOR ? d : from(n, MC_OP_sub, 1, d);
 }
 
+/* a < b and a != b, as f32 0 and 1, for one kind of operands. */
+static mc_value *less_any(node *n, bool real, mc_value *a, mc_value *b) { return real ? mc_onnx_positive(n, mc_onnx_difference(n, b, a)) : less(n, a, b); }
+static mc_value *unequal_any(node *n, bool real, mc_value *a, mc_value *b) { return real ? mc_onnx_nonzero(n, mc_onnx_difference(n, a, b)) : unequal(n, a, b); }
+
 static mc_value *compare(node *n, int op, const val *x, mc_value *a, mc_value *b) {
   if (x->etype == ONNX_BOOL && (op >= AND || op == EQUAL)) return logic(n, op, a, b);
-  if (!mc_onnx_is_int(x->etype) || op >= AND)
-    return mc_onnx_error(n, "%s: of elements of type %s that depend on the input data is not supported", n->row->op, mc_onnx_etype_name(x->etype)), NULL;
-  if (a && a->type->dtype != MC_i64 && a->type->dtype != MC_i32) a = mc_onnx_as(n, MC_OP_cast, a, MC_i32), b = mc_onnx_as(n, MC_OP_cast, b, MC_i32);
+  if (x->etype == ONNX_BOOL || op >= AND) return mc_onnx_error(n, "%s: of elements of type %s", n->row->op, mc_onnx_etype_name(x->etype)), NULL;
+  bool real = mc_onnx_is_real(x->etype);
+  if (!real && a && a->type->dtype != MC_i64 && a->type->dtype != MC_i32) a = mc_onnx_as(n, MC_OP_cast, a, MC_i32), b = mc_onnx_as(n, MC_OP_cast, b, MC_i32);
   switch (op) {
-  case EQUAL: return from(n, MC_OP_sub, 1, unequal(n, a, b));
-  case LESS: return less(n, a, b);
-  case GREATER: return less(n, b, a);
-  case LESS_EQUAL: return from(n, MC_OP_sub, 1, less(n, b, a));
-  default: return from(n, MC_OP_sub, 1, less(n, a, b));
+  case EQUAL: return from(n, MC_OP_sub, 1, unequal_any(n, real, a, b));
+  case LESS: return less_any(n, real, a, b);
+  case GREATER: return less_any(n, real, b, a);
+  case LESS_EQUAL: return from(n, MC_OP_sub, 1, less_any(n, real, b, a));
+  default: return from(n, MC_OP_sub, 1, less_any(n, real, a, b));
   }
 }
 
@@ -199,43 +202,4 @@ bool mc_onnx_not(node *n, int arg) {
   mc_value *v = mc_onnx_value(n, x), *y = v ? from(n, MC_OP_sub, 1, v) : NULL;
   mc_onnx_give(n, 0, ONNX_BOOL, y);
   return y != NULL;
-}
-
-/* ---- Where ---- */
-static bool where_known(node *n, const val *c, const val *x, const val *y) {
-  int rank, rank2;
-  int64_t dim[MC_MAX_RANK], dim2[MC_MAX_RANK];
-  if (!mc_onnx_broadcast(n, c->rank, c->dim, x->rank, x->dim, &rank, dim) || !mc_onnx_broadcast(n, rank, dim, y->rank, y->dim, &rank2, dim2)) return false;
-  konst *r = mc_konst_new(n, x->etype, rank2, dim2);
-  for (int64_t i = 0; r && i < r->n; i++) {
-    const konst *from_k = mc_konst_int(c->k, at(c->k, rank2, dim2, i)) ? x->k : y->k;
-    int64_t j = at(from_k, rank2, dim2, i);
-    if (mc_onnx_is_real(x->etype)) mc_konst_set_f32(r, i, mc_konst_f32(from_k, j));
-    else mc_konst_set_int(r, i, mc_konst_int(from_k, j));
-  }
-  mc_onnx_give_konst(n, 0, r);
-  return r != NULL;
-}
-
-static bool all_are(const konst *k, bool what) {
-  for (int64_t i = 0; i < k->n; i++)
-    if ((mc_konst_int(k, i) != 0) != what) return false;
-  return true;
-}
-
-bool mc_onnx_where(node *n, int arg) {
-  (void)arg;
-  val *c = n->in[0], *x = n->in[1], *y = n->in[2];
-  if (c->etype != ONNX_BOOL || x->etype != y->etype)
-    return mc_onnx_error(n, "Where: element types %s, %s, %s", mc_onnx_etype_name(c->etype), mc_onnx_etype_name(x->etype), mc_onnx_etype_name(y->etype));
-  if (!c->k) return mc_onnx_error(n, "Where: the condition must be known while importing, but depends on the input data");
-  if (x->k && y->k) return where_known(n, c, x, y);
-  bool first = all_are(c->k, true);
-  if (!first && !all_are(c->k, false)) return mc_onnx_error(n, "Where: a condition that is neither all true nor all false is supported on known values only");
-  int rank, rank2;
-  int64_t dim[MC_MAX_RANK], dim2[MC_MAX_RANK];
-  if (!mc_onnx_broadcast(n, c->rank, c->dim, x->rank, x->dim, &rank, dim) || !mc_onnx_broadcast(n, rank, dim, y->rank, y->dim, &rank2, dim2)) return false;
-  mc_value *v = mc_onnx_bcast(n, mc_onnx_value(n, first ? x : y), rank2, dim2);
-  mc_onnx_give(n, 0, x->etype, v);
-  return v != NULL;
 }

@@ -207,8 +207,8 @@ static bool cast_to(node *n, int64_t to) {
     mc_onnx_give_konst(n, 0, k);
     return k != NULL;
   }
-  if (e->num == ONNX_BOOL) return mc_onnx_error(n, "%s: to bool is supported on values that are known while importing only", n->row->op);
   mc_value *v = mc_onnx_as(n, MC_OP_cast, x->v, e->carry);
+  if (e->num == ONNX_BOOL) v = mc_onnx_nonzero(n, v);   /* integers stay unequal to 0 as f32 */
   bool half = e->num == ONNX_FLOAT16 || e->num == ONNX_BFLOAT16;
   if (half && x->etype != ONNX_BOOL) v = through(n, v, e->border);
   mc_onnx_give(n, 0, e->num, v);
