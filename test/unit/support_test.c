@@ -27,6 +27,18 @@ static void arena_aligns_and_zeroes(void) {
   mc_arena_destroy(a);
 }
 
+static void arena_block_of_chunk_size_stays(void) {
+  mc_arena *a = mc_arena_create();
+  for (size_t n = (1 << 16) - 64; n <= (1 << 16) + 64; n += 64) {
+    unsigned char *p = mc_arena_alloc(a, n);
+    memset(p, 1, n);
+    for (int i = 0; i < 10; i++) memset(mc_arena_alloc(a, 100), 2, 100);
+    for (size_t i = 0; i < n; i++)
+      if (p[i] != 1) CHECK(!"a later allocation lies in an earlier one");
+  }
+  mc_arena_destroy(a);
+}
+
 static void map_keeps_order(void) {
   mc_arena *a = mc_arena_create();
   mc_map m;
@@ -84,6 +96,7 @@ static void diagnostics_quote_the_line(void) {
 
 int main(void) {
   arena_aligns_and_zeroes();
+  arena_block_of_chunk_size_stays();
   map_keeps_order();
   floats_print_shortest();
   diagnostics_quote_the_line();
