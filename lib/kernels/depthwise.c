@@ -175,6 +175,7 @@ bool k_emit_depthwise(kgroup *g) {
   int most = kengine_regs(g->k->target) * kb_phys_lanes(g->k) / KB_LANES / 4;   /* accumulators in a quarter of the registers */
   most = most < 1 ? 1 : most > 4 ? 4 : most;
   d->mr = m < most ? (int)m : most;
+  g->note = mc_arena_printf(g->k->arena, "blocks of %d pixels x %d channels, %lld taps", d->mr, KB_LANES, (long long)d->taps);
   emit_axes(d, 0, d->a.base);
   kl_fill_borders(g);
   return true;

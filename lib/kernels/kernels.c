@@ -1,5 +1,4 @@
 /* One LLVM function per group: the family that the group names. */
-#include "engine.h"
 #include "lower.h"
 #include "mc/kernels/kernels.h"
 #include <string.h>
@@ -34,10 +33,11 @@ static int family_of(const mc_node *group) {
     if (strcmp(mc_kernel_names[i], want) == 0) return i;
   return -1;
 }
-bool mc_kernels_emit(LLVMValueRef *out, mc_kernels *ks, int i, const char *name) {
+static bool emit(LLVMValueRef *out, const char **note, mc_kernels *ks, int i, const char *name) {
   mc_node *n = ks->plan->group[i];
   int family = family_of(n);
   *out = NULL;
+  *note = NULL;
   if (family < 0) return mc_error(ks->k.diag, n->loc, "unknown kernel '%s'", MC_ATTRS(n, group)->kernel);
   if (emitters[family] == k_emit_alias) return true;
   kgroup g = { .k = &ks->k, .plan = ks->plan, .group = n, .index = i, .region = n->region };
@@ -47,7 +47,12 @@ bool mc_kernels_emit(LLVMValueRef *out, mc_kernels *ks, int i, const char *name)
   kb_debug_function(&ks->k, *out, name, first ? first->loc : n->loc);
   bool ok = emitters[family](&g);
   LLVMBuildRetVoid(ks->k.b);
+  *note = g.note;
   return ok;
+}
+bool mc_kernels_emit(LLVMValueRef *out, mc_kernels *ks, int i, const char *name) {
+  const char *note;
+  return emit(out, &note, ks, i, name);
 }
 int64_t mc_kernel_scratch(void *ctx, const mc_plan *p, int i) {
   (void)ctx;
@@ -56,12 +61,21 @@ int64_t mc_kernel_scratch(void *ctx, const mc_plan *p, int i) {
   if (emitters[family] == k_emit_gemm) return k_gemm_scratch(p, i);
   return emitters[family] == k_emit_norm ? k_norm_scratch(p, i) : 0;
 }
+/* Emits the group into a module that is thrown away: what is said is what would be done. */
 const char *mc_kernel_describe(const mc_plan *p, int i, mc_arena *a) {
-  const mc_node *n = p->group[i];
-  const char *kernel = MC_ATTRS(n, group)->kernel;
-  const kgroup g = { .region = n->region };
-  const mc_node *head = kl_first(&g);
-  if (strcmp(kernel, "gemm") != 0 || !head || head->nin == 0) return kernel;
-  const kengine *e = kengine_find(p->target, head->in[0]->type->dtype == MC_f32 ? 'F' : 'I');
-  return e ? mc_arena_printf(a, "%s %s", kernel, e->name) : kernel;
+  const char *kernel = MC_ATTRS(p->group[i], group)->kernel, *note = NULL;
+  mc_arena *scratch = mc_arena_create();
+  mc_diag quiet;
+  mc_diag_init(&quiet, scratch);
+  LLVMContextRef c = LLVMContextCreate();
+  LLVMModuleRef m = LLVMModuleCreateWithNameInContext("describe", c);
+  mc_kernels *ks = mc_kernels_create(m, p, scratch, &quiet);
+  LLVMValueRef f;
+  emit(&f, &note, ks, i, "f");
+  const char *text = note ? mc_arena_printf(a, "%s: %s", kernel, note) : kernel;
+  mc_kernels_destroy(ks);
+  LLVMDisposeModule(m);
+  LLVMContextDispose(c);
+  mc_arena_destroy(scratch);
+  return text;
 }

@@ -9,6 +9,7 @@ typedef struct kgroup {
   kb *k; const mc_plan *plan;
   mc_node *group; int index;     /* position in the plan */
   mc_graph *region;
+  const char *note;              /* how it is computed, for people; set by the families that have a choice */
 } kgroup;
 
 /* Memory of a value as an iteration space sees it: element (i0, i1, ...) stands at base + sum i_d * stride[d] bytes; stride 0 repeats. */

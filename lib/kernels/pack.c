@@ -22,10 +22,10 @@ bool kgemm_engine(kgemm *p, const mc_type *a) {
   return true;
 }
 
-/* Issue slots of a block: products, loads, and the time that a chain of dependent sums takes. */
+/* Cycles of a block: products and loads share the issue slots (a load for each row of A, one for each vector of B), and a chain of dependent sums takes 5 cycles a step. */
 static double block_cost(const kgemm *p, int mr, int nv, int parts, int regs_per_part) {
-  double products = (double)mr * nv * parts * regs_per_part, loads = (mr + nv * parts * regs_per_part) * 0.5;
-  double t = products > loads ? products : loads, steps = (double)(p->nrun ? p->nrun * p->steps : 1);
+  double products = (double)mr * nv * parts * regs_per_part, loads = mr + nv * parts * regs_per_part;
+  double t = (products > loads ? products : loads) + 0.1 * loads, steps = (double)(p->nrun ? p->nrun * p->steps : 1);
   if (t < 5) t = 5;
   return steps * t + 6.0 * mr * nv;
 }
@@ -49,6 +49,7 @@ void kgemm_blocking(kgemm *p, int64_t rows) {
       p->mr = mr;
       p->nv = nv;
     }
+  p->g->note = mc_arena_printf(p->k->arena, "engine %s, blocks of %d rows x %d columns, K = %d x %lld", p->e->name, p->mr, p->nv * KGEMM_LANES, p->nrun, (long long)p->rlen);
 }
 
 /* One column, one run: kr elements at a time, `stride` bytes apart; what lies behind the run stays 0. */

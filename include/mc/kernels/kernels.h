@@ -15,7 +15,7 @@ void mc_kernels_destroy(mc_kernels *k);
 bool mc_kernels_emit(LLVMValueRef *out, mc_kernels *k, int i, const char *name);
 /* Arena bytes that group i needs for itself; for mc_plan_opts.scratch (ctx is not used). */
 int64_t mc_kernel_scratch(void *ctx, const mc_plan *p, int i);
-/* One line about how group i is computed ("gemm avx512vnni 6x64 k4"), for remarks; in the arena. */
+/* One line about how group i is computed ("gemm: engine vnni, blocks of 8 rows x 32 columns, K = 3 x 48"), for remarks; in the arena. */
 const char *mc_kernel_describe(const mc_plan *p, int i, mc_arena *a);
 /* The families of kernels.def, NULL-terminated. */
 extern const char *const mc_kernel_names[];
