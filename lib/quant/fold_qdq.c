@@ -9,10 +9,10 @@
 #include "quant.h"
 #include "mc/ir/build.h"
 
-/* Largest element type of a value that quantize may be moved over. */
+/* Ops that take quantized values and give what they give in f32, quantized: a constant border of pad is quantized alike (numerics.md). */
 static bool plain_move(const mc_node *n) {
   switch (n->op) {
-  case MC_OP_reshape: case MC_OP_transpose: case MC_OP_slice: case MC_OP_max_pool: case MC_OP_global_max_pool: return true;
+  case MC_OP_reshape: case MC_OP_transpose: case MC_OP_slice: case MC_OP_pad: case MC_OP_max_pool: case MC_OP_global_max_pool: return true;
   default: return false;
   }
 }
