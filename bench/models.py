@@ -10,9 +10,11 @@ One description makes two graphs at once, and computes the activations of one ra
                        s8 weights per channel), ranges from the computed activations
   DIR/NAME.dyn.onnx    BERT only: DynamicQuantizeLinear and MatMulInteger, the other form ONNX Runtime has for transformers
   DIR/NAME.calib.npz   four random inputs, for mcc -calib
+  DIR/NAME.f32.layers  the convolutions and matrix products as text, for oneDNN (compare/dnnl.c says how it reads them)
+  DIR/NAME.int8.layers the same in INT8
   DIR/models.json      multiply-accumulates and parameters of each network
 
-The first dimension of every input is the symbol N.  Weights are random, so only time is comparable, not accuracy."""
+Inputs are called x, outputs y; the first dimension is the symbol N.  Weights are random, so only time is comparable, not accuracy."""
 import json, pathlib, sys
 import numpy as np
 import onnx
@@ -32,7 +34,7 @@ class Graph:
         return f"v{self.count}"
 
     def const(self, a, name=None):
-        a = np.ascontiguousarray(a)
+        a = np.asarray(a, order="C")
         name = name or self.name()
         if name not in self.inits:
             self.inits[name] = helper.make_tensor(name, helper.np_dtype_to_tensor_dtype(a.dtype) if hasattr(helper, "np_dtype_to_tensor_dtype") else onnx.mapping.NP_TYPE_TO_TENSOR_TYPE[a.dtype],
@@ -45,8 +47,11 @@ class Graph:
         return out
 
     def save(self, path, title, shape, result):
+        for node in self.nodes:
+            for names in (node.input, node.output):
+                names[:] = ["y" if n == result else n for n in names]
         info = helper.make_tensor_value_info
-        g = helper.make_graph(self.nodes, title, [info("x", TensorProto.FLOAT, ["N", *shape])], [info(result, TensorProto.FLOAT, None)], list(self.inits.values()))
+        g = helper.make_graph(self.nodes, title, [info("x", TensorProto.FLOAT, ["N", *shape])], [info("y", TensorProto.FLOAT, None)], list(self.inits.values()))
         path.write_bytes(helper.make_model(g, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString())
 
 
@@ -55,6 +60,26 @@ class Value:
 
     def __init__(self, f, q, a, scale=None, zero=None):
         self.f, self.q, self.a, self.scale, self.zero = f, q, a, scale, zero
+        self.layer = None   # the convolution or product that made it
+
+
+class Layers:
+    """The convolutions and matrix products, in order."""
+
+    def __init__(self):
+        self.list = []
+
+    def conv(self, x, w, groups, stride, pad, relu):
+        self.list.append(["conv", groups, x.shape[1], w.shape[0], *x.shape[2:], *w.shape[2:], stride, *pad, int(bool(relu)), 0])
+        return self.list[-1]
+
+    def matmul(self, m, w, relu):
+        self.list.append(["matmul", m, *w.shape, int(bool(relu))])
+        return self.list[-1]
+
+    def save(self, folder, name):
+        for kind in ("f32", "int8"):
+            (folder / f"{name}.{kind}.layers").write_text("".join(" ".join(map(str, [l[0], kind, *l[1:]])) + "\n" for l in self.list))
 
 
 # ---- the arithmetic, for ranges ----
@@ -97,7 +122,7 @@ class Net:
     def __init__(self, seed, *shape):
         self.rng = np.random.default_rng(seed)
         self.shape, self.macs, self.params = shape, 0, 0
-        self.fg, self.qg = Graph(), Graph()
+        self.fg, self.qg, self.layers = Graph(), Graph(), Layers()
         self.input = self.quantize("x", "x", self.rng.standard_normal((1, *shape), F32))
 
     # quantized forms
@@ -153,12 +178,16 @@ class Net:
         q = qg.op("Conv", x.q, wq, self.quantized_bias(b, scale * x.scale), **how)
         self.macs += a.size * fan
         self.params += w.size + b.size
-        return self.activation(f, q, a, act)
+        y = self.activation(f, q, a, act)
+        y.layer = self.layers.conv(x.a, w, groups, stride, pad, act)
+        return y
 
     def depthwise(self, x, stride=1, act="relu"):
         return self.conv(x, x.a.shape[1], 3, stride, act, groups=x.a.shape[1])
 
     def add(self, x, y, act=None):
+        """x: the branch, whose last convolution may add y on the way"""
+        x.layer[-2:] = [int(bool(act)), 1]
         return self.activation(self.fg.op("Add", x.f, y.f), self.qg.op("Add", x.q, y.q), x.a + y.a, act)
 
     def max_pool(self, x, k, stride, pad=0):
@@ -185,6 +214,7 @@ class Net:
         q = self.qg.op("Gemm", x.q, wq, self.quantized_bias(b, scale * x.scale))
         self.macs += k * n
         self.params += w.size + n
+        self.layers.matmul(1, w, act)
         return self.activation(f, q, x.a @ w + b, act)
 
     def softmax(self, x):
@@ -193,6 +223,7 @@ class Net:
     def save(self, folder, name, result):
         self.fg.save(folder / f"{name}.fp32.onnx", name, self.shape, result.f)
         self.qg.save(folder / f"{name}.int8.onnx", name, self.shape, result.q)
+        self.layers.save(folder, name)
         np.savez(folder / f"{name}.calib.npz", x=self.rng.standard_normal((4, *self.shape), F32))
 
 
@@ -205,6 +236,7 @@ class Encoder:
         self.seq, self.d, self.heads, self.shape = seq, d, heads, (seq, d)
         self.macs = self.params = 0
         self.g = {"fp32": Graph(), "int8": Graph(), "dyn": Graph()}
+        self.layers = Layers()
         self.dynamic = {}
 
     def each(self, kind, *inputs, a, **attrs):
@@ -223,6 +255,7 @@ class Encoder:
         b = self.rng.normal(0, 0.02, n).astype(F32)
         self.macs += self.seq * k * n
         self.params += w.size + n
+        self.layers.matmul(self.seq, w, False)
         return {"fp32": self.linear_fp32(names["fp32"], w, b), "int8": self.linear_int8(names["int8"], a, w, b), "dyn": self.linear_dyn(names["dyn"], w, b)}, a @ w + b
 
     def linear_fp32(self, x, w, b):
@@ -301,6 +334,7 @@ class Encoder:
     def save(self, folder, name, result):
         for mode, g in self.g.items():
             g.save(folder / f"{name}.{mode}.onnx", name, self.shape, result[0][mode])
+        self.layers.save(folder, name)
         np.savez(folder / f"{name}.calib.npz", x=self.rng.standard_normal((4, *self.shape), F32))
 
 
@@ -355,7 +389,7 @@ def mobilenet_v2(seed):
             s, c_in = stride if i == 0 else 1, x.a.shape[1]
             y = n.conv(x, c_in * t, 1, 1, "relu6") if t > 1 else x
             y = n.conv(n.depthwise(y, s, "relu6"), c, 1, act=None)
-            x = n.add(x, y) if s == 1 and c_in == c else y
+            x = n.add(y, x) if s == 1 and c_in == c else y
     return n, classifier(n, n.conv(x, 1280, 1, 1, "relu6"), 1000)
 
 

@@ -1,0 +1,180 @@
+/* compare: times several implementations of one network in alternation, on one pinned thread.
+ *
+ *   compare [-seconds S] [-batch N] [-cpu N] [-fifo] [-ort LIBRARY] KIND:LABEL:FILE ...
+ *
+ * KIND is object (a shared library of net_entry.c and mcc's object), ort (an .onnx file) or dnnl (a list of layers).  Prints one JSON object.  How the samples
+ * are taken and which of them count: bench/README.md. */
+#define _GNU_SOURCE
+#include "compare.h"
+#include <math.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_VARIANTS = 16, MIN_RUNS_PER_TURN = 2 };
+static const double turn_seconds = 4e-3;   /* short enough that all variants see the same weather */
+
+typedef struct variant {
+  const char *kind, *label, *file;
+  runner r;
+  samples s;
+} variant;
+typedef struct options {
+  double seconds;
+  long batch;
+  int cpu, n;
+  bool fifo;
+  const char *ort;
+  variant v[MAX_VARIANTS];
+} options;
+
+static const struct { const char *kind; bool (*open)(runner *, const char *, const char *, long); } kinds[] = {
+  { "object", object_open }, { "ort", ort_open }, { "dnnl", dnnl_open }, { NULL, NULL }
+};
+
+static int usage(const char *why) {
+  fprintf(stderr, "compare: %s\nusage: compare [-seconds S] [-batch N] [-cpu N] [-fifo] [-ort LIBRARY] object|ort|dnnl:LABEL:FILE ...\n", why);
+  return 2;
+}
+
+/* ---- options ---- */
+
+static bool add_variant(options *o, char *text) {
+  char *label = strchr(text, ':'), *file = label ? strchr(label + 1, ':') : NULL;
+  if (!file || o->n == MAX_VARIANTS) return false;
+  *label = *file = 0;
+  o->v[o->n++] = (variant){ .kind = text, .label = label + 1, .file = file + 1 };
+  return true;
+}
+
+static bool parse(options *o, int argc, char **argv) {
+  for (int i = 1; i < argc; i++) {
+    char *a = argv[i];
+    bool more = i + 1 < argc;
+    if (a[0] != '-') {
+      if (!add_variant(o, a)) return false;
+    } else if (!strcmp(a, "-fifo")) o->fifo = true;
+    else if (!more) return false;
+    else if (!strcmp(a, "-seconds")) o->seconds = atof(argv[++i]);
+    else if (!strcmp(a, "-batch")) o->batch = atol(argv[++i]);
+    else if (!strcmp(a, "-cpu")) o->cpu = atoi(argv[++i]);
+    else if (!strcmp(a, "-ort")) o->ort = argv[++i];
+    else return false;
+  }
+  return o->n > 0 && o->seconds > 0 && o->batch > 0;
+}
+
+/* ---- one thread, one core ---- */
+
+static void pin(const options *o) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET((size_t)o->cpu, &set);
+  if (sched_setaffinity(0, sizeof set, &set)) perror("compare: sched_setaffinity");
+  struct sched_param p = { .sched_priority = 5 };
+  if (o->fifo && sched_setscheduler(0, SCHED_FIFO, &p)) perror("compare: -fifo");
+}
+
+/* ---- inputs and what comes out ---- */
+
+static void fill(float *x, size_t n) {   /* about normal: the sum of four uniform numbers */
+  unsigned s = 12345;
+  for (size_t i = 0; i < n; i++) {
+    float v = 0;
+    for (int k = 0; k < 4; k++) v += (float)((s = s * 1664525u + 1013904223u) >> 8) * 0x1p-24f - 0.5f;
+    x[i] = v * 1.7320508f;
+  }
+}
+
+static double cosine(const runner *a, const runner *b) {
+  double ab = 0, aa = 0, bb = 0;
+  if (!a->out || !b->out || a->out_elems != b->out_elems) return NAN;
+  for (size_t i = 0; i < a->out_elems; i++) {
+    double x = a->out[i], y = b->out[i];
+    ab += x * y, aa += x * x, bb += y * y;
+  }
+  return ab / sqrt(aa * bb);
+}
+
+static bool open_all(options *o) {
+  for (int i = 0; i < o->n; i++) {
+    variant *v = &o->v[i];
+    int k = 0;
+    while (kinds[k].kind && strcmp(kinds[k].kind, v->kind)) k++;
+    if (!kinds[k].kind) return usage("unknown kind"), false;
+    if (!kinds[k].open(&v->r, v->file, o->ort, o->batch)) return false;
+    if (v->r.in) fill(v->r.in, v->r.in_elems);
+    if (!v->r.run(v->r.state)) return false;
+  }
+  return true;
+}
+
+/* ---- measuring ---- */
+
+typedef struct weather { double best, worst; } weather;
+
+static bool is_calm(weather *w) {
+  double g = calm_probe();
+  if (g > w->best) w->best = g;
+  if (g < w->worst) w->worst = g;
+  return g > 0.93 * w->best;
+}
+
+typedef struct one { double t; bool stolen; } one;
+
+/* One turn of one variant: a run that fetches its code and weights back into the caches, then timed runs.  They count as calm when the core was calm on both
+ * sides and the thread never lost it. */
+static bool turn(variant *v, weather *w) {
+  enum { MAX = 4096 };
+  static one t[MAX];
+  int n = 0;
+  bool before = is_calm(w);
+  if (!v->r.run(v->r.state)) return false;
+  double t0 = now(), end = t0 + turn_seconds;
+  do {
+    double c = cpu_now(), a = now();
+    if (!v->r.run(v->r.state)) return false;
+    double b = now();
+    t[n++] = (one){ b - a, cpu_now() - c < 0.985 * (b - a) };
+    t0 = b;
+  } while (n < MAX && (t0 < end || n < MIN_RUNS_PER_TURN));
+  bool calm = is_calm(w) && before;
+  for (int i = 0; i < n; i++) samples_add(&v->s, t[i].t, calm && !t[i].stolen);
+  return true;
+}
+
+static bool measure(options *o, weather *w) {
+  for (int i = 0; i < 200; i++) is_calm(w);   /* raises the clock, and finds the best rate */
+  double end = now() + o->seconds;
+  int rounds = 0;
+  do {
+    for (int i = 0; i < o->n; i++)
+      if (!turn(&o->v[i], w)) return false;
+  } while (++rounds < 3 || now() < end);
+  return true;
+}
+
+static void report(options *o, const weather *w) {
+  printf("{\"probe_gflops\": [%.1f, %.1f], \"variants\": {", w->worst, w->best);
+  for (int i = 0; i < o->n; i++) {
+    variant *v = &o->v[i];
+    summary s = samples_summary(&v->s);
+    double c = cosine(&o->v[0].r, &v->r);
+    printf("%s\n \"%s\": {\"min_ms\": %.6f, \"p10_ms\": %.6f, \"median_ms\": %.6f, \"p90_ms\": %.6f, \"calm\": %zu, \"busy\": %zu, \"gated\": %s, \"open_ms\": %.3f", i ? "," : "",
+           v->label, s.min * 1e3, s.p10 * 1e3, s.median * 1e3, s.p90 * 1e3, s.n, s.nbusy, s.gated ? "true" : "false", v->r.open_seconds * 1e3);
+    if (!isnan(c)) printf(", \"cosine\": %.6f", c);
+    printf("}");
+  }
+  printf("}}\n");
+}
+
+int main(int argc, char **argv) {
+  static options o = { .seconds = 3, .batch = 1 };
+  weather w = { 0, 1e30 };
+  if (!parse(&o, argc, argv)) return usage("bad arguments");
+  pin(&o);
+  if (!open_all(&o) || !measure(&o, &w)) return 1;
+  report(&o, &w);
+  return 0;
+}
