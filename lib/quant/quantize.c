@@ -208,6 +208,10 @@ static mc_value *f_of(state *s, mc_value *v) {
     e->f = check(s, relu ? mc_build1(&s->b, MC_OP_relu, &e->f, 1, NULL) : mc_build1(&s->b, MC_OP_clamp, &e->f, 1, &(mc_attrs_clamp){ .low = e->lo, .high = e->hi }));
   }
   if (e->f && !e->f->range.known) e->f->range = v->range;
+  if (e->f && !e->f->name) {   /* the interface of the object does not depend on its arithmetic */
+    e->f->name = v->name;
+    v->name = NULL;
+  }
   return e->f;
 }
 
