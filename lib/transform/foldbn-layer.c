@@ -17,6 +17,7 @@ static bool rising(const affine *f) {
 
 /* What the border v becomes under the map (its inverse); false: not the same number in all channels. */
 static bool border(const affine *f, bool inverse, float v, float *to) {
+  *to = 0;
   for (int64_t i = 0; i < f->n; i++) {
     if (inverse && f->scale[i] == 0) return false;
     float x = (float)(inverse ? (v - f->shift[i]) / f->scale[i] : v * f->scale[i] + f->shift[i]);

@@ -39,6 +39,9 @@ konst *mc_konst_new(node *n, int etype, int rank, const int64_t *dim) {
   return k;
 }
 
+/* Toward zero, saturating; NaN is 0. */
+static int64_t int_of_real(float f) { return f >= 9.2e18f ? INT64_MAX : f <= -9.2e18f ? INT64_MIN : f != f ? 0 : (int64_t)f; }
+
 int64_t mc_konst_int(const konst *k, int64_t i) {
   switch (mc_onnx_etype(k->etype)->store) {
   case MC_i64: return ((const int64_t *)k->data)[i];
@@ -48,8 +51,7 @@ int64_t mc_konst_int(const konst *k, int64_t i) {
   case MC_u8: return ((const uint8_t *)k->data)[i];
   default: break;
   }
-  float f = ((const float *)k->data)[i];
-  return f >= 9.2e18f ? INT64_MAX : f <= -9.2e18f ? INT64_MIN : f != f ? 0 : (int64_t)f;
+  return int_of_real(((const float *)k->data)[i]);
 }
 
 float mc_konst_f32(const konst *k, int64_t i) {
@@ -76,8 +78,7 @@ void mc_konst_set_f32(konst *k, int64_t i, float v) {
     mc_konst_set_int(k, i, v != 0);
     return;
   }
-  konst one = { .etype = ONNX_FLOAT, .data = &v };
-  mc_konst_set_int(k, i, mc_konst_int(&one, 0));
+  mc_konst_set_int(k, i, int_of_real(v));
 }
 
 konst *mc_konst_reshape(node *n, const konst *k, int rank, const int64_t *dim) {
