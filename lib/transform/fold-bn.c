@@ -11,7 +11,7 @@
  *
  * Forward, into all users at once: conv2d where nothing is padded or every shift is 0, or where one number for all channels is mapped to the border's 0 (then the padding
  * becomes a pad op with that number: so (u8 / 127.5) - 1 in front of a network costs nothing); conv_transpose2d only without shifts (its border sums fewer taps); linear,
- * through a flattening reshape too; through the same pools and pads.
+ * through a flattening reshape too; through the same pools and pads. Where the shift is what hinders, x * a + b becomes (x + b / a) * a: the scale goes, an addition stays.
  *
  * Not when an operand is no constant, or when a scale or shift is not finite. Contract: ROUNDS. */
 #include "foldbn.h"
@@ -74,7 +74,7 @@ static bool fold(mc_pass_context *cx, mc_node *n, bool *done) {
   mc_value *x;
   affine *f = affine_of(n, &x, cx->scratch);
   if (!f) return true;
-  return fold_backward(cx, n, x, f, done) && (*done || fold_forward(cx, n, x, f, done));
+  return fold_backward(cx, n, x, f, done) && (*done || fold_forward(cx, n, x, f, done)) && (*done || fold_scale_forward(cx, n, x, f, done));
 }
 
 static bool sweep(mc_pass_context *cx, bool *any) {

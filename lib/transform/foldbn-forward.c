@@ -93,13 +93,66 @@ static bool push(mc_pass_context *cx, mc_value *v, const affine *f) {
   return true;
 }
 
+/* n's result becomes v, which holds other numbers: name and range stay behind. */
+static void replace_with_other(mc_node *n, mc_value *v) {
+  mc_range range = v->range;
+  n->out[0]->name = NULL;
+  n->out[0]->range.known = false;
+  replace_node(n, v);
+  v->range = range;
+}
+
 bool fold_forward(mc_pass_context *cx, mc_node *n, mc_value *x, const affine *f, bool *done) {
   if (!users_take(n->out[0], f, false, 0)) return true;
   if (!push(cx, n->out[0], f)) return false;
-  mc_range range = x->range;
-  n->out[0]->name = NULL; /* x is another value than n's result */
-  n->out[0]->range.known = false;
-  replace_node(n, x);
-  x->range = range;
+  replace_with_other(n, x);
+  return *done = true;
+}
+
+/* ---- the scale alone ---- */
+static affine *copy_of(const affine *f, mc_arena *a) {
+  affine *g = MC_NEW(a, affine);
+  size_t bytes = sizeof(double) * (size_t)f->n;
+  *g = (affine){ mc_arena_copy(a, f->scale, bytes), mc_arena_copy(a, f->shift, bytes), f->n };
+  return g;
+}
+
+/* f behind the map that computes x, when nobody else uses x; *x is then what that map is applied to. */
+static affine *with_map_before(const affine *f, mc_value **x, mc_arena *a) {
+  affine *g = copy_of(f, a);
+  mc_value *y;
+  const affine *before = (*x)->def && single_use(*x) ? affine_of((*x)->def, &y, a) : NULL;
+  if (!before || before->n != f->n) return g;
+  for (int64_t i = 0; i < f->n; i++) {
+    g->scale[i] = f->scale[i] * before->scale[i];
+    g->shift[i] = f->scale[i] * before->shift[i] + f->shift[i];
+  }
+  *x = y;
+  return g;
+}
+
+/* x * scale + shift = (x + shift / scale) * scale: the constant to add; NULL: nothing would be gained, or a scale is 0. */
+static mc_value *offset_of(mc_builder *b, const affine *f) {
+  bool ones = true;
+  for (int64_t i = 0; i < f->n; i++) {
+    ones &= f->scale[i] == 1;
+    if (f->scale[i] == 0 || !__builtin_isfinite((float)(f->shift[i] / f->scale[i]))) return NULL;
+  }
+  float *d;
+  mc_value *c = ones ? NULL : constant_new(b, NULL, 1, &f->n, &d);
+  for (int64_t i = 0; c && i < f->n; i++) d[i] = (float)(f->shift[i] / f->scale[i]);
+  return c;
+}
+
+bool fold_scale_forward(mc_pass_context *cx, mc_node *n, mc_value *x, const affine *f, bool *done) {
+  affine *g = with_map_before(f, &x, cx->scratch), *scale = copy_of(g, cx->scratch);
+  for (int64_t i = 0; i < g->n; i++) scale->shift[i] = 0;
+  if (!users_take(n->out[0], scale, false, 0)) return true;
+  mc_builder b = build_at(cx, n);
+  mc_value *c = offset_of(&b, g);
+  if (!c) return true;
+  mc_value *sum = mc_build1(&b, MC_OP_add, (mc_value *[]){ x, c }, 2, NULL);
+  if (!sum || !push(cx, n->out[0], scale)) return false;
+  replace_with_other(n, sum);
   return *done = true;
 }

@@ -89,12 +89,20 @@ static const char *bias_name(const mc_node *layer, mc_arena *a) {
   return mc_arena_printf(a, "%.*s.bias", (int)(usual ? n - k : n), w);
 }
 
+static bool all_zero(const double *x, int64_t n) {
+  for (int64_t i = 0; i < n; i++)
+    if (x[i] != 0) return false;
+  return true;
+}
+
 bool set_weights(mc_pass_context *cx, mc_node *layer, const double *weight, const double *bias, int64_t nbias) {
   mc_builder b = build_at(cx, layer);
   const mc_type *wt = layer->in[1]->type;
   mc_value *w = rounded(&b, layer->in[1], NULL, wt->rank, wt->dim, weight);
+  if (!w) return false;
+  mc_node_set_in(layer, 1, w);
+  if (layer->nin == 2 && all_zero(bias, nbias)) return true;
   mc_value *v = rounded(&b, layer->nin > 2 ? layer->in[2] : NULL, bias_name(layer, cx->scratch), 1, &nbias, bias);
-  if (!w || !v) return false;
-  mc_node_set_nin(layer, (mc_value *[]){ layer->in[0], w, v }, 3);
-  return true;
+  if (v) mc_node_set_nin(layer, (mc_value *[]){ layer->in[0], w, v }, 3);
+  return v != NULL;
 }

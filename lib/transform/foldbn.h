@@ -10,6 +10,8 @@ affine *affine_of(const mc_node *n, mc_value **x, mc_arena *a);
 /* Put f (= n, applied to x) into the layer that computes x, or into all that use n's result. *done: n is gone. False after reporting. */
 bool fold_backward(mc_pass_context *cx, mc_node *n, mc_value *x, const affine *f, bool *done);
 bool fold_forward(mc_pass_context *cx, mc_node *n, mc_value *x, const affine *f, bool *done);
+/* Where only the scale can move on: it does, and an addition stays. Takes the map in front of n along, so that x * a + b costs one addition. */
+bool fold_scale_forward(mc_pass_context *cx, mc_node *n, mc_value *x, const affine *f, bool *done);
 
 /* f(op(x)) == op(f(x)) for the one-operand op n. The constant border of a pad changes with it: by the map when f moves in front of the pad, by its inverse when f moves behind. */
 bool commutes(const mc_node *n, const affine *f, bool inverse);
