@@ -11,7 +11,7 @@
  * that a residual add joins the product that runs last and nothing is delayed. Then elementwise ops join into maps, one result each: a producer joins when
  * all its readers are inside and the shape is the same. Every other op is a group of its own. Nothing is computed twice, so the result is EXACT.
  *
- * Products read only the arena or constants: operands that are graph inputs are copied in front (`pad` of nothing). A graph result that has other readers, or
+ * Groups in the text are dissolved first. Products read only the arena or constants: operands that are graph inputs are copied in front (`pad` of nothing). A graph result that has other readers, or
  * that is an input, a constant or returned twice, is copied behind. */
 #include "families.h"
 #include "mc/ir/build.h"
@@ -19,6 +19,25 @@
 
 typedef struct former { mc_pass_context *cx; mc_graph *g; mc_map grouped; mc_map copies; bool changed, failed; } former;
 typedef MC_VEC(mc_node *) node_list;
+
+/* ---- groups that are there already ---- */
+
+/* Ops come out of their groups, to be grouped anew: what a text says about kernels and offsets is never trusted. */
+static void dissolve(former *f, mc_node *group) {
+  mc_graph *r = group->region;
+  MC_FOR_NODES(n, r)
+    if (n->op == MC_OP_group) dissolve(f, n);
+  mc_node *ret = r->last;
+  for (int i = 0; i < group->nout; i++) {
+    mc_value *v = ret->in[i];
+    if (group->out[i]->name && v->def && v->def->graph == r) v->name = NULL; /* the outer name is the one that the graph knows */
+    mc_value_replace(group->out[i], v);
+  }
+  MC_FOR_NODES(n, r)
+    if (n != ret) mc_node_move(group->graph, group, n);
+  mc_node_remove(group);
+  f->changed = true;
+}
 
 /* ---- copies ---- */
 
@@ -28,11 +47,17 @@ static mc_value *copy_in_front(former *f, mc_node *before, mc_value *v) {
   mc_builder b = { .graph = f->g, .before = before, .diag = f->cx->diag, .loc = v->def ? v->def->loc : v->loc, .source = v->def ? v->def->source : v->source };
   mc_ints zeros = { MC_NEWN(m->arena, int64_t, rank), rank }, dims = { mc_arena_copy(m->arena, v->type->dim, sizeof(int64_t) * (size_t)rank), rank };
   mc_value *c;
-  if (v->type->dtype == MC_f32 || mc_type_is_quant(v->type)) {
+  if (v->type->dtype == MC_f32 || v->type->q.kind == MC_Q_TENSOR) {
     mc_attrs_pad at;
     mc_attrs_init(MC_OP_pad, &at, f->cx->scratch);
     at.before = at.after = zeros;
     c = mc_build1(&b, MC_OP_pad, &v, 1, &at);
+  } else if (v->type->q.kind == MC_Q_AXIS) { /* scales per axis follow transpose alone */
+    mc_attrs_transpose at;
+    mc_attrs_init(MC_OP_transpose, &at, f->cx->scratch);
+    for (int i = 0; i < rank; i++) zeros.v[i] = i;
+    at.perm = zeros;
+    c = mc_build1(&b, MC_OP_transpose, &v, 1, &at);
   } else {
     mc_attrs_slice at;
     mc_attrs_init(MC_OP_slice, &at, f->cx->scratch);
@@ -187,6 +212,8 @@ bool mc_pass_form_groups(mc_pass_context *cx, const mc_opts_form_groups *o, bool
   mc_map order;
   mc_map_init(&f.grouped, cx->scratch);
   mc_map_init(&f.copies, cx->scratch);
+  MC_FOR_NODES(n, f.g)
+    if (n->op == MC_OP_group) dissolve(&f, n);
   copy_product_inputs(&f);
   if (!f.failed) copy_shared_results(&f);
   if (f.failed) return false;
