@@ -9,6 +9,7 @@ mc_module *mc_module_create(void) {
   m->dir = ".";
   mc_map_init(&m->tensors, a);
   mc_map_init(&m->types, a);
+  mc_map_init(&m->suffixes, a);
   return m;
 }
 
@@ -35,10 +36,15 @@ static mc_tensor *tensor_new(mc_module *m, const char *name, mc_dtype dtype, int
   return t;
 }
 
-/* `name`, or name.1, name.2, ... whichever is free first. */
+/* `name`, or name.1, name.2, ... whichever is free first; the last suffix given to a name is remembered, so that long chains of one name stay linear. */
 static const char *free_name(mc_module *m, const char *name) {
-  const char *s = name;
-  for (int i = 1; mc_map_str_get(&m->tensors, s); i++) s = mc_arena_printf(m->arena, "%s.%d", name, i);
+  if (!mc_map_str_get(&m->tensors, name)) return name;
+  void **slot = mc_map_str_slot(&m->suffixes, name);
+  if (!*slot) *slot = MC_NEW(m->arena, int);
+  int *last = *slot;
+  const char *s;
+  do s = mc_arena_printf(m->arena, "%s.%d", name, ++*last);
+  while (mc_map_str_get(&m->tensors, s));
   return s;
 }
 

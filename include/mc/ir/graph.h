@@ -66,6 +66,7 @@ struct mc_module {
   mc_graph *graphs;
   mc_map tensors;                  /* name -> mc_tensor */
   mc_map types;                    /* interning */
+  mc_map suffixes;                 /* name -> last number given to a tensor of that name */
   MC_VEC(mc_blob *) blobs;         /* mapped files, closed with the module */
   unsigned next_id;
 };
