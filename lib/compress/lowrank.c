@@ -89,27 +89,46 @@ static double pair_macs(const layer *l, int64_t rank) {
   return p < l->base ? p : l->base;
 }
 
-static double total_at(const splitter *s, double energy) {
+/* The rank that is worth its MACs at a price per MAC, in shares of the layer's squared singular values: lost share + price * MACs is least; full: it stays whole. */
+static int64_t rank_for_price(const splitter *s, const layer *l, double price) {
+  double all = 0, kept = 0;
+  for (int64_t k = 0; k < l->full; k++) all += l->s[k] * l->s[k];
+  int64_t k = 0;
+  while (k < l->full && l->s[k] * l->s[k] >= price * l->per_rank * all) kept += l->s[k] * l->s[k], k++;
+  int64_t r = aligned(s, l, (double)k);
+  return (1 - kept / (all > 0 ? all : 1)) + price * l->per_rank * (double)r < price * l->base ? r : l->full;
+}
+
+static double total_at(const splitter *s, double price) {
   double sum = s->fixed_macs;
-  for (int i = 0; i < s->n; i++) sum += pair_macs(&s->l[i], rank_for_energy(s, &s->l[i], energy));
+  for (int i = 0; i < s->n; i++) sum += pair_macs(&s->l[i], rank_for_price(s, &s->l[i], price));
   return sum;
+}
+
+/* The lowest price at which the MACs fit the budget; false: none does. Lost shares lie in [0, 1], so prices beyond 1 / MACs buy nothing. */
+static bool price_for_macs(const splitter *s, double budget, double *price) {
+  double lo = 0, hi = 2;
+  if (total_at(s, hi) > budget) return false;
+  for (int i = 0; i < 100; i++) {
+    double mid = i < 50 ? sqrt((lo > 0 ? lo : 1e-30) * hi) : (lo + hi) / 2;
+    if (total_at(s, mid) > budget) lo = mid;
+    else hi = mid;
+  }
+  *price = hi;
+  return true;
 }
 
 static bool choose_ranks(splitter *s) {
   const mc_opts_lowrank_svd *o = s->o;
-  double energy = o->energy, share = o->macs > 0 ? o->macs : 0.5, all = s->fixed_macs;
+  double share = o->macs > 0 ? o->macs : 0.5, all = s->fixed_macs, price = 0;
   for (int i = 0; i < s->n; i++) all += s->l[i].base;
-  if (o->ratio <= 0 && o->energy <= 0) {
-    double lo = 0, hi = 1;
-    if (total_at(s, 0) > share * all) return mc_error(s->cx->diag, s->cx->loc, "lowrank-svd: macs=%g cannot be reached: with rank 1 everywhere, %.0f %% remain", share, 100 * total_at(s, 0) / all);
-    for (int i = 0; i < 50; i++) {
-      double mid = (lo + hi) / 2;
-      if (total_at(s, mid) > share * all) hi = mid;
-      else lo = mid;
-    }
-    energy = lo;
+  bool budget = o->ratio <= 0 && o->energy <= 0;
+  if (budget && !price_for_macs(s, share * all, &price))
+    return mc_error(s->cx->diag, s->cx->loc, "lowrank-svd: macs=%g cannot be reached: with rank 1 everywhere, %.0f %% remain", share, 100 * total_at(s, 2) / all);
+  for (int i = 0; i < s->n; i++) {
+    layer *l = &s->l[i];
+    l->rank = o->ratio > 0 ? aligned(s, l, o->ratio * (double)l->full) : budget ? rank_for_price(s, l, price) : rank_for_energy(s, l, o->energy);
   }
-  for (int i = 0; i < s->n; i++) s->l[i].rank = o->ratio > 0 ? aligned(s, &s->l[i], o->ratio * (double)s->l[i].full) : rank_for_energy(s, &s->l[i], energy);
   return true;
 }
 
