@@ -13,8 +13,8 @@ void mc_hist_add(mc_hist *h, const float *x, int64_t n) {
   h->n += (uint64_t)n;
 }
 
-static float edge(const mc_hist *h, int k) { return h->lo + (h->hi - h->lo) * (float)k / MC_HIST_BINS; }
-static double centre(const mc_hist *h, int k) { return (double)h->lo + (double)(h->hi - h->lo) * (k + 0.5) / MC_HIST_BINS; }
+static float edge(const mc_hist *h, int k) { return h->lo + (h->hi - h->lo) * (float)k / (float)MC_HIST_BINS; }
+static double centre(const mc_hist *h, int k) { return (double)h->lo + (double)(h->hi - h->lo) * (k + 0.5) / (double)MC_HIST_BINS; }
 
 /* A one-sided distribution (relu) is cut on its far side only. */
 static mc_range by_percentile(const mc_hist *h, double percentile) {
@@ -49,7 +49,7 @@ static double count(const mc_hist *h, int k) {
 
 /* Kullback-Leibler divergence between the clipped histogram P (outliers moved to its edges) and Q, P seen through 255 equal levels spread back over P's non-empty bins. */
 static double kl_of(const mc_hist *h, mc_range r) {
-  double p[MC_HIST_BINS] = { 0 }, q[MC_HIST_BINS] = { 0 }, width = (double)(h->hi - h->lo) / MC_HIST_BINS;
+  double p[MC_HIST_BINS] = { 0 }, q[MC_HIST_BINS] = { 0 }, width = (double)(h->hi - h->lo) / (double)MC_HIST_BINS;
   int a = (int)floor((r.lo - h->lo) / width + 0.5), b = (int)ceil((r.hi - h->lo) / width - 0.5), n, levels = 255;
   if (a < 0) a = 0;
   if (b > MC_HIST_BINS) b = MC_HIST_BINS;

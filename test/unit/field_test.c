@@ -88,7 +88,7 @@ static void bad_text(void) {
     setup s = start();
     bool refused = !parse(&s, fields, bad[i].text);
     CHECK(refused && s.d.errors == 1);
-    if (!s.d.list.n || strcmp(s.d.list.v[0].text, bad[i].error)) fprintf(stderr, "'%s' gave '%s'\n", bad[i].text, s.d.list.n ? s.d.list.v[0].text : ""), CHECK(!"text");
+    if (!s.d.list.n || strcmp(s.d.list.v[0].text, bad[i].error)) fprintf(stderr, "'%s' gave '%s'\n", bad[i].text, s.d.list.n ? s.d.list.v[0].text : ""), CHECK_FAIL("text");
     mc_arena_destroy(s.a);
   }
   setup s = start();

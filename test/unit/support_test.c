@@ -34,7 +34,7 @@ static void arena_block_of_chunk_size_stays(void) {
     memset(p, 1, n);
     for (int i = 0; i < 10; i++) memset(mc_arena_alloc(a, 100), 2, 100);
     for (size_t i = 0; i < n; i++)
-      if (p[i] != 1) CHECK(!"a later allocation lies in an earlier one");
+      if (p[i] != 1) CHECK_FAIL("a later allocation lies in an earlier one");
   }
   mc_arena_destroy(a);
 }
@@ -67,7 +67,7 @@ static void floats_print_shortest(void) {
     mc_sb_clear(&b);
     mc_sb_float(&b, cases[i].x);
     CHECK(strtof(mc_sb_str(&b), NULL) == cases[i].x);
-    if (strcmp(mc_sb_str(&b), cases[i].text) != 0) fprintf(stderr, "%s\n", mc_sb_str(&b)), CHECK(!"text");
+    if (strcmp(mc_sb_str(&b), cases[i].text) != 0) fprintf(stderr, "%s\n", mc_sb_str(&b)), CHECK_FAIL("text");
   }
   for (uint32_t bits = 1; bits < 0x7f800000u; bits += 104729u * 13) {
     float x, y;
