@@ -1,4 +1,5 @@
-/* Runs net with an arena, inputs and outputs between canaries: nothing outside is written, nothing depends on what was in the arena, and the arena is used to its end. */
+/* Runs net with an arena, inputs and outputs between canaries: nothing outside is written, inputs stay, nothing depends on what was in the arena, and the arena is used to its end.
+ * IN_SIZES, OUT_SIZES: lists of bytes. */
 #include "net.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,6 +7,8 @@
 
 enum { GUARD = 4096, SLACK = 64, ALIGN = NET_ARENA_ALIGN };
 typedef struct guarded { unsigned char *block, *data; size_t size; } guarded;
+static const size_t in_size[] = { IN_SIZES }, out_size[] = { OUT_SIZES };
+enum { NIN = sizeof in_size / sizeof *in_size, NOUT = sizeof out_size / sizeof *out_size };
 
 static guarded make(size_t size) {
   guarded g = { aligned_alloc(ALIGN, (size + 2 * GUARD + ALIGN - 1) / ALIGN * ALIGN), NULL, size };
@@ -20,27 +23,41 @@ static void check(const guarded *g, const char *what) {
     if (g->data[g->size + i] != 0xa5) printf("%s: byte %zu behind was written\n", what, i), exit(1);
   }
 }
+static float sample(size_t i, int k) { return (float)((i + 31 * (size_t)k) % 251) / 125.0f - 1.0f; }
+
+static guarded arena, in[NIN], out[NOUT];
+static unsigned char *first[NOUT], *touched;
+
+static void run(int pattern) {
+  void *io[NIN + NOUT];
+  for (int k = 0; k < NIN; k++) io[k] = in[k].data;
+  for (int k = 0; k < NOUT; k++) memset(out[k].data, pattern ? 0 : 0xff, out_size[k]), io[NIN + k] = out[k].data;
+  memset(arena.data, pattern ? 0xff : 0, NET_ARENA_BYTES);
+  int rc = net_call(io, arena.data);
+  if (rc) printf("rc %d\n", rc), exit(1);
+  check(&arena, "arena");
+  for (int k = 0; k < NIN; k++) check(&in[k], "input");
+  for (int k = 0; k < NOUT; k++) {
+    check(&out[k], "output");
+    if (pattern == 0) first[k] = memcpy(malloc(out_size[k]), out[k].data, out_size[k]);
+    else if (memcmp(first[k], out[k].data, out_size[k])) printf("result %d depends on what was in the arena or in its memory\n", k), exit(1);
+  }
+  for (size_t i = 0; i < NET_ARENA_BYTES; i++) touched[i] |= arena.data[i] != (pattern ? 0xff : 0);
+}
 
 int main(void) {
-  guarded arena = make(NET_ARENA_BYTES), in = make(IN_BYTES), out = make(OUT_BYTES);
-  unsigned char *first = malloc(OUT_BYTES), *touched = calloc(NET_ARENA_BYTES, 1);
-  for (size_t i = 0; i < IN_BYTES; i += 4) {
-    float x = (float)(i / 4 % 251) / 125.0f - 1.0f;
-    memcpy(in.data + i, &x, 4);
+  arena = make(NET_ARENA_BYTES);
+  touched = calloc(NET_ARENA_BYTES + 1, 1);
+  for (int k = 0; k < NOUT; k++) out[k] = make(out_size[k]);
+  for (int k = 0; k < NIN; k++) {
+    in[k] = make(in_size[k]);
+    for (size_t i = 0; i + 4 <= in_size[k]; i += 4) memcpy(in[k].data + i, &(float){ sample(i / 4, k) }, 4);
   }
-  for (int pattern = 0; pattern < 2; pattern++) {
-    memset(arena.data, pattern ? 0xff : 0, NET_ARENA_BYTES);
-    memset(out.data, pattern ? 0 : 0xff, OUT_BYTES);
-    void *io[2] = { in.data, out.data };
-    int rc = net_call(io, arena.data);
-    if (rc) return printf("rc %d\n", rc), 1;
-    check(&arena, "arena");
-    check(&in, "input");
-    check(&out, "output");
-    if (pattern == 0) memcpy(first, out.data, OUT_BYTES);
-    else if (memcmp(first, out.data, OUT_BYTES)) return printf("the result depends on what was in the arena\n"), 1;
-    for (size_t i = 0; i < NET_ARENA_BYTES; i++) touched[i] |= arena.data[i] != (pattern ? 0xff : 0);
-  }
+  run(0);
+  run(1);
+  for (int k = 0; k < NIN; k++)
+    for (size_t i = 0; i + 4 <= in_size[k]; i += 4)
+      if (memcmp(in[k].data + i, &(float){ sample(i / 4, k) }, 4)) return printf("input %d was written\n", k), 1;
   size_t end = NET_ARENA_BYTES;
   while (end && !touched[end - 1]) end--;
   if (NET_ARENA_BYTES - end >= SLACK + ALIGN) return printf("the last %zu bytes of the arena are never used\n", NET_ARENA_BYTES - end), 1;
