@@ -14,10 +14,11 @@ static void emit_steps(tile *t, V a, int64_t ac, V b, int64_t bc, int count) {
   const kengine *e = p->e;
   int nb = t->nv * t->parts;
   V chunk[16], bv[64];
-  for (int r = 0; r < p->mr; r++) chunk[r] = e->load_a(k, t->lanes, kb_gepi(k, a, ac + r * t->row), count, p->a_signed, p->flip);
+  for (int r = 0; r < p->mr && count > 1; r++) chunk[r] = e->load_a(k, t->lanes, kb_gepi(k, a, ac + r * t->row), count, p->a_signed, p->flip);
   for (int i = 0; i < count; i++) {
     for (int j = 0; j < nb; j++) bv[j] = e->load_b(k, t->lanes, kb_gepi(k, b, bc + i * step_bytes(t) + (int64_t)j * t->lanes * e->kr * kgemm_elem(e)));
     for (int r = 0; r < p->mr; r++) {
+      if (count == 1) chunk[r] = e->load_a(k, t->lanes, kb_gepi(k, a, ac + r * t->row), count, p->a_signed, p->flip);   /* at its use: registers are scarce */
       V av = e->spread_a(k, t->lanes, chunk[r], count, i);
       for (int j = 0; j < nb; j++) t->acc[r * nb + j] = e->madd(k, t->lanes, t->acc[r * nb + j], av, bv[j]);
     }
@@ -39,7 +40,7 @@ static int64_t straight_steps(const tile *t) {
   kgemm *p = t->p;
   int64_t a_step = p->e->kr * kgemm_elem(p->e), all = p->steps * p->nrun;
   bool overlap = p->mr > 1 && t->row < p->steps * a_step;
-  int64_t most = overlap ? t->row / a_step : all * tile_accs(t) <= 512 ? all : 4;
+  int64_t most = overlap ? t->row / a_step : all * tile_accs(t) <= 128 ? all : 4;
   return most < 1 ? 1 : most;
 }
 /* One run: a loop over `unroll` steps at a time where it is long, then the rest. */

@@ -58,8 +58,18 @@ static V load_pixel(const dw *d, V p, int64_t c0) {
   }
   return d->f32 ? v : kb_ext(k, v, k->i32, d->is_signed);
 }
+/* vpdpwssd adds two products of 16 bits a lane: a is an i32, so the upper one is the product of the sign extensions unless that of w is cleared. */
+static bool dot_words(const dw *d) { return !d->f32 && kb_has(d->k, MC_ISA_BIT(avx512vnni)); }
+static V load_weights(const dw *d, V p) {
+  kb *k = d->k;
+  V w = kb_load(k, kb_vt(k, d->f32 ? k->f32 : k->i8, KB_LANES), p, 16);
+  if (d->f32) return w;
+  if (dot_words(d) && d->is_signed) return kb_ext(k, kb_ext(k, w, k->i16, true), k->i32, false);
+  return kb_ext(k, w, k->i32, true);
+}
 static V madd(const dw *d, V acc, V a, V w) {
   kb *k = d->k;
+  if (dot_words(d)) return kb_intr(k, "llvm.x86.avx512.vpdpwssd.512", NULL, 0, (V[]){ acc, a, w }, 3);
   if (!d->f32) return LLVMBuildAdd(k->b, acc, LLVMBuildMul(k->b, a, w, ""), "");
   bool fma = k->target->arch == MC_ARCH_aarch64 || kb_has(k, MC_ISA_BIT(avx2));
   T t = LLVMTypeOf(acc);
@@ -70,8 +80,7 @@ static void emit_taps(const dw *d, V a, V w, int64_t from, int64_t to, int64_t c
   kb *k = d->k;
   int64_t px = d->a.stride[d->x->rank - 2];
   for (int64_t t = from; t < to; t++) {
-    V wv = kb_load(k, kb_vt(k, d->f32 ? k->f32 : k->i8, KB_LANES), kb_gepi(k, w, (t - from) * KB_LANES * elem(d)), 16);
-    if (!d->f32) wv = kb_ext(k, wv, k->i32, true);
+    V wv = load_weights(d, kb_gepi(k, w, (t - from) * KB_LANES * elem(d)));
     for (int r = 0; r < d->mr; r++) acc[r] = madd(d, acc[r], load_pixel(d, kb_gepi(k, a, t / d->kw * d->row + t % d->kw * d->col + r * px), c0), wv);
   }
 }
@@ -164,6 +173,14 @@ static bool prepare(dw *d) {
   d->a.stride[2] = v.stride[2] * c->stride[1];
   return true;
 }
+/* Accumulators take a quarter of the registers at most; of the counts that fit, the one that computes the fewest pixels twice, then the largest. */
+static int pixels_at_once(const kb *k, int64_t m) {
+  int most = kengine_regs(k->target) * kb_phys_lanes(k) / KB_LANES / 4, best = 1;
+  if (most > 8) most = 8;
+  for (int r = 2; r <= most && r <= m; r++)
+    if ((m + r - 1) / r * r <= (m + best - 1) / best * best || r <= 4) best = r;
+  return best;
+}
 bool k_emit_depthwise(kgroup *g) {
   dw *d = MC_NEW(g->k->arena, dw);
   d->g = g; d->k = g->k; d->head = kl_first(g);
@@ -171,10 +188,7 @@ bool k_emit_depthwise(kgroup *g) {
   const mc_type *t = d->head->out[0]->type;
   if (!prepare(d) || !pack(d) || !kx_init(d->x, g, d->head, t->rank, t->dim)) return false;
   kx_collapse(d->x, (kview *[]){ &d->a }, 1, d->x->rank - 1);
-  int64_t m = d->x->dim[d->x->rank - 2];
-  int most = kengine_regs(g->k->target) * kb_phys_lanes(g->k) / KB_LANES / 4;   /* accumulators in a quarter of the registers */
-  most = most < 1 ? 1 : most > 4 ? 4 : most;
-  d->mr = m < most ? (int)m : most;
+  d->mr = pixels_at_once(g->k, d->x->dim[d->x->rank - 2]);
   g->note = mc_arena_printf(g->k->arena, "blocks of %d pixels x %d channels, %lld taps", d->mr, KB_LANES, (long long)d->taps);
   emit_axes(d, 0, d->a.base);
   kl_fill_borders(g);
