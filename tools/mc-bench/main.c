@@ -9,7 +9,7 @@
 typedef struct options {
   tool t;
   const char *out, *arch, *march, *calib, *level;
-  int64_t threads, seed;
+  int64_t threads, seed, batch;
   int quant;
   double seconds;
   bool json;
@@ -26,7 +26,8 @@ static mc_jit *compile(options *o, const char *path) {
   co.quant = o->quant ? MC_QUANT_INT8 : MC_QUANT_NONE;
   co.calib = o->calib;
   co.target = mc_target_find(o->arch, o->march, o->t.arena, &o->t.diag);
-  mc_jit *j = co.target ? mc_compile_jit(m, &co, &rep, o->t.arena, &o->t.diag) : NULL;
+  bool ok = co.target && (!o->batch || mc_driver_set_batch(m->graphs, o->batch, &o->t.diag));
+  mc_jit *j = ok ? mc_compile_jit(m, &co, &rep, o->t.arena, &o->t.diag) : NULL;
   tool_flush(&o->t); /* places are in the module's text */
   mc_module_destroy(m);
   return j;
@@ -124,6 +125,7 @@ int main(int argc, char **argv) {
     { "O", MC_O_JOINED, &o.level, .arg = "LEVEL", .help = "for .mir and .onnx", .words = levels },
     { "quant", MC_O_WORD, &o.quant, .arg = "HOW", .help = "for .mir and .onnx", .words = mc_quant_names },
     { "calib", MC_O_STR, &o.calib, .arg = "FILE.npz", .help = "for .mir and .onnx: samples for -quant=int8" },
+    { "batch", MC_O_I64, &o.batch, .arg = "N", .help = "for .mir and .onnx: compile for another batch", .lo = 1, .hi = 1 << 20 },
     { "march", MC_O_STR, &o.march, .arg = "LEVEL", .help = "for .mir and .onnx; default: native" },
     { 0 }
   };

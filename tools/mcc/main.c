@@ -17,7 +17,7 @@ typedef struct mcc {
   mc_strlist before, after;
   int emit, quant, method;
   bool debug, print_pipeline, remarks, time, stats, quiet, verify_each, after_change;
-  int64_t bisect;
+  int64_t bisect, batch;
   mc_strbuf dump;
   mc_compile_opts co;
   mc_compile_report rep;
@@ -135,7 +135,7 @@ static bool select_graph(mcc *o, mc_module *m) {
   if (!g) return mc_error(&o->t.diag, mc_noloc, "there is no graph '%s' in %s", o->graph ? o->graph : "", o->in);
   m->graphs = g;
   g->next = NULL;
-  return true;
+  return !o->batch || mc_driver_set_batch(g, o->batch, &o->t.diag);
 }
 
 /* Remarks are for those who ask. */
@@ -214,6 +214,7 @@ static int start(mcc *o, int argc, char **argv) {
     { "g", MC_O_FLAG, &o->debug, .help = "line tables that map machine code to .mir lines" },
     { "name", MC_O_STR, &o->name, .arg = "NAME", .help = "prefix of the symbols (NAME_run); default: from the output's name" },
     { "graph", MC_O_STR, &o->graph, .arg = "NAME", .help = "the graph to compile; the first one if absent" },
+    { "batch", MC_O_I64, &o->batch, .arg = "N", .help = "compile for another batch: the first axis of every input", .lo = 1, .hi = 1 << 20 },
     { "pass-pipeline", MC_O_STR, &o->pipeline, .arg = "TEXT", .help = "these passes instead of those of -O and -quant; must end with form-groups" },
     { "print-pipeline", MC_O_FLAG, &o->print_pipeline, .help = "print the passes that would run, and stop" },
     { "print-before", MC_O_LIST, &o->before, .arg = "PASS", .help = "print the graph in front of a pass, or of 'all' (to standard error)" },

@@ -7,6 +7,9 @@
 /* A .mir file ("-": standard input), or a .onnx file through the importer. NULL after reporting. */
 mc_module *mc_driver_load(const char *path, mc_diag *d);
 
+/* Write g for another batch: the first axis of every input (all must have the same), and all that follows from it. False after reporting what does not fit. */
+bool mc_driver_set_batch(mc_graph *g, int64_t size, mc_diag *d);
+
 typedef enum mc_quant_how { MC_QUANT_NONE, MC_QUANT_INT8 } mc_quant_how;
 extern const char *const mc_quant_names[];   /* "none", "int8", NULL */
 
