@@ -32,7 +32,40 @@ static void copy_inner(box *b, V s, V d) {
   bool vector = b->dst.stride[b->rank - 1] == es && (b->src.stride[b->rank - 1] == es || b->src.stride[b->rank - 1] == 0);
   k_vectors(b->k, n, vector ? KB_LANES : 1, copy_part, b);
 }
+/* ---- planes to pixels: 2 to 4 planes, contiguous each, become pixels of as many channels ---- */
+static bool interleaves(const box *b) {
+  int last = b->rank - 1;
+  int64_t es = kl_elem(&b->src), c = b->dim[last];
+  return !b->from && b->rank >= 2 && c >= 2 && c <= 4 && b->dst.stride[last] == es && b->dst.stride[last - 1] == c * es && b->src.stride[last - 1] == es && b->dim[last - 1] >= KB_LANES;
+}
+/* 16 pixels: element e of the result is channel e % c of pixel e / c. */
+static void interleave16(const box *b, V s, V d) {
+  kb *k = b->k;
+  int last = b->rank - 1, c = (int)b->dim[last], es = (int)kl_elem(&b->src);
+  V plane[4], pair[2];
+  for (int i = 0; i < 4; i++) plane[i] = i < c ? kb_load(k, kb_vt(k, kl_mem_type(k, b->src.dtype), KB_LANES), kb_gepi(k, s, i * b->src.stride[last]), es) : plane[0];
+  for (int i = 0; i < 2; i++) pair[i] = kb_concat(k, plane + 2 * i, 2);
+  for (int j = 0; j < c; j++) {
+    int mask[KB_LANES];
+    for (int i = 0; i < KB_LANES; i++) mask[i] = (j * KB_LANES + i) % c * KB_LANES + (j * KB_LANES + i) / c;
+    kb_store(k, kb_shuffle(k, pair[0], pair[1], mask, KB_LANES), kb_gepi(k, d, (int64_t)j * KB_LANES * es), es);
+  }
+}
+/* The last block moves back to be full: its pixels are written twice, with the same values (a copy never stands in its operand's memory). */
+static void interleave_row(const box *b, V s, V d) {
+  kb *k = b->k;
+  int64_t n = b->dim[b->rank - 2], es = kl_elem(&b->src);
+  kb_loop l;
+  kb_range(k, &l, n, KB_LANES, NULL, 0);
+  V at = n % KB_LANES ? kb_smin(k, l.iv, kb_i64(k, n - KB_LANES)) : l.iv;
+  interleave16(b, kb_gep(k, s, kb_muli(k, at, es)), kb_gep(k, d, kb_muli(k, at, b->dim[b->rank - 1] * es)));
+  kb_end(k, &l, NULL);
+}
 static void copy_axis(box *b, int axis, V s, V d) {
+  if (axis == b->rank - 2 && interleaves(b)) {
+    interleave_row(b, s, d);
+    return;
+  }
   if (axis == b->rank - 1) {
     copy_inner(b, s, d);
     return;

@@ -90,6 +90,12 @@ static void moves(int kind) {
     for (int i = 0; i < 5; i++) result(t, op1(t, MC_OP_transpose, x, &(mc_attrs_transpose){ .perm = ints(t, 4, perm[i]) }));
     sweep_end(t);
   }
+  t = sweep_begin("planes to pixels %d", kind);
+  if (t) {
+    for (int64_t c = 1; c <= 5; c++)
+      for (int64_t w = 15; w <= 35; w += 10) result(t, op1(t, MC_OP_transpose, some(t, kind, 4, DIMS(2, c, 2, w)), &(mc_attrs_transpose){ .perm = ints(t, 4, DIMS(0, 2, 3, 1)) }));
+    sweep_end(t);
+  }
   for (int axis = 0; axis < 4; axis++) {
     t = sweep_begin("concat, split %d axis %d", kind, axis);
     if (!t) continue;
