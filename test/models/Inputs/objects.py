@@ -70,7 +70,7 @@ class Network:
         size = lambda io: int(re.search(rf"^#define NET_{io}_ELEMS (\d+)$", header, re.M)[1]) * {"uint8_t": 1, "int8_t": 1, "float": 4}[re.search(rf"^#define NET_{io}_TYPE (\w+)$", header, re.M)[1]]
         out = re.search(r"^#define NET_(OUT\w*?)_ELEMS", header, re.M)[1]
         program = where / source.stem
-        run(cc, "-O1", "-std=gnu11", *flags, f"-I{where}", f"-DIN_BYTES={size('INPUT')}", f"-DOUT_BYTES={size(out)}", source, where / "net.o", "-o", program)
+        run(cc, "-O1", "-std=gnu11", *flags, f"-I{where}", *[f"-D{d}={size(x)}" for d, x in (("IN_BYTES", "INPUT"), ("IN_SIZES", "INPUT"), ("OUT_BYTES", out), ("OUT_SIZES", out))], source, where / "net.o", "-o", program)
         return program
 
 
