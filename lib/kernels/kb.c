@@ -92,16 +92,6 @@ V kb_function(kb *k, const char *name, T ret, int nparams, bool external) {
   k->fn = f;
   return f;
 }
-V kb_alloca(kb *k, int64_t bytes, int align) {
-  BB cur = LLVMGetInsertBlock(k->b), entry = LLVMGetEntryBasicBlock(k->fn);
-  V first = LLVMGetFirstInstruction(entry);
-  if (first) LLVMPositionBuilderBefore(k->b, first);
-  else LLVMPositionBuilderAtEnd(k->b, entry);
-  V a = LLVMBuildAlloca(k->b, LLVMArrayType2(k->i8, (uint64_t)bytes), "tmp");
-  LLVMSetAlignment(a, (unsigned)align);
-  LLVMPositionBuilderAtEnd(k->b, cur);
-  return a;
-}
 V kb_intr(kb *k, const char *name, T *ov, unsigned nov, V *a, unsigned na) {
   unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
   assert(id && "unknown intrinsic");

@@ -45,7 +45,6 @@ V kb_table_i64(kb *k, const int64_t *v, int64_t n, const char *name);
 /* Internal function with target-cpu and target-features; all pointer parameters; the builder stands in its entry block. */
 V kb_function(kb *k, const char *name, T ret, int nparams, bool external);
 void kb_enum_attr(kb *k, V fn, unsigned index, const char *name, uint64_t v);
-V kb_alloca(kb *k, int64_t bytes, int align);    /* in the entry block */
 /* Intrinsic call; ov: overloaded types. */
 V kb_intr(kb *k, const char *name, T *ov, unsigned nov, V *a, unsigned na);
 V kb_intr1(kb *k, const char *name, V a);        /* overloaded on its operand's type */
@@ -98,8 +97,4 @@ void kb_for(kb *k, kb_loop *l, V lo, V hi, int64_t step, V *init, int n);
 void kb_end(kb *k, kb_loop *l, V *next);
 /* Constant bounds [0, n). */
 void kb_range(kb *k, kb_loop *l, int64_t n, int64_t step, V *init, int ncarried);
-/* if (cond) { ... } without values. */
-typedef struct kb_if { BB exit; } kb_if;
-void kb_if_begin(kb *k, kb_if *s, V cond);
-void kb_if_end(kb *k, kb_if *s);
 #endif

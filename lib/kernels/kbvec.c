@@ -121,14 +121,3 @@ void kb_end(kb *k, kb_loop *l, V *next) {
   LLVMPositionBuilderAtEnd(k->b, l->exit);
 }
 void kb_range(kb *k, kb_loop *l, int64_t n, int64_t step, V *init, int ncarried) { kb_for(k, l, kb_i64(k, 0), kb_i64(k, n), step, init, ncarried); }
-
-void kb_if_begin(kb *k, kb_if *s, V cond) {
-  BB then = LLVMAppendBasicBlockInContext(k->c, k->fn, "then");
-  s->exit = LLVMAppendBasicBlockInContext(k->c, k->fn, "endif");
-  LLVMBuildCondBr(k->b, cond, then, s->exit);
-  LLVMPositionBuilderAtEnd(k->b, then);
-}
-void kb_if_end(kb *k, kb_if *s) {
-  LLVMBuildBr(k->b, s->exit);
-  LLVMPositionBuilderAtEnd(k->b, s->exit);
-}
