@@ -32,7 +32,7 @@ def figures(tools, o, name, mir, folder):
 def row(name, way, f):
     cells = [name, way, f"{f['macs'] / 1e6:.2f}", f["params"]]
     for quant in ("none", "int8"):
-        cells += [f[quant]["size"], f"{f[quant]['ms']:.3f}", " / ".join(f"{t:.2f}" for t in f[quant]["top"])]
+        cells += [f[quant]["size"], f"{1000 * f[quant]['ms']:.0f}", " / ".join(f"{t:.2f}" for t in f[quant]["top"])]
     return cells
 
 
@@ -70,7 +70,7 @@ def main():
                 base = base or f
                 failed += failures(f"{name}, {way}", base, f, share, shrinks)
                 rows.append(row(name, way, f))
-    print(table(rows, ["network", "", "MMACs", "parameters"] + [f"{q} {c}" for q in ("fp32", "INT8") for c in ("object B", "ms", "top-1 %")]))
+    print(table(rows, ["network", "", "MMACs", "parameters"] + [f"{q} {c}" for q in ("fp32", "INT8") for c in ("object B", "us", "top-1 %")]))
     for f in failed:
         print(f"FAILED {f}", file=sys.stderr)
     sys.exit(1 if failed else 0)

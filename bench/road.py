@@ -121,12 +121,12 @@ class Network:
         march = self.o.march[0]
         for quant, word in (("none", "fp32"), ("int8", "INT8")):
             obj, run = self.objects[quant, march], self.run[quant, march]
-            yield [self.name, word, obj.stat().st_size, header(obj, "ARENA_BYTES"), f"{self.o.tools.latency(obj, self.o.seconds):.3f}",
+            yield [self.name, word, obj.stat().st_size, header(obj, "ARENA_BYTES"), f"{1000 * self.o.tools.latency(obj, self.o.seconds):.1f}",
                    f"{run.seconds:.2f}", f"{run.cpu:.2f}", f"{run.kib / 1024:.0f}"]
 
 
 ACCURACY = ["network", "data", "stored", "fp32", "INT8", "INT8 - fp32", "max abs. error", "of max"]
-SIZES = ["network", "", "object bytes", "arena bytes", "median ms", "mcc seconds", "mcc CPU s", "mcc peak MiB"]
+SIZES = ["network", "", "object bytes", "arena bytes", "median us", "mcc seconds", "mcc CPU s", "mcc peak MiB"]
 
 
 def main():
