@@ -29,6 +29,7 @@ if echo '#include <oneapi/dnnl/dnnl.h>' | cc -E - >/dev/null 2>&1; then link=-ld
 
 flags="-std=gnu17 -O2 -march=native -ffp-contract=fast -Wall -Wextra"
 cc $flags "$here"/compare/clock.c "$here"/compare/object.c "$here"/compare/ort.c "$here"/compare/dnnl.c "$here"/compare/main.c -o "$dir/compare" -ldl -lm $link
+cc $flags "$here"/compare/clock.c "$here"/compare/object.c "$here"/compare/profile.c -o "$dir/profile" -ldl
 cc $flags "$here"/peaks.c -o "$dir/peaks" || missing="$missing peaks(x86-64)"
 
 /usr/bin/python3 -c 'import numpy, onnx' 2>/dev/null || missing="$missing models.py(apt-get:python3-numpy,python3-onnx)"

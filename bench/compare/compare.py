@@ -38,7 +38,7 @@ def timed(command):
 def compiled(o, name, quant):
     """mcc's object as a shared library the bench can load, or None; and what compiling took."""
     stem = o.models / f"{name}.b{o.batch}.{quant}.{o.march}"
-    library, facts, mcc = stem.with_suffix(".so"), stem.with_suffix(".json"), o.bin / "mcc"
+    library, facts, mcc = pathlib.Path(f"{stem}.so"), pathlib.Path(f"{stem}.json"), o.bin / "mcc"
     fresh = library.exists() and facts.exists() and library.stat().st_mtime > mcc.stat().st_mtime
     if fresh and not o.recompile:
         return library, json.loads(facts.read_text())
@@ -55,7 +55,7 @@ def compiled(o, name, quant):
         return note(f"{name}: mcc -quant={quant}: {text.strip()[-600:]}"), {"error": text[-2000:]}
     passes = {m[2]: float(m[1]) / 1e3 for m in re.finditer(r"^\s+([0-9.]+) ms\s+(calibrate|quantize|all passes|plan|code)\b", text, re.M)}
     entry = BENCH / "compare" / "net_entry.c"
-    header = pathlib.Path(obj).with_suffix(".h").resolve()
+    header = pathlib.Path(f"{stem}.h").resolve()
     ok, text, _, _ = timed(["cc", "-O2", "-shared", "-fPIC", "-Wl,-z,noexecstack", f'-DNET_HEADER="{header}"', str(entry), obj, "-o", str(library)])
     if not ok:
         return note(f"{name}: linking: {text.strip()[:600]}"), {"error": text}
