@@ -100,6 +100,13 @@ def figure(v):
     return None if not v else v["median_ms"] if v["gated"] else v["min_ms"]
 
 
+def pair(v, w):
+    """Two figures of the same kind: medians, or the minima where one of them has no median."""
+    if v and w and not (v["gated"] and w["gated"]):
+        return v["min_ms"], w["min_ms"]
+    return figure(v), figure(w)
+
+
 def shown(v):
     t = figure(v)
     return "-" if t is None else f"{t:.3g}" + ("" if v["gated"] else "*")
@@ -116,7 +123,7 @@ def table(results, macs, batch):
         v = r["variants"]
         row = [name, f"{macs[name]['macs'] * batch / 1e6:.4g}"] + [shown(v.get(k)) for k, _ in COLUMNS]
         for a, b, title in RATIOS:
-            x, y = figure(v.get(a)), figure(v.get(b))
+            x, y = pair(v.get(a), v.get(b))
             row.append(f"{x / y:.2f}" if x and y else "-")
             ratios[title] += [x / y] if x and y else []
         rows.append(row)
