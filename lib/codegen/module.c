@@ -1,4 +1,4 @@
-/* One internal function per group, PREFIX_run that calls them in order, PREFIX_call, PREFIX_info. */
+/* One internal function per group, one that calls them in order, PREFIX_run, PREFIX_call, PREFIX_info. */
 #include "module.h"
 #include "info.h"
 #include "mc/kernels/kernels.h"
@@ -49,41 +49,50 @@ static void unwind_attr(module *m, LLVMValueRef f) {
   unsigned id = LLVMGetEnumAttributeKindForName("nounwind", 8);
   LLVMAddAttributeAtIndex(f, (unsigned)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(m->c, id, 0));
 }
-/* PREFIX_run(in..., out..., arena). */
-static LLVMValueRef emit_run(module *m, LLVMValueRef *group) {
-  const mc_graph *g = m->plan->graph;
-  int nio = g->nin + mc_graph_nout(g);
-  LLVMTypeRef i32 = LLVMInt32TypeInContext(m->c), inner = pointers_to_int(m, nio + 1, LLVMVoidTypeInContext(m->c));
-  LLVMValueRef f = LLVMAddFunction(m->m, mc_arena_printf(m->arena, "%s_run", m->opts->prefix), pointers_to_int(m, nio + 1, i32));
+static LLVMBuilderRef begin(module *m, LLVMValueRef f) {
   LLVMBuilderRef b = LLVMCreateBuilderInContext(m->c);
-  LLVMValueRef *arg = MC_NEWN(m->arena, LLVMValueRef, nio + 1);
   unwind_attr(m, f);
   LLVMPositionBuilderAtEnd(b, LLVMAppendBasicBlockInContext(m->c, f, ""));
-  arg[0] = LLVMGetParam(f, (unsigned)nio);
-  for (int i = 0; i < nio; i++) arg[1 + i] = LLVMGetParam(f, (unsigned)i);
+  return b;
+}
+/* Internal: the groups in order, on (arena, io). Every group takes the table of pointers: were they arguments, LLVM would need cubic time for the hundreds of results that
+ * calibration watches. */
+static LLVMValueRef emit_groups_in_order(module *m, LLVMValueRef *group) {
+  LLVMTypeRef type = pointers_to_int(m, 2, LLVMVoidTypeInContext(m->c));
+  LLVMValueRef f = LLVMAddFunction(m->m, mc_arena_printf(m->arena, "%s.groups", m->opts->prefix), type);
+  LLVMSetLinkage(f, LLVMInternalLinkage);
+  LLVMBuilderRef b = begin(m, f);
+  LLVMValueRef arg[] = { LLVMGetParam(f, 0), LLVMGetParam(f, 1) };
   for (int i = 0; i < m->plan->ngroup; i++)
-    if (group[i]) LLVMBuildCall2(b, inner, group[i], arg, (unsigned)(nio + 1), "");
-  LLVMBuildRet(b, LLVMConstInt(i32, 0, 0));
+    if (group[i]) LLVMBuildCall2(b, type, group[i], arg, 2, "");
+  LLVMBuildRetVoid(b);
   LLVMDisposeBuilder(b);
   return f;
 }
-/* PREFIX_call(io, arena). */
-static void emit_call(module *m, LLVMValueRef run) {
-  const mc_graph *g = m->plan->graph;
-  int nio = g->nin + mc_graph_nout(g);
-  LLVMTypeRef i32 = LLVMInt32TypeInContext(m->c), i64 = LLVMInt64TypeInContext(m->c), p = LLVMPointerTypeInContext(m->c, 0);
-  LLVMValueRef f = LLVMAddFunction(m->m, mc_arena_printf(m->arena, "%s_call", m->opts->prefix), pointers_to_int(m, 2, i32));
-  LLVMBuilderRef b = LLVMCreateBuilderInContext(m->c);
-  LLVMValueRef *arg = MC_NEWN(m->arena, LLVMValueRef, nio + 1);
-  unwind_attr(m, f);
-  LLVMPositionBuilderAtEnd(b, LLVMAppendBasicBlockInContext(m->c, f, ""));
+/* Calls it and returns 0. */
+static void finish(module *m, LLVMBuilderRef b, LLVMValueRef groups, LLVMValueRef arena, LLVMValueRef io) {
+  LLVMBuildCall2(b, LLVMGlobalGetValueType(groups), groups, (LLVMValueRef[]){ arena, io }, 2, "");
+  LLVMBuildRet(b, LLVMConstInt(LLVMInt32TypeInContext(m->c), 0, 0));
+  LLVMDisposeBuilder(b);
+}
+/* PREFIX_run(in..., out..., arena). */
+static void emit_run(module *m, LLVMValueRef groups) {
+  int nio = m->plan->graph->nin + mc_graph_nout(m->plan->graph);
+  LLVMTypeRef p = LLVMPointerTypeInContext(m->c, 0), i64 = LLVMInt64TypeInContext(m->c);
+  LLVMValueRef f = LLVMAddFunction(m->m, mc_arena_printf(m->arena, "%s_run", m->opts->prefix), pointers_to_int(m, nio + 1, LLVMInt32TypeInContext(m->c)));
+  LLVMBuilderRef b = begin(m, f);
+  LLVMValueRef io = LLVMBuildAlloca(b, LLVMArrayType2(p, (uint64_t)nio), "io");
   for (int i = 0; i < nio; i++) {
     LLVMValueRef at = LLVMConstInt(i64, (uint64_t)i, 0);
-    arg[i] = LLVMBuildLoad2(b, p, LLVMBuildInBoundsGEP2(b, p, LLVMGetParam(f, 0), &at, 1, ""), "");
+    LLVMBuildStore(b, LLVMGetParam(f, (unsigned)i), LLVMBuildInBoundsGEP2(b, p, io, &at, 1, ""));
   }
-  arg[nio] = LLVMGetParam(f, 1);
-  LLVMBuildRet(b, LLVMBuildCall2(b, pointers_to_int(m, nio + 1, i32), run, arg, (unsigned)(nio + 1), ""));
-  LLVMDisposeBuilder(b);
+  finish(m, b, groups, LLVMGetParam(f, (unsigned)nio), io);
+}
+/* PREFIX_call(io, arena). */
+static void emit_call(module *m, LLVMValueRef groups) {
+  LLVMValueRef f = LLVMAddFunction(m->m, mc_arena_printf(m->arena, "%s_call", m->opts->prefix), pointers_to_int(m, 2, LLVMInt32TypeInContext(m->c)));
+  LLVMBuilderRef b = begin(m, f);
+  finish(m, b, groups, LLVMGetParam(f, 1), LLVMGetParam(f, 0));
 }
 static void emit_info(module *m) {
   mc_info i = mc_info_of(m->plan, m->opts->prefix, m->arena);
@@ -130,7 +139,9 @@ bool module_build(module *m, const mc_plan *p, const mc_codegen_opts *o, mc_diag
   if (!open_target(m)) return false;
   LLVMValueRef *group = MC_NEWN(m->arena, LLVMValueRef, p->ngroup + 1);
   if (!emit_groups(m, group)) return false;
-  emit_call(m, emit_run(m, group));
+  LLVMValueRef groups = emit_groups_in_order(m, group);
+  emit_run(m, groups);
+  emit_call(m, groups);
   emit_info(m);
   return optimize(m);
 }

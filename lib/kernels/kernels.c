@@ -41,8 +41,7 @@ static bool emit(LLVMValueRef *out, const char **note, mc_kernels *ks, int i, co
   if (family < 0) return mc_error(ks->k.diag, n->loc, "unknown kernel '%s'", MC_ATTRS(n, group)->kernel);
   if (emitters[family] == k_emit_alias) return true;
   kgroup g = { .k = &ks->k, .plan = ks->plan, .group = n, .index = i, .region = n->region };
-  const mc_graph *graph = ks->plan->graph;
-  *out = kb_function(&ks->k, name, ks->k.vd, 1 + graph->nin + mc_graph_nout(graph), false);
+  *out = kb_function(&ks->k, name, ks->k.vd, 2, false);
   const mc_node *first = kl_first(&g);
   kb_debug_function(&ks->k, *out, name, first ? first->loc : n->loc);
   bool ok = emitters[family](&g);

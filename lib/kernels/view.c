@@ -42,11 +42,19 @@ static void dense_strides(kview *v, const mc_type *t) {
     s *= t->dim[d];
   }
 }
+/* Pointer i of the caller's table, loaded in the entry block. */
+static V caller_pointer(kb *k, int64_t i) {
+  BB cur = LLVMGetInsertBlock(k->b), entry = LLVMGetEntryBasicBlock(k->fn);
+  V first = LLVMGetFirstInstruction(entry);
+  if (first) LLVMPositionBuilderBefore(k->b, first);
+  V p = kb_load(k, k->ptr, kb_gepi(k, LLVMGetParam(k->fn, 1), 8 * i), 8);
+  LLVMPositionBuilderAtEnd(k->b, cur);
+  return p;
+}
 static V origin(const kgroup *g, const mc_buffer *b) {
-  V fn = g->k->fn;
-  if (b->place == MC_PLACE_INPUT) return LLVMGetParam(fn, (unsigned)(1 + b->index));
-  if (b->place == MC_PLACE_OUTPUT) return LLVMGetParam(fn, (unsigned)(1 + g->plan->graph->nin + b->index));
-  return kb_gepi(g->k, LLVMGetParam(fn, 0), b->offset);
+  if (b->place == MC_PLACE_INPUT) return caller_pointer(g->k, b->index);
+  if (b->place == MC_PLACE_OUTPUT) return caller_pointer(g->k, g->plan->graph->nin + b->index);
+  return kb_gepi(g->k, LLVMGetParam(g->k->fn, 0), b->offset);
 }
 static kview buffer_view(const kgroup *g, const mc_buffer *b) {
   const mc_type *t = b->value->type;

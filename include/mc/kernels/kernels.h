@@ -10,7 +10,7 @@ mc_kernels *mc_kernels_create(LLVMModuleRef m, const mc_plan *p, mc_arena *a, mc
 /* Before the first group: line tables for everything that follows (finished by destroy). */
 void mc_kernels_debug(mc_kernels *k);
 void mc_kernels_destroy(mc_kernels *k);
-/* The internal function void f(ptr arena, ptr in0, ..., ptr out0, ...) that computes group i, named `name`; *out is NULL when the group needs no code. False after
+/* The internal function void f(ptr arena, ptr io) that computes group i, named `name`; io: pointers to inputs, then outputs. *out is NULL when the group needs no code. False after
  * reporting (an op without lowering for these types). */
 bool mc_kernels_emit(LLVMValueRef *out, mc_kernels *k, int i, const char *name);
 /* Arena bytes that group i needs for itself; for mc_plan_opts.scratch (ctx is not used). */
