@@ -429,7 +429,7 @@ static bool is_default(const mc_field *f, const void *obj) {
   if (!f->dflt) return false;
   for (int i = 0; i < f->count; i++) {
     const void *p = cmember(f, obj, i);
-    union { int64_t i; double d; float f; const char *s; struct mc_tensor *t; bool b; int e; } u = {0};
+    union { int64_t i; double d; float f; const char *s; struct mc_tensor *t; bool b; int e; mc_ints l; } u = {0};
     if (f->kind == MC_F_INTS) {
       if (!ints_default(f, p)) return false;
       continue;
