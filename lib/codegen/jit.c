@@ -52,6 +52,7 @@ static bool can_run(const mc_info *i, mc_diag *d) {
   };
   for (int k = 0; k < MC_NUM_ISA; k++)
     if (missing >> k & 1) return mc_error(d, mc_noloc, "the object needs %s, which this machine does not have", names[k]);
+  if (!mc_host_permit(i->isa)) return mc_error(d, mc_noloc, "the object needs AMX, which the operating system refuses to this process (arch_prctl ARCH_REQ_XCOMP_PERM)");
   return true;
 }
 /* Takes the buffer. */

@@ -1,9 +1,12 @@
 /* Every op on every engine that this machine runs, against the reference evaluator: integers and everything but fp32 products bit for bit.
  *
- *   kernels-sweep [--march=LEVEL] [--opt=0..3] [--every=N] [--list] [--emit=DIR] [TEXT]      only cases whose name holds TEXT, only every N-th
+ *   kernels-sweep [--march=LEVEL] [--opt=0..3] [--every=N] [--list] [--emit=DIR] [--emulate] [TEXT]      only cases whose name holds TEXT, only every N-th
  *
+ * --emulate executes AMX and AVX-VNNI instructions in software where the processor lacks them (test/emulate).
  * --emit writes objects, inputs and expected results to DIR instead, for sweep_run.c on another machine. */
 #include "sweep.h"
+#include "emulate.h"
+#include "host.h"
 #include "mc/codegen/codegen.h"
 #include "mc/kernels/kernels.h"
 #include "mc/pass/pass.h"
@@ -256,12 +259,14 @@ static bool option(const char *arg, const char *name, const char **value) {
 }
 int main(int argc, char **argv) {
   const char *v;
+  bool emulating = false;
   s.march = "native";
   for (int i = 1; i < argc; i++) {
     if (option(argv[i], "--march=", &s.march) || option(argv[i], "--emit=", &s.dir)) continue;
     if (option(argv[i], "--every=", &v)) s.every = atoi(v) > 0 ? atoi(v) : 1;
     else if (option(argv[i], "--opt=", &v)) s.opt = atoi(v);
     else if (strcmp(argv[i], "--list") == 0) s.list = true;
+    else if (strcmp(argv[i], "--emulate") == 0) emulating = emulate_host();
     else s.filter = argv[i];
   }
   mc_diag d;
@@ -277,6 +282,7 @@ int main(int argc, char **argv) {
     mc_write_file(mc_arena_printf(s.a, "%s/cases.def", s.dir), mc_sb_str(&s.table), s.table.n, &d);
     mc_write_file(mc_arena_printf(s.a, "%s/cases.bin", s.dir), mc_sb_str(&s.data), s.data.n, &d);
   }
+  if (emulating) printf("emulated: %llu tile products, %llu vector dot products\n", (unsigned long long)emulate_count(EMULATE_product), (unsigned long long)emulate_count(EMULATE_vnni));
   if (s.failed) fprintf(stderr, "%d of %d cases failed\n", s.failed, s.run);
   mc_sb_free(&s.table);
   mc_sb_free(&s.data);

@@ -33,4 +33,6 @@ const char *mc_arch_name(mc_arch a);
 /* The architecture of the machine that this runs on, and MC_ISA_BITs of what its processor and operating system allow (AMX: before asking for permission). */
 mc_arch mc_host_arch(void);
 uint64_t mc_host_isa(void);
+/* Ask the operating system for what this process needs to run code with these bits: AMX's tile data (Linux, arch_prctl; once granted, for the rest of the process). False: refused. */
+bool mc_host_permit(uint64_t isa);
 #endif
