@@ -44,6 +44,15 @@ static void parameters(mc_strbuf *out, const mc_info *i) {
   for (int k = 0; k < i->nin; k++) mc_sb_printf(out, "const %s *%s, ", c_type(i->in[k].type.dtype), i->in[k].name);
   for (int k = 0; k < i->nout; k++) mc_sb_printf(out, "%s *%s, ", c_type(i->out[k].type.dtype), i->out[k].name);
 }
+static void parallel_entries(mc_strbuf *out, const mc_info *i, const char *net) {
+  mc_sb_puts(out, "/* The same on several threads, and the same bytes: pf runs task(arg, 0) ... task(arg, ntasks - 1), in any order and on any threads, and returns when all are finished;\n"
+                  " * ctx is handed to it. ntasks is at most ");
+  mc_sb_printf(out, "%s_THREADS. libmcrt's mcrt_parallel_for is one (mcrt.h). */\n#define %s_THREADS %d\n", net, net, i->threads);
+  mc_sb_puts(out, "#ifndef MC_PARALLEL_FOR\n#define MC_PARALLEL_FOR\ntypedef void mc_parallel_for(void *ctx, int ntasks, void (*task)(void *arg, int i), void *arg);\n#endif\n");
+  mc_sb_printf(out, "int %s_run_parallel(", i->name);
+  parameters(out, i);
+  mc_sb_printf(out, "void *arena, mc_parallel_for *pf, void *ctx);\nint %s_call_parallel(void *const *io, void *arena, mc_parallel_for *pf, void *ctx);\n", i->name);
+}
 void mc_codegen_header(mc_strbuf *out, const mc_plan *p, const mc_codegen_opts *o) {
   mc_arena *a = mc_arena_create();
   mc_info i = mc_info_of(p, o->prefix, a);
@@ -61,6 +70,7 @@ void mc_codegen_header(mc_strbuf *out, const mc_plan *p, const mc_codegen_opts *
   parameters(out, &i);
   mc_sb_puts(out, "void *arena);\n");
   mc_sb_printf(out, "/* The same with pointers to inputs, then outputs, in one array. */\nint %s_call(void *const *io, void *arena);\n", o->prefix);
+  if (i.threads > 1) parallel_entries(out, &i, net);
   mc_sb_printf(out, "/* The above as text (docs/abi.md), for tools. */\nextern const char %s_info[];\n", o->prefix);
   mc_sb_puts(out, "\n#ifdef __cplusplus\n}\n#endif\n#endif\n");
   mc_arena_destroy(a);

@@ -3,6 +3,7 @@
  *   mcc 1 NAME
  *   target x86_64 sse41 avx2 ...
  *   arena BYTES ALIGN
+ *   threads N                                where there are parallel entries
  *   in image f32 0x0p+0 0 1 32 32 3          name, element type, scale (0: not quantized), zero point, shape
  *   out probs u8 0x1p-8 0 1 10 */
 #include "info.h"
@@ -45,7 +46,7 @@ static const char *identifier(const mc_info *i, const mc_value *v, const char *k
 }
 mc_info mc_info_of(const mc_plan *p, const char *prefix, mc_arena *a) {
   const mc_graph *g = p->graph;
-  mc_info i = { .name = prefix, .arch = p->target->arch, .isa = p->target->isa, .arena_bytes = p->arena_bytes, .arena_align = p->arena_align };
+  mc_info i = { .name = prefix, .arch = p->target->arch, .isa = p->target->isa, .arena_bytes = p->arena_bytes, .arena_align = p->arena_align, .threads = p->threads };
   i.nin = g->nin;
   i.nout = mc_graph_nout(g);
   i.in = MC_NEWN(a, mc_io, i.nin + 1);
@@ -68,6 +69,7 @@ void mc_info_print(mc_strbuf *out, const mc_info *i) {
   for (int k = 0; k < MC_NUM_ISA; k++)
     if (i->isa >> k & 1) mc_sb_printf(out, " %s", isa_names[k]);
   mc_sb_printf(out, "\narena %lld %lld\n", (long long)i->arena_bytes, (long long)i->arena_align);
+  if (i->threads > 1) mc_sb_printf(out, "threads %d\n", i->threads);
   for (int k = 0; k < i->nin; k++) print_io(out, "in", &i->in[k]);
   for (int k = 0; k < i->nout; k++) print_io(out, "out", &i->out[k]);
 }
@@ -127,6 +129,11 @@ static bool parse_line(mc_info *i, char *line, int at) {
   if (strcmp(w[0], "target") == 0) return parse_target(i, w, n);
   if (strcmp(w[0], "in") == 0) return parse_io(&i->in[i->nin++], w, n);
   if (strcmp(w[0], "out") == 0) return parse_io(&i->out[i->nout++], w, n);
+  if (strcmp(w[0], "threads") == 0) {
+    if (n != 2 || !number(w[1], &bytes) || bytes < 2 || bytes > MC_MAX_THREADS) return false;
+    i->threads = (int)bytes;
+    return true;
+  }
   if (strcmp(w[0], "arena") != 0 || n != 3 || !number(w[1], &bytes) || !number(w[2], &align) || bytes < 0 || align < 1) return false;
   i->arena_bytes = bytes;
   i->arena_align = align;
@@ -136,7 +143,7 @@ bool mc_info_parse(mc_info *out, const char *text, mc_arena *a) {
   char *copy = mc_arena_strdup(a, text);
   int lines = 1, at = 0;
   for (const char *p = copy; *p; p++) lines += *p == '\n';
-  *out = (mc_info){ .in = MC_NEWN(a, mc_io, lines), .out = MC_NEWN(a, mc_io, lines) };
+  *out = (mc_info){ .threads = 1, .in = MC_NEWN(a, mc_io, lines), .out = MC_NEWN(a, mc_io, lines) };
   for (char *save = NULL, *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
     if (!parse_line(out, line, at++)) return false;
   return at > 0 && out->arena_align > 0;

@@ -6,7 +6,7 @@
 typedef struct mc_io { const char *name; mc_type type; } mc_io;
 typedef struct mc_info {
   const char *name; mc_arch arch; uint64_t isa;
-  int64_t arena_bytes, arena_align;
+  int64_t arena_bytes, arena_align; int threads;   /* 1: there is no parallel entry */
   mc_io *in, *out; int nin, nout;
 } mc_info;
 /* What the plan's object is. Names are C identifiers, unique among inputs and outputs. In the arena. */

@@ -10,7 +10,8 @@
 #include <string.h>
 
 typedef int entry_fn(void *const *io, void *arena);
-struct mc_jit { mc_arena *arena; mc_diag *diag; /* while loading */ LLVMOrcLLJITRef jit; entry_fn *entry; mc_info info; void *own; void **io; };
+typedef int parallel_fn(void *const *io, void *arena, mc_parallel_for *pf, void *ctx);
+struct mc_jit { mc_arena *arena; mc_diag *diag; /* while loading */ LLVMOrcLLJITRef jit; entry_fn *entry; parallel_fn *parallel; /* or NULL */ mc_info info; void *own; void **io; };
 
 static bool llvm_error(mc_diag *d, const char *what, LLVMErrorRef e) {
   char *text = LLVMGetErrorMessage(e);
@@ -70,6 +71,8 @@ static bool link_object(mc_jit *j, LLVMMemoryBufferRef buf, const char *prefix, 
   uintptr_t entry;
   if (!define_libc(j, d) || !find(j, prefix, "_call", &entry, d)) return false;
   j->entry = (entry_fn *)entry;
+  if (j->info.threads > 1 && !find(j, prefix, "_call_parallel", &entry, d)) return false;
+  if (j->info.threads > 1) j->parallel = (parallel_fn *)entry;
   j->io = MC_NEWN(j->arena, void *, j->info.nin + j->info.nout + 1);
   return true;
 }
@@ -153,14 +156,18 @@ const mc_type *mc_jit_out_type(const mc_jit *j, int i) { return &j->info.out[i].
 const char *mc_jit_in_name(const mc_jit *j, int i) { return j->info.in[i].name; }
 const char *mc_jit_out_name(const mc_jit *j, int i) { return j->info.out[i].name; }
 int64_t mc_jit_arena_bytes(const mc_jit *j) { return j->info.arena_bytes; }
-int mc_jit_run(mc_jit *j, const void *const *in, void *const *out, void *arena) {
-  if (!arena) {
-    size_t align = 64, size = ((size_t)j->info.arena_bytes + align - 1) / align * align + align;
-    if (!j->own) j->own = aligned_alloc(align, size);
-    arena = j->own;
-    if (!arena) return 1;
-  }
+int mc_jit_threads(const mc_jit *j) { return j->info.threads; }
+static void *memory(mc_jit *j, void *arena) {
+  size_t align = 64, size = ((size_t)j->info.arena_bytes + align - 1) / align * align + align;
+  if (arena) return arena;
+  if (!j->own) j->own = aligned_alloc(align, size);
+  return j->own;
+}
+int mc_jit_run_parallel(mc_jit *j, const void *const *in, void *const *out, void *arena, mc_parallel_for *pf, void *ctx) {
+  arena = memory(j, arena);
+  if (!arena) return 1;
   for (int i = 0; i < j->info.nin; i++) j->io[i] = (void *)(uintptr_t)in[i];
   for (int i = 0; i < j->info.nout; i++) j->io[j->info.nin + i] = out[i];
-  return j->entry(j->io, arena);
+  return pf && j->parallel ? j->parallel(j->io, arena, pf, ctx) : j->entry(j->io, arena);
 }
+int mc_jit_run(mc_jit *j, const void *const *in, void *const *out, void *arena) { return mc_jit_run_parallel(j, in, out, arena, NULL, NULL); }

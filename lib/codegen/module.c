@@ -1,7 +1,6 @@
 /* One internal function per group, one that calls them in order, PREFIX_run, PREFIX_call, PREFIX_info. */
 #include "module.h"
 #include "info.h"
-#include "mc/kernels/kernels.h"
 #include <llvm-c/Analysis.h>
 #include <llvm-c/Error.h>
 #include <llvm-c/Target.h>
@@ -49,7 +48,7 @@ static void unwind_attr(module *m, LLVMValueRef f) {
   unsigned id = LLVMGetEnumAttributeKindForName("nounwind", 8);
   LLVMAddAttributeAtIndex(f, (unsigned)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(m->c, id, 0));
 }
-static LLVMBuilderRef begin(module *m, LLVMValueRef f) {
+LLVMBuilderRef module_begin(module *m, LLVMValueRef f) {
   LLVMBuilderRef b = LLVMCreateBuilderInContext(m->c);
   unwind_attr(m, f);
   LLVMPositionBuilderAtEnd(b, LLVMAppendBasicBlockInContext(m->c, f, ""));
@@ -57,14 +56,15 @@ static LLVMBuilderRef begin(module *m, LLVMValueRef f) {
 }
 /* Internal: the groups in order, on (arena, io). Every group takes the table of pointers: were they arguments, LLVM would need cubic time for the hundreds of results that
  * calibration watches. */
-static LLVMValueRef emit_groups_in_order(module *m, LLVMValueRef *group) {
+static LLVMValueRef emit_groups_in_order(module *m, const mc_group_code *group) {
   LLVMTypeRef type = pointers_to_int(m, 2, LLVMVoidTypeInContext(m->c));
   LLVMValueRef f = LLVMAddFunction(m->m, mc_arena_printf(m->arena, "%s.groups", m->opts->prefix), type);
   LLVMSetLinkage(f, LLVMInternalLinkage);
-  LLVMBuilderRef b = begin(m, f);
-  LLVMValueRef arg[] = { LLVMGetParam(f, 0), LLVMGetParam(f, 1) };
+  LLVMBuilderRef b = module_begin(m, f);
+  LLVMTypeRef i64 = LLVMInt64TypeInContext(m->c);
+  LLVMValueRef arg[] = { LLVMGetParam(f, 0), LLVMGetParam(f, 1), LLVMConstInt(i64, 0, 0), LLVMConstInt(i64, 1, 0) };   /* where shares exist: share 0 of 1 */
   for (int i = 0; i < m->plan->ngroup; i++)
-    if (group[i]) LLVMBuildCall2(b, type, group[i], arg, 2, "");
+    for (int s = 0; s < group[i].n; s++) LLVMBuildCall2(b, LLVMGlobalGetValueType(group[i].fn[s]), group[i].fn[s], arg, m->plan->threads > 1 ? 4 : 2, "");
   LLVMBuildRetVoid(b);
   LLVMDisposeBuilder(b);
   return f;
@@ -80,7 +80,7 @@ static void emit_run(module *m, LLVMValueRef groups) {
   int nio = m->plan->graph->nin + mc_graph_nout(m->plan->graph);
   LLVMTypeRef p = LLVMPointerTypeInContext(m->c, 0), i64 = LLVMInt64TypeInContext(m->c);
   LLVMValueRef f = LLVMAddFunction(m->m, mc_arena_printf(m->arena, "%s_run", m->opts->prefix), pointers_to_int(m, nio + 1, LLVMInt32TypeInContext(m->c)));
-  LLVMBuilderRef b = begin(m, f);
+  LLVMBuilderRef b = module_begin(m, f);
   LLVMValueRef io = LLVMBuildAlloca(b, LLVMArrayType2(p, (uint64_t)nio), "io");
   for (int i = 0; i < nio; i++) {
     LLVMValueRef at = LLVMConstInt(i64, (uint64_t)i, 0);
@@ -91,7 +91,7 @@ static void emit_run(module *m, LLVMValueRef groups) {
 /* PREFIX_call(io, arena). */
 static void emit_call(module *m, LLVMValueRef groups) {
   LLVMValueRef f = LLVMAddFunction(m->m, mc_arena_printf(m->arena, "%s_call", m->opts->prefix), pointers_to_int(m, 2, LLVMInt32TypeInContext(m->c)));
-  LLVMBuilderRef b = begin(m, f);
+  LLVMBuilderRef b = module_begin(m, f);
   finish(m, b, groups, LLVMGetParam(f, 1), LLVMGetParam(f, 0));
 }
 static void emit_info(module *m) {
@@ -104,7 +104,7 @@ static void emit_info(module *m) {
   LLVMSetGlobalConstant(g, 1);
   mc_sb_free(&text);
 }
-static bool emit_groups(module *m, LLVMValueRef *group) {
+static bool emit_groups(module *m, mc_group_code *group) {
   mc_kernels *ks = mc_kernels_create(m->m, m->plan, m->arena, m->diag);
   if (m->opts->debug) mc_kernels_debug(ks);
   bool ok = true;
@@ -137,11 +137,12 @@ bool module_build(module *m, const mc_plan *p, const mc_codegen_opts *o, mc_diag
   LLVMContextSetDiagnosticHandler(m->c, on_llvm_message, d);
   m->m = LLVMModuleCreateWithNameInContext(o->prefix, m->c);
   if (!open_target(m)) return false;
-  LLVMValueRef *group = MC_NEWN(m->arena, LLVMValueRef, p->ngroup + 1);
+  mc_group_code *group = MC_NEWN(m->arena, mc_group_code, p->ngroup + 1);
   if (!emit_groups(m, group)) return false;
   LLVMValueRef groups = emit_groups_in_order(m, group);
   emit_run(m, groups);
   emit_call(m, groups);
+  if (p->threads > 1) module_emit_parallel_entries(m, module_parallel_groups(m, mc_arena_printf(m->arena, "%s.parallel", o->prefix), group));
   emit_info(m);
   return optimize(m);
 }

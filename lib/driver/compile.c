@@ -68,9 +68,9 @@ static bool run_passes(mc_module *m, const mc_compile_opts *o, mc_compile_report
   return mc_manager_run(m, &p, &mo, &rep->passes, a, d);
 }
 
-static mc_plan *plan_graph(mc_graph *g, const mc_target *t, mc_compile_report *rep, mc_arena *a, mc_diag *d) {
-  mc_plan_opts po = { .scratch = mc_kernel_scratch };
-  mc_plan *p = mc_plan_make(g, t, &po, a, d);
+static mc_plan *plan_graph(mc_graph *g, const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d) {
+  mc_plan_opts po = { .scratch = mc_kernel_scratch, .threads = o->threads };
+  mc_plan *p = mc_plan_make(g, o->target, &po, a, d);
   if (!p) return NULL;
   if (mc_plan_check(p, d)) return p;
   rep->passes.bug = true;
@@ -84,7 +84,7 @@ mc_plan *mc_compile_plan(mc_module *m, const mc_compile_opts *o, mc_compile_repo
   if (!m->graphs) return mc_error(d, mc_noloc, "there is no graph to compile"), NULL;
   if (!run_passes(m, o, rep, a, d) || !mc_accum_check(m->graphs, d)) return NULL;
   double t1 = seconds();
-  mc_plan *p = plan_graph(m->graphs, o->target, rep, a, d);
+  mc_plan *p = plan_graph(m->graphs, o, rep, a, d);
   rep->pass_seconds = t1 - t0;
   rep->plan_seconds = seconds() - t1;
   if (p) count(rep, p);

@@ -76,10 +76,10 @@ void kb_enum_attr(kb *k, V fn, unsigned index, const char *name, uint64_t v) {
 static void string_attr(kb *k, V fn, const char *name, const char *v) {
   LLVMAddAttributeAtIndex(fn, (unsigned)LLVMAttributeFunctionIndex, LLVMCreateStringAttribute(k->c, name, (unsigned)strlen(name), v, (unsigned)strlen(v)));
 }
-V kb_function(kb *k, const char *name, T ret, int nparams, bool external) {
-  T *p = MC_NEWN(k->arena, T, nparams + 1);
-  for (int i = 0; i < nparams; i++) p[i] = k->ptr;
-  V f = LLVMAddFunction(k->m, name, LLVMFunctionType(ret, p, (unsigned)nparams, 0));
+V kb_function(kb *k, const char *name, T ret, int nparams, int nints, bool external) {
+  T *p = MC_NEWN(k->arena, T, nparams + nints + 1);
+  for (int i = 0; i < nparams + nints; i++) p[i] = i < nparams ? k->ptr : k->i64;
+  V f = LLVMAddFunction(k->m, name, LLVMFunctionType(ret, p, (unsigned)(nparams + nints), 0));
   string_attr(k, f, "target-cpu", k->target->cpu);
   string_attr(k, f, "target-features", k->target->features);
   if (k->target->vector_bytes >= 64) string_attr(k, f, "prefer-vector-width", "512");

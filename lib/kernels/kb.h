@@ -42,8 +42,8 @@ V kb_rodata(kb *k, const void *data, size_t n, size_t slack, const char *name);
 V kb_table_i64(kb *k, const int64_t *v, int64_t n, const char *name);
 
 /* ---- functions, attributes ---- */
-/* Internal function with target-cpu and target-features; all pointer parameters; the builder stands in its entry block. */
-V kb_function(kb *k, const char *name, T ret, int nparams, bool external);
+/* Internal function with target-cpu and target-features; pointer parameters, then nints of i64; the builder stands in its entry block. */
+V kb_function(kb *k, const char *name, T ret, int nparams, int nints, bool external);
 void kb_enum_attr(kb *k, V fn, unsigned index, const char *name, uint64_t v);
 /* Intrinsic call; ov: overloaded types. */
 V kb_intr(kb *k, const char *name, T *ov, unsigned nov, V *a, unsigned na);

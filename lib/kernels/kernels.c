@@ -33,23 +33,40 @@ static int family_of(const mc_node *group) {
     if (strcmp(mc_kernel_names[i], want) == 0) return i;
   return -1;
 }
-static bool emit(LLVMValueRef *out, const char **note, mc_kernels *ks, int i, const char *name) {
+/* Begin the next function of the group. */
+static void begin_function(kgroup *g) {
+  mc_group_code *c = g->code;
+  const char *name = c->n ? mc_arena_printf(g->k->arena, "%s.%d", g->name, c->n) : g->name;
+  const mc_node *first = kl_first(g);
+  g->tasks = 1;   /* no family divides its loops yet */
+  c->fn[c->n] = kb_function(g->k, name, g->k->vd, 2, g->plan->threads > 1 ? 2 : 0, false);
+  kb_debug_function(g->k, c->fn[c->n], name, first ? first->loc : g->group->loc);
+}
+static void end_function(kgroup *g) {
+  LLVMBuildRetVoid(g->k->b);
+  g->code->tasks[g->code->n++] = g->tasks;
+}
+bool kl_step(kgroup *g) {
+  if (g->tasks == 1) return false;
+  end_function(g);
+  begin_function(g);
+  return true;
+}
+static bool emit(mc_group_code *out, const char **note, mc_kernels *ks, int i, const char *name) {
   mc_node *n = ks->plan->group[i];
   int family = family_of(n);
-  *out = NULL;
+  *out = (mc_group_code){ .n = 0 };
   *note = NULL;
   if (family < 0) return mc_error(ks->k.diag, n->loc, "unknown kernel '%s'", MC_ATTRS(n, group)->kernel);
   if (emitters[family] == k_emit_alias) return true;
-  kgroup g = { .k = &ks->k, .plan = ks->plan, .group = n, .index = i, .region = n->region };
-  *out = kb_function(&ks->k, name, ks->k.vd, 2, false);
-  const mc_node *first = kl_first(&g);
-  kb_debug_function(&ks->k, *out, name, first ? first->loc : n->loc);
+  kgroup g = { .k = &ks->k, .plan = ks->plan, .group = n, .index = i, .region = n->region, .name = name, .code = out };
+  begin_function(&g);
   bool ok = emitters[family](&g);
-  LLVMBuildRetVoid(ks->k.b);
+  end_function(&g);
   *note = g.note;
   return ok;
 }
-bool mc_kernels_emit(LLVMValueRef *out, mc_kernels *ks, int i, const char *name) {
+bool mc_kernels_emit(mc_group_code *out, mc_kernels *ks, int i, const char *name) {
   const char *note;
   return emit(out, &note, ks, i, name);
 }
@@ -69,7 +86,7 @@ const char *mc_kernel_describe(const mc_plan *p, int i, mc_arena *a) {
   LLVMContextRef c = LLVMContextCreate();
   LLVMModuleRef m = LLVMModuleCreateWithNameInContext("describe", c);
   mc_kernels *ks = mc_kernels_create(m, p, scratch, &quiet);
-  LLVMValueRef f;
+  mc_group_code f;
   emit(&f, &note, ks, i, "f");
   const char *text = note ? mc_arena_printf(a, "%s: %s", kernel, note) : kernel;
   mc_kernels_destroy(ks);

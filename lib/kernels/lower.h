@@ -1,6 +1,7 @@
 /* Lowering of one group: where values live (views), the iteration space, the evaluation of the group's elementwise ops at a position (kx). */
 #ifndef MC_KERNELS_LOWER_H
 #define MC_KERNELS_LOWER_H
+#include "mc/kernels/kernels.h"
 #include "mc/ref/eval.h"
 #include "vec.h"
 
@@ -10,6 +11,8 @@ typedef struct kgroup {
   mc_node *group; int index;     /* position in the plan */
   mc_graph *region;
   const char *note;              /* how it is computed, for people; set by the families that have a choice */
+  int tasks;                     /* shares that the present function's work is divided into (split.c); families that cannot divide set 1 before they emit loops */
+  const char *name; mc_group_code *code;
 } kgroup;
 
 /* Memory of a value as an iteration space sees it: element (i0, i1, ...) stands at base + sum i_d * stride[d] bytes; stride 0 repeats. */
@@ -42,6 +45,21 @@ V kl_load(kb *k, V p, mc_dtype t, int64_t stride, int lanes, int valid, bool sla
 void kl_store(kb *k, V reg, V p, mc_dtype t, int64_t stride, int valid);
 /* A number of the value's stored type nearest to real 0 (its zero point, or 0). */
 int32_t kl_zero_point(const mc_type *t);
+
+/* ---- work for several threads (split.c, docs/kernels.md) ---- */
+/* Shares for the group that the plan allows and its size makes worth a barrier. */
+int kl_tasks(const mc_plan *p, int group);
+/* This function's share of n units: [lo, hi), constants 0 and n where nothing is divided. */
+void kl_share(const kgroup *g, int64_t n, V *lo, V *hi);
+/* A loop over [0, n) by step; split: over this function's share of its trips. Divided loops may make no trip. */
+void kl_range(const kgroup *g, kb_loop *l, int64_t n, int64_t step, bool split);
+/* The loop of a nest that is divided: the one of n trip counts that can be shared most evenly, the outermost of equals. -1: none can (every count is 1), or nothing is divided. */
+int kl_divide(const kgroup *g, int n, const int64_t *trips);
+/* Code that only one of the shares runs: a loop of one trip or none. */
+void kl_once(const kgroup *g, kb_loop *l);
+/* What was emitted so far must be finished by all shares before what follows begins: ends the function and begins the next; values of the first cannot be used in it. Does nothing for
+ * one thread. False where nothing was done. */
+bool kl_step(kgroup *g);
 
 /* ---- iteration spaces ---- */
 /* Merge neighbouring axes of [0, keep) where every view allows it (keep: axes behind it stay). Returns the new rank; dim and all views change. */

@@ -17,7 +17,7 @@ typedef struct mcc {
   mc_strlist before, after;
   int emit, quant, method;
   bool debug, print_pipeline, remarks, time, stats, quiet, verify_each, after_change;
-  int64_t bisect, batch;
+  int64_t bisect, batch, threads;
   mc_strbuf dump;
   mc_compile_opts co;
   mc_compile_report rep;
@@ -194,6 +194,7 @@ static bool set_up(mcc *o) {
   o->co.calib_method = o->method >= 0 ? mc_names_calib[o->method] : NULL;
   o->co.pipeline = o->pipeline;
   o->co.debug = o->debug;
+  o->co.threads = (int)o->threads;
   o->co.manager = (mc_manager_opts){ .bisect_limit = o->bisect, .dump = &o->dump, .print_before = join(o, &o->before), .print_after = join(o, &o->after), .print_after_change = o->after_change,
                                      .verify_each = o->verify_each, .check_numerics = o->check != NULL, .check_data = o->check && *o->check ? o->check : NULL,
                                      .time_passes = o->time, .stats = o->stats };
@@ -215,6 +216,7 @@ static int start(mcc *o, int argc, char **argv) {
     { "name", MC_O_STR, &o->name, .arg = "NAME", .help = "prefix of the symbols (NAME_run); default: from the output's name" },
     { "graph", MC_O_STR, &o->graph, .arg = "NAME", .help = "the graph to compile; the first one if absent" },
     { "batch", MC_O_I64, &o->batch, .arg = "N", .help = "compile for another batch: the first axis of every input", .lo = 1, .hi = 1 << 20 },
+    { "threads", MC_O_I64, &o->threads, .arg = "N", .help = "also an entry that takes the caller's parallel_for and divides the work into up to N tasks (docs/abi.md)", .lo = 1, .hi = MC_MAX_THREADS },
     { "pass-pipeline", MC_O_STR, &o->pipeline, .arg = "TEXT", .help = "these passes instead of those of -O and -quant; must end with form-groups" },
     { "print-pipeline", MC_O_FLAG, &o->print_pipeline, .help = "print the passes that would run, and stop" },
     { "print-before", MC_O_LIST, &o->before, .arg = "PASS", .help = "print the graph in front of a pass, or of 'all' (to standard error)" },

@@ -5,6 +5,8 @@
 #include "mc/ref/eval.h"
 typedef enum mc_emit { MC_EMIT_OBJ, MC_EMIT_ASM, MC_EMIT_LLVM } mc_emit;
 typedef struct mc_codegen_opts { const mc_target *target; const char *prefix; /* symbol prefix: PREFIX_run */ bool debug; /* -g */ int opt_level; } mc_codegen_opts;
+/* What a caller of parallel entries gives: run task(arg, 0) ... task(arg, ntasks - 1), in any order and on any threads, and return when all are finished (docs/abi.md). */
+typedef void mc_parallel_for(void *ctx, int ntasks, void (*task)(void *arg, int i), void *arg);
 /* Machine code, assembly or LLVM IR text of the planned graph, appended to out. */
 bool mc_codegen_emit(mc_strbuf *out, const mc_plan *p, const mc_codegen_opts *o, mc_emit what, mc_diag *d);
 /* The C header (docs/abi.md). */
@@ -21,4 +23,8 @@ const char *mc_jit_in_name(const mc_jit *j, int i); const char *mc_jit_out_name(
 int64_t mc_jit_arena_bytes(const mc_jit *j);
 /* in[i] / out[i]: dense arrays; arena: mc_jit_arena_bytes bytes aligned to 64, or NULL: its own. Returns what the entry returned (0: fine). */
 int mc_jit_run(mc_jit *j, const void *const *in, void *const *out, void *arena);
+/* What the code was compiled for (mc_plan_opts.threads); 1: there is no parallel entry. */
+int mc_jit_threads(const mc_jit *j);
+/* mc_jit_run through the parallel entry; where there is none, mc_jit_run. */
+int mc_jit_run_parallel(mc_jit *j, const void *const *in, void *const *out, void *arena, mc_parallel_for *pf, void *ctx);
 #endif

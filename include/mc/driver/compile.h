@@ -22,6 +22,7 @@ typedef struct mc_compile_opts {
   const mc_target *target;       /* must be given */
   const char *prefix;            /* of symbols: PREFIX_run; NULL: the graph's name */
   bool debug;                    /* -g */
+  int threads;                   /* shares of a group's work, up to MC_MAX_THREADS; 0 or 1: no parallel entries */
   mc_manager_opts manager;       /* hooks of the pass manager (bisect_limit too: start from mc_compile_defaults); target and runner are filled in where NULL */
 } mc_compile_opts;
 /* -O3, no quantization, no hooks, no target. */

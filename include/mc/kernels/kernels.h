@@ -10,9 +10,13 @@ mc_kernels *mc_kernels_create(LLVMModuleRef m, const mc_plan *p, mc_arena *a, mc
 /* Before the first group: line tables for everything that follows (finished by destroy). */
 void mc_kernels_debug(mc_kernels *k);
 void mc_kernels_destroy(mc_kernels *k);
-/* The internal function void f(ptr arena, ptr io) that computes group i, named `name`; io: pointers to inputs, then outputs. *out is NULL when the group needs no code. False after
- * reporting (an op without lowering for these types). */
-bool mc_kernels_emit(LLVMValueRef *out, mc_kernels *k, int i, const char *name);
+/* What a group became: internal functions to be called in order (none: the group needs no code). In a plan for one thread they are void f(ptr arena, ptr io); io: pointers to inputs, then
+ * outputs. In a plan for several they are void f(ptr arena, ptr io, i64 task, i64 ntasks) and do share `task` of `ntasks` equal shares of the work: ntasks is 1 (everything) or the
+ * function's `tasks`. Shares of one function may run at the same time; the next function needs all of them finished. */
+enum { MC_GROUP_STEPS = 3 };
+typedef struct mc_group_code { LLVMValueRef fn[MC_GROUP_STEPS]; int tasks[MC_GROUP_STEPS], n; } mc_group_code;
+/* Emit group i; the functions are named `name`, `name`.1, ... False after reporting (an op without lowering for these types). */
+bool mc_kernels_emit(mc_group_code *out, mc_kernels *k, int i, const char *name);
 /* Arena bytes that group i needs for itself; for mc_plan_opts.scratch (ctx is not used). */
 int64_t mc_kernel_scratch(void *ctx, const mc_plan *p, int i);
 /* One line about how group i is computed ("gemm: engine vnni, blocks of 8 rows x 32 columns, K = 3 x 48"), for remarks; in the arena. */

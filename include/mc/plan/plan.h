@@ -27,7 +27,7 @@ typedef struct mc_buffer {
   int64_t parent_base;                              /* bytes from the parent's element 0 to this one's element 0 */
 } mc_buffer;
 
-enum { MC_PLAN_ALIGN = 64, MC_PLAN_SLACK = 64 };
+enum { MC_PLAN_ALIGN = 64, MC_PLAN_SLACK = 64, MC_MAX_THREADS = 32 };
 
 typedef struct mc_plan {
   mc_graph *graph; const mc_target *target;
@@ -36,12 +36,16 @@ typedef struct mc_plan {
   mc_node **group; int ngroup;                      /* top-level group nodes in order; kernel "alias" needs no code */
   int64_t *scratch_offset, *scratch_bytes;          /* per group: arena bytes that are its own while it runs, aligned to MC_PLAN_ALIGN; offset -1 when it needs none */
   int64_t arena_bytes; int arena_align;             /* arena_bytes is a multiple of arena_align */
+  int threads;                                      /* tasks that a group's work may be divided into; >= 1 */
+  bool split_small;                                 /* divide groups that are too small to gain by it, too: for tests */
 } mc_plan;
 
 typedef struct mc_plan_opts {
   /* Scratch bytes that the kernel of group i needs (0: none); called when layouts are final (halo, pitches, places, base) and offsets are not yet. NULL: no group needs any. */
   int64_t (*scratch)(void *ctx, const mc_plan *p, int i);
   void *ctx;
+  int threads;                  /* 0: 1 */
+  bool split_small;
   bool no_in_place;             /* `map` results never take over the buffer of an operand that dies */
   bool no_concat_alias;         /* concat always copies */
 } mc_plan_opts;

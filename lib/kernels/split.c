@@ -1,0 +1,58 @@
+/* Dividing a group's work among threads: docs/kernels.md, "Threads". */
+#include "lower.h"
+#include "mc/analysis/cost.h"
+
+/* About the microseconds of one core, for deciding whether dividing is worth a barrier; deliberately crude and on the low side. */
+static double work_us(const mc_plan *p, const mc_node *group) {
+  mc_cost c = mc_node_cost(group);
+  double lanes = p->target ? p->target->vector_bytes / 4.0 : 4, bytes = (double)(c.in_bytes + c.out_bytes + c.weight_bytes), other = (double)(c.flops - 2 * c.macs);
+  bool f32 = true;
+  MC_FOR_NODES(n, group->region)
+    if (mc_op_has(n->op, MC_T_ACCUM)) f32 = n->in[0]->type->dtype == MC_f32;
+  double per_us = (f32 ? 1 : 4) * lanes * 3000;
+  return (double)c.macs / per_us + bytes / 50000 + other / (lanes * 500);
+}
+int kl_tasks(const mc_plan *p, int group) {
+  if (p->threads <= 1) return 1;
+  if (p->split_small) return p->threads;
+  static const double least_us = 1;   /* of one share: handing out shares and waiting for them costs about half of it */
+  double n = work_us(p, p->group[group]) / least_us;
+  return n >= p->threads ? p->threads : n < 2 ? 1 : (int)n;
+}
+
+/* n * task / ntasks at the top of the function, so that no loop computes it again. */
+static V boundary(const kgroup *g, int64_t n, int plus) {
+  kb *k = g->k;
+  BB cur = LLVMGetInsertBlock(k->b), entry = LLVMGetEntryBasicBlock(k->fn);
+  V first = LLVMGetFirstInstruction(entry);
+  if (first) LLVMPositionBuilderBefore(k->b, first);
+  V task = kb_addi(k, LLVMGetParam(k->fn, 2), plus);
+  V at = LLVMBuildUDiv(k->b, kb_muli(k, task, n), LLVMGetParam(k->fn, 3), "");
+  LLVMPositionBuilderAtEnd(k->b, cur);
+  return at;
+}
+void kl_share(const kgroup *g, int64_t n, V *lo, V *hi) {
+  *lo = g->tasks == 1 ? kb_i64(g->k, 0) : boundary(g, n, 0);
+  *hi = g->tasks == 1 ? kb_i64(g->k, n) : boundary(g, n, 1);
+}
+void kl_range(const kgroup *g, kb_loop *l, int64_t n, int64_t step, bool split) {
+  if (!split || g->tasks == 1) {
+    kb_range(g->k, l, n, step, NULL, 0);
+    return;
+  }
+  V lo, hi;
+  kl_share(g, (n + step - 1) / step, &lo, &hi);
+  kb_for(g->k, l, kb_muli(g->k, lo, step), kb_muli(g->k, hi, step), step, NULL, 0);
+}
+void kl_once(const kgroup *g, kb_loop *l) { kl_range(g, l, 1, 1, true); }
+int kl_divide(const kgroup *g, int n, const int64_t *trips) {
+  int best = -1;
+  double gain = 1;
+  for (int i = 0; i < n && g->tasks > 1; i++) {
+    double here = (double)trips[i] / (double)((trips[i] + g->tasks - 1) / g->tasks);
+    if (here <= gain) continue;
+    best = i;
+    gain = here;
+  }
+  return best;
+}
