@@ -1,5 +1,5 @@
 /* targets.def as a table, and finding a row by what the user wrote. */
-#include "mc/target/target.h"
+#include "machine.h"
 #include <string.h>
 
 static const struct { const char *llvm; mc_arch arch; } isas[] = {
@@ -60,6 +60,7 @@ static mc_target *complete(const mc_target *row, uint64_t isa, const char *tripl
   mc_target *t = mc_arena_copy(a, row, sizeof *row);
   t->isa = isa;
   t->features = features_of(row, isa, a);
+  t->machine = mc_machine_of(row->name);
   t->triple = triple ? mc_arena_strdup(a, triple) : triples[row->arch];
   return t;
 }

@@ -11,6 +11,19 @@ typedef enum mc_isa_index {
   MC_NUM_ISA
 } mc_isa_index;
 #define MC_ISA_BIT(id) (1ull << MC_ISA_INDEX_##id)
+typedef enum mc_rate {
+#define MC_RATE(id, arith, isa, depth, doc) MC_RATE_##id,
+#include "mc/target/rates.def"
+  MC_NUM_RATES
+} mc_rate;
+typedef enum mc_arith { MC_ARITH_f32, MC_ARITH_bf16, MC_ARITH_int8 } mc_arith;
+/* What a core can do, for the cost model: columns of machines.def, per cycle. */
+typedef struct mc_machine {
+  const char *name, *doc; double ghz;
+  double issue, loads, stores, alu, latency;
+  double l1, l2, l3, dram;     /* bytes a cycle */
+  double rate[MC_NUM_RATES];   /* products a cycle; 0: no such instruction */
+} mc_machine;
 /* A machine level: what -march names. */
 typedef struct mc_target {
   const char *name;            /* "x86-64", "x86-64-v3", "avx512vnni", "neoverse-n1", ... */
@@ -21,6 +34,7 @@ typedef struct mc_target {
   int vector_bytes;            /* widest vector: 16, 32, 64 */
   int align_channels;          /* channel counts that the vectors like */
   long l1, l2, l3;             /* bytes, typical */
+  const mc_machine *machine;   /* figures of the row; native: of the row that it took */
 } mc_target;
 /* arch: "x86_64", "aarch64" or an ELF, little-endian triple; NULL: that of the level, or the host's; march: "native", a level, a CPU name of targets.def, NULL: the default level of the arch. NULL after reporting what exists. */
 const mc_target *mc_target_find(const char *arch, const char *march, mc_arena *a, mc_diag *d);
@@ -28,6 +42,13 @@ const mc_target *mc_target_find(const char *arch, const char *march, mc_arena *a
 int mc_target_count(void);
 const mc_target *mc_target_at(int i);
 const char *mc_target_doc(int i);
+/* The rate of this name (engines have it too), or MC_NUM_RATES. */
+mc_rate mc_rate_find(const char *name);
+const char *mc_rate_name(mc_rate r);
+mc_arith mc_rate_arith(mc_rate r);
+int mc_rate_depth(mc_rate r);
+/* Products a cycle; 0 where the target lacks the instruction. */
+double mc_target_rate(const mc_target *t, mc_rate r);
 /* "x86_64", "aarch64" */
 const char *mc_arch_name(mc_arch a);
 /* The architecture of the machine that this runs on, and MC_ISA_BITs of what its processor and operating system allow (AMX: before asking for permission). */

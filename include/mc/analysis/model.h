@@ -1,0 +1,42 @@
+/* The cost model: how long code takes on a target, from shapes and the figures of machines.def. docs/cost-model.md derives every formula. */
+#ifndef MC_ANALYSIS_MODEL_H
+#define MC_ANALYSIS_MODEL_H
+#include "mc/ir/graph.h"
+#include "mc/target/target.h"
+
+/* What time goes into; the largest part bounds the code. Level names mean: bytes that come from there. */
+typedef enum mc_part { MC_PART_compute, MC_PART_epilogue, MC_PART_L1, MC_PART_L2, MC_PART_L3, MC_PART_DRAM, MC_PART_overhead, MC_NUM_PARTS } mc_part;
+typedef struct mc_estimate { double cycles, part[MC_NUM_PARTS]; mc_part bound; } mc_estimate;
+const char *mc_part_name(mc_part p);
+double mc_model_us(const mc_target *t, double cycles);      /* at the nominal clock */
+
+/* A nest of products: blocks of mr rows and nv * 16 columns, as the kernels emit them (docs/kernels.md, "Products"). */
+typedef struct mc_nest {
+  mc_rate rate;
+  int64_t outer, rows;         /* positions of the outer row axes; of the innermost, which is cut into blocks */
+  int64_t cols, groups;        /* columns of a group; column groups */
+  int64_t runs, k;             /* pieces of K; all of K, each run padded to the engine's depth */
+  int mr, nv;
+  int ku;                      /* steps of A that one load brings */
+  bool rows_outer;             /* rows outermost: columns stream for each block of rows */
+  int a_bytes, b_bytes;        /* of an element */
+  double epilogue;             /* vector instructions for each 16 results behind the products */
+  int64_t in, extra, out;      /* bytes: the input, other operands of the epilogue, results */
+} mc_nest;
+/* weights: bytes of all constants of a run (they pass through the caches from run to run); 0: those of the nest alone. */
+mc_estimate mc_model_nest(const mc_nest *n, const mc_target *t, int64_t weights);
+/* Vector registers that a block takes on the target, as the engines of `rate` are emitted. */
+bool mc_nest_fits(const mc_nest *n, const mc_target *t, int spare);
+
+/* The fastest rate of an arithmetic on the target. bf16 without instructions is fp32 with bf16 storage: MC_RATE_f32. */
+mc_rate mc_model_rate(mc_arith how, const mc_target *t);
+/* A conv2d, conv_transpose2d, linear or matmul (quantized already or still fp32) if it were computed as `how`, with the elementwise ops behind it that would join its epilogue, whatever the
+ * types in the graph are: this is the question "would INT8 be faster here?". weights as above. */
+mc_estimate mc_model_product(const mc_node *n, mc_arith how, const mc_target *t, int64_t weights);
+/* A pass of its own over `elems` elements that turns arithmetic `from` into `to` (quantize, dequantize, rounding to bf16). */
+mc_estimate mc_model_convert(int64_t elems, mc_arith from, mc_arith to, const mc_target *t);
+/* A group of a planned graph, by its `kernel` and contents; products with the block that the model itself would choose. */
+mc_estimate mc_model_group(const mc_node *group, const mc_target *t, int64_t weights);
+/* Vector instructions for 16 results of an elementwise op, loads of its operands other than the chain's included. */
+double mc_model_vector_ops(const mc_node *n);
+#endif

@@ -1,0 +1,120 @@
+/* The cost of a nest of products. docs/cost-model.md, "Products"; the constants below were fitted with bench/cost.py. */
+#include "mc/analysis/model.h"
+#include "model.h"
+
+/* Cycles of one call of a group, of entering one block of products and of each further run within it. */
+static const double call_cycles = 60, block_cycles = 12, run_cycles = 2;
+/* Share of the shorter parts that the longest does not hide. */
+static const double exposed = 0.25;
+
+static const char *const part_names[] = { "compute", "epilogue", "L1", "L2", "L3", "DRAM", "overhead" };
+const char *mc_part_name(mc_part p) { return part_names[p]; }
+double mc_model_us(const mc_target *t, double cycles) { return cycles / (t->machine->ghz * 1e3); }
+
+static double up(int64_t n, int64_t by) { return (double)((n + by - 1) / by); }
+static double most(double a, double b) { return a > b ? a : b; }
+
+/* Registers for 16 columns of accumulators (or of B). */
+static double group_regs(const mc_target *t) { return 64.0 / t->vector_bytes; }
+
+/* The level that `bytes` come back from when they are used again and again; half of a cache counts, the rest is other data's. */
+mc_part model_level(const mc_target *t, double bytes) {
+  if (bytes <= 0.5 * (double)t->l1) return MC_PART_L1;
+  if (bytes <= 0.6 * (double)t->l2) return MC_PART_L2;
+  return bytes <= 0.9 * (double)t->l3 ? MC_PART_L3 : MC_PART_DRAM;
+}
+void model_traffic(mc_estimate *e, const mc_target *t, mc_part level, double bytes) {
+  const mc_machine *m = t->machine;
+  const double rate[] = { [MC_PART_L1] = m->l1, [MC_PART_L2] = m->l2, [MC_PART_L3] = m->l3, [MC_PART_DRAM] = m->dram };
+  e->part[level] += bytes / rate[level];
+}
+/* Arithmetic and epilogue share the core; memory runs beside it. */
+void model_finish(mc_estimate *e) {
+  double core = e->part[MC_PART_compute] + e->part[MC_PART_epilogue], longest = core, all = core;
+  e->bound = e->part[MC_PART_compute] >= e->part[MC_PART_epilogue] ? MC_PART_compute : MC_PART_epilogue;
+  for (int p = MC_PART_L1; p <= MC_PART_DRAM; p++) {
+    all += e->part[p];
+    if (e->part[p] > longest) longest = e->part[p], e->bound = (mc_part)p;
+  }
+  if (e->part[MC_PART_overhead] > longest) e->bound = MC_PART_overhead;
+  e->cycles = longest + exposed * (all - longest) + e->part[MC_PART_overhead];
+}
+
+bool mc_nest_fits(const mc_nest *n, const mc_target *t, int spare) {
+  int regs = t->arch == MC_ARCH_aarch64 || (t->isa & MC_ISA_BIT(avx512)) ? 32 : 16, b = (int)(n->nv * group_regs(t));
+  return n->mr * b + (n->mr == 1 ? 1 : b) + spare + (n->ku > 1 ? n->mr : 0) <= regs;
+}
+
+/* One step of a block: depth products for mr rows and nv * 16 columns. */
+static double step_cycles(const mc_nest *n, const mc_target *t, int nv, int depth) {
+  const mc_machine *m = t->machine;
+  double width = group_regs(t), products = (double)n->mr * nv * KMODEL_LANES * depth / mc_target_rate(t, n->rate);
+  double a = (double)n->mr / (n->ku > 1 ? n->ku : 1), loads = a + nv * width;
+  double issue = ((double)n->mr * nv * width + loads + 1) / m->issue;
+  return most(most(products, loads / m->loads), most(issue, m->latency)) + 0.02 * loads;
+}
+static double block_time(const mc_nest *n, const mc_target *t, int nv, int depth) {
+  double steps = (double)n->k / depth;
+  return steps * step_cycles(n, t, nv, depth) + (double)n->runs * run_cycles;
+}
+/* Parts of the core: all blocks of all columns. */
+static void core_parts(mc_estimate *e, const mc_nest *n, const mc_target *t, int depth) {
+  const mc_machine *m = t->machine;
+  int64_t vectors = (n->cols + KMODEL_LANES - 1) / KMODEL_LANES, full = vectors / n->nv, rest = vectors % n->nv;
+  double blocks = (double)n->outer * (double)n->groups * up(n->rows, n->mr);
+  double time = (double)full * block_time(n, t, n->nv, depth) + (rest ? block_time(n, t, (int)rest, depth) : 0);
+  e->part[MC_PART_compute] = blocks * time;
+  double per_vector = n->epilogue * group_regs(t) / m->alu, entered = (double)(full + (rest > 0));
+  e->part[MC_PART_epilogue] = blocks * (n->mr * (double)vectors * per_vector + entered * block_cycles);
+}
+/* Bytes: weights once from where the run keeps them, and again for each block of rows from where a block of columns fits; the input once per block of columns. */
+static void memory_parts(mc_estimate *e, const mc_nest *n, const mc_target *t, int64_t weights) {
+  int64_t vectors = (n->cols + KMODEL_LANES - 1) / KMODEL_LANES, nv = n->nv < vectors ? n->nv : vectors;
+  double panel = (double)(vectors * KMODEL_LANES * n->k * n->b_bytes), all = panel * (double)n->groups, column = (double)(nv * KMODEL_LANES * n->k * n->b_bytes);
+  double passes = (double)n->outer * up(n->rows, n->mr), columns = up(vectors, nv), rows = (double)n->in / most(1, passes);
+  double resident = (double)weights > all ? (double)weights : all;
+  model_traffic(e, t, model_level(t, resident + (double)(n->in + n->out)), all);
+  mc_part again = model_level(t, n->rows_outer ? panel : column + rows), activations = model_level(t, (double)(n->in + n->out) + all);
+  if (again > MC_PART_L1 && passes > 1) model_traffic(e, t, again, all * (passes - 1));
+  model_traffic(e, t, activations, (double)n->in + (double)n->extra);
+  model_traffic(e, t, activations, (double)n->out);
+  mc_part reread = n->rows_outer ? MC_PART_L1 : model_level(t, (double)n->in + column);
+  if (reread > MC_PART_L1 && columns > 1) model_traffic(e, t, reread, (double)n->in * (columns - 1));
+}
+mc_estimate mc_model_nest(const mc_nest *n, const mc_target *t, int64_t weights) {
+  mc_estimate e = { 0 };
+  core_parts(&e, n, t, mc_rate_depth(n->rate));
+  memory_parts(&e, n, t, weights);
+  e.part[MC_PART_overhead] = call_cycles;
+  model_finish(&e);
+  return e;
+}
+
+mc_rate mc_model_rate(mc_arith how, const mc_target *t) {
+  int best = MC_RATE_f32;
+  double rate = 0;
+  for (int r = 0; r < MC_NUM_RATES; r++) {
+    bool product = r != MC_RATE_dw8 && r != MC_RATE_dw32;
+    if (!product || mc_rate_arith((mc_rate)r) != how || mc_target_rate(t, (mc_rate)r) <= rate) continue;
+    rate = mc_target_rate(t, (mc_rate)r);
+    best = r;
+  }
+  return (mc_rate)best;
+}
+/* The block that costs least, over all that fit into registers. */
+mc_estimate model_best_block(mc_nest *n, const mc_target *t, int64_t weights) {
+  mc_nest best = *n;
+  mc_estimate least = { 0 };
+  bool tiles = mc_rate_depth(n->rate) >= 32;   /* accumulators in tiles: 32 x 32 */
+  for (n->nv = tiles ? 2 : 1; n->nv <= (tiles ? 2 : 8); n->nv++)
+    for (n->mr = tiles ? (n->rows < 32 ? (int)n->rows : 32) : 1; n->mr <= (tiles ? 32 : 14) && n->mr <= n->rows; n->mr++) {
+      bool first = n->mr == 1 && n->nv == 1;
+      if (!tiles && !first && !mc_nest_fits(n, t, 1)) continue;
+      mc_estimate e = mc_model_nest(n, t, weights);
+      if (least.cycles > 0 && e.cycles >= least.cycles) continue;
+      least = e;
+      best = *n;
+    }
+  *n = best;
+  return least;
+}

@@ -1,0 +1,12 @@
+/* Parts of the cost model that its files share. */
+#ifndef ANALYSIS_MODEL_H
+#define ANALYSIS_MODEL_H
+#include "mc/analysis/model.h"
+enum { KMODEL_LANES = 16 };
+mc_part model_level(const mc_target *t, double bytes);
+void model_traffic(mc_estimate *e, const mc_target *t, mc_part level, double bytes);
+/* Sets cycles and bound from the parts. */
+void model_finish(mc_estimate *e);
+/* Fills mr and nv. */
+mc_estimate model_best_block(mc_nest *n, const mc_target *t, int64_t weights);
+#endif

@@ -1,0 +1,31 @@
+/* machines.def and rates.def as tables. */
+#include "machine.h"
+#include <string.h>
+
+static const mc_machine machines[] = {
+#define MC_MACHINE(name_, ghz_, issue_, loads_, stores_, alu_, latency_, l1_, l2_, l3_, dram_, rates_, doc_) \
+  { .name = name_, .doc = doc_, .ghz = ghz_, .issue = issue_, .loads = loads_, .stores = stores_, .alu = alu_, .latency = latency_, .l1 = l1_, .l2 = l2_, .l3 = l3_, .dram = dram_, .rate = { rates_ } },
+#include "mc/target/machines.def"
+};
+static const struct { const char *name; mc_arith arith; uint64_t isa; int depth; } rates[] = {
+#define MC_RATE(id, arith, isa, depth, doc) { #id, MC_ARITH_##arith, isa, depth },
+#include "mc/target/rates.def"
+};
+
+const mc_machine *mc_machine_of(const char *level) {
+  for (size_t i = 0; i < sizeof machines / sizeof machines[0]; i++)
+    if (strcmp(machines[i].name, level) == 0) return &machines[i];
+  return NULL;
+}
+mc_rate mc_rate_find(const char *name) {
+  int i = 0;
+  while (i < MC_NUM_RATES && strcmp(rates[i].name, name) != 0) i++;
+  return (mc_rate)i;
+}
+const char *mc_rate_name(mc_rate r) { return rates[r].name; }
+mc_arith mc_rate_arith(mc_rate r) { return rates[r].arith; }
+int mc_rate_depth(mc_rate r) { return rates[r].depth; }
+double mc_target_rate(const mc_target *t, mc_rate r) {
+  bool has = r < MC_NUM_RATES && (t->isa & rates[r].isa) == rates[r].isa;
+  return has ? t->machine->rate[r] : 0;
+}
