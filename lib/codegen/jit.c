@@ -11,7 +11,7 @@
 
 typedef int entry_fn(void *const *io, void *arena);
 typedef int parallel_fn(void *const *io, void *arena, mc_parallel_for *pf, void *ctx);
-struct mc_jit { mc_arena *arena; mc_diag *diag; /* while loading */ LLVMOrcLLJITRef jit; entry_fn *entry; parallel_fn *parallel; /* or NULL */ mc_info info; void *own; void **io; };
+struct mc_jit { mc_arena *arena; mc_diag *diag; /* while loading */ LLVMOrcLLJITRef jit; entry_fn *entry; parallel_fn *parallel; /* or NULL */ mc_info info; void *own; void **io; mc_arena *weights; /* what code made here reads */ };
 
 static bool llvm_error(mc_diag *d, const char *what, LLVMErrorRef e) {
   char *text = LLVMGetErrorMessage(e);
@@ -37,6 +37,18 @@ static bool define_libc(mc_jit *j, mc_diag *d) {
   LLVMErrorRef e = LLVMOrcJITDylibDefine(LLVMOrcLLJITGetMainJITDylib(j->jit), LLVMOrcAbsoluteSymbols(pair, 2));
   return !e || llvm_error(d, "JIT", e);
 }
+/* Weights stay where they were packed; code finds them through the global offset table. */
+static bool define_asides(mc_jit *j, const mc_asides *s, mc_diag *d) {
+  if (!s || !s->n) return true;
+  LLVMOrcCSymbolMapPair *pair = MC_NEWN(j->arena, LLVMOrcCSymbolMapPair, s->n);
+  for (size_t i = 0; i < s->n; i++) {
+    pair[i].Name = LLVMOrcLLJITMangleAndIntern(j->jit, s->v[i].name);
+    pair[i].Sym.Address = (LLVMOrcExecutorAddress)(uintptr_t)s->v[i].data;
+    pair[i].Sym.Flags = (LLVMJITSymbolFlags){ LLVMJITSymbolGenericFlagsExported, 0 };
+  }
+  LLVMErrorRef e = LLVMOrcJITDylibDefine(LLVMOrcLLJITGetMainJITDylib(j->jit), LLVMOrcAbsoluteSymbols(pair, s->n));
+  return !e || llvm_error(d, "JIT", e);
+}
 static bool find(mc_jit *j, const char *prefix, const char *suffix, uintptr_t *out, mc_diag *d) {
   LLVMOrcExecutorAddress at;
   LLVMErrorRef e = LLVMOrcLLJITLookup(j->jit, &at, mc_arena_printf(j->arena, "%s%s", prefix, suffix));
@@ -57,7 +69,7 @@ static bool can_run(const mc_info *i, mc_diag *d) {
   return true;
 }
 /* Takes the buffer. */
-static bool link_object(mc_jit *j, LLVMMemoryBufferRef buf, const char *prefix, mc_diag *d) {
+static bool link_object(mc_jit *j, LLVMMemoryBufferRef buf, const char *prefix, const mc_asides *aside, mc_diag *d) {
   LLVMInitializeNativeTarget();
   LLVMInitializeNativeAsmPrinter();
   LLVMErrorRef e = LLVMOrcCreateLLJIT(&j->jit, NULL);
@@ -69,16 +81,16 @@ static bool link_object(mc_jit *j, LLVMMemoryBufferRef buf, const char *prefix, 
   e = LLVMOrcLLJITAddObjectFile(j->jit, LLVMOrcLLJITGetMainJITDylib(j->jit), buf);
   if (e) return llvm_error(d, "JIT", e);
   uintptr_t entry;
-  if (!define_libc(j, d) || !find(j, prefix, "_call", &entry, d)) return false;
+  if (!define_libc(j, d) || !define_asides(j, aside, d) || !find(j, prefix, "_call", &entry, d)) return false;
   j->entry = (entry_fn *)entry;
   if (j->info.threads > 1 && !find(j, prefix, "_call_parallel", &entry, d)) return false;
   if (j->info.threads > 1) j->parallel = (parallel_fn *)entry;
   j->io = MC_NEWN(j->arena, void *, j->info.nin + j->info.nout + 1);
   return true;
 }
-static bool load(mc_jit *j, LLVMMemoryBufferRef buf, const char *prefix, mc_diag *d) {
+static bool load(mc_jit *j, LLVMMemoryBufferRef buf, const char *prefix, const mc_asides *aside, mc_diag *d) {
   j->diag = d;
-  bool ok = link_object(j, buf, prefix, d);
+  bool ok = link_object(j, buf, prefix, aside, d);
   j->diag = NULL;
   return ok;
 }
@@ -102,10 +114,13 @@ mc_jit *mc_jit_create(const mc_plan *p, const mc_codegen_opts *o, mc_diag *d) {
   bool ok = can_run(&i, d) && own_info(j, &i, d);
   if (ok) {
     module m;
-    ok = module_build(&m, p, o, d);
+    ok = module_build(&m, p, o, MODULE_ADDRESS, d);
     LLVMMemoryBufferRef buf = ok ? module_emit(&m, LLVMObjectFile) : NULL;
+    mc_asides aside = m.aside;
+    j->weights = m.arena;
+    m.arena = NULL;
     module_drop(&m);
-    ok = buf && load(j, buf, o->prefix, d);
+    ok = buf && load(j, buf, o->prefix, &aside, d);
   }
   if (ok) return j;
   mc_jit_destroy(j);
@@ -138,7 +153,7 @@ mc_jit *mc_jit_load(const char *path, mc_diag *d) {
   mc_jit *j = create();
   const char *prefix = inspect(j, buf, path, d);
   if (!prefix) LLVMDisposeMemoryBuffer(buf);
-  if (prefix && load(j, buf, prefix, d)) return j;
+  if (prefix && load(j, buf, prefix, NULL, d)) return j;
   mc_jit_destroy(j);
   return NULL;
 }
@@ -146,6 +161,7 @@ void mc_jit_destroy(mc_jit *j) {
   if (!j) return;
   if (j->jit) LLVMConsumeError(LLVMOrcDisposeLLJIT(j->jit));
   free(j->own);
+  mc_arena_destroy(j->weights);
   mc_arena_destroy(j->arena);
 }
 

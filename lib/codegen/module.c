@@ -104,13 +104,27 @@ static void emit_info(module *m) {
   LLVMSetGlobalConstant(g, 1);
   mc_sb_free(&text);
 }
-static bool emit_groups(module *m, mc_group_code *group) {
-  mc_kernels *ks = mc_kernels_create(m->m, m->plan, m->arena, m->diag);
+static bool emit_groups(module *m, mc_group_code *group, module_home home) {
+  mc_kernels *ks = mc_kernels_create(m->m, m->plan, home == MODULE_INSIDE ? NULL : &m->aside, m->arena, m->diag);
   if (m->opts->debug) mc_kernels_debug(ks);
   bool ok = true;
   for (int i = 0; i < m->plan->ngroup; i++) ok = mc_kernels_emit(&group[i], ks, i, mc_arena_printf(m->arena, "%s.%d", m->opts->prefix, i)) && ok;
   mc_kernels_destroy(ks);
   return ok;
+}
+
+/* A section of kind .bss costs LLVM nothing, however long; elf_fill makes it one of constants. */
+static void home_asides(module *m, module_home home) {
+  for (size_t i = 0; i < m->aside.n; i++) {
+    LLVMValueRef g = m->aside.v[i].global;
+    m->aside.v[i].name = mc_arena_printf(m->arena, "%s.data.%zu", m->opts->prefix, i);
+    LLVMSetValueName2(g, m->aside.v[i].name, strlen(m->aside.v[i].name));
+    if (home != MODULE_SECTION) continue;
+    LLVMSetInitializer(g, LLVMConstNull(LLVMGlobalGetValueType(g)));
+    LLVMSetExternallyInitialized(g, 1);
+    LLVMSetLinkage(g, LLVMInternalLinkage);
+    LLVMSetSection(g, MODULE_SECTION_NAME);
+  }
 }
 
 /* Kernels are scheduled by their emitters: a cheap cleanup is enough (docs/kernels.md has the measurement). */
@@ -132,13 +146,14 @@ static bool optimize(module *m) {
   LLVMDisposeErrorMessage(text);
   return false;
 }
-bool module_build(module *m, const mc_plan *p, const mc_codegen_opts *o, mc_diag *d) {
+bool module_build(module *m, const mc_plan *p, const mc_codegen_opts *o, module_home home, mc_diag *d) {
   *m = (module){ .plan = p, .opts = o, .diag = d, .arena = mc_arena_create(), .c = LLVMContextCreate() };
   LLVMContextSetDiagnosticHandler(m->c, on_llvm_message, d);
   m->m = LLVMModuleCreateWithNameInContext(o->prefix, m->c);
   if (!open_target(m)) return false;
   mc_group_code *group = MC_NEWN(m->arena, mc_group_code, p->ngroup + 1);
-  if (!emit_groups(m, group)) return false;
+  if (!emit_groups(m, group, home)) return false;
+  home_asides(m, home);
   LLVMValueRef groups = emit_groups_in_order(m, group);
   emit_run(m, groups);
   emit_call(m, groups);
@@ -149,8 +164,9 @@ bool module_build(module *m, const mc_plan *p, const mc_codegen_opts *o, mc_diag
 void module_drop(module *m) {
   if (m->tm) LLVMDisposeTargetMachine(m->tm);
   if (m->m) LLVMDisposeModule(m->m);
-  LLVMContextDispose(m->c);
+  if (m->c) LLVMContextDispose(m->c);
   mc_arena_destroy(m->arena);
+  *m = (module){ 0 };
 }
 LLVMMemoryBufferRef module_emit(module *m, LLVMCodeGenFileType type) {
   LLVMMemoryBufferRef buf = NULL;
@@ -164,23 +180,4 @@ LLVMMemoryBufferRef module_emit(module *m, LLVMCodeGenFileType type) {
   if (m->diag->errors == before) return buf;
   LLVMDisposeMemoryBuffer(buf);
   return NULL;
-}
-
-bool mc_codegen_emit(mc_strbuf *out, const mc_plan *p, const mc_codegen_opts *o, mc_emit what, mc_diag *d) {
-  module m;
-  bool ok = module_build(&m, p, o, d);
-  if (ok && what == MC_EMIT_LLVM) {
-    char *text = LLVMPrintModuleToString(m.m);
-    mc_sb_puts(out, text);
-    LLVMDisposeMessage(text);
-  } else if (ok) {
-    LLVMMemoryBufferRef buf = module_emit(&m, what == MC_EMIT_ASM ? LLVMAssemblyFile : LLVMObjectFile);
-    ok = buf != NULL;
-    if (ok) {
-      mc_sb_write(out, LLVMGetBufferStart(buf), LLVMGetBufferSize(buf));
-      LLVMDisposeMemoryBuffer(buf);
-    }
-  }
-  module_drop(&m);
-  return ok;
 }

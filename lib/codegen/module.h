@@ -1,4 +1,4 @@
-/* The LLVM module of a plan. */
+/* The LLVM module of a plan. `aside`: its large constants where they are not in the module; their bytes are in `arena`, which module_drop frees unless it was taken (set to NULL). */
 #ifndef MC_CODEGEN_MODULE_H
 #define MC_CODEGEN_MODULE_H
 #include "mc/codegen/codegen.h"
@@ -6,9 +6,16 @@
 #include <llvm-c/Core.h>
 #include <llvm-c/TargetMachine.h>
 
-typedef struct module { LLVMContextRef c; LLVMModuleRef m; LLVMTargetMachineRef tm; mc_arena *arena; mc_diag *diag; const mc_plan *plan; const mc_codegen_opts *opts; } module;
+typedef struct module { LLVMContextRef c; LLVMModuleRef m; LLVMTargetMachineRef tm; mc_arena *arena; mc_diag *diag; const mc_plan *plan; const mc_codegen_opts *opts; mc_asides aside; } module;
+/* Where large constants go. */
+typedef enum module_home {
+  MODULE_INSIDE,   /* into the module: LLVM writes them */
+  MODULE_SECTION,  /* zeros in the section MODULE_SECTION_NAME, for elf_fill: names are PREFIX.data.N */
+  MODULE_ADDRESS   /* external symbols of the same names, for the JIT */
+} module_home;
+#define MODULE_SECTION_NAME ".bss..rodata.weights"
 /* Build, verify and optimize. False after reporting; module_drop in either case. */
-bool module_build(module *m, const mc_plan *p, const mc_codegen_opts *o, mc_diag *d);
+bool module_build(module *m, const mc_plan *p, const mc_codegen_opts *o, module_home home, mc_diag *d);
 void module_drop(module *m);
 /* Object or assembly bytes; NULL after reporting. Released with LLVMDisposeMemoryBuffer. */
 LLVMMemoryBufferRef module_emit(module *m, LLVMCodeGenFileType type);

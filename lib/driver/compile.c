@@ -98,11 +98,18 @@ static mc_codegen_opts code_opts(const mc_graph *g, const mc_compile_opts *o, mc
   return (mc_codegen_opts){ .target = o->target, .prefix = prefix, .debug = o->debug, .opt_level = o->opt_level };
 }
 
-bool mc_compile_code(mc_strbuf *code, mc_strbuf *header, const mc_plan *p, const mc_compile_opts *o, mc_emit what, mc_compile_report *rep, mc_arena *a, mc_diag *d) {
+bool mc_compile_object(mc_code *object, mc_strbuf *header, const mc_plan *p, const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d) {
+  double t0 = seconds();
+  mc_codegen_opts co = code_opts(p->graph, o, a);
+  bool ok = mc_codegen_object(object, p, &co, d);
+  if (ok) mc_codegen_header(header, p, &co);
+  rep->code_seconds += seconds() - t0;
+  return ok;
+}
+bool mc_compile_code(mc_strbuf *code, const mc_plan *p, const mc_compile_opts *o, mc_emit what, mc_compile_report *rep, mc_arena *a, mc_diag *d) {
   double t0 = seconds();
   mc_codegen_opts co = code_opts(p->graph, o, a);
   bool ok = mc_codegen_emit(code, p, &co, what, d);
-  if (ok && header) mc_codegen_header(header, p, &co);
   rep->code_seconds += seconds() - t0;
   return ok;
 }

@@ -54,14 +54,20 @@ static V new_rodata(kb *k, const char *bytes, size_t n, const char *name) {
   LLVMSetAlignment(g, 64);
   return g;
 }
+static V put_aside(kb *k, const char *bytes, size_t n, const char *name) {
+  V g = LLVMAddGlobal(k->m, LLVMArrayType2(k->i8, n), name);
+  LLVMSetAlignment(g, 64);
+  MC_PUSH(k->arena, k->aside, ((mc_aside){ g, NULL, bytes, n }));
+  return g;
+}
 /* Large blocks (packed weights) are not looked up: they do not repeat, and the table would copy them. */
 V kb_rodata(kb *k, const void *data, size_t n, size_t slack, const char *name) {
   enum { LARGE = 1 << 16 };
-  if (n >= LARGE && slack == 0 && n % 64 == 0) return new_rodata(k, data, n, name);
+  if (!k->aside && n >= LARGE && slack == 0 && n % 64 == 0) return new_rodata(k, data, n, name);
   size_t total = (n + slack + 63) / 64 * 64;
   char *bytes = mc_arena_alloc(k->arena, total);
   if (n) memcpy(bytes, data, n);
-  if (total >= LARGE) return new_rodata(k, bytes, total, name);
+  if (total >= LARGE) return k->aside ? put_aside(k, bytes, total, name) : new_rodata(k, bytes, total, name);
   void **slot = mc_map_bytes_slot(&k->consts, bytes, total);
   if (!*slot) *slot = new_rodata(k, bytes, total, name);
   return *slot;

@@ -4,7 +4,7 @@
  * narrower, so emitters think in 16 lanes whatever the machine. */
 #ifndef MC_KERNELS_KB_H
 #define MC_KERNELS_KB_H
-#include "mc/plan/plan.h"
+#include "mc/kernels/kernels.h"
 #include <llvm-c/Core.h>
 #include <llvm-c/DebugInfo.h>
 
@@ -19,6 +19,7 @@ typedef struct kb {
   mc_arena *arena; mc_diag *diag;
   T i1, i8, i16, i32, i64, f32, ptr, vd;
   V fn;                       /* the function being built */
+  mc_asides *aside;           /* large constants; NULL: all are in the module */
   mc_map consts;              /* bytes -> private global, so that equal tables exist once */
   LLVMDIBuilderRef di; LLVMMetadataRef file, scope;   /* -g; di NULL: no line tables */
 } kb;

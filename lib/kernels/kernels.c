@@ -15,9 +15,10 @@ static bool (*const emitters[])(kgroup *g) = {
 #include "mc/kernels/kernels.def"
 };
 
-mc_kernels *mc_kernels_create(LLVMModuleRef m, const mc_plan *p, mc_arena *a, mc_diag *d) {
+mc_kernels *mc_kernels_create(LLVMModuleRef m, const mc_plan *p, mc_asides *aside, mc_arena *a, mc_diag *d) {
   mc_kernels *ks = MC_NEW(a, mc_kernels);
   kb_init(&ks->k, m, p->target, a, d);
+  ks->k.aside = aside;
   ks->plan = p;
   return ks;
 }
@@ -85,7 +86,7 @@ const char *mc_kernel_describe(const mc_plan *p, int i, mc_arena *a) {
   mc_diag_init(&quiet, scratch);
   LLVMContextRef c = LLVMContextCreate();
   LLVMModuleRef m = LLVMModuleCreateWithNameInContext("describe", c);
-  mc_kernels *ks = mc_kernels_create(m, p, scratch, &quiet);
+  mc_kernels *ks = mc_kernels_create(m, p, &(mc_asides){ 0 }, scratch, &quiet);
   mc_group_code f;
   emit(&f, &note, ks, i, "f");
   const char *text = note ? mc_arena_printf(a, "%s: %s", kernel, note) : kernel;

@@ -112,6 +112,11 @@ static bool run_on_graphs(run *r, bool *changed) {
   return true;
 }
 
+/* A pass that changed the network has read weights and made others: the file's pages need not stay. */
+static void relax(const mc_module *m) {
+  for (size_t i = 0; i < m->blobs.n; i++) mc_blob_relax(m->blobs.v[i]);
+}
+
 static bool run_item(run *r) {
   mc_strbuf before = { 0 }, held = { 0 };
   bool changed = false;
@@ -122,6 +127,7 @@ static bool run_item(run *r) {
   bool ok = run_on_graphs(r, &changed);
   if (ok) dump_after(r, &held, changed);
   ok = ok && verify_after(r) && claim_after(r, &before, changed) && check_after(r, changed);
+  if (changed) relax(r->m);
   flush(r);
   mc_sb_free(&before);
   mc_sb_free(&held);

@@ -47,6 +47,9 @@ void mc_blob_close(mc_blob *b) {
   free(b->path);
   free(b);
 }
+void mc_blob_relax(mc_blob *b) {
+  if (b->map) (void)madvise(b->map, b->size, MADV_DONTNEED);   /* only advice: nothing to report */
+}
 const unsigned char *mc_blob_data(const mc_blob *b) { return b->map ? b->map : (const void *)""; }
 size_t mc_blob_size(const mc_blob *b) { return b->size; }
 const char *mc_blob_path(const mc_blob *b) { return b->path; }

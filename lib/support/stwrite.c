@@ -1,5 +1,5 @@
 /* Writing safetensors. The format allows no holes, so alignment comes from the order: wide elements first, and data that begins at a multiple of 64. */
-#include "pieces.h"
+#include "mc/support/blob.h"
 #include "stfile.h"
 #include <inttypes.h>
 #include <jansson.h>

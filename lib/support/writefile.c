@@ -1,5 +1,5 @@
 /* Files are written whole or not at all: into a temporary of the same folder, which then takes the name. */
-#include "pieces.h"
+#include "mc/support/blob.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

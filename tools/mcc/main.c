@@ -92,23 +92,28 @@ static void flush_dump(mcc *o) {
 
 /* ---- one module ---- */
 
-static bool write_object(mcc *o, const mc_strbuf *code, const mc_strbuf *header) {
-  bool both = strcmp(o->out, "-") != 0;
-  mc_outfile files[2] = { { o->out, code->s, code->n }, { both ? with_ending(o, o->out, ".h") : "", header->s, header->n } };
-  return mc_write_files(files, both ? 2 : 1, &o->t.diag);
-}
-
-static bool emit_code(mcc *o, const mc_plan *p) {
-  static const mc_emit kinds[] = { MC_EMIT_OBJ, MC_EMIT_ASM, MC_EMIT_LLVM };
-  bool object = o->emit == EMIT_OBJ;
-  mc_strbuf code = { 0 }, header = { 0 };
-  bool ok = mc_compile_code(&code, object ? &header : NULL, p, &o->co, kinds[o->emit], &o->rep, o->t.arena, &o->t.diag);
-  ok = ok && (object ? write_object(o, &code, &header) : mc_write_file(o->out, mc_sb_str(&code), code.n, &o->t.diag));
-  if (ok && !o->quiet) summary(o, code.n);
-  mc_sb_free(&code);
+static bool emit_object(mcc *o, const mc_plan *p) {
+  mc_code code;
+  mc_strbuf header = { 0 };
+  bool both = strcmp(o->out, "-") != 0, ok = mc_compile_object(&code, &header, p, &o->co, &o->rep, o->t.arena, &o->t.diag);
+  if (ok) {
+    mc_piece text = { header.s, header.n };
+    mc_piecefile files[2] = { { o->out, code.piece, code.n }, { both ? with_ending(o, o->out, ".h") : "", &text, 1 } };
+    ok = mc_write_piece_files(files, both ? 2 : 1, &o->t.diag);
+    if (ok && !o->quiet) summary(o, code.bytes);
+    mc_code_free(&code);
+  }
   mc_sb_free(&header);
   return ok;
 }
+static bool emit_text(mcc *o, const mc_plan *p) {
+  mc_strbuf code = { 0 };
+  bool ok = mc_compile_code(&code, p, &o->co, o->emit == EMIT_ASM ? MC_EMIT_ASM : MC_EMIT_LLVM, &o->rep, o->t.arena, &o->t.diag) && mc_write_file(o->out, mc_sb_str(&code), code.n, &o->t.diag);
+  if (ok && !o->quiet) summary(o, code.n);
+  mc_sb_free(&code);
+  return ok;
+}
+static bool emit_code(mcc *o, const mc_plan *p) { return o->emit == EMIT_OBJ ? emit_object(o, p) : emit_text(o, p); }
 
 static bool compile(mcc *o, mc_module *m) {
   mc_plan *p = mc_compile_plan(m, &o->co, &o->rep, o->t.arena, &o->t.diag);

@@ -3,10 +3,16 @@
 #define MC_CODEGEN_CODEGEN_H
 #include "mc/plan/plan.h"
 #include "mc/ref/eval.h"
+#include "mc/support/blob.h"
 typedef enum mc_emit { MC_EMIT_OBJ, MC_EMIT_ASM, MC_EMIT_LLVM } mc_emit;
 typedef struct mc_codegen_opts { const mc_target *target; const char *prefix; /* symbol prefix: PREFIX_run */ bool debug; /* -g */ int opt_level; } mc_codegen_opts;
 /* What a caller of parallel entries gives: run task(arg, 0) ... task(arg, ntasks - 1), in any order and on any threads, and return when all are finished (docs/abi.md). */
 typedef void mc_parallel_for(void *ctx, int ntasks, void (*task)(void *arg, int i), void *arg);
+/* An object file in pieces: what LLVM wrote, and weights that it never saw. `bytes`: their sum. */
+typedef struct mc_code { const mc_piece *piece; size_t n, bytes; mc_arena *own; } mc_code;
+/* The object of the planned graph. False after reporting; mc_code_free after success. */
+bool mc_codegen_object(mc_code *out, const mc_plan *p, const mc_codegen_opts *o, mc_diag *d);
+void mc_code_free(mc_code *c);
 /* Machine code, assembly or LLVM IR text of the planned graph, appended to out. */
 bool mc_codegen_emit(mc_strbuf *out, const mc_plan *p, const mc_codegen_opts *o, mc_emit what, mc_diag *d);
 /* The C header (docs/abi.md). */

@@ -41,8 +41,10 @@ typedef struct mc_compile_report {
 const char *mc_compile_pipeline(const mc_module *m, const mc_compile_opts *o, mc_arena *a, mc_diag *d);
 /* Run the pipeline on m (which it changes) and plan its first graph. NULL after reporting. The plan is in the arena and refers to m. */
 mc_plan *mc_compile_plan(mc_module *m, const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d);
-/* Code of a plan of m, and header text (NULL: not wanted), appended. Adds to rep->code_seconds. False after reporting. */
-bool mc_compile_code(mc_strbuf *code, mc_strbuf *header, const mc_plan *p, const mc_compile_opts *o, mc_emit what, mc_compile_report *rep, mc_arena *a, mc_diag *d);
+/* The object of a plan of m and the text of its header (appended). Adds to rep->code_seconds. False after reporting; mc_code_free after success. */
+bool mc_compile_object(mc_code *object, mc_strbuf *header, const mc_plan *p, const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d);
+/* Code of another form, appended. */
+bool mc_compile_code(mc_strbuf *code, const mc_plan *p, const mc_compile_opts *o, mc_emit what, mc_compile_report *rep, mc_arena *a, mc_diag *d);
 /* Compile m (which changes) into memory. The graph's types are those of the result; nothing of m or the arena is needed by the code afterwards. */
 mc_jit *mc_compile_jit(mc_module *m, const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d);
 /* C identifier from a file or graph name: "out/my-net.o" -> "my_net". In the arena. */

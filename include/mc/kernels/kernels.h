@@ -5,8 +5,12 @@
 #include <llvm-c/Core.h>
 
 typedef struct mc_kernels mc_kernels;   /* one LLVM module being filled */
-/* Emit into module m (data layout and triple set by the caller); everything is reported to d. */
-mc_kernels *mc_kernels_create(LLVMModuleRef m, const mc_plan *p, mc_arena *a, mc_diag *d);
+/* Constants of 64 KiB and more (packed weights) that stay outside the module, where LLVM would copy them several times: each is an external global of `size` bytes, aligned to 64, that
+ * the caller gives a home. The bytes lie in the arena of mc_kernels_create. */
+typedef struct mc_aside { LLVMValueRef global; const char *name; /* free for the caller */ const void *data; size_t size; } mc_aside;
+typedef struct mc_asides { mc_aside *v; size_t n, cap; } mc_asides;
+/* Emit into module m (data layout and triple set by the caller); everything is reported to d. aside: NULL keeps all constants in the module. */
+mc_kernels *mc_kernels_create(LLVMModuleRef m, const mc_plan *p, mc_asides *aside, mc_arena *a, mc_diag *d);
 /* Before the first group: line tables for everything that follows (finished by destroy). */
 void mc_kernels_debug(mc_kernels *k);
 void mc_kernels_destroy(mc_kernels *k);

@@ -8,6 +8,8 @@ typedef struct mc_blob mc_blob;   /* a mapped file */
 /* Map a file. NULL after reporting at `at` (no such file, a folder, too large). Released with mc_blob_close. */
 mc_blob *mc_blob_open(const char *path, mc_diag *d, mc_loc at);
 void mc_blob_close(mc_blob *b);
+/* What was read so far need not stay in this process's memory; it is mapped in again when it is read again. */
+void mc_blob_relax(mc_blob *b);
 const unsigned char *mc_blob_data(const mc_blob *b);
 size_t mc_blob_size(const mc_blob *b);
 const char *mc_blob_path(const mc_blob *b);
@@ -19,6 +21,11 @@ bool mc_write_file(const char *path, const void *data, size_t size, mc_diag *d);
 typedef struct mc_outfile { const char *path; const void *data; size_t size; } mc_outfile;
 enum { MC_MAX_OUTFILES = 8 };
 bool mc_write_files(const mc_outfile *f, int n, mc_diag *d);
+/* The same for files that lie in several blocks of memory, so that large tensors need no copy. */
+typedef struct mc_piece { const void *data; size_t size; } mc_piece;
+typedef struct mc_piecefile { const char *path; const mc_piece *p; size_t n; } mc_piecefile;
+bool mc_write_pieces(const char *path, const mc_piece *p, size_t n, mc_diag *d);
+bool mc_write_piece_files(const mc_piecefile *f, int n, mc_diag *d);
 
 /* safetensors: 8-byte little-endian header length, JSON header, data. Offsets, counts, sizes and overlaps are checked. */
 typedef struct mc_st_entry { const char *name; const char *dtype_name; int rank; int64_t dim[8]; const void *data; size_t size; } mc_st_entry;
