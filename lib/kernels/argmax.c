@@ -2,7 +2,7 @@
 #include "lower.h"
 #include <string.h>
 
-typedef struct am { kgroup *g; kb *k; mc_node *head; kview in, out; int axis, rank; int64_t dim[MC_MAX_RANK]; } am;
+typedef struct am { kgroup *g; kb *k; mc_node *head; kview in, out; int axis, rank, split; int64_t dim[MC_MAX_RANK]; } am;
 
 static V element(const am *a, V base, V i) { return kl_load(a->k, kb_gep(a->k, base, kb_muli(a->k, i, a->in.stride[a->axis])), a->in.dtype, kl_elem(&a->in), 1, 1, false); }
 static void one(const am *a, V x, V y) {
@@ -32,7 +32,7 @@ static void each(const am *a, int d, int o, bool keep, V x, V y) {
     return;
   }
   kb_loop l;
-  kb_range(a->k, &l, a->dim[d], 1, NULL, 0);
+  kl_range(a->g, &l, a->dim[d], 1, d == a->split);
   each(a, d + 1, o + 1, keep, kb_gep(a->k, x, kb_muli(a->k, l.iv, a->in.stride[d])), kb_gep(a->k, y, kb_muli(a->k, l.iv, a->out.stride[o])));
   kb_end(a->k, &l, NULL);
 }
@@ -48,6 +48,11 @@ bool k_emit_argmax(kgroup *g) {
   a->rank = t->rank;
   a->axis = (int)(at->axis < 0 ? at->axis + t->rank : at->axis);
   memcpy(a->dim, t->dim, sizeof a->dim);
+  int64_t trips[MC_MAX_RANK];
+  for (int d = 0; d < a->rank; d++) trips[d] = d == a->axis ? 1 : a->dim[d];
+  kb_loop once;
+  a->split = kl_divide_nest(g, &once, a->rank, trips, 1);
   each(a, 0, 0, at->keepdims, a->in.base, a->out.base);
+  kb_end(g->k, &once, NULL);
   return true;
 }

@@ -140,7 +140,7 @@ static void emit_rows(kgemm *p, V a, V b, V bias, V n0, int nv, int valid) {
   kb *k = p->k;
   int64_t m = p->x->dim[p->x->rank - 2];
   kb_loop l;
-  kb_range(k, &l, m, p->mr, NULL, 0);
+  kl_range(p->g, &l, m, p->mr, p->split == p->x->rank - 2);
   V m0 = m % p->mr ? kb_smin(k, l.iv, kb_i64(k, m - p->mr)) : l.iv;
   kgemm_block(p, kb_gep(k, a, kb_muli(k, m0, p->a.stride[p->x->rank - 2])), b, bias, m0, n0, nv, valid);
   kb_end(k, &l, NULL);
@@ -151,7 +151,7 @@ static void emit_row_axes(kgemm *p, int d, V a, V b, V bias, V n0, int nv, int v
     return;
   }
   kb_loop l;
-  kb_range(p->k, &l, p->x->dim[d], 1, NULL, 0);
+  kl_range(p->g, &l, p->x->dim[d], 1, p->split == d);
   p->x->iv[d] = l.iv;
   emit_row_axes(p, d + 1, kb_gep(p->k, a, kb_muli(p->k, l.iv, p->a.stride[d])), b, bias, n0, nv, valid);
   kb_end(p->k, &l, NULL);
@@ -159,22 +159,24 @@ static void emit_row_axes(kgemm *p, int d, V a, V b, V bias, V n0, int nv, int v
 /* Full column blocks in a loop, then the rest: fewer vectors, the last of them partly used. */
 static void emit_columns(kgemm *p, V a, V b, V bias, V n0) {
   kb *k = p->k;
-  int64_t width = (int64_t)p->nv * KGEMM_LANES, full = p->n / width * width, rest = p->n - full;
+  int64_t width = (int64_t)p->nv * KGEMM_LANES, full = p->n / width * width, rest = p->n - full, blocks = (p->n + width - 1) / width;
   int64_t col_bytes = p->nrun * p->steps * p->e->kr * kgemm_elem(p->e);
+  kb_loop l;
   if (full) {
-    kb_loop l;
-    kb_range(k, &l, full, width, NULL, 0);
+    kl_range_part(p->g, &l, 0, full / width, blocks, width, p->split == KGEMM_COLUMNS);
     emit_row_axes(p, p->nbatch, a, kb_gep(k, b, kb_muli(k, l.iv, col_bytes)), kb_gep(k, bias, kb_muli(k, l.iv, 4)), kb_add(k, n0, l.iv), p->nv, KGEMM_LANES);
     kb_end(k, &l, NULL);
   }
   if (!rest) return;
   int nv = (int)kgemm_vectors(rest);
+  kl_range_part(p->g, &l, blocks - 1, blocks, blocks, 1, p->split == KGEMM_COLUMNS);
   emit_row_axes(p, p->nbatch, a, kb_gepi(k, b, full * col_bytes), kb_gepi(k, bias, full * 4), kb_addi(k, n0, full), nv, (int)(rest - (nv - 1) * KGEMM_LANES));
+  kb_end(k, &l, NULL);
 }
 static void emit_groups(kgemm *p, V a, V b, V bias) {
   kb *k = p->k;
   kb_loop l;
-  kb_range(k, &l, p->groups, 1, NULL, 0);
+  kl_range(p->g, &l, p->groups, 1, p->split == KGEMM_GROUPS);
   emit_columns(p, kb_gep(k, a, kb_muli(k, l.iv, p->a_group)), kb_gep(k, b, kb_muli(k, l.iv, p->b_group)), kb_gep(k, bias, kb_muli(k, l.iv, p->bias_group)),
                kb_muli(k, l.iv, p->n));
   kb_end(k, &l, NULL);
@@ -188,7 +190,7 @@ static void emit_batches(kgemm *p, int d, V a, V index, void (*repack)(kgemm *p,
     return;
   }
   kb_loop l;
-  kb_range(k, &l, p->x->dim[d], 1, NULL, 0);
+  kl_range(p->g, &l, p->x->dim[d], 1, p->split == d);
   p->x->iv[d] = l.iv;
   emit_batches(p, d + 1, kb_gep(k, a, kb_muli(k, l.iv, p->a.stride[d])), kb_add(k, kb_muli(k, index, p->x->dim[d]), l.iv), repack, ctx);
   kb_end(k, &l, NULL);
@@ -196,5 +198,9 @@ static void emit_batches(kgemm *p, int d, V a, V index, void (*repack)(kgemm *p,
 void kgemm_nest(kgemm *p, void (*repack)(kgemm *p, void *ctx), void *ctx) {
   memset(p->x->iv, 0, sizeof p->x->iv);
   memset(p->x->c, 0, sizeof p->x->c);
+  kgemm_divide(p, repack != NULL);
+  kb_loop once;
+  kl_range(p->g, &once, 1, 1, p->split < 0);   /* what cannot be divided is one task's */
   emit_batches(p, 0, p->a.base, kb_i64(p->k, 0), repack, ctx);
+  kb_end(p->k, &once, NULL);
 }

@@ -21,27 +21,45 @@ int64_t k_conv_transpose_scratch(const mc_node *n) {
   return t->dim[0] * (y.before + y.in + y.after) * (x.before + x.in + x.after) * t->dim[3] * (int64_t)mc_dtype_size(t->dtype) + MC_PLAN_SLACK;
 }
 
-/* The copy; the view's base is input element 0. */
-static kview padded_copy(kgemm *p, const axis *y, const axis *x) {
+/* The copy's view; its base is input element 0. */
+static kview padded_view(const kgemm *p, const axis *y, const axis *x) {
+  const mc_type *t = p->head->in[0]->type;
+  kview v = { .dtype = t->dtype, .rank = 4, .slack = true };
+  int64_t es = kl_elem(&v);
+  v.stride[3] = es;
+  v.stride[2] = t->dim[3] * es;
+  v.stride[1] = (x->before + x->in + x->after) * v.stride[2];
+  v.stride[0] = (y->before + y->in + y->after) * v.stride[1];
+  v.base = kb_gepi(p->k, kl_scratch(p->g), y->before * v.stride[1] + x->before * v.stride[2]);
+  return v;
+}
+/* Row by row, borders and all; the first and last rows of all are a border's. */
+static void padded_copy(kgemm *p, const axis *y, const axis *x) {
   kb *k = p->k;
   const mc_type *t = p->head->in[0]->type;
-  kview in = kl_view(p->g, p->head->in[0]), v = in;
-  int64_t es = kl_elem(&in), px = t->dim[3] * es, row = (x->before + x->in + x->after) * px, image = (y->before + y->in + y->after) * row;
-  v.stride[3] = es; v.stride[2] = px; v.stride[1] = row; v.stride[0] = image;
-  V s = kl_scratch(p->g);
-  v.base = kb_gepi(k, s, y->before * row + x->before * px);
-  kb_memset(k, s, es == 1 ? kl_zero_point(t) : 0, t->dim[0] * image + MC_PLAN_SLACK);
-  kb_loop ln, ly, lx;
+  kview in = kl_view(p->g, p->head->in[0]), v = padded_view(p, y, x);
+  int64_t px = v.stride[2], row = v.stride[1];
+  int byte = kl_elem(&v) == 1 ? kl_zero_point(t) : 0;
+  kb_loop once, ln, ly, lx;
   bool whole = in.stride[2] == px;
-  kb_range(k, &ln, t->dim[0], 1, NULL, 0);
-  kb_range(k, &ly, t->dim[1], 1, NULL, 0);
+  int split = kl_divide_nest(p->g, &once, 2, t->dim, 1);
+  kl_range(p->g, &ln, t->dim[0], 1, split == 0);
+  V image = kb_gepi(k, kb_gep(k, v.base, kb_muli(k, ln.iv, v.stride[0])), -x->before * px);
+  kl_range(p->g, &ly, 1, 1, split == 1);
+  kb_memset(k, kb_gepi(k, image, -y->before * row), byte, y->before * row);
+  kb_memset(k, kb_gepi(k, image, y->in * row), byte, y->after * row);
+  kb_end(k, &ly, NULL);
+  kl_range(p->g, &ly, t->dim[1], 1, split == 1);
+  V line = kb_gep(k, image, kb_muli(k, ly.iv, row));
+  kb_memset(k, line, byte, x->before * px);
+  kb_memset(k, kb_gepi(k, line, (x->before + x->in) * px), byte, x->after * px);
   kb_range(k, &lx, whole ? 1 : t->dim[2], 1, NULL, 0);
   V iv[4] = { ln.iv, ly.iv, lx.iv, NULL };
   kb_memcpy(k, kl_at(k, &v, 4, iv, NULL), kl_at(k, &in, 4, iv, NULL), whole ? t->dim[2] * px : px);
   kb_end(k, &lx, NULL);
   kb_end(k, &ly, NULL);
   kb_end(k, &ln, NULL);
-  return v;
+  kb_end(k, &once, NULL);
 }
 
 /* Taps of phase `o` along one axis: k and the input offset relative to o' = (position - o) / stride. */
@@ -109,7 +127,9 @@ bool k_conv_transpose(kgemm *p) {
   if (!w || (p->head->nin > 2 && !b)) return kl_error(p->g, p->head, "'conv_transpose2d' whose weight or bias is not a constant has no lowering");
   if (w->dtype != (p->e->in == 'F' ? MC_f32 : MC_i8)) return kl_error(p->g, p->head, "'conv_transpose2d' with %s weights has no lowering", mc_dtype_names[w->dtype]);
   axis y = axis_of(p->head, 0), x = axis_of(p->head, 1);
-  kview in = padded_copy(p, &y, &x);
+  padded_copy(p, &y, &x);
+  kl_step(p->g);
+  kview in = padded_view(p, &y, &x);
   for (int64_t oy = 0; oy < y.stride && oy < y.out; oy++)
     for (int64_t ox = 0; ox < x.stride && ox < x.out; ox++)
       if (!emit_phase(p, &in, w, b, &y, &x, oy, ox)) return false;

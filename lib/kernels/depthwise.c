@@ -8,7 +8,8 @@
 
 typedef struct dw {
   kgroup *g; kb *k; mc_node *head; kx *x;
-  bool f32, is_signed; int32_t za;
+  bool f32, is_signed; int32_t za; int split;   /* the row axis that is divided among threads; rank - 1: channels */
+ 
   kview a;                       /* over the row axes; stride of the channel axis: one element */
   int64_t c, mult, taps, kw, row, col;   /* result channels, multiplier, taps, window width, bytes per window row and column */
   int mr;
@@ -121,7 +122,7 @@ static void emit_row(const dw *d, V a, V block, V n0, int64_t c0, int valid) {
   int64_t m = d->x->dim[d->x->rank - 2];
   V w = kb_gep(k, d->w, kb_muli(k, block, d->taps * KB_LANES * elem(d))), bias = kb_gep(k, d->bias, kb_muli(k, block, KB_LANES * 4));
   kb_loop l;
-  kb_range(k, &l, m, d->mr, NULL, 0);
+  kl_range(d->g, &l, m, d->mr, d->split == d->x->rank - 2);
   V m0 = m % d->mr ? kb_smin(k, l.iv, kb_i64(k, m - d->mr)) : l.iv;
   emit_block(d, kb_gep(k, a, kb_muli(k, m0, d->a.stride[d->x->rank - 2])), w, bias, m0, n0, c0, valid);
   kb_end(k, &l, NULL);
@@ -129,16 +130,20 @@ static void emit_row(const dw *d, V a, V block, V n0, int64_t c0, int valid) {
 static void emit_channels(const dw *d, V a) {
   kb *k = d->k;
   int64_t full = d->mult == 1 ? d->c / KB_LANES : 0;
+  int64_t blocks = kgemm_vectors(d->c);
+  bool split = d->split == d->x->rank - 1;
+  kb_loop l;
   if (full) {
-    kb_loop l;
-    kb_range(k, &l, full, 1, NULL, 0);
+    kl_range_part(d->g, &l, 0, full, blocks, 1, split);
     V n0 = kb_muli(k, l.iv, KB_LANES);
     emit_row(d, kb_gep(k, a, kb_muli(k, n0, elem(d))), l.iv, n0, 0, KB_LANES);
     kb_end(k, &l, NULL);
   }
-  for (int64_t b = full; b * KB_LANES < d->c; b++) {
+  for (int64_t b = full; b < blocks; b++) {
     int64_t c0 = b * KB_LANES, rest = d->c - c0;
+    kl_range_part(d->g, &l, b, b + 1, blocks, 1, split);
     emit_row(d, kb_gepi(k, a, c0 / d->mult * elem(d)), kb_i64(k, b), kb_i64(k, c0), c0, rest < KB_LANES ? (int)rest : KB_LANES);
+    kb_end(k, &l, NULL);
   }
 }
 static void emit_axes(const dw *d, int axis, V a) {
@@ -147,7 +152,7 @@ static void emit_axes(const dw *d, int axis, V a) {
     return;
   }
   kb_loop l;
-  kb_range(d->k, &l, d->x->dim[axis], 1, NULL, 0);
+  kl_range(d->g, &l, d->x->dim[axis], 1, axis == d->split);
   d->x->iv[axis] = l.iv;
   emit_axes(d, axis + 1, kb_gep(d->k, a, kb_muli(d->k, l.iv, d->a.stride[axis])));
   kb_end(d->k, &l, NULL);
@@ -181,6 +186,16 @@ static int pixels_at_once(const kb *k, int64_t m) {
     if ((m + r - 1) / r * r <= (m + best - 1) / best * best || r <= 4) best = r;
   return best;
 }
+/* Rows of pixels, blocks of pixels where the last one may move back within its task, or blocks of channels. */
+static int divide(dw *d, kb_loop *once) {
+  int64_t trips[MC_MAX_RANK], m = d->x->dim[d->x->rank - 2], blocks = (m + d->mr - 1) / d->mr;
+  for (int i = 0; i < d->x->rank - 2; i++) trips[i] = d->x->dim[i];
+  trips[d->x->rank - 2] = m % d->mr == 0 || blocks >= 2 * d->g->tasks ? blocks : 1;
+  trips[d->x->rank - 1] = kgemm_vectors(d->c);
+  int split = kl_divide(d->g, d->x->rank, trips);
+  kl_range(d->g, once, 1, 1, split < 0);
+  return split;
+}
 bool k_emit_depthwise(kgroup *g) {
   dw *d = MC_NEW(g->k->arena, dw);
   d->g = g; d->k = g->k; d->head = kl_first(g);
@@ -190,7 +205,10 @@ bool k_emit_depthwise(kgroup *g) {
   kx_collapse(d->x, (kview *[]){ &d->a }, 1, d->x->rank - 1);
   d->mr = pixels_at_once(g->k, d->x->dim[d->x->rank - 2]);
   g->note = mc_arena_printf(g->k->arena, "blocks of %d pixels x %d channels, %lld taps", d->mr, KB_LANES, (long long)d->taps);
+  kb_loop once;
+  d->split = divide(d, &once);
   emit_axes(d, 0, d->a.base);
+  kb_end(g->k, &once, NULL);
   kl_fill_borders(g);
   return true;
 }

@@ -126,5 +126,5 @@ int64_t k_gemm_scratch(const mc_plan *p, int group) {
   const kgroup g = { .group = p->group[group], .region = p->group[group]->region };
   const mc_node *n = kl_first(&g);
   if (n && n->op == MC_OP_conv_transpose2d) return k_conv_transpose_scratch(n);
-  return n && n->op == MC_OP_matmul ? k_matmul_scratch(p, n) : 0;
+  return n && n->op == MC_OP_matmul ? k_matmul_scratch(p, n) * kl_tasks(p, group) : 0;
 }

@@ -25,7 +25,9 @@ typedef struct kgemm {
   int64_t b_batch, b_group, bias_batch, bias_group;   /* bytes from one to the next; a batch stride of 0: shared, or repacked */
   V rowterm; kview rowterm_view;  /* i32 added to every accumulator of a row, or NULL */
   float clamp[2];
+  int split;                      /* the loop that is divided among threads: an axis of the space, or one of these; -1: none */
 } kgemm;
+enum { KGEMM_GROUPS = 100, KGEMM_COLUMNS };
 
 /* Where a weight stands: element (column n, run r, position j) of group g is data[(g * N + n) * wn + (woff[r] + j) * wk]. */
 typedef struct kweights { const void *data; bool f32; int64_t wn, wk; const int64_t *woff; } kweights;
@@ -41,6 +43,8 @@ void kgemm_blocking(kgemm *p, int64_t rows);
 void kgemm_pack(kgemm *p, const kweights *w, int64_t nbatches, int64_t batch_elems, const void *bias);
 /* Emit the nest. `repack` (may be NULL) is called inside the batch loops, before the columns. */
 void kgemm_nest(kgemm *p, void (*repack)(kgemm *p, void *ctx), void *ctx);
+/* Choose p->split; repacks: B is packed at run time, so that rows cannot be divided. Called by the nest. */
+void kgemm_divide(kgemm *p, bool repacks);
 /* One block of mr rows from row `m0` of the innermost row axis, nv vectors of which the last has `valid` columns. */
 void kgemm_block(kgemm *p, V a, V b, V bias, V m0, V n0, int nv, int valid);
 /* Choose engine and sign handling for A of this type. False after reporting. */

@@ -39,7 +39,7 @@ static void begin_function(kgroup *g) {
   mc_group_code *c = g->code;
   const char *name = c->n ? mc_arena_printf(g->k->arena, "%s.%d", g->name, c->n) : g->name;
   const mc_node *first = kl_first(g);
-  g->tasks = 1;   /* no family divides its loops yet */
+  g->tasks = kl_tasks(g->plan, g->index);
   c->fn[c->n] = kb_function(g->k, name, g->k->vd, 2, g->plan->threads > 1 ? 2 : 0, false);
   kb_debug_function(g->k, c->fn[c->n], name, first ? first->loc : g->group->loc);
 }

@@ -124,23 +124,44 @@ void kx_finish(kx *x) {
   if (x->head) kb_debug_at(x->k, x->head->loc);
 }
 
+/* What is left behind the whole vectors: elements [at, at + rest). */
+static void rest_of_vectors(kb *k, int64_t at, int64_t rest, int lanes, k_vector_fn *fn, void *ctx) {
+  if (rest > 1 && lanes == KB_LANES && kb_has(k, MC_ISA_BIT(avx512))) {
+    fn(ctx, NULL, at, lanes, (int)rest);
+    return;
+  }
+  for (lanes /= 2; lanes; lanes /= 2)
+    if (rest & lanes) {
+      fn(ctx, NULL, at, lanes, lanes);
+      at += lanes;
+    }
+}
 void k_vectors(kb *k, int64_t n, int lanes, k_vector_fn *fn, void *ctx) {
-  int64_t full = n / lanes * lanes, rest = n - full;
+  int64_t full = n / lanes * lanes;
   if (full) {
     kb_loop l;
     kb_range(k, &l, full, lanes, NULL, 0);
     fn(ctx, l.iv, 0, lanes, lanes);
     kb_end(k, &l, NULL);
   }
-  if (rest > 1 && lanes == KB_LANES && kb_has(k, MC_ISA_BIT(avx512))) {
-    fn(ctx, NULL, full, lanes, (int)rest);
+  rest_of_vectors(k, full, n - full, lanes, fn, ctx);
+}
+void kl_vectors(const kgroup *g, bool split, int64_t n, int lanes, k_vector_fn *fn, void *ctx) {
+  int64_t full = n / lanes, all = (n + lanes - 1) / lanes;
+  kb_loop l;
+  if (!split || g->tasks == 1) {
+    k_vectors(g->k, n, lanes, fn, ctx);
     return;
   }
-  for (lanes /= 2; lanes; lanes /= 2)
-    if (rest & lanes) {
-      fn(ctx, NULL, full, lanes, lanes);
-      full += lanes;
-    }
+  if (full) {
+    kl_range_part(g, &l, 0, full, all, lanes, true);
+    fn(ctx, l.iv, 0, lanes, lanes);
+    kb_end(g->k, &l, NULL);
+  }
+  if (full == all) return;
+  kl_range_part(g, &l, full, all, all, 1, true);
+  rest_of_vectors(g->k, full * lanes, n - full * lanes, lanes, fn, ctx);
+  kb_end(g->k, &l, NULL);
 }
 static void run_part(void *ctx, V at, int64_t c, int lanes, int valid) {
   kx *x = ctx;
@@ -149,19 +170,21 @@ static void run_part(void *ctx, V at, int64_t c, int lanes, int valid) {
   kx_at(x, lanes, valid);
   kx_finish(x);
 }
-static void run_axis(kx *x, int d) {
+static void run_axis(kx *x, int d, int split) {
   if (d == x->rank - 1) {
-    k_vectors(x->k, x->dim[d], KB_LANES, run_part, x);
+    kl_vectors(x->g, d == split, x->dim[d], KB_LANES, run_part, x);
     return;
   }
   kb_loop l;
-  kb_range(x->k, &l, x->dim[d], 1, NULL, 0);
+  kl_range(x->g, &l, x->dim[d], 1, d == split);
   x->iv[d] = l.iv;
-  run_axis(x, d + 1);
+  run_axis(x, d + 1, split);
   kb_end(x->k, &l, NULL);
 }
 void kx_run(kx *x) {
   memset(x->iv, 0, sizeof x->iv);
   memset(x->c, 0, sizeof x->c);
-  run_axis(x, 0);
+  kb_loop once;
+  run_axis(x, 0, kl_divide_nest(x->g, &once, x->rank, x->dim, KB_LANES));
+  kb_end(x->k, &once, NULL);
 }

@@ -53,10 +53,12 @@ int kl_tasks(const mc_plan *p, int group);
 void kl_share(const kgroup *g, int64_t n, V *lo, V *hi);
 /* A loop over [0, n) by step; split: over this function's share of its trips. Divided loops may make no trip. */
 void kl_range(const kgroup *g, kb_loop *l, int64_t n, int64_t step, bool split);
+/* Its trips [from, to) alone, of n trips that are divided. */
+void kl_range_part(const kgroup *g, kb_loop *l, int64_t from, int64_t to, int64_t n, int64_t step, bool split);
 /* The loop of a nest that is divided: the one of n trip counts that can be shared most evenly, the outermost of equals. -1: none can (every count is 1), or nothing is divided. */
 int kl_divide(const kgroup *g, int n, const int64_t *trips);
-/* Code that only one of the shares runs: a loop of one trip or none. */
-void kl_once(const kgroup *g, kb_loop *l);
+/* The same for a nest whose innermost axis is walked by `lanes` elements at a time; *once is opened as a loop of one trip, or none, where no loop is divided: one task does it all. */
+int kl_divide_nest(const kgroup *g, kb_loop *once, int rank, const int64_t *dim, int lanes);
 /* What was emitted so far must be finished by all shares before what follows begins: ends the function and begins the next; values of the first cannot be used in it. Does nothing for
  * one thread. False where nothing was done. */
 bool kl_step(kgroup *g);
@@ -99,6 +101,8 @@ bool kx_add_table(kx *x, const mc_node *n, int which, const void *data, int64_t 
  * of which `valid` exist. */
 typedef void k_vector_fn(void *ctx, V at, int64_t c, int lanes, int valid);
 void k_vectors(kb *k, int64_t n, int lanes, k_vector_fn *fn, void *ctx);
+/* The same; split: this function's share of the vectors. */
+void kl_vectors(const kgroup *g, bool split, int64_t n, int lanes, k_vector_fn *fn, void *ctx);
 /* Copy elements of `shape` between two views over its axes (move.c). */
 void kl_copy(kgroup *g, const mc_type *shape, kview src, kview dst);
 /* The group must hold nothing but its first node. */

@@ -23,12 +23,13 @@ static void scratch_parts(const mc_node *n, const kengine *e, int64_t part[3]) {
   part[1] = width * 4;
   part[2] = round_up(mc_type_elems(y) / cols * 4, 64);
 }
+static int64_t scratch_bytes(const int64_t part[3]) { return round_up(part[0] + part[1] + part[2], 64); }
 int64_t k_matmul_scratch(const mc_plan *plan, const mc_node *n) {
   const kengine *e = kengine_find(plan->target, n->in[0]->type->dtype == MC_f32 ? 'F' : 'I');
   int64_t part[3];
   if (constant_path(n) || !e) return 0;
   scratch_parts(n, e, part);
-  return part[0] + part[1] + part[2];
+  return scratch_bytes(part);
 }
 
 /* One column: its elements to their places, its sum into the bias. */
@@ -76,13 +77,18 @@ static void pack_b(kgemm *p, const bmat *m) {
   int64_t width = (int64_t)p->nv * KGEMM_LANES, full = m->n / width * width, rest = m->n - full, col = p->steps * p->e->kr * m->es;
   V src = kl_at(k, &m->view, p->nbatch, p->x->iv, NULL);
   if (m->n % KGEMM_LANES || m->k % p->e->kr) kb_memset(k, p->b, 0, m->panel + m->bias);
+  int64_t blocks = (m->n + width - 1) / width;
+  bool split = p->split == KGEMM_COLUMNS;   /* a task that has some of the columns packs only those */
+  kb_loop l;
   if (full) {
-    kb_loop l;
-    kb_range(k, &l, full, width, NULL, 0);
+    kl_range_part(p->g, &l, 0, full / width, blocks, width, split);
     pack_cols(p, m, kb_gep(k, src, kb_muli(k, l.iv, m->sn)), kb_gep(k, p->b, kb_muli(k, l.iv, col)), kb_gep(k, p->bias, kb_muli(k, l.iv, 4)), width, width);
     kb_end(k, &l, NULL);
   }
-  if (rest) pack_cols(p, m, kb_gepi(k, src, full * m->sn), kb_gepi(k, p->b, full * col), kb_gepi(k, p->bias, full * 4), rest, kgemm_vectors(rest) * KGEMM_LANES);
+  if (!rest) return;
+  kl_range_part(p->g, &l, blocks - 1, blocks, blocks, 1, split);
+  pack_cols(p, m, kb_gepi(k, src, full * m->sn), kb_gepi(k, p->b, full * col), kb_gepi(k, p->bias, full * 4), rest, kgemm_vectors(rest) * KGEMM_LANES);
+  kb_end(k, &l, NULL);
 }
 
 /* sum of the k bytes at a, as stored. */
@@ -129,6 +135,7 @@ static void place_scratch(kgemm *p, bmat *m) {
   m->panel = part[0];
   m->bias = part[1];
   p->b = kl_scratch(p->g);
+  if (p->g->tasks > 1) p->b = kb_gep(p->k, p->b, kb_muli(p->k, LLVMGetParam(p->k->fn, 2), scratch_bytes(part)));   /* every task has its own */
   p->bias = kb_gepi(p->k, p->b, part[0]);
   if (!m->zb) return;
   p->rowterm = kb_gepi(p->k, p->bias, part[1]);

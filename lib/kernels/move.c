@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* A box of `rank` axes copied from src to dst; both views' bases stand at its first element. */
-typedef struct box { kgroup *g; kb *k; int rank; int64_t dim[MC_MAX_RANK]; kview src, dst; const mc_type *from, *to; /* types when values change on the way (concat), else NULL */ V s, d; } box;
+typedef struct box { kgroup *g; kb *k; int rank; int64_t dim[MC_MAX_RANK]; kview src, dst; const mc_type *from, *to; /* types when values change on the way (concat), else NULL */ V s, d; int split; /* the axis that is divided among threads */ bool share; /* a loop around it is divided already */ } box;
 
 static void copy_part(void *ctx, V at, int64_t c, int lanes, int valid) {
   box *b = ctx;
@@ -22,7 +22,14 @@ static void copy_part(void *ctx, V at, int64_t c, int lanes, int valid) {
 }
 static void copy_inner(box *b, V s, V d) {
   int64_t n = b->dim[b->rank - 1], es = kl_elem(&b->src);
-  bool plain = !b->from && b->src.stride[b->rank - 1] == es && b->dst.stride[b->rank - 1] == es;
+  bool plain = !b->from && b->src.stride[b->rank - 1] == es && b->dst.stride[b->rank - 1] == es, split = b->split == b->rank - 1;
+  if (plain && split) {
+    V lo, hi, at;
+    kl_share(b->g, n, &lo, &hi);
+    at = kb_muli(b->k, lo, es);
+    LLVMBuildMemCpy(b->k->b, kb_gep(b->k, d, at), 1, kb_gep(b->k, s, at), 1, kb_sub(b->k, kb_muli(b->k, hi, es), at));
+    return;
+  }
   if (plain) {
     kb_memcpy(b->k, d, s, n * es);
     return;
@@ -30,7 +37,7 @@ static void copy_inner(box *b, V s, V d) {
   b->s = s;
   b->d = d;
   bool vector = b->dst.stride[b->rank - 1] == es && (b->src.stride[b->rank - 1] == es || b->src.stride[b->rank - 1] == 0);
-  k_vectors(b->k, n, vector ? KB_LANES : 1, copy_part, b);
+  kl_vectors(b->g, split, n, vector ? KB_LANES : 1, copy_part, b);
 }
 /* ---- planes to pixels: 2 to 4 planes, contiguous each, become pixels of as many channels ---- */
 static bool interleaves(const box *b) {
@@ -56,7 +63,7 @@ static void interleave_row(const box *b, V s, V d) {
   kb *k = b->k;
   int64_t n = b->dim[b->rank - 2], es = kl_elem(&b->src);
   kb_loop l;
-  kb_range(k, &l, n, KB_LANES, NULL, 0);
+  kl_range(b->g, &l, n, KB_LANES, b->split == b->rank - 2);
   V at = n % KB_LANES ? kb_smin(k, l.iv, kb_i64(k, n - KB_LANES)) : l.iv;
   interleave16(b, kb_gep(k, s, kb_muli(k, at, es)), kb_gep(k, d, kb_muli(k, at, b->dim[b->rank - 1] * es)));
   kb_end(k, &l, NULL);
@@ -71,9 +78,18 @@ static void copy_axis(box *b, int axis, V s, V d) {
     return;
   }
   kb_loop l;
-  kb_range(b->k, &l, b->dim[axis], 1, NULL, 0);
+  kl_range(b->g, &l, b->dim[axis], 1, b->split == axis);
   copy_axis(b, axis + 1, kb_gep(b->k, s, kb_muli(b->k, l.iv, b->src.stride[axis])), kb_gep(b->k, d, kb_muli(b->k, l.iv, b->dst.stride[axis])));
   kb_end(b->k, &l, NULL);
+}
+/* An interleaved row is divided in whole blocks, where the one that moves back stays within its task. */
+static int divide(const box *b, kb_loop *once) {
+  int64_t trips[MC_MAX_RANK], blocks;
+  memcpy(trips, b->dim, sizeof trips);
+  if (!interleaves(b)) return kl_divide_nest(b->g, once, b->rank, trips, KB_LANES);
+  blocks = (trips[b->rank - 2] + KB_LANES - 1) / KB_LANES;
+  trips[b->rank - 2] = trips[b->rank - 2] % KB_LANES == 0 || blocks >= 2 * b->g->tasks ? blocks : 1;
+  return kl_divide_nest(b->g, once, b->rank - 1, trips, 1);
 }
 static void copy_box(box *b) {
   if (b->rank == 0) {
@@ -85,7 +101,12 @@ static void copy_box(box *b) {
     if (b->dim[d] == 0) return;
   b->src.rank = b->dst.rank = b->rank;
   b->rank = ks_collapse(b->rank, b->dim, (kview *[]){ &b->src, &b->dst }, 2, b->rank);
+  kb_loop once;
+  b->split = -1;
+  if (b->share) kb_range(b->k, &once, 1, 1, NULL, 0);
+  else b->split = divide(b, &once);
   copy_axis(b, 0, b->src.base, b->dst.base);
+  kb_end(b->k, &once, NULL);
 }
 static box box_of(kgroup *g, const mc_type *shape, kview src, kview dst) {
   box b = { .g = g, .k = g->k, .rank = shape->rank, .src = src, .dst = dst };
@@ -197,7 +218,7 @@ static bool m_reshape(kgroup *g, const mc_node *n) {
     return true;
   }
   kb_loop l;
-  kb_range(k, &l, mc_type_elems(a), 1, NULL, 0);
+  kl_range(g, &l, mc_type_elems(a), 1, true);
   V v = kb_load(k, kl_mem_type(k, a->dtype), kb_gep(k, src.base, element_offset(k, &src, a, l.iv)), (int)kl_elem(&src));
   kb_store(k, v, kb_gep(k, dst.base, element_offset(k, &dst, b, l.iv)), (int)kl_elem(&dst));
   kb_end(k, &l, NULL);
@@ -264,7 +285,7 @@ static bool m_pad(kgroup *g, const mc_node *n) {
 }
 
 /* ---- gather: loops over the axes in front and over the indices, a copy of the axes behind ---- */
-typedef struct gat { kgroup *g; const mc_node *n; kview x, index, y; int axis; } gat;
+typedef struct gat { kgroup *g; const mc_node *n; kview x, index, y; int axis, split; /* the loop that is divided among threads; -1: the copies behind it */ } gat;
 
 static V clamped_index(const gat *c, V p) {
   kb *k = c->g->k;
@@ -277,7 +298,7 @@ static V clamped_index(const gat *c, V p) {
 }
 static void gather_tail(const gat *c, V x, V y) {
   const mc_type *xt = c->n->in[0]->type;
-  box b = { .g = c->g, .k = c->g->k, .rank = xt->rank - c->axis - 1, .src = c->x, .dst = c->y };
+  box b = { .g = c->g, .k = c->g->k, .rank = xt->rank - c->axis - 1, .src = c->x, .dst = c->y, .share = c->split >= 0 };
   int skip = c->axis + c->n->in[1]->type->rank;
   for (int d = 0; d < b.rank; d++) {
     b.dim[d] = xt->dim[c->axis + 1 + d];
@@ -288,6 +309,7 @@ static void gather_tail(const gat *c, V x, V y) {
   b.dst.base = y;
   copy_box(&b);
 }
+static int64_t gather_trips(const gat *c, int d) { return d < c->axis ? c->n->in[0]->type->dim[d] : c->n->in[1]->type->dim[d - c->axis]; }
 static void gather_axis(const gat *c, int d, V x, V index, V y) {
   kb *k = c->g->k;
   int in_front = c->axis, indices = c->n->in[1]->type->rank;
@@ -296,7 +318,7 @@ static void gather_axis(const gat *c, int d, V x, V index, V y) {
     return;
   }
   kb_loop l;
-  kb_range(k, &l, d < in_front ? c->n->in[0]->type->dim[d] : c->n->in[1]->type->dim[d - in_front], 1, NULL, 0);
+  kl_range(c->g, &l, gather_trips(c, d), 1, d == c->split);
   if (d < in_front) x = kb_gep(k, x, kb_muli(k, l.iv, c->x.stride[d]));
   else index = kb_gep(k, index, kb_muli(k, l.iv, c->index.stride[d - in_front]));
   gather_axis(c, d + 1, x, index, kb_gep(k, y, kb_muli(k, l.iv, c->y.stride[d])));
@@ -305,7 +327,11 @@ static void gather_axis(const gat *c, int d, V x, V index, V y) {
 static bool m_gather(kgroup *g, const mc_node *n) {
   mc_dtype t = n->in[1]->type->dtype;
   if (t != MC_i64 && t != MC_i32) return kl_error(g, n, "'gather' with %s indices has no lowering", mc_dtype_names[t]);
-  gat c = { g, n, kl_view(g, n->in[0]), kl_view(g, n->in[1]), result(g, 0), axis_of(MC_ATTRS(n, gather)->axis, n->in[0]->type->rank) };
+  gat c = { g, n, kl_view(g, n->in[0]), kl_view(g, n->in[1]), result(g, 0), axis_of(MC_ATTRS(n, gather)->axis, n->in[0]->type->rank), -1 };
+  int64_t trips[2 * MC_MAX_RANK];
+  int loops = c.axis + n->in[1]->type->rank;
+  for (int d = 0; d < loops; d++) trips[d] = gather_trips(&c, d);
+  c.split = kl_divide(g, loops, trips);
   gather_axis(&c, 0, c.x.base, c.index.base, c.y.base);
   return true;
 }

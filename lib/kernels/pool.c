@@ -135,17 +135,19 @@ bool k_emit_pool(kgroup *g) {
   if (!prepare(p) || !kx_init(p->x, g, p->head, y->rank, y->dim)) return false;
   p->f32 = t == MC_f32;
   p->in = kl_view(g, p->head->in[0]);
-  kb_loop l[3];
+  kb_loop l[3], once;
+  int split = kl_divide_nest(g, &once, 4, y->dim, KB_LANES);
   for (int d = 0; d < 3; d++) {
-    kb_range(k, &l[d], y->dim[d], 1, NULL, 0);
+    kl_range(g, &l[d], y->dim[d], 1, d == split);
     p->x->iv[d] = l[d].iv;
     if (d > 0) p->b[d - 1] = bounds_at(k, &p->s[d - 1], l[d].iv);
   }
   V first = kb_add(k, kb_muli(k, p->b[0].first, p->in.stride[1]), kb_muli(k, p->b[1].first, p->in.stride[2]));
   p->pixel = kb_gep(k, p->in.base, kb_add(k, kb_muli(k, l[0].iv, p->in.stride[0]), first));
   if (!p->fixed_count && !p->max) p->count = window_count(p);
-  k_vectors(k, y->dim[3], KB_LANES, channels, p);
+  kl_vectors(g, split == 3, y->dim[3], KB_LANES, channels, p);
   for (int d = 2; d >= 0; d--) kb_end(k, &l[d], NULL);
+  kb_end(k, &once, NULL);
   kl_fill_borders(g);
   return true;
 }

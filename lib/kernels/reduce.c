@@ -112,15 +112,15 @@ static void one(void *ctx, V at, int64_t c, int lanes, int valid) {
   kx_bind(x, r->head->out[0], finish(r, acc, lanes));
   kx_finish(x);
 }
-static void outer(red *r, int d, int lanes) {
+static void outer(red *r, int d, int lanes, int split) {
   if (d == r->x->rank - 1) {
-    k_vectors(r->k, r->x->dim[d], lanes, one, r);
+    kl_vectors(r->g, d == split, r->x->dim[d], lanes, one, r);
     return;
   }
   kb_loop l;
-  kb_range(r->k, &l, r->x->dim[d], 1, NULL, 0);
+  kl_range(r->g, &l, r->x->dim[d], 1, d == split);
   r->x->iv[d] = l.iv;
-  outer(r, d + 1, lanes);
+  outer(r, d + 1, lanes, split);
   kb_end(r->k, &l, NULL);
 }
 bool k_emit_reduce(kgroup *g) {
@@ -142,7 +142,10 @@ bool k_emit_reduce(kgroup *g) {
   kview own = kl_view(g, r->head->in[0]);
   prepare_axes(r, axes, &own);
   bool vector = r->in.stride[r->x->rank - 1] == kl_elem(&own) && r->x->dim[r->x->rank - 1] > 1;
-  outer(r, 0, vector ? KB_LANES : 1);
+  int lanes = vector ? KB_LANES : 1;
+  kb_loop once;
+  outer(r, 0, lanes, kl_divide_nest(g, &once, r->x->rank, r->x->dim, lanes));
+  kb_end(g->k, &once, NULL);
   kl_fill_borders(g);
   return true;
 }

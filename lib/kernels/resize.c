@@ -79,15 +79,17 @@ bool k_emit_resize(kgroup *g) {
   r->out = kl_view(g, g->group->out[0]);
   make_tables(r, 0);
   make_tables(r, 1);
-  kb_loop ln, ly, lx;
-  kb_range(k, &ln, t->dim[0], 1, NULL, 0);
-  kb_range(k, &ly, t->dim[1], 1, NULL, 0);
-  kb_range(k, &lx, t->dim[2], 1, NULL, 0);
+  kb_loop ln, ly, lx, once;
+  int split = kl_divide_nest(g, &once, 3, t->dim, 1);
+  kl_range(g, &ln, t->dim[0], 1, split == 0);
+  kl_range(g, &ly, t->dim[1], 1, split == 1);
+  kl_range(g, &lx, t->dim[2], 1, split == 2);
   r->dst = kl_at(k, &r->out, 3, (V[]){ ln.iv, ly.iv, lx.iv }, NULL);
   pixel(r, kb_gep(k, r->in.base, kb_muli(k, ln.iv, r->in.stride[0])), &ly, &lx);
   kb_end(k, &lx, NULL);
   kb_end(k, &ly, NULL);
   kb_end(k, &ln, NULL);
+  kb_end(k, &once, NULL);
   kl_fill_borders(g);
   return true;
 }

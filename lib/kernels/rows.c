@@ -10,6 +10,7 @@ typedef struct rows {
   V x, y;                               /* the present row */
   V acc, a, b;                          /* sums; what the present pass needs (maximum; mean, 1 / deviation) */
   float eps;
+  int split;                            /* the loop that is divided among threads */
 } rows;
 
 static V load_at(const rows *r, const kview *v, V base, V at, int64_t c, int lanes, int valid) {
@@ -136,13 +137,20 @@ static void each_row(rows *r, int d, V x, V y, void (*row)(rows *r)) {
     return;
   }
   kb_loop l;
-  kb_range(r->k, &l, r->dim[d], 1, NULL, 0);
+  kl_range(r->g, &l, r->dim[d], 1, d == r->split);
   each_row(r, d + 1, kb_gep(r->k, x, kb_muli(r->k, l.iv, r->in.stride[d])), kb_gep(r->k, y, kb_muli(r->k, l.iv, r->out.stride[d])), row);
   kb_end(r->k, &l, NULL);
 }
+/* All rows; columns: the innermost axis holds independent columns, which may be divided as well. */
+static void all_rows(rows *r, void (*row)(rows *r), bool columns) {
+  kb_loop once;
+  r->split = columns ? kl_divide_nest(r->g, &once, r->rank, r->dim, KB_LANES) : kl_divide_nest(r->g, &once, r->rank - 1, r->dim, 1);
+  each_row(r, 0, r->in.base, r->out.base, row);
+  kb_end(r->k, &once, NULL);
+}
 static void column_rows(rows *r) {
   column s = { r, r->dim[r->rank], r->in.stride[r->rank], r->out.stride[r->rank] };
-  k_vectors(r->k, r->n, KB_LANES, softmax_columns, &s);
+  kl_vectors(r->g, r->split == r->rank - 1, r->n, KB_LANES, softmax_columns, &s);
 }
 static bool begin(rows *r, kgroup *g) {
   r->g = g; r->k = g->k; r->head = kl_first(g);
@@ -172,7 +180,7 @@ bool k_emit_softmax(kgroup *g) {
   while (r->rank - 1 > axis && r->dim[r->rank - 1] == 1) r->rank--;   /* empty axes behind it */
   if (axis == r->rank - 1) {
     r->n = r->dim[axis];
-    each_row(r, 0, r->in.base, r->out.base, softmax_row);
+    all_rows(r, softmax_row, false);
   } else {
     int64_t n = r->dim[axis], si = r->in.stride[axis], so = r->out.stride[axis];
     take_out(r, axis);
@@ -180,7 +188,7 @@ bool k_emit_softmax(kgroup *g) {
     r->in.stride[r->rank] = si;
     r->out.stride[r->rank] = so;
     r->n = r->dim[r->rank - 1];
-    each_row(r, 0, r->in.base, r->out.base, column_rows);
+    all_rows(r, column_rows, true);
   }
   kl_fill_borders(g);
   return true;
@@ -226,7 +234,7 @@ static void norm_rows(rows *r, int axis) {
   r->has_beta = r->head->nin > 2;
   if (r->has_gamma) r->gamma = kl_view(r->g, r->head->in[1]);
   if (r->has_beta) r->beta = kl_view(r->g, r->head->in[2]);
-  each_row(r, 0, r->in.base, r->out.base, norm_row);
+  all_rows(r, norm_row, false);
 }
 bool k_emit_norm(kgroup *g) {
   rows *r = MC_NEW(g->k->arena, rows);
@@ -234,14 +242,17 @@ bool k_emit_norm(kgroup *g) {
   if (r->head->op != MC_OP_layer_norm) return kl_error(g, r->head, "'%s' does not head a 'norm' group", mc_ops[r->head->op].text);
   const mc_type *t = r->head->out[0]->type;
   bool copy = k_norm_scratch(g->plan, g->index) > 0;
-  kview out = r->out;
   if (copy) {
     kview dense = dense_view(g, t);
     kl_copy(g, t, r->in, dense);
-    r->in = r->out = dense;
+    kl_step(g);
+    r->in = r->out = dense_view(g, t);
   }
   norm_rows(r, norm_axis(r->head));
-  if (copy) kl_copy(g, t, dense_view(g, t), out);
+  if (copy) {
+    kl_step(g);
+    kl_copy(g, t, dense_view(g, t), kl_view(g, g->group->out[0]));
+  }
   kl_fill_borders(g);
   return true;
 }

@@ -35,6 +35,17 @@ void kl_share(const kgroup *g, int64_t n, V *lo, V *hi) {
   *lo = g->tasks == 1 ? kb_i64(g->k, 0) : boundary(g, n, 0);
   *hi = g->tasks == 1 ? kb_i64(g->k, n) : boundary(g, n, 1);
 }
+void kl_range_part(const kgroup *g, kb_loop *l, int64_t from, int64_t to, int64_t n, int64_t step, bool split) {
+  kb *k = g->k;
+  V lo = kb_i64(k, from), hi = kb_i64(k, to);
+  if (split && g->tasks > 1) {
+    V a, b;
+    kl_share(g, n, &a, &b);
+    lo = from ? kb_smax(k, a, lo) : a;
+    hi = to < n ? kb_smin(k, b, hi) : b;
+  }
+  kb_for(k, l, kb_muli(k, lo, step), kb_muli(k, hi, step), step, NULL, 0);
+}
 void kl_range(const kgroup *g, kb_loop *l, int64_t n, int64_t step, bool split) {
   if (!split || g->tasks == 1) {
     kb_range(g->k, l, n, step, NULL, 0);
@@ -44,7 +55,6 @@ void kl_range(const kgroup *g, kb_loop *l, int64_t n, int64_t step, bool split) 
   kl_share(g, (n + step - 1) / step, &lo, &hi);
   kb_for(g->k, l, kb_muli(g->k, lo, step), kb_muli(g->k, hi, step), step, NULL, 0);
 }
-void kl_once(const kgroup *g, kb_loop *l) { kl_range(g, l, 1, 1, true); }
 int kl_divide(const kgroup *g, int n, const int64_t *trips) {
   int best = -1;
   double gain = 1;
@@ -55,4 +65,11 @@ int kl_divide(const kgroup *g, int n, const int64_t *trips) {
     gain = here;
   }
   return best;
+}
+int kl_divide_nest(const kgroup *g, kb_loop *once, int rank, const int64_t *dim, int lanes) {
+  int64_t trips[MC_MAX_RANK];
+  for (int d = 0; d < rank; d++) trips[d] = d == rank - 1 ? (dim[d] + lanes - 1) / lanes : dim[d];
+  int split = kl_divide(g, rank, trips);
+  kl_range(g, once, 1, 1, split < 0);
+  return split;
 }

@@ -160,33 +160,38 @@ static void fill_pixels(kb *k, V p, int byte, int64_t n, int64_t bytes, int64_t 
   kb_end(k, &l, NULL);
 }
 /* Rows lie behind one another: the right border of a row and the left one of the next are one piece. */
-static void fill_linear(kb *k, V p, const mc_buffer *b, const kview *v, int byte) {
+static void fill_linear(const kgroup *g, V p, const mc_buffer *b, const kview *v, int byte, bool split) {
+  kb *k = g->k;
   const int64_t *d = b->value->type->dim, px = v->stride[2], row = v->stride[1];
   int64_t top = b->halo[0] * row, left = b->halo[1] * px, bottom = b->halo[2] * row, right = b->halo[3] * px;
-  kb_memset(k, kb_gepi(k, p, -top - left), byte, top + left);
-  if (left + right && d[1] > 1) {
-    kb_loop l;
-    kb_range(k, &l, d[1] - 1, 1, NULL, 0);
-    kb_memset(k, kb_gepi(k, kb_gep(k, p, kb_muli(k, l.iv, row)), d[2] * px), byte, left + right);
-    kb_end(k, &l, NULL);
-  }
-  kb_memset(k, kb_gepi(k, p, (d[1] - 1) * row + d[2] * px), byte, right + bottom);
-}
-static void fill_rows(kb *k, V p, int byte, int64_t rows, int64_t row, int64_t width, int64_t bytes, int64_t px) {
-  if (!rows) return;
   kb_loop l;
-  kb_range(k, &l, rows, 1, NULL, 0);
-  fill_pixels(k, kb_gep(k, p, kb_muli(k, l.iv, row)), byte, width, bytes, px);
+  kl_range(g, &l, 1, 1, split);
+  kb_memset(k, kb_gepi(k, p, -top - left), byte, top + left);
+  kb_memset(k, kb_gepi(k, p, (d[1] - 1) * row + d[2] * px), byte, right + bottom);
+  kb_end(k, &l, NULL);
+  if (left + right == 0 || d[1] == 1) return;
+  kl_range(g, &l, d[1] - 1, 1, split);
+  kb_memset(k, kb_gepi(k, kb_gep(k, p, kb_muli(k, l.iv, row)), d[2] * px), byte, left + right);
   kb_end(k, &l, NULL);
 }
+typedef struct rows_border { int byte; int64_t row, bytes, px; bool split; } rows_border;   /* bytes: of a pixel that are written */
+static void fill_rows(const kgroup *g, V p, const rows_border *r, int64_t rows, int64_t width) {
+  if (!rows) return;
+  kb_loop l;
+  kl_range(g, &l, rows, 1, r->split);
+  fill_pixels(g->k, kb_gep(g->k, p, kb_muli(g->k, l.iv, r->row)), r->byte, width, r->bytes, r->px);
+  kb_end(g->k, &l, NULL);
+}
 /* The value is a part of something larger: only its own channels of its own border. */
-static void fill_pieces(kb *k, V p, const mc_buffer *b, const kview *v, int byte) {
-  const int64_t *d = b->value->type->dim, px = v->stride[2], row = v->stride[1], bytes = d[3] * kl_elem(v);
+static void fill_pieces(const kgroup *g, V p, const mc_buffer *b, const kview *v, int byte, bool split) {
+  kb *k = g->k;
+  const int64_t *d = b->value->type->dim, px = v->stride[2], row = v->stride[1];
   int64_t left = b->halo[1], right = b->halo[3], width = left + d[2] + right;
-  fill_rows(k, kb_gepi(k, p, -b->halo[0] * row - left * px), byte, b->halo[0], row, width, bytes, px);
-  fill_rows(k, kb_gepi(k, p, -left * px), byte, left ? d[1] : 0, row, left, bytes, px);
-  fill_rows(k, kb_gepi(k, p, d[2] * px), byte, right ? d[1] : 0, row, right, bytes, px);
-  fill_rows(k, kb_gepi(k, p, d[1] * row - left * px), byte, b->halo[2], row, width, bytes, px);
+  rows_border r = { byte, row, d[3] * kl_elem(v), px, split };
+  fill_rows(g, kb_gepi(k, p, -b->halo[0] * row - left * px), &r, b->halo[0], width);
+  fill_rows(g, kb_gepi(k, p, -left * px), &r, left ? d[1] : 0, left);
+  fill_rows(g, kb_gepi(k, p, d[2] * px), &r, right ? d[1] : 0, right);
+  fill_rows(g, kb_gepi(k, p, d[1] * row - left * px), &r, b->halo[2], width);
 }
 void kl_fill_borders(const kgroup *g) {
   kb *k = g->k;
@@ -196,12 +201,13 @@ void kl_fill_borders(const kgroup *g) {
     if (!b || t->rank != 4 || !(b->halo[0] | b->halo[1] | b->halo[2] | b->halo[3])) continue;
     kview v = buffer_view(g, b);
     int byte = mc_dtype_size(t->dtype) == 1 ? kl_zero_point(t) : 0;
+    bool images = t->dim[0] >= g->tasks;
     kb_loop l;
-    kb_range(k, &l, t->dim[0], 1, NULL, 0);
+    kl_range(g, &l, t->dim[0], 1, images);
     V p = kb_gep(k, v.base, kb_muli(k, l.iv, v.stride[0]));
     bool linear = b->pitch_c == t->dim[3] && b->pitch_w == b->halo[1] + t->dim[2] + b->halo[3];
-    if (linear) fill_linear(k, p, b, &v, byte);
-    else fill_pieces(k, p, b, &v, byte);
+    if (linear) fill_linear(g, p, b, &v, byte, !images);
+    else fill_pieces(g, p, b, &v, byte, !images);
     kb_end(k, &l, NULL);
   }
 }

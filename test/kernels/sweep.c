@@ -1,8 +1,9 @@
 /* Every op on every engine that this machine runs, against the reference evaluator: integers and everything but fp32 products bit for bit.
  *
- *   kernels-sweep [--march=LEVEL] [--opt=0..3] [--every=N] [--list] [--emit=DIR] [--emulate] [TEXT]      only cases whose name holds TEXT, only every N-th
+ *   kernels-sweep [--march=LEVEL] [--opt=0..3] [--every=N] [--list] [--emit=DIR] [--emulate] [--threads=N] [TEXT]      only cases whose name holds TEXT, only every N-th
  *
  * --emulate executes AMX and AVX-VNNI instructions in software where the processor lacks them (test/emulate).
+ * --threads: every group is divided, however small, and its shares are run apart (sweep_shares.c).
  * --emit writes objects, inputs and expected results to DIR instead, for sweep_run.c on another machine. */
 #include "sweep.h"
 #include "emulate.h"
@@ -14,7 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct { const char *march, *filter, *dir; int every, opt; bool list; int seen, run, failed; mc_arena *a; const mc_target *target; mc_strbuf table, data; } s = { .every = 1, .opt = 2 };
+static struct { const char *march, *filter, *dir; int every, opt, threads, shared; bool list; int seen, run, failed; mc_arena *a; const mc_target *target; mc_strbuf table, data; } s = { .every = 1, .opt = 2, .threads = 1 };
 
 /* ---- random numbers, building ---- */
 uint64_t rnd(tcase *t) {
@@ -171,7 +172,7 @@ static mc_plan *plan(tcase *t) {
   mc_pass_context cx = { .module = t->m, .graph = t->g, .scratch = t->a, .diag = &t->d, .target = s.target };
   mc_opts_form_groups o = { 0 };
   bool changed = false;
-  mc_plan_opts po = { .scratch = mc_kernel_scratch };
+  mc_plan_opts po = { .scratch = mc_kernel_scratch, .threads = s.threads, .split_small = s.threads > 1 };
   if (!mc_pass_form_groups(&cx, &o, &changed)) return NULL;
   mc_plan *p = mc_plan_make(t->g, s.target, &po, t->a, &t->d);
   return p && mc_plan_check(p, &t->d) ? p : NULL;
@@ -188,6 +189,14 @@ static bool guards_whole(const unsigned char *p, size_t n) {
     if (p[-1 - i] != 0xa5 || p[n + (size_t)i] != 0xa5) return false;
   return true;
 }
+static bool check_result(tcase *t, int i, const mc_array *want, void *const *out) {
+  int64_t at = 0;
+  if (!same(t, want[i].type, out[i], want[i].data, &at)) {
+    fprintf(stderr, "%s: result %d element %lld is %g, expected %g\n", t->name, i, (long long)at, value_at(want[i].type, out[i], at), value_at(want[i].type, want[i].data, at));
+    return false;
+  }
+  return guards_whole(out[i], (size_t)mc_type_bytes(want[i].type)) || complain(t, "writes outside a result");
+}
 static bool run_jit(tcase *t, const mc_plan *p, const mc_array *in, const mc_array *want) {
   mc_codegen_opts o = { .target = s.target, .prefix = "g", .opt_level = s.opt };
   mc_jit *j = mc_jit_create(p, &o, &t->d);
@@ -198,17 +207,18 @@ static bool run_jit(tcase *t, const mc_plan *p, const mc_array *in, const mc_arr
   for (int i = 0; i < t->nout; i++) out[i] = guarded(t, (size_t)mc_type_bytes(want[i].type));
   unsigned char *arena = mc_arena_alloc(t->a, (size_t)p->arena_bytes + 2 * GUARD);
   memset(arena, 0xa5, (size_t)p->arena_bytes + 2 * GUARD);
+  shares sh = { .name = t->name };
   bool ok = true;
-  for (int round = 0; round < 2 && ok; round++) {   /* the second run finds a dirty arena */
-    mc_jit_run(j, inp, out, arena + GUARD);
-    for (int i = 0; i < t->nout && ok; i++) {
-      int64_t at = 0;
-      ok = same(t, want[i].type, out[i], want[i].data, &at);
-      if (!ok) fprintf(stderr, "%s: result %d element %lld is %g, expected %g\n", t->name, i, (long long)at, value_at(want[i].type, out[i], at), value_at(want[i].type, want[i].data, at));
-      if (ok && !guards_whole(out[i], (size_t)mc_type_bytes(want[i].type))) ok = complain(t, "writes outside a result");
-    }
+  shares_add(&sh, arena + GUARD, (size_t)p->arena_bytes);
+  for (int i = 0; i < t->nout; i++) shares_add(&sh, out[i], (size_t)mc_type_bytes(want[i].type));
+  for (int round = 0; round < 2 + (s.threads > 1) && ok; round++) {   /* the second run finds a dirty arena; the third is divided, on a clean one */
+    for (int i = 0; round == 2 && i < sh.n; i++) memset(sh.part[i].p, 0xa5, sh.part[i].n);
+    mc_jit_run_parallel(j, inp, out, arena + GUARD, round == 2 ? shares_run : NULL, &sh);
+    ok = sh.overlaps == 0 || complain(t, "two shares write the same byte");
+    for (int i = 0; i < t->nout && ok; i++) ok = check_result(t, i, want, out);
     if (ok && !guards_whole(arena + GUARD, (size_t)p->arena_bytes)) ok = complain(t, "writes outside the arena");
   }
+  s.shared += sh.calls;
   mc_jit_destroy(j);
   return ok;
 }
@@ -265,6 +275,7 @@ int main(int argc, char **argv) {
     if (option(argv[i], "--march=", &s.march) || option(argv[i], "--emit=", &s.dir)) continue;
     if (option(argv[i], "--every=", &v)) s.every = atoi(v) > 0 ? atoi(v) : 1;
     else if (option(argv[i], "--opt=", &v)) s.opt = atoi(v);
+    else if (option(argv[i], "--threads=", &v)) s.threads = atoi(v);
     else if (strcmp(argv[i], "--list") == 0) s.list = true;
     else if (strcmp(argv[i], "--emulate") == 0) emulating = emulate_host();
     else s.filter = argv[i];
@@ -283,6 +294,7 @@ int main(int argc, char **argv) {
     mc_write_file(mc_arena_printf(s.a, "%s/cases.bin", s.dir), mc_sb_str(&s.data), s.data.n, &d);
   }
   if (emulating) printf("emulated: %llu tile products, %llu vector dot products\n", (unsigned long long)emulate_count(EMULATE_product), (unsigned long long)emulate_count(EMULATE_vnni));
+  if (s.threads > 1) printf("%d functions divided into up to %d shares\n", s.shared, s.threads);
   if (s.failed) fprintf(stderr, "%d of %d cases failed\n", s.failed, s.run);
   mc_sb_free(&s.table);
   mc_sb_free(&s.data);

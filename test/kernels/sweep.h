@@ -42,4 +42,11 @@ mc_value *op2_q(tcase *t, mc_opcode op, mc_value *x, mc_value *y, mc_dtype dtype
 mc_value *requant(tcase *t, mc_value *acc, int64_t k, mc_dtype dtype, int rounding);
 mc_ints ints(tcase *t, int n, const int64_t *v);
 void result(tcase *t, mc_value *v);
+
+/* ---- shares of a group's work (sweep_shares.c) ---- */
+/* The memory that a compiled graph writes, and what was found. */
+typedef struct shares { const char *name; struct { unsigned char *p; size_t n; } part[17]; int n, calls; int64_t overlaps; } shares;
+void shares_add(shares *s, void *p, size_t n);
+/* An mc_parallel_for; ctx: the shares. */
+void shares_run(void *ctx, int ntasks, void (*task)(void *arg, int i), void *arg);
 #endif
