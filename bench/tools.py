@@ -47,7 +47,7 @@ class Tools:
 
     def latency(self, obj, seconds):
         """Median of one run in milliseconds (mc-bench)."""
-        return json.loads(self("mc-bench", obj, "--json", f"--seconds={seconds}").out)["median_ms"]
+        return json.loads(self("mc-bench", obj, "--json", f"--seconds={seconds}").out)["networks"][0]["median_ms"]
 
     def cost(self, net):
         """mc-stat's totals."""

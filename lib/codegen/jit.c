@@ -10,8 +10,9 @@
 #include <string.h>
 
 typedef int entry_fn(void *const *io, void *arena);
+typedef void watch_fn(void *const *io, void *arena, void (*mark)(void *ctx, int i), void *ctx);
 typedef int parallel_fn(void *const *io, void *arena, mc_parallel_for *pf, void *ctx);
-struct mc_jit { mc_arena *arena; mc_diag *diag; /* while loading */ LLVMOrcLLJITRef jit; entry_fn *entry; parallel_fn *parallel; /* or NULL */ mc_info info; void *own; void **io; mc_arena *weights; /* what code made here reads */ };
+struct mc_jit { mc_arena *arena; mc_diag *diag; /* while loading */ LLVMOrcLLJITRef jit; entry_fn *entry; parallel_fn *parallel; watch_fn *watch; /* or NULL */ mc_info info; void *own; void **io; mc_arena *weights; /* what code made here reads */ };
 
 static bool llvm_error(mc_diag *d, const char *what, LLVMErrorRef e) {
   char *text = LLVMGetErrorMessage(e);
@@ -121,6 +122,9 @@ mc_jit *mc_jit_create(const mc_plan *p, const mc_codegen_opts *o, mc_diag *d) {
     m.arena = NULL;
     module_drop(&m);
     ok = buf && load(j, buf, o->prefix, &aside, d);
+    uintptr_t watch;
+    ok = ok && (!o->watch || find(j, o->prefix, "_watch", &watch, d));
+    if (ok && o->watch) j->watch = (watch_fn *)watch;
   }
   if (ok) return j;
   mc_jit_destroy(j);
@@ -179,11 +183,19 @@ static void *memory(mc_jit *j, void *arena) {
   if (!j->own) j->own = aligned_alloc(align, size);
   return j->own;
 }
-int mc_jit_run_parallel(mc_jit *j, const void *const *in, void *const *out, void *arena, mc_parallel_for *pf, void *ctx) {
-  arena = memory(j, arena);
-  if (!arena) return 1;
+static bool set_up(mc_jit *j, const void *const *in, void *const *out, void **arena) {
+  *arena = memory(j, *arena);
   for (int i = 0; i < j->info.nin; i++) j->io[i] = (void *)(uintptr_t)in[i];
   for (int i = 0; i < j->info.nout; i++) j->io[j->info.nin + i] = out[i];
+  return *arena != NULL;
+}
+int mc_jit_watch(mc_jit *j, const void *const *in, void *const *out, void *arena, void (*mark)(void *ctx, int i), void *ctx) {
+  if (!j->watch || !set_up(j, in, out, &arena)) return 1;
+  j->watch(j->io, arena, mark, ctx);
+  return 0;
+}
+int mc_jit_run_parallel(mc_jit *j, const void *const *in, void *const *out, void *arena, mc_parallel_for *pf, void *ctx) {
+  if (!set_up(j, in, out, &arena)) return 1;
   return pf && j->parallel ? j->parallel(j->io, arena, pf, ctx) : j->entry(j->io, arena);
 }
 int mc_jit_run(mc_jit *j, const void *const *in, void *const *out, void *arena) { return mc_jit_run_parallel(j, in, out, arena, NULL, NULL); }

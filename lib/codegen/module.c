@@ -157,6 +157,7 @@ bool module_build(module *m, const mc_plan *p, const mc_codegen_opts *o, module_
   LLVMValueRef groups = emit_groups_in_order(m, group);
   emit_run(m, groups);
   emit_call(m, groups);
+  if (o->watch) module_emit_watch(m, group);
   if (p->threads > 1) module_emit_parallel_entries(m, module_parallel_groups(m, mc_arena_printf(m->arena, "%s.parallel", o->prefix), group));
   emit_info(m);
   return optimize(m);

@@ -24,4 +24,6 @@ LLVMBuilderRef module_begin(module *m, LLVMValueRef f);
 /* parallel.c: the internal function that runs all groups through a parallel_for; PREFIX_run_parallel and PREFIX_call_parallel on top of it. */
 LLVMValueRef module_parallel_groups(module *m, const char *name, const mc_group_code *group);
 void module_emit_parallel_entries(module *m, LLVMValueRef groups);
+/* watch.c: PREFIX_watch. */
+void module_emit_watch(module *m, const mc_group_code *group);
 #endif

@@ -1,14 +1,68 @@
-/* Timing of a compiled graph. */
+/* mc-bench: networks as subjects of a measurement, how they are timed, how results are shown. */
 #ifndef BENCH_H
 #define BENCH_H
-#include "mc/codegen/codegen.h"
+#include "common/tool.h"
+#include "mc/analysis/cost.h"
+#include "mc/analysis/model.h"
+#include "mc/driver/compile.h"
 
-typedef struct bench { mc_jit *jit; const void *const *in; void **out; double seconds; mc_arena *arena; } bench;
-typedef struct bench_result {
-  double median, min, p90;          /* seconds of one run */
-  int samples, batch;               /* a sample is the mean over `batch` runs, so that the clock's resolution does not show */
-  double probe_min, probe_max;      /* seconds of a fixed loop, run around the samples: tells a busy machine from a calm one */
-} bench_result;
-/* 0, or what the entry returned. */
-int bench_run(const bench *b, bench_result *r);
+/* Order statistics of times in seconds. */
+typedef struct sample_list { double *v; size_t n, cap; } sample_list;
+typedef struct times { double min, median, p90; size_t n; } times;
+
+/* A group of the planned graph. */
+typedef struct layer {
+  const char *name, *kernel, *result, *how;   /* of the network; family; type text; what -remarks says */
+  mc_cost cost;
+  mc_estimate model;
+  double rate; const char *engine;            /* products a cycle of its engine, and its name; 0: it has no products */
+  sample_list samples;
+  times t;
+} layer;
+
+/* One network in one form. */
+typedef struct subject {
+  const char *label, *file;
+  mc_jit *jit;
+  mc_module *module;                          /* NULL for objects */
+  const mc_target *target;
+  mc_compile_report report;
+  layer *layer; int nlayer;                   /* with --layers */
+  const void *const *in; void **out; void *arena;
+  int batch;                                  /* runs of a sample: short ones are measured several at a time */
+  size_t busy;                                /* samples taken while the machine was not calm */
+  sample_list calm, all;
+  times t;                                    /* of the calm samples, or of all where fewer than five were calm */
+  bool gated;
+} subject;
+
+/* How a network is compiled: the command line, changed by one --variant. */
+typedef struct form { const char *name, *level, *march, *arch, *calib, *method; int quant; int64_t batch, threads; } form;
+
+/* ---- subject.c ---- */
+/* Load an object, or compile a network; `layers`: with what --layers needs. False after reporting. */
+bool subject_open(subject *s, tool *t, const char *file, const form *f, uint64_t seed, bool layers);
+void subject_close(subject *s);
+/* "quant=int8,march=x86-64-v3,name=avx2": changes f. False after reporting. */
+bool form_apply(form *f, tool *t, const char *text);
+
+/* ---- timing.c ---- */
+typedef struct machine { double clock, best; size_t turns, calm; } machine;   /* cycles a second; the best burst; turns of the subjects and how many were calm */
+/* Measure all subjects in turns of some milliseconds for `seconds` each. 0, or what an entry returned (*who: the subject). */
+int bench_subjects(subject *s, int n, double seconds, mc_arena *a, machine *m, int *who);
+/* The same for the groups of each. */
+int bench_layers(subject *s, int n, double seconds, mc_arena *a, machine *m, int *who);
+/* Keep to one core; fifo: with real-time priority. NULL, or why not. */
+const char *bench_settle(int cpu, bool fifo);
+
+/* ---- report.c ---- */
+void report_text(mc_strbuf *out, const subject *s, int n, const machine *m);
+void report_json(mc_strbuf *out, const subject *s, int n, const machine *m);
+double layer_bytes(const layer *l);
+
+/* ---- roofline.c ---- */
+/* A picture of the layers of s between the roofs of the machine. */
+void roofline_svg(mc_strbuf *out, const subject *s, const machine *m);
+/* A page with a picture and a table for each subject. */
+void roofline_html(mc_strbuf *out, const subject *s, int n, const machine *m);
 #endif

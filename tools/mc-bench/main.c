@@ -1,141 +1,99 @@
-/* mc-bench: how long one run takes. */
+/* mc-bench: how long one run takes, and where the time goes. */
 #include "bench.h"
-#include "common/tool.h"
-#include "mc/driver/compile.h"
-#include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct options {
   tool t;
-  const char *out, *arch, *march, *calib, *level;
-  int64_t threads, seed, batch;
-  int quant;
+  const char *out, *roofline;
+  mc_strlist variants;
+  int64_t threads, seed, cpu;
   double seconds;
-  bool json;
+  bool json, layers, fifo;
+  form base;
+  subject *subject; int n;
+  machine machine;
 } options;
 
-/* ---- what runs ---- */
-
-static mc_jit *compile(options *o, const char *path) {
-  mc_module *m = mc_driver_load(path, &o->t.diag);
-  if (!m) return NULL;
-  mc_compile_opts co = mc_compile_defaults();
-  mc_compile_report rep;
-  co.opt_level = o->level[0] - '0';
-  co.quant = o->quant ? MC_QUANT_INT8 : MC_QUANT_NONE;
-  co.calib = o->calib;
-  co.target = mc_target_find(o->arch, o->march, o->t.arena, &o->t.diag);
-  bool ok = co.target && (!o->batch || mc_driver_set_batch(m->graphs, o->batch, &o->t.diag));
-  mc_jit *j = ok ? mc_compile_jit(m, &co, &rep, o->t.arena, &o->t.diag) : NULL;
-  tool_flush(&o->t); /* places are in the module's text */
-  mc_module_destroy(m);
-  return j;
+static bool is_html(const char *path) {
+  size_t n = strlen(path);
+  return n > 5 && strcmp(path + n - 5, ".html") == 0;
+}
+static int usage(options *o) {
+  mc_diag *d = &o->t.diag;
+  size_t n = o->roofline ? strlen(o->roofline) : 0, forms = o->variants.n ? o->variants.n : 1;
+  bool svg = n > 4 && strcmp(o->roofline + n - 4, ".svg") == 0;
+  if (o->threads != 1) mc_error(d, mc_noloc, "--threads=%lld: objects have a single-threaded entry so far; use --threads=1", (long long)o->threads);
+  else if (!(o->seconds > 0) || o->seconds > 3600) mc_error(d, mc_noloc, "--seconds must be above 0 and at most 3600");
+  else if (o->roofline && !svg && !is_html(o->roofline)) mc_error(d, mc_noloc, "--roofline=%s: the name must end in .svg or .html", o->roofline);
+  else if (svg && o->t.args.n * forms > 1) mc_error(d, mc_noloc, "--roofline=%s: an .svg shows one network; use .html for several", o->roofline);
+  return d->errors ? MC_EXIT_USAGE : MC_EXIT_OK;
 }
 
-static bool ends_with(const char *s, const char *end) {
-  size_t n = strlen(s), k = strlen(end);
-  return n >= k && strcmp(s + n - k, end) == 0;
-}
-static mc_jit *load(options *o, const char *path) { return ends_with(path, ".o") ? mc_jit_load(path, &o->t.diag) : compile(o, path); }
-
-/* ---- inputs ---- */
-
-static uint64_t next_random(uint64_t *s) {
-  *s ^= *s << 13;
-  *s ^= *s >> 7;
-  return *s ^= *s << 17;
-}
-
-/* Bytes for integers, [-1, 1) for floats; 64-bit integers are indices: small. */
-static void fill(void *data, const mc_type *t, uint64_t *seed) {
-  int64_t n = mc_type_elems(t);
-  float *f = data;
-  int64_t *i64 = data;
-  unsigned char *bytes = data;
-  for (int64_t i = 0; i < n; i++) {
-    uint64_t r = next_random(seed);
-    if (t->dtype == MC_f32) f[i] = (float)(r >> 40) / (float)(1 << 23) - 1.0f;
-    else if (t->dtype == MC_i64) i64[i] = (int64_t)(r & 7);
-    else memset(bytes + i * (int64_t)mc_dtype_size(t->dtype), (int)(r >> 56), mc_dtype_size(t->dtype));
+static bool open_all(options *o) {
+  size_t forms = o->variants.n ? o->variants.n : 1;
+  o->subject = MC_NEWN(o->t.arena, subject, o->t.args.n * forms);
+  for (size_t i = 0; i < o->t.args.n * forms; i++) {
+    form f = o->base;
+    if (o->variants.n && !form_apply(&f, &o->t, o->variants.v[i % forms])) return false;
+    o->n++;
+    if (!subject_open(&o->subject[i], &o->t, o->t.args.v[i / forms], &f, (uint64_t)o->seed, o->layers || o->roofline)) return false;
   }
+  return true;
 }
-
-static void make_arrays(options *o, const mc_jit *j, bench *b) {
-  uint64_t seed = (uint64_t)o->seed * 0x9e3779b97f4a7c15u + 1;
-  const void **in = MC_NEWN(o->t.arena, const void *, mc_jit_nin(j));
-  b->out = MC_NEWN(o->t.arena, void *, mc_jit_nout(j));
-  for (int i = 0; i < mc_jit_nin(j); i++) {
-    void *data = mc_arena_alloc(o->t.arena, (size_t)mc_type_bytes(mc_jit_in_type(j, i)));
-    fill(data, mc_jit_in_type(j, i), &seed);
-    in[i] = data;
-  }
-  b->in = in;
-  for (int i = 0; i < mc_jit_nout(j); i++) b->out[i] = mc_arena_alloc(o->t.arena, (size_t)mc_type_bytes(mc_jit_out_type(j, i)));
+static bool measure(options *o) {
+  const char *why = bench_settle((int)o->cpu, o->fifo);
+  if (why) return mc_error(&o->t.diag, mc_noloc, "%s: %s", o->fifo ? "--fifo" : "--cpu", why);
+  int who, rc = bench_subjects(o->subject, o->n, o->seconds, o->t.arena, &o->machine, &who);
+  if (!rc) rc = bench_layers(o->subject, o->n, o->layers || o->roofline ? o->seconds : 0, o->t.arena, &o->machine, &who);
+  return !rc || mc_error(&o->t.diag, mc_noloc, "%s: the entry returned %d", o->subject[who].label, rc);
 }
-
-/* ---- results ---- */
-
-static void text(mc_strbuf *s, const bench_result *r) {
-  mc_sb_printf(s, "median %.3f ms  min %.3f  p90 %.3f  (%d samples of %d run%s, 1 thread)\n", r->median * 1e3, r->min * 1e3, r->p90 * 1e3, r->samples, r->batch, r->batch == 1 ? "" : "s");
-  mc_sb_printf(s, "machine: %s (a fixed loop took between %.0f and %.0f us around the samples)\n", r->probe_max > 1.15 * r->probe_min ? "busy, take these numbers with care" : "calm", r->probe_min * 1e6,
-               r->probe_max * 1e6);
+static bool write_results(options *o) {
+  mc_strbuf s = { 0 }, picture = { 0 };
+  for (int i = 0; !o->layers && i < o->n; i++) o->subject[i].nlayer *= o->roofline != NULL;
+  if (o->roofline && is_html(o->roofline)) roofline_html(&picture, o->subject, o->n, &o->machine);
+  else if (o->roofline) roofline_svg(&picture, o->subject, &o->machine);
+  for (int i = 0; !o->layers && i < o->n; i++) o->subject[i].nlayer = 0;
+  if (o->json) report_json(&s, o->subject, o->n, &o->machine);
+  else report_text(&s, o->subject, o->n, &o->machine);
+  bool ok = (!o->roofline || mc_write_file(o->roofline, mc_sb_str(&picture), picture.n, &o->t.diag)) && mc_write_file(o->out, mc_sb_str(&s), s.n, &o->t.diag);
+  mc_sb_free(&s);
+  mc_sb_free(&picture);
+  return ok;
 }
-
-static void json(mc_strbuf *s, const char *file, const mc_jit *j, const bench_result *r) {
-  json_t *o = json_pack("{s:s, s:f, s:f, s:f, s:i, s:i, s:i, s:I, s:f, s:b}", "file", file, "median_ms", r->median * 1e3, "min_ms", r->min * 1e3, "p90_ms", r->p90 * 1e3, "samples", r->samples, "batch",
-                        r->batch, "threads", 1, "arena_bytes", (json_int_t)mc_jit_arena_bytes(j), "probe_ratio", r->probe_max / r->probe_min, "calm", r->probe_max <= 1.15 * r->probe_min);
-  char *t = json_dumps(o, JSON_INDENT(1) | JSON_REAL_PRECISION(6) | JSON_PRESERVE_ORDER);
-  mc_sb_puts(s, t ? t : "");
-  mc_sb_putc(s, '\n');
-  json_decref(o);
-  free(t);
-}
-
 static int run(options *o) {
-  const char *path = o->t.args.v[0];
-  mc_jit *j = load(o, path);
-  if (!j) return MC_EXIT_INPUT;
-  bench b = { .jit = j, .seconds = o->seconds, .arena = o->t.arena };
-  bench_result r;
-  make_arrays(o, j, &b);
-  int rc = bench_run(&b, &r), code = MC_EXIT_INPUT;
-  if (rc != 0) {
-    mc_error(&o->t.diag, mc_noloc, "%s: the entry returned %d", path, rc);
-  } else {
-    mc_strbuf s = { 0 };
-    if (o->json) json(&s, path, j, &r);
-    else text(&s, &r);
-    code = mc_write_file(o->out, mc_sb_str(&s), s.n, &o->t.diag) ? MC_EXIT_OK : MC_EXIT_INPUT;
-    mc_sb_free(&s);
-  }
-  mc_jit_destroy(j);
-  return code;
+  bool ok = open_all(o) && measure(o) && write_results(o);
+  for (int i = 0; i < o->n; i++) subject_close(&o->subject[i]);
+  return ok ? MC_EXIT_OK : MC_EXIT_INPUT;
 }
 
 int main(int argc, char **argv) {
-  options o = { .out = "-", .threads = 1, .seconds = 2, .level = "3", .march = "native" };
+  options o = { .out = "-", .threads = 1, .seconds = 2, .cpu = -1, .base = { .level = "3", .march = "native" } };
   static const char *const levels[] = { "0", "1", "2", "3", NULL };
   const mc_option table[] = {
-    { "seconds", MC_O_F64, &o.seconds, .arg = "S", .help = "how long to measure, above 0" },
+    { "seconds", MC_O_F64, &o.seconds, .arg = "S", .help = "how long to measure each network, above 0" },
+    { "layers", MC_O_FLAG, &o.layers, .help = "also the time of each layer: speed, share of the engine's peak, what the cost model says" },
+    { "roofline", MC_O_STR, &o.roofline, .arg = "FILE", .help = "a picture of the layers under the machine's limits: FILE.svg, or FILE.html with tables" },
+    { "variant", MC_O_LIST, &o.variants, .arg = "TEXT", .help = "\"quant=int8,march=x86-64-v3,O=2,batch=8,calib=FILE,name=WORD\" (all optional): measure each network in this form; may be repeated" },
     { "threads", MC_O_I64, &o.threads, .arg = "N", .help = "threads of one run; objects use one so far", .lo = 1, .hi = 1024 },
-    { "json", MC_O_FLAG, &o.json, .help = "JSON instead of a line" },
+    { "cpu", MC_O_I64, &o.cpu, .arg = "N", .help = "keep to this core", .lo = 0, .hi = 1023 },
+    { "fifo", MC_O_FLAG, &o.fifo, .help = "real-time priority (needs the right to it): other programs wait" },
+    { "json", MC_O_FLAG, &o.json, .help = "JSON instead of text" },
     { "o", MC_O_STR, &o.out, .arg = "FILE|-", .help = "where the result goes; '-' (the default): standard output" },
     { "seed", MC_O_I64, &o.seed, .arg = "N", .help = "seed of the random inputs", .lo = 0, .hi = INT32_MAX },
-    { "O", MC_O_JOINED, &o.level, .arg = "LEVEL", .help = "for .mir and .onnx", .words = levels },
-    { "quant", MC_O_WORD, &o.quant, .arg = "HOW", .help = "for .mir and .onnx", .words = mc_quant_names },
-    { "calib", MC_O_STR, &o.calib, .arg = "FILE.npz", .help = "for .mir and .onnx: samples for -quant=int8" },
-    { "batch", MC_O_I64, &o.batch, .arg = "N", .help = "for .mir and .onnx: compile for another batch", .lo = 1, .hi = 1 << 20 },
-    { "march", MC_O_STR, &o.march, .arg = "LEVEL", .help = "for .mir and .onnx; default: native" },
+    { "O", MC_O_JOINED, &o.base.level, .arg = "LEVEL", .help = "for .mir and .onnx", .words = levels },
+    { "quant", MC_O_WORD, &o.base.quant, .arg = "HOW", .help = "for .mir and .onnx", .words = mc_quant_names },
+    { "calib", MC_O_STR, &o.base.calib, .arg = "FILE.npz", .help = "for .mir and .onnx: samples for -quant=int8" },
+    { "batch", MC_O_I64, &o.base.batch, .arg = "N", .help = "for .mir and .onnx: compile for another batch", .lo = 1, .hi = 1 << 20 },
+    { "march", MC_O_STR, &o.base.march, .arg = "LEVEL", .help = "for .mir and .onnx; default: native" },
     { 0 }
   };
-  const mc_command cmd = { .name = "mc-bench", .usage = "[options] FILE.o|FILE.mir|FILE.onnx", .summary = "time a compiled network on random inputs", .options = table, .min_args = 1, .max_args = 1,
-                           .example = "mc-bench net.o --threads=1 --seconds=2\nmc-bench net.mir -quant=int8 -calib=calib.npz --json" };
+  const mc_command cmd = { .name = "mc-bench", .usage = "[options] FILE.o|FILE.mir|FILE.onnx ...", .summary = "time compiled networks on random inputs, in alternation, and layer by layer", .options = table, .min_args = 1,
+                           .max_args = -1,
+                           .example = "mc-bench net.o --seconds=5\nmc-bench net.mir -quant=int8 -calib=calib.npz --layers --roofline=net.html\n"
+                                      "mc-bench net.mir --variant=quant=none --variant=quant=int8,calib=calib.npz\nmc-bench old.o new.o --json" };
   int rc = tool_start(&o.t, &cmd, argc, argv);
   if (rc >= 0) return rc;
-  if (o.threads != 1) mc_error(&o.t.diag, mc_noloc, "--threads=%lld: objects have a single-threaded entry so far; use --threads=1", (long long)o.threads);
-  else if (!(o.seconds > 0) || o.seconds > 3600) mc_error(&o.t.diag, mc_noloc, "--seconds must be above 0 and at most 3600");
-  if (o.t.diag.errors) return tool_end(&o.t, MC_EXIT_USAGE);
+  if ((rc = usage(&o))) return tool_end(&o.t, rc);
   rc = run(&o);
   return tool_end(&o.t, rc);
 }

@@ -5,7 +5,7 @@
 #include "mc/ref/eval.h"
 #include "mc/support/blob.h"
 typedef enum mc_emit { MC_EMIT_OBJ, MC_EMIT_ASM, MC_EMIT_LLVM } mc_emit;
-typedef struct mc_codegen_opts { const mc_target *target; const char *prefix; /* symbol prefix: PREFIX_run */ bool debug; /* -g */ int opt_level; } mc_codegen_opts;
+typedef struct mc_codegen_opts { const mc_target *target; const char *prefix; /* symbol prefix: PREFIX_run */ bool debug; /* -g */ int opt_level; bool watch; /* for mc_jit_watch */ } mc_codegen_opts;
 /* What a caller of parallel entries gives: run task(arg, 0) ... task(arg, ntasks - 1), in any order and on any threads, and return when all are finished (docs/abi.md). */
 typedef void mc_parallel_for(void *ctx, int ntasks, void (*task)(void *arg, int i), void *arg);
 /* An object file in pieces: what LLVM wrote, and weights that it never saw. `bytes`: their sum. */
@@ -31,6 +31,8 @@ int64_t mc_jit_arena_bytes(const mc_jit *j);
 int mc_jit_run(mc_jit *j, const void *const *in, void *const *out, void *arena);
 /* What the code was compiled for (mc_plan_opts.threads); 1: there is no parallel entry. */
 int mc_jit_threads(const mc_jit *j);
+/* One run on one thread that calls mark(ctx, i) before group i of the plan, and mark(ctx, ngroup) at the end. Only for code made with mc_codegen_opts.watch. */
+int mc_jit_watch(mc_jit *j, const void *const *in, void *const *out, void *arena, void (*mark)(void *ctx, int i), void *ctx);
 /* mc_jit_run through the parallel entry; where there is none, mc_jit_run. */
 int mc_jit_run_parallel(mc_jit *j, const void *const *in, void *const *out, void *arena, mc_parallel_for *pf, void *ctx);
 #endif

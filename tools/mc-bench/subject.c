@@ -1,0 +1,166 @@
+/* From a file to something that can be timed. */
+#include "bench.h"
+#include "mc/kernels/kernels.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- forms ---- */
+
+static bool set_word(int *to, const char *const *words, const char *value) {
+  for (int i = 0; words[i]; i++)
+    if (strcmp(words[i], value) == 0) return *to = i, true;
+  return false;
+}
+static bool set_count(int64_t *to, const char *value, int64_t most) {
+  char *end;
+  long long v = strtoll(value, &end, 10);
+  if (*value == 0 || *end || v < 1 || v > most) return false;
+  return *to = v, true;
+}
+static bool set(form *f, const char *key, const char *value) {
+  static const char *const levels[] = { "0", "1", "2", "3", NULL };
+  int level;
+  if (strcmp(key, "name") == 0) return f->name = value, *value != 0;
+  if (strcmp(key, "march") == 0) return f->march = value, *value != 0;
+  if (strcmp(key, "calib") == 0) return f->calib = value, *value != 0;
+  if (strcmp(key, "quant") == 0) return set_word(&f->quant, mc_quant_names, value);
+  if (strcmp(key, "batch") == 0) return set_count(&f->batch, value, 1 << 20);
+  if (strcmp(key, "O") != 0 || !set_word(&level, levels, value)) return false;
+  return f->level = levels[level], true;
+}
+bool form_apply(form *f, tool *t, const char *text) {
+  char *copy = mc_arena_strdup(t->arena, text), *rest = copy;
+  f->name = mc_arena_strdup(t->arena, text);
+  while (rest && *rest) {
+    char *key = rest, *comma = strchr(rest, ','), *equals;
+    if (comma) *comma = 0;
+    rest = comma ? comma + 1 : NULL;
+    equals = strchr(key, '=');
+    if (equals) *equals = 0;
+    if (!equals || !set(f, key, equals + 1)) return mc_error(&t->diag, mc_noloc, "--variant=%s: '%s%s%s' is none of quant=, march=, O=, batch=, calib=, name= with a value", text, key, equals ? "=" : "", equals ? equals + 1 : "");
+  }
+  return true;
+}
+
+/* ---- layers ---- */
+
+static const mc_node *head(const mc_node *group) {
+  const mc_node *n = group->region ? group->region->first : NULL;
+  while (n && mc_op_has(n->op, MC_T_CONST)) n = n->next;
+  return n;
+}
+static const char *layer_name(const mc_node *g, int i, mc_arena *a) {
+  const mc_node *h = head(g);
+  if (h && h->source) return h->source;
+  if (g->nout && g->out[0]->name) return mc_arena_printf(a, "%%%s", g->out[0]->name);
+  return mc_arena_printf(a, "#%d", i);
+}
+static const char *type_text(const mc_type *t, mc_arena *a) {
+  mc_strbuf s = { 0 };
+  mc_sb_puts(&s, mc_dtype_names[t->dtype]);
+  for (int i = 0; i < t->rank; i++) mc_sb_printf(&s, "%s%lld", i ? "x" : " ", (long long)t->dim[i]);
+  const char *text = mc_arena_strdup(a, mc_sb_str(&s));
+  mc_sb_free(&s);
+  return text;
+}
+/* The engine that the kernel names, else the fastest for such operands. */
+static mc_rate rate_of(const mc_node *g, const char *how, const mc_target *t, mc_arena *a) {
+  const char *engine = strstr(how, "engine ");
+  if (engine) {
+    size_t n = strcspn(engine + 7, ", ");
+    mc_rate r = mc_rate_find(mc_arena_strndup(a, engine + 7, n));
+    if (r != MC_NUM_RATES && mc_target_rate(t, r) > 0) return r;
+  }
+  const mc_node *h = head(g);
+  bool f = !h || !h->nin || h->in[0]->type->dtype == MC_f32;
+  return mc_model_rate(f ? MC_ARITH_f32 : MC_ARITH_int8, t);
+}
+static void describe(subject *s, const mc_plan *p, mc_arena *a) {
+  s->nlayer = p->ngroup;
+  s->layer = MC_NEWN(a, layer, p->ngroup + 1);
+  int64_t weights = mc_graph_cost(p->graph).weight_bytes;
+  for (int i = 0; i < p->ngroup; i++) {
+    const mc_node *g = p->group[i];
+    layer *l = &s->layer[i];
+    *l = (layer){ .name = layer_name(g, i, a), .kernel = MC_ATTRS(g, group)->kernel, .result = g->nout ? type_text(g->out[0]->type, a) : "", .how = mc_kernel_describe(p, i, a) };
+    l->cost = mc_node_cost(g);
+    l->model = mc_model_group(g, p->target, weights);
+    if (!l->cost.macs) continue;
+    mc_rate r = rate_of(g, l->how, p->target, a);
+    l->rate = mc_target_rate(p->target, r);
+    l->engine = mc_rate_name(r);
+  }
+}
+
+/* ---- inputs ---- */
+
+static uint64_t next_random(uint64_t *s) {
+  *s ^= *s << 13;
+  *s ^= *s >> 7;
+  return *s ^= *s << 17;
+}
+/* Bytes for integers, [-1, 1) for floats; 64-bit integers are indices: small. */
+static void fill(void *data, const mc_type *t, uint64_t *seed) {
+  int64_t n = mc_type_elems(t);
+  float *f = data;
+  int64_t *i64 = data;
+  unsigned char *bytes = data;
+  for (int64_t i = 0; i < n; i++) {
+    uint64_t r = next_random(seed);
+    if (t->dtype == MC_f32) f[i] = (float)(r >> 40) / (float)(1 << 23) - 1.0f;
+    else if (t->dtype == MC_i64) i64[i] = (int64_t)(r & 7);
+    else memset(bytes + i * (int64_t)mc_dtype_size(t->dtype), (int)(r >> 56), mc_dtype_size(t->dtype));
+  }
+}
+static void make_arrays(subject *s, uint64_t seed, mc_arena *a) {
+  seed = seed * 0x9e3779b97f4a7c15u + 1;
+  const mc_jit *j = s->jit;
+  const void **in = MC_NEWN(a, const void *, mc_jit_nin(j));
+  s->out = MC_NEWN(a, void *, mc_jit_nout(j));
+  for (int i = 0; i < mc_jit_nin(j); i++) {
+    void *data = mc_arena_alloc(a, (size_t)mc_type_bytes(mc_jit_in_type(j, i)));
+    fill(data, mc_jit_in_type(j, i), &seed);
+    in[i] = data;
+  }
+  s->in = in;
+  for (int i = 0; i < mc_jit_nout(j); i++) s->out[i] = mc_arena_alloc(a, (size_t)mc_type_bytes(mc_jit_out_type(j, i)));
+  s->arena = mc_arena_alloc(a, (size_t)mc_jit_arena_bytes(j) + 64);   /* blocks of 64 bytes and more are aligned to 64 */
+}
+
+/* ---- files ---- */
+
+static bool compile(subject *s, tool *t, const form *f, bool layers) {
+  s->module = mc_driver_load(s->file, &t->diag);
+  if (!s->module) return false;
+  mc_compile_opts co = mc_compile_defaults();
+  co.opt_level = f->level[0] - '0';
+  co.quant = (mc_quant_how)f->quant;
+  co.calib = f->calib;
+  co.calib_method = f->method;
+  co.target = s->target = mc_target_find(f->arch, f->march, t->arena, &t->diag);
+  if (!co.target || (f->batch && !mc_driver_set_batch(s->module->graphs, f->batch, &t->diag))) return false;
+  mc_plan *p = mc_compile_plan(s->module, &co, &s->report, t->arena, &t->diag);
+  if (!p) return false;
+  s->jit = mc_jit_create(p, &(mc_codegen_opts){ .target = co.target, .prefix = "net", .opt_level = co.opt_level, .watch = layers }, &t->diag);
+  if (s->jit && layers) describe(s, p, t->arena);
+  return s->jit != NULL;
+}
+static bool ends_with(const char *s, const char *end) {
+  size_t n = strlen(s), k = strlen(end);
+  return n >= k && strcmp(s + n - k, end) == 0;
+}
+bool subject_open(subject *s, tool *t, const char *file, const form *f, uint64_t seed, bool layers) {
+  *s = (subject){ .file = file, .label = f->name ? mc_arena_printf(t->arena, "%s [%s]", file, f->name) : file };
+  if (!ends_with(file, ".o")) compile(s, t, f, layers);
+  else if (layers) mc_error(&t->diag, mc_noloc, "%s: an object does not tell its layers apart; give the network (.mir, .onnx)", file);
+  else if (f->name) mc_error(&t->diag, mc_noloc, "%s: --variant says how a network is compiled, and this is an object", file);
+  else s->jit = mc_jit_load(file, &t->diag);
+  tool_flush(t);   /* places are in the module's text */
+  if (!s->jit) return false;
+  make_arrays(s, seed, t->arena);
+  return true;
+}
+void subject_close(subject *s) {
+  if (s->jit) mc_jit_destroy(s->jit);
+  if (s->module) mc_module_destroy(s->module);
+}

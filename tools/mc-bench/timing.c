@@ -1,0 +1,173 @@
+/* How a timing is taken on a machine that is not alone: subjects take turns, a burst on both sides of a turn says whether the core was ours (bench/README.md). */
+#include "bench.h"
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { LANES = 8, CHAINS = 12, STEPS = 1500, CLOCK_STEPS = 20000, ENOUGH = 5 };
+static const double turn_seconds = 4e-3, shortest_sample = 20e-6, calm_share = 0.93;
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+const char *bench_settle(int cpu, bool fifo) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (cpu >= 0) CPU_SET((size_t)cpu, &set);
+  if (cpu >= 0 && sched_setaffinity(0, sizeof set, &set)) return strerror(errno);
+  return fifo && sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){ .sched_priority = 5 }) ? strerror(errno) : NULL;
+}
+
+/* ---- the machine ---- */
+
+/* A burst of independent multiply-adds that wants the whole core, as steps a second: less when somebody else is there, or the clock is lower. */
+typedef float vec __attribute__((vector_size(4 * LANES)));
+static double burst(void) {
+  vec acc[CHAINS] = { 0 }, a, b;
+  for (int i = 0; i < LANES; i++) a[i] = 0.999f, b[i] = 1e-3f;
+  double t0 = now();
+  for (int s = 0; s < STEPS; s++)
+    for (int i = 0; i < CHAINS; i++) {
+      acc[i] = acc[i] * a + b;
+      __asm__ volatile("" : : "m"(acc[i]) :);
+    }
+  return STEPS / (now() - t0);
+}
+/* Cycles a second, from a chain of multiplications that wait for one another: 3 cycles each on x86-64 since 2008 and on Arm's cores. */
+static double clock_rate(void) {
+  double best = 0;
+  for (int k = 0; k < 20; k++) {
+    uint64_t x = 88172645463325253u;
+    double t0 = now();
+    for (int i = 0; i < CLOCK_STEPS; i++) {
+      x *= x | 1;
+      __asm__ volatile("" : "+r"(x));
+    }
+    double rate = CLOCK_STEPS / (now() - t0);
+    if (rate > best) best = rate;
+  }
+  return 4 * best;   /* three of the product, one of the or */
+}
+static bool calm(machine *m, double before, double after) {
+  double least = before < after ? before : after, most = before < after ? after : before;
+  if (most > m->best) m->best = most;
+  bool ok = least >= calm_share * m->best;
+  m->turns++;
+  m->calm += ok;
+  return ok;
+}
+
+/* ---- samples ---- */
+
+static void add(sample_list *l, double t, mc_arena *a) { MC_PUSH(a, l, t); }
+static int by_value(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return x < y ? -1 : x > y;
+}
+static times order(const sample_list *l) {
+  if (!l->n) return (times){ 0 };
+  qsort(l->v, l->n, sizeof *l->v, by_value);
+  return (times){ l->v[0], l->v[l->n / 2], l->v[(size_t)((double)(l->n - 1) * 0.9)], l->n };
+}
+static int repeat(const subject *s, int n, double *seconds) {
+  double t0 = now();
+  for (int i = 0; i < n; i++) {
+    int rc = mc_jit_run(s->jit, s->in, s->out, s->arena);
+    if (rc) return rc;
+  }
+  *seconds = now() - t0;
+  return 0;
+}
+/* Warm caches, clock and page tables, and find how many runs make a sample. */
+static int warm_up(subject *s, double limit) {
+  double t, spent = 0, best = 1e9;
+  do {
+    int rc = repeat(s, 1, &t);
+    if (rc) return rc;
+    spent += t;
+    if (t < best) best = t;
+  } while (spent < limit);
+  s->batch = best >= shortest_sample ? 1 : (int)(shortest_sample / (best > 1e-9 ? best : 1e-9)) + 1;
+  return 0;
+}
+
+/* The first run of a turn is not counted: it brings code and weights back that others have evicted. */
+static int turn(subject *s, mc_arena *a, machine *m) {
+  double t, before = burst(), end = now() + turn_seconds;
+  size_t first = s->all.n;
+  int rc = repeat(s, 1, &t);
+  if (rc) return rc;
+  do {
+    if ((rc = repeat(s, s->batch, &t))) return rc;
+    add(&s->all, t / s->batch, a);
+  } while (now() < end);
+  bool ok = calm(m, before, burst());
+  for (size_t i = first; ok && i < s->all.n; i++) add(&s->calm, s->all.v[i], a);
+  if (!ok) s->busy += s->all.n - first;
+  return 0;
+}
+int bench_subjects(subject *s, int n, double seconds, mc_arena *a, machine *m, int *who) {
+  int rc;
+  m->clock = clock_rate();
+  for (*who = 0; *who < n; ++*who)
+    if ((rc = warm_up(&s[*who], seconds < 0.5 ? seconds / 5 : 0.1))) return rc;
+  double end = now() + seconds * n;
+  do {
+    for (*who = 0; *who < n; ++*who)
+      if ((rc = turn(&s[*who], a, m))) return rc;
+  } while (now() < end);
+  for (int i = 0; i < n; i++) {
+    s[i].gated = s[i].calm.n >= ENOUGH;
+    double least = order(&s[i].all).min;
+    s[i].t = order(s[i].gated ? &s[i].calm : &s[i].all);
+    s[i].t.min = least;
+  }
+  return 0;
+}
+
+/* ---- groups ---- */
+
+typedef struct marks { double *at; } marks;
+static void mark(void *ctx, int i) { ((marks *)ctx)->at[i] = now(); }
+/* What a mark itself costs. */
+static double mark_seconds(void) {
+  double best = 1;
+  for (int k = 0; k < 200; k++) {
+    double t0 = now(), t = now() - t0;
+    if (t < best) best = t;
+  }
+  return best;
+}
+static int watch(subject *s, marks *w, double cost, mc_arena *a, bool count) {
+  int rc = mc_jit_watch(s->jit, s->in, s->out, s->arena, mark, w);
+  for (int i = 0; !rc && count && i < s->nlayer; i++) {
+    double t = w->at[i + 1] - w->at[i] - cost;
+    add(&s->layer[i].samples, t > 0 ? t : 0, a);
+  }
+  return rc;
+}
+int bench_layers(subject *s, int n, double seconds, mc_arena *a, machine *m, int *who) {
+  enum { MOST = 20000 };
+  double cost = mark_seconds(), end = now() + seconds * n;
+  marks *w = MC_NEWN(a, marks, n);
+  for (int i = 0; i < n; i++) w[i].at = MC_NEWN(a, double, s[i].nlayer + 1);
+  do {
+    for (*who = 0; *who < n; ++*who) {
+      subject *x = &s[*who];
+      if (!x->nlayer || x->layer[0].samples.n > MOST) continue;
+      double before = burst(), until = now() + turn_seconds;
+      int rc = watch(x, &w[*who], cost, a, false);
+      while (!rc && now() < until) rc = watch(x, &w[*who], cost, a, true);
+      if (!rc && !x->layer[0].samples.n) rc = watch(x, &w[*who], cost, a, true);
+      if (rc) return rc;
+      calm(m, before, burst());
+    }
+  } while (now() < end);
+  for (int i = 0; i < n; i++)
+    for (int k = 0; k < s[i].nlayer; k++) s[i].layer[k].t = order(&s[i].layer[k].samples);
+  return 0;
+}
