@@ -3,6 +3,7 @@
  *   for n, y   for 16 channels   for a few pixels of the row:   acc[p] = bias;  for tap: acc[p] += x[p, tap] * w[tap]    then the epilogue
  *
  * 8-bit products are widened to i32 by plain IR: exact on every machine, and LLVM makes pmaddwd or smlal of them. */
+#include "depthwise.h"
 #include "gemm.h"
 #include <string.h>
 
@@ -197,6 +198,8 @@ static int divide(dw *d, kb_loop *once) {
   return split;
 }
 bool k_emit_depthwise(kgroup *g) {
+  bool ok;
+  if (kdw_rows(g, &ok)) return ok;
   dw *d = MC_NEW(g->k->arena, dw);
   d->g = g; d->k = g->k; d->head = kl_first(g);
   d->x = MC_NEW(g->k->arena, kx);

@@ -130,7 +130,7 @@ static int elem_bytes(kb *k, T elem) {
   return elem == k->f32 || elem == k->i32 ? 4 : elem == k->i8 ? 1 : elem == k->i16 ? 2 : 8;
 }
 /* AVX-512 has byte masks; elsewhere a part is loaded in pieces of 8, 4, 2, 1 lanes. */
-static bool has_masks(const kb *k, int lanes) { return lanes == KB_LANES && kb_has(k, MC_ISA_BIT(avx512)); }
+static bool has_masks(const kb *k, int lanes) { return lanes >= KB_LANES && kb_has(k, MC_ISA_BIT(avx512)); }
 static V mask_of(kb *k, int lanes, int valid) {
   V m[64];
   for (int i = 0; i < lanes; i++) m[i] = LLVMConstInt(k->i1, i < valid, 0);

@@ -287,6 +287,7 @@ int main(int argc, char **argv) {
   if (!s.target) return fprintf(stderr, "unknown level %s\n", s.march), 2;
   if (!s.dir && (s.target->isa & ~mc_host_isa())) return 0;   /* this machine cannot run it */
   sweep_products();
+  sweep_depthwise();
   sweep_elementwise();
   sweep_shapes();
   if (s.dir) {

@@ -16,6 +16,7 @@ typedef struct tcase {
 tcase *sweep_begin(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void sweep_end(tcase *t);
 void sweep_products(void);
+void sweep_depthwise(void);
 void sweep_elementwise(void);
 void sweep_shapes(void);
 

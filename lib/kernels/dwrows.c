@@ -1,0 +1,390 @@
+/* Depthwise convolution of bytes on x86, on interleaved rows.
+ *
+ * A register of one input row at one column holds vb channels. Interleaving D rows bytewise (4 for vpdpbusd) or, widened, as pairs of words (2 for pmaddwd) gives 4 registers, the "column":
+ * every 32-bit lane holds D vertical neighbours of one channel, so one instruction does D taps. Rows that two result rows share are interleaved once: result row r has the weights of its
+ * window moved down by r * stride, and zeros elsewhere. A column serves kw result columns.
+ *
+ *   for n   for R result rows   for a block of channels   for P result vectors of the row:
+ *     columns that the vector before left in registers, and new ones
+ *     for kx, group of D rows, quarter o, result row r:   w = weights[kx][group][r][o];   for p: acc[p][r][o] += dot(column[p + kx][group][o], w)
+ *     requantize, pack, store: unpacking put the channels into the order that packing undoes
+ *
+ * Narrow images (fewer channels than a register, no multiple of it) run "linear" where pixels are dense and the stride is 1: a row is one line of bytes, a register holds several pixels, and its
+ * lanes' channels repeat with the least common multiple of both lengths. */
+#include "depthwise.h"
+#include "engine.h"
+#include "narrow.h"
+#include <string.h>
+
+enum { MAX_KERNEL = 7, MAX_GROUPS = 4, MAX_P = 4, MAX_R = 2, MAX_PHASES = 8 };
+typedef struct column { V v[MAX_GROUPS][4]; } column;
+typedef struct rows {
+  kgroup *g; kb *k; mc_node *head; kx *x;
+  knarrow tail; bool fast;           /* fast: requantized as packed bytes; else 16 lanes at a time by kx */
+  bool flip; int32_t za;             /* i8 activations: xor 0x80 */
+  int64_t c, kh, kw, sy, sx, oh, ow;
+  kview in, out;
+  const int8_t *weight; const int32_t *bias;
+  int depth;                         /* D */
+} rows;
+/* Result vectors of one kind: vb channels (or bytes of the line) from `first` on. */
+typedef struct job {
+  const rows *d;
+  int lanes, valid;                  /* 32-bit lanes of a register; channels of the block that exist */
+  bool linear;
+  int64_t first, count, tail;        /* vectors of a row; bytes of the last one (tail < vb: partly stored) */
+  int64_t in_step, out_step, adv;    /* bytes between neighbouring vectors; columns between them */
+  int R, P, groups, nrow, carry;     /* result rows at once, vectors at once, groups of D rows, input rows, columns kept from one step to the next */
+  V w, bias, mult;                   /* [kx][group][r][o], [o], [o]: registers */
+} job;
+
+static int vb(const job *j) { return 4 * j->lanes; }
+static int64_t channel(const job *j, int64_t block, int lane, int o) {   /* of a 32-bit lane of quarter o; block: 0, or the number of the block in a loop over full ones */
+  int64_t at = j->first + block * vb(j) + lane / 4 * 16 + o * 4 + lane % 4;
+  return j->linear ? at % j->d->c : at;
+}
+static int8_t tap(const rows *d, int64_t c, int64_t i, int64_t l) { return c < d->c && i >= 0 && i < d->kh ? d->weight[(c * d->kh + i) * d->kw + l] : 0; }
+static bool used(const job *j, int g, int r) {   /* has result row r any tap in group g? */
+  int64_t lo = (int64_t)g * j->d->depth - r * j->d->sy;
+  return lo < j->d->kh && lo + j->d->depth > 0;
+}
+
+/* ---- constants ---- */
+static int64_t weight_bytes(const job *j) { return j->d->kw * j->groups * j->R * 4 * vb(j); }
+static void pack_weights(const job *j, int64_t block, char *out) {
+  const rows *d = j->d;
+  for (int64_t i = 0; i < d->kw; i++)
+    for (int g = 0; g < j->groups; g++)
+      for (int r = 0; r < j->R; r++)
+        for (int o = 0; o < 4; o++)
+          for (int lane = 0; lane < j->lanes; lane++, out += 4)
+            for (int t = 0; t < d->depth; t++) {
+              int8_t w = tap(d, channel(j, block, lane, o), (int64_t)g * d->depth + t - r * d->sy, i);
+              int16_t word = w;
+              if (d->depth == 4) memcpy(out + t, &w, 1);
+              else memcpy(out + 2 * t, &word, 2);
+            }
+}
+static void pack_params(const job *j, int64_t block, int32_t *bias, float *mult) {
+  const rows *d = j->d;
+  for (int o = 0; o < 4; o++)
+    for (int lane = 0; lane < j->lanes; lane++, bias++, mult++) {
+      int64_t c = channel(j, block, lane, o);
+      uint32_t sum = 0;
+      if (c >= d->c) continue;
+      for (int64_t t = 0; t < d->kh * d->kw; t++) sum += (uint32_t)(int32_t)d->weight[c * d->kh * d->kw + t];
+      *bias = (int32_t)((d->bias ? (uint32_t)d->bias[c] : 0) - (uint32_t)d->za * sum);
+      *mult = d->fast ? kn_multiplier(&d->tail, d->tail.one ? 0 : c) : 0;
+    }
+}
+/* Tables of `blocks` blocks behind one another. */
+static void pack(job *j, int64_t blocks) {
+  kb *k = j->d->k;
+  int64_t wb = weight_bytes(j), pn = 4 * j->lanes;
+  char *w = mc_arena_alloc(k->arena, (size_t)(blocks * wb));
+  int32_t *bias = MC_NEWN(k->arena, int32_t, blocks * pn);
+  float *mult = MC_NEWN(k->arena, float, blocks * pn);
+  for (int64_t b = 0; b < blocks; b++) {
+    pack_weights(j, b, w + b * wb);
+    pack_params(j, b, bias + b * pn, mult + b * pn);
+  }
+  j->w = kb_rodata(k, w, (size_t)(blocks * wb), 0, "weights");
+  j->bias = kb_rodata(k, bias, (size_t)(blocks * pn * 4), 0, "bias");
+  if (j->d->fast && !j->d->tail.one) j->mult = kb_rodata(k, mult, (size_t)(blocks * pn * 4), 0, "param");
+}
+
+/* ---- columns ---- */
+/* Elements of `width` bytes of a and b in turn, from the lower or upper halves of their 128-bit parts: punpckl / punpckh. */
+static V unpack(kb *k, V a, V b, int high, int width, int bytes) {
+  int n = bytes / width, part = 16 / width, mask[64];
+  for (int i = 0; i < n; i++) mask[i] = (i & 1 ? n : 0) + i / part * part + (high ? part / 2 : 0) + i % part / 2;
+  T t = kb_vt(k, width == 1 ? k->i8 : k->i16, n);
+  return kb_shuffle(k, kb_bitcast(k, a, t), kb_bitcast(k, b, t), mask, n);
+}
+static void load_rows(const job *j, V at, V *row) {
+  const rows *d = j->d;
+  kb *k = d->k;
+  T t = kb_vt(k, k->i8, vb(j));
+  for (int i = 0; i < j->groups * d->depth; i++) {
+    if (i >= j->nrow) {   /* its weights are 0 */
+      row[i] = row[i - 1];
+      continue;
+    }
+    row[i] = kb_load(k, t, kb_gepi(k, at, i * d->in.stride[1]), 1);
+    if (d->flip) row[i] = LLVMBuildXor(k->b, row[i], kb_splat_c(LLVMConstInt(k->i8, 0x80, 0), vb(j)), "");
+  }
+}
+static column build_column(const job *j, V at) {
+  const rows *d = j->d;
+  kb *k = d->k;
+  int n = vb(j);
+  V row[16], zero = LLVMConstNull(kb_vt(k, k->i8, n));
+  column c;
+  load_rows(j, at, row);
+  for (int g = 0; g < j->groups; g++)
+    for (int half = 0; half < 2; half++) {
+      V *r = row + g * d->depth, lo = unpack(k, r[0], r[1], half, 1, n);
+      V hi = d->depth == 2 ? zero : unpack(k, r[2], r[3], half, 1, n);
+      for (int q = 0; q < 2; q++)
+        c.v[g][2 * half + q] = kb_bitcast(k, unpack(k, lo, hi, q, d->depth == 2 ? 1 : 2, n), d->depth == 2 ? kb_vt(k, k->i16, 2 * j->lanes) : kb_vt(k, k->i32, j->lanes));
+    }
+  return c;
+}
+static V dot(const job *j, V acc, V a, V w) {
+  kb *k = j->d->k;
+  int i = j->lanes == 4 ? 0 : j->lanes == 8 ? 1 : 2;
+  static const char *const dots[] = { "llvm.x86.avx512.vpdpbusd.128", "llvm.x86.avx512.vpdpbusd.256", "llvm.x86.avx512.vpdpbusd.512" };
+  static const char *const madds[] = { "llvm.x86.sse2.pmadd.wd", "llvm.x86.avx2.pmadd.wd", "llvm.x86.avx512.pmaddw.d.512" };
+  if (j->d->depth == 4) return kb_intr(k, dots[i], NULL, 0, (V[]){ acc, a, w }, 3);
+  return LLVMBuildAdd(k->b, acc, kb_intr(k, madds[i], NULL, 0, (V[]){ a, w }, 2), "");
+}
+
+/* ---- one step: P vectors of R rows ---- */
+typedef struct step { const job *j; V w, bias, mult, in, out, y, x0, c0; int p; column col[MAX_P * MAX_KERNEL]; bool have[MAX_P * MAX_KERNEL]; V acc[MAX_P][MAX_R][4]; } step;
+
+static const column *column_at(step *s, int64_t i) {
+  if (!s->have[i]) s->col[i] = build_column(s->j, kb_gepi(s->j->d->k, s->in, i * s->j->d->in.stride[2]));
+  s->have[i] = true;
+  return &s->col[i];
+}
+static void products(step *s) {
+  const job *j = s->j;
+  kb *k = j->d->k;
+  T t = j->d->depth == 4 ? kb_vt(k, k->i32, j->lanes) : kb_vt(k, k->i16, 2 * j->lanes);
+  for (int64_t i = 0; i < j->d->kw; i++) {
+    const column *c[MAX_P];
+    for (int p = 0; p < s->p; p++) c[p] = column_at(s, p * j->adv + i);
+    for (int g = 0; g < j->groups; g++)
+      for (int o = 0; o < 4; o++)
+        for (int r = 0; r < j->R; r++) {
+          if (!used(j, g, r)) continue;
+          V w = kb_load(k, t, kb_gepi(k, s->w, (((i * j->groups + g) * j->R + r) * 4 + o) * vb(j)), 16);
+          for (int p = 0; p < s->p; p++) s->acc[p][r][o] = dot(j, s->acc[p][r][o], c[p]->v[g][o], w);
+        }
+  }
+}
+/* Channels 16 i .. 16 i + 15 of the quarters. */
+static V natural(kb *k, V const acc[4], int i) {
+  V part[4];
+  for (int o = 0; o < 4; o++) part[o] = kb_extract(k, acc[o], 4 * i, 4);
+  return kb_concat(k, part, 4);
+}
+static void finish_by_kx(const step *s, int p, int r) {
+  const job *j = s->j;
+  kx *x = j->d->x;
+  x->iv[1] = s->y;
+  x->iv[2] = s->x0;
+  x->iv[3] = s->c0;
+  x->c[1] = r;
+  x->c[2] = p;
+  for (int i = 0; i < j->lanes / 4 && 16 * i < j->valid; i++) {
+    x->c[3] = 16 * i;
+    kx_at(x, KB_LANES, j->valid - 16 * i < KB_LANES ? j->valid - 16 * i : KB_LANES);
+    kx_bind(x, j->d->head->out[0], natural(j->d->k, s->acc[p][r], i));
+    kx_finish(x);
+  }
+  memset(x->c, 0, sizeof x->c);
+}
+static void finish(const step *s, V const mult[4], int p, int r, int64_t bytes) {
+  const job *j = s->j;
+  kb *k = j->d->k;
+  if (!j->d->fast) {
+    finish_by_kx(s, p, r);
+    return;
+  }
+  V q = kn_bytes(k, &j->d->tail, s->acc[p][r], mult);
+  kb_store_part(k, kb_bitcast(k, q, kb_vt(k, k->i8, vb(j))), kb_gepi(k, s->out, p * j->out_step + r * j->d->out.stride[1]), (int)bytes, 1);
+}
+/* `bytes`: of the last vector. */
+static void emit_step(step *s, int64_t bytes) {
+  const job *j = s->j;
+  kb *k = j->d->k;
+  V mult[4];
+  for (int o = 0; o < 4; o++) {
+    V b = kb_load(k, kb_vt(k, k->i32, j->lanes), kb_gepi(k, s->bias, o * vb(j)), 16);
+    for (int p = 0; p < s->p; p++)
+      for (int r = 0; r < j->R; r++) s->acc[p][r][o] = b;
+  }
+  products(s);
+  for (int o = 0; o < 4; o++) mult[o] = j->mult ? kb_load(k, kb_vt(k, k->f32, j->lanes), kb_gepi(k, s->mult, o * vb(j)), 16) : kb_f32s(k, j->d->tail.m, j->lanes);
+  for (int p = 0; p < s->p; p++)
+    for (int r = 0; r < j->R; r++) finish(s, mult, p, r, p == s->p - 1 ? bytes : j->valid);
+}
+
+/* ---- a row of vectors ---- */
+static void start_step(step *s, const step *row, const column *carried, int p) {
+  *s = *row;
+  s->p = p;
+  memset(s->have, 0, sizeof s->have);
+  for (int i = 0; i < row->j->carry; i++) s->col[i] = carried[i], s->have[i] = true;
+}
+static int flatten(const job *j, const column *c, V *v) {
+  int n = 0;
+  for (int i = 0; i < j->carry; i++)
+    for (int g = 0; g < j->groups; g++)
+      for (int o = 0; o < 4; o++) v[n++] = c[i].v[g][o];
+  return n;
+}
+static void unflatten(const job *j, V *v, column *c) {
+  for (int i = 0; i < j->carry; i++)
+    for (int g = 0; g < j->groups; g++)
+      for (int o = 0; o < 4; o++) c[i].v[g][o] = *v++;
+}
+/* All vectors of R rows: `row` has the pointers of the first one. */
+static void emit_row(const step *row) {
+  const job *j = row->j;
+  kb *k = j->d->k;
+  int64_t whole = j->tail < vb(j) && j->linear ? j->count - 1 : j->count, full = whole / j->P * j->P, rest = j->count - full;
+  column carried[MAX_KERNEL];
+  V v[MAX_KERNEL * MAX_GROUPS * 4];
+  step s;
+  for (int i = 0; i < j->carry; i++) carried[i] = build_column(j, kb_gepi(k, row->in, i * j->d->in.stride[2]));
+  if (full) {
+    kb_loop l;
+    kb_range(k, &l, full, j->P, v, flatten(j, carried, v));
+    unflatten(j, l.carried, carried);
+    start_step(&s, row, carried, j->P);
+    s.in = kb_gep(k, row->in, kb_muli(k, l.iv, j->in_step));
+    s.out = kb_gep(k, row->out, kb_muli(k, l.iv, j->out_step));
+    s.x0 = l.iv;
+    emit_step(&s, j->valid);
+    for (int i = 0; i < j->carry; i++) carried[i] = s.col[i + j->P * j->adv];
+    flatten(j, carried, v);
+    kb_end(k, &l, v);
+    unflatten(j, l.carried, carried);
+  }
+  if (!rest) return;
+  start_step(&s, row, carried, (int)rest);
+  s.in = kb_gepi(k, row->in, full * j->in_step);
+  s.out = kb_gepi(k, row->out, full * j->out_step);
+  s.x0 = kb_i64(k, full);
+  emit_step(&s, j->linear ? j->tail : j->valid);
+}
+
+/* ---- blocks of channels, rows, images ---- */
+static void emit_job(const job *j, int64_t blocks, V in, V out, V y) {
+  kb *k = j->d->k;
+  kb_loop l;
+  kb_range(k, &l, blocks, 1, NULL, 0);
+  V off = kb_addi(k, kb_muli(k, l.iv, vb(j)), j->first);
+  step row = { .j = j, .y = y, .c0 = off, .in = kb_gep(k, in, off), .out = kb_gep(k, out, off) };
+  row.w = kb_gep(k, j->w, kb_muli(k, l.iv, weight_bytes(j)));
+  row.bias = kb_gep(k, j->bias, kb_muli(k, l.iv, 4 * vb(j)));
+  if (j->mult) row.mult = kb_gep(k, j->mult, kb_muli(k, l.iv, 4 * vb(j)));
+  emit_row(&row);
+  kb_end(k, &l, NULL);
+}
+static job make_job(const rows *d, int R, int lanes, int64_t first) {
+  job j = { .d = d, .lanes = lanes, .first = first, .R = R, .count = d->ow, .adv = d->sx, .in_step = d->sx * d->in.stride[2], .out_step = d->out.stride[2] };
+  j.valid = d->c - first < 4 * lanes ? (int)(d->c - first) : 4 * lanes;
+  j.nrow = (int)((R - 1) * d->sy + d->kh);
+  j.groups = (j.nrow + d->depth - 1) / d->depth;
+  return j;
+}
+/* Vectors at once: their weights are loaded once, but their accumulators and the columns between them must fit the registers. */
+static void plan_registers(job *j) {
+  int regs = kengine_regs(j->d->k->target);
+  int64_t keep = j->d->kw - j->adv;
+  j->P = regs == 32 ? (j->R * j->groups == 1 && j->d->kw <= 3 ? 3 : 2) : 1;
+  if (j->P > j->count) j->P = (int)j->count;
+  j->carry = keep > 0 && keep * j->groups * 4 <= regs / 4 && j->count > j->P ? (int)keep : 0;
+}
+/* Registers of a line whose channels are the same: every `phases`-th. 0: not a case for it. */
+static int64_t phases_of(const rows *d, int lanes) {
+  if (!d->fast || d->sx != 1 || d->in.stride[2] != d->c || d->out.stride[2] != d->c || d->c >= 4 * lanes || d->ow * d->c < 4 * lanes) return 0;
+  int64_t a = d->c, b = 4 * lanes;
+  while (b) {
+    int64_t rest = a % b;
+    a = b;
+    b = rest;
+  }
+  return d->c / a <= MAX_PHASES ? d->c / a : 0;
+}
+static void emit_line(const rows *d, int R, int lanes, int64_t phases, V in, V out, V y) {
+  int64_t bytes = d->ow * d->c, period = phases * 4 * lanes;
+  for (int64_t at = 0; at < period && at < bytes; at += 4 * lanes) {
+    job j = make_job(d, R, lanes, at);
+    j.linear = true;
+    j.valid = 4 * lanes;
+    j.count = (bytes - at + period - 1) / period;
+    j.tail = bytes - at - (j.count - 1) * period;
+    if (j.tail > j.valid) j.tail = j.valid;
+    j.adv = period / d->c;
+    j.in_step = j.out_step = period;
+    plan_registers(&j);
+    pack(&j, 1);
+    emit_job(&j, 1, in, out, y);
+  }
+}
+static int most_lanes(const rows *d) {
+  int most = kb_phys_lanes(d->k);
+  return d->depth == 4 && !kb_has(d->k, MC_ISA_BIT(avx512vnni)) && most > 8 ? 8 : most;
+}
+static void emit_row_group(const rows *d, int R, V in, V out, V y) {
+  int most = most_lanes(d);
+  int64_t phases = phases_of(d, most);
+  if (phases) {
+    emit_line(d, R, most, phases, in, out, y);
+    return;
+  }
+  for (int64_t at = 0; at < d->c;) {
+    int64_t left = d->c - at;
+    int lanes = most;
+    if (left <= 16 || (left < 32 && left > 24 && lanes == 4)) lanes = 4;
+    else if (left < 48 && lanes > 8) lanes = 8;
+    int64_t blocks = left / (4 * lanes) ? left / (4 * lanes) : 1;
+    job j = make_job(d, R, lanes, at);
+    plan_registers(&j);
+    pack(&j, blocks);
+    emit_job(&j, blocks, in, out, y);
+    at += blocks * 4 * lanes;
+  }
+}
+static void emit_rows(rows *d, V in, V out) {
+  kb *k = d->k;
+  int R = d->sy == 1 && d->oh > 1 && d->depth == 4 ? 2 : 1;
+  int64_t full = d->oh / R * R;
+  kb_loop l;
+  kb_range(k, &l, full, R, NULL, 0);
+  emit_row_group(d, R, kb_gep(k, in, kb_muli(k, l.iv, d->sy * d->in.stride[1])), kb_gep(k, out, kb_muli(k, l.iv, d->out.stride[1])), l.iv);
+  kb_end(k, &l, NULL);
+  if (full < d->oh) emit_row_group(d, 1, kb_gepi(k, in, full * d->sy * d->in.stride[1]), kb_gepi(k, out, full * d->out.stride[1]), kb_i64(k, full));
+}
+
+static bool prepare(rows *d, kgroup *g) {
+  d->g = g; d->k = g->k; d->head = kl_first(g);
+  const mc_attrs_conv2d *a = MC_ATTRS(d->head, conv2d);
+  const mc_type *in = d->head->in[0]->type, *wt = d->head->in[1]->type, *y = d->head->out[0]->type;
+  const mc_tensor *w = mc_value_tensor(d->head->in[1]), *b = d->head->nin > 2 ? mc_value_tensor(d->head->in[2]) : NULL;
+  if (g->k->target->arch != MC_ARCH_x86_64 || d->head->op != MC_OP_conv2d || (in->dtype != MC_u8 && in->dtype != MC_i8)) return false;
+  if (!w || w->dtype != MC_i8 || (d->head->nin > 2 && !b) || wt->dim[3] != 1 || wt->dim[0] != in->dim[3]) return false;
+  d->c = wt->dim[0]; d->kh = wt->dim[1]; d->kw = wt->dim[2];
+  d->sy = a->stride[0]; d->sx = a->stride[1]; d->oh = y->dim[1]; d->ow = y->dim[2];
+  if (a->dilation[0] != 1 || a->dilation[1] != 1 || d->kh > MAX_KERNEL || d->kw > MAX_KERNEL || d->sx > d->kw) return false;
+  d->weight = w->data;
+  d->bias = b ? b->data : NULL;
+  d->flip = in->dtype == MC_i8;
+  d->za = kl_zero_point(in) + (d->flip ? 128 : 0);
+  d->depth = kb_has(g->k, MC_ISA_BIT(avx512vnni)) || kb_has(g->k, MC_ISA_BIT(avxvnni)) ? 4 : 2;
+  d->in = kl_view(g, d->head->in[0]);
+  d->in.base = kb_gepi(d->k, d->in.base, -a->pad[0] * d->in.stride[1] - a->pad[1] * d->in.stride[2]);
+  d->fast = kn_find(&d->tail, g, d->head);
+  return true;
+}
+bool kdw_rows(kgroup *g, bool *ok) {
+  rows *d = MC_NEW(g->k->arena, rows);
+  if (!prepare(d, g)) return false;
+  const mc_type *y = d->head->out[0]->type;
+  d->x = MC_NEW(g->k->arena, kx);
+  *ok = kx_init(d->x, g, d->head, y->rank, y->dim);
+  if (!*ok) return true;
+  d->out = d->x->out[0];
+  kb_loop l;
+  kb_range(g->k, &l, y->dim[0], 1, NULL, 0);
+  d->x->iv[0] = l.iv;
+  emit_rows(d, kb_gep(g->k, d->in.base, kb_muli(g->k, l.iv, d->in.stride[0])), kb_gep(g->k, d->out.base, kb_muli(g->k, l.iv, d->out.stride[0])));
+  kb_end(g->k, &l, NULL);
+  kl_fill_borders(g);
+  g->note = mc_arena_printf(g->k->arena, "interleaved rows, %d taps an instruction", d->depth);
+  return true;
+}
