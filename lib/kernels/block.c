@@ -1,5 +1,5 @@
 /* The loop nest around an engine's tile, and the tile itself. */
-#include "gemm.h"
+#include "tile.h"
 #include <string.h>
 
 typedef struct tile { kgemm *p; int nv, parts, lanes, acc0; V a, b; int64_t row; V acc[KB_MAX_CARRIED]; } tile;
@@ -160,7 +160,7 @@ static void emit_row_axes(kgemm *p, int d, V a, V b, V bias, V n0, int nv, int v
 static void emit_columns(kgemm *p, V a, V b, V bias, V n0) {
   kb *k = p->k;
   int64_t width = (int64_t)p->nv * KGEMM_LANES, full = p->n / width * width, rest = p->n - full, blocks = (p->n + width - 1) / width;
-  int64_t col_bytes = p->nrun * p->steps * p->e->kr * kgemm_elem(p->e);
+  int64_t col_bytes = p->nrun * p->steps * p->kr * kgemm_elem(p->e);
   kb_loop l;
   if (full) {
     kl_range_part(p->g, &l, 0, full / width, blocks, width, p->split == KGEMM_COLUMNS);
@@ -177,7 +177,7 @@ static void emit_groups(kgemm *p, V a, V b, V bias) {
   kb *k = p->k;
   kb_loop l;
   kl_range(p->g, &l, p->groups, 1, p->split == KGEMM_GROUPS);
-  emit_columns(p, kb_gep(k, a, kb_muli(k, l.iv, p->a_group)), kb_gep(k, b, kb_muli(k, l.iv, p->b_group)), kb_gep(k, bias, kb_muli(k, l.iv, p->bias_group)),
+  (p->e->tile ? ktile_columns : emit_columns)(p, kb_gep(k, a, kb_muli(k, l.iv, p->a_group)), kb_gep(k, b, kb_muli(k, l.iv, p->b_group)), kb_gep(k, bias, kb_muli(k, l.iv, p->bias_group)),
                kb_muli(k, l.iv, p->n));
   kb_end(k, &l, NULL);
 }
@@ -201,6 +201,8 @@ void kgemm_nest(kgemm *p, void (*repack)(kgemm *p, void *ctx), void *ctx) {
   kgemm_divide(p, repack != NULL);
   kb_loop once;
   kl_range(p->g, &once, 1, 1, p->split < 0);   /* what cannot be divided is one task's */
+  if (p->e->tile) ktile_begin(p);
   emit_batches(p, 0, p->a.base, kb_i64(p->k, 0), repack, ctx);
+  if (p->e->tile) ktile_end(p);
   kb_end(p->k, &once, NULL);
 }

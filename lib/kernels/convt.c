@@ -113,7 +113,7 @@ static bool emit_phase(kgemm *p, const kview *in, const mc_tensor *w, const mc_t
   p->groups = c->groups;
   p->n = wt->dim[0] / c->groups;
   p->a_group = wt->dim[3] * kl_elem(in);
-  p->steps = (p->rlen + p->e->kr - 1) / p->e->kr;
+  kgemm_steps(p);
   memcpy(p->clamp, c->clamp, sizeof p->clamp);
   kx_collapse(p->x, (kview *[]){ &p->a }, 1, p->x->rank - 1);
   kgemm_blocking(p, p->x->dim[p->x->rank - 2]);

@@ -7,7 +7,12 @@
 #include "mc/kernels/engines.def"
 static const kengine engines[] = {
 #define MC_ENGINE(id, in, arch, isa, lanes, kr, ku, sign, spare, doc) \
-  { #id, #in[0], #arch, isa, lanes, kr, ku, KENG_##sign, spare, eng_##id##_load_a, eng_##id##_spread_a, eng_##id##_load_b, eng_##id##_madd },
+  { #id, #in[0], #arch, isa, lanes, kr, ku, KENG_##sign, spare, 0, eng_##id##_load_a, eng_##id##_spread_a, eng_##id##_load_b, eng_##id##_madd },
+#include "mc/kernels/engines.def"
+};
+#define MC_ENGINE(id, in, arch, isa, lanes, kr, ku, sign, spare, doc)
+#define MC_TILE_ENGINE(id, in, arch, isa, kr, group, doc) { #id, #in[0], #arch, isa, 16, kr, 1, KENG_any, 0, group, NULL, NULL, NULL, NULL },
+static const kengine tile_engines[] = {
 #include "mc/kernels/engines.def"
 };
 #undef S
@@ -19,6 +24,12 @@ const kengine *kengine_find(const mc_target *t, char in) {
   const kengine *best = NULL;
   for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++)
     if (fits(&engines[i], t, in)) best = &engines[i];
+  return best;
+}
+const kengine *kengine_find_tile(const mc_target *t, char in) {
+  const kengine *best = NULL;
+  for (size_t i = 0; i < sizeof tile_engines / sizeof tile_engines[0]; i++)
+    if (fits(&tile_engines[i], t, in)) best = &tile_engines[i];
   return best;
 }
 int kengine_lanes(const kengine *e, const mc_target *t) { return e->lanes ? e->lanes : t->vector_bytes / 4; }

@@ -16,10 +16,13 @@ typedef V keng_madd(kb *k, int lanes, V acc, V a, V b);
 
 typedef struct kengine {
   const char *name; char in; const char *arch; uint64_t isa; int lanes, kr, ku; keng_sign sign; int spare;
+  int tile;                      /* 0; on tile registers: elements of K that lie together in B */
   keng_load_a *load_a; keng_spread_a *spread_a; keng_load_b *load_b; keng_madd *madd;
 } kengine;
 /* The engine for f32 (in = 'F') or 8-bit (in = 'I') products on the target. */
 const kengine *kengine_find(const mc_target *t, char in);
+/* The engine on tile registers, if the target has one. */
+const kengine *kengine_find_tile(const mc_target *t, char in);
 int kengine_lanes(const kengine *e, const mc_target *t);
 /* Vector registers that one group of `lanes` accumulators takes, and how many registers there are. */
 int kengine_group_regs(const kengine *e, const mc_target *t);

@@ -57,7 +57,7 @@ static bool prepare_conv(kgemm *p) {
   p->groups = c->groups;
   p->n = wt->dim[0] / c->groups;
   p->a_group = wt->dim[3] * kl_elem(&in);
-  p->steps = (p->rlen + p->e->kr - 1) / p->e->kr;
+  kgemm_steps(p);
   memcpy(p->clamp, c->clamp, sizeof p->clamp);
   kx_collapse(p->x, (kview *[]){ &p->a }, 1, p->x->rank - 1);
   kgemm_blocking(p, p->x->dim[p->x->rank - 2]);
@@ -78,7 +78,7 @@ bool k_linear_like(kgemm *p) {
   p->nrun = 1;
   p->run = MC_NEW(p->k->arena, int64_t);
   p->rlen = k;
-  p->steps = (k + p->e->kr - 1) / p->e->kr;
+  kgemm_steps(p);
   memcpy(p->clamp, mm ? MC_ATTRS(p->head, matmul)->clamp : MC_ATTRS(p->head, linear)->clamp, sizeof p->clamp);
   kx_collapse(p->x, (kview *[]){ &p->a }, 1, p->x->rank - 1);
   kgemm_blocking(p, p->x->dim[p->x->rank - 2]);

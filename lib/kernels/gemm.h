@@ -19,21 +19,26 @@ typedef struct kgemm {
   int64_t groups, n;              /* column groups, columns of a group */
   int64_t a_group;                /* bytes from one group's A to the next */
   int nrun; int64_t *run, rlen;   /* byte offsets of the runs, elements of each */
+  int kr;                         /* elements that one step takes */
   int64_t steps;                  /* of one run: ceil(rlen / kr) */
   int mr, nv;                     /* rows, 16-column vectors of a block */
+  int tr, mt;                     /* tile engines: rows of a tile, tiles of A of a block (mr = mt * tr) */
+  bool rows_outside; V tile_scratch, tile_fn;   /* block order; sums on their way to the epilogue, in the frame of tile_fn */
   V b, bias;                      /* packed B and bias of (batch 0, group 0) */
   int64_t b_batch, b_group, bias_batch, bias_group;   /* bytes from one to the next; a batch stride of 0: shared, or repacked */
   V rowterm; kview rowterm_view;  /* i32 added to every accumulator of a row, or NULL */
   float clamp[2];
   int split;                      /* the loop that is divided among threads: an axis of the space, or one of these; -1: none */
 } kgemm;
-enum { KGEMM_GROUPS = 100, KGEMM_COLUMNS };
+enum { KGEMM_GROUPS = 100, KGEMM_COLUMNS, KGEMM_TILES };
 
 /* Where a weight stands: element (column n, run r, position j) of group g is data[(g * N + n) * wn + (woff[r] + j) * wk]. */
 typedef struct kweights { const void *data; bool f32; int64_t wn, wk; const int64_t *woff; } kweights;
 
 enum { KGEMM_LANES = 16 };
 /* Geometry of packed B. */
+/* Fill kr and steps from rlen. */
+void kgemm_steps(kgemm *p);
 int64_t kgemm_vectors(int64_t n);                     /* 16-column vectors of n columns */
 int64_t kgemm_elem(const kengine *e);                 /* bytes of an element of B */
 int64_t kgemm_panel(const kgemm *p);                  /* bytes of one group's packed B */
@@ -47,6 +52,8 @@ void kgemm_nest(kgemm *p, void (*repack)(kgemm *p, void *ctx), void *ctx);
 void kgemm_divide(kgemm *p, bool repacks);
 /* One block of mr rows from row `m0` of the innermost row axis, nv vectors of which the last has `valid` columns. */
 void kgemm_block(kgemm *p, V a, V b, V bias, V m0, V n0, int nv, int valid);
+/* The engine of the product `head` of operands of kind `in`, and where tiles are better, that of tiles (pick.c). NULL: none. */
+const kengine *kgemm_pick(const mc_target *t, const mc_node *head, char in);
 /* Choose engine and sign handling for A of this type. False after reporting. */
 bool kgemm_engine(kgemm *p, const mc_type *a);
 

@@ -1,5 +1,5 @@
 /* Which loop of a product's nest is divided among threads: docs/kernels.md, "Threads". */
-#include "gemm.h"
+#include "tile.h"
 
 typedef struct choice { int split; double cost; int tasks; } choice;
 
@@ -24,10 +24,11 @@ void kgemm_divide(kgemm *p, bool repacks) {
   choice best = { -1, cost_of(p, 1, true, true), 1 };
   p->split = -1;
   if (p->g->tasks == 1) return;
-  for (int d = 0; d < last; d++)
+  if (p->e->tile && !repacks && ktile_units(p) / p->g->tasks * ktile_unit(p) >= p->mt) consider(&best, p, KGEMM_TILES, ktile_units(p), false, true);
+  for (int d = 0; d < (p->e->tile ? p->nbatch : last); d++)
     if (d < p->nbatch || !repacks) consider(&best, p, d, p->x->dim[d], false, d >= p->nbatch);
   /* Blocks of rows: the last one may move back over the one before, which must be the same task's. */
-  if (!repacks && (rows % p->mr == 0 || blocks >= 2 * p->g->tasks)) consider(&best, p, last, blocks, false, true);
+  if (!p->e->tile && !repacks && (rows % p->mr == 0 || blocks >= 2 * p->g->tasks)) consider(&best, p, last, blocks, false, true);
   consider(&best, p, KGEMM_GROUPS, p->groups, false, false);
   consider(&best, p, KGEMM_COLUMNS, columns, true, false);
   p->split = best.split;

@@ -98,6 +98,15 @@ V kb_function(kb *k, const char *name, T ret, int nparams, int nints, bool exter
   k->fn = f;
   return f;
 }
+V kb_stack(kb *k, int64_t bytes, int align) {
+  BB cur = LLVMGetInsertBlock(k->b), entry = LLVMGetEntryBasicBlock(k->fn);
+  V first = LLVMGetFirstInstruction(entry);
+  if (first) LLVMPositionBuilderBefore(k->b, first);
+  V p = LLVMBuildAlloca(k->b, LLVMArrayType2(k->i8, (uint64_t)bytes), "");
+  LLVMSetAlignment(p, (unsigned)align);
+  LLVMPositionBuilderAtEnd(k->b, cur);
+  return p;
+}
 V kb_intr(kb *k, const char *name, T *ov, unsigned nov, V *a, unsigned na) {
   unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
   assert(id && "unknown intrinsic");

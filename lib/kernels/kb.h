@@ -46,6 +46,8 @@ V kb_table_i64(kb *k, const int64_t *v, int64_t n, const char *name);
 /* Internal function with target-cpu and target-features; pointer parameters, then nints of i64; the builder stands in its entry block. */
 V kb_function(kb *k, const char *name, T ret, int nparams, int nints, bool external);
 void kb_enum_attr(kb *k, V fn, unsigned index, const char *name, uint64_t v);
+/* Memory of the function's frame. */
+V kb_stack(kb *k, int64_t bytes, int align);
 /* Intrinsic call; ov: overloaded types. */
 V kb_intr(kb *k, const char *name, T *ov, unsigned nov, V *a, unsigned na);
 V kb_intr1(kb *k, const char *name, V a);        /* overloaded on its operand's type */

@@ -3,7 +3,7 @@
  *   sum (a - za)(b - zb) = sum ab - za sum b - zb sum a + k za zb
  *
  * the second and fourth term are the columns' bias, the third is the rows' term. */
-#include "gemm.h"
+#include "tile.h"
 #include <string.h>
 
 typedef struct bmat { int64_t k, n, sk, sn, es; kview view; bool flip, is_signed; int32_t zb; int64_t panel, bias, rows; } bmat;
@@ -19,13 +19,16 @@ static void scratch_parts(const mc_node *n, const kengine *e, int64_t part[3]) {
   const mc_type *b = n->in[1]->type, *y = n->out[0]->type;
   bool t = MC_ATTRS(n, matmul)->transpose_b;
   int64_t k = b->dim[b->rank - (t ? 1 : 2)], cols = b->dim[b->rank - (t ? 2 : 1)], width = kgemm_vectors(cols) * KGEMM_LANES;
-  part[0] = round_up(width * round_up(k, e->kr) * kgemm_elem(e), 64);
+  int kr = e->kr;
+  int64_t steps = (k + kr - 1) / kr;
+  if (e->tile) ktile_depth(e, k, &kr, &steps);
+  part[0] = round_up(width * kr * steps * kgemm_elem(e), 64);
   part[1] = width * 4;
   part[2] = round_up(mc_type_elems(y) / cols * 4, 64);
 }
 static int64_t scratch_bytes(const int64_t part[3]) { return round_up(part[0] + part[1] + part[2], 64); }
 int64_t k_matmul_scratch(const mc_plan *plan, const mc_node *n) {
-  const kengine *e = kengine_find(plan->target, n->in[0]->type->dtype == MC_f32 ? 'F' : 'I');
+  const kengine *e = kgemm_pick(plan->target, n, n->in[0]->type->dtype == MC_f32 ? 'F' : 'I');
   int64_t part[3];
   if (constant_path(n) || !e) return 0;
   scratch_parts(n, e, part);
@@ -76,6 +79,10 @@ static void pack_b(kgemm *p, const bmat *m) {
   kb *k = p->k;
   int64_t width = (int64_t)p->nv * KGEMM_LANES, full = m->n / width * width, rest = m->n - full, col = p->steps * p->e->kr * m->es;
   V src = kl_at(k, &m->view, p->nbatch, p->x->iv, NULL);
+  if (p->e->tile) {
+    ktile_pack(p, &(ktile_b){ .k = m->k, .n = m->n, .sk = m->sk, .sn = m->sn, .es = m->es, .flip = m->flip, .zb = m->zb }, src);
+    return;
+  }
   if (m->n % KGEMM_LANES || m->k % p->e->kr) kb_memset(k, p->b, 0, m->panel + m->bias);
   int64_t blocks = (m->n + width - 1) / width;
   bool split = p->split == KGEMM_COLUMNS;   /* a task that has some of the columns packs only those */
@@ -171,7 +178,7 @@ bool k_matmul(kgemm *p) {
   p->nrun = 1;
   p->run = MC_NEW(p->k->arena, int64_t);
   p->rlen = m->k;
-  p->steps = (m->k + p->e->kr - 1) / p->e->kr;
+  kgemm_steps(p);
   memcpy(p->clamp, MC_ATTRS(p->head, matmul)->clamp, sizeof p->clamp);
   if (!p->nbatch) kx_collapse(p->x, (kview *[]){ &p->a }, 1, p->x->rank - 1);
   kgemm_blocking(p, p->x->dim[p->x->rank - 2]);

@@ -1,17 +1,22 @@
 /* Blocking, packing of constant weights, zero points folded into the bias. */
-#include "gemm.h"
+#include "tile.h"
 #include "mc/analysis/model.h"
 #include <string.h>
 
 int64_t kgemm_vectors(int64_t n) { return (n + KGEMM_LANES - 1) / KGEMM_LANES; }
 int64_t kgemm_elem(const kengine *e) { return e->in == 'F' ? 4 : 1; }
-static int64_t column_bytes(const kgemm *p) { return p->nrun * p->steps * p->e->kr * kgemm_elem(p->e); }
+void kgemm_steps(kgemm *p) {
+  p->kr = p->e->kr;
+  if (p->e->tile && p->rlen) ktile_depth(p->e, p->rlen, &p->kr, &p->steps);
+  else p->steps = (p->rlen + p->kr - 1) / p->kr;
+}
+static int64_t column_bytes(const kgemm *p) { return p->nrun * p->steps * p->kr * kgemm_elem(p->e); }
 int64_t kgemm_panel(const kgemm *p) { return kgemm_vectors(p->n) * KGEMM_LANES * column_bytes(p); }
 
 bool kgemm_engine(kgemm *p, const mc_type *a) {
   bool bytes = a->dtype == MC_u8 || a->dtype == MC_i8;
   if (a->dtype != MC_f32 && !bytes) return kl_error(p->g, p->head, "'%s' on %s operands has no lowering", mc_ops[p->head->op].text, mc_dtype_names[a->dtype]);
-  p->e = kengine_find(p->k->target, bytes ? 'I' : 'F');
+  p->e = kgemm_pick(p->k->target, p->head, bytes ? 'I' : 'F');
   if (!p->e) return kl_error(p->g, p->head, "no engine for '%s' on this target", mc_ops[p->head->op].text);
   p->za = kl_zero_point(a);
   p->a_signed = a->dtype == MC_i8;
@@ -45,6 +50,10 @@ static bool block_fits(const kgemm *p, int mr, int nv) {
 }
 /* The block that the model finds cheapest, of those that the registers hold. */
 void kgemm_blocking(kgemm *p, int64_t rows) {
+  if (p->e->tile) {
+    ktile_blocking(p);
+    return;
+  }
   int64_t vectors = kgemm_vectors(p->n);
   mc_nest n = cost_nest(p, rows);
   double best = 0;
@@ -60,20 +69,23 @@ void kgemm_blocking(kgemm *p, int64_t rows) {
   p->g->note = mc_arena_printf(p->k->arena, "engine %s, blocks of %d rows x %d columns, K = %d x %lld", p->e->name, p->mr, p->nv * KGEMM_LANES, p->nrun, (long long)p->rlen);
 }
 
-/* One column, one run: kr elements at a time, `stride` bytes apart; what lies behind the run stays 0. */
-static void pack_column(const kgemm *p, const kweights *w, char *out, int64_t stride, int64_t base, int64_t woff) {
-  int64_t es = w->f32 ? 4 : 1;
-  for (int64_t j = 0; j < p->rlen; j++) {
-    const char *src = (const char *)w->data + (base + (woff + j) * w->wk) * es;
-    memcpy(out + j / p->e->kr * stride + j % p->e->kr * es, src, (size_t)es);
+/* Where a group of elements of a column starts within a step, and elements of a group: of tiles [columns / 16][kr / group][16][group], else [columns][kr]. */
+static int64_t group_of(const kgemm *p) { return p->e->tile ? p->e->tile : p->kr; }
+static int64_t group_at(const kgemm *p, int64_t column, int64_t group) { return column / KGEMM_LANES * KGEMM_LANES * p->kr + (group * KGEMM_LANES + column % KGEMM_LANES) * group_of(p); }
+/* Column n of a block, one run: kr elements at a time, `stride` elements apart; what lies behind the run stays 0. */
+static void pack_column(const kgemm *p, const kweights *w, char *out, int64_t stride, int64_t n, int64_t base, int64_t woff) {
+  int64_t es = w->f32 ? 4 : 1, q = group_of(p), per = p->kr / q;
+  for (int64_t g = 0; g * q < p->rlen; g++) {
+    char *to = out + (g / per * stride + group_at(p, n, g % per)) * es;
+    for (int64_t j = g * q; j < g * q + q && j < p->rlen; j++, to += es)
+      memcpy(to, (const char *)w->data + (base + (woff + j) * w->wk) * es, (size_t)es);
   }
 }
-/* A block of `width` columns of which `have` exist: [run][step][width][kr]. */
+/* A block of `width` columns of which `have` exist: [run][step][...]. */
 static void pack_block(const kgemm *p, const kweights *w, char *out, int64_t first, int64_t width, int64_t have) {
-  int64_t lane = p->e->kr * kgemm_elem(p->e);
+  int64_t step = width * p->kr;
   for (int64_t n = 0; n < have; n++)
-    for (int r = 0; r < p->nrun; r++)
-      pack_column(p, w, out + r * p->steps * width * lane + n * lane, width * lane, (first + n) * w->wn, w->woff[r]);
+    for (int r = 0; r < p->nrun; r++) pack_column(p, w, out + r * p->steps * step * kgemm_elem(p->e), step, n, (first + n) * w->wn, w->woff[r]);
 }
 static void pack_group(const kgemm *p, const kweights *w, char *out, int64_t first) {
   int64_t width = (int64_t)p->nv * KGEMM_LANES;

@@ -1,8 +1,9 @@
 /* Every op on every engine that this machine runs, against the reference evaluator: integers and everything but fp32 products bit for bit.
  *
- *   kernels-sweep [--march=LEVEL] [--opt=0..3] [--every=N] [--list] [--emit=DIR] [--emulate] [--threads=N] [TEXT]      only cases whose name holds TEXT, only every N-th
+ *   kernels-sweep [--march=LEVEL] [--opt=0..3] [--every=N] [--list] [--emit=DIR] [--emulate] [--engine=ID] [--threads=N] [TEXT]      only cases whose name holds TEXT, only every N-th
  *
  * --emulate executes AMX and AVX-VNNI instructions in software where the processor lacks them (test/emulate).
+ * --engine sends every product to one engine of the level (engines.def) that can compute it.
  * --threads: every group is divided, however small, and its shares are run apart (sweep_shares.c).
  * --emit writes objects, inputs and expected results to DIR instead, for sweep_run.c on another machine. */
 #include "sweep.h"
@@ -15,7 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct { const char *march, *filter, *dir; int every, opt, threads, shared; bool list; int seen, run, failed; mc_arena *a; const mc_target *target; mc_strbuf table, data; } s = { .every = 1, .opt = 2, .threads = 1 };
+static struct { const char *march, *filter, *dir, *engine; int every, opt, threads, shared; bool list; int seen, run, failed; mc_arena *a; const mc_target *target; mc_strbuf table, data; } s = { .every = 1, .opt = 2, .threads = 1 };
 
 /* ---- random numbers, building ---- */
 uint64_t rnd(tcase *t) {
@@ -272,7 +273,7 @@ int main(int argc, char **argv) {
   bool emulating = false;
   s.march = "native";
   for (int i = 1; i < argc; i++) {
-    if (option(argv[i], "--march=", &s.march) || option(argv[i], "--emit=", &s.dir)) continue;
+    if (option(argv[i], "--march=", &s.march) || option(argv[i], "--emit=", &s.dir) || option(argv[i], "--engine=", &s.engine)) continue;
     if (option(argv[i], "--every=", &v)) s.every = atoi(v) > 0 ? atoi(v) : 1;
     else if (option(argv[i], "--opt=", &v)) s.opt = atoi(v);
     else if (option(argv[i], "--threads=", &v)) s.threads = atoi(v);
@@ -285,6 +286,11 @@ int main(int argc, char **argv) {
   mc_diag_init(&d, s.a);
   s.target = mc_target_find(NULL, s.march, s.a, &d);
   if (!s.target) return fprintf(stderr, "unknown level %s\n", s.march), 2;
+  if (s.engine) {
+    mc_target *t = mc_arena_copy(s.a, s.target, sizeof *s.target);
+    t->engine = s.engine;
+    s.target = t;
+  }
   if (!s.dir && (s.target->isa & ~mc_host_isa())) return 0;   /* this machine cannot run it */
   sweep_products();
   sweep_depthwise();

@@ -61,6 +61,14 @@ static void convs(void) {
     for (kind k = F32; k <= I8; k++) one_conv(k, odd[i]);
 }
 
+/* More than one block of everything: lines, rows, columns, steps of K. */
+static void large(void) {
+  static const shape c[] = { { 1, 7, 20, 64, 80, 3, 3, 1, 1, 1, 1 }, { 2, 5, 7, 200, 48, 3, 3, 1, 1, 1, 1 }, { 1, 9, 9, 96, 112, 1, 1, 1, 0, 1, 1 }, { 1, 9, 37, 40, 16, 3, 3, 2, 1, 1, 1 }, { 1, 6, 5, 70, 150, 3, 3, 1, 1, 2, 2 },
+                            { 1, 3, 9, 520, 64, 1, 1, 1, 0, 1, 1 } };
+  for (size_t i = 0; i < sizeof c / sizeof *c; i++)
+    for (kind k = F32; k <= I8; k++) one_conv(k, c[i]);
+}
+
 static void depthwises(void) {
   for (int64_t c = 2; c <= 35; c += c < 20 ? 1 : 5)
     for (kind k = F32; k <= I8; k++) {
@@ -115,6 +123,8 @@ static void linears(void) {
     one_linear(k, 1, DIMS(33), 10);
     one_linear(k, 3, DIMS(2, 19, 24), 40);
     one_linear(k, 2, DIMS(37, 129), 33);
+    one_linear(k, 2, DIMS(70, 1100), 100);
+    one_linear(k, 2, DIMS(3, 200), 210);
   }
 }
 
@@ -146,6 +156,7 @@ static void matmuls(void) {
       one_matmul(k, false, tb, 4, DIMS(2, 3, 7, 16), 4, tb ? DIMS(1, 3, 33, 16) : DIMS(1, 3, 16, 33));
       one_matmul(k, false, tb, 3, DIMS(4, 6, 8), 2, tb ? DIMS(17, 8) : DIMS(8, 17));
       one_matmul(k, false, tb, 2, DIMS(6, 9), 3, tb ? DIMS(4, 10, 9) : DIMS(4, 9, 10));
+      one_matmul(k, false, tb, 4, DIMS(1, 3, 50, 70), 4, tb ? DIMS(1, 3, 90, 70) : DIMS(1, 3, 70, 90));
       one_matmul(k, true, tb, 3, DIMS(3, 5, 18), 3, tb ? DIMS(3, 20, 18) : DIMS(3, 18, 20));
     }
 }
@@ -214,6 +225,7 @@ static void border(kind k, int which) {
 }
 void sweep_products(void) {
   convs();
+  large();
   depthwises();
   transposeds();
   linears();

@@ -35,6 +35,7 @@ typedef struct mc_target {
   int align_channels;          /* channel counts that the vectors like */
   long l1, l2, l3;             /* bytes, typical */
   const mc_machine *machine;   /* figures of the row; native: of the row that it took */
+  const char *engine;          /* products go to this engine (engines.def) wherever it can compute them; NULL: to the one that the cost model likes */
 } mc_target;
 /* arch: "x86_64", "aarch64" or an ELF, little-endian triple; NULL: that of the level, or the host's; march: "native", a level, a CPU name of targets.def, NULL: the default level of the arch. NULL after reporting what exists. */
 const mc_target *mc_target_find(const char *arch, const char *march, mc_arena *a, mc_diag *d);

@@ -1,0 +1,270 @@
+/* Products on tile registers (AMX). A tile of A is up to 16 rows of one line of the innermost row axis, read where they lie; a block is mt such tiles, anywhere in the space of rows, by
+ * nt tiles of 16 columns:
+ *
+ *   block 0: zero C; for step: C[i][j] += A[i] * B[j]; store C
+ *   for block q = 1 ...:  the same, with the rows of block q - 1 going through the epilogue between the steps
+ *   the last block's epilogue
+ *
+ * C goes through memory (two blocks of 4 KB on the stack): tiles have no way to vector registers. */
+#include "tile.h"
+#include <string.h>
+
+enum { TILE_BYTES = 1024, MAX_C = 4, STRAIGHT = 16 };   /* STRAIGHT: steps that stand behind one another in code */
+
+/* What one loop over blocks shares: a group's columns of one width, blocks of them from first_col to end_col, and tiles of rows. */
+typedef struct part { kgemm *p; V a, b, bias, n0, first_col, end_col, first_tile, end_tile, row_blocks; int nt, valid; } part;
+/* A block: the position of each of its tiles, its first column (of the part), its bias. */
+typedef struct place { V iv[MAX_C][MC_MAX_RANK], n, bias[MAX_C]; } place;
+
+/* ---- instructions ---- */
+static V imm(kb *k, int tile) { return LLVMConstInt(k->i8, (unsigned)tile, 0); }
+static void tile_load(kb *k, int tile, V p, int64_t stride) { kb_intr(k, "llvm.x86.tileloadd64", NULL, 0, (V[]){ imm(k, tile), p, kb_i64(k, stride) }, 3); }
+static void tile_store(kb *k, int tile, V p, int64_t stride) { kb_intr(k, "llvm.x86.tilestored64", NULL, 0, (V[]){ imm(k, tile), p, kb_i64(k, stride) }, 3); }
+static void tile_multiply(const kgemm *p, int c, int a, int b) {
+  kb *k = p->k;
+  const char *name = p->e->in == 'B' ? "llvm.x86.tdpbf16ps" : p->a_signed ? "llvm.x86.tdpbssd" : "llvm.x86.tdpbusd";
+  kb_intr(k, name, NULL, 0, (V[]){ imm(k, c), imm(k, a), imm(k, b) }, 3);
+}
+/* Registers: C first, then A, then B; where the sums leave fewer than there are operands, those of the longer side take turns. */
+static int reg_c(const kgemm *p, int i, int j) { return i * p->nv + j; }
+static int reg_a(const kgemm *p, int i) {
+  int first = p->mt * p->nv, n = p->nv == 1 ? 7 - first : p->mt;
+  return first + i % n;
+}
+static int reg_b(const kgemm *p, int j) { return p->nv == 1 ? 7 : p->mt * p->nv + p->mt + j % (8 - p->mt * p->nv - p->mt); }
+
+void ktile_begin(kgemm *p) {
+  unsigned char c[64] = { 1 };   /* palette 1; bytes of a row from 16 on, rows from 48 on */
+  for (int t = 0; t < 8; t++) {
+    bool is_a = t >= reg_a(p, 0) && t < reg_b(p, 0), is_b = t >= reg_b(p, 0);
+    int row = is_a ? p->kr * (int)kgemm_elem(p->e) : 64;
+    c[16 + 2 * t] = (unsigned char)row;
+    c[48 + t] = (unsigned char)(is_b ? p->kr / p->e->tile : p->tr);
+  }
+  if (p->tile_fn != p->k->fn) p->tile_scratch = kb_stack(p->k, 2ll * MAX_C * TILE_BYTES, 64);
+  p->tile_fn = p->k->fn;
+  kb_intr(p->k, "llvm.x86.ldtilecfg", NULL, 0, (V[]){ kb_rodata(p->k, c, sizeof c, 0, "tiles") }, 1);
+}
+void ktile_end(kgemm *p) { kb_intr(p->k, "llvm.x86.tilerelease", NULL, 0, NULL, 0); }
+
+/* ---- positions ---- */
+static int64_t tiles_of_line(const kgemm *p) { return (p->x->dim[p->x->rank - 2] + p->tr - 1) / p->tr; }
+static int64_t row_tiles(const kgemm *p) {
+  int64_t n = tiles_of_line(p);
+  for (int d = p->nbatch; d < p->x->rank - 2; d++) n *= p->x->dim[d];
+  return n;
+}
+int64_t ktile_unit(const kgemm *p) { return p->x->dim[p->x->rank - 2] % p->tr ? tiles_of_line(p) : 1; }
+int64_t ktile_units(const kgemm *p) { return row_tiles(p) / ktile_unit(p); }
+static V quotient(kb *k, V v, int64_t by) { return by == 1 ? v : LLVMBuildUDiv(k->b, v, kb_i64(k, by), ""); }
+static V remainder_of(kb *k, V v, int64_t by) { return by == 1 ? kb_i64(k, 0) : LLVMBuildURem(k->b, v, kb_i64(k, by), ""); }
+/* Where tile `index` stands in the row axes; the last tile of a line moves back so that it is full. */
+static void place_tile(const kgemm *p, V index, V *iv) {
+  kb *k = p->k;
+  int line = p->x->rank - 2;
+  int64_t n = tiles_of_line(p), rows = p->x->dim[line];
+  bool one = row_tiles(p) == n;
+  V at = kb_muli(k, one ? index : remainder_of(k, index, n), p->tr), rest = quotient(k, index, n);
+  iv[line] = rows % p->tr ? kb_smin(k, at, kb_i64(k, rows - p->tr)) : at;
+  for (int d = line - 1; d >= p->nbatch; d--) {
+    iv[d] = d == p->nbatch ? rest : remainder_of(k, rest, p->x->dim[d]);
+    rest = quotient(k, rest, p->x->dim[d]);
+  }
+}
+/* Row block m, column block n; the last row block of the share moves back so that it is full. */
+static void place_block(const part *t, V m, V n, place *out) {
+  kgemm *p = t->p;
+  kb *k = p->k;
+  out->n = kb_muli(k, n, (int64_t)t->nt * KGEMM_LANES);
+  V first = kb_add(k, t->first_tile, kb_muli(k, m, p->mt));
+  if (p->split == KGEMM_TILES || row_tiles(p) % p->mt) first = kb_smin(k, first, kb_addi(k, t->end_tile, -p->mt));
+  for (int i = 0; i < p->mt; i++) place_tile(p, kb_addi(k, first, i), out->iv[i]);
+}
+/* at[0], at[1]: m, n of the block behind this one: rows inside, or columns. */
+static void advance(const part *t, V *at) {
+  kb *k = t->p->k;
+  int in = t->p->rows_outside;
+  V next = kb_addi(k, at[in], 1), wrap = LLVMBuildICmp(k->b, LLVMIntEQ, next, in ? t->end_col : t->row_blocks, "");
+  at[in] = kb_select(k, wrap, in ? t->first_col : kb_i64(k, 0), next);
+  at[!in] = kb_add(k, at[!in], LLVMBuildZExt(k->b, wrap, k->i64, ""));
+}
+
+/* ---- products ---- */
+typedef void between_fn(void *ctx, int64_t done, int64_t of);   /* called behind step `done` of `of` */
+
+static int64_t step_bytes(const part *t) { return (int64_t)t->nt * KGEMM_LANES * t->p->kr * kgemm_elem(t->p->e); }
+static int64_t step_offset(const kgemm *p, int64_t s) { return p->run[s / p->steps] + s % p->steps * p->kr * kgemm_elem(p->e); }
+static void emit_step(const part *t, V const *a, V aoff, V b) {
+  kgemm *p = t->p;
+  kb *k = p->k;
+  int64_t tile = (int64_t)KGEMM_LANES * p->kr * kgemm_elem(p->e);
+  for (int i = 0; i < p->mt; i++)
+    for (int j = 0; j < t->nt; j++) {
+      if (i == 0) tile_load(k, reg_b(p, j), kb_gepi(k, b, j * tile), 64);
+      if (j == 0) tile_load(k, reg_a(p, i), kb_gep(k, a[i], aoff), p->a.stride[p->x->rank - 2]);
+      tile_multiply(p, reg_c(p, i, j), reg_a(p, i), reg_b(p, j));
+    }
+}
+/* Offset of A at step s: a multiple within one run, else from a table. */
+static V offset_at(const kgemm *p, V s) {
+  int64_t total = p->nrun * p->steps;
+  if (p->nrun == 1) return kb_addi(p->k, kb_muli(p->k, s, p->kr * kgemm_elem(p->e)), p->run[0]);
+  int64_t *off = MC_NEWN(p->k->arena, int64_t, total);
+  for (int64_t i = 0; i < total; i++) off[i] = step_offset(p, i);
+  return kb_load(p->k, p->k->i64, kb_gep(p->k, kb_table_i64(p->k, off, total, "steps"), kb_muli(p->k, s, 8)), 8);
+}
+/* All steps of a block, the sums into scratch. With `between`, as many steps as fit stand one behind the other. */
+static void products(const part *t, const place *at, V scratch, between_fn *between, void *ctx) {
+  kgemm *p = t->p;
+  kb *k = p->k;
+  int64_t total = p->nrun * p->steps, straight = between || total <= 4 ? total < STRAIGHT ? total : STRAIGHT : 0;
+  V a[MAX_C], b = kb_gep(k, t->b, kb_muli(k, at->n, p->nrun * p->steps * p->kr * kgemm_elem(p->e)));
+  for (int i = 0; i < p->mt; i++) {
+    a[i] = t->a;
+    for (int d = p->nbatch; d < p->x->rank - 1; d++) a[i] = kb_gep(k, a[i], kb_muli(k, at->iv[i][d], p->a.stride[d]));
+    for (int j = 0; j < t->nt; j++) kb_intr(k, "llvm.x86.tilezero", NULL, 0, (V[]){ imm(k, reg_c(p, i, j)) }, 1);
+  }
+  for (int64_t s = 0; s < straight; s++) {
+    emit_step(t, a, kb_i64(k, step_offset(p, s)), kb_gepi(k, b, s * step_bytes(t)));
+    if (between) between(ctx, s + 1, straight);
+  }
+  if (between && total == 0) between(ctx, 1, 1);
+  if (straight < total) {
+    kb_loop l;
+    kb_for(k, &l, kb_i64(k, straight), kb_i64(k, total), 1, NULL, 0);
+    emit_step(t, a, offset_at(p, l.iv), kb_gep(k, b, kb_muli(k, l.iv, step_bytes(t))));
+    kb_end(k, &l, NULL);
+  }
+  for (int i = 0; i < p->mt; i++)
+    for (int j = 0; j < t->nt; j++) tile_store(k, reg_c(p, i, j), kb_gepi(k, scratch, ((int64_t)i * p->tr * t->nt + j) * 64), t->nt * 64);
+}
+
+/* ---- epilogue ---- */
+static bool is_float(const kgemm *p) { return p->e->in != 'I'; }
+static void load_bias(const part *t, place *at) {
+  kb *k = t->p->k;
+  for (int j = 0; j < t->nt; j++)
+    at->bias[j] = kb_load(k, kb_vt(k, is_float(t->p) ? k->f32 : k->i32, KGEMM_LANES), kb_gepi(k, kb_gep(k, t->bias, kb_muli(k, at->n, 4)), 64ll * j), 16);
+}
+/* Row `r` (plus the constant rc) of tile i, whose sums stand at `sums`. */
+static void finish_row(const part *t, const place *at, int i, V r, int64_t rc, V sums) {
+  kgemm *p = t->p;
+  kb *k = p->k;
+  kx *x = p->x;
+  int last = x->rank - 1;
+  for (int d = p->nbatch; d < last; d++) x->iv[d] = at->iv[i][d];
+  x->iv[last - 1] = kb_add(k, x->iv[last - 1], r);
+  x->iv[last] = kb_add(k, t->n0, at->n);
+  x->c[last - 1] = rc;
+  V term = NULL;
+  if (p->rowterm) {
+    V iv[MC_MAX_RANK];
+    memcpy(iv, x->iv, sizeof iv);
+    iv[last] = NULL;
+    x->c[last] = 0;
+    term = kb_splat(k, kb_load(k, k->i32, kl_at(k, &p->rowterm_view, x->rank, iv, x->c), 4), KGEMM_LANES);
+  }
+  for (int j = 0; j < t->nt; j++) {
+    V v = kb_load(k, LLVMTypeOf(at->bias[j]), kb_gepi(k, sums, 64ll * j), 64);
+    v = is_float(p) ? LLVMBuildFAdd(k->b, v, at->bias[j], "") : LLVMBuildAdd(k->b, v, at->bias[j], "");
+    if (term) v = LLVMBuildAdd(k->b, v, term, "");
+    x->c[last] = (int64_t)j * KGEMM_LANES;
+    kx_at(x, KGEMM_LANES, j == t->nt - 1 ? t->valid : KGEMM_LANES);
+    kx_bind(x, p->head->out[0], is_float(p) ? kv_clamp(k, v, p->clamp) : v);
+    kx_finish(x);
+  }
+  x->c[last] = x->c[last - 1] = 0;
+}
+/* All rows of a block, in loops. */
+static void finish_block(const part *t, place *at, V scratch) {
+  kgemm *p = t->p;
+  kb *k = p->k;
+  load_bias(t, at);
+  for (int i = 0; i < p->mt; i++) {
+    kb_loop l;
+    kb_range(k, &l, p->tr, 1, NULL, 0);
+    finish_row(t, at, i, l.iv, 0, kb_gep(k, scratch, kb_addi(k, kb_muli(k, l.iv, 64ll * t->nt), 64ll * i * p->tr * t->nt)));
+    kb_end(k, &l, NULL);
+  }
+}
+/* The block before this one, a share of its rows behind each step. */
+typedef struct behind { const part *t; place at; V scratch; int64_t done; } behind;
+static void finish_some(void *ctx, int64_t done, int64_t of) {
+  behind *e = ctx;
+  kgemm *p = e->t->p;
+  int64_t rows = (int64_t)p->mt * p->tr, upto = rows * done / of;
+  for (; e->done < upto; e->done++)
+    finish_row(e->t, &e->at, (int)(e->done / p->tr), kb_i64(p->k, 0), e->done % p->tr, kb_gepi(p->k, e->scratch, e->done * 64 * e->t->nt));
+}
+
+/* ---- loops ---- */
+/* All blocks of a part that has any. */
+static void emit_blocks(const part *t) {
+  kgemm *p = t->p;
+  kb *k = p->k;
+  int64_t half = (int64_t)MAX_C * TILE_BYTES;
+  V blocks = LLVMBuildMul(k->b, t->row_blocks, kb_sub(k, t->end_col, t->first_col), "");
+  V at[4] = { kb_i64(k, 0), t->first_col, kb_i64(k, 0), t->first_col };   /* this block, the one before */
+  place cur;
+  place_block(t, at[0], at[1], &cur);
+  products(t, &cur, p->tile_scratch, NULL, NULL);
+  if (!LLVMIsAConstantInt(blocks) || LLVMConstIntGetSExtValue(blocks) > 1) {
+    advance(t, at);
+    kb_loop l;
+    kb_for(k, &l, kb_i64(k, 1), blocks, 1, at, 4);
+    memcpy(at, l.carried, sizeof at);
+    V odd = kb_muli(k, LLVMBuildAnd(k->b, l.iv, kb_i64(k, 1), ""), half), to = kb_gep(k, p->tile_scratch, odd);
+    behind e = { .t = t, .scratch = kb_gep(k, p->tile_scratch, kb_sub(k, kb_i64(k, half), odd)) };
+    place_block(t, at[0], at[1], &cur);
+    place_block(t, at[2], at[3], &e.at);
+    load_bias(t, &e.at);
+    products(t, &cur, to, finish_some, &e);
+    V next[4] = { at[0], at[1], at[0], at[1] };
+    advance(t, next);
+    kb_end(k, &l, next);
+    memcpy(at, l.carried, sizeof at);
+  }
+  place_block(t, at[2], at[3], &cur);
+  V odd = LLVMBuildAnd(k->b, kb_addi(k, blocks, -1), kb_i64(k, 1), "");
+  finish_block(t, &cur, kb_gep(k, p->tile_scratch, kb_muli(k, odd, half)));
+}
+/* The share of rows, if it has any columns. */
+static void emit_part(part *t) {
+  kgemm *p = t->p;
+  kb *k = p->k;
+  t->first_tile = kb_i64(k, 0);
+  t->end_tile = kb_i64(k, row_tiles(p));
+  if (p->split == KGEMM_TILES) {
+    kl_share(p->g, ktile_units(p), &t->first_tile, &t->end_tile);
+    t->first_tile = kb_muli(k, t->first_tile, ktile_unit(p));
+    t->end_tile = kb_muli(k, t->end_tile, ktile_unit(p));
+  }
+  t->row_blocks = quotient(k, kb_addi(k, kb_sub(k, t->end_tile, t->first_tile), p->mt - 1), p->mt);
+  kb_loop any;
+  kb_for(k, &any, t->first_col, t->end_col, p->n, NULL, 0);
+  emit_blocks(t);
+  kb_end(k, &any, NULL);
+}
+void ktile_columns(kgemm *p, V a, V b, V bias, V n0) {
+  kb *k = p->k;
+  bool divided = p->split == KGEMM_COLUMNS;
+  int64_t width = (int64_t)p->nv * KGEMM_LANES, full = p->n / width, rest = p->n % width, col = p->nrun * p->steps * p->kr * kgemm_elem(p->e), blocks = full + (rest != 0);
+  part t = { .p = p, .a = a, .b = b, .bias = bias, .n0 = n0, .nt = p->nv, .valid = KGEMM_LANES, .first_col = kb_i64(k, 0), .end_col = kb_i64(k, full) };
+  if (full && divided) {
+    kl_share(p->g, blocks, &t.first_col, &t.end_col);
+    if (rest) t.end_col = kb_smin(k, t.end_col, kb_i64(k, full));
+  }
+  if (full) emit_part(&t);
+  if (!rest) return;
+  kb_loop l;
+  kl_range_part(p->g, &l, blocks - 1, blocks, blocks, 1, divided);
+  t.nt = (int)kgemm_vectors(rest);
+  t.valid = (int)(rest - (t.nt - 1) * KGEMM_LANES);
+  t.first_col = kb_i64(k, 0);
+  t.end_col = kb_i64(k, 1);
+  t.b = kb_gepi(k, b, full * width * col);
+  t.bias = kb_gepi(k, bias, full * width * 4);
+  t.n0 = kb_addi(k, n0, full * width);
+  emit_part(&t);
+  kb_end(k, &l, NULL);
+}

@@ -1,0 +1,26 @@
+/* Engines whose accumulators are tiles of 16 x 16 sums (AMX): their own blocks behind the nest of gemm.h, the same runs, packing and epilogues. */
+#ifndef MC_KERNELS_TILE_H
+#define MC_KERNELS_TILE_H
+#include "gemm.h"
+
+/* Elements of K that one step takes, and steps, for runs of rlen elements: as few steps as possible, then as few elements; fp sums take no element that is not there (0 times what
+ * stands behind A may be NaN). */
+void ktile_depth(const kengine *e, int64_t rlen, int *kr, int64_t *steps);
+/* Tile rows and block for the problem: sets tr, mt, nv, mr, rows_outside. */
+void ktile_blocking(kgemm *p);
+/* Around everything: configure and release the tiles. */
+void ktile_begin(kgemm *p);
+void ktile_end(kgemm *p);
+/* All columns and rows of one group. */
+void ktile_columns(kgemm *p, V a, V b, V bias, V n0);
+/* Rows are divided among threads by units of so many tiles: lines, where the last tile of a line moves back over the one before, else single tiles; and the number of units. A share must hold
+ * at least mt tiles. */
+int64_t ktile_unit(const kgemm *p);
+int64_t ktile_units(const kgemm *p);
+/* B [k][n] computed at run time: strides in bytes of K and of columns, bytes of an element; flip: bytes are u8 and become i8; zb: their zero point after that. */
+typedef struct ktile_b { int64_t k, n, sk, sn, es; bool flip; int32_t zb; } ktile_b;
+/* Pack it from src into p->b, and fill p->bias with the zero points' terms. */
+void ktile_pack(kgemm *p, const ktile_b *m, V src);
+/* What the cost model thinks of a product on tiles: cycles for `tiles` tiles of A with tr rows each, n columns, nrun runs of rlen elements, with the block that is best (mt, nt may be NULL). */
+double ktile_cost(const kengine *e, const mc_target *t, int64_t tiles, int tr, int64_t n, int64_t nrun, int64_t rlen, int *mt, int *nt);
+#endif
