@@ -16,8 +16,19 @@
 #include "narrow.h"
 #include <string.h>
 
-enum { MAX_KERNEL = 7, MAX_GROUPS = 4, MAX_P = 4, MAX_R = 2, MAX_PHASES = 8 };
+enum { MAX_KERNEL = 7, MAX_GROUPS = 4, MAX_P = 4, MAX_R = 2, MAX_PHASES = 8, MAX_JOBS = 8 };
 typedef struct column { V v[MAX_GROUPS][4]; } column;
+/* Result vectors of one kind: vb channels (or bytes of the line) from `first` on. */
+typedef struct job {
+  const struct rows *d;
+  int lanes, valid;                  /* 32-bit lanes of a register; channels of the block that exist */
+  bool linear;
+  int64_t first, count, tail;        /* vectors of a row; bytes of the last one (tail < vb: partly stored) */
+  int64_t in_step, out_step, adv;    /* bytes between neighbouring vectors; columns between them */
+  int R, P, groups, nrow, carry;     /* result rows at once, vectors at once, groups of D rows, input rows, columns kept from one step to the next */
+  int64_t blocks, unit;              /* equal ones behind one another, and how many there are before them */
+  V w, bias, mult;                   /* [kx][group][r][o], [o], [o]: registers */
+} job;
 typedef struct rows {
   kgroup *g; kb *k; mc_node *head; kx *x;
   knarrow tail; bool fast;           /* fast: requantized as packed bytes; else 16 lanes at a time by kx */
@@ -26,17 +37,9 @@ typedef struct rows {
   kview in, out;
   const int8_t *weight; const int32_t *bias;
   int depth;                         /* D */
+  job job[2][MAX_JOBS]; int njob[2]; /* for pairs of rows, and for the last row of an odd number; together they make a whole row */
+  int split; int64_t units;          /* what is divided among threads: 0 images, 1 rows, 2 blocks of channels, of which there are `units` */
 } rows;
-/* Result vectors of one kind: vb channels (or bytes of the line) from `first` on. */
-typedef struct job {
-  const rows *d;
-  int lanes, valid;                  /* 32-bit lanes of a register; channels of the block that exist */
-  bool linear;
-  int64_t first, count, tail;        /* vectors of a row; bytes of the last one (tail < vb: partly stored) */
-  int64_t in_step, out_step, adv;    /* bytes between neighbouring vectors; columns between them */
-  int R, P, groups, nrow, carry;     /* result rows at once, vectors at once, groups of D rows, input rows, columns kept from one step to the next */
-  V w, bias, mult;                   /* [kx][group][r][o], [o], [o]: registers */
-} job;
 
 static int vb(const job *j) { return 4 * j->lanes; }
 static int64_t channel(const job *j, int64_t block, int lane, int o) {   /* of a 32-bit lane of quarter o; block: 0, or the number of the block in a loop over full ones */
@@ -262,15 +265,15 @@ static void emit_row(const step *row) {
 }
 
 /* ---- blocks of channels, rows, images ---- */
-static void emit_job(const job *j, int64_t blocks, V in, V out, V y) {
+static void emit_job(const job *j, V in, V out, V y) {
   kb *k = j->d->k;
   kb_loop l;
-  kb_range(k, &l, blocks, 1, NULL, 0);
-  V off = kb_addi(k, kb_muli(k, l.iv, vb(j)), j->first);
+  kl_range_part(j->d->g, &l, j->unit, j->unit + j->blocks, j->d->units, 1, j->d->split == 2);
+  V b = kb_addi(k, l.iv, -j->unit), off = kb_addi(k, kb_muli(k, b, vb(j)), j->first);
   step row = { .j = j, .y = y, .c0 = off, .in = kb_gep(k, in, off), .out = kb_gep(k, out, off) };
-  row.w = kb_gep(k, j->w, kb_muli(k, l.iv, weight_bytes(j)));
-  row.bias = kb_gep(k, j->bias, kb_muli(k, l.iv, 4 * vb(j)));
-  if (j->mult) row.mult = kb_gep(k, j->mult, kb_muli(k, l.iv, 4 * vb(j)));
+  row.w = kb_gep(k, j->w, kb_muli(k, b, weight_bytes(j)));
+  row.bias = kb_gep(k, j->bias, kb_muli(k, b, 4 * vb(j)));
+  if (j->mult) row.mult = kb_gep(k, j->mult, kb_muli(k, b, 4 * vb(j)));
   emit_row(&row);
   kb_end(k, &l, NULL);
 }
@@ -300,7 +303,19 @@ static int64_t phases_of(const rows *d, int lanes) {
   }
   return d->c / a <= MAX_PHASES ? d->c / a : 0;
 }
-static void emit_line(const rows *d, int R, int lanes, int64_t phases, V in, V out, V y) {
+static int most_lanes(const rows *d) {
+  int most = kb_phys_lanes(d->k);
+  return d->depth == 4 && !kb_has(d->k, MC_ISA_BIT(avx512vnni)) && most > 8 ? 8 : most;
+}
+static void add_job(rows *d, int which, job *j, int64_t blocks) {
+  plan_registers(j);
+  pack(j, blocks);
+  j->blocks = blocks;
+  j->unit = d->njob[which] ? d->job[which][d->njob[which] - 1].unit + d->job[which][d->njob[which] - 1].blocks : 0;
+  d->units = j->unit + blocks;
+  d->job[which][d->njob[which]++] = *j;
+}
+static void plan_line(rows *d, int which, int R, int lanes, int64_t phases) {
   int64_t bytes = d->ow * d->c, period = phases * 4 * lanes;
   for (int64_t at = 0; at < period && at < bytes; at += 4 * lanes) {
     job j = make_job(d, R, lanes, at);
@@ -311,44 +326,51 @@ static void emit_line(const rows *d, int R, int lanes, int64_t phases, V in, V o
     if (j.tail > j.valid) j.tail = j.valid;
     j.adv = period / d->c;
     j.in_step = j.out_step = period;
-    plan_registers(&j);
-    pack(&j, 1);
-    emit_job(&j, 1, in, out, y);
+    add_job(d, which, &j, 1);
   }
 }
-static int most_lanes(const rows *d) {
-  int most = kb_phys_lanes(d->k);
-  return d->depth == 4 && !kb_has(d->k, MC_ISA_BIT(avx512vnni)) && most > 8 ? 8 : most;
-}
-static void emit_row_group(const rows *d, int R, V in, V out, V y) {
+/* Full registers, then narrower ones. */
+static void plan_jobs(rows *d, int which, int R) {
   int most = most_lanes(d);
   int64_t phases = phases_of(d, most);
-  if (phases) {
-    emit_line(d, R, most, phases, in, out, y);
-    return;
-  }
-  for (int64_t at = 0; at < d->c;) {
+  if (phases) plan_line(d, which, R, most, phases);
+  for (int64_t at = 0; at < d->c && !phases;) {
     int64_t left = d->c - at;
-    int lanes = most;
-    if (left <= 16 || (left < 32 && left > 24 && lanes == 4)) lanes = 4;
-    else if (left < 48 && lanes > 8) lanes = 8;
+    int lanes = left <= 16 ? 4 : left < 48 && most > 8 ? 8 : most;
     int64_t blocks = left / (4 * lanes) ? left / (4 * lanes) : 1;
     job j = make_job(d, R, lanes, at);
-    plan_registers(&j);
-    pack(&j, blocks);
-    emit_job(&j, blocks, in, out, y);
+    add_job(d, which, &j, blocks);
     at += blocks * 4 * lanes;
   }
 }
-static void emit_rows(rows *d, V in, V out) {
+/* Trips [from, to) of the row loop, R rows each, from row `first` on. */
+static void emit_trips(const rows *d, int which, int R, int64_t first, int64_t from, int64_t to, int64_t all, V in, V out) {
+  kb *k = d->k;
+  kb_loop l;
+  kl_range_part(d->g, &l, from, to, all, 1, d->split == 1);
+  V y = kb_addi(k, kb_muli(k, kb_addi(k, l.iv, -from), R), first);
+  in = kb_gep(k, in, kb_muli(k, y, d->sy * d->in.stride[1]));
+  out = kb_gep(k, out, kb_muli(k, y, d->out.stride[1]));
+  for (int i = 0; i < d->njob[which]; i++) emit_job(&d->job[which][i], in, out, y);
+  kb_end(k, &l, NULL);
+}
+/* Pairs of rows, and the last row alone where their number is odd. */
+static void emit_images(rows *d) {
   kb *k = d->k;
   int R = d->sy == 1 && d->oh > 1 && d->depth == 4 ? 2 : 1;
-  int64_t full = d->oh / R * R;
-  kb_loop l;
-  kb_range(k, &l, full, R, NULL, 0);
-  emit_row_group(d, R, kb_gep(k, in, kb_muli(k, l.iv, d->sy * d->in.stride[1])), kb_gep(k, out, kb_muli(k, l.iv, d->out.stride[1])), l.iv);
+  int64_t pairs = d->oh / R, all = pairs + d->oh % R, n = d->x->dim[0];
+  plan_jobs(d, 0, R);
+  if (d->oh % R) plan_jobs(d, 1, 1);
+  kb_loop once, l;
+  d->split = kl_divide(d->g, 3, (int64_t[]){ n, all, d->units });
+  kl_range(d->g, &once, 1, 1, d->split < 0);
+  kl_range(d->g, &l, n, 1, d->split == 0);
+  d->x->iv[0] = l.iv;
+  V in = kb_gep(k, d->in.base, kb_muli(k, l.iv, d->in.stride[0])), out = kb_gep(k, d->out.base, kb_muli(k, l.iv, d->out.stride[0]));
+  emit_trips(d, 0, R, 0, 0, pairs, all, in, out);
+  if (all > pairs) emit_trips(d, 1, 1, pairs * R, pairs, all, all, in, out);
   kb_end(k, &l, NULL);
-  if (full < d->oh) emit_row_group(d, 1, kb_gepi(k, in, full * d->sy * d->in.stride[1]), kb_gepi(k, out, full * d->out.stride[1]), kb_i64(k, full));
+  kb_end(k, &once, NULL);
 }
 
 static bool prepare(rows *d, kgroup *g) {
@@ -379,11 +401,7 @@ bool kdw_rows(kgroup *g, bool *ok) {
   *ok = kx_init(d->x, g, d->head, y->rank, y->dim);
   if (!*ok) return true;
   d->out = d->x->out[0];
-  kb_loop l;
-  kb_range(g->k, &l, y->dim[0], 1, NULL, 0);
-  d->x->iv[0] = l.iv;
-  emit_rows(d, kb_gep(g->k, d->in.base, kb_muli(g->k, l.iv, d->in.stride[0])), kb_gep(g->k, d->out.base, kb_muli(g->k, l.iv, d->out.stride[0])));
-  kb_end(g->k, &l, NULL);
+  emit_images(d);
   kl_fill_borders(g);
   g->note = mc_arena_printf(g->k->arena, "interleaved rows, %d taps an instruction", d->depth);
   return true;
