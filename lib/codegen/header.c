@@ -44,6 +44,14 @@ static void parameters(mc_strbuf *out, const mc_info *i) {
   for (int k = 0; k < i->nin; k++) mc_sb_printf(out, "const %s *%s, ", c_type(i->in[k].type.dtype), i->in[k].name);
   for (int k = 0; k < i->nout; k++) mc_sb_printf(out, "%s *%s, ", c_type(i->out[k].type.dtype), i->out[k].name);
 }
+static void levels(mc_strbuf *out, const mc_info *i, const char *net) {
+  mc_sb_printf(out, "\n/* The object has code for several levels of machines, lowest first, and runs the best that it finds at the first call; that is all it remembers. */\n#define %s_LEVELS %d\n", net, i->nlevel);
+  mc_sb_printf(out, "#define %s_LEVEL_NAMES {", net);
+  for (int k = 0; k < i->nlevel; k++) mc_sb_printf(out, "%s\"%s\"", k ? ", " : " ", i->level[k].name);
+  mc_sb_printf(out, " }\n/* The level that runs here, from 0; -1: the machine has none of them (then every run returns 1). */\nint %s_level(void);\n", i->name);
+  mc_sb_printf(out, "/* Run this level from now on, in all threads; -1: the best. Returns 0, or 1 when the machine lacks it or there is none such (then nothing changes).\n"
+                    " * trust: not 0: do not ask the machine, the caller knows that it has the level. */\nint %s_set_level(int level, int trust);\n", i->name);
+}
 static void parallel_entries(mc_strbuf *out, const mc_info *i, const char *net) {
   mc_sb_puts(out, "/* The same on several threads, and the same bytes: pf runs task(arg, 0) ... task(arg, ntasks - 1), in any order and on any threads, and returns when all are finished;\n"
                   " * ctx is handed to it. ntasks is at most ");
@@ -66,11 +74,12 @@ void mc_codegen_header(mc_strbuf *out, const mc_plan *p, const mc_codegen_opts *
   mc_sb_printf(out, "#define %s_ARENA_BYTES %lld\n#define %s_ARENA_ALIGN %lld\n", net, (long long)i.arena_bytes, net, (long long)i.arena_align);
   for (int k = 0; k < i.nin; k++) io_macros(out, net, &i.in[k], a);
   for (int k = 0; k < i.nout; k++) io_macros(out, net, &i.out[k], a);
-  mc_sb_printf(out, "\n/* Returns 0. No allocation, no global state. */\nint %s_run(", o->prefix);
+  mc_sb_printf(out, "\n/* Returns 0%s. No allocation, no global state%s. */\nint %s_run(", i.nlevel ? "; 1 when the machine has none of the levels" : "", i.nlevel ? " but the level" : "", o->prefix);
   parameters(out, &i);
   mc_sb_puts(out, "void *arena);\n");
   mc_sb_printf(out, "/* The same with pointers to inputs, then outputs, in one array. */\nint %s_call(void *const *io, void *arena);\n", o->prefix);
   if (i.threads > 1) parallel_entries(out, &i, net);
+  if (i.nlevel) levels(out, &i, net);
   mc_sb_printf(out, "/* The above as text (docs/abi.md), for tools. */\nextern const char %s_info[];\n", o->prefix);
   mc_sb_puts(out, "\n#ifdef __cplusplus\n}\n#endif\n#endif\n");
   mc_arena_destroy(a);

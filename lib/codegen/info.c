@@ -2,6 +2,7 @@
  *
  *   mcc 1 NAME
  *   target x86_64 sse41 avx2 ...
+ *   level x86-64-v3 sse41 avx2               objects that choose at run time: one line for each level, lowest first
  *   arena BYTES ALIGN
  *   threads N                                where there are parallel entries
  *   in image f32 0x0p+0 0 1 32 32 3          name, element type, scale (0: not quantized), zero point, shape
@@ -12,7 +13,7 @@
 #include <string.h>
 
 static const char *const isa_names[MC_NUM_ISA] = {
-#define MC_ISA(id, arch, llvm, name, doc) #id,
+#define MC_ISA(id, arch, llvm, doc) #id,
 #include "mc/target/isa.def"
 };
 
@@ -44,9 +45,21 @@ static const char *identifier(const mc_info *i, const mc_value *v, const char *k
   }
   return s;
 }
+static void levels_of(mc_info *i, const mc_plan *p, mc_arena *a) {
+  int n = 0;
+  bool chooses = p->next || mc_target_asks(p->target);
+  for (const mc_plan *q = p; q; q = q->next) n++;
+  i->level = MC_NEWN(a, mc_level, n);
+  for (const mc_plan *q = p; q; q = q->next) {
+    if (chooses) i->level[i->nlevel++] = (mc_level){ q->target->name, q->target->isa };
+    if (i->arena_bytes < q->arena_bytes) i->arena_bytes = q->arena_bytes;
+    if (i->arena_align < q->arena_align) i->arena_align = q->arena_align;
+  }
+}
 mc_info mc_info_of(const mc_plan *p, const char *prefix, mc_arena *a) {
   const mc_graph *g = p->graph;
-  mc_info i = { .name = prefix, .arch = p->target->arch, .isa = p->target->isa, .arena_bytes = p->arena_bytes, .arena_align = p->arena_align, .threads = p->threads };
+  mc_info i = { .name = prefix, .arch = p->target->arch, .isa = p->target->isa, .threads = p->threads };
+  levels_of(&i, p, a);
   i.nin = g->nin;
   i.nout = mc_graph_nout(g);
   i.in = MC_NEWN(a, mc_io, i.nin + 1);
@@ -64,10 +77,17 @@ static void print_io(mc_strbuf *out, const char *kind, const mc_io *io) {
   for (int d = 0; d < t->rank; d++) mc_sb_printf(out, " %lld", (long long)t->dim[d]);
   mc_sb_putc(out, '\n');
 }
+static void print_isa(mc_strbuf *out, uint64_t isa) {
+  for (int k = 0; k < MC_NUM_ISA; k++)
+    if (isa >> k & 1) mc_sb_printf(out, " %s", isa_names[k]);
+}
 void mc_info_print(mc_strbuf *out, const mc_info *i) {
   mc_sb_printf(out, "mcc 1 %s\ntarget %s", i->name, mc_arch_name(i->arch));
-  for (int k = 0; k < MC_NUM_ISA; k++)
-    if (i->isa >> k & 1) mc_sb_printf(out, " %s", isa_names[k]);
+  print_isa(out, i->isa);
+  for (int k = 0; k < i->nlevel; k++) {
+    mc_sb_printf(out, "\nlevel %s", i->level[k].name);
+    print_isa(out, i->level[k].isa);
+  }
   mc_sb_printf(out, "\narena %lld %lld\n", (long long)i->arena_bytes, (long long)i->arena_align);
   if (i->threads > 1) mc_sb_printf(out, "threads %d\n", i->threads);
   for (int k = 0; k < i->nin; k++) print_io(out, "in", &i->in[k]);
@@ -105,17 +125,24 @@ static bool parse_io(mc_io *io, char **w, int n) {
   io->name = w[1];
   return mc_type_check(t) == NULL;
 }
-static bool parse_target(mc_info *i, char **w, int n) {
-  if (n < 2) return false;
-  i->arch = strcmp(w[1], mc_arch_name(MC_ARCH_aarch64)) == 0 ? MC_ARCH_aarch64 : MC_ARCH_x86_64;
-  if (strcmp(w[1], mc_arch_name(i->arch)) != 0) return false;
+static bool parse_isa(uint64_t *isa, char **w, int n) {
   for (int k = 2; k < n; k++) {
     int id = 0;
     while (id < MC_NUM_ISA && strcmp(isa_names[id], w[k]) != 0) id++;
     if (id == MC_NUM_ISA) return false;
-    i->isa |= 1ull << id;
+    *isa |= 1ull << id;
   }
-  return true;
+  return n >= 2;
+}
+static bool parse_target(mc_info *i, char **w, int n) {
+  if (n < 2) return false;
+  i->arch = strcmp(w[1], mc_arch_name(MC_ARCH_aarch64)) == 0 ? MC_ARCH_aarch64 : MC_ARCH_x86_64;
+  return strcmp(w[1], mc_arch_name(i->arch)) == 0 && parse_isa(&i->isa, w, n);
+}
+static bool parse_level(mc_info *i, char **w, int n) {
+  mc_level *l = &i->level[i->nlevel++];
+  l->name = n > 1 ? w[1] : NULL;
+  return parse_isa(&l->isa, w, n);
 }
 static bool parse_line(mc_info *i, char *line, int at) {
   char *w[MC_NUM_ISA + 16];
@@ -127,6 +154,7 @@ static bool parse_line(mc_info *i, char *line, int at) {
     return n == 3 && strcmp(w[0], "mcc") == 0 && strcmp(w[1], "1") == 0;
   }
   if (strcmp(w[0], "target") == 0) return parse_target(i, w, n);
+  if (strcmp(w[0], "level") == 0) return parse_level(i, w, n);
   if (strcmp(w[0], "in") == 0) return parse_io(&i->in[i->nin++], w, n);
   if (strcmp(w[0], "out") == 0) return parse_io(&i->out[i->nout++], w, n);
   if (strcmp(w[0], "threads") == 0) {
@@ -143,7 +171,7 @@ bool mc_info_parse(mc_info *out, const char *text, mc_arena *a) {
   char *copy = mc_arena_strdup(a, text);
   int lines = 1, at = 0;
   for (const char *p = copy; *p; p++) lines += *p == '\n';
-  *out = (mc_info){ .threads = 1, .in = MC_NEWN(a, mc_io, lines), .out = MC_NEWN(a, mc_io, lines) };
+  *out = (mc_info){ .threads = 1, .in = MC_NEWN(a, mc_io, lines), .out = MC_NEWN(a, mc_io, lines), .level = MC_NEWN(a, mc_level, lines) };
   for (char *save = NULL, *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
     if (!parse_line(out, line, at++)) return false;
   return at > 0 && out->arena_align > 0;

@@ -4,12 +4,14 @@
 #include "mc/plan/plan.h"
 
 typedef struct mc_io { const char *name; mc_type type; } mc_io;
+typedef struct mc_level { const char *name; uint64_t isa; } mc_level;
 typedef struct mc_info {
-  const char *name; mc_arch arch; uint64_t isa;
+  const char *name; mc_arch arch; uint64_t isa;   /* of the lowest level */
+  mc_level *level; int nlevel;                    /* lowest first; none: an object that does not choose */
   int64_t arena_bytes, arena_align; int threads;   /* 1: there is no parallel entry */
   mc_io *in, *out; int nin, nout;
 } mc_info;
-/* What the plan's object is. Names are C identifiers, unique among inputs and outputs. In the arena. */
+/* What the object of a plan, or of a list of plans for several levels, is. Names are C identifiers, unique among inputs and outputs. In the arena. */
 mc_info mc_info_of(const mc_plan *p, const char *prefix, mc_arena *a);
 void mc_info_print(mc_strbuf *out, const mc_info *i);
 /* False when the text is not what mc_info_print writes (a foreign or damaged object). */

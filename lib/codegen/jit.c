@@ -11,8 +11,11 @@
 
 typedef int entry_fn(void *const *io, void *arena);
 typedef void watch_fn(void *const *io, void *arena, void (*mark)(void *ctx, int i), void *ctx);
+typedef int level_fn(void);
+typedef int set_level_fn(int level, int trust);
 typedef int parallel_fn(void *const *io, void *arena, mc_parallel_for *pf, void *ctx);
-struct mc_jit { mc_arena *arena; mc_diag *diag; /* while loading */ LLVMOrcLLJITRef jit; entry_fn *entry; parallel_fn *parallel; watch_fn *watch; /* or NULL */ mc_info info; void *own; void **io; mc_arena *weights; /* what code made here reads */ };
+struct mc_jit { mc_arena *arena; mc_diag *diag; /* while loading */ LLVMOrcLLJITRef jit; entry_fn *entry; parallel_fn *parallel; watch_fn *watch; /* or NULL */ level_fn *level; set_level_fn *set_level; /* or NULL */
+  mc_info info; void *own; void **io; mc_arena *weights; /* what code made here reads */ };
 
 static bool llvm_error(mc_diag *d, const char *what, LLVMErrorRef e) {
   char *text = LLVMGetErrorMessage(e);
@@ -61,12 +64,21 @@ static bool can_run(const mc_info *i, mc_diag *d) {
   if (i->arch != mc_host_arch()) return mc_error(d, mc_noloc, "the object is for %s, this machine is %s", mc_arch_name(i->arch), mc_arch_name(mc_host_arch()));
   uint64_t missing = i->isa & ~mc_host_isa();
   static const char *const names[] = {
-#define MC_ISA(id, arch, llvm, name, doc) #id,
+#define MC_ISA(id, arch, llvm, doc) #id,
 #include "mc/target/isa.def"
   };
   for (int k = 0; k < MC_NUM_ISA; k++)
     if (missing >> k & 1) return mc_error(d, mc_noloc, "the object needs %s, which this machine does not have", names[k]);
   if (!mc_host_permit(i->isa)) return mc_error(d, mc_noloc, "the object needs AMX, which the operating system refuses to this process (arch_prctl ARCH_REQ_XCOMP_PERM)");
+  return true;
+}
+static bool find_levels(mc_jit *j, const char *prefix, mc_diag *d) {
+  uintptr_t level, set;
+  if (!j->info.nlevel) return true;
+  if (!find(j, prefix, "_level", &level, d) || !find(j, prefix, "_set_level", &set, d)) return false;
+  j->level = (level_fn *)level;
+  j->set_level = (set_level_fn *)set;
+  if (j->info.nlevel == 1) j->set_level(0, 1);   /* can_run has asked */
   return true;
 }
 /* Takes the buffer. */
@@ -87,7 +99,7 @@ static bool link_object(mc_jit *j, LLVMMemoryBufferRef buf, const char *prefix, 
   if (j->info.threads > 1 && !find(j, prefix, "_call_parallel", &entry, d)) return false;
   if (j->info.threads > 1) j->parallel = (parallel_fn *)entry;
   j->io = MC_NEWN(j->arena, void *, j->info.nin + j->info.nout + 1);
-  return true;
+  return find_levels(j, prefix, d);
 }
 static bool load(mc_jit *j, LLVMMemoryBufferRef buf, const char *prefix, const mc_asides *aside, mc_diag *d) {
   j->diag = d;
@@ -177,6 +189,25 @@ const char *mc_jit_in_name(const mc_jit *j, int i) { return j->info.in[i].name; 
 const char *mc_jit_out_name(const mc_jit *j, int i) { return j->info.out[i].name; }
 int64_t mc_jit_arena_bytes(const mc_jit *j) { return j->info.arena_bytes; }
 int mc_jit_threads(const mc_jit *j) { return j->info.threads; }
+int mc_jit_nlevels(const mc_jit *j) { return j->info.nlevel; }
+const char *mc_jit_level_name(const mc_jit *j, int i) { return j->info.level[i].name; }
+int mc_jit_level(const mc_jit *j) { return j->level ? j->level() : -1; }
+/* The object's own word, or the host's (which tests extend). */
+static bool try_level(mc_jit *j, int k) {
+  uint64_t isa = j->info.level[k].isa;
+  return j->set_level(k, 0) == 0 || ((isa & ~mc_host_isa()) == 0 && mc_host_permit(isa) && j->set_level(k, 1) == 0);
+}
+bool mc_jit_set_level(mc_jit *j, const char *name, mc_diag *d) {
+  const char *list = "";
+  if (!j->set_level) return mc_error(d, mc_noloc, "level '%s': the code is for one level only; compile with -march=dispatch", name);
+  for (int k = 0; k < j->info.nlevel; k++) {
+    if (strcmp(j->info.level[k].name, name) == 0) return try_level(j, k) || mc_error(d, mc_noloc, "level '%s': this machine does not have it", name);
+    list = mc_arena_printf(j->arena, "%s%s%s", list, k ? ", " : "", j->info.level[k].name);
+  }
+  mc_error(d, mc_noloc, "level '%s': the code has no such level", name);
+  mc_note(d, mc_noloc, "levels: %s", list);
+  return false;
+}
 static void *memory(mc_jit *j, void *arena) {
   size_t align = 64, size = ((size_t)j->info.arena_bytes + align - 1) / align * align + align;
   if (arena) return arena;

@@ -1,5 +1,6 @@
-/* One internal function per group, one that calls them in order, PREFIX_run, PREFIX_call, PREFIX_info. */
+/* One internal function per group and level, one per level that calls them in order, the choice between levels, PREFIX_run, PREFIX_call, PREFIX_info. */
 #include "module.h"
+#include "dispatch.h"
 #include "info.h"
 #include <llvm-c/Analysis.h>
 #include <llvm-c/Error.h>
@@ -20,7 +21,7 @@ static void init_targets(void) {
   LLVMInitializeAArch64TargetInfo(); LLVMInitializeAArch64Target(); LLVMInitializeAArch64TargetMC(); LLVMInitializeAArch64AsmPrinter(); LLVMInitializeAArch64AsmParser();
 }
 static bool open_target(module *m) {
-  const mc_target *t = m->opts->target;
+  const mc_target *t = m->plan->target;
   LLVMTargetRef target;
   char *error = NULL;
   init_targets();
@@ -48,31 +49,39 @@ static void unwind_attr(module *m, LLVMValueRef f) {
   unsigned id = LLVMGetEnumAttributeKindForName("nounwind", 8);
   LLVMAddAttributeAtIndex(f, (unsigned)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(m->c, id, 0));
 }
+static void text_attr(module *m, LLVMValueRef f, const char *name, const char *v) {
+  LLVMAddAttributeAtIndex(f, (unsigned)LLVMAttributeFunctionIndex, LLVMCreateStringAttribute(m->c, name, (unsigned)strlen(name), v, (unsigned)strlen(v)));
+}
+static void any_processor(module *m, LLVMValueRef f) {
+  text_attr(m, f, "target-cpu", m->plan->target->arch == MC_ARCH_x86_64 ? "x86-64" : "generic");
+  text_attr(m, f, "target-features", "");
+}
 LLVMBuilderRef module_begin(module *m, LLVMValueRef f) {
   LLVMBuilderRef b = LLVMCreateBuilderInContext(m->c);
   unwind_attr(m, f);
+  if (m->chooses) any_processor(m, f);
   LLVMPositionBuilderAtEnd(b, LLVMAppendBasicBlockInContext(m->c, f, ""));
   return b;
 }
 /* Internal: the groups in order, on (arena, io). Every group takes the table of pointers: were they arguments, LLVM would need cubic time for the hundreds of results that
  * calibration watches. */
-static LLVMValueRef emit_groups_in_order(module *m, const mc_group_code *group) {
+static LLVMValueRef emit_groups_in_order(module *m, const mc_plan *p, const char *prefix, const mc_group_code *group) {
   LLVMTypeRef type = pointers_to_int(m, 2, LLVMVoidTypeInContext(m->c));
-  LLVMValueRef f = LLVMAddFunction(m->m, mc_arena_printf(m->arena, "%s.groups", m->opts->prefix), type);
+  LLVMValueRef f = LLVMAddFunction(m->m, mc_arena_printf(m->arena, "%s.groups", prefix), type);
   LLVMSetLinkage(f, LLVMInternalLinkage);
   LLVMBuilderRef b = module_begin(m, f);
   LLVMTypeRef i64 = LLVMInt64TypeInContext(m->c);
   LLVMValueRef arg[] = { LLVMGetParam(f, 0), LLVMGetParam(f, 1), LLVMConstInt(i64, 0, 0), LLVMConstInt(i64, 1, 0) };   /* where shares exist: share 0 of 1 */
-  for (int i = 0; i < m->plan->ngroup; i++)
-    for (int s = 0; s < group[i].n; s++) LLVMBuildCall2(b, LLVMGlobalGetValueType(group[i].fn[s]), group[i].fn[s], arg, m->plan->threads > 1 ? 4 : 2, "");
+  for (int i = 0; i < p->ngroup; i++)
+    for (int s = 0; s < group[i].n; s++) LLVMBuildCall2(b, LLVMGlobalGetValueType(group[i].fn[s]), group[i].fn[s], arg, p->threads > 1 ? 4 : 2, "");
   LLVMBuildRetVoid(b);
   LLVMDisposeBuilder(b);
   return f;
 }
-/* Calls it and returns 0. */
+/* Calls it and returns 0; where the object chooses a level, what the choice returns. */
 static void finish(module *m, LLVMBuilderRef b, LLVMValueRef groups, LLVMValueRef arena, LLVMValueRef io) {
-  LLVMBuildCall2(b, LLVMGlobalGetValueType(groups), groups, (LLVMValueRef[]){ arena, io }, 2, "");
-  LLVMBuildRet(b, LLVMConstInt(LLVMInt32TypeInContext(m->c), 0, 0));
+  LLVMValueRef r = LLVMBuildCall2(b, LLVMGlobalGetValueType(groups), groups, (LLVMValueRef[]){ arena, io }, 2, "");
+  LLVMBuildRet(b, m->chooses ? r : LLVMConstInt(LLVMInt32TypeInContext(m->c), 0, 0));
   LLVMDisposeBuilder(b);
 }
 /* PREFIX_run(in..., out..., arena). */
@@ -104,13 +113,42 @@ static void emit_info(module *m) {
   LLVMSetGlobalConstant(g, 1);
   mc_sb_free(&text);
 }
-static bool emit_groups(module *m, mc_group_code *group, module_home home) {
+/* What the levels' code is reached by: one function each that runs all groups, and where there are threads one that runs them through a parallel_for. */
+typedef struct entries { const mc_target **level; LLVMValueRef *run, *parallel; int n; } entries;
+
+static bool emit_level(module *m, mc_kernels *ks, const mc_plan *p, entries *e) {
+  const char *prefix = m->chooses ? mc_arena_printf(m->arena, "%s.%s", m->opts->prefix, p->target->name) : m->opts->prefix;
+  mc_group_code *group = MC_NEWN(m->arena, mc_group_code, p->ngroup + 1);
+  mc_kernels_plan(ks, p);
+  bool ok = true;
+  for (int i = 0; i < p->ngroup; i++) ok = mc_kernels_emit(&group[i], ks, i, mc_arena_printf(m->arena, "%s.%d", prefix, i)) && ok;
+  if (!ok) return false;
+  e->level[e->n] = p->target;
+  e->run[e->n] = emit_groups_in_order(m, p, prefix, group);
+  if (m->opts->watch && p == m->plan) module_emit_watch(m, group);
+  if (p->threads > 1) e->parallel[e->n] = module_parallel_groups(m, p, mc_arena_printf(m->arena, "%s.parallel", prefix), group);
+  e->n++;
+  return true;
+}
+static bool emit_levels(module *m, entries *e, module_home home) {
+  int n = 0;
+  for (const mc_plan *p = m->plan; p; p = p->next) n++;
+  *e = (entries){ MC_NEWN(m->arena, const mc_target *, n), MC_NEWN(m->arena, LLVMValueRef, n), MC_NEWN(m->arena, LLVMValueRef, n), 0 };
   mc_kernels *ks = mc_kernels_create(m->m, m->plan, home == MODULE_INSIDE ? NULL : &m->aside, m->arena, m->diag);
   if (m->opts->debug) mc_kernels_debug(ks);
   bool ok = true;
-  for (int i = 0; i < m->plan->ngroup; i++) ok = mc_kernels_emit(&group[i], ks, i, mc_arena_printf(m->arena, "%s.%d", m->opts->prefix, i)) && ok;
+  for (const mc_plan *p = m->plan; p && ok; p = p->next) ok = emit_level(m, ks, p, e);
   mc_kernels_destroy(ks);
   return ok;
+}
+/* PREFIX_run and its like, on the only level or on a choice. */
+static void emit_entries(module *m, const entries *e) {
+  dispatch d = { 0 };
+  if (m->chooses) d = dispatch_emit(m, e->level, e->n);
+  LLVMValueRef groups = m->chooses ? dispatch_entry(&d, ".groups", e->run, 2) : e->run[0];
+  emit_run(m, groups);
+  emit_call(m, groups);
+  if (m->plan->threads > 1) module_emit_parallel_entries(m, m->chooses ? dispatch_entry(&d, ".parallel", e->parallel, 4) : e->parallel[0]);
 }
 
 /* A section of kind .bss costs LLVM nothing, however long; elf_fill makes it one of constants. */
@@ -147,18 +185,14 @@ static bool optimize(module *m) {
   return false;
 }
 bool module_build(module *m, const mc_plan *p, const mc_codegen_opts *o, module_home home, mc_diag *d) {
-  *m = (module){ .plan = p, .opts = o, .diag = d, .arena = mc_arena_create(), .c = LLVMContextCreate() };
+  *m = (module){ .plan = p, .opts = o, .diag = d, .arena = mc_arena_create(), .c = LLVMContextCreate(), .chooses = p->next || mc_target_asks(p->target) };
   LLVMContextSetDiagnosticHandler(m->c, on_llvm_message, d);
   m->m = LLVMModuleCreateWithNameInContext(o->prefix, m->c);
   if (!open_target(m)) return false;
-  mc_group_code *group = MC_NEWN(m->arena, mc_group_code, p->ngroup + 1);
-  if (!emit_groups(m, group, home)) return false;
+  entries e;
+  if (!emit_levels(m, &e, home)) return false;
   home_asides(m, home);
-  LLVMValueRef groups = emit_groups_in_order(m, group);
-  emit_run(m, groups);
-  emit_call(m, groups);
-  if (o->watch) module_emit_watch(m, group);
-  if (p->threads > 1) module_emit_parallel_entries(m, module_parallel_groups(m, mc_arena_printf(m->arena, "%s.parallel", o->prefix), group));
+  emit_entries(m, &e);
   emit_info(m);
   return optimize(m);
 }

@@ -1,4 +1,4 @@
-/* The LLVM module of a plan. `aside`: its large constants where they are not in the module; their bytes are in `arena`, which module_drop frees unless it was taken (set to NULL). */
+/* The LLVM module of a plan, or of a list of plans for several levels: `plan` is the lowest one's. `aside`: its large constants where they are not in the module; their bytes are in `arena`, which module_drop frees unless it was taken (set to NULL). */
 #ifndef MC_CODEGEN_MODULE_H
 #define MC_CODEGEN_MODULE_H
 #include "mc/codegen/codegen.h"
@@ -6,7 +6,8 @@
 #include <llvm-c/Core.h>
 #include <llvm-c/TargetMachine.h>
 
-typedef struct module { LLVMContextRef c; LLVMModuleRef m; LLVMTargetMachineRef tm; mc_arena *arena; mc_diag *diag; const mc_plan *plan; const mc_codegen_opts *opts; mc_asides aside; } module;
+typedef struct module { LLVMContextRef c; LLVMModuleRef m; LLVMTargetMachineRef tm; mc_arena *arena; mc_diag *diag; const mc_plan *plan; const mc_codegen_opts *opts; mc_asides aside;
+  bool chooses; /* between levels, or whether the only one can run */ } module;
 /* Where large constants go. */
 typedef enum module_home {
   MODULE_INSIDE,   /* into the module: LLVM writes them */
@@ -19,10 +20,10 @@ bool module_build(module *m, const mc_plan *p, const mc_codegen_opts *o, module_
 void module_drop(module *m);
 /* Object or assembly bytes; NULL after reporting. Released with LLVMDisposeMemoryBuffer. */
 LLVMMemoryBufferRef module_emit(module *m, LLVMCodeGenFileType type);
-/* A builder at the end of a first block of f, which gets attributes that all functions share. */
+/* A builder at the end of a first block of f, which gets attributes that all functions share; where the object chooses, f is for any processor of the architecture, whatever the lowest level is. */
 LLVMBuilderRef module_begin(module *m, LLVMValueRef f);
-/* parallel.c: the internal function that runs all groups through a parallel_for; PREFIX_run_parallel and PREFIX_call_parallel on top of it. */
-LLVMValueRef module_parallel_groups(module *m, const char *name, const mc_group_code *group);
+/* parallel.c: the internal function that runs all groups of plan p through a parallel_for; PREFIX_run_parallel and PREFIX_call_parallel on top of one (or of a choice between several). */
+LLVMValueRef module_parallel_groups(module *m, const mc_plan *p, const char *name, const mc_group_code *group);
 void module_emit_parallel_entries(module *m, LLVMValueRef groups);
 /* watch.c: PREFIX_watch. */
 void module_emit_watch(module *m, const mc_group_code *group);

@@ -34,14 +34,14 @@ static LLVMValueRef emit_thunk(module *m, LLVMValueRef f, int tasks) {
   LLVMDisposeBuilder(b);
   return t;
 }
-LLVMValueRef module_parallel_groups(module *m, const char *name, const mc_group_code *group) {
+LLVMValueRef module_parallel_groups(module *m, const mc_plan *plan, const char *name, const mc_group_code *group) {
   LLVMTypeRef p = pointer(m), params[] = { p, p, p, p };
   LLVMValueRef f = LLVMAddFunction(m->m, name, LLVMFunctionType(LLVMVoidTypeInContext(m->c), params, 4, 0));
   LLVMSetLinkage(f, LLVMInternalLinkage);
   LLVMBuilderRef b = module_begin(m, f);
   LLVMValueRef arg = LLVMBuildAlloca(b, LLVMArrayType2(p, 2), "arg");
   for (int i = 0; i < 2; i++) LLVMBuildStore(b, LLVMGetParam(f, (unsigned)i), slot(m, b, arg, i));
-  for (int i = 0; i < m->plan->ngroup; i++)
+  for (int i = 0; i < plan->ngroup; i++)
     for (int s = 0; s < group[i].n; s++) {
       LLVMValueRef fn = group[i].fn[s];
       if (group[i].tasks[s] == 1) {
@@ -56,10 +56,10 @@ LLVMValueRef module_parallel_groups(module *m, const char *name, const mc_group_
   return f;
 }
 
-/* Calls it and returns 0. */
+/* Calls it and returns 0; where the object chooses a level, what the choice returns. */
 static void finish(module *m, LLVMBuilderRef b, LLVMValueRef groups, LLVMValueRef arena, LLVMValueRef io, LLVMValueRef pf, LLVMValueRef ctx) {
-  LLVMBuildCall2(b, LLVMGlobalGetValueType(groups), groups, (LLVMValueRef[]){ arena, io, pf, ctx }, 4, "");
-  LLVMBuildRet(b, i32(m, 0));
+  LLVMValueRef r = LLVMBuildCall2(b, LLVMGlobalGetValueType(groups), groups, (LLVMValueRef[]){ arena, io, pf, ctx }, 4, "");
+  LLVMBuildRet(b, m->chooses ? r : i32(m, 0));
   LLVMDisposeBuilder(b);
 }
 static LLVMValueRef entry(module *m, const char *suffix, int nparams) {

@@ -44,33 +44,78 @@ static void count(mc_compile_report *rep, const mc_plan *p) {
   mc_cost c = mc_graph_cost(p->graph);
   rep->macs = c.macs;
   rep->weight_bytes = c.weight_bytes;
-  rep->arena_bytes = p->arena_bytes;
   count_layers(rep, p->graph);
+  for (; p; p = p->next)
+    if (rep->arena_bytes < p->arena_bytes) rep->arena_bytes = p->arena_bytes;
 }
 
-/* ---- passes and plan ---- */
+/* ---- passes ---- */
 
-static bool run_passes(mc_module *m, const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d) {
-  const char *text = o->pipeline ? o->pipeline : mc_compile_pipeline(m, o, a, d);
+/* The pipeline in two parts: what is the same for all levels runs once, with the highest level as its target, and the passes from the first of plan.def on for each level. Without levels to choose
+ * from everything is in `level`. */
+typedef struct passes { mc_manager_opts opts; mc_pipeline common, level; mc_compile_report *rep; mc_arena *arena; mc_diag *diag; } passes;
+
+static bool of_plan(const mc_pass_info *pass) {
+#define MC_PASS(id, text_, contract, summary) \
+  if (strcmp(pass->text, text_) == 0) return true;
+#define MC_OPTE(pass, name, enm, dflt, doc)
+#define MC_OPT(pass, name, kind, dflt, doc)
+#define MC_STAT(pass, name, doc)
+#define MC_PASS_END(id)
+#include "mc/pass/plan.def"
+#undef MC_PASS
+#undef MC_OPTE
+#undef MC_OPT
+#undef MC_STAT
+#undef MC_PASS_END
+  return false;
+}
+
+static bool prepare_passes(passes *p, const mc_module *m, const mc_compile_opts *o) {
+  const char *text = o->pipeline ? o->pipeline : mc_compile_pipeline(m, o, p->arena, p->diag);
   if (!text) return false;
-  rep->pipeline = text;
-  mc_source *src = MC_NEW(a, mc_source);
+  p->rep->pipeline = text;
+  mc_source *src = MC_NEW(p->arena, mc_source);
   *src = (mc_source){ "<pipeline>", text, strlen(text) };
-  mc_pipeline p;
-  if (!mc_pipeline_parse(mc_driver_registry(), src, &p, a, d)) return false;
-  mc_manager_opts mo = o->manager;
-  if (!mo.target) mo.target = o->target;
-  if (!mo.runner) {
-    const mc_target *native = mc_target_find(NULL, "native", a, d);
-    if (!native) return false;
-    mo.runner = mc_compile_runner(native, a);
-  }
-  return mc_manager_run(m, &p, &mo, &rep->passes, a, d);
+  if (!mc_pipeline_parse(mc_driver_registry(), src, &p->level, p->arena, p->diag)) return false;
+  p->opts = o->manager;
+  p->common = (mc_pipeline){ p->level.item, 0 };
+  if (o->target->next)
+    while (p->common.n < p->level.n && !of_plan(p->level.item[p->common.n].pass)) p->common.n++;
+  p->level = (mc_pipeline){ p->level.item + p->common.n, p->level.n - p->common.n };
+  if (p->opts.runner) return true;
+  const mc_target *native = mc_target_find(NULL, "native", p->arena, p->diag);
+  if (native) p->opts.runner = mc_compile_runner(native, p->arena);
+  return native != NULL;
 }
 
-static mc_plan *plan_graph(mc_graph *g, const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d) {
-  mc_plan_opts po = { .scratch = mc_kernel_scratch, .threads = o->threads };
-  mc_plan *p = mc_plan_make(g, o->target, &po, a, d);
+/* Behind what the report has already. */
+static void add_report(mc_manager_report *all, const mc_manager_report *r, mc_arena *a) {
+  mc_manager_report sum = { .time = MC_NEWN(a, mc_pass_timing, all->n + r->n), .stats = MC_NEWN(a, int64_t *, all->n + r->n), .n = all->n + r->n, .bug = r->bug };
+  for (int i = 0; i < sum.n; i++) {
+    const mc_manager_report *from = i < all->n ? all : r;
+    sum.time[i] = from->time[i < all->n ? i : i - all->n];
+    sum.stats[i] = from->stats[i < all->n ? i : i - all->n];
+  }
+  sum.failed = r->failed < 0 ? -1 : all->n + r->failed;
+  *all = sum;
+}
+
+static bool run_passes(passes *p, mc_module *m, const mc_pipeline *part, const mc_target *t) {
+  mc_manager_opts o = p->opts;
+  mc_manager_report rep;
+  if (!o.target) o.target = t;
+  if (part == &p->level && o.bisect_limit >= 0) o.bisect_limit = o.bisect_limit > p->common.n ? o.bisect_limit - p->common.n : 0;
+  bool ok = mc_manager_run(m, part, &o, &rep, p->arena, p->diag);
+  add_report(&p->rep->passes, &rep, p->arena);
+  return ok;
+}
+
+/* ---- plans ---- */
+
+static mc_plan *plan_graph(mc_graph *g, const mc_target *t, int threads, mc_compile_report *rep, mc_arena *a, mc_diag *d) {
+  mc_plan_opts po = { .scratch = mc_kernel_scratch, .threads = threads };
+  mc_plan *p = mc_plan_make(g, t, &po, a, d);
   if (!p) return NULL;
   if (mc_plan_check(p, d)) return p;
   rep->passes.bug = true;
@@ -78,17 +123,36 @@ static mc_plan *plan_graph(mc_graph *g, const mc_compile_opts *o, mc_compile_rep
   return NULL;
 }
 
+/* One plan for each level, lowest first; all but the highest have a copy of the module. */
+static mc_plan *plan_levels(passes *p, mc_module *m, const mc_compile_opts *o) {
+  mc_plan *first = NULL, *last = NULL;
+  for (const mc_target *t = o->target; t; t = t->next) {
+    mc_module *copy = t->next ? mc_module_copy(m) : m;
+    double t0 = seconds();
+    if (!run_passes(p, copy, &p->level, t) || !mc_accum_check(copy->graphs, p->diag)) return NULL;
+    double t1 = seconds();
+    mc_plan *plan = plan_graph(copy->graphs, t, o->threads, p->rep, p->arena, p->diag);
+    if (!plan) return NULL;
+    p->rep->pass_seconds += t1 - t0;
+    p->rep->plan_seconds += seconds() - t1;
+    if (last) last->next = plan;
+    else first = plan;
+    last = plan;
+  }
+  return first;
+}
+
 mc_plan *mc_compile_plan(mc_module *m, const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d) {
   double t0 = seconds();
+  passes p = { .rep = rep, .arena = a, .diag = d };
   *rep = (mc_compile_report){ 0 };
   if (!m->graphs) return mc_error(d, mc_noloc, "there is no graph to compile"), NULL;
-  if (!run_passes(m, o, rep, a, d) || !mc_accum_check(m->graphs, d)) return NULL;
-  double t1 = seconds();
-  mc_plan *p = plan_graph(m->graphs, o, rep, a, d);
-  rep->pass_seconds = t1 - t0;
-  rep->plan_seconds = seconds() - t1;
-  if (p) count(rep, p);
-  return p;
+  if (!prepare_passes(&p, m, o)) return NULL;
+  if (p.common.n && !run_passes(&p, m, &p.common, mc_target_highest(o->target))) return NULL;
+  rep->pass_seconds = seconds() - t0;
+  mc_plan *first = plan_levels(&p, m, o);
+  if (first) count(rep, first);
+  return first;
 }
 
 /* ---- code ---- */

@@ -117,6 +117,11 @@ mc_dataset *mc_network_data(const mc_network *n, const char *path, const mc_data
   return mc_dataset_open_types(path, n->in_type, n->in_name, n->nin, o, d, mc_noloc);
 }
 
+bool mc_network_set_level(mc_network *n, const char *level, mc_diag *d) {
+  if (n->jit) return mc_jit_set_level(n->jit, level, d);
+  return mc_error(d, mc_noloc, "level '%s': %s is evaluated, only compiled code has levels", level, n->path);
+}
+
 bool mc_network_observe(mc_network *n, const void *const *in, void *const *out, const mc_eval_opts *opts, mc_diag *d) {
   mc_arena *a = mc_arena_create();
   mc_array *x = MC_NEWN(a, mc_array, n->nin), *y = MC_NEWN(a, mc_array, n->nout);

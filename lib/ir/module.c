@@ -15,8 +15,18 @@ mc_module *mc_module_create(void) {
 
 void mc_module_destroy(mc_module *m) {
   if (!m) return;
+  for (mc_module *c = m->copies, *next; c; c = next) {
+    next = c->next_copy;
+    mc_module_destroy(c);
+  }
   for (size_t i = 0; i < m->blobs.n; i++) mc_blob_close(m->blobs.v[i]);
   mc_arena_destroy(m->arena);
+}
+
+mc_module *mc_module_copy(mc_module *m) {
+  mc_module *c = mc_module_clone(m);
+  c->next_copy = m->copies;
+  return m->copies = c;
 }
 
 int64_t mc_tensor_elems(const mc_tensor *t) {

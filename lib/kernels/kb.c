@@ -43,8 +43,10 @@ V kb_splat_c(V c, int lanes) {
 V kb_i32s(kb *k, int64_t v, int lanes) { return kb_splat_c(kb_i32(k, v), lanes); }
 V kb_f32s(kb *k, float v, int lanes) { return kb_splat_c(kb_f32(k, v), lanes); }
 
-static V new_rodata(kb *k, const char *bytes, size_t n, const char *name) {
-  V init = LLVMConstStringInContext2(k->c, bytes, n, 1);
+/* LLVM keeps equal constants once, so the initializer stands for the bytes. */
+static V rodata(kb *k, const char *bytes, size_t n, const char *name) {
+  V init = LLVMConstStringInContext2(k->c, bytes, n, 1), *slot = (V *)mc_map_ptr_slot(&k->consts, init);
+  if (*slot) return *slot;
   V g = LLVMAddGlobal(k->m, LLVMTypeOf(init), name);
   LLVMSetInitializer(g, init);
   LLVMSetGlobalConstant(g, 1);
@@ -52,25 +54,29 @@ static V new_rodata(kb *k, const char *bytes, size_t n, const char *name) {
   LLVMSetLinkage(g, LLVMPrivateLinkage);
   LLVMSetUnnamedAddress(g, LLVMGlobalUnnamedAddr);
   LLVMSetAlignment(g, 64);
-  return g;
+  return *slot = g;
+}
+/* Another level may have packed the same bytes. There are few blocks, and unequal ones differ early. */
+static V find_aside(const kb *k, const char *bytes, size_t n) {
+  for (size_t i = 0; i < k->aside->n; i++)
+    if (k->aside->v[i].size == n && memcmp(k->aside->v[i].data, bytes, n) == 0) return k->aside->v[i].global;
+  return NULL;
 }
 static V put_aside(kb *k, const char *bytes, size_t n, const char *name) {
+  V old = find_aside(k, bytes, n);
+  if (old) return old;
   V g = LLVMAddGlobal(k->m, LLVMArrayType2(k->i8, n), name);
   LLVMSetAlignment(g, 64);
   MC_PUSH(k->arena, k->aside, ((mc_aside){ g, NULL, bytes, n }));
   return g;
 }
-/* Large blocks (packed weights) are not looked up: they do not repeat, and the table would copy them. */
 V kb_rodata(kb *k, const void *data, size_t n, size_t slack, const char *name) {
   enum { LARGE = 1 << 16 };
-  if (!k->aside && n >= LARGE && slack == 0 && n % 64 == 0) return new_rodata(k, data, n, name);
+  if (!k->aside && n > 0 && slack == 0 && n % 64 == 0) return rodata(k, data, n, name);
   size_t total = (n + slack + 63) / 64 * 64;
   char *bytes = mc_arena_alloc(k->arena, total);
   if (n) memcpy(bytes, data, n);
-  if (total >= LARGE) return k->aside ? put_aside(k, bytes, total, name) : new_rodata(k, bytes, total, name);
-  void **slot = mc_map_bytes_slot(&k->consts, bytes, total);
-  if (!*slot) *slot = new_rodata(k, bytes, total, name);
-  return *slot;
+  return k->aside && total >= LARGE ? put_aside(k, bytes, total, name) : rodata(k, bytes, total, name);
 }
 V kb_table_i64(kb *k, const int64_t *v, int64_t n, const char *name) { return kb_rodata(k, v, (size_t)n * 8, 0, name); }
 

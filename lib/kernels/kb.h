@@ -20,7 +20,7 @@ typedef struct kb {
   T i1, i8, i16, i32, i64, f32, ptr, vd;
   V fn;                       /* the function being built */
   mc_asides *aside;           /* large constants; NULL: all are in the module */
-  mc_map consts;              /* bytes -> private global, so that equal tables exist once */
+  mc_map consts;              /* LLVM's constant of bytes -> private global: equal bytes exist once, in several levels too */
   LLVMDIBuilderRef di; LLVMMetadataRef file, scope;   /* -g; di NULL: no line tables */
 } kb;
 

@@ -22,6 +22,10 @@ mc_kernels *mc_kernels_create(LLVMModuleRef m, const mc_plan *p, mc_asides *asid
   ks->plan = p;
   return ks;
 }
+void mc_kernels_plan(mc_kernels *ks, const mc_plan *p) {
+  ks->plan = p;
+  ks->k.target = p->target;
+}
 void mc_kernels_debug(mc_kernels *ks) { kb_debug_begin(&ks->k, ks->plan->graph->module); }
 void mc_kernels_destroy(mc_kernels *ks) {
   kb_debug_end(&ks->k);

@@ -1,9 +1,10 @@
 /* targets.def as a table, and finding a row by what the user wrote. */
 #include "machine.h"
+#include "mc/support/suggest.h"
 #include <string.h>
 
 static const struct { const char *llvm; mc_arch arch; } isas[] = {
-#define MC_ISA(id, arch_, llvm_, name, doc) { llvm_, MC_ARCH_##arch_ },
+#define MC_ISA(id, arch_, llvm_, doc) { llvm_, MC_ARCH_##arch_ },
 #include "mc/target/isa.def"
 };
 static const char *const triples[] = { [MC_ARCH_x86_64] = "x86_64-unknown-linux-gnu", [MC_ARCH_aarch64] = "aarch64-unknown-linux-gnu" };
@@ -66,7 +67,7 @@ static mc_target *complete(const mc_target *row, uint64_t isa, const char *tripl
 }
 
 static bool unknown_level(const char *march, mc_arch arch, mc_arena *a, mc_diag *d) {
-  const char *list = "native";
+  const char *list = "native, dispatch";
   for (int i = 0; i < NROWS; i++)
     if (rows[i].arch == arch) list = mc_arena_printf(a, "%s, %s", list, rows[i].name);
   mc_error(d, mc_noloc, "unknown level '%s' for %s", march, arch_names[arch]);
@@ -94,6 +95,85 @@ static const mc_target *native(mc_arch arch, const char *triple, mc_arena *a, mc
   return t;
 }
 
+/* ---- dispatch ---- */
+
+/* What "dispatch" alone stands for, lowest first. */
+static const char *const dispatch_levels[] = { "x86-64", "x86-64-v3", "avx512vnni", "sapphirerapids", "armv8-a", "armv8.2-a+dotprod", "armv8.6-a+i8mm" };
+
+typedef struct levels { mc_arch arch; bool arch_known; const char *triple; const mc_target *first; mc_target *last; mc_arena *a; mc_diag *d; } levels;
+
+static const mc_target *find_row(const char *name) {
+  for (int i = 0; i < NROWS; i++)
+    if (strcmp(rows[i].name, name) == 0) return &rows[i];
+  return NULL;
+}
+
+static bool bad_level(const levels *l, const char *name) {
+  const char *list = NULL, *near = NULL;
+  for (int i = 0; i < NROWS; i++) {
+    if ((l->arch_known && rows[i].arch != l->arch) || !is_level(&rows[i])) continue;
+    list = list ? mc_arena_printf(l->a, "%s, %s", list, rows[i].name) : rows[i].name;
+    near = mc_suggest_better(name, near, rows[i].name);
+  }
+  mc_error(l->d, mc_noloc, "dispatch: unknown level '%s'%s%s%s", name, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+  mc_note(l->d, mc_noloc, "levels: %s", list);
+  return false;
+}
+
+static bool add_level(levels *l, const char *name) {
+  const mc_target *row = find_row(name);
+  if (strcmp(name, "native") == 0) return mc_error(l->d, mc_noloc, "dispatch: 'native' is this machine only: name levels");
+  if (!row) return bad_level(l, name);
+  if (!is_level(row)) return mc_error(l->d, mc_noloc, "dispatch: '%s' is a processor, and a running program sees features only: name a level", name);
+  if (l->arch_known && row->arch != l->arch)
+    return mc_error(l->d, mc_noloc, "dispatch: '%s' is a level of %s, the others are of %s: one object is for one architecture", name, arch_names[row->arch], arch_names[l->arch]);
+  l->arch = row->arch;
+  l->arch_known = true;
+  for (const mc_target *t = l->first; t; t = t->next)
+    if ((row->isa & ~t->isa) == 0) return mc_error(l->d, mc_noloc, "dispatch: '%s' behind '%s', which has all of its instructions, would never run: name lower levels first", name, t->name);
+  mc_target *t = complete(row, row->isa, l->triple, l->a);
+  if (l->last) l->last->next = t;
+  else l->first = t;
+  l->last = t;
+  return true;
+}
+
+/* list: "a,b,c", or NULL: the default ones of the architecture. */
+static const mc_target *dispatch(levels *l, const char *list) {
+  for (size_t i = 0; !list && i < sizeof dispatch_levels / sizeof dispatch_levels[0]; i++)
+    if (find_row(dispatch_levels[i])->arch == l->arch && !add_level(l, dispatch_levels[i])) return NULL;
+  for (const char *s = list; s; s = *s ? s + 1 : NULL) {
+    size_t n = strcspn(s, ",");
+    if (!add_level(l, mc_arena_strndup(l->a, s, n))) return NULL;
+    s += n;
+  }
+  return l->first;
+}
+
+const mc_target *mc_target_highest(const mc_target *t) {
+  while (t->next) t = t->next;
+  return t;
+}
+
+const char *mc_target_text(const mc_target *t, mc_arena *a) {
+  if (!t->next) return t->name;
+  const char *s = mc_arena_printf(a, "dispatch=%s", t->name);
+  for (t = t->next; t; t = t->next) s = mc_arena_printf(a, "%s,%s", s, t->name);
+  return s;
+}
+
+bool mc_target_asks(const mc_target *t) { return t->isa & (MC_ISA_BIT(amx_int8) | MC_ISA_BIT(amx_bf16)); }
+
+uint32_t mc_isa_probe(uint64_t isa, mc_probe_word w) {
+  uint32_t bits = 0;
+#define MC_PROBE(id, word, mask) \
+  if (w == MC_WORD_##word && (isa & MC_ISA_BIT(id))) bits |= (mask);
+#include "mc/target/probe.def"
+  return bits;
+}
+
+/* ---- by name ---- */
+
 const mc_target *mc_target_find(const char *arch, const char *march, mc_arena *a, mc_diag *d) {
   mc_arch want = mc_host_arch();
   const char *triple = NULL;
@@ -103,6 +183,10 @@ const mc_target *mc_target_find(const char *arch, const char *march, mc_arena *a
   }
   if (triple && !check_triple(triple, d)) return NULL;
   if (march && strcmp(march, "native") == 0) return native(want, triple, a, d);
+  if (march && strncmp(march, "dispatch", 8) == 0 && (!march[8] || march[8] == '=')) {
+    levels l = { .arch = want, .arch_known = arch || !march[8], .triple = triple, .a = a, .d = d };
+    return dispatch(&l, march[8] ? march + 9 : NULL);
+  }
   for (int i = 0; i < NROWS; i++) {
     bool here = rows[i].arch == want || (!arch && march);
     if (here && (!march || strcmp(rows[i].name, march) == 0)) return complete(&rows[i], rows[i].isa, triple, a);

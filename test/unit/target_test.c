@@ -42,12 +42,42 @@ static void invalid_names_are_refused(void) {
   CHECK(mc_target_find(other, "native", a, &d) == NULL);
 }
 
+static void dispatch_is_a_list(void) {
+  const mc_target *t = mc_target_find("x86_64", "dispatch", a, &d);
+  CHECK(t && t->isa == 0 && t->next && strcmp(mc_target_text(t, a), "dispatch=x86-64,x86-64-v3,avx512vnni,sapphirerapids") == 0);
+  CHECK(strcmp(mc_target_highest(t)->name, "sapphirerapids") == 0 && mc_target_asks(mc_target_highest(t)) && !mc_target_asks(t));
+  t = mc_target_find("aarch64-linux-musl", "dispatch", a, &d);
+  CHECK(t && strcmp(mc_target_text(t, a), "dispatch=armv8-a,armv8.2-a+dotprod,armv8.6-a+i8mm") == 0 && strcmp(t->next->triple, "aarch64-linux-musl") == 0);
+  t = mc_target_find(NULL, "dispatch=armv8-a", a, &d);
+  CHECK(t && !t->next && t->arch == MC_ARCH_aarch64 && strcmp(mc_target_text(t, a), "armv8-a") == 0);
+}
+
+/* A level that is not its architecture's lowest can be told from those below by what a program reads. */
+static void levels_can_be_probed(void) {
+  for (int i = 0; i < MC_NUM_ISA; i++) {
+    uint32_t any = 0;
+    for (int w = 0; w < MC_NUM_WORDS; w++) any |= mc_isa_probe(1ull << i, (mc_probe_word)w);
+    CHECK(any || (1ull << i) == MC_ISA_BIT(neon));
+  }
+  CHECK(mc_isa_probe(MC_ISA_BIT(avx2), MC_WORD_x86_xcr0) == 6 && mc_isa_probe(MC_ISA_BIT(avx512vnni), MC_WORD_arm_hwcap) == 0);
+  CHECK(mc_isa_probe(MC_ISA_BIT(dotprod) | MC_ISA_BIT(i8mm), MC_WORD_arm_hwcap) == 1u << 20);
+#if defined(__x86_64__)
+  uint64_t isa = mc_host_isa();
+  __builtin_cpu_init();
+  CHECK(!(isa & MC_ISA_BIT(avx2)) || __builtin_cpu_supports("avx2"));
+  CHECK(!(isa & MC_ISA_BIT(avx512)) || __builtin_cpu_supports("avx512bw"));
+  CHECK(!(isa & MC_ISA_BIT(avx512vnni)) || __builtin_cpu_supports("avx512vnni"));
+#endif
+}
+
 int main(void) {
   a = mc_arena_create();
   mc_diag_init(&d, a);
   levels_have_what_they_say();
   native_is_covered_by_the_host();
   invalid_names_are_refused();
+  dispatch_is_a_list();
+  levels_can_be_probed();
   mc_arena_destroy(a);
   return CHECK_DONE();
 }

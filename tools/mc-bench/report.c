@@ -11,8 +11,9 @@ static void text_machine(mc_strbuf *out, const machine *m) {
   mc_sb_printf(out, "machine: %s (%zu of %zu turns were calm; %.2f GHz)\n", is_calm(m) ? "calm" : "busy, take these numbers with care", m->calm, m->turns, m->clock * 1e-9);
 }
 static void text_one(mc_strbuf *out, const subject *s) {
-  mc_sb_printf(out, "median %.4g ms  min %.4g  p90 %.4g  (%zu samples of %d run%s, 1 thread)%s\n", s->t.median * 1e3, s->t.min * 1e3, s->t.p90 * 1e3, s->t.n, s->batch, s->batch == 1 ? "" : "s",
-               s->gated ? "" : "  (not one calm turn)");
+  int level = mc_jit_nlevels(s->jit) > 1 ? mc_jit_level(s->jit) : -1;
+  mc_sb_printf(out, "median %.4g ms  min %.4g  p90 %.4g  (%zu samples of %d run%s, 1 thread%s%s)%s\n", s->t.median * 1e3, s->t.min * 1e3, s->t.p90 * 1e3, s->t.n, s->batch, s->batch == 1 ? "" : "s",
+               level < 0 ? "" : ", level ", level < 0 ? "" : mc_jit_level_name(s->jit, level), s->gated ? "" : "  (not one calm turn)");
 }
 static void text_many(mc_strbuf *out, const subject *s, int n) {
   int width = 7;

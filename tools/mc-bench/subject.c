@@ -22,6 +22,7 @@ static bool set(form *f, const char *key, const char *value) {
   int level;
   if (strcmp(key, "name") == 0) return f->name = value, *value != 0;
   if (strcmp(key, "march") == 0) return f->march = value, *value != 0;
+  if (strcmp(key, "level") == 0) return f->run = value, *value != 0;
   if (strcmp(key, "calib") == 0) return f->calib = value, *value != 0;
   if (strcmp(key, "quant") == 0) return set_word(&f->quant, mc_quant_names, value);
   if (strcmp(key, "batch") == 0) return set_count(&f->batch, value, 1 << 20);
@@ -37,7 +38,7 @@ bool form_apply(form *f, tool *t, const char *text) {
     rest = comma ? comma + 1 : NULL;
     equals = strchr(key, '=');
     if (equals) *equals = 0;
-    if (!equals || !set(f, key, equals + 1)) return mc_error(&t->diag, mc_noloc, "--variant=%s: '%s%s%s' is none of quant=, march=, O=, batch=, calib=, name= with a value", text, key, equals ? "=" : "", equals ? equals + 1 : "");
+    if (!equals || !set(f, key, equals + 1)) return mc_error(&t->diag, mc_noloc, "--variant=%s: '%s%s%s' is none of quant=, march=, level=, O=, batch=, calib=, name= with a value", text, key, equals ? "=" : "", equals ? equals + 1 : "");
   }
   return true;
 }
@@ -138,6 +139,7 @@ static bool compile(subject *s, tool *t, const form *f, bool layers) {
   co.calib = f->calib;
   co.calib_method = f->method;
   co.target = s->target = mc_target_find(f->arch, f->march, t->arena, &t->diag);
+  if (co.target && co.target->next && layers) return mc_error(&t->diag, mc_noloc, "%s: layers are those of one level: name it with -march=", s->file);
   if (!co.target || (f->batch && !mc_driver_set_batch(s->module->graphs, f->batch, &t->diag))) return false;
   mc_plan *p = mc_compile_plan(s->module, &co, &s->report, t->arena, &t->diag);
   if (!p) return false;
@@ -155,8 +157,10 @@ bool subject_open(subject *s, tool *t, const char *file, const form *f, uint64_t
   else if (layers) mc_error(&t->diag, mc_noloc, "%s: an object does not tell its layers apart; give the network (.mir, .onnx)", file);
   else if (f->name) mc_error(&t->diag, mc_noloc, "%s: --variant says how a network is compiled, and this is an object", file);
   else s->jit = mc_jit_load(file, &t->diag);
+  bool ok = s->jit && (!f->run || mc_jit_set_level(s->jit, f->run, &t->diag));
   tool_flush(t);   /* places are in the module's text */
-  if (!s->jit) return false;
+  if (!ok) return false;
+  if (mc_jit_nlevels(s->jit) > 1 && mc_jit_level(s->jit) >= 0 && !f->name) s->label = mc_arena_printf(t->arena, "%s [level %s]", s->label, mc_jit_level_name(s->jit, mc_jit_level(s->jit)));
   make_arrays(s, seed, t->arena);
   return true;
 }

@@ -181,6 +181,7 @@ static bool set_up(opt *o) {
   if (native) o->mgr.runner = mc_compile_runner(native, o->t.arena); /* calibrate runs samples through compiled code */
   if (!o->target && !o->march) return ok;
   o->mgr.target = mc_target_find(o->target, o->march, o->t.arena, &o->t.diag);
+  if (o->mgr.target && o->mgr.target->next) return mc_error(&o->t.diag, mc_noloc, "passes look at one level: name it with -march=");
   return ok && o->mgr.target;
 }
 

@@ -8,7 +8,7 @@ enum { PRINT_MAX = 1000 };
 typedef struct run {
   tool t;
   mc_strlist inputs;
-  const char *output, *compare, *data, *preprocess, *x;
+  const char *output, *compare, *data, *preprocess, *x, *level;
   bool ref, jit, layers;
   int64_t limit, seed, ulp;
   double atol, rtol;
@@ -117,9 +117,13 @@ static int main_part(run *r) {
   feed f = {0};
   mc_dataset_opts o = { .x = r->x, .preprocess = r->preprocess };
   int rc = MC_EXIT_INPUT;
+  if (n && r->level && (!mc_network_graph(n) || !r->compare) && !mc_network_set_level(n, r->level, d)) {
+    mc_network_close(n);
+    return MC_EXIT_INPUT;
+  }
   if (n && feed_open(&f, &r->t, n, r->data, &o, &r->inputs, limit_of(r), r->seed)) {
     tolerance tol = { r->atol, r->rtol, r->ulp };
-    rc = r->compare ? compare(&r->t, n, r->compare, MC_HOW_REF, &f, tol, r->layers) : run_all(r, n, &f) ? MC_EXIT_OK : MC_EXIT_INPUT;
+    rc = r->compare ? compare(&r->t, n, r->compare, r->level, &f, tol, r->layers) : run_all(r, n, &f) ? MC_EXIT_OK : MC_EXIT_INPUT;
   }
   feed_close(&f);
   tool_flush(&r->t);                /* diagnostics point into the text that the network owns */
@@ -140,6 +144,7 @@ int main(int argc, char **argv) {
     { "seed", MC_O_I64, &r.seed, .arg = "N", .help = "seed of the random inputs used without --input and --data", .lo = 0, .hi = INT64_MAX / 2 },
     { "ref", MC_O_FLAG, &r.ref, .help = "evaluate with the reference evaluator (default for networks)" },
     { "jit", MC_O_FLAG, &r.jit, .help = "compile in memory and run" },
+    { "level", MC_O_STR, &r.level, .arg = "LEVEL", .help = "of an object for several levels (mcc -march=dispatch), the one to run; default: the best here" },
     { "compare", MC_O_STR, &r.compare, .arg = "FILE", .help = "compare with a network (reference), an object, or expected outputs (npz, npy)" },
     { "layers", MC_O_FLAG, &r.layers, .help = "with --compare of two networks: a table of inner values" },
     { "atol", MC_O_F64, &r.atol, .arg = "X", .help = "allowed |a - b| <= atol + rtol * |b|; stored integers: in steps" },

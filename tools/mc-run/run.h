@@ -23,8 +23,9 @@ void **room_in(tool *t, const mc_network *n);
 void **room_out(tool *t, const mc_network *n);
 
 typedef struct tolerance { double atol, rtol; int64_t ulp; } tolerance;
-/* Run both on every sample and report; 0 when all is within the tolerance, 1 otherwise or after an error. `other` is a network, an object, or (.npz, .npy) expected outputs. */
-int compare(tool *t, mc_network *a, const char *other, mc_how how, const feed *f, tolerance tol, bool layers);
+/* Run both on every sample and report; 0 when all is within the tolerance, 1 otherwise or after an error. `other` is a network, an object, or (.npz, .npy) expected outputs.
+ * level: of objects for several levels, the one to run; NULL: the best. */
+int compare(tool *t, mc_network *a, const char *other, const char *level, const feed *f, tolerance tol, bool layers);
 
 /* Differences of many elements. */
 typedef struct diff { int64_t n, differ, beyond, at; double max_abs, max_rel, max_ulp, err2, ref2; } diff;

@@ -68,9 +68,10 @@ static void report_stats(mcc *o) {
 }
 
 static void report_groups(mcc *o, const mc_plan *p) {
+  const char *level = o->co.target->next ? mc_arena_printf(o->t.arena, "%s: ", p->target->name) : "";
   for (int i = 0; i < p->ngroup; i++) {
     const mc_node *g = p->group[i];
-    mc_remark(&o->t.diag, g->loc, "group %d%s%s: %s", i, g->source ? " " : "", g->source ? g->source : "", mc_kernel_describe(p, i, o->t.arena));
+    mc_remark(&o->t.diag, g->loc, "%sgroup %d%s%s: %s", level, i, g->source ? " " : "", g->source ? g->source : "", mc_kernel_describe(p, i, o->t.arena));
   }
 }
 
@@ -80,7 +81,7 @@ static void summary(mcc *o, size_t bytes) {
   mc_sb_printf(&s, "%s: %d layers INT8, %d fp32; %lld MACs (%.1f %% INT8); weights %lld bytes, arena %lld bytes", o->in, r->layers_int8, r->layers_f32, (long long)r->macs,
                r->macs ? 100.0 * (double)r->macs_int8 / (double)r->macs : 0.0, (long long)r->weight_bytes, (long long)r->arena_bytes);
   if (bytes) mc_sb_printf(&s, ", %s %zu bytes", o->emit == EMIT_OBJ ? "object" : emit_names[o->emit], bytes);
-  mc_sb_printf(&s, " [%s]\n", o->co.target->name);
+  mc_sb_printf(&s, " [%s]\n", mc_target_text(o->co.target, o->t.arena));
   tool_print_err(mc_sb_str(&s), s.n);
   mc_sb_free(&s);
 }
@@ -120,7 +121,7 @@ static bool compile(mcc *o, mc_module *m) {
   if (o->stats && p) report_stats(o);
   flush_dump(o);
   if (!p) return false;
-  if (o->remarks) report_groups(o, p);
+  for (const mc_plan *q = p; o->remarks && q; q = q->next) report_groups(o, q);
   bool ok;
   if (o->emit == EMIT_MIR) {
     ok = mc_write_mir(o->out, m, &o->t.diag);
@@ -204,6 +205,7 @@ static bool set_up(mcc *o) {
                                      .verify_each = o->verify_each, .check_numerics = o->check != NULL, .check_data = o->check && *o->check ? o->check : NULL,
                                      .time_passes = o->time, .stats = o->stats };
   o->co.target = mc_target_find(o->arch, o->march, o->t.arena, &o->t.diag);
+  if (o->co.target && o->co.target->next && o->emit == EMIT_MIR) return mc_error(&o->t.diag, mc_noloc, "-emit=mir shows the plan of one level: name it with -march=");
   return check_output(o) && o->co.target;
 }
 
@@ -215,7 +217,7 @@ static int start(mcc *o, int argc, char **argv) {
     { "calib", MC_O_STR, &o->calib, .arg = "FILE.npz", .help = "samples that give the ranges for -quant=int8; default: the file's calibration line, then ranges in the text, then batch_norm statistics" },
     { "calib-method", MC_O_WORD, &o->method, .arg = "METHOD", .help = "how ranges come from samples", .words = mc_names_calib },
     { "emit", MC_O_WORD, &o->emit, .arg = "WHAT", .help = "what to write", .words = emit_names },
-    { "march", MC_O_STR, &o->march, .arg = "LEVEL", .help = "machine level: native, or a level or CPU (a wrong name lists them); default: the lowest" },
+    { "march", MC_O_STR, &o->march, .arg = "LEVEL", .help = "machine level: native, a level or CPU (a wrong name lists them), or dispatch[=LEVEL,...]: several, the best chosen at run time; default: the lowest" },
     { "target", MC_O_STR, &o->arch, .arg = "ARCH", .help = "x86_64, aarch64 or an ELF triple; default: that of -march, or the host's" },
     { "g", MC_O_FLAG, &o->debug, .help = "line tables that map machine code to .mir lines" },
     { "name", MC_O_STR, &o->name, .arg = "NAME", .help = "prefix of the symbols (NAME_run); default: from the output's name" },

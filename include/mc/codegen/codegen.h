@@ -5,12 +5,12 @@
 #include "mc/ref/eval.h"
 #include "mc/support/blob.h"
 typedef enum mc_emit { MC_EMIT_OBJ, MC_EMIT_ASM, MC_EMIT_LLVM } mc_emit;
-typedef struct mc_codegen_opts { const mc_target *target; const char *prefix; /* symbol prefix: PREFIX_run */ bool debug; /* -g */ int opt_level; bool watch; /* for mc_jit_watch */ } mc_codegen_opts;
+typedef struct mc_codegen_opts { const mc_target *target; const char *prefix; /* symbol prefix: PREFIX_run */ bool debug; /* -g */ int opt_level; bool watch; /* for mc_jit_watch; of several levels the lowest */ } mc_codegen_opts;
 /* What a caller of parallel entries gives: run task(arg, 0) ... task(arg, ntasks - 1), in any order and on any threads, and return when all are finished (docs/abi.md). */
 typedef void mc_parallel_for(void *ctx, int ntasks, void (*task)(void *arg, int i), void *arg);
 /* An object file in pieces: what LLVM wrote, and weights that it never saw. `bytes`: their sum. */
 typedef struct mc_code { const mc_piece *piece; size_t n, bytes; mc_arena *own; } mc_code;
-/* The object of the planned graph. False after reporting; mc_code_free after success. */
+/* The object of the planned graph; a plan with `next` is one object for several levels (docs/abi.md, "Levels"). False after reporting; mc_code_free after success. */
 bool mc_codegen_object(mc_code *out, const mc_plan *p, const mc_codegen_opts *o, mc_diag *d);
 void mc_code_free(mc_code *c);
 /* Machine code, assembly or LLVM IR text of the planned graph, appended to out. */
@@ -29,6 +29,13 @@ const char *mc_jit_in_name(const mc_jit *j, int i); const char *mc_jit_out_name(
 int64_t mc_jit_arena_bytes(const mc_jit *j);
 /* in[i] / out[i]: dense arrays; arena: mc_jit_arena_bytes bytes aligned to 64, or NULL: its own. Returns what the entry returned (0: fine). */
 int mc_jit_run(mc_jit *j, const void *const *in, void *const *out, void *arena);
+/* Levels that the object chooses from, lowest first; 0: it does not choose. */
+int mc_jit_nlevels(const mc_jit *j);
+const char *mc_jit_level_name(const mc_jit *j, int i);
+/* The level that runs here; -1: none of them, or an object that does not choose. */
+int mc_jit_level(const mc_jit *j);
+/* Run this level from now on. False after reporting: no such level, or the machine lacks it. */
+bool mc_jit_set_level(mc_jit *j, const char *name, mc_diag *d);
 /* What the code was compiled for (mc_plan_opts.threads); 1: there is no parallel entry. */
 int mc_jit_threads(const mc_jit *j);
 /* One run on one thread that calls mark(ctx, i) before group i of the plan, and mark(ctx, ngroup) at the end. Only for code made with mc_codegen_opts.watch. */

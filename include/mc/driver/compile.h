@@ -19,7 +19,7 @@ typedef struct mc_compile_opts {
   const char *calib;             /* npz of samples, one array per graph input; NULL: the file's calibration line, then ranges in the text, then batch_norm statistics */
   const char *calib_method;      /* method= of calibrate; NULL: its default */
   const char *pipeline;          /* NULL: the one that mc_compile_pipeline chooses */
-  const mc_target *target;       /* must be given */
+  const mc_target *target;       /* must be given; a list of levels gives one object for all of them */
   const char *prefix;            /* of symbols: PREFIX_run; NULL: the graph's name */
   bool debug;                    /* -g */
   int threads;                   /* shares of a group's work, up to MC_MAX_THREADS; 0 or 1: no parallel entries */
@@ -39,7 +39,8 @@ typedef struct mc_compile_report {
 /* The pipeline text for a module and options, from lowest to highest floor: fold, quantize, tidy up, storage, form-groups. The source of ranges is chosen here, in the order -calib, calibration line, ranges
  * in the text, batch_norm statistics (with a warning); NULL after reporting that there is none and what to do. In the arena. */
 const char *mc_compile_pipeline(const mc_module *m, const mc_compile_opts *o, mc_arena *a, mc_diag *d);
-/* Run the pipeline on m (which it changes) and plan its first graph. NULL after reporting. The plan is in the arena and refers to m. */
+/* Run the pipeline on m (which it changes) and plan its first graph; for several levels (o->target->next) once for each, `next` being the next higher one's. NULL after reporting. The plans are in
+ * the arena and refer to m. */
 mc_plan *mc_compile_plan(mc_module *m, const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d);
 /* The object of a plan of m and the text of its header (appended). Adds to rep->code_seconds. False after reporting; mc_code_free after success. */
 bool mc_compile_object(mc_code *object, mc_strbuf *header, const mc_plan *p, const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d);

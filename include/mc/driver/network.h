@@ -21,6 +21,8 @@ const mc_type *mc_network_in_type(const mc_network *n, int i);
 const mc_type *mc_network_out_type(const mc_network *n, int i);
 const char *mc_network_in_name(const mc_network *n, int i);
 const char *mc_network_out_name(const mc_network *n, int i);     /* never NULL: "out0" where the graph has none */
+/* Of an object for several levels, the one to run. False after reporting: not such an object, no such level, or the machine lacks it. */
+bool mc_network_set_level(mc_network *n, const char *level, mc_diag *d);
 /* Samples that feed it. NULL after reporting. */
 mc_dataset *mc_network_data(const mc_network *n, const char *path, const mc_dataset_opts *o, mc_diag *d);
 /* Run once; in[i], out[i]: dense arrays. False after reporting. */

@@ -69,6 +69,7 @@ struct mc_module {
   mc_map suffixes;                 /* name -> last number given to a tensor of that name */
   MC_VEC(mc_blob *) blobs;         /* mapped files, closed with the module */
   unsigned next_id;
+  mc_module *copies, *next_copy;   /* mc_module_copy */
 };
 #define MC_ATTRS(node, op_) ((mc_attrs_##op_ *)(node)->attrs)
 
@@ -77,6 +78,8 @@ mc_module *mc_module_create(void);
 void mc_module_destroy(mc_module *m);
 /* Deep copy: graphs, types; tensors' data are shared by the copy, which must not outlive `m`. */
 mc_module *mc_module_clone(const mc_module *m);
+/* The same, destroyed together with `m`. */
+mc_module *mc_module_copy(mc_module *m);
 /* The interned type; dims and quantization must be valid (see mc_type_check). */
 const mc_type *mc_type_intern(mc_module *m, const mc_type *proto);
 const mc_type *mc_type_make(mc_module *m, mc_dtype dtype, int rank, const int64_t *dim);            /* unquantized */

@@ -11,6 +11,8 @@ typedef struct mc_aside { LLVMValueRef global; const char *name; /* free for the
 typedef struct mc_asides { mc_aside *v; size_t n, cap; } mc_asides;
 /* Emit into module m (data layout and triple set by the caller); everything is reported to d. aside: NULL keeps all constants in the module. */
 mc_kernels *mc_kernels_create(LLVMModuleRef m, const mc_plan *p, mc_asides *aside, mc_arena *a, mc_diag *d);
+/* Go on with another plan: the same network for another level. Constants of equal bytes are shared. */
+void mc_kernels_plan(mc_kernels *k, const mc_plan *p);
 /* Before the first group: line tables for everything that follows (finished by destroy). */
 void mc_kernels_debug(mc_kernels *k);
 void mc_kernels_destroy(mc_kernels *k);

@@ -31,6 +31,7 @@ enum { MC_PLAN_ALIGN = 64, MC_PLAN_SLACK = 64, MC_MAX_THREADS = 32 };
 
 typedef struct mc_plan {
   mc_graph *graph; const mc_target *target;
+  const struct mc_plan *next;                       /* dispatch: the same network planned for the next higher level; else NULL */
   mc_buffer *buf; int nbuf;
   mc_map index;                                     /* value -> buffer number + 1 */
   mc_node **group; int ngroup;                      /* top-level group nodes in order; kernel "alias" needs no code */

@@ -6,7 +6,7 @@
 typedef enum mc_arch { MC_ARCH_x86_64, MC_ARCH_aarch64 } mc_arch;
 /* One bit per feature row of isa.def: MC_ISA_avx2, MC_ISA_avx512vnni, MC_ISA_dotprod ... */
 typedef enum mc_isa_index {
-#define MC_ISA(id, arch, llvm, hwcap, doc) MC_ISA_INDEX_##id,
+#define MC_ISA(id, arch, llvm, doc) MC_ISA_INDEX_##id,
 #include "mc/target/isa.def"
   MC_NUM_ISA
 } mc_isa_index;
@@ -36,9 +36,17 @@ typedef struct mc_target {
   long l1, l2, l3;             /* bytes, typical */
   const mc_machine *machine;   /* figures of the row; native: of the row that it took */
   const char *engine;          /* products go to this engine (engines.def) wherever it can compute them; NULL: to the one that the cost model likes */
+  const struct mc_target *next; /* -march=dispatch: the next higher level of the object; else NULL */
 } mc_target;
-/* arch: "x86_64", "aarch64" or an ELF, little-endian triple; NULL: that of the level, or the host's; march: "native", a level, a CPU name of targets.def, NULL: the default level of the arch. NULL after reporting what exists. */
+/* arch: "x86_64", "aarch64" or an ELF, little-endian triple; NULL: that of the level, or the host's; march: "native", a level, a CPU name of targets.def, NULL: the default level of the arch,
+ * "dispatch": several levels of the arch, "dispatch=LEVEL,LEVEL...": these, lowest first; the result is the lowest of a list by `next`. NULL after reporting what exists. */
 const mc_target *mc_target_find(const char *arch, const char *march, mc_arena *a, mc_diag *d);
+/* The last of the list that starts with t: the highest level. */
+const mc_target *mc_target_highest(const mc_target *t);
+/* "avx512vnni"; of a list "dispatch=x86-64-v3,avx512vnni". In the arena. */
+const char *mc_target_text(const mc_target *t, mc_arena *a);
+/* True when code for t must ask the operating system for registers before its first use (AMX tiles). */
+bool mc_target_asks(const mc_target *t);
 /* The rows of targets.def, for lists; their `features` hold only what the row adds to the features of its isa set. */
 int mc_target_count(void);
 const mc_target *mc_target_at(int i);
@@ -52,6 +60,13 @@ int mc_rate_depth(mc_rate r);
 double mc_target_rate(const mc_target *t, mc_rate r);
 /* "x86_64", "aarch64" */
 const char *mc_arch_name(mc_arch a);
+/* What a running program can read of its machine: registers of CPUID leaves (0 where the leaf does not exist), XCR0; words of the ELF auxiliary vector. */
+typedef enum mc_probe_word {
+  MC_WORD_x86_leaf1_ecx, MC_WORD_x86_leaf7_ebx, MC_WORD_x86_leaf7_ecx, MC_WORD_x86_leaf7_edx, MC_WORD_x86_leaf7_1_eax, MC_WORD_x86_ext1_ecx, MC_WORD_x86_xcr0,
+  MC_WORD_arm_hwcap, MC_WORD_arm_hwcap2, MC_NUM_WORDS
+} mc_probe_word;
+/* The bits of word w that a machine with all of isa has set (probe.def). */
+uint32_t mc_isa_probe(uint64_t isa, mc_probe_word w);
 /* The architecture of the machine that this runs on, and MC_ISA_BITs of what its processor and operating system allow (AMX: before asking for permission). */
 mc_arch mc_host_arch(void);
 uint64_t mc_host_isa(void);
