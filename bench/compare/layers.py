@@ -42,10 +42,17 @@ def macs(op, inputs, out):
     return product(out) * inputs[0][-1] if op == "matmul" else 0
 
 
-def groups(o, name):
-    """[(kernel, head op, name, shapes, MACs)] in the order of the object's functions."""
+def groups(o, planned):
+    """[(kernel, head op, name, shapes, MACs)] in the order of the object's functions; planned: a file of the grouped text."""
+    return groups_of(pathlib.Path(planned).read_text().split("\ndata {")[0])
+
+
+def grouped_text(o, name):
     command = [o.bin / "mcc", "-O3", f"-march={o.march}", f"-quant={o.quant}", "-emit=mir", "-quiet", "-o", "-", o.models / f"{name}.b{o.batch}.mir"]
-    text = subprocess.run(command + ([f"-calib={o.models}/{name}.calib.npz"] if o.quant != "none" else []), check=True, capture_output=True, text=True).stdout.split("\ndata {")[0]
+    return subprocess.run(command + ([f"-calib={o.models}/{name}.calib.npz"] if o.quant != "none" else []), check=True, capture_output=True, text=True).stdout.split("\ndata {")[0]
+
+
+def groups_of(text):
     types = {v: dims(t) for v, t in re.findall(rf"(%[\w.]+): {TYPE}", text)}   # the graph's inputs
     found, result, head = [], None, None
     for line in text.splitlines():
@@ -69,7 +76,7 @@ def groups(o, name):
 
 def functions(library):
     out = subprocess.run(["nm", "-S", library], check=True, capture_output=True, text=True).stdout
-    return [(int(m[1], 16), int(m[2], 16), int(m[3])) for m in re.finditer(r"^(\w+) (\w+) t net\.(\d+)$", out, re.M)]
+    return [(int(m[1], 16), int(m[2], 16), int(m[3])) for m in re.finditer(r"^(\w+) (\w+) t net\.(\d+)(?:\.\d+)?$", out, re.M)]
 
 
 def profile(o, library):
@@ -89,7 +96,7 @@ def report(o, name, peak):
     library = o.models / f"{name}.b{o.batch}.{o.quant}.{o.march}.so"
     ms, share = profile(o, library)
     rows = {}   # text of the row -> numbers, number of the first group
-    for i, (kernel, op, label, args, out, m) in enumerate(groups(o, name)):
+    for i, (kernel, op, label, args, out, m) in enumerate(groups_of(grouped_text(o, name))):
         x = "x".join(map(str, args[0][1:] if args else []))
         w = f" * {'x'.join(map(str, args[1]))}" if m and len(args) > 1 else ""
         what = f"{kernel:10s} {op:14s} {x + w + ' -> ' + 'x'.join(map(str, out[1:])):50s}"

@@ -50,8 +50,8 @@ static double step_cycles(const mc_nest *n, const mc_target *t, int nv, int dept
   const mc_machine *m = t->machine;
   double width = group_regs(t), products = (double)n->mr * nv * KMODEL_LANES * depth / mc_target_rate(t, n->rate);
   double a = (double)n->mr / (n->ku > 1 ? n->ku : 1), loads = a + nv * width;
-  double issue = ((double)n->mr * nv * width + loads + 1) / m->issue;
-  return most(most(products, loads / m->loads), most(issue, m->latency)) + 0.02 * loads;
+  double arithmetic = (double)n->mr * nv * width * mc_rate_ops(n->rate) + n->mr * mc_rate_row(n->rate) + nv * width * mc_rate_wide(n->rate), issue = (arithmetic + loads + 1) / m->issue;
+  return most(most(products, loads / m->loads), most(most(arithmetic / m->alu, issue), m->latency)) + 0.02 * loads;
 }
 static double block_time(const mc_nest *n, const mc_target *t, int nv, int depth) {
   double steps = (double)n->k / depth;

@@ -154,24 +154,37 @@ static double map_ops(const mc_node *group) {
   }
   return last ? ops + LOAD_OPS : 0;
 }
+static mc_arith arith_of(const mc_node *head) { return mc_type_is_quant(head->in[0]->type) ? MC_ARITH_int8 : MC_ARITH_f32; }
+
+static mc_nest group_nest(const mc_node *group, const mc_node *head, const shape *s, const mc_target *t) {
+  mc_cost c = mc_node_cost(group);
+  mc_nest nest = nest_of(head, s, arith_of(head), t);
+  nest.in = mc_type_bytes(head->in[0]->type);
+  nest.extra = c.in_bytes > nest.in ? c.in_bytes - nest.in : 0;
+  nest.out = c.out_bytes;
+  nest.epilogue = STORE_OPS;
+  MC_FOR_NODES(n, group->region)
+    if (n != head) nest.epilogue += mc_model_vector_ops(n);
+  return nest;
+}
+bool mc_nest_of_group(mc_nest *n, const mc_node *group, const mc_target *t) {
+  const mc_node *head = head_of(group);
+  if (!head || !mc_op_has(head->op, MC_T_ACCUM)) return false;
+  shape s = product_shape(head);
+  if (s.depthwise) return false;
+  *n = group_nest(group, head, &s, t);
+  return true;
+}
 mc_estimate mc_model_group(const mc_node *group, const mc_target *t, int64_t weights) {
   mc_estimate e = { 0 };
   const mc_node *head = head_of(group);
-  mc_cost c = mc_node_cost(group);
   if (!head || strcmp(MC_ATTRS(group, group)->kernel, "alias") == 0) return e;
   if (mc_op_has(head->op, MC_T_ACCUM)) {
-    mc_arith how = mc_type_is_quant(head->in[0]->type) ? MC_ARITH_int8 : MC_ARITH_f32;
     shape s = product_shape(head);
-    mc_nest nest = nest_of(head, &s, how, t);
-    int64_t in = mc_type_bytes(head->in[0]->type);
-    nest.in = in;
-    nest.extra = c.in_bytes > in ? c.in_bytes - in : 0;
-    nest.out = c.out_bytes;
-    nest.epilogue = STORE_OPS;
-    MC_FOR_NODES(n, group->region)
-      if (n != head) nest.epilogue += mc_model_vector_ops(n);
-    return product(head, &nest, &s, how, t, weights);
+    mc_nest nest = group_nest(group, head, &s, t);
+    return product(head, &nest, &s, arith_of(head), t, weights);
   }
+  mc_cost c = mc_node_cost(group);
   double elems = (double)mc_type_elems(head->in[0]->type), results = (double)mc_type_elems(group->out[0]->type);
   bool map = mc_op_has(head->op, MC_T_ELEM);
   double ops = map ? results / 16 * map_ops(group) : family_ops(head, elems, results);

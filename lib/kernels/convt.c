@@ -116,7 +116,7 @@ static bool emit_phase(kgemm *p, const kview *in, const mc_tensor *w, const mc_t
   kgemm_steps(p);
   memcpy(p->clamp, c->clamp, sizeof p->clamp);
   kx_collapse(p->x, (kview *[]){ &p->a }, 1, p->x->rank - 1);
-  kgemm_blocking(p, p->x->dim[p->x->rank - 2]);
+  if (!kgemm_blocking(p, p->x->dim[p->x->rank - 2])) return false;
   kweights kw = { w->data, p->e->in == 'F', wt->dim[1] * wt->dim[2] * wt->dim[3], 1, woff };
   kgemm_pack(p, &kw, 1, 0, b ? b->data : NULL);
   kgemm_nest(p, NULL, NULL);

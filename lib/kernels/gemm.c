@@ -60,7 +60,7 @@ static bool prepare_conv(kgemm *p) {
   kgemm_steps(p);
   memcpy(p->clamp, c->clamp, sizeof p->clamp);
   kx_collapse(p->x, (kview *[]){ &p->a }, 1, p->x->rank - 1);
-  kgemm_blocking(p, p->x->dim[p->x->rank - 2]);
+  if (!kgemm_blocking(p, p->x->dim[p->x->rank - 2])) return false;
   kweights kw = { w->data, p->e->in == 'F', wt->dim[1] * wt->dim[2] * wt->dim[3], 1, woff };
   kgemm_pack(p, &kw, 1, 0, b ? b->data : NULL);
   return true;
@@ -81,7 +81,7 @@ bool k_linear_like(kgemm *p) {
   kgemm_steps(p);
   memcpy(p->clamp, mm ? MC_ATTRS(p->head, matmul)->clamp : MC_ATTRS(p->head, linear)->clamp, sizeof p->clamp);
   kx_collapse(p->x, (kview *[]){ &p->a }, 1, p->x->rank - 1);
-  kgemm_blocking(p, p->x->dim[p->x->rank - 2]);
+  if (!kgemm_blocking(p, p->x->dim[p->x->rank - 2])) return false;
   int64_t *woff = MC_NEW(p->k->arena, int64_t);
   kweights kw = { w->data, p->e->in == 'F', rows ? k : 1, rows ? 1 : p->n, woff };
   kgemm_pack(p, &kw, 1, 0, b ? b->data : NULL);

@@ -42,8 +42,8 @@ void kgemm_steps(kgemm *p);
 int64_t kgemm_vectors(int64_t n);                     /* 16-column vectors of n columns */
 int64_t kgemm_elem(const kengine *e);                 /* bytes of an element of B */
 int64_t kgemm_panel(const kgemm *p);                  /* bytes of one group's packed B */
-/* mr, nv for `rows` in the innermost row axis. */
-void kgemm_blocking(kgemm *p, int64_t rows);
+/* mr, nv for `rows` in the innermost row axis: the group's blocking attribute, else what the cost model puts first (blocking.c). False after reporting, or when the group is only asked. */
+bool kgemm_blocking(kgemm *p, int64_t rows);
 /* Pack constant weights and fold zero points into the bias (either may lack: bias NULL). Fills b, bias and their strides. w[batch] for nbatches batches. */
 void kgemm_pack(kgemm *p, const kweights *w, int64_t nbatches, int64_t batch_elems, const void *bias);
 /* Emit the nest. `repack` (may be NULL) is called inside the batch loops, before the columns. */

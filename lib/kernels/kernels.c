@@ -1,9 +1,10 @@
 /* One LLVM function per group: the family that the group names. */
-#include "lower.h"
+#include "kernels.h"
+#include "mc/analysis/cost.h"
 #include "mc/kernels/kernels.h"
 #include <string.h>
 
-struct mc_kernels { kb k; const mc_plan *plan; };
+struct mc_kernels { kb k; const mc_plan *plan; int64_t weights; };
 
 const char *const mc_kernel_names[] = {
 #define MC_KERNEL(id, doc) #id,
@@ -20,6 +21,7 @@ mc_kernels *mc_kernels_create(LLVMModuleRef m, const mc_plan *p, mc_asides *asid
   kb_init(&ks->k, m, p->target, a, d);
   ks->k.aside = aside;
   ks->plan = p;
+  ks->weights = mc_graph_cost(p->graph).weight_bytes;
   return ks;
 }
 void mc_kernels_plan(mc_kernels *ks, const mc_plan *p) {
@@ -57,23 +59,22 @@ bool kl_step(kgroup *g) {
   begin_function(g);
   return true;
 }
-static bool emit(mc_group_code *out, const char **note, mc_kernels *ks, int i, const char *name) {
+/* g: what is to be known about it; may be filled in before (ask). */
+static bool emit(mc_group_code *out, kgroup *g, mc_kernels *ks, int i, const char *name) {
   mc_node *n = ks->plan->group[i];
   int family = family_of(n);
   *out = (mc_group_code){ .n = 0 };
-  *note = NULL;
   if (family < 0) return mc_error(ks->k.diag, n->loc, "unknown kernel '%s'", MC_ATTRS(n, group)->kernel);
   if (emitters[family] == k_emit_alias) return true;
-  kgroup g = { .k = &ks->k, .plan = ks->plan, .group = n, .index = i, .region = n->region, .name = name, .code = out };
-  begin_function(&g);
-  bool ok = emitters[family](&g);
-  end_function(&g);
-  *note = g.note;
+  *g = (kgroup){ .k = &ks->k, .plan = ks->plan, .group = n, .index = i, .region = n->region, .name = name, .code = out, .weights = ks->weights, .ask = g->ask };
+  begin_function(g);
+  bool ok = emitters[family](g);
+  end_function(g);
   return ok;
 }
 bool mc_kernels_emit(mc_group_code *out, mc_kernels *ks, int i, const char *name) {
-  const char *note;
-  return emit(out, &note, ks, i, name);
+  kgroup g = { .ask = false };
+  return emit(out, &g, ks, i, name);
 }
 int64_t mc_kernel_scratch(void *ctx, const mc_plan *p, int i) {
   (void)ctx;
@@ -82,21 +83,18 @@ int64_t mc_kernel_scratch(void *ctx, const mc_plan *p, int i) {
   if (emitters[family] == k_emit_gemm) return k_gemm_scratch(p, i);
   return emitters[family] == k_emit_norm ? k_norm_scratch(p, i) : 0;
 }
+
 /* Emits the group into a module that is thrown away: what is said is what would be done. */
-const char *mc_kernel_describe(const mc_plan *p, int i, mc_arena *a) {
-  const char *kernel = MC_ATTRS(p->group[i], group)->kernel, *note = NULL;
-  mc_arena *scratch = mc_arena_create();
+void kernels_try(kgroup *g, const mc_plan *p, int i, mc_arena *a) {
   mc_diag quiet;
-  mc_diag_init(&quiet, scratch);
+  mc_diag_init(&quiet, a);
   LLVMContextRef c = LLVMContextCreate();
   LLVMModuleRef m = LLVMModuleCreateWithNameInContext("describe", c);
-  mc_kernels *ks = mc_kernels_create(m, p, &(mc_asides){ 0 }, scratch, &quiet);
+  mc_kernels *ks = mc_kernels_create(m, p, &(mc_asides){ 0 }, a, &quiet);
   mc_group_code f;
-  emit(&f, &note, ks, i, "f");
-  const char *text = note ? mc_arena_printf(a, "%s: %s", kernel, note) : kernel;
+  emit(&f, g, ks, i, "f");
+  if (g->group && g->estimate.cycles == 0) g->estimate = mc_model_group(g->group, p->target, ks->weights);
   mc_kernels_destroy(ks);
   LLVMDisposeModule(m);
   LLVMContextDispose(c);
-  mc_arena_destroy(scratch);
-  return text;
 }

@@ -11,6 +11,10 @@ typedef struct kgroup {
   mc_node *group; int index;     /* position in the plan */
   mc_graph *region;
   const char *note;              /* how it is computed, for people; set by the families that have a choice */
+  int64_t weights;               /* bytes of all constants of the plan, for the cost model */
+  bool ask;                      /* stop when the block is chosen */
+  mc_estimate estimate;          /* of the code that is emitted; cycles 0: nobody set it */
+  mc_blocking *blocking; int nblocking;   /* every block that could be, by the model's order; products on an engine only */
   int tasks;                     /* shares that the present function's work is divided into (split.c); families that cannot divide set 1 before they emit loops */
   const char *name; mc_group_code *code;
 } kgroup;

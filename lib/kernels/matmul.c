@@ -181,7 +181,7 @@ bool k_matmul(kgemm *p) {
   kgemm_steps(p);
   memcpy(p->clamp, MC_ATTRS(p->head, matmul)->clamp, sizeof p->clamp);
   if (!p->nbatch) kx_collapse(p->x, (kview *[]){ &p->a }, 1, p->x->rank - 1);
-  kgemm_blocking(p, p->x->dim[p->x->rank - 2]);
+  if (!kgemm_blocking(p, p->x->dim[p->x->rank - 2])) return false;
   place_scratch(p, m);
   kgemm_nest(p, repack, m);
   return true;

@@ -1,6 +1,5 @@
-/* Blocking, packing of constant weights, zero points folded into the bias. */
+/* Packing of constant weights, zero points folded into the bias. */
 #include "tile.h"
-#include "mc/analysis/model.h"
 #include <string.h>
 
 int64_t kgemm_vectors(int64_t n) { return (n + KGEMM_LANES - 1) / KGEMM_LANES; }
@@ -26,47 +25,6 @@ bool kgemm_engine(kgemm *p, const mc_type *a) {
     p->a_signed = !p->a_signed;
   }
   return true;
-}
-
-/* The nest as the cost model sees it (docs/cost-model.md); mr and nv are still to be chosen. */
-static mc_nest cost_nest(const kgemm *p, int64_t rows) {
-  const kx *x = p->x;
-  const mc_type *in = p->head->in[0]->type, *out = p->g->group->out[0]->type;
-  int64_t steps = p->nrun * p->steps, outer = 1;
-  for (int d = 0; d < x->rank - 2; d++) outer *= x->dim[d];
-  int elem = (int)kgemm_elem(p->e);
-  mc_nest n = { .rate = mc_rate_find(p->e->name), .outer = outer, .rows = rows, .cols = p->n, .groups = p->groups, .runs = p->nrun ? p->nrun : 1, .k = (steps ? steps : 1) * p->e->kr,
-                .mr = 1, .nv = 1, .ku = p->e->ku, .a_bytes = elem, .b_bytes = elem, .epilogue = 2, .in = mc_type_bytes(in), .out = mc_type_bytes(out) };
-  MC_FOR_NODES(k, p->g->region)
-    if (k != p->head) n.epilogue += mc_model_vector_ops(k);
-  return n;
-}
-static bool block_fits(const kgemm *p, int mr, int nv) {
-  const mc_target *t = p->k->target;
-  int parts = KGEMM_LANES / kengine_lanes(p->e, t), b = nv * parts * kengine_group_regs(p->e, t);
-  int need = mr * b + (mr == 1 ? 1 : b) + p->e->spare + (p->e->ku > 1 ? mr : 0);
-  if (nv > 4 && mr > 1) return false;   /* wide epilogues leave no registers for their scales */
-  return (mr == 1 && nv == 1) || (need <= kengine_regs(t) && mr * nv * parts <= KB_MAX_CARRIED);
-}
-/* The block that the model finds cheapest, of those that the registers hold. */
-void kgemm_blocking(kgemm *p, int64_t rows) {
-  if (p->e->tile) {
-    ktile_blocking(p);
-    return;
-  }
-  int64_t vectors = kgemm_vectors(p->n);
-  mc_nest n = cost_nest(p, rows);
-  double best = 0;
-  for (n.nv = 1; n.nv <= 8 && n.nv <= vectors; n.nv++)
-    for (n.mr = 1; n.mr <= 14 && n.mr <= rows; n.mr++) {
-      if (!block_fits(p, n.mr, n.nv)) continue;
-      double c = mc_model_nest(&n, p->k->target, 0).cycles;
-      if (best > 0 && c >= best) continue;
-      best = c;
-      p->mr = n.mr;
-      p->nv = n.nv;
-    }
-  p->g->note = mc_arena_printf(p->k->arena, "engine %s, blocks of %d rows x %d columns, K = %d x %lld", p->e->name, p->mr, p->nv * KGEMM_LANES, p->nrun, (long long)p->rlen);
 }
 
 /* Where a group of elements of a column starts within a step, and elements of a group: of tiles [columns / 16][kr / group][16][group], else [columns][kr]. */

@@ -11,13 +11,13 @@
  * that a residual add joins the product that runs last and nothing is delayed. Then elementwise ops join into maps, one result each: a producer joins when
  * all its readers are inside and the shape is the same. Every other op is a group of its own. Nothing is computed twice, so the result is EXACT.
  *
- * Groups in the text are dissolved first. Products read only the arena or constants: operands that are graph inputs are copied in front (`pad` of nothing). A graph result that has other readers, or
+ * Groups in the text are dissolved first; only the block that -tune chose for a product stays with it. Products read only the arena or constants: operands that are graph inputs are copied in front (`pad` of nothing). A graph result that has other readers, or
  * that is an input, a constant or returned twice, is copied behind. */
 #include "families.h"
 #include "mc/ir/build.h"
 #include "mc/pass/pass.h"
 
-typedef struct former { mc_pass_context *cx; mc_graph *g; mc_map grouped; mc_map copies; bool changed, failed; } former;
+typedef struct former { mc_pass_context *cx; mc_graph *g; mc_map grouped; mc_map copies; mc_map blocking; bool changed, failed; } former;
 typedef MC_VEC(mc_node *) node_list;
 
 /* ---- groups that are there already ---- */
@@ -25,8 +25,11 @@ typedef MC_VEC(mc_node *) node_list;
 /* Ops come out of their groups, to be grouped anew: what a text says about kernels and offsets is never trusted. */
 static void dissolve(former *f, mc_node *group) {
   mc_graph *r = group->region;
-  MC_FOR_NODES(n, r)
+  mc_ints *block = &MC_ATTRS(group, group)->blocking;
+  MC_FOR_NODES(n, r) {
     if (n->op == MC_OP_group) dissolve(f, n);
+    else if (mc_op_has(n->op, MC_T_ACCUM) && block->n) *mc_map_ptr_slot(&f->blocking, n) = block;
+  }
   mc_node *ret = r->last;
   for (int i = 0; i < group->nout; i++) {
     mc_value *v = ret->in[i];
@@ -121,6 +124,8 @@ static void make_group(former *f, const char *kernel, mc_node *const *op, size_t
   mc_module *m = f->cx->module;
   mc_node *group = mc_node_create(m, MC_OP_group, NULL, 0, root->nout, op[0]->loc);
   MC_ATTRS(group, group)->kernel = kernel;
+  const mc_ints *block = mc_map_ptr_get(&f->blocking, op[0]);
+  if (block) MC_ATTRS(group, group)->blocking = *block;
   group->source = op[0]->source;
   mc_node_insert(f->g, root, group);
   mc_graph *r = mc_region_create(group);
@@ -212,6 +217,7 @@ bool mc_pass_form_groups(mc_pass_context *cx, const mc_opts_form_groups *o, bool
   mc_map order;
   mc_map_init(&f.grouped, cx->scratch);
   mc_map_init(&f.copies, cx->scratch);
+  mc_map_init(&f.blocking, cx->scratch);
   MC_FOR_NODES(n, f.g)
     if (n->op == MC_OP_group) dissolve(&f, n);
   copy_product_inputs(&f);

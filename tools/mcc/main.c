@@ -234,7 +234,7 @@ static int start(mcc *o, int argc, char **argv) {
     { "bisect-limit", MC_O_I64, &o->bisect, .arg = "N", .help = "run only the first N passes", .lo = -1, .hi = INT32_MAX },
     { "time-passes", MC_O_FLAG, &o->time, .help = "print the time of each pass, the plan and the code" },
     { "stats", MC_O_FLAG, &o->stats, .help = "print what the passes counted" },
-    { "remarks", MC_O_FLAG, &o->remarks, .help = "print how each group is computed, and what stayed in fp32 and why" },
+    { "remarks", MC_O_FLAG, &o->remarks, .help = "print how each group is computed, its estimated time, what bounds it and the next best blocks; and what stayed in fp32 and why" },
     { "quiet", MC_O_FLAG, &o->quiet, .help = "no summary line" },
     { 0 }
   };

@@ -37,6 +37,8 @@ mc_estimate mc_model_product(const mc_node *n, mc_arith how, const mc_target *t,
 mc_estimate mc_model_convert(int64_t elems, mc_arith from, mc_arith to, const mc_target *t);
 /* A group of a planned graph, by its `kernel` and contents; products with the block that the model itself would choose. */
 mc_estimate mc_model_group(const mc_node *group, const mc_target *t, int64_t weights);
+/* The products of a group as a nest whose block is open (mr = nv = 1): shapes, epilogue, bytes. False where the group has no products on an engine. */
+bool mc_nest_of_group(mc_nest *n, const mc_node *group, const mc_target *t);
 /* Vector instructions for 16 results of an elementwise op, loads of its operands other than the chain's included. */
 double mc_model_vector_ops(const mc_node *n);
 #endif

@@ -1,7 +1,7 @@
 /* Kernels: LLVM code for one group of a planned graph. docs/kernels.md. */
 #ifndef MC_KERNELS_KERNELS_H
 #define MC_KERNELS_KERNELS_H
-#include "mc/plan/plan.h"
+#include "mc/kernels/query.h"
 #include <llvm-c/Core.h>
 
 typedef struct mc_kernels mc_kernels;   /* one LLVM module being filled */
@@ -23,10 +23,6 @@ enum { MC_GROUP_STEPS = 3 };
 typedef struct mc_group_code { LLVMValueRef fn[MC_GROUP_STEPS]; int tasks[MC_GROUP_STEPS], n; } mc_group_code;
 /* Emit group i; the functions are named `name`, `name`.1, ... False after reporting (an op without lowering for these types). */
 bool mc_kernels_emit(mc_group_code *out, mc_kernels *k, int i, const char *name);
-/* Arena bytes that group i needs for itself; for mc_plan_opts.scratch (ctx is not used). */
-int64_t mc_kernel_scratch(void *ctx, const mc_plan *p, int i);
-/* One line about how group i is computed ("gemm: engine vnni, blocks of 8 rows x 32 columns, K = 3 x 48"), for remarks; in the arena. */
-const char *mc_kernel_describe(const mc_plan *p, int i, mc_arena *a);
 /* The families of kernels.def, NULL-terminated. */
 extern const char *const mc_kernel_names[];
 #endif

@@ -1,9 +1,16 @@
 /* What other floors may ask about kernels without seeing LLVM. */
 #ifndef MC_KERNELS_QUERY_H
 #define MC_KERNELS_QUERY_H
+#include "mc/analysis/model.h"
 #include "mc/plan/plan.h"
 /* Arena bytes that group i needs for itself; for mc_plan_opts.scratch (ctx is not used). */
 int64_t mc_kernel_scratch(void *ctx, const mc_plan *p, int i);
-/* One line about how group i is computed ("gemm avx512vnni 6x64 k4"), for remarks; in the arena. */
+/* One line about how group i is computed ("gemm: engine vnni, blocks of 8 rows x 32 columns, K = 3 x 48"), its estimate, what bounds it and the next best blocks, for remarks; in the arena. */
 const char *mc_kernel_describe(const mc_plan *p, int i, mc_arena *a);
+/* Blocks of a product: what a group's `blocking` attribute may hold. */
+typedef struct mc_blocking { int rows, vectors; mc_estimate estimate; } mc_blocking;
+/* The blocks that group i could be computed with, the cost model's choice first; *out in the arena. 0: the group has no such choice. */
+int mc_kernel_blockings(mc_blocking **out, const mc_plan *p, int i, mc_arena *a);
+/* The estimate for group i as it would be emitted. */
+mc_estimate mc_kernel_estimate(const mc_plan *p, int i);
 #endif

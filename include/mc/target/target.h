@@ -12,7 +12,7 @@ typedef enum mc_isa_index {
 } mc_isa_index;
 #define MC_ISA_BIT(id) (1ull << MC_ISA_INDEX_##id)
 typedef enum mc_rate {
-#define MC_RATE(id, arith, isa, depth, doc) MC_RATE_##id,
+#define MC_RATE(id, arith, isa, depth, ops, row, wide, doc) MC_RATE_##id,
 #include "mc/target/rates.def"
   MC_NUM_RATES
 } mc_rate;
@@ -56,6 +56,9 @@ mc_rate mc_rate_find(const char *name);
 const char *mc_rate_name(mc_rate r);
 mc_arith mc_rate_arith(mc_rate r);
 int mc_rate_depth(mc_rate r);
+int mc_rate_ops(mc_rate r);
+int mc_rate_row(mc_rate r);
+int mc_rate_wide(mc_rate r);
 /* Products a cycle; 0 where the target lacks the instruction. */
 double mc_target_rate(const mc_target *t, mc_rate r);
 /* "x86_64", "aarch64" */

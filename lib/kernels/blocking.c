@@ -1,0 +1,85 @@
+/* The block of a nest: what fits, what each costs by the model, and what a group's `blocking` attribute asks for. docs/cost-model.md, "Blocks". */
+#include "tile.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_ROWS = 14, MAX_VECTORS = 8 };
+
+static bool fits(const kgemm *p, int mr, int nv) {
+  const mc_target *t = p->k->target;
+  int parts = KGEMM_LANES / kengine_lanes(p->e, t), b = nv * parts * kengine_group_regs(p->e, t);
+  if (mr == 1 && nv == 1) return true;
+  if (nv > 4 && mr > 1) return false;   /* wide epilogues leave no registers for their scales */
+  return mr * b + (mr == 1 ? 1 : b) + p->e->spare + (p->e->ku > 1 ? mr : 0) <= kengine_regs(t) && mr * nv * parts <= KB_MAX_CARRIED;
+}
+/* What the model is to be asked; mr and nv are still open. */
+static mc_nest nest_of(const kgemm *p, int64_t rows) {
+  mc_nest n = { 0 };
+  mc_nest_of_group(&n, p->g->group, p->k->target);
+  mc_rate rate = mc_rate_find(p->e->name);
+  if (mc_target_rate(p->k->target, rate) > 0) n.rate = rate;
+  n.rows = rows;
+  n.outer = 1;
+  for (int d = 0; d < p->x->rank - 2; d++) n.outer *= p->x->dim[d];
+  n.cols = p->n;
+  n.groups = p->groups;
+  n.runs = p->nrun ? p->nrun : 1;
+  n.k = p->nrun * p->steps * p->kr;
+  if (n.k == 0) n.k = 1;
+  n.ku = p->e->ku;
+  return n;
+}
+static int by_cycles(const void *a, const void *b) {
+  const mc_blocking *x = a, *y = b;
+  if (x->estimate.cycles != y->estimate.cycles) return x->estimate.cycles < y->estimate.cycles ? -1 : 1;
+  return x->rows != y->rows ? x->rows - y->rows : x->vectors - y->vectors;
+}
+static mc_blocking asked(const kgemm *p, mc_nest *n, int mr, int nv) {
+  n->mr = mr;
+  n->nv = nv;
+  return (mc_blocking){ mr, nv, mc_model_nest(n, p->k->target, p->g->weights) };
+}
+/* Every block that fits, the cheapest first. */
+static int candidates(const kgemm *p, int64_t rows, mc_blocking *list) {
+  int64_t vectors = kgemm_vectors(p->n);
+  mc_nest n = nest_of(p, rows);
+  int count = 0;
+  for (int nv = 1; nv <= MAX_VECTORS && nv <= vectors; nv++)
+    for (int mr = 1; mr <= MAX_ROWS && mr <= rows; mr++)
+      if (fits(p, mr, nv)) list[count++] = asked(p, &n, mr, nv);
+  qsort(list, (size_t)count, sizeof *list, by_cycles);
+  return count;
+}
+/* The attribute: rows, vectors. */
+static bool obey(kgemm *p, int64_t rows, const mc_ints *b) {
+  int64_t mr = b->n == 2 ? b->v[0] : 0, nv = b->n == 2 ? b->v[1] : 0;
+  if (mr < 1 || nv < 1 || mr > MAX_ROWS || nv > MAX_VECTORS || mr > rows || nv > kgemm_vectors(p->n) || !fits(p, (int)mr, (int)nv))
+    return kl_error(p->g, p->g->group, "'blocking' must be [rows, 16-column vectors] of a block that the registers of engine %s hold and the result has", p->e->name);
+  p->mr = (int)mr;
+  p->nv = (int)nv;
+  return true;
+}
+/* Tiles have a rule of their own (pick.c). */
+static bool tiles(kgemm *p, int64_t rows) {
+  if (MC_ATTRS(p->g->group, group)->blocking.n) return kl_error(p->g, p->g->group, "engine %s chooses its blocks of tiles itself: it takes no 'blocking'", p->e->name);
+  ktile_blocking(p);
+  mc_nest n = nest_of(p, rows);
+  n.rows_outer = p->rows_outside;
+  p->g->estimate = asked(p, &n, p->mr, p->nv).estimate;
+  return !p->g->ask;
+}
+bool kgemm_blocking(kgemm *p, int64_t rows) {
+  kgroup *g = p->g;
+  mc_arena *a = p->k->arena;
+  const mc_ints *b = &MC_ATTRS(g->group, group)->blocking;
+  if (p->e->tile) return tiles(p, rows);
+  g->blocking = MC_NEWN(a, mc_blocking, MAX_ROWS * MAX_VECTORS);
+  g->nblocking = candidates(p, rows, g->blocking);
+  p->mr = g->blocking[0].rows;
+  p->nv = g->blocking[0].vectors;
+  if (b->n && !obey(p, rows, b)) return false;
+  mc_nest n = nest_of(p, rows);
+  g->estimate = asked(p, &n, p->mr, p->nv).estimate;
+  g->note = mc_arena_printf(a, "engine %s, blocks of %d rows x %d columns, K = %d x %lld", p->e->name, p->mr, p->nv * KGEMM_LANES, p->nrun, (long long)p->rlen);
+  return !g->ask;
+}
