@@ -79,7 +79,8 @@ static void int8_wins_where_it_should(void) {
   for (int i = 0; i < mc_target_count(); i++) {
     const mc_target *t = level(&n, mc_target_at(i)->name);
     double f32 = mc_model_product(big, MC_ARITH_f32, t, 0).cycles, int8 = mc_model_product(big, MC_ARITH_int8, t, 0).cycles;
-    CHECK(int8 < 1.05 * f32);
+    CHECK(int8 < 1.4 * f32);   /* avx512: pmaddwd and an addition for each 32 products, against two FMA units */
+    if (mc_rate_depth(mc_model_rate(MC_ARITH_int8, t)) >= 4) CHECK(int8 < 0.5 * f32);
     CHECK(mc_model_product(stem, MC_ARITH_int8, t, 0).cycles > 0 && mc_model_product(dw, MC_ARITH_bf16, t, 0).cycles > 0);
     CHECK(mc_model_convert(1000, MC_ARITH_f32, MC_ARITH_int8, t).cycles > 0);
   }
