@@ -12,68 +12,80 @@ void ktile_depth(const kengine *e, int64_t rlen, int *kr, int64_t *steps) {
 /* Whether there are steps that take only elements of the run. */
 static bool divides(const kengine *e, int64_t rlen) { return e->in == 'I' || rlen % e->tile == 0; }
 
-/* Cycles of one block: products and tile loads overlap; a load takes half a cycle a row from L1 and more from L2; storing a tile's sums and loading them again 18. */
-static double block_cycles(const kengine *e, const mc_target *t, int mt, int nt, int tr, int64_t nrun, int64_t rlen) {
+/* Cycles that a tile row takes to load from the cache that holds so many bytes: measured 3 and 7 ns for 1 KB from L1 and L2, 22 GB/s from L3. */
+static double load_cycles(const mc_target *t, double bytes) { return bytes <= 0.75 * (double)t->l1 ? 0.5 : bytes <= 0.6 * (double)t->l2 ? 1.3 : 8; }
+/* Blocks of mt x nt tiles with `steps` steps of K: loads and products overlap; 18 for each tile's way through memory. */
+static double block_cycles(const ktile_block *b, int nt, double steps, double a_load, double b_load) {
+  double product = (double)b->mt * nt * (b->tr < 8 ? 8 : b->tr), loads = a_load * b->mt * b->tr + b_load * nt;
+  return steps * (product > loads ? product : loads) + 18.0 * b->mt * nt;
+}
+/* The nest of such blocks. With columns outside, a panel of B serves all rows and A comes back for every panel; with rows outside, a block of A serves all columns and B comes back, but
+ * the lines of the result are written once. The first pass over B finds it where the last run left it: in L3, unless it is small. */
+static double nest_cycles(const kengine *e, const mc_target *t, const ktile_size *s, const ktile_block *b) {
   int kr;
   int64_t steps;
-  ktile_depth(e, rlen, &kr, &steps);
-  double total = (double)nrun * (double)steps, kb_ = (double)kr * (e->in == 'B' ? 2 : 1);
-  double bytes = total * kb_ * (16.0 * nt + (double)tr * mt), far = bytes > 0.75 * (double)t->l1 ? 2.5 : 1;
-  double product = (double)mt * nt * (tr < 8 ? 8 : tr), loads = far * 0.5 * ((double)mt * tr + (double)nt * kr / e->tile);
-  return total * (product > loads ? product : loads) + 18.0 * mt * nt;
-}
-double ktile_cost(const kengine *e, const mc_target *t, int64_t tiles, int tr, int64_t n, int64_t nrun, int64_t rlen, int *mt, int *nt) {
-  static const struct { int mt, nt; } shape[] = { { 2, 2 }, { 4, 1 }, { 1, 4 }, { 3, 1 }, { 1, 3 }, { 2, 1 }, { 1, 2 }, { 1, 1 } };
-  int64_t vectors = kgemm_vectors(n);
-  double best = -1;
-  for (size_t i = 0; i < sizeof shape / sizeof shape[0]; i++) {
-    int m = shape[i].mt, c = shape[i].nt;
-    if (m > tiles || c > vectors) continue;
-    int64_t rest = vectors % c;
-    double cost = (double)(vectors / c) * block_cycles(e, t, m, c, tr, nrun, rlen) + (rest ? block_cycles(e, t, m, (int)rest, tr, nrun, rlen) : 0);
-    cost *= (double)((tiles + m - 1) / m);
-    if (best >= 0 && cost >= best) continue;
-    best = cost;
-    if (mt) *mt = m, *nt = c;
+  ktile_depth(e, s->rlen, &kr, &steps);
+  double total = (double)(s->nrun ? s->nrun : 1) * (double)steps, k_bytes = total * kr * (e->in == 'B' ? 2 : 1), b_rows = (double)kr / e->tile;
+  int64_t of_line = (s->line + b->tr - 1) / b->tr, tiles = s->lines * of_line, vectors = kgemm_vectors(s->n), row_blocks = (tiles + b->mt - 1) / b->mt, col_blocks = (vectors + b->nt - 1) / b->nt;
+  double panel = 16 * b->nt * k_bytes, all_b = 16 * (double)vectors * k_bytes, a = (double)s->a_bytes;
+  double a_first = load_cycles(t, a + (b->rows_outside ? 0 : panel)), a_again = b->rows_outside ? load_cycles(t, k_bytes * b->mt * b->tr + panel) : a_first;
+  double la = (a_first + (double)(col_blocks - 1) * a_again) / (double)col_blocks, cycles = 0;
+  double b_first = b_rows * load_cycles(t, all_b > (double)t->l2 / 8 ? 1e9 : 1e5), b_again = b_rows * load_cycles(t, b->rows_outside ? all_b : panel);
+  for (int nt = b->nt; nt; nt = nt == b->nt ? (int)(vectors % b->nt) : 0) {
+    double count = nt == b->nt ? (double)(vectors / b->nt) : 1, results = b->rows_outside || vectors <= b->nt ? 0 : 2.0 * b->mt * b->tr * (double)row_blocks;
+    cycles += count * (block_cycles(b, nt, total, la, b_first) + (double)(row_blocks - 1) * block_cycles(b, nt, total, la, b_again) + results);
   }
+  return cycles;
+}
+/* The best block: a line in as few tiles as it takes or some more, so that tiles come out even; every shape that the 8 registers hold; both orders. */
+ktile_block ktile_best(const kengine *e, const mc_target *t, const ktile_size *s) {
+  static const struct { int mt, nt; } shape[] = { { 2, 2 }, { 4, 1 }, { 1, 4 }, { 3, 1 }, { 1, 3 }, { 2, 1 }, { 1, 2 }, { 1, 1 } };
+  ktile_block best = { .cycles = -1 };
+  int64_t least = (s->line + 15) / 16;
+  for (int64_t n = least; n <= least + 2 && n <= s->line; n++)
+    for (size_t i = 0; i < sizeof shape / sizeof shape[0]; i++)
+      for (int outside = 0; outside < 2; outside++) {
+        ktile_block b = { .tr = (int)((s->line + n - 1) / n), .mt = shape[i].mt, .nt = shape[i].nt, .rows_outside = outside };
+        if (b.mt > s->lines * ((s->line + b.tr - 1) / b.tr) || b.nt > kgemm_vectors(s->n)) continue;
+        b.cycles = nest_cycles(e, t, s, &b);
+        if (best.cycles < 0 || b.cycles < 0.97 * best.cycles) best = b;   /* the model is not exact enough to care for less */
+      }
   return best;
 }
 
-/* Rows as tiles of lines, columns and K of a product, from its types alone. */
-typedef struct size { int64_t lines, line, n, nrun, rlen, groups; } size;
-static size conv_size(const mc_node *h) {
+/* ---- the size of a product, from its types alone ---- */
+static ktile_size conv_size(const mc_node *h) {
   const mc_attrs_conv2d *c = MC_ATTRS(h, conv2d);
   const mc_type *w = h->in[1]->type, *y = h->out[0]->type;
   bool dense = c->groups == 1 && c->dilation[1] == 1, linear = w->dim[1] * w->dim[2] == 1 && c->stride[0] * c->stride[1] == 1;
-  size s = { y->dim[0] * y->dim[1], y->dim[2], w->dim[0] / c->groups, w->dim[1], w->dim[2] * w->dim[3], c->groups };
+  ktile_size s = { y->dim[0] * y->dim[1], y->dim[2], w->dim[0] / c->groups, w->dim[1], w->dim[2] * w->dim[3], c->groups, mc_type_bytes(h->in[0]->type) };
   if (!dense) s.nrun *= w->dim[2], s.rlen = w->dim[3];
   if (linear) s.line *= s.lines, s.lines = 1;
   return s;
 }
-static size transposed_size(const mc_node *h) {
+static ktile_size transposed_size(const mc_node *h) {
   const mc_attrs_conv_transpose2d *c = MC_ATTRS(h, conv_transpose2d);
   const mc_type *w = h->in[1]->type, *y = h->out[0]->type;
   int64_t sy = c->stride[0], sx = c->stride[1];
-  return (size){ y->dim[0] * ((y->dim[1] + sy - 1) / sy), (y->dim[2] + sx - 1) / sx, w->dim[0] / c->groups, ((w->dim[1] + sy - 1) / sy) * ((w->dim[2] + sx - 1) / sx), w->dim[3], c->groups };
+  return (ktile_size){ y->dim[0] * ((y->dim[1] + sy - 1) / sy), (y->dim[2] + sx - 1) / sx, w->dim[0] / c->groups, ((w->dim[1] + sy - 1) / sy) * ((w->dim[2] + sx - 1) / sx), w->dim[3], c->groups, mc_type_bytes(h->in[0]->type) };
 }
-static size product_size(const mc_node *h) {
+static ktile_size product_size(const mc_node *h) {
   if (h->op == MC_OP_conv2d) return conv_size(h);
   if (h->op == MC_OP_conv_transpose2d) return transposed_size(h);
   const mc_type *x = h->in[0]->type, *y = h->out[0]->type, *w = h->in[1]->type;
   int64_t n = y->dim[y->rank - 1], rows = mc_type_elems(y) / n, batches = h->op == MC_OP_matmul && w->rank > 2 && y->rank > 2 ? rows / y->dim[y->rank - 2] : 1;
-  return (size){ batches, rows / batches, n, 1, x->dim[x->rank - 1], 1 };
+  return (ktile_size){ batches, rows / batches, n, 1, x->dim[x->rank - 1], 1, mc_type_bytes(x) / batches };
 }
 /* Tiles take 64 elements of K and up to 16 rows, whether there are so many or not, and their sums go through memory; vectors take 4 elements, two products a cycle. */
-static bool tiles_win(const kengine *e, const mc_target *t, const size *s) {
+static bool tiles_win(const kengine *e, const mc_target *t, const ktile_size *s) {
   enum { SETUP = 300 };   /* configuration, release, the first loads */
-  int64_t of_line = (s->line + 15) / 16, tr = (s->line + of_line - 1) / of_line, steps = s->nrun * ((s->rlen + 3) / 4);
-  double tiles = (double)s->groups * ktile_cost(e, t, s->lines * of_line, (int)tr, s->n, s->nrun, s->rlen, NULL, NULL) + SETUP;
-  double vectors = (double)s->groups * (double)(s->lines * s->line) * (double)kgemm_vectors(s->n) * (double)steps * (e->in == 'B' ? 2.4 : 0.6);
+  double tiles = (double)s->groups * ktile_best(e, t, s).cycles + SETUP;
+  double vectors = (double)s->groups * (double)(s->lines * s->line) * (double)kgemm_vectors(s->n) * (double)(s->nrun * ((s->rlen + 3) / 4)) * (e->in == 'B' ? 2.4 : 0.6);
   return tiles < vectors;
 }
 const kengine *kgemm_pick(const mc_target *t, const mc_node *head, char in) {
   const kengine *tiles = kengine_find_tile(t, in), *vectors = kengine_find(t, in);
-  size s = product_size(head);
+  ktile_size s = product_size(head);
   if (!tiles || !s.rlen || !s.line || !divides(tiles, s.rlen) || (t->engine && strcmp(t->engine, vectors->name) == 0)) return vectors;
   bool forced = t->engine && strcmp(t->engine, tiles->name) == 0;
   return forced || tiles_win(tiles, t, &s) ? tiles : vectors;
@@ -81,14 +93,16 @@ const kengine *kgemm_pick(const mc_target *t, const mc_node *head, char in) {
 
 void ktile_blocking(kgemm *p) {
   const kx *x = p->x;
-  int64_t line = x->dim[x->rank - 2], of_line = (line + 15) / 16, lines = 1;
-  for (int d = p->nbatch; d < x->rank - 2; d++) lines *= x->dim[d];
-  p->tr = (int)((line + of_line - 1) / of_line);
-  p->mt = 1;
-  p->nv = 1;
-  ktile_cost(p->e, p->k->target, lines * of_line, p->tr, p->n, p->nrun ? p->nrun : 1, p->rlen, &p->mt, &p->nv);
+  ktile_size s = { .lines = 1, .line = x->dim[x->rank - 2], .n = p->n, .nrun = p->nrun, .rlen = p->rlen, .groups = p->groups, .a_bytes = mc_type_bytes(p->head->in[0]->type) / p->groups };
+  for (int d = 0; d < x->rank - 2; d++)
+    if (d >= p->nbatch) s.lines *= x->dim[d];
+    else s.a_bytes /= x->dim[d];
+  ktile_block b = ktile_best(p->e, p->k->target, &s);
+  p->tr = b.tr;
+  p->mt = b.mt;
+  p->nv = b.nt;
   p->mr = p->mt * p->tr;
-  /* All of B stays in L2 while A passes once, and a row's results are written together; else a panel of B stays in L1 while A passes once for each. */
-  p->rows_outside = kgemm_panel(p) <= p->k->target->l2 / 2 && p->nrun * p->rlen * (int64_t)kgemm_elem(p->e) <= 512;
-  p->g->note = mc_arena_printf(p->k->arena, "engine %s, blocks of %d x %d tiles of %d rows, K = %d x %lld", p->e->name, p->mt, p->nv, p->tr, p->nrun, (long long)p->rlen);
+  p->rows_outside = b.rows_outside;
+  p->g->note = mc_arena_printf(p->k->arena, "engine %s, blocks of %d x %d tiles of %d rows, %s, K = %d x %lld", p->e->name, p->mt, p->nv, p->tr, b.rows_outside ? "rows outside" : "columns outside",
+                               p->nrun, (long long)p->rlen);
 }

@@ -21,6 +21,9 @@ int64_t ktile_units(const kgemm *p);
 typedef struct ktile_b { int64_t k, n, sk, sn, es; bool flip; int32_t zb; } ktile_b;
 /* Pack it from src into p->b, and fill p->bias with the zero points' terms. */
 void ktile_pack(kgemm *p, const ktile_b *m, V src);
-/* What the cost model thinks of a product on tiles: cycles for `tiles` tiles of A with tr rows each, n columns, nrun runs of rlen elements, with the block that is best (mt, nt may be NULL). */
-double ktile_cost(const kengine *e, const mc_target *t, int64_t tiles, int tr, int64_t n, int64_t nrun, int64_t rlen, int *mt, int *nt);
+/* Size of a product: lines of rows, rows of a line, columns, runs of K and elements of each, groups, bytes of A that are read. */
+typedef struct ktile_size { int64_t lines, line, n, nrun, rlen, groups, a_bytes; } ktile_size;
+/* A block of it: rows of a tile, tiles of A and of B; the order of blocks; cycles of one group by the model. */
+typedef struct ktile_block { int tr, mt, nt; bool rows_outside; double cycles; } ktile_block;
+ktile_block ktile_best(const kengine *e, const mc_target *t, const ktile_size *s);
 #endif
