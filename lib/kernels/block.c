@@ -4,21 +4,48 @@
 
 typedef struct tile { kgemm *p; int nv, parts, lanes, acc0; V a, b; int64_t row; V acc[KB_MAX_CARRIED]; } tile;
 
-static int tile_accs(const tile *t) { return t->p->mr * t->nv * t->parts; }
+static int tile_accs(const tile *t) { return kgemm_acc_rows(t->p, t->p->mr) * t->nv * t->parts; }
 static int64_t step_bytes(const tile *t) { return (int64_t)t->nv * KGEMM_LANES * t->p->e->kr * kgemm_elem(t->p->e); }
 
+/* A for row r of the accumulators: one row, or two behind one another (the last one twice where the block has an odd number). */
+static V load_rows(tile *t, V a, int64_t at, int r, int count) {
+  kgemm *p = t->p;
+  const kengine *e = p->e;
+  V v[2];
+  for (int i = 0; i < e->rows; i++) {
+    int row = r * e->rows + i < p->mr ? r * e->rows + i : p->mr - 1;
+    v[i] = e->load_a(p->k, t->lanes, kb_gepi(p->k, a, at + row * t->row), count, p->a_signed, p->flip);
+  }
+  return e->rows == 1 ? v[0] : kb_concat(p->k, v, e->rows);
+}
+/* One step on accumulators of several rows: they are few rows, so all of A is at hand and B is loaded at its use. */
+static void emit_columns_step(tile *t, const V *chunk, V b, int count, int i) {
+  kb *k = t->p->k;
+  const kengine *e = t->p->e;
+  int nb = t->nv * t->parts, rows = kgemm_acc_rows(t->p, t->p->mr);
+  V av[16];
+  for (int r = 0; r < rows; r++) av[r] = e->spread_a(k, t->lanes, chunk[r], count, i);
+  for (int j = 0; j < nb; j++) {
+    V bv = e->load_b(k, t->lanes, kb_gepi(k, b, (int64_t)j * t->lanes * e->kr * kgemm_elem(e)));
+    for (int r = 0; r < rows; r++) t->acc[r * nb + j] = e->madd(k, t->lanes, t->acc[r * nb + j], av[r], bv);
+  }
+}
 /* `count` steps at A offset aoff (bytes, constant part ac) and B offset boff (constant part bc). */
 static void emit_steps(tile *t, V a, int64_t ac, V b, int64_t bc, int count) {
   kgemm *p = t->p;
   kb *k = p->k;
   const kengine *e = p->e;
-  int nb = t->nv * t->parts;
+  int nb = t->nv * t->parts, rows = kgemm_acc_rows(p, p->mr);
   V chunk[16], bv[64];
-  for (int r = 0; r < p->mr && count > 1; r++) chunk[r] = e->load_a(k, t->lanes, kb_gepi(k, a, ac + r * t->row), count, p->a_signed, p->flip);
+  for (int r = 0; r < rows && (count > 1 || e->rows > 1); r++) chunk[r] = load_rows(t, a, ac, r, count);
   for (int i = 0; i < count; i++) {
+    if (e->rows > 1) {
+      emit_columns_step(t, chunk, kb_gepi(k, b, bc + i * step_bytes(t)), count, i);
+      continue;
+    }
     for (int j = 0; j < nb; j++) bv[j] = e->load_b(k, t->lanes, kb_gepi(k, b, bc + i * step_bytes(t) + (int64_t)j * t->lanes * e->kr * kgemm_elem(e)));
-    for (int r = 0; r < p->mr; r++) {
-      if (count == 1) chunk[r] = e->load_a(k, t->lanes, kb_gepi(k, a, ac + r * t->row), count, p->a_signed, p->flip);   /* at its use: registers are scarce */
+    for (int r = 0; r < rows; r++) {
+      if (count == 1) chunk[r] = load_rows(t, a, ac, r, count);   /* at its use: registers are scarce */
       V av = e->spread_a(k, t->lanes, chunk[r], count, i);
       for (int j = 0; j < nb; j++) t->acc[r * nb + j] = e->madd(k, t->lanes, t->acc[r * nb + j], av, bv[j]);
     }
@@ -87,14 +114,24 @@ static void emit_runs(tile *t, V a, V b) {
   memcpy(t->acc, l.carried, sizeof(V) * (size_t)tile_accs(t));
 }
 
+/* From a vector for each row of the block, what belongs to row r of the accumulators. */
+static V rows_of(tile *t, V *row, int r) {
+  const kengine *e = t->p->e;
+  V v[2];
+  for (int i = 0; i < e->rows; i++) v[i] = row[r * e->rows + i < t->p->mr ? r * e->rows + i : t->p->mr - 1];
+  return e->rows == 1 ? v[0] : kb_concat(t->p->k, v, e->rows);
+}
 static void start_accs(tile *t, V bias, V m0) {
   kgemm *p = t->p;
   kb *k = p->k;
   bool f = p->e->in == 'F';
-  int nb = t->nv * t->parts;
+  int nb = t->nv * t->parts, rows = kgemm_acc_rows(p, p->mr), align = 4 * t->lanes < 16 ? 4 * t->lanes : 16;
+  V row[16];
   for (int j = 0; j < nb; j++) {
-    V v = kb_load(k, kb_vt(k, f ? k->f32 : k->i32, t->lanes), kb_gepi(k, bias, 4ll * j * t->lanes), 16);
-    for (int r = 0; r < p->mr; r++) t->acc[r * nb + j] = v;
+    V v = kb_load(k, kb_vt(k, f ? k->f32 : k->i32, t->lanes), kb_gepi(k, bias, 4ll * j * t->lanes), align);
+    for (int r = 0; r < p->mr; r++) row[r] = v;
+    V start = rows_of(t, row, 0);
+    for (int r = 0; r < rows; r++) t->acc[r * nb + j] = start;
   }
   if (!p->rowterm) return;
   int last = p->x->rank - 2;
@@ -105,9 +142,22 @@ static void start_accs(tile *t, V bias, V m0) {
   for (int r = 0; r < p->mr; r++) {
     int64_t c[MC_MAX_RANK] = { 0 };
     c[last] = r;
-    V s = kb_splat(k, kb_load(k, k->i32, kl_at(k, &p->rowterm_view, p->x->rank, iv, c), 4), t->lanes);
+    row[r] = kb_splat(k, kb_load(k, k->i32, kl_at(k, &p->rowterm_view, p->x->rank, iv, c), 4), t->lanes);
+  }
+  for (int r = 0; r < rows; r++) {
+    V s = rows_of(t, row, r);
     for (int j = 0; j < nb; j++) t->acc[r * nb + j] = LLVMBuildAdd(k->b, t->acc[r * nb + j], s, "");
   }
+}
+/* The sums of row r of the block, vector j of 16 columns. */
+static V row_sums(tile *t, int r, int j) {
+  kb *k = t->p->k;
+  int rows = t->p->e->rows, at = r % rows * t->lanes, mask[16];
+  V *acc = &t->acc[(r / rows * t->nv + j) * t->parts], part[KGEMM_LANES];
+  if (rows == 1) return kb_concat(k, acc, t->parts);
+  for (int i = 0; i < 2 * t->lanes; i++) mask[i] = i < t->lanes ? at + i : rows * t->lanes + at + i - t->lanes;
+  for (int i = 0; i < t->parts / 2; i++) part[i] = kb_shuffle(k, acc[2 * i], acc[2 * i + 1], mask, 2 * t->lanes);
+  return kb_concat(k, part, t->parts / 2);
 }
 static void epilogue(tile *t, V m0, V n0, int valid) {
   kgemm *p = t->p;
@@ -120,7 +170,7 @@ static void epilogue(tile *t, V m0, V n0, int valid) {
       x->c[last - 1] = r;
       x->c[last] = (int64_t)j * KGEMM_LANES;
       kx_at(x, KGEMM_LANES, j == t->nv - 1 ? valid : KGEMM_LANES);
-      V acc = kb_concat(p->k, &t->acc[(r * t->nv + j) * t->parts], t->parts);
+      V acc = row_sums(t, r, j);
       kx_bind(x, p->head->out[0], p->e->in == 'F' ? kv_clamp(p->k, acc, p->clamp) : acc);
       kx_finish(x);
     }

@@ -7,10 +7,11 @@ enum { MAX_ROWS = 14, MAX_VECTORS = 8 };
 
 static bool fits(const kgemm *p, int mr, int nv) {
   const mc_target *t = p->k->target;
-  int parts = KGEMM_LANES / kengine_lanes(p->e, t), b = nv * parts * kengine_group_regs(p->e, t);
+  int parts = KGEMM_LANES / kengine_lanes(p->e, t), b = nv * parts * kengine_group_regs(p->e, t), rows = kgemm_acc_rows(p, mr);
   if (mr == 1 && nv == 1) return true;
   if (nv > 4 && mr > 1) return false;   /* wide epilogues leave no registers for their scales */
-  return mr * b + (mr == 1 ? 1 : b) + p->e->spare + (p->e->ku > 1 ? mr : 0) <= kengine_regs(t) && mr * nv * parts <= KB_MAX_CARRIED;
+  if (mr > 1 && mr % p->e->rows) return false;   /* half of the last accumulators would be thrown away */
+  return rows * b + (rows == 1 || p->e->rows > 1 ? 1 : b) + p->e->spare + (p->e->ku > 1 ? mr : 0) <= kengine_regs(t) && rows * nv * parts <= KB_MAX_CARRIED;
 }
 /* What the model is to be asked; mr and nv are still open. */
 static mc_nest nest_of(const kgemm *p, int64_t rows) {

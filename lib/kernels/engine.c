@@ -3,38 +3,43 @@
 #include <string.h>
 
 #define S MC_ISA_BIT
-#define MC_ENGINE(id, in, arch, isa, lanes, kr, ku, sign, spare, doc) static keng_load_a eng_##id##_load_a; static keng_spread_a eng_##id##_spread_a; static keng_load_b eng_##id##_load_b; static keng_madd eng_##id##_madd;
+#define MC_ENGINE(id, in, arch, isa, lanes, rows, kr, ku, sign, spare, doc) static keng_load_a eng_##id##_load_a; static keng_spread_a eng_##id##_spread_a; static keng_load_b eng_##id##_load_b; static keng_madd eng_##id##_madd;
 #include "mc/kernels/engines.def"
 static const kengine engines[] = {
-#define MC_ENGINE(id, in, arch, isa, lanes, kr, ku, sign, spare, doc) \
-  { #id, #in[0], #arch, isa, lanes, kr, ku, KENG_##sign, spare, 0, eng_##id##_load_a, eng_##id##_spread_a, eng_##id##_load_b, eng_##id##_madd },
+#define MC_ENGINE(id, in, arch, isa, lanes, rows, kr, ku, sign, spare, doc) \
+  { #id, #in[0], #arch, isa, lanes, rows, kr, ku, KENG_##sign, spare, 0, eng_##id##_load_a, eng_##id##_spread_a, eng_##id##_load_b, eng_##id##_madd },
 #include "mc/kernels/engines.def"
 };
-#define MC_ENGINE(id, in, arch, isa, lanes, kr, ku, sign, spare, doc)
-#define MC_TILE_ENGINE(id, in, arch, isa, kr, group, doc) { #id, #in[0], #arch, isa, 16, kr, 1, KENG_any, 0, group, NULL, NULL, NULL, NULL },
+#define MC_ENGINE(id, in, arch, isa, lanes, rows, kr, ku, sign, spare, doc)
+#define MC_TILE_ENGINE(id, in, arch, isa, kr, group, doc) { #id, #in[0], #arch, isa, 16, 1, kr, 1, KENG_any, 0, group, NULL, NULL, NULL, NULL },
 static const kengine tile_engines[] = {
 #include "mc/kernels/engines.def"
 };
 #undef S
 
-static bool fits(const kengine *e, const mc_target *t, char in) {
-  return e->in == in && (t->isa & e->isa) == e->isa && (strcmp(e->arch, "any") == 0 || strcmp(e->arch, mc_arch_name(t->arch)) == 0);
+static bool fits(const kengine *e, const mc_target *t) {
+  return (t->isa & e->isa) == e->isa && (strcmp(e->arch, "any") == 0 || strcmp(e->arch, mc_arch_name(t->arch)) == 0);
 }
-const kengine *kengine_find(const mc_target *t, char in) {
+/* A matrix instruction wastes half of itself on a single row; a step of a run of 4 is no more work for a dot product. */
+static bool serves(const kengine *e, const kneed *n) {
+  if (e->in != n->in || (e->rows > 1 && (n->rows < 2 || n->rlen <= 4))) return false;
+  return e->sign != (n->is_signed ? KENG_only_u8 : KENG_only_s8);
+}
+const kengine *kengine_find(const mc_target *t, const kneed *need) {
   const kengine *best = NULL;
   for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++)
-    if (fits(&engines[i], t, in)) best = &engines[i];
+    if (fits(&engines[i], t) && serves(&engines[i], need)) best = &engines[i];
   return best;
 }
 const kengine *kengine_find_tile(const mc_target *t, char in) {
   const kengine *best = NULL;
   for (size_t i = 0; i < sizeof tile_engines / sizeof tile_engines[0]; i++)
-    if (fits(&tile_engines[i], t, in)) best = &tile_engines[i];
+    if (tile_engines[i].in == in && fits(&tile_engines[i], t)) best = &tile_engines[i];
   return best;
 }
 int kengine_lanes(const kengine *e, const mc_target *t) { return e->lanes ? e->lanes : t->vector_bytes / 4; }
 int kengine_group_regs(const kengine *e, const mc_target *t) {
-  int bytes = 4 * kengine_lanes(e, t);
+  int bytes = 4 * e->rows * kengine_lanes(e, t);
   return bytes > t->vector_bytes ? bytes / t->vector_bytes : 1;
 }
 int kengine_regs(const mc_target *t) { return t->arch == MC_ARCH_aarch64 || (t->isa & MC_ISA_BIT(avx512)) ? 32 : 16; }
@@ -138,4 +143,37 @@ static V eng_sdot_load_b(kb *k, int lanes, V p) { return kb_load(k, kb_vt(k, k->
 static V eng_sdot_madd(kb *k, int lanes, V acc, V a, V b) {
   T ov[2] = { kb_vt(k, k->i32, lanes), kb_vt(k, k->i8, 4 * lanes) };
   return kb_intr(k, "llvm.aarch64.neon.sdot", ov, 2, (V[]){ acc, b, a }, 3);
+}
+static V eng_sudot_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) { return eng_sdot_load_a(k, lanes, p, count, is_signed, flip); }
+static V eng_sudot_spread_a(kb *k, int lanes, V chunk, int count, int i) { return eng_sdot_spread_a(k, lanes, chunk, count, i); }
+static V eng_sudot_load_b(kb *k, int lanes, V p) { return eng_sdot_load_b(k, lanes, p); }
+static V eng_sudot_madd(kb *k, int lanes, V acc, V a, V b) {
+  T ov[2] = { kb_vt(k, k->i32, lanes), kb_vt(k, k->i8, 4 * lanes) };
+  return kb_intr(k, "llvm.aarch64.neon.usdot", ov, 2, (V[]){ acc, a, b }, 3);
+}
+
+/* ---- matrix products: 2 x 8 times 8 x 2; A holds 8 elements of one row, then of the other ---- */
+static V mmla(kb *k, const char *name, V acc, V a, V b) {
+  T ov[2] = { kb_vt(k, k->i32, 4), kb_vt(k, k->i8, 16) };
+  return kb_intr(k, name, ov, 2, (V[]){ acc, a, b }, 3);
+}
+static V eng_smmla_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
+  (void)lanes; (void)is_signed; (void)flip;
+  return kb_load(k, kb_vt(k, k->i64, count), p, 1);
+}
+static V eng_smmla_spread_a(kb *k, int lanes, V chunk, int count, int i) {
+  (void)lanes;
+  return kb_bitcast(k, kb_shuffle(k, chunk, NULL, (int[]){ i, count + i }, 2), kb_vt(k, k->i8, 16));
+}
+static V eng_smmla_load_b(kb *k, int lanes, V p) { return kb_load(k, kb_vt(k, k->i8, 8 * lanes), p, 16); }
+static V eng_smmla_madd(kb *k, int lanes, V acc, V a, V b) {
+  (void)lanes;
+  return mmla(k, "llvm.aarch64.neon.smmla", acc, a, b);
+}
+static V eng_usmmla_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) { return eng_smmla_load_a(k, lanes, p, count, is_signed, flip); }
+static V eng_usmmla_spread_a(kb *k, int lanes, V chunk, int count, int i) { return eng_smmla_spread_a(k, lanes, chunk, count, i); }
+static V eng_usmmla_load_b(kb *k, int lanes, V p) { return eng_smmla_load_b(k, lanes, p); }
+static V eng_usmmla_madd(kb *k, int lanes, V acc, V a, V b) {
+  (void)lanes;
+  return mmla(k, "llvm.aarch64.neon.usmmla", acc, a, b);
 }

@@ -3,24 +3,26 @@
 #define MC_KERNELS_ENGINE_H
 #include "kb.h"
 
-typedef enum keng_sign { KENG_any, KENG_u8, KENG_s8 } keng_sign;
+typedef enum keng_sign { KENG_any, KENG_u8, KENG_s8, KENG_only_u8, KENG_only_s8 } keng_sign;
 /* `count` steps of A (1 or ku) from p, in a form that spread_a takes apart. A step's elements may lie up to kr - 1 elements behind the last one that exists.
  * is_signed: A is i8 (after flipping, where the engine has a sign of its own). flip: xor 0x80. */
 typedef V keng_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip);
-/* Step i of what load_a gave: elements [i * kr, (i + 1) * kr) repeated in every lane, as madd wants them. */
+/* Step i of what load_a gave: elements [i * kr, (i + 1) * kr) repeated in every lane, as madd wants them. Where accumulators have two rows, chunk is what load_a gave for one row and,
+ * behind it in the same vector, for the other. */
 typedef V keng_spread_a(kb *k, int lanes, V chunk, int count, int i);
 /* One register group of packed B: `lanes` columns of kr elements. */
 typedef V keng_load_b(kb *k, int lanes, V p);
-/* acc + a * b; acc: `lanes` x i32 or f32. */
+/* acc + a * b; acc: `lanes` x i32 or f32, row after row. */
 typedef V keng_madd(kb *k, int lanes, V acc, V a, V b);
 
 typedef struct kengine {
-  const char *name; char in; const char *arch; uint64_t isa; int lanes, kr, ku; keng_sign sign; int spare;
+  const char *name; char in; const char *arch; uint64_t isa; int lanes, rows, kr, ku; keng_sign sign; int spare;
   int tile;                      /* 0; on tile registers: elements of K that lie together in B */
   keng_load_a *load_a; keng_spread_a *spread_a; keng_load_b *load_b; keng_madd *madd;
 } kengine;
-/* The engine for f32 (in = 'F') or 8-bit (in = 'I') products on the target. */
-const kengine *kengine_find(const mc_target *t, char in);
+/* What a layer multiplies: f32 (in = 'F') or 8-bit integers (in = 'I'), of which A's are i8 or u8; rows of A that lie behind one another, and elements of a run (estimates will do). */
+typedef struct kneed { char in; bool is_signed; int64_t rows, rlen; } kneed;
+const kengine *kengine_find(const mc_target *t, const kneed *need);
 /* The engine on tile registers, if the target has one. */
 const kengine *kengine_find_tile(const mc_target *t, char in);
 int kengine_lanes(const kengine *e, const mc_target *t);

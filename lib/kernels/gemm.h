@@ -54,6 +54,8 @@ void kgemm_divide(kgemm *p, bool repacks);
 void kgemm_block(kgemm *p, V a, V b, V bias, V m0, V n0, int nv, int valid);
 /* The engine of the product `head` of operands of kind `in`, and where tiles are better, that of tiles (pick.c). NULL: none. */
 const kengine *kgemm_pick(const mc_target *t, const mc_node *head, char in);
+/* Accumulators that mr rows take. */
+int kgemm_acc_rows(const kgemm *p, int mr);
 /* Choose engine and sign handling for A of this type. False after reporting. */
 bool kgemm_engine(kgemm *p, const mc_type *a);
 

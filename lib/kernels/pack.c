@@ -19,7 +19,7 @@ bool kgemm_engine(kgemm *p, const mc_type *a) {
   if (!p->e) return kl_error(p->g, p->head, "no engine for '%s' on this target", mc_ops[p->head->op].text);
   p->za = kl_zero_point(a);
   p->a_signed = a->dtype == MC_i8;
-  p->flip = bytes && p->e->sign != KENG_any && (p->e->sign == KENG_s8) != p->a_signed;
+  p->flip = bytes && (p->e->sign == KENG_u8 || p->e->sign == KENG_s8) && (p->e->sign == KENG_s8) != p->a_signed;
   if (p->flip) {
     p->za += p->a_signed ? 128 : -128;
     p->a_signed = !p->a_signed;
@@ -27,6 +27,7 @@ bool kgemm_engine(kgemm *p, const mc_type *a) {
   return true;
 }
 
+int kgemm_acc_rows(const kgemm *p, int mr) { return (mr + p->e->rows - 1) / p->e->rows; }
 /* Where a group of elements of a column starts within a step, and elements of a group: of tiles [columns / 16][kr / group][16][group], else [columns][kr]. */
 static int64_t group_of(const kgemm *p) { return p->e->tile ? p->e->tile : p->kr; }
 static int64_t group_at(const kgemm *p, int64_t column, int64_t group) { return column / KGEMM_LANES * KGEMM_LANES * p->kr + (group * KGEMM_LANES + column % KGEMM_LANES) * group_of(p); }

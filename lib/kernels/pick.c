@@ -84,8 +84,9 @@ static bool tiles_win(const kengine *e, const mc_target *t, const ktile_size *s)
   return tiles < vectors;
 }
 const kengine *kgemm_pick(const mc_target *t, const mc_node *head, char in) {
-  const kengine *tiles = kengine_find_tile(t, in), *vectors = kengine_find(t, in);
   ktile_size s = product_size(head);
+  kneed need = { .in = in, .is_signed = head->in[0]->type->dtype == MC_i8, .rows = s.line, .rlen = s.rlen };
+  const kengine *tiles = kengine_find_tile(t, in), *vectors = kengine_find(t, &need);
   if (!tiles || !s.rlen || !s.line || !divides(tiles, s.rlen) || (t->engine && strcmp(t->engine, vectors->name) == 0)) return vectors;
   bool forced = t->engine && strcmp(t->engine, tiles->name) == 0;
   return forced || tiles_win(tiles, t, &s) ? tiles : vectors;
