@@ -7,7 +7,7 @@ static const mc_machine machines[] = {
   { .name = name_, .doc = doc_, .ghz = ghz_, .issue = issue_, .loads = loads_, .stores = stores_, .alu = alu_, .latency = latency_, .l1 = l1_, .l2 = l2_, .l3 = l3_, .dram = dram_, .rate = { rates_ } },
 #include "mc/target/machines.def"
 };
-static const struct { const char *name; mc_arith arith; uint64_t isa; int depth, ops, row, wide; } rates[] = {
+static const struct { const char *name; mc_arith arith; uint64_t isa; int depth, ops; double row; int wide; } rates[] = {
 #define MC_RATE(id, arith, isa, depth, ops, row, wide, doc) { #id, MC_ARITH_##arith, isa, depth, ops, row, wide },
 #include "mc/target/rates.def"
 };
@@ -26,7 +26,7 @@ const char *mc_rate_name(mc_rate r) { return rates[r].name; }
 mc_arith mc_rate_arith(mc_rate r) { return rates[r].arith; }
 int mc_rate_depth(mc_rate r) { return rates[r].depth; }
 int mc_rate_ops(mc_rate r) { return rates[r].ops; }
-int mc_rate_row(mc_rate r) { return rates[r].row; }
+double mc_rate_row(mc_rate r) { return rates[r].row; }
 int mc_rate_wide(mc_rate r) { return rates[r].wide; }
 double mc_target_rate(const mc_target *t, mc_rate r) {
   bool has = r < MC_NUM_RATES && (t->isa & rates[r].isa) == rates[r].isa;

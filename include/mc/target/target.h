@@ -57,7 +57,7 @@ const char *mc_rate_name(mc_rate r);
 mc_arith mc_rate_arith(mc_rate r);
 int mc_rate_depth(mc_rate r);
 int mc_rate_ops(mc_rate r);
-int mc_rate_row(mc_rate r);
+double mc_rate_row(mc_rate r);
 int mc_rate_wide(mc_rate r);
 /* Products a cycle; 0 where the target lacks the instruction. */
 double mc_target_rate(const mc_target *t, mc_rate r);
