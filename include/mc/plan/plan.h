@@ -27,7 +27,7 @@ typedef struct mc_buffer {
   int64_t parent_base;                              /* bytes from the parent's element 0 to this one's element 0 */
 } mc_buffer;
 
-enum { MC_PLAN_ALIGN = 64, MC_PLAN_SLACK = 64, MC_MAX_THREADS = 32 };
+enum { MC_PLAN_ALIGN = 64, MC_PLAN_SLACK = 64, MC_MAX_THREADS = 64 };
 
 typedef struct mc_plan {
   mc_graph *graph; const mc_target *target;
