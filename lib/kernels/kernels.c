@@ -46,12 +46,13 @@ static void begin_function(kgroup *g) {
   const char *name = c->n ? mc_arena_printf(g->k->arena, "%s.%d", g->name, c->n) : g->name;
   const mc_node *first = kl_first(g);
   g->tasks = kl_tasks(g->plan, g->index);
+  c->tasks[c->n] = 1;   /* until a loop is divided */
   c->fn[c->n] = kb_function(g->k, name, g->k->vd, 2, g->plan->threads > 1 ? 2 : 0, false);
   kb_debug_function(g->k, c->fn[c->n], name, first ? first->loc : g->group->loc);
 }
 static void end_function(kgroup *g) {
   LLVMBuildRetVoid(g->k->b);
-  g->code->tasks[g->code->n++] = g->tasks;
+  g->code->n++;
 }
 bool kl_step(kgroup *g) {
   if (g->tasks == 1) return false;

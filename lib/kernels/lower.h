@@ -15,7 +15,7 @@ typedef struct kgroup {
   bool ask;                      /* stop when the block is chosen */
   mc_estimate estimate;          /* of the code that is emitted; cycles 0: nobody set it */
   mc_blocking *blocking; int nblocking;   /* every block that could be, by the model's order; products on an engine only */
-  int tasks;                     /* shares that the present function's work is divided into (split.c); families that cannot divide set 1 before they emit loops */
+  int tasks;                     /* shares that the present function's work may be divided into (split.c); it is, once a loop is */
   const char *name; mc_group_code *code;
 } kgroup;
 
@@ -53,6 +53,8 @@ int32_t kl_zero_point(const mc_type *t);
 /* ---- work for several threads (split.c, docs/kernels.md) ---- */
 /* Shares for the group that the plan allows and its size makes worth a barrier. */
 int kl_tasks(const mc_plan *p, int group);
+/* Has the present function divided a loop so far? */
+bool kl_divided(const kgroup *g);
 /* This function's share of n units: [lo, hi), constants 0 and n where nothing is divided. */
 void kl_share(const kgroup *g, int64_t n, V *lo, V *hi);
 /* A loop over [0, n) by step; split: over this function's share of its trips. Divided loops may make no trip. */

@@ -25,12 +25,14 @@ static V boundary(const kgroup *g, int64_t n, int plus) {
   kb *k = g->k;
   BB cur = LLVMGetInsertBlock(k->b), entry = LLVMGetEntryBasicBlock(k->fn);
   V first = LLVMGetFirstInstruction(entry);
+  if (n > 1) g->code->tasks[g->code->n] = g->tasks;   /* now it pays to call all shares */
   if (first) LLVMPositionBuilderBefore(k->b, first);
   V task = kb_addi(k, LLVMGetParam(k->fn, 2), plus);
   V at = LLVMBuildUDiv(k->b, kb_muli(k, task, n), LLVMGetParam(k->fn, 3), "");
   LLVMPositionBuilderAtEnd(k->b, cur);
   return at;
 }
+bool kl_divided(const kgroup *g) { return g->code->tasks[g->code->n] > 1; }
 void kl_share(const kgroup *g, int64_t n, V *lo, V *hi) {
   *lo = g->tasks == 1 ? kb_i64(g->k, 0) : boundary(g, n, 0);
   *hi = g->tasks == 1 ? kb_i64(g->k, n) : boundary(g, n, 1);

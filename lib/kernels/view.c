@@ -201,13 +201,13 @@ void kl_fill_borders(const kgroup *g) {
     if (!b || t->rank != 4 || !(b->halo[0] | b->halo[1] | b->halo[2] | b->halo[3])) continue;
     kview v = buffer_view(g, b);
     int byte = mc_dtype_size(t->dtype) == 1 ? kl_zero_point(t) : 0;
-    bool images = t->dim[0] >= g->tasks;
+    bool divided = kl_divided(g), images = t->dim[0] >= g->tasks;
     kb_loop l;
-    kl_range(g, &l, t->dim[0], 1, images);
+    kl_range(g, &l, t->dim[0], 1, divided && images);
     V p = kb_gep(k, v.base, kb_muli(k, l.iv, v.stride[0]));
     bool linear = b->pitch_c == t->dim[3] && b->pitch_w == b->halo[1] + t->dim[2] + b->halo[3];
-    if (linear) fill_linear(g, p, b, &v, byte, !images);
-    else fill_pieces(g, p, b, &v, byte, !images);
+    if (linear) fill_linear(g, p, b, &v, byte, divided && !images);
+    else fill_pieces(g, p, b, &v, byte, divided && !images);
     kb_end(k, &l, NULL);
   }
 }
