@@ -1,7 +1,7 @@
 /* Products on tile registers (AMX). A tile of A is up to 16 rows of one line of the innermost row axis, read where they lie; a block is mt such tiles, anywhere in the space of rows, by
  * nt tiles of 16 columns:
  *
- *   block 0: zero C; for step: C[i][j] += A[i] * B[j]; store C
+ *   block 0: C = bias; for step: C[i][j] += A[i] * B[j]; store C
  *   for block q = 1 ...:  the same, with the rows of block q - 1 going through the epilogue between the steps
  *   the last block's epilogue
  *
@@ -13,8 +13,8 @@ enum { TILE_BYTES = 1024, MAX_C = 4, STRAIGHT = 16 };   /* STRAIGHT: steps that 
 
 /* What one loop over blocks shares: a group's columns of one width, blocks of them from first_col to end_col, and tiles of rows. */
 typedef struct part { kgemm *p; V a, b, bias, n0, first_col, end_col, first_tile, end_tile, row_blocks; int nt, valid; } part;
-/* A block: the position of each of its tiles, its first column (of the part), its bias. */
-typedef struct place { V iv[MAX_C][MC_MAX_RANK], n, bias[MAX_C]; } place;
+/* A block: the position of each of its tiles, its first column (of the part). */
+typedef struct place { V iv[MAX_C][MC_MAX_RANK], n; } place;
 
 /* ---- instructions ---- */
 static V imm(kb *k, int tile) { return LLVMConstInt(k->i8, (unsigned)tile, 0); }
@@ -118,11 +118,11 @@ static void products(const part *t, const place *at, V scratch, between_fn *betw
   kgemm *p = t->p;
   kb *k = p->k;
   int64_t total = p->nrun * p->steps, straight = between || total <= 4 ? total < STRAIGHT ? total : STRAIGHT : 0;
-  V a[MAX_C], b = kb_gep(k, t->b, kb_muli(k, at->n, p->nrun * p->steps * p->kr * kgemm_elem(p->e)));
+  V a[MAX_C], bias = kb_gep(k, t->bias, kb_muli(k, at->n, 4)), b = kb_gep(k, t->b, kb_muli(k, at->n, p->nrun * p->steps * p->kr * kgemm_elem(p->e)));
   for (int i = 0; i < p->mt; i++) {
     a[i] = t->a;
     for (int d = p->nbatch; d < p->x->rank - 1; d++) a[i] = kb_gep(k, a[i], kb_muli(k, at->iv[i][d], p->a.stride[d]));
-    for (int j = 0; j < t->nt; j++) kb_intr(k, "llvm.x86.tilezero", NULL, 0, (V[]){ imm(k, reg_c(p, i, j)) }, 1);
+    for (int j = 0; j < t->nt; j++) tile_load(k, reg_c(p, i, j), kb_gepi(k, bias, 64ll * j), 0);   /* the same 16 biases in every row: loads are cheaper than additions in the epilogue */
   }
   for (int64_t s = 0; s < straight; s++) {
     emit_step(t, a, kb_i64(k, step_offset(p, s)), kb_gepi(k, b, s * step_bytes(t)));
@@ -141,11 +141,6 @@ static void products(const part *t, const place *at, V scratch, between_fn *betw
 
 /* ---- epilogue ---- */
 static bool is_float(const kgemm *p) { return p->e->in != 'I'; }
-static void load_bias(const part *t, place *at) {
-  kb *k = t->p->k;
-  for (int j = 0; j < t->nt; j++)
-    at->bias[j] = kb_load(k, kb_vt(k, is_float(t->p) ? k->f32 : k->i32, KGEMM_LANES), kb_gepi(k, kb_gep(k, t->bias, kb_muli(k, at->n, 4)), 64ll * j), 16);
-}
 /* Row `r` (plus the constant rc) of tile i, whose sums stand at `sums`. */
 static void finish_row(const part *t, const place *at, int i, V r, int64_t rc, V sums) {
   kgemm *p = t->p;
@@ -165,8 +160,7 @@ static void finish_row(const part *t, const place *at, int i, V r, int64_t rc, V
     term = kb_splat(k, kb_load(k, k->i32, kl_at(k, &p->rowterm_view, x->rank, iv, x->c), 4), KGEMM_LANES);
   }
   for (int j = 0; j < t->nt; j++) {
-    V v = kb_load(k, LLVMTypeOf(at->bias[j]), kb_gepi(k, sums, 64ll * j), 64);
-    v = is_float(p) ? LLVMBuildFAdd(k->b, v, at->bias[j], "") : LLVMBuildAdd(k->b, v, at->bias[j], "");
+    V v = kb_load(k, kb_vt(k, is_float(p) ? k->f32 : k->i32, KGEMM_LANES), kb_gepi(k, sums, 64ll * j), 64);
     if (term) v = LLVMBuildAdd(k->b, v, term, "");
     x->c[last] = (int64_t)j * KGEMM_LANES;
     kx_at(x, KGEMM_LANES, j == t->nt - 1 ? t->valid : KGEMM_LANES);
@@ -176,10 +170,9 @@ static void finish_row(const part *t, const place *at, int i, V r, int64_t rc, V
   x->c[last] = x->c[last - 1] = 0;
 }
 /* All rows of a block, in loops. */
-static void finish_block(const part *t, place *at, V scratch) {
+static void finish_block(const part *t, const place *at, V scratch) {
   kgemm *p = t->p;
   kb *k = p->k;
-  load_bias(t, at);
   for (int i = 0; i < p->mt; i++) {
     kb_loop l;
     kb_range(k, &l, p->tr, 1, NULL, 0);
@@ -217,7 +210,6 @@ static void emit_blocks(const part *t) {
     behind e = { .t = t, .scratch = kb_gep(k, p->tile_scratch, kb_sub(k, kb_i64(k, half), odd)) };
     place_block(t, at[0], at[1], &cur);
     place_block(t, at[2], at[3], &e.at);
-    load_bias(t, &e.at);
     products(t, &cur, to, finish_some, &e);
     V next[4] = { at[0], at[1], at[0], at[1] };
     advance(t, next);
