@@ -13,7 +13,7 @@ enum { AVX = 1u << 12 | 1u << 22 | 1u << 28 | 1u << 29, OSXSAVE = 1u << 27, SSE 
 #define SKX_B7 (HSW_B7 | 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31)
 #define ICX_B7 (SKX_B7 | 1u << 21)
 #define ICX_C7 (1u << 1 | 1u << 6 | 1u << 8 | 1u << 11 | 1u << 12 | 1u << 14)
-#define SPR_D7 (1u << 22 | 1u << 23 | 1u << 24 | 1u << 25)
+#define SPR_D7 (1u << 22 | 1u << 24 | 1u << 25)
 #define V3_C1 (SSE | AVX | OSXSAVE)
 #define SPR_A71 (1u << 4 | 1u << 5)
 enum { YMM = 7, ZMM = 0xe7, TILES = 0x600e7, LZCNT = 0x21 };
@@ -28,7 +28,7 @@ static const machine machines[] = {
   { "Sapphire Rapids", 32, V3_C1, ICX_B7, ICX_C7, SPR_D7, SPR_A71, LZCNT, TILES, 0 },
   { "Sapphire Rapids, tiles refused", 32, V3_C1, ICX_B7, ICX_C7, SPR_D7, SPR_A71, LZCNT, TILES, 1 },
   { "Sapphire Rapids, tiles not saved", 32, V3_C1, ICX_B7, ICX_C7, SPR_D7, SPR_A71, LZCNT, ZMM, 0 },
-  { "Sapphire Rapids without FP16", 32, V3_C1, ICX_B7, ICX_C7, SPR_D7 & ~(1u << 23), SPR_A71, LZCNT, TILES, 0 },
+  { "Sapphire Rapids without VBMI2", 32, V3_C1, ICX_B7, ICX_C7 & ~(1u << 6), SPR_D7, SPR_A71, LZCNT, TILES, 0 },
 };
 static const machine *now;
 static int asked;
