@@ -159,21 +159,45 @@ static V row_sums(tile *t, int r, int j) {
   for (int i = 0; i < t->parts / 2; i++) part[i] = kb_shuffle(k, acc[2 * i], acc[2 * i + 1], mask, 2 * t->lanes);
   return kb_concat(k, part, t->parts / 2);
 }
+/* A row's results as bytes, as many vectors at a time as narrowing takes. */
+static void finish_packed(tile *t, int r, int valid) {
+  kgemm *p = t->p;
+  kx *x = p->x;
+  int last = x->rank - 1, most = kv_narrow_most(p->k);
+  for (int j = 0; j < t->nv; j += most) {
+    int n = t->nv - j < most ? t->nv - j : most;
+    V raw[4];
+    for (int i = 0; i < n; i++) {
+      bool end = j + i == t->nv - 1;
+      x->c[last] = (int64_t)(j + i) * KGEMM_LANES;
+      kx_at(x, KGEMM_LANES, end ? valid : KGEMM_LANES);
+      kx_bind(x, p->head->out[0], row_sums(t, r, j + i));
+      raw[i] = kx_raw(x);
+    }
+    x->c[last] = (int64_t)j * KGEMM_LANES;
+    kx_store_raw(x, raw, n, (n - 1) * KGEMM_LANES + (j + n == t->nv ? valid : KGEMM_LANES));
+  }
+}
 static void epilogue(tile *t, V m0, V n0, int valid) {
   kgemm *p = t->p;
   kx *x = p->x;
   int last = x->rank - 1;
   x->iv[last] = n0;
   x->iv[last - 1] = m0;
-  for (int r = 0; r < p->mr; r++)
+  for (int r = 0; r < p->mr; r++) {
+    x->c[last - 1] = r;
+    if (x->tail) {
+      finish_packed(t, r, valid);
+      continue;
+    }
     for (int j = 0; j < t->nv; j++) {
-      x->c[last - 1] = r;
       x->c[last] = (int64_t)j * KGEMM_LANES;
       kx_at(x, KGEMM_LANES, j == t->nv - 1 ? valid : KGEMM_LANES);
       V acc = row_sums(t, r, j);
       kx_bind(x, p->head->out[0], p->e->in == 'F' ? kv_clamp(p->k, acc, p->clamp) : acc);
       kx_finish(x);
     }
+  }
   x->c[last] = x->c[last - 1] = 0;
 }
 void kgemm_block(kgemm *p, V a, V b, V bias, V m0, V n0, int nv, int valid) {

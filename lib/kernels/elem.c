@@ -8,7 +8,11 @@ static kfm fm_of(kx *x) { return (kfm){ x->k, x->lanes }; }
 static V f32s(kx *x, float v) { return kb_f32s(x->k, v, x->lanes); }
 static V mulf(kx *x, V a, V b) { return LLVMBuildFMul(x->k->b, a, b, ""); }
 static float scale_of(const mc_value *v) { return v->type->q.scale; }
-static V quant(kx *x, V v, const mc_type *t) { return kv_quant(x->k, v, kl_zero_point(t), t->dtype); }
+static V quant(kx *x, V v, const mc_type *t) {
+  if (x->raw) return kv_rne(x->k, v);
+  x->clamped = kv_quant_clamp(x->k, v, kl_zero_point(t), t->dtype);
+  return kv_quant(x->k, v, kl_zero_point(t), t->dtype);
+}
 
 /* fp32(q - z) of an operand. */
 static V minus_zero(kx *x, const mc_value *v) {
@@ -17,6 +21,11 @@ static V minus_zero(kx *x, const mc_value *v) {
   return z ? LLVMBuildSub(x->k->b, q, kb_i32s(x->k, z, x->lanes), "") : q;
 }
 static V real_steps(kx *x, const mc_value *v) { return kv_to_f32(x->k, minus_zero(x, v)); }
+/* The same for what is quantized again: of a value just computed, one rounding in fp32 instead of a way through integers. (It may give -0.0 for 0.) */
+static V real_again(kx *x, const mc_value *v) {
+  V c = kb_has(x->k, MC_ISA_BIT(sse41)) ? kx_clamped(x, v) : NULL;
+  return c ? kb_intr1(x->k, "llvm.roundeven", c) : real_steps(x, v);
+}
 /* ---- two operands ---- */
 static V q_binary(kx *x, const mc_node *n) {
   kb *k = x->k;
@@ -26,7 +35,7 @@ static V q_binary(kx *x, const mc_node *n) {
     V p = LLVMBuildMul(k->b, minus_zero(x, a), minus_zero(x, b), "");
     return quant(x, mulf(x, kv_to_f32(k, p), f32s(x, (scale_of(a) * scale_of(b)) / sy)), n->out[0]->type);
   }
-  V fa = mulf(x, real_steps(x, a), f32s(x, ma)), fb = mulf(x, real_steps(x, b), f32s(x, mb)), r;
+  V fa = mulf(x, real_again(x, a), f32s(x, ma)), fb = mulf(x, real_again(x, b), f32s(x, mb)), r;
   switch (n->op) {
   case MC_OP_add: r = LLVMBuildFAdd(k->b, fa, fb, ""); break;
   case MC_OP_sub: r = LLVMBuildFSub(k->b, fa, fb, ""); break;
@@ -172,8 +181,28 @@ static V e_requantize(kx *x, const mc_node *n) {
   return rounding == mc_rounding_single ? kv_requant_single(x->k, q, mult, shift, z, out->dtype) : kv_requant_double(x->k, q, mult, shift, z, out->dtype);
 }
 
-/* ---- what an op needs before the loops ---- */
 static int64_t scale_count(const mc_type *t) { return t->q.kind == MC_Q_AXIS ? t->dim[t->q.axis] : 1; }
+static float largest_scale(const mc_type *t) {
+  float s = 0;
+  for (int64_t c = 0; c < scale_count(t); c++)
+    if (mc_type_scale(t, c) > s) s = mc_type_scale(t, c);
+  return s;
+}
+bool kx_bounded(const mc_node *n) {
+  const float limit = 1 << 30;
+  const mc_type *a = n->in[0]->type, *y = n->out[0]->type;
+  if (!mc_type_is_quant(a) || (y->dtype != MC_u8 && y->dtype != MC_i8)) return false;
+  float s = largest_scale(a) / y->q.scale;
+  if (n->op == MC_OP_requantize) return MC_ATTRS(n, requantize)->rounding == mc_rounding_fp32_rne && s * (a->dtype == MC_i32 ? 0x1p31f : 512.0f) <= limit;
+  if (a->dtype == MC_i32 || n->nin != 2) return false;
+  float b = n->in[1]->type->q.scale;
+  switch (n->op) {
+  case MC_OP_add: case MC_OP_sub: case MC_OP_min: case MC_OP_max: return 512.0f * (s + b / y->q.scale) <= limit;
+  case MC_OP_mul: return 0x1p17f * ((a->q.scale * b) / y->q.scale) <= limit;
+  default: return false;
+  }
+}
+/* ---- what an op needs before the loops ---- */
 /* The axis of the iteration space that the scales run along (numpy alignment); -1: one scale. */
 static int scale_axis(const kx *x, const mc_type *t) { return t->q.kind == MC_Q_AXIS ? t->q.axis + x->rank - t->rank : -1; }
 

@@ -48,6 +48,19 @@ bool kx_add_table(kx *x, const mc_node *n, int which, const void *data, int64_t 
   x->op[x->nop++] = (kx_operand){ .key = table_key(n, which), .view = v };
   return true;
 }
+/* The result as bytes: computed by the last op, or read by it from a table with an earlier one's. */
+static void find_tail(kx *x) {
+  const mc_node *ret = x->g->region->last;
+  if (ret->nin != 1 || !kl_inside(x->g, ret->in[0])) return;
+  const mc_node *n = ret->in[0]->def;
+  if (n != x->head && mc_op_has(n->op, MC_T_UNARY) && mc_type_is_quant(n->in[0]->type) && kl_inside(x->g, n->in[0])) {
+    x->table = n;
+    n = n->in[0]->def;
+  }
+  bool last = !n->next || n->next->op == MC_OP_return || n->next == x->table, bytes = n->out[0]->type->dtype == MC_u8 || n->out[0]->type->dtype == MC_i8;
+  if (n != x->head && last && bytes && mc_type_is_quant(n->out[0]->type) && kx_bounded(n)) x->tail = n;
+  else x->table = NULL;
+}
 bool kx_init(kx *x, kgroup *g, mc_node *head, int rank, const int64_t *dim) {
   memset(x, 0, sizeof *x);
   x->g = g; x->k = g->k; x->head = head; x->rank = rank;
@@ -62,6 +75,7 @@ bool kx_init(kx *x, kgroup *g, mc_node *head, int rank, const int64_t *dim) {
       if (!add_operand(x, n->in[i])) return false;
     if (!kx_prepare(x, n)) return false;
   }
+  find_tail(x);
   const mc_node *ret = g->region->last;
   for (int i = 0; i < ret->nin; i++) {
     if (x->nout == KX_MAX_VIEWS) return kl_error(g, NULL, "a group with more than %d results has no lowering", KX_MAX_VIEWS);
@@ -89,7 +103,7 @@ void kx_at(kx *x, int lanes, int valid) {
   x->nbound = 0;
   for (int i = 0; i < x->nop; i++) x->op[i].cur = NULL;
 }
-void kx_bind(kx *x, const mc_value *v, V reg) { x->bound[x->nbound++] = (kx_bound){ v, reg }; }
+void kx_bind(kx *x, const mc_value *v, V reg) { x->bound[x->nbound++] = (kx_bound){ v, reg, NULL }; }
 
 static V fetch(kx *x, kx_operand *o) {
   if (!o->cur) {
@@ -110,12 +124,58 @@ V kx_param(kx *x, const mc_node *n, int which) {
   assert(o && "missing table");
   return fetch(x, o);
 }
-void kx_finish(kx *x) {
+V kx_clamped(kx *x, const mc_value *v) {
+  for (int i = x->nbound; i-- > 0;)
+    if (x->bound[i].value == v) return x->bound[i].clamped;
+  return NULL;
+}
+/* The nodes after the head, up to `last` (NULL: all). */
+static void compute(kx *x, const mc_node *last) {
   for (mc_node *n = x->g->region->first; n; n = n->next) {
     if (n == x->head || n->op == MC_OP_return || (mc_ops[n->op].traits & MC_T_CONST)) continue;
     kb_debug_at(x->k, n->loc);
+    x->clamped = NULL;
+    x->raw = n == last;
     kx_bind(x, n->out[0], kx_elem(x, n));
+    x->bound[x->nbound - 1].clamped = x->clamped;
+    if (n == last) break;
   }
+  x->raw = false;
+}
+V kx_raw(kx *x) {
+  compute(x, x->tail);
+  return x->bound[x->nbound - 1].v;
+}
+/* A table's entries in the order of the bytes that look for them. */
+static V byte_table(kx *x) {
+  unsigned char t[256], sorted[256];
+  const mc_type *in = x->table->in[0]->type;
+  mc_eval_table(x->table, in, x->table->out[0]->type, t);
+  for (int i = 0; i < 256; i++) sorted[i] = t[in->dtype == MC_i8 ? i ^ 128 : i];
+  return kb_rodata(x->k, sorted, sizeof sorted, 0, "table");
+}
+void kx_store_raw(kx *x, V *raw, int n, int valid) {
+  kb *k = x->k;
+  const mc_type *t = x->tail->out[0]->type;
+  V v = kv_narrow(k, raw, n, kl_zero_point(t), t->dtype);
+  if (x->table) v = kv_lookup(k, byte_table(x), v);
+  V p = kl_at(k, &x->out[0], x->rank, x->iv, x->c);
+  int at = 0;
+  for (int piece = kb_lanes(v); piece >= KB_LANES; piece /= 2) {
+    if (valid - at < piece) continue;
+    kb_store(k, kb_extract(k, v, at, piece), kb_gepi(k, p, at), 1);
+    at += piece;
+  }
+  if (at < valid) kb_store_part(k, kb_extract(k, v, at, KB_LANES), kb_gepi(k, p, at), valid - at, 1);
+  if (x->head) kb_debug_at(k, x->head->loc);
+}
+void kx_finish(kx *x) {
+  if (x->tail && x->lanes == KB_LANES) {
+    V raw = kx_raw(x);
+    kx_store_raw(x, &raw, 1, x->valid);
+    return;
+  }
+  compute(x, NULL);
   const mc_node *ret = x->g->region->last;
   for (int i = 0; i < ret->nin; i++) {
     const kview *o = &x->out[i];

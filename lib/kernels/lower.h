@@ -75,7 +75,7 @@ int ks_collapse(int rank, int64_t *dim, kview **views, int nviews, int keep);
 
 /* ---- evaluation of a region's elementwise ops ---- */
 typedef struct kx_operand { const void *key; kview view; V cur; } kx_operand;   /* key: the value; or the node, for its table of per-channel parameters */
-typedef struct kx_bound { const mc_value *value; V v; } kx_bound;
+typedef struct kx_bound { const mc_value *value; V v, clamped; } kx_bound;   /* clamped: of a quantized value, the fp32 that was rounded to q - zero point; may be NULL */
 typedef struct kx {
   kgroup *g; kb *k;
   int rank; int64_t dim[MC_MAX_RANK];
@@ -83,6 +83,8 @@ typedef struct kx {
   kx_operand op[KX_MAX_VIEWS]; int nop;
   kview out[KX_MAX_VIEWS]; int nout;
   kx_bound *bound; int nbound;
+  const mc_node *tail, *table;    /* the only result is bytes that tail computes, or table from them, and they may be narrowed by saturation (kx_raw); else NULL */
+  bool raw; V clamped;            /* between an op and its result: leave the clamp out; what quantizing clamped */
   int lanes, valid; V iv[MC_MAX_RANK]; int64_t c[MC_MAX_RANK];   /* the position: axis d at iv[d] + c[d]; the last axis continues for `lanes` */
 } kx;
 /* Prepare for iteration space dim (the shape of the head's or result's value): views of all outer operands, parameter tables. False after reporting. */
@@ -95,10 +97,17 @@ void kx_at(kx *x, int lanes, int valid);
 void kx_bind(kx *x, const mc_value *v, V reg);
 /* Compute every node after the head and store the results. */
 void kx_finish(kx *x);
+/* Where x->tail is there: compute every node up to it, without the clamp and zero point that narrowing brings; then store n such vectors of 16, of which `valid` elements exist, at the
+ * position. Together they are kx_finish for n neighbouring positions along the last axis; n <= kv_narrow_most. */
+V kx_raw(kx *x);
+void kx_store_raw(kx *x, V *raw, int n, int valid);
 V kx_value(kx *x, const mc_value *v);                     /* an operand at the position, register form */
 V kx_param(kx *x, const mc_node *n, int which);           /* per-channel table `which` of node n at the position */
 /* elem.c: one elementwise op; NULL after reporting. */
 V kx_elem(kx *x, const mc_node *n);
+V kx_clamped(kx *x, const mc_value *v);                   /* kx_bound.clamped of a value that the region computed, or NULL */
+/* elem.c: the numbers that node n quantizes lie within +-2^30 for all operands, and are numbers. */
+bool kx_bounded(const mc_node *n);
 /* elem.c: tables that node n needs (one per `which`); false after reporting that the op or its types have no lowering. */
 bool kx_prepare(kx *x, const mc_node *n);
 bool kx_add_table(kx *x, const mc_node *n, int which, const void *data, int64_t count, mc_dtype t, int axis);

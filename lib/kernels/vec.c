@@ -35,11 +35,14 @@ static V clamp_f32(kb *k, V x, float lo, float hi) {
   if (k->target->arch == MC_ARCH_aarch64) return kb_intr2(k, "llvm.minnum", kb_intr2(k, "llvm.maxnum", x, kb_f32s(k, lo, n)), kb_f32s(k, hi, n));
   return kv_fmin(k, kv_fmax(k, x, kb_f32s(k, lo, n)), kb_f32s(k, hi, n));
 }
-V kv_quant(kb *k, V x, int32_t z, mc_dtype dtype) {
+V kv_quant_clamp(kb *k, V x, int32_t z, mc_dtype dtype) {
   int64_t qmin, qmax;
-  if (dtype == MC_i32) return kv_rne(k, clamp_f32(k, x, -2147483648.0f, 2147483520.0f));   /* the largest float below 2^31; z is 0 */
+  if (dtype == MC_i32) return clamp_f32(k, x, -2147483648.0f, 2147483520.0f);   /* the largest float below 2^31; z is 0 */
   mc_dtype_range(dtype, &qmin, &qmax);
-  V q = kv_rne(k, clamp_f32(k, x, (float)((int32_t)qmin - z), (float)((int32_t)qmax - z)));
+  return clamp_f32(k, x, (float)((int32_t)qmin - z), (float)((int32_t)qmax - z));
+}
+V kv_quant(kb *k, V x, int32_t z, mc_dtype dtype) {
+  V q = kv_rne(k, kv_quant_clamp(k, x, z, dtype));
   return z ? LLVMBuildAdd(k->b, q, kb_i32s(k, z, kb_lanes(q)), "") : q;
 }
 V kv_to_f32(kb *k, V x) { return LLVMBuildSIToFP(k->b, x, kb_vt(k, k->f32, kb_lanes(x)), ""); }

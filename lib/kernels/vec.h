@@ -12,11 +12,19 @@ V kv_clamp(kb *k, V x, const float c[2]);
 V kv_rne(kb *k, V x);
 /* clamp to [qmin - z, qmax - z], rne, + z: the Q(v) of docs/design.md. x must come out of an arithmetic operation (no signalling NaN). */
 V kv_quant(kb *k, V x, int32_t z, mc_dtype dtype);
+/* The clamp of kv_quant alone: kv_quant(x) = rne(kv_quant_clamp(x)) + z. */
+V kv_quant_clamp(kb *k, V x, int32_t z, mc_dtype dtype);
 /* i32 -> f32, rounded to nearest even. */
 V kv_to_f32(kb *k, V x);
 /* mc_fx_requant_single / _double of the i32 vector x; mult and shift: i32 vectors or scalars splat. */
 V kv_requant_single(kb *k, V x, V mult, V shift, int32_t z, mc_dtype dtype);
 V kv_requant_double(kb *k, V x, V mult, V shift, int32_t z, mc_dtype dtype);
+/* What is left of kv_quant when the clamp was left out (narrow.c): n vectors of 16 i32, 1 <= n <= kv_narrow_most, to bytes: v + z, saturated. |v| < 2^31 - 2^9. The result may have more
+ * lanes than 16 n, the others unspecified. */
+int kv_narrow_most(const kb *k);
+V kv_narrow(kb *k, V *v, int n, int32_t z, mc_dtype dtype);
+/* Look up 256 bytes by bytes, taken as unsigned. */
+V kv_lookup(kb *k, V table, V bytes);
 /* Look up 256 bytes by i32 indices in [0, 255]; result zero-extended i32. */
 V kv_table(kb *k, V table, V index);
 

@@ -1,0 +1,89 @@
+/* Integers of 32 bits to bytes with saturating instructions, a register of bytes at a time; and tables of 256 entries on bytes. */
+#include "vec.h"
+
+int kv_narrow_most(const kb *k) { return k->target->arch == MC_ARCH_aarch64 ? 1 : kb_phys_lanes(k) / 4; }
+
+static V add_zero(kb *k, V v, int32_t z) {
+  return z ? kb_intr2(k, "llvm.sadd.sat", v, kb_splat_c(LLVMConstInt(k->i16, (uint64_t)z, 1), kb_lanes(v))) : v;
+}
+/* ---- AArch64: halves ---- */
+static V narrow_half(kb *k, V v, const char *name, T elem) {
+  T t = kb_vt(k, elem, kb_lanes(v));
+  return kb_intr(k, name, &t, 1, &v, 1);
+}
+static V narrow_neon(kb *k, V v, int32_t z, mc_dtype dtype) {
+  V h[4], b[2];
+  for (int i = 0; i < 4; i++) h[i] = narrow_half(k, kb_extract(k, v, 4 * i, 4), "llvm.aarch64.neon.sqxtn", k->i16);
+  for (int i = 0; i < 2; i++)
+    b[i] = narrow_half(k, add_zero(k, kb_concat(k, h + 2 * i, 2), z), dtype == MC_u8 ? "llvm.aarch64.neon.sqxtun" : "llvm.aarch64.neon.sqxtn", k->i8);
+  return kb_concat(k, b, 2);
+}
+
+/* ---- x86: two packs, which work within 128-bit lanes ---- */
+static V pack_words(kb *k, V a, V b) {
+  int n = kb_lanes(a);
+  return kb_intr(k, n == 4 ? "llvm.x86.sse2.packssdw.128" : n == 8 ? "llvm.x86.avx2.packssdw" : "llvm.x86.avx512.packssdw.512", NULL, 0, (V[]){ a, b }, 2);
+}
+static V pack_bytes(kb *k, V a, V b, mc_dtype dtype) {
+  static const char *const names[2][3] = { { "llvm.x86.sse2.packsswb.128", "llvm.x86.avx2.packsswb", "llvm.x86.avx512.packsswb.512" },
+                                           { "llvm.x86.sse2.packuswb.128", "llvm.x86.avx2.packuswb", "llvm.x86.avx512.packuswb.512" } };
+  int n = kb_lanes(a);
+  return kb_intr(k, names[dtype == MC_u8][n == 8 ? 0 : n == 16 ? 1 : 2], NULL, 0, (V[]){ a, b }, 2);
+}
+/* The whole of 16 numbers at once: clamp, truncate (vpmovsdb, vpmovusdb). */
+static V narrow_one(kb *k, V v, int32_t z, mc_dtype dtype) {
+  int64_t lo, hi;
+  int n = kb_lanes(v);
+  mc_dtype_range(dtype, &lo, &hi);
+  if (z) v = LLVMBuildAdd(k->b, v, kb_i32s(k, z, n), "");
+  return kb_trunc(k, kb_smin(k, kb_smax(k, v, kb_i32s(k, lo, n)), kb_i32s(k, hi, n)), k->i8);
+}
+V kv_narrow(kb *k, V *v, int n, int32_t z, mc_dtype dtype) {
+  if (k->target->arch == MC_ARCH_aarch64) return narrow_neon(k, v[0], z, dtype);
+  int lanes = kb_phys_lanes(k), regs = n * KB_LANES / lanes, per = KB_LANES / lanes, mask[64];
+  if (lanes == KB_LANES && n == 1) return narrow_one(k, v[0], z, dtype);
+  V r[4], w[2];
+  for (int i = 0; i < 4; i++) {
+    int j = i < regs ? i : regs == 3 ? 2 : i % regs;   /* what has no number repeats one that is there */
+    r[i] = kb_extract(k, v[j / per], j % per * lanes, lanes);
+  }
+  for (int i = 0; i < 2; i++) w[i] = i && regs <= 2 ? w[0] : add_zero(k, pack_words(k, r[2 * i], r[2 * i + 1]), z);
+  V b = pack_bytes(k, w[0], w[1], dtype);
+  if (lanes == 4) return b;
+  /* 32-bit groups now stand as [lane][register]: back to [register][lane] */
+  int parts = lanes / 4, groups = n * KB_LANES / 4;
+  for (int i = 0; i < lanes; i++) mask[i] = i < groups ? i % parts * 4 + i / parts : -1;
+  b = kb_shuffle(k, kb_bitcast(k, b, kb_vt(k, k->i32, lanes)), NULL, mask, lanes);
+  return kb_bitcast(k, b, kb_vt(k, k->i8, 4 * lanes));
+}
+
+/* ---- tables ---- */
+/* 256 entries in four registers: each permutation of two knows 128 of them, bit 7 of the index says which. */
+static V lookup_permuted(kb *k, V table, V bytes) {
+  T t = kb_vt(k, k->i8, 64);
+  V part[4], half[2];
+  for (int i = 0; i < 4; i++) part[i] = kb_load(k, t, kb_gepi(k, table, 64 * i), 64);
+  for (int i = 0; i < 2; i++) half[i] = kb_intr(k, "llvm.x86.avx512.vpermi2var.qi.512", NULL, 0, (V[]){ part[2 * i], bytes, part[2 * i + 1] }, 3);
+  return kb_select(k, LLVMBuildICmp(k->b, LLVMIntSLT, bytes, LLVMConstNull(t), ""), half[1], half[0]);
+}
+/* Sixteen entries at a time: an index outside of them saturates to one with bit 7 set, for which pshufb gives 0. */
+static V lookup_shuffled(kb *k, V table, V bytes) {
+  int n = kb_lanes(bytes), mask[64];
+  V all = NULL, limit = kb_splat_c(LLVMConstInt(k->i8, 0x70, 0), n), index = bytes, sixteen = kb_splat_c(LLVMConstInt(k->i8, 16, 0), n);
+  for (int i = 0; i < n; i++) mask[i] = i % 16;
+  for (int i = 0; i < 16; i++) {
+    if (i) index = LLVMBuildSub(k->b, index, sixteen, "");
+    V entries = kb_shuffle(k, kb_load(k, kb_vt(k, k->i8, 16), kb_gepi(k, table, 16 * i), 16), NULL, mask, n);
+    V hit = kb_intr(k, n == 32 ? "llvm.x86.avx2.pshuf.b" : "llvm.x86.avx512.pshuf.b.512", NULL, 0, (V[]){ entries, kb_intr2(k, "llvm.uadd.sat", index, limit) }, 2);
+    all = all ? LLVMBuildOr(k->b, all, hit, "") : hit;
+  }
+  return all;
+}
+V kv_lookup(kb *k, V table, V bytes) {
+  int n = kb_lanes(bytes);
+  if (kb_has(k, MC_ISA_BIT(avx512vbmi))) return kb_extract(k, lookup_permuted(k, table, kb_widen(k, bytes, 64)), 0, n);
+  if (n >= 32 && kb_has(k, MC_ISA_BIT(avx2))) return lookup_shuffled(k, table, bytes);
+  V r[64];
+  for (int i = 0; i < n; i++) r[i] = kb_load(k, k->i8, kb_gep(k, table, kb_ext(k, kb_extract(k, bytes, i, 1), k->i64, false)), 1);
+  return kb_concat(k, r, n);
+}
