@@ -67,13 +67,16 @@ static void core_parts(mc_estimate *e, const mc_nest *n, const mc_target *t, int
   double per_vector = n->epilogue * group_regs(t) / m->alu, entered = (double)(full + (rest > 0));
   e->part[MC_PART_epilogue] = blocks * (n->mr * (double)vectors * per_vector + entered * block_cycles);
 }
+static double panel_bytes(const mc_nest *n) { return (double)((n->cols + KMODEL_LANES - 1) / KMODEL_LANES * KMODEL_LANES * n->k * n->b_bytes); }
+mc_part mc_nest_weights(const mc_nest *n, const mc_target *t, int64_t weights) {
+  return model_level(t, most((double)weights, panel_bytes(n) * (double)n->groups) + (double)(n->in + n->out));
+}
 /* Bytes: weights once from where the run keeps them, and again for each block of rows from where a block of columns fits; the input once per block of columns. */
 static void memory_parts(mc_estimate *e, const mc_nest *n, const mc_target *t, int64_t weights) {
   int64_t vectors = (n->cols + KMODEL_LANES - 1) / KMODEL_LANES, nv = n->nv < vectors ? n->nv : vectors;
-  double panel = (double)(vectors * KMODEL_LANES * n->k * n->b_bytes), all = panel * (double)n->groups, column = (double)(nv * KMODEL_LANES * n->k * n->b_bytes);
+  double panel = panel_bytes(n), all = panel * (double)n->groups, column = (double)(nv * KMODEL_LANES * n->k * n->b_bytes);
   double passes = (double)n->outer * up(n->rows, n->mr), columns = up(vectors, nv), rows = (double)n->in / most(1, passes);
-  double resident = (double)weights > all ? (double)weights : all;
-  model_traffic(e, t, model_level(t, resident + (double)(n->in + n->out)), all);
+  model_traffic(e, t, mc_nest_weights(n, t, weights), all);
   mc_part again = model_level(t, n->rows_outer ? panel : column + rows), activations = model_level(t, (double)(n->in + n->out) + all);
   if (again > MC_PART_L1 && passes > 1) model_traffic(e, t, again, all * (passes - 1));
   model_traffic(e, t, activations, (double)n->in + (double)n->extra);

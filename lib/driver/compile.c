@@ -1,5 +1,6 @@
 /* The road: pipeline, plan, check, code. */
 #include "mc/driver/compile.h"
+#include "tune.h"
 #include "mc/analysis/accum.h"
 #include "mc/analysis/cost.h"
 #include "mc/driver/driver.h"
@@ -133,6 +134,7 @@ static mc_plan *plan_levels(passes *p, mc_module *m, const mc_compile_opts *o) {
     double t1 = seconds();
     mc_plan *plan = plan_graph(copy->graphs, t, o->threads, p->rep, p->arena, p->diag);
     if (!plan) return NULL;
+    if (o->tune && !tune_plan(plan, o, p->arena, p->diag)) return NULL;
     p->rep->pass_seconds += t1 - t0;
     p->rep->plan_seconds += seconds() - t1;
     if (last) last->next = plan;

@@ -69,6 +69,14 @@ static bool tiles(kgemm *p, int64_t rows) {
   p->g->estimate = asked(p, &n, p->mr, p->nv).estimate;
   return !p->g->ask;
 }
+static const char *key_of(const kgemm *p, const mc_nest *n) {
+  mc_arena *a = p->k->arena;
+  const char *s = mc_arena_printf(a, "%s %lldx%lld rows %lld apart, %lldx%lld columns, K %dx%lld, weights from %s", p->e->name, (long long)n->outer, (long long)n->rows,
+                                  (long long)p->a.stride[p->x->rank - 2], (long long)n->groups, (long long)n->cols, p->nrun, (long long)p->rlen, mc_part_name(mc_nest_weights(n, p->k->target, p->g->weights)));
+  MC_FOR_NODES(k, p->g->region)
+    if (k->nout && !mc_op_has(k->op, MC_T_CONST)) s = mc_arena_printf(a, "%s, %s %s", s, mc_ops[k->op].text, mc_dtype_names[k->out[0]->type->dtype]);
+  return s;
+}
 bool kgemm_blocking(kgemm *p, int64_t rows) {
   kgroup *g = p->g;
   mc_arena *a = p->k->arena;
@@ -80,7 +88,9 @@ bool kgemm_blocking(kgemm *p, int64_t rows) {
   p->nv = g->blocking[0].vectors;
   if (b->n && !obey(p, rows, b)) return false;
   mc_nest n = nest_of(p, rows);
+  g->key = key_of(p, &n);
   g->estimate = asked(p, &n, p->mr, p->nv).estimate;
+  if (p->head->op == MC_OP_conv_transpose2d) g->nblocking = 0;   /* the phases of one group have shapes of their own */
   g->note = mc_arena_printf(a, "engine %s, blocks of %d rows x %d columns, K = %d x %lld", p->e->name, p->mr, p->nv * KGEMM_LANES, p->nrun, (long long)p->rlen);
   return !g->ask;
 }

@@ -43,11 +43,12 @@ mc_estimate mc_kernel_estimate(const mc_plan *p, int i) {
   mc_arena_destroy(scratch);
   return g.estimate;
 }
-int mc_kernel_blockings(mc_blocking **out, const mc_plan *p, int i, mc_arena *a) {
+mc_choices mc_kernel_choices(const mc_plan *p, int i, mc_arena *a) {
   mc_arena *scratch = mc_arena_create();
   kgroup g = { .ask = true };
+  mc_choices c = { 0 };
   kernels_try(&g, p, i, scratch);
-  *out = g.nblocking ? mc_arena_copy(a, g.blocking, sizeof *g.blocking * (size_t)g.nblocking) : NULL;
+  if (g.nblocking > 1) c = (mc_choices){ mc_arena_strdup(a, g.key), mc_arena_copy(a, g.blocking, sizeof *g.blocking * (size_t)g.nblocking), g.nblocking };
   mc_arena_destroy(scratch);
-  return g.nblocking;
+  return c;
 }

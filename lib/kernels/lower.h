@@ -15,6 +15,7 @@ typedef struct kgroup {
   bool ask;                      /* stop when the block is chosen */
   mc_estimate estimate;          /* of the code that is emitted; cycles 0: nobody set it */
   mc_blocking *blocking; int nblocking;   /* every block that could be, by the model's order; products on an engine only */
+  const char *key;               /* mc_choices.key */
   int tasks;                     /* shares that the present function's work may be divided into (split.c); it is, once a loop is */
   const char *name; mc_group_code *code;
 } kgroup;

@@ -1,4 +1,5 @@
 /* mcc: a network in, an object and its header out. */
+#include "common/progress.h"
 #include "common/tool.h"
 #include "mc/driver/compile.h"
 #include "mc/driver/driver.h"
@@ -13,7 +14,7 @@ static const char *const levels[] = { "0", "1", "2", "3", NULL };
 
 typedef struct mcc {
   tool t;
-  const char *in, *out, *name, *level, *arch, *march, *calib, *pipeline, *graph, *check;
+  const char *in, *out, *name, *level, *arch, *march, *calib, *pipeline, *graph, *check, *tune;
   mc_strlist before, after;
   int emit, quant, method;
   bool debug, print_pipeline, remarks, time, stats, quiet, verify_each, after_change;
@@ -21,6 +22,7 @@ typedef struct mcc {
   mc_strbuf dump;
   mc_compile_opts co;
   mc_compile_report rep;
+  progress progress;
 } mcc;
 
 /* ---- names of outputs ---- */
@@ -190,6 +192,10 @@ static const char *join(mcc *o, const mc_strlist *l) {
   return s;
 }
 
+static void on_tune(void *ctx, int64_t done, int64_t total) {
+  if (done < total - 1) progress_step(ctx, done, total);
+  else progress_end(ctx);
+}
 static bool set_up(mcc *o) {
   o->in = o->t.args.v[0];
   choose_output(o);
@@ -200,6 +206,10 @@ static bool set_up(mcc *o) {
   o->co.calib_method = o->method >= 0 ? mc_names_calib[o->method] : NULL;
   o->co.pipeline = o->pipeline;
   o->co.debug = o->debug;
+  o->co.tune = o->tune;
+  o->progress = progress_start("tuning");
+  o->co.tune_progress = on_tune;
+  o->co.tune_ctx = &o->progress;
   o->co.threads = (int)o->threads;
   o->co.manager = (mc_manager_opts){ .bisect_limit = o->bisect, .dump = &o->dump, .print_before = join(o, &o->before), .print_after = join(o, &o->after), .print_after_change = o->after_change,
                                      .verify_each = o->verify_each, .check_numerics = o->check != NULL, .check_data = o->check && *o->check ? o->check : NULL,
@@ -235,6 +245,7 @@ static int start(mcc *o, int argc, char **argv) {
     { "time-passes", MC_O_FLAG, &o->time, .help = "print the time of each pass, the plan and the code" },
     { "stats", MC_O_FLAG, &o->stats, .help = "print what the passes counted" },
     { "remarks", MC_O_FLAG, &o->remarks, .help = "print how each group is computed, its estimated time, what bounds it and the next best blocks; and what stayed in fp32 and why" },
+    { "tune", MC_O_OPTIONAL, &o->tune, .arg = "CACHE.json", .help = "measure blocks of products on this machine and take the best; what is in the cache is not measured again" },
     { "quiet", MC_O_FLAG, &o->quiet, .help = "no summary line" },
     { 0 }
   };

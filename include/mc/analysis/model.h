@@ -25,6 +25,8 @@ typedef struct mc_nest {
 } mc_nest;
 /* weights: bytes of all constants of a run (they pass through the caches from run to run); 0: those of the nest alone. */
 mc_estimate mc_model_nest(const mc_nest *n, const mc_target *t, int64_t weights);
+/* The level of memory that the weights of the nest come from in each run. */
+mc_part mc_nest_weights(const mc_nest *n, const mc_target *t, int64_t weights);
 /* Vector registers that a block takes on the target, as the engines of `rate` are emitted. */
 bool mc_nest_fits(const mc_nest *n, const mc_target *t, int spare);
 

@@ -23,6 +23,8 @@ typedef struct mc_compile_opts {
   const char *prefix;            /* of symbols: PREFIX_run; NULL: the graph's name */
   bool debug;                    /* -g */
   int threads;                   /* shares of a group's work, up to MC_MAX_THREADS; 0 or 1: no parallel entries */
+  const char *tune;              /* measure blocks of products here and take the best: the cache file, "" for none; NULL: the cost model decides (docs/cost-model.md) */
+  void (*tune_progress)(void *ctx, int64_t done, int64_t total); void *tune_ctx;
   mc_manager_opts manager;       /* hooks of the pass manager (bisect_limit too: start from mc_compile_defaults); target and runner are filled in where NULL */
 } mc_compile_opts;
 /* -O3, no quantization, no hooks, no target. */

@@ -9,8 +9,10 @@ int64_t mc_kernel_scratch(void *ctx, const mc_plan *p, int i);
 const char *mc_kernel_describe(const mc_plan *p, int i, mc_arena *a);
 /* Blocks of a product: what a group's `blocking` attribute may hold. */
 typedef struct mc_blocking { int rows, vectors; mc_estimate estimate; } mc_blocking;
-/* The blocks that group i could be computed with, the cost model's choice first; *out in the arena. 0: the group has no such choice. */
-int mc_kernel_blockings(mc_blocking **out, const mc_plan *p, int i, mc_arena *a);
+/* What group i could be computed with. key: engine, shape, types, epilogue and where the weights come from: groups with the same key on the same target take the same time. v: all blocks, the cost
+ * model's choice first. n 0: the group has no such choice. In the arena. */
+typedef struct mc_choices { const char *key; mc_blocking *v; int n; } mc_choices;
+mc_choices mc_kernel_choices(const mc_plan *p, int i, mc_arena *a);
 /* The estimate for group i as it would be emitted. */
 mc_estimate mc_kernel_estimate(const mc_plan *p, int i);
 #endif
