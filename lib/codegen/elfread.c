@@ -56,3 +56,39 @@ bool elf_find(elf_symbol *out, const unsigned char *p, size_t n, const char *suf
   }
   return false;
 }
+
+elf_sizes elf_measure(const unsigned char *p, size_t n) {
+  file f = { .p = p, .n = n };
+  elf_sizes sum = { 0 };
+  if (!elf_is_object(p, n)) return sum;
+  memcpy(&f.h, p, sizeof f.h);
+  for (unsigned i = 0; i < f.h.e_shnum; i++) {
+    Elf64_Shdr s;
+    if (!section(&f, i, &s) || !(s.sh_flags & SHF_ALLOC) || s.sh_type == SHT_NOBITS) continue;
+    *(s.sh_flags & SHF_EXECINSTR ? &sum.code : &sum.constants) += s.sh_size;
+  }
+  return sum;
+}
+static uint64_t code_in(const file *f, const Elf64_Shdr *table, const char *prefix) {
+  Elf64_Shdr strings;
+  uint64_t sum = 0;
+  if (!section(f, table->sh_link, &strings)) return 0;
+  for (uint64_t i = 0; i < table->sh_size / sizeof(Elf64_Sym); i++) {
+    Elf64_Sym sym;
+    memcpy(&sym, f->p + table->sh_offset + i * sizeof sym, sizeof sym);
+    const char *name = name_at(f, &strings, sym.st_name);
+    if (name && ELF64_ST_TYPE(sym.st_info) == STT_FUNC && strncmp(name, prefix, strlen(prefix)) == 0 && sym.st_size <= f->n) sum += sym.st_size;
+  }
+  return sum;
+}
+uint64_t elf_code_of(const unsigned char *p, size_t n, const char *prefix) {
+  file f = { .p = p, .n = n };
+  uint64_t sum = 0;
+  if (!elf_is_object(p, n)) return 0;
+  memcpy(&f.h, p, sizeof f.h);
+  for (unsigned i = 0; i < f.h.e_shnum; i++) {
+    Elf64_Shdr s;
+    if (section(&f, i, &s) && s.sh_type == SHT_SYMTAB) sum += code_in(&f, &s, prefix);
+  }
+  return sum;
+}

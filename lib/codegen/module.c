@@ -152,7 +152,12 @@ static void emit_entries(module *m, const entries *e) {
 }
 
 /* A section of kind .bss costs LLVM nothing, however long; elf_fill makes it one of constants. */
-static void home_asides(module *m, module_home home) {
+static bool home_asides(module *m, module_home home) {
+  enum { CODE = 1 << 26 };   /* room for all else within reach of a 32-bit displacement */
+  size_t total = 0;
+  for (size_t i = 0; i < m->aside.n; i++) total += m->aside.v[i].size;
+  if (home == MODULE_SECTION && total > INT32_MAX - CODE)
+    return mc_error(m->diag, mc_noloc, "%zu bytes of weights%s: code reaches 2 GiB; compile for fewer levels, or with -quant=int8", total, m->plan->next ? " for all levels together" : "");
   for (size_t i = 0; i < m->aside.n; i++) {
     LLVMValueRef g = m->aside.v[i].global;
     m->aside.v[i].name = mc_arena_printf(m->arena, "%s.data.%zu", m->opts->prefix, i);
@@ -163,6 +168,7 @@ static void home_asides(module *m, module_home home) {
     LLVMSetLinkage(g, LLVMInternalLinkage);
     LLVMSetSection(g, MODULE_SECTION_NAME);
   }
+  return true;
 }
 
 /* Kernels are scheduled by their emitters: a cheap cleanup is enough (docs/kernels.md has the measurement). */
@@ -191,7 +197,7 @@ bool module_build(module *m, const mc_plan *p, const mc_codegen_opts *o, module_
   if (!open_target(m)) return false;
   entries e;
   if (!emit_levels(m, &e, home)) return false;
-  home_asides(m, home);
+  if (!home_asides(m, home)) return false;
   emit_entries(m, &e);
   emit_info(m);
   return optimize(m);

@@ -3,6 +3,7 @@
 #include "mc/analysis/cost.h"
 #include "mc/driver/compile.h"
 #include "mc/ir/print.h"
+#include "object.h"
 #include <jansson.h>
 #include <string.h>
 
@@ -102,6 +103,17 @@ static int run(stat *o) {
   return rc;
 }
 
+static bool is_object(const char *path) {
+  size_t n = strlen(path);
+  return n > 2 && strcmp(path + n - 2, ".o") == 0;
+}
+static int run_object(stat *o) {
+  mc_strbuf s = { 0 };
+  bool ok = object_print(&s, &o->t, o->t.args.v[0], o->json) && mc_write_file(o->out, mc_sb_str(&s), s.n, &o->t.diag);
+  mc_sb_free(&s);
+  return ok ? MC_EXIT_OK : MC_EXIT_INPUT;
+}
+
 int main(int argc, char **argv) {
   stat o = { .out = "-" };
   const mc_option options[] = {
@@ -110,10 +122,14 @@ int main(int argc, char **argv) {
     { "graph", MC_O_STR, &o.graph, .arg = "NAME", .help = "the graph to count; the first one if absent" },
     { 0 }
   };
-  const mc_command cmd = { .name = "mc-stat", .usage = "[options] FILE.mir|FILE.onnx", .summary = "parameters, MACs, FLOPs, bytes and intensity of every layer, and peak memory", .options = options,
-                           .min_args = 1, .max_args = 1, .example = "mc-stat net.mir\nmc-stat --json net.mir -o costs.json" };
+  const mc_command cmd = { .name = "mc-stat", .usage = "[options] FILE.mir|FILE.onnx|FILE.o", .summary = "parameters, MACs, FLOPs, bytes and intensity of every layer, and peak memory; of an object: its levels, bytes of code, constants, arena", .options = options,
+                           .min_args = 1, .max_args = 1, .example = "mc-stat net.mir\nmc-stat --json net.mir -o costs.json\nmc-stat net.o" };
   int rc = tool_start(&o.t, &cmd, argc, argv);
   if (rc >= 0) return rc;
-  rc = run(&o);
+  if (o.graph && is_object(o.t.args.v[0])) {
+    mc_error(&o.t.diag, mc_noloc, "--graph: an object holds one network");
+    return tool_end(&o.t, MC_EXIT_USAGE);
+  }
+  rc = is_object(o.t.args.v[0]) ? run_object(&o) : run(&o);
   return tool_end(&o.t, rc);
 }

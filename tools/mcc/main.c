@@ -95,6 +95,14 @@ static void flush_dump(mcc *o) {
 
 /* ---- one module ---- */
 
+/* The file that was written, read again. */
+static void remark_object(mcc *o) {
+  mc_object x;
+  const char *sizes = "";
+  if (strcmp(o->out, "-") == 0 || !mc_object_read(&x, o->out, o->t.arena, &o->t.diag)) return;
+  for (int k = 0; k < x.nlevel; k++) sizes = mc_arena_printf(o->t.arena, "%s%s%s %lld%s", sizes, k ? ", " : " (", x.level[k].name, (long long)x.level[k].code_bytes, k + 1 == x.nlevel ? ")" : "");
+  mc_remark(&o->t.diag, mc_noloc, "object: %lld bytes of code%s, %lld of constants, %lld of file", (long long)x.code_bytes, sizes, (long long)x.constant_bytes, (long long)x.file_bytes);
+}
 static bool emit_object(mcc *o, const mc_plan *p) {
   mc_code code;
   mc_strbuf header = { 0 };
@@ -105,6 +113,7 @@ static bool emit_object(mcc *o, const mc_plan *p) {
     ok = mc_write_piece_files(files, both ? 2 : 1, &o->t.diag);
     if (ok && !o->quiet) summary(o, code.bytes);
     mc_code_free(&code);
+    if (ok && o->remarks) remark_object(o);
   }
   mc_sb_free(&header);
   return ok;

@@ -17,6 +17,16 @@ void mc_code_free(mc_code *c);
 bool mc_codegen_emit(mc_strbuf *out, const mc_plan *p, const mc_codegen_opts *o, mc_emit what, mc_diag *d);
 /* The C header (docs/abi.md). */
 void mc_codegen_header(mc_strbuf *out, const mc_plan *p, const mc_codegen_opts *o);
+/* What an object file is, and bytes of its parts. */
+typedef struct mc_object_level { const char *name, *isa; int64_t code_bytes; } mc_object_level;
+typedef struct mc_object {
+  const char *name, *arch, *isa;                     /* prefix of its symbols; of the lowest level */
+  int64_t file_bytes, code_bytes, constant_bytes, arena_bytes;
+  int threads;
+  mc_object_level *level; int nlevel;                /* lowest first; 0: it does not choose */
+} mc_object;
+/* Texts are in the arena. False after reporting: not an object, or not one that mcc made. */
+bool mc_object_read(mc_object *out, const char *path, mc_arena *a, mc_diag *d);
 /* Compile in memory and look up the entry; run it on arrays. */
 typedef struct mc_jit mc_jit;
 mc_jit *mc_jit_create(const mc_plan *p, const mc_codegen_opts *o, mc_diag *d);
