@@ -1,5 +1,6 @@
 import os
 import platform
+import subprocess
 import lit.formats
 
 config.name = "mcc"
@@ -30,6 +31,9 @@ if {"qemu-aarch64-static", "aarch64-linux-gnu-gcc"} <= config.available_features
     config.available_features.add("aarch64")  # REQUIRES: aarch64: objects can be linked and run
 if config.sanitize:
     config.available_features.add("sanitize")
+probe = "int main(void) { return 0; }"
+if subprocess.run([config.cc, "-fsanitize=thread", "-x", "c", "-", "-o", os.devnull], input=probe.encode(), stderr=subprocess.DEVNULL).returncode == 0:
+    config.available_features.add("tsan")  # REQUIRES: tsan: the C compiler has ThreadSanitizer
 if "fuzzer" in config.sanitize:
     config.available_features.add("fuzzer")
 if platform.machine() == "x86_64":

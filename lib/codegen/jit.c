@@ -10,7 +10,7 @@
 #include <string.h>
 
 typedef int entry_fn(void *const *io, void *arena);
-typedef void watch_fn(void *const *io, void *arena, void (*mark)(void *ctx, int i), void *ctx);
+typedef void watch_fn(void *const *io, void *arena, void (*mark)(void *ctx, int i), void *ctx, mc_parallel_for *pf, void *pf_ctx);
 typedef int level_fn(void);
 typedef int set_level_fn(int level, int trust);
 typedef int parallel_fn(void *const *io, void *arena, mc_parallel_for *pf, void *ctx);
@@ -220,9 +220,9 @@ static bool set_up(mc_jit *j, const void *const *in, void *const *out, void **ar
   for (int i = 0; i < j->info.nout; i++) j->io[j->info.nin + i] = out[i];
   return *arena != NULL;
 }
-int mc_jit_watch(mc_jit *j, const void *const *in, void *const *out, void *arena, void (*mark)(void *ctx, int i), void *ctx) {
+int mc_jit_watch(mc_jit *j, const void *const *in, void *const *out, void *arena, void (*mark)(void *ctx, int i), void *ctx, mc_parallel_for *pf, void *pf_ctx) {
   if (!j->watch || !set_up(j, in, out, &arena)) return 1;
-  j->watch(j->io, arena, mark, ctx);
+  j->watch(j->io, arena, mark, ctx, pf, pf_ctx);
   return 0;
 }
 int mc_jit_run_parallel(mc_jit *j, const void *const *in, void *const *out, void *arena, mc_parallel_for *pf, void *ctx) {

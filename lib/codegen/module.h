@@ -22,7 +22,11 @@ void module_drop(module *m);
 LLVMMemoryBufferRef module_emit(module *m, LLVMCodeGenFileType type);
 /* A builder at the end of a first block of f, which gets attributes that all functions share; where the object chooses, f is for any processor of the architecture, whatever the lowest level is. */
 LLVMBuilderRef module_begin(module *m, LLVMValueRef f);
-/* parallel.c: the internal function that runs all groups of plan p through a parallel_for; PREFIX_run_parallel and PREFIX_call_parallel on top of one (or of a choice between several). */
+/* parallel.c: groups through a parallel_for. Values of the function being built; arg: { arena, io } in memory. */
+typedef struct module_team { LLVMValueRef arena, io, pf, ctx, arg; } module_team;
+module_team module_team_begin(module *m, LLVMBuilderRef b, LLVMValueRef arena, LLVMValueRef io, LLVMValueRef pf, LLVMValueRef ctx);
+void module_team_run(module *m, LLVMBuilderRef b, const module_team *t, const mc_group_code *group);
+/* The internal function that runs all groups of plan p through a parallel_for; PREFIX_run_parallel and PREFIX_call_parallel on top of one (or of a choice between several). */
 LLVMValueRef module_parallel_groups(module *m, const mc_plan *p, const char *name, const mc_group_code *group);
 void module_emit_parallel_entries(module *m, LLVMValueRef groups);
 /* watch.c: PREFIX_watch. */

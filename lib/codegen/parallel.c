@@ -25,7 +25,10 @@ static void call_share(module *m, LLVMBuilderRef b, LLVMValueRef f, LLVMValueRef
 static LLVMValueRef emit_thunk(module *m, LLVMValueRef f, int tasks) {
   size_t n;
   const char *name = LLVMGetValueName2(f, &n);
-  LLVMValueRef t = LLVMAddFunction(m->m, mc_arena_printf(m->arena, "%.*s.task", (int)n, name), thunk_type(m));
+  const char *task_name = mc_arena_printf(m->arena, "%.*s.task", (int)n, name);
+  LLVMValueRef t = LLVMGetNamedFunction(m->m, task_name);
+  if (t) return t;
+  t = LLVMAddFunction(m->m, task_name, thunk_type(m));
   LLVMSetLinkage(t, LLVMInternalLinkage);
   LLVMBuilderRef b = module_begin(m, t);
   LLVMValueRef arg = LLVMGetParam(t, 0), task = LLVMBuildSExt(b, LLVMGetParam(t, 1), LLVMInt64TypeInContext(m->c), "");
@@ -34,23 +37,29 @@ static LLVMValueRef emit_thunk(module *m, LLVMValueRef f, int tasks) {
   LLVMDisposeBuilder(b);
   return t;
 }
+module_team module_team_begin(module *m, LLVMBuilderRef b, LLVMValueRef arena, LLVMValueRef io, LLVMValueRef pf, LLVMValueRef ctx) {
+  module_team t = { arena, io, pf, ctx, LLVMBuildAlloca(b, LLVMArrayType2(pointer(m), 2), "arg") };
+  LLVMBuildStore(b, arena, slot(m, b, t.arg, 0));
+  LLVMBuildStore(b, io, slot(m, b, t.arg, 1));
+  return t;
+}
+void module_team_run(module *m, LLVMBuilderRef b, const module_team *t, const mc_group_code *group) {
+  for (int s = 0; s < group->n; s++) {
+    if (group->tasks[s] == 1) {
+      call_share(m, b, group->fn[s], t->arena, t->io, i64(m, 0), 1);
+      continue;
+    }
+    LLVMValueRef thunk = emit_thunk(m, group->fn[s], group->tasks[s]);
+    LLVMBuildCall2(b, parallel_for_type(m), t->pf, (LLVMValueRef[]){ t->ctx, i32(m, group->tasks[s]), thunk, t->arg }, 4, "");
+  }
+}
 LLVMValueRef module_parallel_groups(module *m, const mc_plan *plan, const char *name, const mc_group_code *group) {
   LLVMTypeRef p = pointer(m), params[] = { p, p, p, p };
   LLVMValueRef f = LLVMAddFunction(m->m, name, LLVMFunctionType(LLVMVoidTypeInContext(m->c), params, 4, 0));
   LLVMSetLinkage(f, LLVMInternalLinkage);
   LLVMBuilderRef b = module_begin(m, f);
-  LLVMValueRef arg = LLVMBuildAlloca(b, LLVMArrayType2(p, 2), "arg");
-  for (int i = 0; i < 2; i++) LLVMBuildStore(b, LLVMGetParam(f, (unsigned)i), slot(m, b, arg, i));
-  for (int i = 0; i < plan->ngroup; i++)
-    for (int s = 0; s < group[i].n; s++) {
-      LLVMValueRef fn = group[i].fn[s];
-      if (group[i].tasks[s] == 1) {
-        call_share(m, b, fn, LLVMGetParam(f, 0), LLVMGetParam(f, 1), i64(m, 0), 1);
-        continue;
-      }
-      LLVMValueRef thunk = emit_thunk(m, fn, group[i].tasks[s]);
-      LLVMBuildCall2(b, parallel_for_type(m), LLVMGetParam(f, 2), (LLVMValueRef[]){ LLVMGetParam(f, 3), i32(m, group[i].tasks[s]), thunk, arg }, 4, "");
-    }
+  module_team t = module_team_begin(m, b, LLVMGetParam(f, 0), LLVMGetParam(f, 1), LLVMGetParam(f, 2), LLVMGetParam(f, 3));
+  for (int i = 0; i < plan->ngroup; i++) module_team_run(m, b, &t, &group[i]);
   LLVMBuildRetVoid(b);
   LLVMDisposeBuilder(b);
   return f;

@@ -10,6 +10,7 @@ struct mc_network {
   const mc_graph *graph;           /* evaluated; NULL: compiled */
   const char *kind;
   mc_jit *jit;
+  mc_parallel_for *pf; void *ctx;  /* NULL: one thread */
   int nin, nout;
   const mc_type **in_type, **out_type;
   const char **in_name, **out_name;
@@ -45,16 +46,18 @@ static bool take_jit(mc_network *n, mc_jit *j) {
   return true;
 }
 
-static bool open_object(mc_network *n, mc_diag *d) {
+static bool open_object(mc_network *n, int threads, mc_diag *d) {
   n->kind = "object";
-  return take_jit(n, mc_jit_load(n->path, d));
+  if (!take_jit(n, mc_jit_load(n->path, d))) return false;
+  return threads == 1 || mc_jit_threads(n->jit) > 1 || mc_error(d, mc_noloc, "%s: the object has no parallel entry; compile with mcc -threads=%d", n->path, threads);
 }
 
-static bool open_jit(mc_network *n, mc_diag *d) {
+static bool open_jit(mc_network *n, int threads, mc_diag *d) {
   mc_compile_opts o = mc_compile_defaults();
   mc_compile_report rep;
   o.pipeline = "dce,storage,form-groups";
   o.prefix = "net";
+  o.threads = threads;
   o.target = mc_target_find(NULL, "native", n->arena, d);
   n->kind = "jit";
   return o.target && take_jit(n, mc_compile_jit(n->module, &o, &rep, n->arena, d));
@@ -94,12 +97,12 @@ static void keep_text(mc_diag *d, const mc_source *src) {
     if (d->list.v[i].loc.src == src) d->list.v[i].loc.src = copy;
 }
 
-mc_network *mc_network_open(const char *path, mc_how how, mc_diag *d) {
+mc_network *mc_network_open(const char *path, mc_how how, int threads, mc_diag *d) {
   mc_arena *a = mc_arena_create();
   mc_network *n = MC_NEW(a, mc_network);
   n->arena = a;
   n->path = mc_arena_strdup(a, path);
-  bool ok = is_elf(path) ? open_object(n, d) : load(n, d) && (how == MC_HOW_JIT ? open_jit(n, d) : open_ref(n));
+  bool ok = is_elf(path) ? open_object(n, threads, d) : load(n, d) && (how == MC_HOW_JIT ? open_jit(n, threads, d) : open_ref(n));
   if (ok) return n;
   if (n->module && n->module->src && n->module->src->text) keep_text(d, n->module->src);
   mc_network_close(n);
@@ -132,9 +135,13 @@ bool mc_network_observe(mc_network *n, const void *const *in, void *const *out, 
   return ok;
 }
 
+void mc_network_set_parallel(mc_network *n, mc_parallel_for *pf, void *ctx) {
+  n->pf = pf;
+  n->ctx = ctx;
+}
 bool mc_network_run(mc_network *n, const void *const *in, void *const *out, mc_diag *d) {
   if (n->jit) {
-    int rc = mc_jit_run(n->jit, in, out, NULL);
+    int rc = mc_jit_run_parallel(n->jit, in, out, NULL, n->pf, n->ctx);
     return rc == 0 || mc_error(d, mc_noloc, "%s: the compiled network returned %d", n->path, rc);
   }
   return mc_network_observe(n, in, out, NULL, d);

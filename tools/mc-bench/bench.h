@@ -1,7 +1,7 @@
 /* mc-bench: networks as subjects of a measurement, how they are timed, how results are shown. */
 #ifndef BENCH_H
 #define BENCH_H
-#include "common/tool.h"
+#include "common/threads.h"
 #include "mc/analysis/cost.h"
 #include "mc/analysis/model.h"
 #include "mc/driver/compile.h"
@@ -24,6 +24,8 @@ typedef struct layer {
 typedef struct subject {
   const char *label, *file;
   mc_jit *jit;
+  mcrt_pool *pool;                            /* NULL: one thread */
+  int threads;
   mc_module *module;                          /* NULL for objects */
   const mc_target *target;
   mc_compile_report report;

@@ -6,7 +6,8 @@ typedef struct options {
   tool t;
   const char *out, *roofline;
   mc_strlist variants;
-  int64_t threads, seed, cpu;
+  int64_t seed, cpu;
+  mcrt_pool *pool;
   double seconds;
   bool json, layers, fifo;
   form base;
@@ -22,8 +23,7 @@ static int usage(options *o) {
   mc_diag *d = &o->t.diag;
   size_t n = o->roofline ? strlen(o->roofline) : 0, forms = o->variants.n ? o->variants.n : 1;
   bool svg = n > 4 && strcmp(o->roofline + n - 4, ".svg") == 0;
-  if (o->threads != 1) mc_error(d, mc_noloc, "--threads=%lld: objects have a single-threaded entry so far; use --threads=1", (long long)o->threads);
-  else if (!(o->seconds > 0) || o->seconds > 3600) mc_error(d, mc_noloc, "--seconds must be above 0 and at most 3600");
+  if (!(o->seconds > 0) || o->seconds > 3600) mc_error(d, mc_noloc, "--seconds must be above 0 and at most 3600");
   else if (o->roofline && !svg && !is_html(o->roofline)) mc_error(d, mc_noloc, "--roofline=%s: the name must end in .svg or .html", o->roofline);
   else if (svg && o->t.args.n * forms > 1) mc_error(d, mc_noloc, "--roofline=%s: an .svg shows one network; use .html for several", o->roofline);
   return d->errors ? MC_EXIT_USAGE : MC_EXIT_OK;
@@ -41,8 +41,13 @@ static bool open_all(options *o) {
   return true;
 }
 static bool measure(options *o) {
-  const char *why = bench_settle((int)o->cpu, o->fifo);
+  int threads = 1;
+  for (int i = 0; i < o->n; i++)
+    if (o->subject[i].threads > threads) threads = o->subject[i].threads;
+  const char *why = bench_settle(threads == 1 ? (int)o->cpu : -1, o->fifo);   /* the pool's threads inherit the priority */
   if (why) return mc_error(&o->t.diag, mc_noloc, "%s: %s", o->fifo ? "--fifo" : "--cpu", why);
+  if (!threads_open(&o->pool, &o->t, threads, (int)o->cpu)) return false;
+  for (int i = 0; i < o->n; i++) o->subject[i].pool = o->pool;
   int who, rc = bench_subjects(o->subject, o->n, o->seconds, o->t.arena, &o->machine, &who);
   if (!rc) rc = bench_layers(o->subject, o->n, o->layers || o->roofline ? o->seconds : 0, o->t.arena, &o->machine, &who);
   return !rc || mc_error(&o->t.diag, mc_noloc, "%s: the entry returned %d", o->subject[who].label, rc);
@@ -63,18 +68,19 @@ static bool write_results(options *o) {
 static int run(options *o) {
   bool ok = open_all(o) && measure(o) && write_results(o);
   for (int i = 0; i < o->n; i++) subject_close(&o->subject[i]);
+  mcrt_pool_destroy(o->pool);
   return ok ? MC_EXIT_OK : MC_EXIT_INPUT;
 }
 
 int main(int argc, char **argv) {
-  options o = { .out = "-", .threads = 1, .seconds = 2, .cpu = -1, .base = { .level = "3", .march = "native" } };
+  options o = { .out = "-", .seconds = 2, .cpu = -1, .base = { .level = "3", .march = "native", .threads = 1 } };
   static const char *const levels[] = { "0", "1", "2", "3", NULL };
   const mc_option table[] = {
     { "seconds", MC_O_F64, &o.seconds, .arg = "S", .help = "how long to measure each network, above 0" },
     { "layers", MC_O_FLAG, &o.layers, .help = "also the time of each layer: speed, share of the engine's peak, what the cost model says" },
     { "roofline", MC_O_STR, &o.roofline, .arg = "FILE", .help = "a picture of the layers under the machine's limits: FILE.svg, or FILE.html with tables" },
-    { "variant", MC_O_LIST, &o.variants, .arg = "TEXT", .help = "\"quant=int8,march=x86-64-v3,level=LEVEL,O=2,batch=8,calib=FILE,name=WORD\" (all optional): measure each network in this form; may be repeated" },
-    { "threads", MC_O_I64, &o.threads, .arg = "N", .help = "threads of one run; objects use one so far", .lo = 1, .hi = 1024 },
+    { "variant", MC_O_LIST, &o.variants, .arg = "TEXT", .help = "\"quant=int8,march=x86-64-v3,level=LEVEL,O=2,batch=8,threads=2,calib=FILE,name=WORD\" (all optional): measure each network in this form; may be repeated" },
+    { "threads", MC_O_I64, &o.base.threads, .arg = "N", .help = THREADS_HELP, .lo = 1, .hi = MCRT_MAX_THREADS },
     { "cpu", MC_O_I64, &o.cpu, .arg = "N", .help = "keep to this core", .lo = 0, .hi = 1023 },
     { "fifo", MC_O_FLAG, &o.fifo, .help = "real-time priority (needs the right to it): other programs wait" },
     { "json", MC_O_FLAG, &o.json, .help = "JSON instead of text" },

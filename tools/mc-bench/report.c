@@ -12,8 +12,8 @@ static void text_machine(mc_strbuf *out, const machine *m) {
 }
 static void text_one(mc_strbuf *out, const subject *s) {
   int level = mc_jit_nlevels(s->jit) > 1 ? mc_jit_level(s->jit) : -1;
-  mc_sb_printf(out, "median %.4g ms  min %.4g  p90 %.4g  (%zu samples of %d run%s, 1 thread%s%s)%s\n", s->t.median * 1e3, s->t.min * 1e3, s->t.p90 * 1e3, s->t.n, s->batch, s->batch == 1 ? "" : "s",
-               level < 0 ? "" : ", level ", level < 0 ? "" : mc_jit_level_name(s->jit, level), s->gated ? "" : "  (not one calm turn)");
+  mc_sb_printf(out, "median %.4g ms  min %.4g  p90 %.4g  (%zu samples of %d run%s, %d thread%s%s%s)%s\n", s->t.median * 1e3, s->t.min * 1e3, s->t.p90 * 1e3, s->t.n, s->batch, s->batch == 1 ? "" : "s",
+               s->threads, s->threads == 1 ? "" : "s", level < 0 ? "" : ", level ", level < 0 ? "" : mc_jit_level_name(s->jit, level), s->gated ? "" : "  (not one calm turn)");
 }
 static void text_many(mc_strbuf *out, const subject *s, int n) {
   int width = 7;
@@ -68,7 +68,7 @@ static json_t *json_layer(const subject *s, const layer *l, const machine *m) {
 }
 static json_t *json_subject(const subject *s, const machine *m) {
   json_t *o = json_pack("{s:s, s:s, s:f, s:f, s:f, s:I, s:i, s:i, s:I, s:b}", "file", s->file, "label", s->label, "median_ms", s->t.median * 1e3, "min_ms", s->t.min * 1e3, "p90_ms", s->t.p90 * 1e3, "samples",
-                        (json_int_t)s->t.n, "batch", s->batch, "threads", 1, "arena_bytes", (json_int_t)mc_jit_arena_bytes(s->jit), "gated", s->gated);
+                        (json_int_t)s->t.n, "batch", s->batch, "threads", s->threads, "arena_bytes", (json_int_t)mc_jit_arena_bytes(s->jit), "gated", s->gated);
   if (!s->nlayer) return o;
   json_t *list = json_array();
   for (int i = 0; i < s->nlayer; i++)

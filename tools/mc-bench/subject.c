@@ -26,6 +26,7 @@ static bool set(form *f, const char *key, const char *value) {
   if (strcmp(key, "calib") == 0) return f->calib = value, *value != 0;
   if (strcmp(key, "quant") == 0) return set_word(&f->quant, mc_quant_names, value);
   if (strcmp(key, "batch") == 0) return set_count(&f->batch, value, 1 << 20);
+  if (strcmp(key, "threads") == 0) return set_count(&f->threads, value, MCRT_MAX_THREADS);
   if (strcmp(key, "O") != 0 || !set_word(&level, levels, value)) return false;
   return f->level = levels[level], true;
 }
@@ -38,7 +39,7 @@ bool form_apply(form *f, tool *t, const char *text) {
     rest = comma ? comma + 1 : NULL;
     equals = strchr(key, '=');
     if (equals) *equals = 0;
-    if (!equals || !set(f, key, equals + 1)) return mc_error(&t->diag, mc_noloc, "--variant=%s: '%s%s%s' is none of quant=, march=, level=, O=, batch=, calib=, name= with a value", text, key, equals ? "=" : "", equals ? equals + 1 : "");
+    if (!equals || !set(f, key, equals + 1)) return mc_error(&t->diag, mc_noloc, "--variant=%s: '%s%s%s' is none of quant=, march=, level=, O=, batch=, threads=, calib=, name= with a value", text, key, equals ? "=" : "", equals ? equals + 1 : "");
   }
   return true;
 }
@@ -138,6 +139,7 @@ static bool compile(subject *s, tool *t, const form *f, bool layers) {
   co.quant = (mc_quant_how)f->quant;
   co.calib = f->calib;
   co.calib_method = f->method;
+  co.threads = s->threads;
   co.target = s->target = mc_target_find(f->arch, f->march, t->arena, &t->diag);
   if (co.target && co.target->next && layers) return mc_error(&t->diag, mc_noloc, "%s: layers are those of one level: name it with -march=", s->file);
   if (!co.target || (f->batch && !mc_driver_set_batch(s->module->graphs, f->batch, &t->diag))) return false;
@@ -152,12 +154,14 @@ static bool ends_with(const char *s, const char *end) {
   return n >= k && strcmp(s + n - k, end) == 0;
 }
 bool subject_open(subject *s, tool *t, const char *file, const form *f, uint64_t seed, bool layers) {
-  *s = (subject){ .file = file, .label = f->name ? mc_arena_printf(t->arena, "%s [%s]", file, f->name) : file };
+  *s = (subject){ .threads = (int)f->threads, .file = file, .label = f->name ? mc_arena_printf(t->arena, "%s [%s]", file, f->name) : file };
   if (!ends_with(file, ".o")) compile(s, t, f, layers);
   else if (layers) mc_error(&t->diag, mc_noloc, "%s: an object does not tell its layers apart; give the network (.mir, .onnx)", file);
   else if (f->name) mc_error(&t->diag, mc_noloc, "%s: --variant says how a network is compiled, and this is an object", file);
   else s->jit = mc_jit_load(file, &t->diag);
-  bool ok = s->jit && (!f->run || mc_jit_set_level(s->jit, f->run, &t->diag));
+  bool alone = s->jit && s->threads > 1 && mc_jit_threads(s->jit) == 1;
+  if (alone) mc_error(&t->diag, mc_noloc, "%s: the object has no parallel entry; compile with mcc -threads=%d", file, s->threads);
+  bool ok = s->jit && !alone && (!f->run || mc_jit_set_level(s->jit, f->run, &t->diag));
   tool_flush(t);   /* places are in the module's text */
   if (!ok) return false;
   if (mc_jit_nlevels(s->jit) > 1 && mc_jit_level(s->jit) >= 0 && !f->name) s->label = mc_arena_printf(t->arena, "%s [level %s]", s->label, mc_jit_level_name(s->jit, mc_jit_level(s->jit)));

@@ -76,7 +76,7 @@ static times order(const sample_list *l) {
 static int repeat(const subject *s, int n, double *seconds) {
   double t0 = now();
   for (int i = 0; i < n; i++) {
-    int rc = mc_jit_run(s->jit, s->in, s->out, s->arena);
+    int rc = mc_jit_run_parallel(s->jit, s->in, s->out, s->arena, s->threads > 1 ? mcrt_parallel_for : NULL, s->pool);
     if (rc) return rc;
   }
   *seconds = now() - t0;
@@ -143,7 +143,7 @@ static double mark_seconds(void) {
   return best;
 }
 static int watch(subject *s, marks *w, double cost, mc_arena *a, bool count) {
-  int rc = mc_jit_watch(s->jit, s->in, s->out, s->arena, mark, w);
+  int rc = mc_jit_watch(s->jit, s->in, s->out, s->arena, mark, w, mcrt_parallel_for, s->pool);
   for (int i = 0; !rc && count && i < s->nlayer; i++) {
     double t = w->at[i + 1] - w->at[i] - cost;
     add(&s->layer[i].samples, t > 0 ? t : 0, a);

@@ -1,5 +1,6 @@
 /* mc-eval: accuracy of a network or a compiled object on labelled samples. */
 #include "common/progress.h"
+#include "common/threads.h"
 #include "common/tool.h"
 #include "mc/driver/network.h"
 #include <stdio.h>
@@ -10,7 +11,8 @@ typedef struct eval {
   const char *data, *x, *y, *preprocess;
   bool jit, ref;
   int metric;
-  int64_t limit, top, stride;
+  int64_t limit, top, stride, threads;
+  mcrt_pool *pool;
   mc_network *net;
   void **in, **out;
 } eval;
@@ -183,15 +185,19 @@ static int main_part(eval *e) {
   if (!e->data) return mc_error(d, mc_noloc, "--data=FILE.npz is missing"), MC_EXIT_USAGE;
   if (e->ref && e->jit) return mc_error(d, mc_noloc, "--ref and --jit exclude each other"), MC_EXIT_USAGE;
   if (e->metric == METRIC_AUC && e->preprocess) return mc_error(d, mc_noloc, "--preprocess has no meaning for auc"), MC_EXIT_USAGE;
-  e->net = mc_network_open(e->t.args.v[0], e->jit ? MC_HOW_JIT : MC_HOW_REF, d);
-  bool ok = e->net && evaluate(e);
+  if (!threads_open(&e->pool, &e->t, e->threads, -1)) return MC_EXIT_INPUT;
+  e->net = mc_network_open(e->t.args.v[0], e->jit ? MC_HOW_JIT : MC_HOW_REF, (int)e->threads, d);
+  if (e->net && e->pool && mc_network_graph(e->net)) mc_error(d, mc_noloc, "--threads=%lld: the reference evaluator uses one thread; --jit compiles the network", (long long)e->threads);
+  if (e->net && e->pool) mc_network_set_parallel(e->net, mcrt_parallel_for, e->pool);
+  bool ok = e->net && !d->errors && evaluate(e);
   tool_flush(&e->t);                /* diagnostics point into the text that the network owns */
   mc_network_close(e->net);
+  mcrt_pool_destroy(e->pool);
   return ok ? MC_EXIT_OK : MC_EXIT_INPUT;
 }
 
 int main(int argc, char **argv) {
-  eval e = {0};
+  eval e = { .threads = 1 };
   const mc_option options[] = {
     { "data", MC_O_STR, &e.data, .arg = "FILE.npz", .help = "samples and labels (arrays x and y)" },
     { "x", MC_O_STR, &e.x, .arg = "NAME", .help = "array of samples; NHWC samples are permuted for NCHW inputs" },
@@ -201,6 +207,7 @@ int main(int argc, char **argv) {
     { "preprocess", MC_O_STR, &e.preprocess, .arg = "TEXT", .help = "\"scale=1/255 mean=... std=...\" applied to samples for an f32 input" },
     { "metric", MC_O_WORD, &e.metric, .arg = "METRIC", .help = "top-k accuracy, or area under the ROC curve of the reconstruction error of windows", .words = metrics },
     { "stride", MC_O_I64, &e.stride, .arg = "N", .help = "auc: values between windows (default: the samples' last axis)", .lo = 1, .hi = INT32_MAX },
+    { "threads", MC_O_I64, &e.threads, .arg = "N", .help = THREADS_HELP, .lo = 1, .hi = MCRT_MAX_THREADS },
     { "ref", MC_O_FLAG, &e.ref, .help = "use the reference evaluator (default for networks)" },
     { "jit", MC_O_FLAG, &e.jit, .help = "compile in memory and run" },
     { 0 } };

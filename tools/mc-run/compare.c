@@ -133,12 +133,13 @@ static bool set_level(cmp *c, const char *level) {
   return mc_network_set_level(c->b ? c->b : c->a, level, &c->t->diag);
 }
 
-static bool open_other(cmp *c, const char *other, const char *level, bool layers_too) {
+static bool open_other(cmp *c, const char *other, const char *level, mcrt_pool *pool, bool layers_too) {
   if (ends_with(other, ".npz") || ends_with(other, ".npy")) {
     if (layers_too) return mc_error(&c->t->diag, mc_noloc, "--layers needs two networks");
     return read_expected(c, other) && set_level(c, level);
   }
-  c->b = mc_network_open(other, MC_HOW_REF, &c->t->diag);
+  c->b = mc_network_open(other, MC_HOW_REF, pool ? mcrt_pool_threads(pool) : 1, &c->t->diag);
+  if (c->b && pool) mc_network_set_parallel(c->b, mcrt_parallel_for, pool);
   if (!c->b || !same_interface(c, other) || !set_level(c, level)) return false;
   c->out_b = room_out(c->t, c->b);
   if (!layers_too) return true;
@@ -147,9 +148,9 @@ static bool open_other(cmp *c, const char *other, const char *level, bool layers
   return true;
 }
 
-int compare(tool *t, mc_network *a, const char *other, const char *level, const feed *f, tolerance tol, bool layers_too) {
+int compare(tool *t, mc_network *a, const char *other, const char *level, mcrt_pool *pool, const feed *f, tolerance tol, bool layers_too) {
   cmp c = { .t = t, .a = a, .f = f, .tol = tol, .in = room_in(t, a), .out_a = room_out(t, a), .d = MC_NEWN(t->arena, diff, mc_network_nout(a)) };
-  bool ok = open_other(&c, other, level, layers_too);
+  bool ok = open_other(&c, other, level, pool, layers_too);
   int64_t count = f->count;
   if (ok && !c.b && expected_samples(&c) < count) count = expected_samples(&c);
   progress p = progress_start("comparing");

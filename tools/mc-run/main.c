@@ -10,7 +10,8 @@ typedef struct run {
   mc_strlist inputs;
   const char *output, *compare, *data, *preprocess, *x, *level;
   bool ref, jit, layers;
-  int64_t limit, seed, ulp;
+  int64_t limit, seed, ulp, threads;
+  mcrt_pool *pool;
   double atol, rtol;
 } run;
 
@@ -107,32 +108,38 @@ static bool run_all(run *r, mc_network *n, const feed *f) {
 /* --data without --limit: everything for a comparison or a file, the first sample for the screen. */
 static int64_t limit_of(const run *r) { return r->limit || !r->data || r->output || r->compare ? r->limit : 1; }
 
+/* What only compiled code can do; with --compare the other one may be compiled. */
+static bool fits_options(run *r, mc_network *n) {
+  mc_diag *d = &r->t.diag;
+  if (mc_network_graph(n) && r->compare) return true;
+  if (r->pool && mc_network_graph(n)) return mc_error(d, mc_noloc, "--threads=%lld: the reference evaluator uses one thread; --jit compiles the network", (long long)r->threads);
+  return !r->level || mc_network_set_level(n, r->level, d);
+}
 static int main_part(run *r) {
   mc_diag *d = &r->t.diag;
   if (r->ref && r->jit) return mc_error(d, mc_noloc, "--ref and --jit exclude each other"), MC_EXIT_USAGE;
   if (r->layers && !r->compare) return mc_error(d, mc_noloc, "--layers needs --compare"), MC_EXIT_USAGE;
   if (r->output && r->compare) return mc_error(d, mc_noloc, "--output and --compare exclude each other"), MC_EXIT_USAGE;
   mc_how how = r->jit ? MC_HOW_JIT : MC_HOW_REF;
-  mc_network *n = mc_network_open(r->t.args.v[0], how, d);
+  if (!threads_open(&r->pool, &r->t, r->threads, -1)) return MC_EXIT_INPUT;
+  mc_network *n = mc_network_open(r->t.args.v[0], how, (int)r->threads, d);
+  if (n && r->pool) mc_network_set_parallel(n, mcrt_parallel_for, r->pool);
   feed f = {0};
   mc_dataset_opts o = { .x = r->x, .preprocess = r->preprocess };
   int rc = MC_EXIT_INPUT;
-  if (n && r->level && (!mc_network_graph(n) || !r->compare) && !mc_network_set_level(n, r->level, d)) {
-    mc_network_close(n);
-    return MC_EXIT_INPUT;
-  }
-  if (n && feed_open(&f, &r->t, n, r->data, &o, &r->inputs, limit_of(r), r->seed)) {
+  if (n && fits_options(r, n) && feed_open(&f, &r->t, n, r->data, &o, &r->inputs, limit_of(r), r->seed)) {
     tolerance tol = { r->atol, r->rtol, r->ulp };
-    rc = r->compare ? compare(&r->t, n, r->compare, r->level, &f, tol, r->layers) : run_all(r, n, &f) ? MC_EXIT_OK : MC_EXIT_INPUT;
+    rc = r->compare ? compare(&r->t, n, r->compare, r->level, r->pool, &f, tol, r->layers) : run_all(r, n, &f) ? MC_EXIT_OK : MC_EXIT_INPUT;
   }
   feed_close(&f);
   tool_flush(&r->t);                /* diagnostics point into the text that the network owns */
   mc_network_close(n);
+  mcrt_pool_destroy(r->pool);
   return rc;
 }
 
 int main(int argc, char **argv) {
-  run r = { .seed = 1 };
+  run r = { .seed = 1, .threads = 1 };
   const mc_option options[] = {
     { "input", MC_O_LIST, &r.inputs, .arg = "[NAME=]FILE", .help = "npy for one input (in order, or by name), or an npz with one array per input; may be repeated" },
     { "output", MC_O_STR, &r.output, .arg = "FILE", .help = "npy (one output) or npz; without it outputs are printed" },
@@ -145,6 +152,7 @@ int main(int argc, char **argv) {
     { "ref", MC_O_FLAG, &r.ref, .help = "evaluate with the reference evaluator (default for networks)" },
     { "jit", MC_O_FLAG, &r.jit, .help = "compile in memory and run" },
     { "level", MC_O_STR, &r.level, .arg = "LEVEL", .help = "of an object for several levels (mcc -march=dispatch), the one to run; default: the best here" },
+    { "threads", MC_O_I64, &r.threads, .arg = "N", .help = THREADS_HELP, .lo = 1, .hi = MCRT_MAX_THREADS },
     { "compare", MC_O_STR, &r.compare, .arg = "FILE", .help = "compare with a network (reference), an object, or expected outputs (npz, npy)" },
     { "layers", MC_O_FLAG, &r.layers, .help = "with --compare of two networks: a table of inner values" },
     { "atol", MC_O_F64, &r.atol, .arg = "X", .help = "allowed |a - b| <= atol + rtol * |b|; stored integers: in steps" },

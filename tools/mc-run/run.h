@@ -2,6 +2,7 @@
 #ifndef MC_RUN_H
 #define MC_RUN_H
 #include "common/tool.h"
+#include "common/threads.h"
 #include "mc/driver/network.h"
 
 /* Where inputs come from: files given by name, samples of an npz, or seeded random values. */
@@ -24,8 +25,8 @@ void **room_out(tool *t, const mc_network *n);
 
 typedef struct tolerance { double atol, rtol; int64_t ulp; } tolerance;
 /* Run both on every sample and report; 0 when all is within the tolerance, 1 otherwise or after an error. `other` is a network, an object, or (.npz, .npy) expected outputs.
- * level: of objects for several levels, the one to run; NULL: the best. */
-int compare(tool *t, mc_network *a, const char *other, const char *level, const feed *f, tolerance tol, bool layers);
+ * level: of objects for several levels, the one to run; NULL: the best. pool: for compiled code; NULL: one thread. */
+int compare(tool *t, mc_network *a, const char *other, const char *level, mcrt_pool *pool, const feed *f, tolerance tol, bool layers);
 
 /* Differences of many elements. */
 typedef struct diff { int64_t n, differ, beyond, at; double max_abs, max_rel, max_ulp, err2, ref2; } diff;

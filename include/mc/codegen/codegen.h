@@ -7,7 +7,10 @@
 typedef enum mc_emit { MC_EMIT_OBJ, MC_EMIT_ASM, MC_EMIT_LLVM } mc_emit;
 typedef struct mc_codegen_opts { const mc_target *target; const char *prefix; /* symbol prefix: PREFIX_run */ bool debug; /* -g */ int opt_level; bool watch; /* for mc_jit_watch; of several levels the lowest */ } mc_codegen_opts;
 /* What a caller of parallel entries gives: run task(arg, 0) ... task(arg, ntasks - 1), in any order and on any threads, and return when all are finished (docs/abi.md). */
+#ifndef MC_PARALLEL_FOR
+#define MC_PARALLEL_FOR
 typedef void mc_parallel_for(void *ctx, int ntasks, void (*task)(void *arg, int i), void *arg);
+#endif
 /* An object file in pieces: what LLVM wrote, and weights that it never saw. `bytes`: their sum. */
 typedef struct mc_code { const mc_piece *piece; size_t n, bytes; mc_arena *own; } mc_code;
 /* The object of the planned graph; a plan with `next` is one object for several levels (docs/abi.md, "Levels"). False after reporting; mc_code_free after success. */
@@ -48,8 +51,9 @@ int mc_jit_level(const mc_jit *j);
 bool mc_jit_set_level(mc_jit *j, const char *name, mc_diag *d);
 /* What the code was compiled for (mc_plan_opts.threads); 1: there is no parallel entry. */
 int mc_jit_threads(const mc_jit *j);
-/* One run on one thread that calls mark(ctx, i) before group i of the plan, and mark(ctx, ngroup) at the end. Only for code made with mc_codegen_opts.watch. */
-int mc_jit_watch(mc_jit *j, const void *const *in, void *const *out, void *arena, void (*mark)(void *ctx, int i), void *ctx);
+/* One run that calls mark(ctx, i) before group i of the plan, and mark(ctx, ngroup) at the end; pf: must be given where the code was compiled for several threads. Only for code made
+ * with mc_codegen_opts.watch. */
+int mc_jit_watch(mc_jit *j, const void *const *in, void *const *out, void *arena, void (*mark)(void *ctx, int i), void *ctx, mc_parallel_for *pf, void *pf_ctx);
 /* mc_jit_run through the parallel entry; where there is none, mc_jit_run. */
 int mc_jit_run_parallel(mc_jit *j, const void *const *in, void *const *out, void *arena, mc_parallel_for *pf, void *ctx);
 #endif

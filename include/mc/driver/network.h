@@ -1,6 +1,7 @@
 /* Anything that can be run on arrays: a network evaluated by the reference or compiled in memory, or a compiled object. What mc-run, mc-eval and tests share. */
 #ifndef MC_DRIVER_NETWORK_H
 #define MC_DRIVER_NETWORK_H
+#include "mc/codegen/codegen.h"
 #include "mc/import/dataset.h"
 #include "mc/ref/eval.h"
 
@@ -8,8 +9,10 @@ typedef struct mc_network mc_network;
 typedef enum mc_how { MC_HOW_REF, MC_HOW_JIT } mc_how;
 
 /* Open a file: an ELF object made by mcc is loaded; anything else is a network (.mir, "-", .onnx), run by the reference evaluator or compiled for this machine as it
- * stands (no optimization that changes results). NULL after reporting. */
-mc_network *mc_network_open(const char *path, mc_how how, mc_diag *d);
+ * stands (no optimization that changes results). threads: what compiled code must be able to use (the reference evaluator uses one). NULL after reporting. */
+mc_network *mc_network_open(const char *path, mc_how how, int threads, mc_diag *d);
+/* Runs go through the parallel entry from now on, where there is one. */
+void mc_network_set_parallel(mc_network *n, mc_parallel_for *pf, void *ctx);
 void mc_network_close(mc_network *n);
 /* The graph that is evaluated; NULL for compiled code. */
 const mc_graph *mc_network_graph(const mc_network *n);

@@ -4,6 +4,7 @@
     objects.py levels  NETWORK WORK [--limit=N]   x86-64 levels that this machine has: INT8 outputs equal the evaluator's byte for byte
     objects.py aarch64 NETWORK WORK [--limit=N]   the same for AArch64 cores under qemu; fp32 outputs within 1e-4 of the largest
     objects.py int8 NETWORK WORK                  accuracy on every test set: INT8 at most 0.5 points (AUC: 0.01) below fp32
+    objects.py threads NETWORK WORK               objects for 2, 3 and 7 threads: the bytes of one thread, fp32 and INT8
     objects.py contract NETWORK WORK              fp32 and INT8: undefined symbols, canaries around the arena, two threads
 
 The evaluator runs the quantized graph as it is in front of storage and grouping, so the plan is held against it as well."""
@@ -52,17 +53,17 @@ class Network:
         run("mc-opt", "--pass-pipeline=" + passes[:passes.index(",storage")], self.mir, "-o", self.q)
         return self.outputs(self.q)
 
-    def outputs(self, what):
+    def outputs(self, what, *options):
         y = self.dir / (what.stem + ".npy")
-        run("mc-run", what, f"--data={self.data}", f"--limit={self.limit}", f"--output={y}")
+        run("mc-run", what, *options, f"--data={self.data}", f"--limit={self.limit}", f"--output={y}")
         return np.load(y)
 
-    def compile(self, source, march, name):
+    def compile(self, source, march, name, *options):
         """net.o and net.h in a folder of their own."""
         where = self.dir / name
         where.mkdir(exist_ok=True)
         quant = ["-quant=int8", self.calib] if name.startswith("int8") else []
-        run("mcc", "-O3", "-quiet", f"-march={march}", *quant, "-name=net", source, "-o", where / "net.o")
+        run("mcc", "-O3", "-quiet", f"-march={march}", *quant, *options, "-name=net", source, "-o", where / "net.o")
         return where
 
     def link(self, where, source, cc, *flags):
@@ -117,6 +118,17 @@ def int8(n, o):
         print(f"{data}: close")
 
 
+def threads(n, o):
+    for name in ("fp32", "int8"):
+        want = n.outputs(n.compile(n.mir, "native", name) / "net.o")
+        for t in (2, 3, 7):
+            obj = n.compile(n.mir, "native", f"{name}_{t}", f"-threads={t}") / "net.o"
+            for run_on in (1, 2, t):
+                if n.outputs(obj, f"--threads={run_on}").tobytes() != want.tobytes():
+                    sys.exit(f"{name}, {t} tasks on {run_on} threads: not the bytes of one thread")
+        print(f"{name}: {len(want)} samples equal")
+
+
 def contract(n, o):
     inputs = ROOT / "test" / "mcc" / "Inputs"
     for name in ("fp32", "int8"):
@@ -133,7 +145,7 @@ def contract(n, o):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("what", choices=("levels", "aarch64", "int8", "contract"))
+    p.add_argument("what", choices=("levels", "aarch64", "int8", "threads", "contract"))
     p.add_argument("network", choices=ROAD)
     p.add_argument("work", type=pathlib.Path)
     p.add_argument("--limit", type=int, default=50)
