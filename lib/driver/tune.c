@@ -107,6 +107,7 @@ static bool make_arrays(tuner *t, const mc_jit *j) {
 static mc_jit *compile_variant(tuner *t, int k) {
   mc_plan one = *t->plan;
   one.next = NULL;
+  one.threads = 1;
   for (int i = 0; i < one.ngroup; i++) {
     if (t->problem_of[i] < 0) continue;
     const problem *p = &t->p[t->problem_of[i]];
@@ -122,8 +123,8 @@ static mc_jit *compile_variant(tuner *t, int k) {
 /* A turn: one run that brings code and weights into the caches, then some that count. */
 static void turn(tuner *t, mc_jit *j, stopwatch *c, int runs) {
   stopwatch none = { .least = MC_NEWN(t->arena, double, t->plan->ngroup + 1) };
-  mc_jit_watch(j, (const void *const *)t->in, t->out, t->run_arena, mark, &none);
-  for (int r = 0; r < runs; r++) mc_jit_watch(j, (const void *const *)t->in, t->out, t->run_arena, mark, c);
+  mc_jit_watch(j, (const void *const *)t->in, t->out, t->run_arena, mark, &none, NULL, NULL);
+  for (int r = 0; r < runs; r++) mc_jit_watch(j, (const void *const *)t->in, t->out, t->run_arena, mark, c, NULL, NULL);
 }
 static stopwatch new_clock(tuner *t) {
   stopwatch c = { .least = MC_NEWN(t->arena, double, t->plan->ngroup + 1) };
