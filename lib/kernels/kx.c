@@ -154,21 +154,24 @@ static V byte_table(kx *x) {
   for (int i = 0; i < 256; i++) sorted[i] = t[in->dtype == MC_i8 ? i ^ 128 : i];
   return kb_rodata(x->k, sorted, sizeof sorted, 0, "table");
 }
-void kx_store_raw(kx *x, V *raw, int n, int valid) {
-  kb *k = x->k;
+V kx_narrow(kx *x, V *raw, int n) {
   const mc_type *t = x->tail->out[0]->type;
-  V v = kv_narrow(k, raw, n, kl_zero_point(t), t->dtype);
-  if (x->table) v = kv_lookup(k, byte_table(x), v);
+  V v = kv_narrow(x->k, raw, n, kl_zero_point(t), t->dtype);
+  return x->table ? kv_lookup(x->k, byte_table(x), v) : v;
+}
+void kx_store_bytes(kx *x, V bytes, int from, int valid) {
+  kb *k = x->k;
   V p = kl_at(k, &x->out[0], x->rank, x->iv, x->c);
   int at = 0;
-  for (int piece = kb_lanes(v); piece >= KB_LANES; piece /= 2) {
+  for (int piece = kb_lanes(bytes); piece >= KB_LANES; piece /= 2) {
     if (valid - at < piece) continue;
-    kb_store(k, kb_extract(k, v, at, piece), kb_gepi(k, p, at), 1);
+    kb_store(k, kb_extract(k, bytes, from + at, piece), kb_gepi(k, p, at), 1);
     at += piece;
   }
-  if (at < valid) kb_store_part(k, kb_extract(k, v, at, KB_LANES), kb_gepi(k, p, at), valid - at, 1);
+  if (at < valid) kb_store_part(k, kb_extract(k, bytes, from + at, KB_LANES), kb_gepi(k, p, at), valid - at, 1);
   if (x->head) kb_debug_at(k, x->head->loc);
 }
+void kx_store_raw(kx *x, V *raw, int n, int valid) { kx_store_bytes(x, kx_narrow(x, raw, n), 0, valid); }
 void kx_finish(kx *x) {
   if (x->tail && x->lanes == KB_LANES) {
     V raw = kx_raw(x);

@@ -141,43 +141,84 @@ static void products(const part *t, const place *at, V scratch, between_fn *betw
 
 /* ---- epilogue ---- */
 static bool is_float(const kgemm *p) { return p->e->in != 'I'; }
-/* Row `r` (plus the constant rc) of tile i, whose sums stand at `sums`. */
-static void finish_row(const part *t, const place *at, int i, V r, int64_t rc, V sums) {
+/* A row of a block: row r (plus the constant rc) of tile i. */
+typedef struct row { int i; V r; int64_t rc; } row;
+
+static void stand_at(const part *t, const place *at, const row *w) {
+  kx *x = t->p->x;
+  int last = x->rank - 1;
+  for (int d = t->p->nbatch; d < last; d++) x->iv[d] = at->iv[w->i][d];
+  x->iv[last - 1] = kb_add(t->p->k, x->iv[last - 1], w->r);
+  x->iv[last] = kb_add(t->p->k, t->n0, at->n);
+  x->c[last - 1] = w->rc;
+  x->c[last] = 0;
+}
+/* The rows' term of a matmul at the position, in all lanes. */
+static V row_term(const part *t) {
+  kgemm *p = t->p;
+  kb *k = p->k;
+  V iv[MC_MAX_RANK];
+  memcpy(iv, p->x->iv, sizeof iv);
+  iv[p->x->rank - 1] = NULL;
+  return kb_splat(k, kb_load(k, k->i32, kl_at(k, &p->rowterm_view, p->x->rank, iv, p->x->c), 4), KGEMM_LANES);
+}
+/* Vector j of the row that stands at the position, into the head's value; sums: of the row. */
+static void bind_vector(const part *t, V sums, int j, V term) {
   kgemm *p = t->p;
   kb *k = p->k;
   kx *x = p->x;
-  int last = x->rank - 1;
-  for (int d = p->nbatch; d < last; d++) x->iv[d] = at->iv[i][d];
-  x->iv[last - 1] = kb_add(k, x->iv[last - 1], r);
-  x->iv[last] = kb_add(k, t->n0, at->n);
-  x->c[last - 1] = rc;
-  V term = NULL;
-  if (p->rowterm) {
-    V iv[MC_MAX_RANK];
-    memcpy(iv, x->iv, sizeof iv);
-    iv[last] = NULL;
-    x->c[last] = 0;
-    term = kb_splat(k, kb_load(k, k->i32, kl_at(k, &p->rowterm_view, x->rank, iv, x->c), 4), KGEMM_LANES);
+  V v = kb_load(k, kb_vt(k, is_float(p) ? k->f32 : k->i32, KGEMM_LANES), kb_gepi(k, sums, 64ll * j), 64);
+  if (term) v = LLVMBuildAdd(k->b, v, term, "");
+  x->c[x->rank - 1] = (int64_t)j * KGEMM_LANES;
+  kx_at(x, KGEMM_LANES, j == t->nt - 1 ? t->valid : KGEMM_LANES);
+  kx_bind(x, p->head->out[0], is_float(p) ? kv_clamp(k, v, p->clamp) : v);
+}
+/* Rows that go through the epilogue together: as many as one register of bytes holds. */
+static int rows_together(const part *t) {
+  int most = t->p->x->tail ? kv_narrow_most(t->p->k) / t->nt : 1;
+  return most > 1 ? most : 1;
+}
+/* n such rows, whose sums stand behind one another. */
+static void finish_rows(const part *t, const place *at, const row *w, int n, V sums) {
+  kgemm *p = t->p;
+  kb *k = p->k;
+  kx *x = p->x;
+  V raw[4], bytes = NULL;
+  bool narrow = x->tail && n * t->nt <= kv_narrow_most(k);
+  for (int i = 0; i < n; i++) {
+    stand_at(t, at, &w[i]);
+    V term = p->rowterm ? row_term(t) : NULL;
+    for (int j = 0; j < t->nt; j++) {
+      bind_vector(t, kb_gepi(k, sums, 64ll * i * t->nt), j, term);
+      if (narrow) raw[i * t->nt + j] = kx_raw(x);
+      else kx_finish(x);
+    }
   }
-  for (int j = 0; j < t->nt; j++) {
-    V v = kb_load(k, kb_vt(k, is_float(p) ? k->f32 : k->i32, KGEMM_LANES), kb_gepi(k, sums, 64ll * j), 64);
-    if (term) v = LLVMBuildAdd(k->b, v, term, "");
-    x->c[last] = (int64_t)j * KGEMM_LANES;
-    kx_at(x, KGEMM_LANES, j == t->nt - 1 ? t->valid : KGEMM_LANES);
-    kx_bind(x, p->head->out[0], is_float(p) ? kv_clamp(k, v, p->clamp) : v);
-    kx_finish(x);
+  if (narrow) bytes = kx_narrow(x, raw, n * t->nt);
+  for (int i = 0; i < n && narrow; i++) {
+    stand_at(t, at, &w[i]);
+    kx_store_bytes(x, bytes, i * t->nt * KGEMM_LANES, (t->nt - 1) * KGEMM_LANES + t->valid);
   }
-  x->c[last] = x->c[last - 1] = 0;
+  x->c[x->rank - 1] = x->c[x->rank - 2] = 0;
 }
 /* All rows of a block, in loops. */
 static void finish_block(const part *t, const place *at, V scratch) {
   kgemm *p = t->p;
   kb *k = p->k;
+  int step = rows_together(t), full = p->tr / step * step;
   for (int i = 0; i < p->mt; i++) {
-    kb_loop l;
-    kb_range(k, &l, p->tr, 1, NULL, 0);
-    finish_row(t, at, i, l.iv, 0, kb_gep(k, scratch, kb_addi(k, kb_muli(k, l.iv, 64ll * t->nt), 64ll * i * p->tr * t->nt)));
-    kb_end(k, &l, NULL);
+    V sums = kb_gepi(k, scratch, 64ll * i * p->tr * t->nt);
+    row w[4];
+    for (int r = 0; r < 4; r++) w[r] = (row){ .i = i, .rc = r };
+    if (full) {
+      kb_loop l;
+      kb_range(k, &l, full, step, NULL, 0);
+      for (int r = 0; r < step; r++) w[r].r = l.iv;
+      finish_rows(t, at, w, step, kb_gep(k, sums, kb_muli(k, l.iv, 64ll * t->nt)));
+      kb_end(k, &l, NULL);
+    }
+    for (int r = 0; r < 4; r++) w[r].r = kb_i64(k, full);
+    if (p->tr > full) finish_rows(t, at, w, p->tr - full, kb_gepi(k, sums, 64ll * full * t->nt));
   }
 }
 /* The block before this one, a share of its rows behind each step. */
@@ -185,9 +226,14 @@ typedef struct behind { const part *t; place at; V scratch; int64_t done; } behi
 static void finish_some(void *ctx, int64_t done, int64_t of) {
   behind *e = ctx;
   kgemm *p = e->t->p;
-  int64_t rows = (int64_t)p->mt * p->tr, upto = rows * done / of;
-  for (; e->done < upto; e->done++)
-    finish_row(e->t, &e->at, (int)(e->done / p->tr), kb_i64(p->k, 0), e->done % p->tr, kb_gepi(p->k, e->scratch, e->done * 64 * e->t->nt));
+  int64_t rows = (int64_t)p->mt * p->tr, upto = rows * done / of, step = rows_together(e->t);
+  while (upto - e->done >= step || (done == of && e->done < rows)) {
+    row w[4];
+    int n = 0;
+    V sums = kb_gepi(p->k, e->scratch, e->done * 64 * e->t->nt);
+    for (; n < step && e->done < rows; n++, e->done++) w[n] = (row){ (int)(e->done / p->tr), kb_i64(p->k, 0), e->done % p->tr };
+    finish_rows(e->t, &e->at, w, n, sums);
+  }
 }
 
 /* ---- loops ---- */
