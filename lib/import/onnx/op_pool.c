@@ -5,7 +5,6 @@
 /* Extra rows and columns at the end that make the rounded-up number of windows fit. */
 static void ceil_extra(const val *x, const window *w, int64_t *extra) {
   int axes = x->rank - 2;
-  extra[0] = extra[1] = 0;
   for (int a = 2 - axes; a < 2; a++) {
     int64_t in = x->dim[x->rank - 2 + a], s = w->stride[a], ek = (w->kernel[a] - 1) * w->dilation[a] + 1;
     int64_t padded = in + w->pad[a] + w->pad[2 + a];
@@ -17,13 +16,20 @@ static void ceil_extra(const val *x, const window *w, int64_t *extra) {
   }
 }
 
+/* The window, and what ceil_mode adds at the end. */
+static bool pool_window(node *n, window *w, int64_t *extra) {
+  extra[0] = extra[1] = 0;
+  if (!mc_onnx_window(n, n->in[0], NULL, w)) return false;
+  if (mc_onnx_attr_i(n, "ceil_mode", 0) && !w->same_or_valid) ceil_extra(n->in[0], w, extra);
+  return true;
+}
+
 bool mc_onnx_max_pool(node *n, int arg) {
   (void)arg;
   val *x = n->in[0];
   window w;
-  int64_t extra[2] = { 0, 0 };
-  if (!mc_onnx_window(n, x, NULL, &w)) return false;
-  if (mc_onnx_attr_i(n, "ceil_mode", 0) && !w.same_or_valid) ceil_extra(x, &w, extra);
+  int64_t extra[2];
+  if (!pool_window(n, &w, extra)) return false;
   mc_attrs_max_pool a = { .kernel = { w.kernel[0], w.kernel[1] }, .stride = { w.stride[0], w.stride[1] }, .dilation = { w.dilation[0], w.dilation[1] },
                           .pad = { w.pad[0], w.pad[1], w.pad[2] + extra[0], w.pad[3] + extra[1] } };
   mc_value *y = mc_onnx_op1(n, MC_OP_max_pool, mc_onnx_to_nhwc(n, mc_onnx_value(n, x)), &a);
@@ -50,9 +56,8 @@ bool mc_onnx_avg_pool(node *n, int arg) {
   (void)arg;
   val *x = n->in[0];
   window w;
-  int64_t extra[2] = { 0, 0 };
-  if (!mc_onnx_window(n, x, NULL, &w)) return false;
-  if (mc_onnx_attr_i(n, "ceil_mode", 0) && !w.same_or_valid) ceil_extra(x, &w, extra);
+  int64_t extra[2];
+  if (!pool_window(n, &w, extra)) return false;
   bool any_pad = w.pad[0] || w.pad[1] || w.pad[2] || w.pad[3], any_extra = extra[0] || extra[1];
   bool count_pad = mc_onnx_attr_i(n, "count_include_pad", 0) && any_pad;
   mc_value *v = mc_onnx_to_nhwc(n, mc_onnx_value(n, x));
