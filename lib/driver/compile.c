@@ -15,7 +15,7 @@ static double seconds(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-mc_compile_opts mc_compile_defaults(void) { return (mc_compile_opts){ .opt_level = 3, .manager = { .bisect_limit = -1 } }; }
+mc_compile_opts mc_compile_defaults(void) { return (mc_compile_opts){ .opt_level = 3, .winograd = 15, .manager = { .bisect_limit = -1 } }; }
 
 /* ---- symbols ---- */
 

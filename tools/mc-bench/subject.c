@@ -24,6 +24,11 @@ static bool set(form *f, const char *key, const char *value) {
   if (strcmp(key, "march") == 0) return f->march = value, *value != 0;
   if (strcmp(key, "level") == 0) return f->run = value, *value != 0;
   if (strcmp(key, "calib") == 0) return f->calib = value, *value != 0;
+  if (strcmp(key, "winograd") == 0) {
+    char *end;
+    f->winograd = strtod(value, &end);
+    return *value && !*end && f->winograd >= 0;
+  }
   if (strcmp(key, "quant") == 0) return set_word(&f->quant, mc_quant_names, value);
   if (strcmp(key, "batch") == 0) return set_count(&f->batch, value, 1 << 20);
   if (strcmp(key, "threads") == 0) return set_count(&f->threads, value, MCRT_MAX_THREADS);
@@ -39,7 +44,7 @@ bool form_apply(form *f, tool *t, const char *text) {
     rest = comma ? comma + 1 : NULL;
     equals = strchr(key, '=');
     if (equals) *equals = 0;
-    if (!equals || !set(f, key, equals + 1)) return mc_error(&t->diag, mc_noloc, "--variant=%s: '%s%s%s' is none of quant=, march=, level=, O=, batch=, threads=, calib=, name= with a value", text, key, equals ? "=" : "", equals ? equals + 1 : "");
+    if (!equals || !set(f, key, equals + 1)) return mc_error(&t->diag, mc_noloc, "--variant=%s: '%s%s%s' is none of quant=, march=, level=, O=, batch=, threads=, calib=, winograd=, name= with a value", text, key, equals ? "=" : "", equals ? equals + 1 : "");
   }
   return true;
 }
@@ -138,6 +143,7 @@ static bool compile(subject *s, tool *t, const form *f, bool layers) {
   co.opt_level = f->level[0] - '0';
   co.quant = (mc_quant_how)f->quant;
   co.calib = f->calib;
+  co.winograd = f->winograd;
   co.calib_method = f->method;
   co.threads = s->threads;
   co.target = s->target = mc_target_find(f->arch, f->march, t->arena, &t->diag);

@@ -18,6 +18,7 @@ typedef struct mc_compile_opts {
   mc_quant_how quant;
   const char *calib;             /* npz of samples, one array per graph input; NULL: the file's calibration line, then ranges in the text, then batch_norm statistics */
   const char *calib_method;      /* method= of calibrate; NULL: its default */
+  double winograd;               /* percent by which weights may grow for the pass winograd; 0: without it */
   const char *pipeline;          /* NULL: the one that mc_compile_pipeline chooses */
   const mc_target *target;       /* must be given; a list of levels gives one object for all of them */
   const char *prefix;            /* of symbols: PREFIX_run; NULL: the graph's name */
