@@ -61,6 +61,32 @@ static void convs(void) {
     for (kind k = F32; k <= I8; k++) one_conv(k, odd[i]);
 }
 
+/* 3x3 in tiles of 4x4 results: sizes that are no multiple of 4, passes that move back, weights and inputs at the ends of their ranges with as many channels as the exact sum allows (112). */
+static void one_winograd(kind k, shape c) {
+  tcase *t = sweep_begin("winograd %s n%d %dx%d ci%d co%d p%d", kinds[k], (int)c.n, (int)c.h, (int)c.w, (int)c.ci, (int)c.co, (int)c.p);
+  if (!t) return;
+  t->winograd = true;
+  mc_value *x = activation(t, k, 4, DIMS(c.n, c.h, c.w, c.ci)), *y = conv(t, k, x, c, rnd(t) % 3 != 0);
+  if (rnd(t) % 3 || !y) {
+    finish(t, k, y, 9 * c.ci);
+    return;
+  }
+  mc_value *q = requant(t, y, 9 * c.ci, MC_u8, mc_rounding_fp32_rne), *other = in_q(t, MC_u8, 0.03f, 9, 4, q ? q->type->dim : DIMS(1, 1, 1, 1));
+  result(t, q ? op2_q(t, MC_OP_add, q, other, MC_u8, 0.05f, 3) : NULL);
+  sweep_end(t);
+}
+static void winograds(void) {
+  for (int64_t h = 4; h <= 11; h++)
+    for (int64_t w = 4 + h % 3; w <= 18; w += 3) one_winograd(w % 2 ? U8 : I8, (shape){ 1 + h % 2, h, w, 16 + 16 * (w % 3), 16 + 16 * (h % 4), 3, 3, 1, 1, 1, 1 });
+  for (kind k = U8; k <= I8; k++) {
+    one_winograd(k, (shape){ 1, 8, 8, 112, 64, 3, 3, 1, 1, 1, 1 });
+    one_winograd(k, (shape){ 1, 29, 30, 64, 80, 3, 3, 1, 1, 1, 1 });
+    one_winograd(k, (shape){ 1, 6, 7, 32, 48, 3, 3, 1, 0, 1, 1 });
+    one_winograd(k, (shape){ 2, 5, 4, 96, 16, 3, 3, 1, 2, 1, 1 });
+    one_winograd(k, (shape){ 3, 4, 40, 16, 144, 3, 3, 1, 1, 1, 1 });
+  }
+}
+
 /* More than one block of everything: lines, rows, columns, steps of K. */
 static void large(void) {
   static const shape c[] = { { 1, 7, 20, 64, 80, 3, 3, 1, 1, 1, 1 }, { 2, 5, 7, 200, 48, 3, 3, 1, 1, 1, 1 }, { 1, 9, 9, 96, 112, 1, 1, 1, 0, 1, 1 }, { 1, 9, 37, 40, 16, 3, 3, 2, 1, 1, 1 }, { 1, 6, 5, 70, 150, 3, 3, 1, 1, 2, 2 },
@@ -225,6 +251,7 @@ static void border(kind k, int which) {
 }
 void sweep_products(void) {
   convs();
+  winograds();
   large();
   depthwises();
   transposeds();

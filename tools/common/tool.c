@@ -28,6 +28,16 @@ void tool_flush(tool *t) {
   t->diag.list.n = 0;
 }
 
+void tool_drop_remarks(tool *t) {
+  size_t k = 0;
+  bool keep = true;
+  for (size_t i = 0; i < t->diag.list.n; i++) {
+    mc_diagnostic *d = &t->diag.list.v[i];
+    if (d->sev != MC_NOTE) keep = d->sev != MC_REMARK;
+    if (keep) t->diag.list.v[k++] = *d;
+  }
+  t->diag.list.n = k;
+}
 int tool_end(tool *t, int rc) {
   tool_flush(t);
   int code = rc == MC_EXIT_OK && t->diag.errors ? MC_EXIT_INPUT : rc;

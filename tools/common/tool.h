@@ -10,6 +10,8 @@ typedef struct tool { mc_arena *arena; mc_diag diag; mc_strlist args; } tool;
 int tool_start(tool *t, const mc_command *c, int argc, char **argv);
 /* Print the diagnostics collected so far to stderr and forget them (counts stay). */
 void tool_flush(tool *t);
+/* Forget the remarks collected so far, and the notes that belong to them: they are for those who ask. */
+void tool_drop_remarks(tool *t);
 /* Flush, release, and give the exit code: MC_EXIT_INPUT when an error was reported, else `rc`. */
 int tool_end(tool *t, int rc);
 /* Print text to stdout / stderr; false when the stream failed (full disk, closed pipe). */

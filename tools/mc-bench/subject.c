@@ -168,6 +168,7 @@ bool subject_open(subject *s, tool *t, const char *file, const form *f, uint64_t
   bool alone = s->jit && s->threads > 1 && mc_jit_threads(s->jit) == 1;
   if (alone) mc_error(&t->diag, mc_noloc, "%s: the object has no parallel entry; compile with mcc -threads=%d", file, s->threads);
   bool ok = s->jit && !alone && (!f->run || mc_jit_set_level(s->jit, f->run, &t->diag));
+  tool_drop_remarks(t);
   tool_flush(t);   /* places are in the module's text */
   if (!ok) return false;
   if (mc_jit_nlevels(s->jit) > 1 && mc_jit_level(s->jit) >= 0 && !f->name) s->label = mc_arena_printf(t->arena, "%s [level %s]", s->label, mc_jit_level_name(s->jit, mc_jit_level(s->jit)));

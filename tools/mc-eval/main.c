@@ -190,6 +190,7 @@ static int main_part(eval *e) {
   if (e->net && e->pool && mc_network_graph(e->net)) mc_error(d, mc_noloc, "--threads=%lld: the reference evaluator uses one thread; --jit compiles the network", (long long)e->threads);
   if (e->net && e->pool) mc_network_set_parallel(e->net, mcrt_parallel_for, e->pool);
   bool ok = e->net && !d->errors && evaluate(e);
+  tool_drop_remarks(&e->t);
   tool_flush(&e->t);                /* diagnostics point into the text that the network owns */
   mc_network_close(e->net);
   mcrt_pool_destroy(e->pool);

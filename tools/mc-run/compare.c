@@ -161,6 +161,7 @@ int compare(tool *t, mc_network *a, const char *other, const char *level, mcrt_p
   }
   progress_end(&p);
   int rc = ok ? report(&c, count, other) : MC_EXIT_INPUT;
+  tool_drop_remarks(t);
   tool_flush(t);                    /* diagnostics point into the text that the network owns */
   mc_network_close(c.b);
   return rc;

@@ -132,6 +132,7 @@ static int main_part(run *r) {
     rc = r->compare ? compare(&r->t, n, r->compare, r->level, r->pool, &f, tol, r->layers) : run_all(r, n, &f) ? MC_EXIT_OK : MC_EXIT_INPUT;
   }
   feed_close(&f);
+  tool_drop_remarks(&r->t);
   tool_flush(&r->t);                /* diagnostics point into the text that the network owns */
   mc_network_close(n);
   mcrt_pool_destroy(r->pool);

@@ -19,6 +19,7 @@ typedef struct mcc {
   int emit, quant, method;
   bool debug, print_pipeline, remarks, time, stats, quiet, verify_each, after_change;
   int64_t bisect, batch, threads;
+  double winograd;
   mc_strbuf dump;
   mc_compile_opts co;
   mc_compile_report rep;
@@ -155,20 +156,8 @@ static bool select_graph(mcc *o, mc_module *m) {
   return !o->batch || mc_driver_set_batch(g, o->batch, &o->t.diag);
 }
 
-/* Remarks are for those who ask. */
-static void drop_remarks(mcc *o) {
-  size_t k = 0;
-  bool keep = true;
-  for (size_t i = 0; i < o->t.diag.list.n; i++) {
-    mc_diagnostic *d = &o->t.diag.list.v[i];
-    if (d->sev != MC_NOTE) keep = d->sev != MC_REMARK;
-    if (keep) o->t.diag.list.v[k++] = *d;
-  }
-  o->t.diag.list.n = k;
-}
-
 static void flush(mcc *o) {
-  if (!o->remarks) drop_remarks(o);
+  if (!o->remarks) tool_drop_remarks(&o->t);
   tool_flush(&o->t);
 }
 
@@ -220,11 +209,13 @@ static bool set_up(mcc *o) {
   o->co.tune_progress = on_tune;
   o->co.tune_ctx = &o->progress;
   o->co.threads = (int)o->threads;
+  o->co.winograd = o->winograd;
   o->co.manager = (mc_manager_opts){ .bisect_limit = o->bisect, .dump = &o->dump, .print_before = join(o, &o->before), .print_after = join(o, &o->after), .print_after_change = o->after_change,
                                      .verify_each = o->verify_each, .check_numerics = o->check != NULL, .check_data = o->check && *o->check ? o->check : NULL,
                                      .time_passes = o->time, .stats = o->stats };
   o->co.target = mc_target_find(o->arch, o->march, o->t.arena, &o->t.diag);
   if (o->co.target && o->co.target->next && o->emit == EMIT_MIR) return mc_error(&o->t.diag, mc_noloc, "-emit=mir shows the plan of one level: name it with -march=");
+  if (!(o->winograd >= 0)) return mc_error(&o->t.diag, mc_noloc, "-winograd must not be negative");
   return check_output(o) && o->co.target;
 }
 
@@ -243,7 +234,7 @@ static int start(mcc *o, int argc, char **argv) {
     { "graph", MC_O_STR, &o->graph, .arg = "NAME", .help = "the graph to compile; the first one if absent" },
     { "batch", MC_O_I64, &o->batch, .arg = "N", .help = "compile for another batch: the first axis of every input", .lo = 1, .hi = 1 << 20 },
     { "threads", MC_O_I64, &o->threads, .arg = "N", .help = "also an entry that takes the caller's parallel_for and divides the work into up to N tasks (docs/abi.md)", .lo = 1, .hi = MC_MAX_THREADS },
-    { "winograd", MC_O_F64, &o->co.winograd, .arg = "PERCENT", .help = "INT8: weights may grow by so much for 3x3 convolutions with fewer products (default 15); 0: none" },
+    { "winograd", MC_O_F64, &o->winograd, .arg = "PERCENT", .help = "INT8: weights may grow by so much for 3x3 convolutions with fewer products (default 15); 0: none" },
     { "pass-pipeline", MC_O_STR, &o->pipeline, .arg = "TEXT", .help = "these passes instead of those of -O and -quant; must end with form-groups" },
     { "print-pipeline", MC_O_FLAG, &o->print_pipeline, .help = "print the passes that would run, and stop" },
     { "print-before", MC_O_LIST, &o->before, .arg = "PASS", .help = "print the graph in front of a pass, or of 'all' (to standard error)" },
@@ -261,7 +252,7 @@ static int start(mcc *o, int argc, char **argv) {
   };
   const mc_command cmd = { .name = "mcc", .usage = "[options] FILE.mir|FILE.onnx|-", .summary = "compile a network to an object file and a C header", .options = options, .min_args = 1, .max_args = 1,
                            .example = "mcc -O3 -quant=int8 -calib=calib.npz net.mir -o net.o\nmcc -O3 -march=native net.onnx -o net.o\nmcc -emit=mir net.mir" };
-  *o = (mcc){ .level = "3", .bisect = -1, .method = -1 };
+  *o = (mcc){ .level = "3", .bisect = -1, .method = -1, .winograd = mc_compile_defaults().winograd };
   return tool_start(&o->t, &cmd, argc, argv);
 }
 
