@@ -62,12 +62,14 @@ static void emit_straight(tile *t, V a, V b, int64_t from, int64_t to) {
   }
 }
 /* Steps that may stand behind one another in a block of code. Where the windows of neighbouring rows overlap, steps further apart than the rows read the same bytes: LLVM would keep
- * those in registers from one use to the next, and run out of them. */
+ * those in registers from one use to the next, and run out of them. pmaddwd, whose sums are added by an instruction of its own, gets a loop around each step: LLVM would add the products of two steps
+ * to each other first, and keep them all in registers. */
 static int64_t straight_steps(const tile *t) {
   kgemm *p = t->p;
   int64_t a_step = p->e->kr * kgemm_elem(p->e), all = p->steps * p->nrun;
   bool overlap = p->mr > 1 && t->row < p->steps * a_step;
   int64_t most = overlap ? t->row / a_step : all * tile_accs(t) <= 128 ? all : 4;
+  if (p->e->kr == 2 && most > p->e->ku) most = p->e->ku;
   return most < 1 ? 1 : most;
 }
 /* One run: a loop over `unroll` steps at a time where it is long, then the rest. */
