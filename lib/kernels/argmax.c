@@ -13,7 +13,7 @@ static void one(const am *a, V x, V y) {
     kb_loop l;
     kb_for(k, &l, kb_i64(k, 1), kb_i64(k, n), 1, init, 2);
     V v = element(a, x, l.iv);
-    V m = a->in.dtype == MC_f32 ? LLVMBuildFCmp(k->b, LLVMRealOGT, v, l.carried[0], "") : LLVMBuildICmp(k->b, LLVMIntSGT, v, l.carried[0], "");
+    V m = kl_real(a->in.dtype) ? LLVMBuildFCmp(k->b, LLVMRealOGT, v, l.carried[0], "") : LLVMBuildICmp(k->b, LLVMIntSGT, v, l.carried[0], "");
     next[0] = kb_select(k, m, v, l.carried[0]);
     next[1] = kb_select(k, m, l.iv, l.carried[1]);
     kb_end(k, &l, next);
@@ -42,7 +42,7 @@ bool k_emit_argmax(kgroup *g) {
   if (!kl_single(g)) return false;
   const mc_attrs_argmax *at = MC_ATTRS(a->head, argmax);
   const mc_type *t = a->head->in[0]->type;
-  if (t->dtype == MC_f64 || t->dtype == MC_f16 || t->dtype == MC_bf16) return kl_error(g, a->head, "'argmax' on %s has no lowering", mc_dtype_names[t->dtype]);
+  if (t->dtype == MC_f64 || t->dtype == MC_f16) return kl_error(g, a->head, "'argmax' on %s has no lowering", mc_dtype_names[t->dtype]);
   a->in = kl_view(g, a->head->in[0]);
   a->out = kl_view(g, g->group->out[0]);
   a->rank = t->rank;

@@ -30,8 +30,10 @@ static void emit_columns_step(tile *t, const V *chunk, V b, int count, int i) {
     for (int r = 0; r < rows; r++) t->acc[r * nb + j] = e->madd(k, t->lanes, t->acc[r * nb + j], av[r], bv);
   }
 }
+/* The pair behind a run of odd length: its second element is not the run's, and 0 times it may be a NaN. */
+static V whole_pair(kb *k, V chunk, bool odd) { return odd ? LLVMBuildAnd(k->b, chunk, kb_i32s(k, 0xffff, kb_lanes(chunk)), "") : chunk; }
 /* `count` steps at A offset aoff (bytes, constant part ac) and B offset boff (constant part bc). */
-static void emit_steps(tile *t, V a, int64_t ac, V b, int64_t bc, int count) {
+static void emit_steps(tile *t, V a, int64_t ac, V b, int64_t bc, int count, bool odd) {
   kgemm *p = t->p;
   kb *k = p->k;
   const kengine *e = p->e;
@@ -45,19 +47,22 @@ static void emit_steps(tile *t, V a, int64_t ac, V b, int64_t bc, int count) {
     }
     for (int j = 0; j < nb; j++) bv[j] = e->load_b(k, t->lanes, kb_gepi(k, b, bc + i * step_bytes(t) + (int64_t)j * t->lanes * e->kr * kgemm_elem(e)));
     for (int r = 0; r < rows; r++) {
-      if (count == 1) chunk[r] = load_rows(t, a, ac, r, count);   /* at its use: registers are scarce */
+      if (count == 1) chunk[r] = whole_pair(k, load_rows(t, a, ac, r, count), odd);   /* at its use: registers are scarce */
       V av = e->spread_a(k, t->lanes, chunk[r], count, i);
       for (int j = 0; j < nb; j++) t->acc[r * nb + j] = e->madd(k, t->lanes, t->acc[r * nb + j], av, bv[j]);
     }
   }
 }
-/* Steps [from, to) of a run, unrolled. */
-static void emit_straight(tile *t, V a, V b, int64_t from, int64_t to) {
+/* Steps of a run that have all their elements; integers do not care: 0 times anything is 0. */
+static int64_t whole_steps(const kgemm *p) { return p->e->in == 'B' ? p->rlen / p->e->kr : p->steps; }
+/* Steps [from, to) of a run, unrolled. end: the run ends here, perhaps with a step that lacks an element. */
+static void emit_straight(tile *t, V a, V b, int64_t from, int64_t to, bool end) {
   const kengine *e = t->p->e;
+  int64_t whole = end && to > whole_steps(t->p) ? whole_steps(t->p) : to;
   int64_t a_step = e->kr * kgemm_elem(e);
   for (int64_t s = from; s < to;) {
-    int count = to - s >= e->ku ? e->ku : 1;
-    emit_steps(t, a, s * a_step, b, s * step_bytes(t), count);
+    int count = whole - s >= e->ku ? e->ku : 1;
+    emit_steps(t, a, s * a_step, b, s * step_bytes(t), count, s >= whole);
     s += count;
   }
 }
@@ -78,18 +83,18 @@ static void emit_run(tile *t, V a, V b) {
   kb *k = p->k;
   int64_t unroll = straight_steps(t), steps = p->steps, a_step = p->e->kr * kgemm_elem(p->e);
   if (unroll > 8 && steps > unroll) unroll = 8;
-  int64_t full = steps / unroll * unroll;
+  int64_t full = whole_steps(p) / unroll * unroll;
   if (full <= unroll) {
-    emit_straight(t, a, b, 0, steps);
+    emit_straight(t, a, b, 0, steps, true);
     return;
   }
   kb_loop l;
   kb_range(k, &l, full, unroll, t->acc, tile_accs(t));
   memcpy(t->acc, l.carried, sizeof(V) * (size_t)tile_accs(t));
-  emit_straight(t, kb_gep(k, a, kb_muli(k, l.iv, a_step)), kb_gep(k, b, kb_muli(k, l.iv, step_bytes(t))), 0, unroll);
+  emit_straight(t, kb_gep(k, a, kb_muli(k, l.iv, a_step)), kb_gep(k, b, kb_muli(k, l.iv, step_bytes(t))), 0, unroll, false);
   kb_end(k, &l, t->acc);
   memcpy(t->acc, l.carried, sizeof(V) * (size_t)tile_accs(t));
-  emit_straight(t, a, b, full, steps);
+  emit_straight(t, a, b, full, steps, true);
 }
 /* Offset of run iv: a multiple when runs are equally far apart, else a table. */
 static V run_offset(kgemm *p, V iv) {
@@ -126,7 +131,7 @@ static V rows_of(tile *t, V *row, int r) {
 static void start_accs(tile *t, V bias, V m0) {
   kgemm *p = t->p;
   kb *k = p->k;
-  bool f = p->e->in == 'F';
+  bool f = kengine_real(p->e);
   int nb = t->nv * t->parts, rows = kgemm_acc_rows(p, p->mr), align = 4 * t->lanes < 16 ? 4 * t->lanes : 16;
   V row[16];
   for (int j = 0; j < nb; j++) {
@@ -196,7 +201,7 @@ static void epilogue(tile *t, V m0, V n0, int valid) {
       x->c[last] = (int64_t)j * KGEMM_LANES;
       kx_at(x, KGEMM_LANES, j == t->nv - 1 ? valid : KGEMM_LANES);
       V acc = row_sums(t, r, j);
-      kx_bind(x, p->head->out[0], p->e->in == 'F' ? kv_clamp(p->k, acc, p->clamp) : acc);
+      kx_bind(x, p->head->out[0], kengine_real(p->e) ? kv_clamp(p->k, acc, p->clamp) : acc);
       kx_finish(x);
     }
   }

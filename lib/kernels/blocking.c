@@ -11,7 +11,8 @@ static bool fits(const kgemm *p, int mr, int nv) {
   if (mr == 1 && nv == 1) return true;
   if (nv > 4 && mr > 1) return false;   /* wide epilogues leave no registers for their scales */
   if (mr > 1 && mr % p->e->rows) return false;   /* half of the last accumulators would be thrown away */
-  return rows * b + (rows == 1 || p->e->rows > 1 ? 1 : b) + p->e->spare + (p->e->ku > 1 ? mr : 0) <= kengine_regs(t) && rows * nv * parts <= KB_MAX_CARRIED;
+  int wide = kengine_operand_regs(p->e);
+  return rows * b + wide * (rows == 1 || p->e->rows > 1 ? 1 : b) + p->e->spare + (p->e->ku > 1 ? wide * mr : wide - 1) <= kengine_regs(t) && rows * nv * parts <= KB_MAX_CARRIED;
 }
 /* What the model is to be asked; mr and nv are still open. */
 static mc_nest nest_of(const kgemm *p, int64_t rows) {

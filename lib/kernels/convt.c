@@ -117,7 +117,7 @@ static bool emit_phase(kgemm *p, const kview *in, const mc_tensor *w, const mc_t
   memcpy(p->clamp, c->clamp, sizeof p->clamp);
   kx_collapse(p->x, (kview *[]){ &p->a }, 1, p->x->rank - 1);
   if (!kgemm_blocking(p, p->x->dim[p->x->rank - 2])) return false;
-  kweights kw = { w->data, p->e->in == 'F', wt->dim[1] * wt->dim[2] * wt->dim[3], 1, woff };
+  kweights kw = { w->data, wt->dim[1] * wt->dim[2] * wt->dim[3], 1, woff };
   kgemm_pack(p, &kw, 1, 0, b ? b->data : NULL);
   kgemm_nest(p, NULL, NULL);
   return true;
@@ -125,7 +125,7 @@ static bool emit_phase(kgemm *p, const kview *in, const mc_tensor *w, const mc_t
 bool k_conv_transpose(kgemm *p) {
   const mc_tensor *w = mc_value_tensor(p->head->in[1]), *b = p->head->nin > 2 ? mc_value_tensor(p->head->in[2]) : NULL;
   if (!w || (p->head->nin > 2 && !b)) return kl_error(p->g, p->head, "'conv_transpose2d' whose weight or bias is not a constant has no lowering");
-  if (w->dtype != (p->e->in == 'F' ? MC_f32 : MC_i8)) return kl_error(p->g, p->head, "'conv_transpose2d' with %s weights has no lowering", mc_dtype_names[w->dtype]);
+  if (w->dtype != kengine_weights(p->e)) return kl_error(p->g, p->head, "'conv_transpose2d' with %s weights has no lowering", mc_dtype_names[w->dtype]);
   axis y = axis_of(p->head, 0), x = axis_of(p->head, 1);
   padded_copy(p, &y, &x);
   kl_step(p->g);

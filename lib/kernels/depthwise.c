@@ -5,34 +5,37 @@
  * 8-bit products are widened to i32 by plain IR: exact on every machine, and LLVM makes pmaddwd or smlal of them. */
 #include "depthwise.h"
 #include "gemm.h"
+#include "mc/support/fixed.h"
 #include <string.h>
 
 typedef struct dw {
   kgroup *g; kb *k; mc_node *head; kx *x;
-  bool f32, is_signed; int32_t za; int split;   /* the row axis that is divided among threads; rank - 1: channels */
- 
+  bool f32, bf16, is_signed; int32_t za;   /* f32: fp32 sums; bf16: of pixels with 16 bits, whose weights are widened here */
+  int split;                     /* the row axis that is divided among threads; rank - 1: channels */
   kview a;                       /* over the row axes; stride of the channel axis: one element */
   int64_t c, mult, taps, kw, row, col;   /* result channels, multiplier, taps, window width, bytes per window row and column */
   int mr;
   V w, bias;                     /* [block][tap][16], [block][16] */
 } dw;
 
-static int64_t elem(const dw *d) { return d->f32 ? 4 : 1; }
+static int64_t elem(const dw *d) { return d->bf16 ? 2 : d->f32 ? 4 : 1; }   /* bytes of an element of the input, */
+static int64_t welem(const dw *d) { return d->f32 ? 4 : 1; }                /* of a packed weight */
 static T acc_type(const dw *d) { return kb_vt(d->k, d->f32 ? d->k->f32 : d->k->i32, KB_LANES); }
 
 static bool pack(dw *d) {
   kb *k = d->k;
   const mc_tensor *w = mc_value_tensor(d->head->in[1]), *b = d->head->nin > 2 ? mc_value_tensor(d->head->in[2]) : NULL;
   if (!w || (d->head->nin > 2 && !b)) return kl_error(d->g, d->head, "'conv2d' whose weight or bias is not a constant has no lowering");
-  if (w->dtype != (d->f32 ? MC_f32 : MC_i8)) return kl_error(d->g, d->head, "'conv2d' with %s weights has no lowering", mc_dtype_names[w->dtype]);
-  int64_t blocks = kgemm_vectors(d->c), es = elem(d);
+  if (w->dtype != (d->bf16 ? MC_bf16 : d->f32 ? MC_f32 : MC_i8)) return kl_error(d->g, d->head, "'conv2d' with %s weights has no lowering", mc_dtype_names[w->dtype]);
+  int64_t blocks = kgemm_vectors(d->c), es = welem(d);
   char *pw = mc_arena_alloc(k->arena, (size_t)(blocks * d->taps * KB_LANES * es));
   uint32_t *pb = mc_arena_alloc(k->arena, (size_t)(blocks * KB_LANES * 4));
   for (int64_t n = 0; n < d->c; n++) {
     int64_t sum = 0;
     for (int64_t t = 0; t < d->taps; t++) {
-      const char *src = (const char *)w->data + (n * d->taps + t) * es;
-      memcpy(pw + ((n / KB_LANES * d->taps + t) * KB_LANES + n % KB_LANES) * es, src, (size_t)es);
+      const char *src = (const char *)w->data + (n * d->taps + t) * (int64_t)mc_dtype_size(w->dtype);
+      float wide = d->bf16 ? mc_fx_from_bf16(*(const uint16_t *)(const void *)src) : 0;
+      memcpy(pw + ((n / KB_LANES * d->taps + t) * KB_LANES + n % KB_LANES) * es, d->bf16 ? (const char *)&wide : src, (size_t)es);
       if (!d->f32) sum += *(const int8_t *)src;
     }
     if (b) memcpy(&pb[n], (const char *)b->data + 4 * n, 4);
@@ -46,7 +49,7 @@ static bool pack(dw *d) {
 /* 16 result channels from c0 on, of the pixel at p. With a multiplier lane i reads channel (c0 + i) / mult: c0 is a constant then. */
 static V load_pixel(const dw *d, V p, int64_t c0) {
   kb *k = d->k;
-  T et = d->f32 ? k->f32 : k->i8;
+  T et = d->bf16 ? k->i16 : d->f32 ? k->f32 : k->i8;
   V v;
   if (d->mult == 1) v = kb_load(k, kb_vt(k, et, KB_LANES), p, (int)elem(d));
   else {
@@ -58,6 +61,7 @@ static V load_pixel(const dw *d, V p, int64_t c0) {
       v = LLVMBuildInsertElement(k->b, v, s, kb_i32(k, i), "");
     }
   }
+  if (d->bf16) return kv_from_bf16(k, v);
   return d->f32 ? v : kb_ext(k, v, k->i32, d->is_signed);
 }
 /* vpdpwssd adds two products of 16 bits a lane: a is an i32, so the upper one is the product of the sign extensions unless that of w is cleared. */
@@ -82,7 +86,7 @@ static void emit_taps(const dw *d, V a, V w, int64_t from, int64_t to, int64_t c
   kb *k = d->k;
   int64_t px = d->a.stride[d->x->rank - 2];
   for (int64_t t = from; t < to; t++) {
-    V wv = load_weights(d, kb_gepi(k, w, (t - from) * KB_LANES * elem(d)));
+    V wv = load_weights(d, kb_gepi(k, w, (t - from) * KB_LANES * welem(d)));
     for (int r = 0; r < d->mr; r++) acc[r] = madd(d, acc[r], load_pixel(d, kb_gepi(k, a, t / d->kw * d->row + t % d->kw * d->col + r * px), c0), wv);
   }
 }
@@ -95,7 +99,7 @@ static void emit_window(const dw *d, V a, V w, int64_t c0, V *acc) {
   kb_loop l;
   kb_range(k, &l, d->taps / d->kw, 1, acc, d->mr);
   memcpy(acc, l.carried, sizeof(V) * (size_t)d->mr);
-  emit_taps(d, kb_gep(k, a, kb_muli(k, l.iv, d->row)), kb_gep(k, w, kb_muli(k, l.iv, d->kw * KB_LANES * elem(d))), 0, d->kw, c0, acc);
+  emit_taps(d, kb_gep(k, a, kb_muli(k, l.iv, d->row)), kb_gep(k, w, kb_muli(k, l.iv, d->kw * KB_LANES * welem(d))), 0, d->kw, c0, acc);
   kb_end(k, &l, acc);
   memcpy(acc, l.carried, sizeof(V) * (size_t)d->mr);
 }
@@ -121,7 +125,7 @@ static void emit_block(const dw *d, V a, V w, V bias, V m0, V n0, int64_t c0, in
 static void emit_row(const dw *d, V a, V block, V n0, int64_t c0, int valid) {
   kb *k = d->k;
   int64_t m = d->x->dim[d->x->rank - 2];
-  V w = kb_gep(k, d->w, kb_muli(k, block, d->taps * KB_LANES * elem(d))), bias = kb_gep(k, d->bias, kb_muli(k, block, KB_LANES * 4));
+  V w = kb_gep(k, d->w, kb_muli(k, block, d->taps * KB_LANES * welem(d))), bias = kb_gep(k, d->bias, kb_muli(k, block, KB_LANES * 4));
   kb_loop l;
   kl_range(d->g, &l, m, d->mr, d->split == d->x->rank - 2);
   V m0 = m % d->mr ? kb_smin(k, l.iv, kb_i64(k, m - d->mr)) : l.iv;
@@ -162,8 +166,9 @@ static bool prepare(dw *d) {
   const mc_attrs_conv2d *c = MC_ATTRS(d->head, conv2d);
   const mc_type *in = d->head->in[0]->type, *wt = d->head->in[1]->type;
   if (d->head->op != MC_OP_conv2d || wt->dim[3] != 1) return kl_error(d->g, d->head, "'%s' does not head a 'depthwise' group", mc_ops[d->head->op].text);
-  if (in->dtype != MC_f32 && in->dtype != MC_u8 && in->dtype != MC_i8) return kl_error(d->g, d->head, "'conv2d' on %s has no lowering", mc_dtype_names[in->dtype]);
-  d->f32 = in->dtype == MC_f32;
+  if (!kl_real(in->dtype) && in->dtype != MC_u8 && in->dtype != MC_i8) return kl_error(d->g, d->head, "'conv2d' on %s has no lowering", mc_dtype_names[in->dtype]);
+  d->f32 = kl_real(in->dtype);
+  d->bf16 = in->dtype == MC_bf16;
   d->is_signed = in->dtype == MC_i8;
   d->za = kl_zero_point(in);
   d->c = wt->dim[0];

@@ -3,7 +3,9 @@
 #include "mc/support/fixed.h"
 
 static bool is_q(const mc_value *v) { return mc_type_is_quant(v->type); }
-static bool is_f32(const mc_value *v) { return v->type->dtype == MC_f32; }
+/* f32 in registers. */
+static bool real_reg(mc_dtype t) { return t == MC_f32 || t == MC_bf16 || t == MC_f16; }
+static bool is_f32(const mc_value *v) { return real_reg(v->type->dtype); }
 static kfm fm_of(kx *x) { return (kfm){ x->k, x->lanes }; }
 static V f32s(kx *x, float v) { return kb_f32s(x->k, v, x->lanes); }
 static V mulf(kx *x, V a, V b) { return LLVMBuildFMul(x->k->b, a, b, ""); }
@@ -140,15 +142,15 @@ static V e_cast(kx *x, const mc_node *n) {
   kb *k = x->k;
   mc_dtype from = n->in[0]->type->dtype, to = n->out[0]->type->dtype;
   V a = kx_value(x, n->in[0]);
-  if (from == to) return a;
+  if (from == to || (real_reg(from) && real_reg(to))) return a;   /* narrower results round where they are bound or stored */
   if (to == MC_bool) {
     V zero = LLVMConstNull(LLVMTypeOf(a));
-    V m = from == MC_f32 ? LLVMBuildFCmp(k->b, LLVMRealUNE, a, zero, "") : LLVMBuildICmp(k->b, LLVMIntNE, a, zero, "");
+    V m = real_reg(from) ? LLVMBuildFCmp(k->b, LLVMRealUNE, a, zero, "") : LLVMBuildICmp(k->b, LLVMIntNE, a, zero, "");
     return LLVMBuildZExt(k->b, m, kb_vt(k, k->i32, x->lanes), "");
   }
-  if (to == MC_f32) return LLVMBuildSIToFP(k->b, a, kb_vt(k, k->f32, x->lanes), "");
+  if (real_reg(to)) return LLVMBuildSIToFP(k->b, a, kb_vt(k, k->f32, x->lanes), "");
   T want = kb_vt(k, to == MC_i64 ? k->i64 : k->i32, x->lanes);
-  if (from == MC_f32) {
+  if (real_reg(from)) {
     T mem = kb_vt(k, kl_mem_type(k, to), x->lanes), ov[2] = { mem, LLVMTypeOf(a) };
     V r = kb_intr(k, to == MC_u8 ? "llvm.fptoui.sat" : "llvm.fptosi.sat", ov, 2, &a, 1);   /* gives 0 for a NaN; the definition says the lowest value */
     unsigned bits = LLVMGetIntTypeWidth(kl_mem_type(k, to));
@@ -243,7 +245,7 @@ static const elem_row rows[MC_NUM_OPS] = {
   [MC_OP_requantize] = { e_requantize, prepare_requantize },
 };
 
-static bool known_dtype(mc_dtype t) { return t != MC_f64 && t != MC_f16 && t != MC_bf16; }
+static bool known_dtype(mc_dtype t) { return t != MC_f64; }
 /* Which integer types an op has a form for: quantized ones by trait; plain i32 and i64 as index arithmetic. */
 static bool types_fit(const mc_node *n) {
   unsigned traits = mc_ops[n->op].traits;

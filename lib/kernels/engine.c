@@ -17,14 +17,18 @@ static const kengine tile_engines[] = {
 };
 #undef S
 
+/* vdpbf16ps on cores with AMX (Sapphire Rapids) has half the rate of fp32 FMA. */
+static bool too_slow(const kengine *e, const mc_target *t) { return (e->isa & MC_ISA_BIT(avx512bf16)) && (t->isa & MC_ISA_BIT(amx_bf16)); }
 static bool fits(const kengine *e, const mc_target *t) {
-  return (t->isa & e->isa) == e->isa && (strcmp(e->arch, "any") == 0 || strcmp(e->arch, mc_arch_name(t->arch)) == 0);
+  return (t->isa & e->isa) == e->isa && !too_slow(e, t) && (strcmp(e->arch, "any") == 0 || strcmp(e->arch, mc_arch_name(t->arch)) == 0);
 }
 /* A matrix instruction wastes half of itself on a single row; a step of a run of 4 is no more work for a dot product. */
 static bool serves(const kengine *e, const kneed *n) {
   if (e->in != n->in || (e->rows > 1 && (n->rows < 2 || n->rlen <= 4))) return false;
   return e->sign != (n->is_signed ? KENG_only_u8 : KENG_only_s8);
 }
+char kengine_kind(mc_dtype t) { return t == MC_f32 ? 'F' : t == MC_bf16 ? 'B' : t == MC_u8 || t == MC_i8 ? 'I' : 0; }
+mc_dtype kengine_weights(const kengine *e) { return e->in == 'F' ? MC_f32 : e->in == 'B' ? MC_bf16 : MC_i8; }
 const kengine *kengine_find(const mc_target *t, const kneed *need) {
   const kengine *best = NULL;
   for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++)
@@ -42,6 +46,7 @@ int kengine_group_regs(const kengine *e, const mc_target *t) {
   int bytes = 4 * e->rows * kengine_lanes(e, t);
   return bytes > t->vector_bytes ? bytes / t->vector_bytes : 1;
 }
+int kengine_operand_regs(const kengine *e) { return e->in == 'B' && e->isa == 0 ? 2 : 1; }
 int kengine_regs(const mc_target *t) { return t->arch == MC_ARCH_aarch64 || (t->isa & MC_ISA_BIT(avx512)) ? 32 : 16; }
 
 /* ---- shared pieces ---- */
@@ -176,4 +181,57 @@ static V eng_usmmla_load_b(kb *k, int lanes, V p) { return eng_smmla_load_b(k, l
 static V eng_usmmla_madd(kb *k, int lanes, V acc, V a, V b) {
   (void)lanes;
   return mmla(k, "llvm.aarch64.neon.usmmla", acc, a, b);
+}
+
+/* ---- bf16 ---- */
+/* The fp32 numbers in the lower and in the upper halves of i32 lanes, one behind the other. */
+static V halves(kb *k, V pairs) {
+  int lanes = kb_lanes(pairs);
+  T f = kb_vt(k, k->f32, lanes);
+  V lo = LLVMBuildShl(k->b, pairs, kb_i32s(k, 16, lanes), ""), hi = LLVMBuildAnd(k->b, pairs, kb_i32s(k, (int32_t)0xffff0000, lanes), "");
+  return kb_concat(k, (V[]){ kb_bitcast(k, lo, f), kb_bitcast(k, hi, f) }, 2);
+}
+static V eng_bf16_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
+  (void)is_signed; (void)flip; (void)count;
+  return splat_word(k, lanes, p, false);
+}
+static V eng_bf16_spread_a(kb *k, int lanes, V chunk, int count, int i) {
+  (void)lanes; (void)count; (void)i;
+  return halves(k, chunk);
+}
+static V eng_bf16_load_b(kb *k, int lanes, V p) { return halves(k, kb_load(k, kb_vt(k, k->i32, lanes), p, 16)); }
+static V eng_bf16_madd(kb *k, int lanes, V acc, V a, V b) {
+  for (int h = 0; h < 2; h++) acc = eng_f32_madd(k, lanes, acc, kb_extract(k, a, h * lanes, lanes), kb_extract(k, b, h * lanes, lanes));
+  return acc;
+}
+static V eng_bf16lane_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) { return eng_sdot_load_a(k, lanes, p, count, is_signed, flip); }
+static V eng_bf16lane_spread_a(kb *k, int lanes, V chunk, int count, int i) {
+  V v = halves(k, chunk);
+  if (count == 1) return v;
+  int mask[8];
+  for (int j = 0; j < 8; j++) mask[j] = j / 4 * 4 + i;
+  return kb_shuffle(k, v, NULL, mask, 2 * lanes);
+}
+static V eng_bf16lane_load_b(kb *k, int lanes, V p) { return eng_bf16_load_b(k, lanes, p); }
+static V eng_bf16lane_madd(kb *k, int lanes, V acc, V a, V b) { return eng_bf16_madd(k, lanes, acc, a, b); }
+
+static V eng_bf16dot_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) { return eng_bf16_load_a(k, lanes, p, count, is_signed, flip); }
+static V eng_bf16dot_spread_a(kb *k, int lanes, V chunk, int count, int i) {
+  (void)count; (void)i;
+  return kb_bitcast(k, chunk, kb_vt(k, k->bf16, 2 * lanes));
+}
+static V eng_bf16dot_load_b(kb *k, int lanes, V p) { return kb_load(k, kb_vt(k, k->bf16, 2 * lanes), p, 64); }
+static V eng_bf16dot_madd(kb *k, int lanes, V acc, V a, V b) {
+  (void)lanes;
+  return kb_intr(k, "llvm.x86.avx512bf16.dpbf16ps.512", NULL, 0, (V[]){ acc, a, b }, 3);
+}
+static V eng_bfdot_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) { return eng_sdot_load_a(k, lanes, p, count, is_signed, flip); }
+static V eng_bfdot_spread_a(kb *k, int lanes, V chunk, int count, int i) {
+  V v = kb_bitcast(k, chunk, kb_vt(k, k->f32, lanes));   /* as floats: the form that LLVM knows as the lane of a bfdot */
+  return kb_bitcast(k, count == 1 ? v : splat_lane(k, v, i, lanes), kb_vt(k, k->bf16, 2 * lanes));
+}
+static V eng_bfdot_load_b(kb *k, int lanes, V p) { return kb_load(k, kb_vt(k, k->bf16, 2 * lanes), p, 16); }
+static V eng_bfdot_madd(kb *k, int lanes, V acc, V a, V b) {
+  T ov[2] = { kb_vt(k, k->f32, lanes), kb_vt(k, k->bf16, 2 * lanes) };
+  return kb_intr(k, "llvm.aarch64.neon.bfdot", ov, 2, (V[]){ acc, b, a }, 3);
 }

@@ -8,10 +8,9 @@ static const mc_tensor *constant(const kgemm *p, int slot, const char *what) {
   if (!t) kl_error(p->g, p->head, "'%s' with a %s that is not a constant has no lowering", mc_ops[p->head->op].text, what);
   return t;
 }
-/* Weights must be f32 with f32, or i8 with 8-bit operands. */
+/* Weights must be f32 with f32, bf16 with bf16, i8 with 8-bit operands. */
 static bool weights_fit(const kgemm *p, const mc_tensor *w) {
-  mc_dtype want = p->e->in == 'F' ? MC_f32 : MC_i8;
-  if (w->dtype == want) return true;
+  if (w->dtype == kengine_weights(p->e)) return true;
   return kl_error(p->g, p->head, "'%s' with %s weights has no lowering", mc_ops[p->head->op].text, mc_dtype_names[w->dtype]);
 }
 /* Neighbouring runs that continue one another become one, as long as the weights continue too. */
@@ -61,7 +60,7 @@ static bool prepare_conv(kgemm *p) {
   memcpy(p->clamp, c->clamp, sizeof p->clamp);
   kx_collapse(p->x, (kview *[]){ &p->a }, 1, p->x->rank - 1);
   if (!kgemm_blocking(p, p->x->dim[p->x->rank - 2])) return false;
-  kweights kw = { w->data, p->e->in == 'F', wt->dim[1] * wt->dim[2] * wt->dim[3], 1, woff };
+  kweights kw = { w->data, wt->dim[1] * wt->dim[2] * wt->dim[3], 1, woff };
   kgemm_pack(p, &kw, 1, 0, b ? b->data : NULL);
   return true;
 }
@@ -83,7 +82,7 @@ bool k_linear_like(kgemm *p) {
   kx_collapse(p->x, (kview *[]){ &p->a }, 1, p->x->rank - 1);
   if (!kgemm_blocking(p, p->x->dim[p->x->rank - 2])) return false;
   int64_t *woff = MC_NEW(p->k->arena, int64_t);
-  kweights kw = { w->data, p->e->in == 'F', rows ? k : 1, rows ? 1 : p->n, woff };
+  kweights kw = { w->data, rows ? k : 1, rows ? 1 : p->n, woff };
   kgemm_pack(p, &kw, 1, 0, b ? b->data : NULL);
   return true;
 }

@@ -33,7 +33,7 @@ typedef struct kgemm {
 enum { KGEMM_GROUPS = 100, KGEMM_COLUMNS, KGEMM_TILES };
 
 /* Where a weight stands: element (column n, run r, position j) of group g is data[(g * N + n) * wn + (woff[r] + j) * wk]. */
-typedef struct kweights { const void *data; bool f32; int64_t wn, wk; const int64_t *woff; } kweights;
+typedef struct kweights { const void *data; int64_t wn, wk; const int64_t *woff; } kweights;
 
 enum { KGEMM_LANES = 16 };
 /* Geometry of packed B. */

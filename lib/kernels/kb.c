@@ -9,6 +9,7 @@ void kb_init(kb *k, LLVMModuleRef m, const mc_target *t, mc_arena *a, mc_diag *d
   k->target = t; k->arena = a; k->diag = d;
   k->i1 = LLVMInt1TypeInContext(k->c); k->i8 = LLVMInt8TypeInContext(k->c); k->i16 = LLVMInt16TypeInContext(k->c);
   k->i32 = LLVMInt32TypeInContext(k->c); k->i64 = LLVMInt64TypeInContext(k->c); k->f32 = LLVMFloatTypeInContext(k->c);
+  k->f16 = LLVMHalfTypeInContext(k->c); k->bf16 = LLVMBFloatTypeInContext(k->c);
   k->ptr = LLVMPointerTypeInContext(k->c, 0); k->vd = LLVMVoidTypeInContext(k->c);
   mc_map_init(&k->consts, a);
 }

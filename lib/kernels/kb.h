@@ -17,7 +17,7 @@ typedef struct kb {
   LLVMContextRef c; LLVMModuleRef m; LLVMBuilderRef b;
   const mc_target *target;
   mc_arena *arena; mc_diag *diag;
-  T i1, i8, i16, i32, i64, f32, ptr, vd;
+  T i1, i8, i16, i32, i64, f32, f16, bf16, ptr, vd;
   V fn;                       /* the function being built */
   mc_asides *aside;           /* large constants; NULL: all are in the module */
   mc_map consts;              /* LLVM's constant of bytes -> private global: equal bytes exist once, in several levels too */

@@ -103,7 +103,17 @@ void kx_at(kx *x, int lanes, int valid) {
   x->nbound = 0;
   for (int i = 0; i < x->nop; i++) x->op[i].cur = NULL;
 }
-void kx_bind(kx *x, const mc_value *v, V reg) { x->bound[x->nbound++] = (kx_bound){ v, reg, NULL }; }
+/* Is it read again here? Storing rounds by itself. */
+static bool read_on(const mc_value *v) {
+  MC_FOR_USES(u, v)
+    if (u->user->op != MC_OP_return) return true;
+  return false;
+}
+void kx_bind(kx *x, const mc_value *v, V reg) {
+  mc_dtype t = v->type->dtype;
+  if ((t == MC_bf16 || t == MC_f16) && read_on(v)) reg = kl_widen(x->k, kl_narrow(x->k, reg, t), t);
+  x->bound[x->nbound++] = (kx_bound){ v, reg, NULL };
+}
 
 static V fetch(kx *x, kx_operand *o) {
   if (!o->cur) {

@@ -42,7 +42,8 @@ V kl_at(kb *k, const kview *v, int rank, V const *iv, const int64_t *c);   /* ad
 void kl_fill_borders(const kgroup *g);
 int64_t kl_elem(const kview *v);                          /* bytes of an element */
 T kl_mem_type(kb *k, mc_dtype t);                         /* in memory */
-/* Register form: f32; i64; everything narrower: i32. */
+/* Register form: f32, for 16-bit floats too; i64; narrower integers: i32. */
+static inline bool kl_real(mc_dtype t) { return t == MC_f32 || t == MC_bf16; }
 V kl_widen(kb *k, V mem, mc_dtype t);
 V kl_narrow(kb *k, V reg, mc_dtype t);
 /* Load / store `lanes` elements (of which `valid` exist) along the axis with stride `stride` bytes, in register form. */
@@ -133,6 +134,7 @@ bool kl_single(const kgroup *g);
 int64_t k_gemm_scratch(const mc_plan *p, int group);
 int64_t k_winograd_scratch(const mc_plan *p, int group);
 int64_t k_norm_scratch(const mc_plan *p, int group);
+int64_t k_softmax_scratch(const mc_plan *p, int group);
 /* map over all positions of x (views collapsed): used by map, and by families that end in one. */
 void kx_run(kx *x);
 #endif

@@ -28,7 +28,7 @@ static void scratch_parts(const mc_node *n, const kengine *e, int64_t part[3]) {
 }
 static int64_t scratch_bytes(const int64_t part[3]) { return round_up(part[0] + part[1] + part[2], 64); }
 int64_t k_matmul_scratch(const mc_plan *plan, const mc_node *n) {
-  const kengine *e = kgemm_pick(plan->target, n, n->in[0]->type->dtype == MC_f32 ? 'F' : 'I');
+  const kengine *e = kgemm_pick(plan->target, n, kengine_kind(n->in[0]->type->dtype));
   int64_t part[3];
   if (constant_path(n) || !e) return 0;
   scratch_parts(n, e, part);
@@ -49,7 +49,7 @@ static void pack_column(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t w
     sum = l.carried[0];
     V s = kb_gepi(k, kb_gep(k, src, kb_muli(k, l.iv, kr * m->sk)), part ? full * kr * m->sk : 0), d = kb_gepi(k, kb_gep(k, dst, kb_muli(k, l.iv, step)), part ? full * step : 0);
     for (int64_t t = 0; t < n; t++) {
-      V v = kb_load(k, m->es == 4 ? k->f32 : k->i8, kb_gepi(k, s, t * m->sk), (int)m->es);
+      V v = kb_load(k, kl_mem_type(k, m->view.dtype), kb_gepi(k, s, t * m->sk), (int)m->es);
       if (m->flip) v = LLVMBuildXor(k->b, v, LLVMConstInt(k->i8, 0x80, 0), "");
       kb_store(k, v, kb_gepi(k, d, t * m->es), (int)m->es);
       if (m->es == 1) sum = LLVMBuildAdd(k->b, sum, kb_ext(k, v, k->i32, true), "");
@@ -57,7 +57,7 @@ static void pack_column(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t w
     kb_end(k, &l, &sum);
     sum = l.carried[0];
   }
-  V v = m->es == 4 ? kb_f32(k, 0.0f) : kb_addi(k, kb_muli(k, sum, -(int64_t)p->za), m->k * p->za * m->zb);
+  V v = kengine_real(p->e) ? kb_f32(k, 0.0f) : kb_addi(k, kb_muli(k, sum, -(int64_t)p->za), m->k * p->za * m->zb);
   kb_store(k, v, bias, 4);
 }
 /* `cols` columns from column first on, into a block of `width`. */
@@ -154,7 +154,7 @@ static void place_scratch(kgemm *p, bmat *m) {
 }
 static bool types_fit(const kgemm *p) {
   mc_dtype b = p->head->in[1]->type->dtype;
-  bool ok = p->e->in == 'F' ? b == MC_f32 : b == MC_u8 || b == MC_i8;
+  bool ok = kengine_real(p->e) ? b == kengine_weights(p->e) : b == MC_u8 || b == MC_i8;
   return ok || kl_error(p->g, p->head, "'matmul' of %s and %s has no lowering", mc_dtype_names[p->head->in[0]->type->dtype], mc_dtype_names[b]);
 }
 bool k_matmul(kgemm *p) {

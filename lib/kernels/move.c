@@ -234,6 +234,7 @@ static V border_cell(kgroup *g, const mc_node *n) {
   float v = MC_ATTRS(n, pad)->value;
   int64_t lo, hi, bits = 0;
   if (t->dtype == MC_f32) memcpy(&bits, &v, 4);
+  else if (t->dtype == MC_bf16) bits = mc_fx_bf16(v);
   else if (t->q.kind == MC_Q_TENSOR && mc_dtype_size(t->dtype) == 1) {
     mc_dtype_range(t->dtype, &lo, &hi);
     bits = mc_fx_quant(v / t->q.scale, t->q.zero, (int32_t)lo, (int32_t)hi);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 int64_t kgemm_vectors(int64_t n) { return (n + KGEMM_LANES - 1) / KGEMM_LANES; }
-int64_t kgemm_elem(const kengine *e) { return e->in == 'F' ? 4 : 1; }
+int64_t kgemm_elem(const kengine *e) { return (int64_t)mc_dtype_size(kengine_weights(e)); }
 void kgemm_steps(kgemm *p) {
   p->kr = p->e->kr;
   if (p->e->tile && p->rlen) ktile_depth(p->e, p->rlen, &p->kr, &p->steps);
@@ -14,8 +14,9 @@ int64_t kgemm_panel(const kgemm *p) { return kgemm_vectors(p->n) * KGEMM_LANES *
 
 bool kgemm_engine(kgemm *p, const mc_type *a) {
   bool bytes = a->dtype == MC_u8 || a->dtype == MC_i8;
-  if (a->dtype != MC_f32 && !bytes) return kl_error(p->g, p->head, "'%s' on %s operands has no lowering", mc_ops[p->head->op].text, mc_dtype_names[a->dtype]);
-  p->e = kgemm_pick(p->k->target, p->head, bytes ? 'I' : 'F');
+  char kind = kengine_kind(a->dtype);
+  if (!kind) return kl_error(p->g, p->head, "'%s' on %s operands has no lowering", mc_ops[p->head->op].text, mc_dtype_names[a->dtype]);
+  p->e = kgemm_pick(p->k->target, p->head, kind);
   if (!p->e) return kl_error(p->g, p->head, "no engine for '%s' on this target", mc_ops[p->head->op].text);
   p->za = kl_zero_point(a);
   p->a_signed = a->dtype == MC_i8;
@@ -33,7 +34,7 @@ static int64_t group_of(const kgemm *p) { return p->e->tile ? p->e->tile : p->kr
 static int64_t group_at(const kgemm *p, int64_t column, int64_t group) { return column / KGEMM_LANES * KGEMM_LANES * p->kr + (group * KGEMM_LANES + column % KGEMM_LANES) * group_of(p); }
 /* Column n of a block, one run: kr elements at a time, `stride` elements apart; what lies behind the run stays 0. */
 static void pack_column(const kgemm *p, const kweights *w, char *out, int64_t stride, int64_t n, int64_t base, int64_t woff) {
-  int64_t es = w->f32 ? 4 : 1, q = group_of(p), per = p->kr / q;
+  int64_t es = kgemm_elem(p->e), q = group_of(p), per = p->kr / q;
   for (int64_t g = 0; g * q < p->rlen; g++) {
     char *to = out + (g / per * stride + group_at(p, n, g % per)) * es;
     for (int64_t j = g * q; j < g * q + q && j < p->rlen; j++, to += es)
@@ -61,7 +62,7 @@ static int64_t sum_of_column(const kgemm *p, const kweights *w, int64_t column) 
 }
 static void fill_bias(const kgemm *p, const kweights *w, void *out, const void *bias, int64_t first) {
   for (int64_t n = 0; n < p->n; n++) {
-    if (w->f32) {
+    if (kengine_real(p->e)) {
       ((float *)out)[n] = bias ? ((const float *)bias)[first + n] : 0.0f;
       continue;
     }
@@ -80,7 +81,7 @@ void kgemm_pack(kgemm *p, const kweights *w, int64_t nbatches, int64_t batch_ele
   char *pbias = mc_arena_alloc(scratch, (size_t)(nbatches * p->groups * p->bias_group));
   for (int64_t i = 0; i < nbatches; i++) {
     kweights wi = *w;
-    wi.data = (const char *)w->data + i * batch_elems * (w->f32 ? 4 : 1);
+    wi.data = (const char *)w->data + i * batch_elems * kgemm_elem(p->e);
     for (int64_t g = 0; g < p->groups; g++) {
       int64_t at = i * p->groups + g;
       pack_group(p, &wi, pb + at * p->b_group, g * p->n);

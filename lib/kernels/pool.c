@@ -121,7 +121,7 @@ static void channels(void *ctx, V at, int64_t c, int lanes, int valid) {
   x->iv[3] = at;
   x->c[3] = c;
   kx_at(x, lanes, valid);
-  kx_bind(x, p->head->out[0], p->max ? kl_widen(k, acc, p->in.dtype) : average(p, acc, lanes));
+  kx_bind(x, p->head->out[0], p->max ? (p->f32 ? acc : kl_widen(k, acc, p->in.dtype)) : average(p, acc, lanes));
   kx_finish(x);
 }
 bool k_emit_pool(kgroup *g) {
@@ -131,9 +131,9 @@ bool k_emit_pool(kgroup *g) {
   p->x = MC_NEW(k->arena, kx);
   mc_dtype t = p->head->in[0]->type->dtype;
   const mc_type *y = p->head->out[0]->type;
-  if (t != MC_f32 && t != MC_u8 && t != MC_i8) return kl_error(g, p->head, "'%s' on %s has no lowering", mc_ops[p->head->op].text, mc_dtype_names[t]);
+  if (!kl_real(t) && t != MC_u8 && t != MC_i8) return kl_error(g, p->head, "'%s' on %s has no lowering", mc_ops[p->head->op].text, mc_dtype_names[t]);
   if (!prepare(p) || !kx_init(p->x, g, p->head, y->rank, y->dim)) return false;
-  p->f32 = t == MC_f32;
+  p->f32 = kl_real(t);
   p->in = kl_view(g, p->head->in[0]);
   kb_loop l[3], once;
   int split = kl_divide_nest(g, &once, 4, y->dim, KB_LANES);

@@ -135,10 +135,10 @@ bool k_emit_reduce(kgroup *g) {
   default: return kl_error(g, r->head, "'%s' does not head a 'reduce' group", mc_ops[r->head->op].text);
   }
   mc_dtype t = r->head->in[0]->type->dtype;
-  if (t != MC_f32 && t != MC_u8 && t != MC_i8) return kl_error(g, r->head, "'%s' on %s has no lowering", mc_ops[r->head->op].text, mc_dtype_names[t]);
+  if (!kl_real(t) && t != MC_u8 && t != MC_i8) return kl_error(g, r->head, "'%s' on %s has no lowering", mc_ops[r->head->op].text, mc_dtype_names[t]);
   const mc_type *y = r->head->out[0]->type;
   if (!kx_init(r->x, g, r->head, y->rank, y->dim)) return false;
-  r->f32 = t == MC_f32;
+  r->f32 = kl_real(t);
   kview own = kl_view(g, r->head->in[0]);
   prepare_axes(r, axes, &own);
   bool vector = r->in.stride[r->x->rank - 1] == kl_elem(&own) && r->x->dim[r->x->rank - 1] > 1;

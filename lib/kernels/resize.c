@@ -28,7 +28,7 @@ static V sample(const rs *r, int i, V off, int lanes, int valid) {
   kb *k = r->k;
   const mc_type *t = r->head->in[0]->type;
   V v = kl_load(k, kb_gep(k, r->p[i], off), t->dtype, r->in.stride[3], lanes, valid, r->in.slack);
-  if (t->dtype == MC_f32) return v;
+  if (kl_real(t->dtype)) return v;
   int32_t z = kl_zero_point(t);
   return kv_to_f32(k, z ? LLVMBuildSub(k->b, v, kb_i32s(k, z, lanes), "") : v);
 }
@@ -47,7 +47,7 @@ static void bilinear(void *ctx, V at, int64_t c, int lanes, int valid) {
   V bottom = mix(k, sample(r, 2, off, lanes, valid), u[1], sample(r, 3, off, lanes, valid), w[1]);
   V v = mix(k, top, u[0], bottom, w[0]);
   const mc_type *in = r->head->in[0]->type, *out = r->head->out[0]->type;
-  if (in->dtype != MC_f32) v = kv_quant(k, LLVMBuildFMul(k->b, v, kb_f32s(k, in->q.scale / out->q.scale, lanes), ""), kl_zero_point(out), out->dtype);
+  if (!kl_real(in->dtype)) v = kv_quant(k, LLVMBuildFMul(k->b, v, kb_f32s(k, in->q.scale / out->q.scale, lanes), ""), kl_zero_point(out), out->dtype);
   kl_store(k, v, to, out->dtype, r->out.stride[3], valid);
 }
 static V entry(kb *k, V table, V i, T t, int bytes) { return kb_load(k, t, kb_gep(k, table, kb_muli(k, i, bytes)), bytes); }
@@ -74,7 +74,7 @@ bool k_emit_resize(kgroup *g) {
   r->g = g; r->k = k; r->head = kl_first(g);
   if (!kl_single(g)) return false;
   const mc_type *t = r->head->out[0]->type;
-  if (t->dtype != MC_f32 && t->dtype != MC_u8 && t->dtype != MC_i8) return kl_error(g, r->head, "'resize' on %s has no lowering", mc_dtype_names[t->dtype]);
+  if (!kl_real(t->dtype) && t->dtype != MC_u8 && t->dtype != MC_i8) return kl_error(g, r->head, "'resize' on %s has no lowering", mc_dtype_names[t->dtype]);
   r->in = kl_view(g, r->head->in[0]);
   r->out = kl_view(g, g->group->out[0]);
   make_tables(r, 0);

@@ -4,10 +4,10 @@
 
 typedef struct rows {
   kgroup *g; kb *k; mc_node *head;
-  kview in, out, gamma, beta; bool has_gamma, has_beta;
+  kview in, out, mid, gamma, beta; bool has_gamma, has_beta;
   int rank; int64_t dim[MC_MAX_RANK];   /* outer axes, then the row */
   int64_t n;                            /* elements of a row */
-  V x, y;                               /* the present row */
+  V x, y, m;                            /* the present row; its exponentials: in the result's place, or in scratch where the result has 16 bits */
   V acc, a, b;                          /* sums; what the present pass needs (maximum; mean, 1 / deviation) */
   float eps;
   int split;                            /* the loop that is divided among threads */
@@ -16,12 +16,12 @@ typedef struct rows {
 static V load_at(const rows *r, const kview *v, V base, V at, int64_t c, int lanes, int valid) {
   int64_t s = v->stride[r->rank - 1];
   V p = kb_gepi(r->k, at ? kb_gep(r->k, base, kb_muli(r->k, at, s)) : base, c * s);
-  return kl_load(r->k, p, MC_f32, s, lanes, valid, v->slack);
+  return kl_load(r->k, p, v->dtype, s, lanes, valid, v->slack);
 }
-static void store_at(const rows *r, V v, V at, int64_t c, int valid) {
-  int64_t s = r->out.stride[r->rank - 1];
-  V p = kb_gepi(r->k, at ? kb_gep(r->k, r->y, kb_muli(r->k, at, s)) : r->y, c * s);
-  kl_store(r->k, v, p, MC_f32, s, valid);
+static void store_at(const rows *r, const kview *to, V base, V v, V at, int64_t c, int valid) {
+  int64_t s = to->stride[r->rank - 1];
+  V p = kb_gepi(r->k, at ? kb_gep(r->k, base, kb_muli(r->k, at, s)) : base, c * s);
+  kl_store(r->k, v, p, to->dtype, s, valid);
 }
 static V fadd(const rows *r, V a, V b) { return LLVMBuildFAdd(r->k->b, a, b, ""); }
 static V fsub(const rows *r, V a, V b) { return LLVMBuildFSub(r->k->b, a, b, ""); }
@@ -58,15 +58,16 @@ static V x_value(rows *r, V at, int64_t c, int valid) { return load_at(r, &r->in
 static V exp_value(rows *r, V at, int64_t c, int valid) {
   kfm f = { r->k, KB_LANES };
   V e = kfm_exp(&f, fsub(r, x_value(r, at, c, valid), kb_splat(r->k, r->a, KB_LANES)));
-  store_at(r, e, at, c, valid);
+  store_at(r, &r->mid, r->m, e, at, c, valid);
   return e;
 }
 static void scale_part(void *ctx, V at, int64_t c, int lanes, int valid) {
   rows *r = ctx;
-  store_at(r, fmul(r, load_at(r, &r->out, r->y, at, c, lanes, valid), kb_splat(r->k, r->b, lanes)), at, c, valid);
+  store_at(r, &r->out, r->y, fmul(r, load_at(r, &r->mid, r->m, at, c, lanes, valid), kb_splat(r->k, r->b, lanes)), at, c, valid);
 }
 static void softmax_row(rows *r) {
   kb *k = r->k;
+  r->m = r->mid.dtype == r->out.dtype ? r->y : r->mid.base;
   r->a = fold(r, pass(r, kb_f32s(k, -__builtin_inff(), KB_LANES), x_value, largest), largest);
   V sum = fold(r, pass(r, kb_f32s(k, 0.0f, KB_LANES), exp_value, fadd), fadd);
   r->b = LLVMBuildFDiv(k->b, kb_f32(k, 1.0f), sum, "");
@@ -81,23 +82,27 @@ static void softmax_columns(void *ctx, V at, int64_t c, int lanes, int valid) {
   kb *k = r->k;
   int64_t sx = r->in.stride[r->rank - 1], sy = r->out.stride[r->rank - 1];
   V x = kb_gepi(k, at ? kb_gep(k, r->x, kb_muli(k, at, sx)) : r->x, c * sx), y = kb_gepi(k, at ? kb_gep(k, r->y, kb_muli(k, at, sy)) : r->y, c * sy);
+  bool own = r->mid.dtype == r->out.dtype;   /* else 16 columns at a time stand in scratch */
+  V m = own ? y : r->mid.base;
+  int64_t mid_step = own ? s->out_step : 4 * KB_LANES, sm = own ? sy : 4;
   V acc = kb_f32s(k, -__builtin_inff(), lanes);
   kb_loop l;
   kb_range(k, &l, s->n, 1, &acc, 1);
-  V next = kv_fmax(k, kl_load(k, kb_gep(k, x, kb_muli(k, l.iv, s->in_step)), MC_f32, sx, lanes, valid, r->in.slack), l.carried[0]);
+  V next = kv_fmax(k, kl_load(k, kb_gep(k, x, kb_muli(k, l.iv, s->in_step)), r->in.dtype, sx, lanes, valid, r->in.slack), l.carried[0]);
   kb_end(k, &l, &next);
   V max = l.carried[0];
   acc = kb_f32s(k, 0.0f, lanes);
   kb_range(k, &l, s->n, 1, &acc, 1);
   kfm f = { k, lanes };
-  V e = kfm_exp(&f, fsub(r, kl_load(k, kb_gep(k, x, kb_muli(k, l.iv, s->in_step)), MC_f32, sx, lanes, valid, r->in.slack), max));
-  kl_store(k, e, kb_gep(k, y, kb_muli(k, l.iv, s->out_step)), MC_f32, sy, valid);
+  V e = kfm_exp(&f, fsub(r, kl_load(k, kb_gep(k, x, kb_muli(k, l.iv, s->in_step)), r->in.dtype, sx, lanes, valid, r->in.slack), max));
+  kl_store(k, e, kb_gep(k, m, kb_muli(k, l.iv, mid_step)), MC_f32, sm, valid);
   next = fadd(r, l.carried[0], e);
   kb_end(k, &l, &next);
   V inv = LLVMBuildFDiv(k->b, kb_f32s(k, 1.0f, lanes), l.carried[0], "");
   kb_range(k, &l, s->n, 1, NULL, 0);
   V p = kb_gep(k, y, kb_muli(k, l.iv, s->out_step));
-  kl_store(k, fmul(r, kl_load(k, p, MC_f32, sy, lanes, valid, r->out.slack), inv), p, MC_f32, sy, valid);
+  V e2 = kl_load(k, kb_gep(k, m, kb_muli(k, l.iv, mid_step)), MC_f32, sm, lanes, valid, r->mid.slack);
+  kl_store(k, fmul(r, e2, inv), p, r->out.dtype, sy, valid);
   kb_end(k, &l, NULL);
 }
 
@@ -116,7 +121,7 @@ static void norm_part(void *ctx, V at, int64_t c, int lanes, int valid) {
   v = fmul(r, v, kb_splat(r->k, r->b, lanes));
   if (r->has_gamma) v = fmul(r, v, parameter(r, &r->gamma, at, c, lanes, valid));
   if (r->has_beta) v = fadd(r, v, parameter(r, &r->beta, at, c, lanes, valid));
-  store_at(r, v, at, c, valid);
+  store_at(r, &r->out, r->y, v, at, c, valid);
 }
 static void norm_row(rows *r) {
   kb *k = r->k;
@@ -156,7 +161,7 @@ static bool begin(rows *r, kgroup *g) {
   r->g = g; r->k = g->k; r->head = kl_first(g);
   const mc_type *t = r->head->out[0]->type;
   if (!kl_single(g)) return false;
-  if (t->dtype != MC_f32) return kl_error(g, r->head, "'%s' on %s has no lowering", mc_ops[r->head->op].text, mc_dtype_names[t->dtype]);
+  if (!kl_real(t->dtype)) return kl_error(g, r->head, "'%s' on %s has no lowering", mc_ops[r->head->op].text, mc_dtype_names[t->dtype]);
   r->in = kl_view(g, r->head->in[0]);
   r->out = kl_view(g, g->group->out[0]);
   r->rank = t->rank;
@@ -172,9 +177,28 @@ static void take_out(rows *r, int d) {
   }
   r->rank--;
 }
+/* Exponentials in fp32 between the passes, where the result has no room for them: a row, or 16 columns; for each task. */
+static int64_t exps_bytes(const mc_node *n) {
+  const mc_type *t = n->out[0]->type;
+  int64_t axis = MC_ATTRS(n, softmax)->axis, size = t->dim[axis < 0 ? axis + t->rank : axis];
+  return size * 4 * KB_LANES + MC_PLAN_SLACK;
+}
+int64_t k_softmax_scratch(const mc_plan *p, int group) {
+  const kgroup g = { .plan = p, .group = p->group[group], .region = p->group[group]->region };
+  const mc_node *n = kl_first(&g);
+  if (!n || n->op != MC_OP_softmax || n->out[0]->type->dtype == MC_f32) return 0;
+  return exps_bytes(n) * kl_tasks(p, group);
+}
 bool k_emit_softmax(kgroup *g) {
   rows *r = MC_NEW(g->k->arena, rows);
   if (!begin(r, g)) return false;
+  r->mid = r->out;
+  if (r->out.dtype != MC_f32) {
+    V s = kl_scratch(g);
+    if (g->tasks > 1) s = kb_gep(g->k, s, kb_muli(g->k, LLVMGetParam(g->k->fn, 2), exps_bytes(r->head)));
+    r->mid = (kview){ .base = s, .dtype = MC_f32, .slack = true };
+    for (int d = 0; d < MC_MAX_RANK; d++) r->mid.stride[d] = 4;
+  }
   int axis = (int)MC_ATTRS(r->head, softmax)->axis;
   if (axis < 0) axis += r->rank;
   while (r->rank - 1 > axis && r->dim[r->rank - 1] == 1) r->rank--;   /* empty axes behind it */
@@ -203,18 +227,20 @@ static int norm_axis(const mc_node *n) {
   int64_t axis = MC_ATTRS(n, layer_norm)->axis;
   return (int)(axis < 0 ? axis + n->in[0]->type->rank : axis);
 }
-/* Rows that are not one piece of memory are normalized in a dense copy. */
+/* Rows that are not one piece of memory are normalized in a dense copy; a result of another element type in one of its own behind it. */
+static int64_t dense_bytes(const mc_type *t) { return (mc_type_bytes(t) + MC_PLAN_SLACK + 63) / 64 * 64; }
 int64_t k_norm_scratch(const mc_plan *p, int group) {
   const kgroup g = { .plan = p, .group = p->group[group], .region = p->group[group]->region };
   const mc_node *n = kl_first(&g);
   if (!n || n->op != MC_OP_layer_norm) return 0;
   const mc_type *t = n->in[0]->type;
   bool whole = one_row(mc_plan_buffer(p, n->in[0]), t, norm_axis(n)) && one_row(mc_plan_buffer(p, p->group[group]->out[0]), t, norm_axis(n));
-  return whole ? 0 : mc_type_bytes(t) + MC_PLAN_SLACK;
+  if (whole) return 0;
+  return dense_bytes(t) + (t->dtype == n->out[0]->type->dtype ? 0 : dense_bytes(n->out[0]->type));
 }
-static kview dense_view(const kgroup *g, const mc_type *t) {
-  kview v = { .base = kl_scratch(g), .dtype = t->dtype, .rank = t->rank, .slack = true };
-  for (int64_t d = t->rank - 1, s = 4; d >= 0; d--) {
+static kview dense_view(const kgroup *g, const mc_type *t, int64_t at) {
+  kview v = { .base = kb_gepi(g->k, kl_scratch(g), at), .dtype = t->dtype, .rank = t->rank, .slack = true };
+  for (int64_t d = t->rank - 1, s = (int64_t)mc_dtype_size(t->dtype); d >= 0; d--) {
     v.stride[d] = s;
     s *= t->dim[d];
   }
@@ -240,18 +266,20 @@ bool k_emit_norm(kgroup *g) {
   rows *r = MC_NEW(g->k->arena, rows);
   if (!begin(r, g)) return false;
   if (r->head->op != MC_OP_layer_norm) return kl_error(g, r->head, "'%s' does not head a 'norm' group", mc_ops[r->head->op].text);
-  const mc_type *t = r->head->out[0]->type;
+  const mc_type *x = r->head->in[0]->type, *y = r->head->out[0]->type;
   bool copy = k_norm_scratch(g->plan, g->index) > 0;
+  int64_t dense = x->dtype == y->dtype ? 0 : dense_bytes(x);   /* where the result's copy stands in scratch */
   if (copy) {
-    kview dense = dense_view(g, t);
-    kl_copy(g, t, r->in, dense);
+    kview in = dense_view(g, x, 0);
+    kl_copy(g, x, r->in, in);
     kl_step(g);
-    r->in = r->out = dense_view(g, t);
+    r->in = dense_view(g, x, 0);
+    r->out = dense_view(g, y, dense);
   }
   norm_rows(r, norm_axis(r->head));
   if (copy) {
     kl_step(g);
-    kl_copy(g, t, dense_view(g, t), kl_view(g, g->group->out[0]));
+    kl_copy(g, y, dense_view(g, y, dense), kl_view(g, g->group->out[0]));
   }
   kl_fill_borders(g);
   return true;

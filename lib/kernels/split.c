@@ -6,10 +6,10 @@
 static double work_us(const mc_plan *p, const mc_node *group) {
   mc_cost c = mc_node_cost(group);
   double lanes = p->target ? p->target->vector_bytes / 4.0 : 4, bytes = (double)(c.in_bytes + c.out_bytes + c.weight_bytes), other = (double)(c.flops - 2 * c.macs);
-  bool f32 = true;
+  size_t size = 4;
   MC_FOR_NODES(n, group->region)
-    if (mc_op_has(n->op, MC_T_ACCUM)) f32 = n->in[0]->type->dtype == MC_f32;
-  double per_us = (f32 ? 1 : 4) * lanes * 3000;
+    if (mc_op_has(n->op, MC_T_ACCUM)) size = mc_dtype_size(n->in[0]->type->dtype);
+  double per_us = 4.0 / (double)size * lanes * 3000;
   return (double)c.macs / per_us + bytes / 50000 + other / (lanes * 500);
 }
 int kl_tasks(const mc_plan *p, int group) {

@@ -14,6 +14,11 @@ V kv_rne(kb *k, V x);
 V kv_quant(kb *k, V x, int32_t z, mc_dtype dtype);
 /* The clamp of kv_quant alone: kv_quant(x) = rne(kv_quant_clamp(x)) + z. */
 V kv_quant_clamp(kb *k, V x, int32_t z, mc_dtype dtype);
+/* 16-bit floats as their bits (i16) and f32: exactly, and by mc_fx_bf16 / to nearest even. */
+V kv_from_bf16(kb *k, V bits);
+V kv_to_bf16(kb *k, V x);
+V kv_from_f16(kb *k, V bits);
+V kv_to_f16(kb *k, V x);
 /* i32 -> f32, rounded to nearest even. */
 V kv_to_f32(kb *k, V x);
 /* mc_fx_requant_single / _double of the i32 vector x; mult and shift: i32 vectors or scalars splat. */

@@ -118,9 +118,15 @@ T kl_mem_type(kb *k, mc_dtype t) {
 }
 V kl_widen(kb *k, V mem, mc_dtype t) {
   if (t == MC_f32 || t == MC_i64) return mem;
+  if (t == MC_bf16) return kv_from_bf16(k, mem);
+  if (t == MC_f16) return kv_from_f16(k, mem);
   return kb_ext(k, mem, k->i32, t == MC_i8 || t == MC_i16);
 }
-V kl_narrow(kb *k, V reg, mc_dtype t) { return t == MC_f32 || t == MC_i64 ? reg : kb_trunc(k, reg, kl_mem_type(k, t)); }
+V kl_narrow(kb *k, V reg, mc_dtype t) {
+  if (t == MC_bf16) return kv_to_bf16(k, reg);
+  if (t == MC_f16) return kv_to_f16(k, reg);
+  return t == MC_f32 || t == MC_i64 ? reg : kb_trunc(k, reg, kl_mem_type(k, t));
+}
 
 V kl_load(kb *k, V p, mc_dtype t, int64_t stride, int lanes, int valid, bool slack) {
   T et = kl_mem_type(k, t);

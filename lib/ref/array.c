@@ -45,19 +45,12 @@ static uint16_t short_from_double(double v, int m, int bias) {
   return bits > inf ? sign | inf : (uint16_t)(sign | bits);
 }
 
-static double bf16_to_double(uint16_t h) {
-  uint32_t u = (uint32_t)h << 16;
-  float f;
-  memcpy(&f, &u, sizeof f);
-  return f;
-}
-
 double mc_float_at(const mc_array *x, int64_t i) {
   switch (x->type->dtype) {
     case MC_f32: return ((const float *)x->data)[i];
     case MC_f64: return ((const double *)x->data)[i];
     case MC_f16: return half_to_double(((const uint16_t *)x->data)[i]);
-    case MC_bf16: return bf16_to_double(((const uint16_t *)x->data)[i]);
+    case MC_bf16: return (double)mc_fx_from_bf16(((const uint16_t *)x->data)[i]);
     case MC_i8: case MC_u8: case MC_bool: case MC_i16: case MC_i32: case MC_i64: case MC_NUM_DTYPES: break;
   }
   return 0;
@@ -68,7 +61,7 @@ void mc_float_put(mc_array *x, int64_t i, double v) {
     case MC_f32: ((float *)x->data)[i] = (float)v; break;
     case MC_f64: ((double *)x->data)[i] = v; break;
     case MC_f16: ((uint16_t *)x->data)[i] = short_from_double(v, 10, 15); break;
-    case MC_bf16: ((uint16_t *)x->data)[i] = short_from_double(v, 7, 127); break;
+    case MC_bf16: ((uint16_t *)x->data)[i] = fabs(v) < 0x1p-126 ? (signbit(v) ? 0x8000 : 0) : short_from_double(v, 7, 127); break;   /* as mc_fx_bf16 */
     case MC_i8: case MC_u8: case MC_bool: case MC_i16: case MC_i32: case MC_i64: case MC_NUM_DTYPES: break;
   }
 }

@@ -27,7 +27,7 @@ bool mc_eval_cast(mc_eval_cx *cx) {
     else if (from_float) mc_int_put(y, i, truncated(mc_float_at(x, i), y->type->dtype));
     else if (!to_float) mc_int_put(y, i, mc_int_at(x, i));
     else if (mc_is_f32(y)) ((float *)y->data)[i] = (float)mc_int_at(x, i);    /* one rounding, also from i64 */
-    else mc_float_put(y, i, (double)mc_int_at(x, i));
+    else mc_float_put(y, i, y->type->dtype == MC_f64 ? (double)mc_int_at(x, i) : (double)(float)mc_int_at(x, i));   /* 16 bits: through fp32 */
   }
   return true;
 }

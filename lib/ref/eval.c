@@ -34,6 +34,41 @@ static bool copy_tensor(mc_eval_cx *cx) {
 bool mc_eval_weight(mc_eval_cx *cx) { return copy_tensor(cx); }
 bool mc_eval_const(mc_eval_cx *cx) { return copy_tensor(cx); }
 
+/* ---- bf16: a form of storage ----------------------------------------------------------------------------------------------- */
+/* Ops that only copy elements, or convert them themselves. */
+static bool takes_bf16(const mc_node *n) {
+  switch (n->op) {
+  case MC_OP_max_pool: case MC_OP_global_max_pool: case MC_OP_reduce_max: return false;
+  case MC_OP_resize: return MC_ATTRS(n, resize)->mode == mc_resize_nearest;
+  case MC_OP_cast: return true;
+  default: return mc_op_has(n->op, MC_T_MOVE | MC_T_CONST);
+  }
+}
+static const mc_type *as_f32(mc_eval_cx *cx, const mc_type *t) {
+  mc_type *f = mc_arena_copy(cx->scratch, t, sizeof *t);
+  f->dtype = MC_f32;
+  return f;
+}
+/* Operands in bf16 become fp32 (exactly), results in bf16 are first computed in fp32: every op is its fp32 self. */
+static void in_fp32(mc_eval_cx *cx, mc_array *in, mc_array *out) {
+  if (takes_bf16(cx->node)) return;
+  for (int i = 0; i < cx->nin; i++) {
+    if (in[i].type->dtype != MC_bf16) continue;
+    int64_t n = mc_type_elems(in[i].type);
+    float *x = MC_NEWN(cx->scratch, float, n);
+    for (int64_t k = 0; k < n; k++) x[k] = mc_fx_from_bf16(((const uint16_t *)in[i].data)[k]);
+    in[i] = (mc_array){ as_f32(cx, in[i].type), x };
+  }
+  for (int i = 0; i < cx->nout; i++) {
+    if (out[i].type->dtype != MC_bf16) continue;
+    out[i].type = as_f32(cx, out[i].type);
+    out[i].data = MC_NEWN(cx->scratch, float, mc_type_elems(out[i].type));
+  }
+}
+static void round_to_bf16(const mc_array *x, uint16_t *to) {
+  for (int64_t i = 0, n = mc_type_elems(x->type); i < n; i++) to[i] = mc_fx_bf16(((const float *)x->data)[i]);
+}
+
 bool mc_eval_node(const mc_node *n, const mc_array *in, mc_array *out, mc_diag *d) {
   mc_eval_cx cx = { .node = n, .diag = d, .nin = n->nin, .nout = n->nout, .scratch = mc_arena_create() };
   mc_array *a = MC_NEWN(cx.scratch, mc_array, n->nin), *y = MC_NEWN(cx.scratch, mc_array, n->nout);
@@ -41,7 +76,10 @@ bool mc_eval_node(const mc_node *n, const mc_array *in, mc_array *out, mc_diag *
   for (int i = 0; i < n->nout; i++) y[i] = (mc_array){ n->out[i]->type, out[i].data };
   cx.in = a;
   cx.out = y;
+  in_fp32(&cx, a, y);
   bool ok = table[n->op](&cx);
+  for (int i = 0; ok && i < n->nout; i++)
+    if (y[i].type != n->out[i]->type) round_to_bf16(&y[i], out[i].data);
   mc_arena_destroy(cx.scratch);
   return ok;
 }

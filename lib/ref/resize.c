@@ -63,8 +63,8 @@ static void pixel(mc_eval_cx *cx, int64_t out, int64_t image, mc_resize_tap r, m
 bool mc_eval_resize(mc_eval_cx *cx) {
   const mc_attrs_resize *a = MC_ATTRS(cx->node, resize);
   const mc_type *x = cx->in[0].type, *y = cx->out[0].type;
-  bool act = mc_is_act(&cx->in[0]) && mc_is_act(&cx->out[0]);
-  if (!act && !(mc_is_f32(&cx->in[0]) && mc_is_f32(&cx->out[0]))) return mc_eval_no_form(cx);
+  bool act = mc_is_act(&cx->in[0]) && mc_is_act(&cx->out[0]), copied = a->mode == mc_resize_nearest && x->dtype == MC_bf16 && y->dtype == MC_bf16;
+  if (!act && !copied && !(mc_is_f32(&cx->in[0]) && mc_is_f32(&cx->out[0]))) return mc_eval_no_form(cx);
   for (int64_t i = 0, pixels = y->dim[0] * y->dim[1] * y->dim[2]; i < pixels; i++) {
     int64_t n = i / (y->dim[1] * y->dim[2]), oy = i / y->dim[2] % y->dim[1], ox = i % y->dim[2];
     mc_resize_tap r = mc_eval_resize_tap(a, x->dim[1], y->dim[1], oy), c = mc_eval_resize_tap(a, x->dim[2], y->dim[2], ox);

@@ -13,6 +13,7 @@
 #include "mc/kernels/kernels.h"
 #include "mc/pass/pass.h"
 #include "mc/support/blob.h"
+#include "mc/support/fixed.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -36,12 +37,20 @@ static mc_value *input(tcase *t, const mc_type *type) {
   return mc_graph_add_input(t->g, mc_arena_strdup(t->m->arena, name), type, mc_noloc);
 }
 mc_value *in_f32(tcase *t, int rank, const int64_t *dim) { return input(t, mc_type_make(t->m, MC_f32, rank, dim)); }
+mc_value *in_real(tcase *t, mc_dtype dtype, int rank, const int64_t *dim) { return input(t, mc_type_make(t->m, dtype, rank, dim)); }
 mc_value *in_q(tcase *t, mc_dtype dtype, float scale, int32_t zero, int rank, const int64_t *dim) { return input(t, mc_type_make_q(t->m, dtype, rank, dim, scale, zero)); }
 mc_value *in_int(tcase *t, mc_dtype dtype, int rank, const int64_t *dim) { return input(t, mc_type_make(t->m, dtype, rank, dim)); }
 mc_value *const_f32(tcase *t, float lo, float hi, int rank, const int64_t *dim) {
   void *data;
   mc_tensor *w = mc_tensor_create(t->m, "w", MC_f32, rank, dim, &data);
   for (int64_t i = 0; i < mc_tensor_elems(w); i++) ((float *)data)[i] = rnd_f32(t, lo, hi);
+  return mc_build_tensor(&t->b, w, NULL);
+}
+mc_value *const_real(tcase *t, mc_dtype dtype, float lo, float hi, int rank, const int64_t *dim) {
+  if (dtype == MC_f32) return const_f32(t, lo, hi, rank, dim);
+  void *data;
+  mc_tensor *w = mc_tensor_create(t->m, "w", MC_bf16, rank, dim, &data);
+  for (int64_t i = 0; i < mc_tensor_elems(w); i++) ((uint16_t *)data)[i] = mc_fx_bf16(rnd_f32(t, lo, hi));
   return mc_build_tensor(&t->b, w, NULL);
 }
 static mc_tensor *scales(tcase *t, int64_t n, const char *name) {
@@ -72,7 +81,7 @@ mc_value *const_q(tcase *t, mc_dtype dtype, float scale, int32_t zero, int rank,
   return mc_build_tensor(&t->b, w, mc_type_make_q(t->m, dtype, rank, dim, scale, zero));
 }
 const mc_type *acc_type(tcase *t, const mc_value *x, const mc_value *w, int axis) {
-  if (x->type->dtype == MC_f32) return NULL;
+  if (is_real(x)) return NULL;
   mc_type p = { .dtype = MC_i32, .rank = 1, .dim = { 1 }, .q = { .kind = MC_Q_TENSOR, .scale = x->type->q.scale * w->type->q.scale } };
   if (w->type->q.kind == MC_Q_AXIS) {
     void *data;
@@ -86,6 +95,14 @@ const mc_type *acc_type(tcase *t, const mc_value *x, const mc_value *w, int axis
 }
 mc_value *op1(tcase *t, mc_opcode op, mc_value *x, const void *attrs) { return mc_build1(&t->b, op, &x, 1, attrs); }
 mc_value *op2(tcase *t, mc_opcode op, mc_value *x, mc_value *y, const void *attrs) { return mc_build1(&t->b, op, (mc_value *[]){ x, y }, 2, attrs); }
+mc_value *op1_as(tcase *t, mc_opcode op, mc_value *x, const void *attrs, mc_dtype dtype) {
+  int64_t one = 1;
+  return mc_build1_as(&t->b, op, &x, 1, attrs, mc_type_make(t->m, dtype, 1, &one));
+}
+mc_value *op2_as(tcase *t, mc_opcode op, mc_value *x, mc_value *y, const void *attrs, mc_dtype dtype) {
+  int64_t one = 1;
+  return mc_build1_as(&t->b, op, (mc_value *[]){ x, y }, 2, attrs, mc_type_make(t->m, dtype, 1, &one));
+}
 mc_value *as_q(tcase *t, mc_opcode op, mc_value *x, const void *attrs, mc_dtype dtype, float scale, int32_t zero) {
   int64_t one = 1;
   return mc_build1_as(&t->b, op, &x, 1, attrs, mc_type_make_q(t->m, dtype, 1, &one, scale, zero));
@@ -138,25 +155,27 @@ static void fill(tcase *t, const mc_type *ty, void *data) {
     case MC_bool: ((uint8_t *)data)[i] = rnd(t) & 1; break;
     case MC_i32: ((int32_t *)data)[i] = (int32_t)rnd_in(t, -40, 40); break;
     case MC_i64: ((int64_t *)data)[i] = rnd_in(t, -40, 40); break;
+    case MC_bf16: ((uint16_t *)data)[i] = t->tolerance > 0 || rnd(t) % 16 ? mc_fx_bf16(rnd_f32(t, -1, 1)) : (uint16_t)rnd(t); break;
     default: ((uint16_t *)data)[i] = (uint16_t)rnd(t); break;
   }
   if (ty->dtype != MC_f32 || t->tolerance > 0) return;
-  static const float edge[] = { 0.0f, -0.0f, 1e30f, -1e30f, INFINITY, -INFINITY, 1e-40f, 127.5f, -3.0f, 88.8f };   /* bit-exact code must handle these too */
+  static const float edge[] = { 0.0f, -0.0f, 1e30f, -1e30f, INFINITY, -INFINITY, 1e-40f, 127.5f, -3.0f, 88.8f, 1.00390625f, 1.01171875f, 3.3961775e38f, 65519.9f, 65520.0f, 3e-8f, -6e-5f };   /* bit-exact code must handle these too */
   for (size_t i = 0; i < sizeof edge / sizeof *edge; i++)
     if (mc_type_elems(ty) > 24) ((float *)data)[rnd(t) % (uint64_t)mc_type_elems(ty)] = edge[i];
 }
+/* A last place of the number when it is stored in 16 bits: sums that differ by little may round to neighbours. */
+static double last_place(mc_dtype t, double x) { return t == MC_bf16 ? fabs(x) * 0x1p-7 : 0; }
 static bool same(const tcase *t, const mc_type *ty, const void *got, const void *want, int64_t *at) {
   size_t es = mc_dtype_size(ty->dtype);
   for (int64_t i = 0; i < mc_type_elems(ty); i++) {
     const char *a = (const char *)got + (size_t)i * es, *b = (const char *)want + (size_t)i * es;
     *at = i;
     if (memcmp(a, b, es) == 0) continue;
-    if (ty->dtype != MC_f32) return false;
-    float x, y;
-    memcpy(&x, a, 4);
-    memcpy(&y, b, 4);
+    if (!mc_dtype_is_float(ty->dtype)) return false;
+    mc_array p = { ty, (void *)(uintptr_t)got }, q = { ty, (void *)(uintptr_t)want };
+    double x = mc_array_real(&p, i), y = mc_array_real(&q, i);
     if (x != x && y != y) continue;
-    if (!(t->tolerance > 0 && fabs((double)x - (double)y) <= t->tolerance)) return false;
+    if (!(t->tolerance > 0 && fabs(x - y) <= t->tolerance + last_place(ty->dtype, y))) return false;
   }
   return true;
 }
@@ -210,6 +229,7 @@ static bool run_jit(tcase *t, const mc_plan *p, const mc_array *in, const mc_arr
   for (int i = 0; i < t->nout; i++) out[i] = guarded(t, (size_t)mc_type_bytes(want[i].type));
   unsigned char *arena = mc_arena_alloc(t->a, (size_t)p->arena_bytes + 2 * GUARD);
   memset(arena, 0xa5, (size_t)p->arena_bytes + 2 * GUARD);
+  memset(arena + GUARD, 0xff, (size_t)p->arena_bytes);   /* NaN in every float type */
   shares sh = { .name = t->name };
   bool ok = true;
   shares_add(&sh, arena + GUARD, (size_t)p->arena_bytes);
@@ -236,7 +256,7 @@ static bool emit(tcase *t, const mc_plan *p, const mc_array *in, const mc_array 
   mc_sb_printf(&s.table, "CASE(%s, \"%s\", %g, %lld, %d, %d)\n", prefix, t->name, t->tolerance, (long long)p->arena_bytes, t->g->nin, t->nout);
   for (int i = 0; i < t->g->nin + t->nout; i++) {
     const mc_array *x = i < t->g->nin ? &in[i] : &want[i - t->g->nin];
-    int64_t n = mc_type_bytes(x->type), f = x->type->dtype == MC_f32;
+    int64_t n = mc_type_bytes(x->type), f = x->type->dtype == MC_f32 ? 1 : x->type->dtype == MC_bf16 ? 2 : x->type->dtype == MC_f16 ? 3 : 0;
     mc_sb_write(&s.data, &n, 8);
     mc_sb_write(&s.data, &f, 8);
     mc_sb_write(&s.data, x->data, (size_t)n);

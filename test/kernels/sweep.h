@@ -9,7 +9,7 @@
 typedef struct tcase {
   const char *name; mc_arena *a; mc_diag d; mc_module *m; mc_graph *g; mc_builder b;
   uint64_t seed;
-  double tolerance;               /* |difference| of f32 results; 0: bit for bit */
+  double tolerance;               /* |difference| of f32 results, and of bf16 results but for a last place; 0: bit for bit */
   mc_value *out[16]; int nout;
   bool winograd;                  /* with the pass of this name, faster or not */
 } tcase;
@@ -27,9 +27,11 @@ int64_t rnd_in(tcase *t, int64_t lo, int64_t hi);       /* [lo, hi] */
 float rnd_f32(tcase *t, float lo, float hi);
 #define DIMS(...) (const int64_t[]){ __VA_ARGS__ }
 mc_value *in_f32(tcase *t, int rank, const int64_t *dim);
+mc_value *in_real(tcase *t, mc_dtype dtype, int rank, const int64_t *dim);   /* f32 or bf16 */
 mc_value *in_q(tcase *t, mc_dtype dtype, float scale, int32_t zero, int rank, const int64_t *dim);
 mc_value *in_int(tcase *t, mc_dtype dtype, int rank, const int64_t *dim);
 mc_value *const_f32(tcase *t, float lo, float hi, int rank, const int64_t *dim);
+mc_value *const_real(tcase *t, mc_dtype dtype, float lo, float hi, int rank, const int64_t *dim);
 /* i8 weights in [-127, 127], extremes often; per axis 0 or per tensor. */
 mc_value *const_w8(tcase *t, bool per_axis, int rank, const int64_t *dim);
 mc_value *const_i32(tcase *t, int64_t lo, int64_t hi, int64_t n);
@@ -40,6 +42,10 @@ mc_value *op1(tcase *t, mc_opcode op, mc_value *x, const void *attrs);
 mc_value *op2(tcase *t, mc_opcode op, mc_value *x, mc_value *y, const void *attrs);
 mc_value *as_q(tcase *t, mc_opcode op, mc_value *x, const void *attrs, mc_dtype dtype, float scale, int32_t zero);
 mc_value *op2_q(tcase *t, mc_opcode op, mc_value *x, mc_value *y, mc_dtype dtype, float scale, int32_t zero);
+/* ops with a result of this plain type */
+mc_value *op1_as(tcase *t, mc_opcode op, mc_value *x, const void *attrs, mc_dtype dtype);
+mc_value *op2_as(tcase *t, mc_opcode op, mc_value *x, mc_value *y, const void *attrs, mc_dtype dtype);
+static inline bool is_real(const mc_value *v) { return v->type->dtype == MC_f32 || v->type->dtype == MC_bf16; }
 /* requantize to a scale that uses the range of sums of `k` products. */
 mc_value *requant(tcase *t, mc_value *acc, int64_t k, mc_dtype dtype, int rounding);
 mc_ints ints(tcase *t, int n, const int64_t *v);

@@ -41,6 +41,31 @@ static void real_ops(void) {
   result(t, mc_build1(&t->b, MC_OP_batch_norm, bn, 5, NULL));
   sweep_end(t);
 }
+/* Operands and results stored in 16 bits, alone and mixed with fp32; a value that is stored and read again in the same group. */
+static void short_ops(void) {
+  for (int i = 0; i < NU; i++) {
+    tcase *t = sweep_begin("map bf16 %s", mc_ops[unary[i]].text);
+    if (!t) continue;
+    for (int64_t n = 1; n <= 64; n = n * 2 + i % 3 + 1) {
+      result(t, op1(t, unary[i], in_real(t, MC_bf16, 2, DIMS(3, n)), NULL));
+      result(t, op1_as(t, unary[i], in_f32(t, 2, DIMS(3, n)), NULL, MC_bf16));
+    }
+    sweep_end(t);
+  }
+  for (int i = 0; i < NB; i++) {
+    tcase *t = sweep_begin("map bf16 %s", mc_ops[binary[i]].text);
+    if (!t) continue;
+    mc_value *a = in_real(t, MC_bf16, 4, DIMS(2, 3, 5, 19)), *f = in_f32(t, 1, DIMS(19));
+    result(t, op2(t, binary[i], a, in_real(t, MC_bf16, 4, DIMS(2, 3, 5, 19)), NULL));
+    result(t, op2_as(t, binary[i], a, f, NULL, MC_bf16));
+    result(t, op2(t, binary[i], f, a, NULL));
+    result(t, op2_as(t, binary[i], in_f32(t, 2, DIMS(7, 1)), in_f32(t, 2, DIMS(1, 9)), NULL, MC_bf16));
+    mc_value *r = op2(t, binary[i], a, in_real(t, MC_bf16, 1, DIMS(19)), NULL);
+    result(t, r);
+    result(t, op2_as(t, MC_OP_add, r, op1(t, MC_OP_relu, r, NULL), NULL, MC_f32));
+    sweep_end(t);
+  }
+}
 static void quantized_ops(void) {
   static const mc_dtype dts[] = { MC_u8, MC_i8 };
   for (int i = 0; i < NB; i++) {
@@ -61,13 +86,25 @@ static void quantized_ops(void) {
   }
 }
 static void conversions(void) {
-  static const mc_dtype from[] = { MC_f32, MC_i8, MC_u8, MC_i16, MC_i32, MC_i64, MC_bool };
-  for (int i = 0; i < 7; i++) {
+  static const mc_dtype from[] = { MC_f32, MC_i8, MC_u8, MC_i16, MC_i32, MC_i64, MC_bool, MC_bf16, MC_f16 };
+  enum { NF = sizeof from / sizeof *from };
+  for (int i = 0; i < NF; i++) {
     tcase *t = sweep_begin("map cast from %s", mc_dtype_names[from[i]]);
     if (!t) continue;
     mc_value *x = in_int(t, from[i], 2, DIMS(9, 21));
     int64_t one = 1;
-    for (int k = 0; k < 7; k++) result(t, mc_build1_as(&t->b, MC_OP_cast, &x, 1, NULL, mc_type_make(t->m, from[k], 1, &one)));
+    for (int k = 0; k < NF; k++) result(t, mc_build1_as(&t->b, MC_OP_cast, &x, 1, NULL, mc_type_make(t->m, from[k], 1, &one)));
+    sweep_end(t);
+  }
+  for (int64_t n = 1; n <= 40; n += 1 + n / 8) {
+    tcase *t = sweep_begin("map cast %d", (int)n);
+    if (!t) continue;
+    static const mc_dtype pair[][2] = { { MC_f32, MC_bf16 }, { MC_bf16, MC_f32 }, { MC_f32, MC_f16 }, { MC_f16, MC_f32 }, { MC_f16, MC_bf16 }, { MC_bf16, MC_f16 } };
+    for (int i = 0; i < 6; i++) {
+      mc_value *y = op1_as(t, MC_OP_cast, in_int(t, pair[i][0], 2, DIMS(3, n)), NULL, pair[i][1]);
+      result(t, y);
+      result(t, op1_as(t, MC_OP_cast, y, NULL, MC_f32));
+    }
     sweep_end(t);
   }
   tcase *t = sweep_begin("map quantize, dequantize, requantize");
@@ -94,6 +131,7 @@ static void conversions(void) {
 }
 void sweep_elementwise(void) {
   real_ops();
+  short_ops();
   quantized_ops();
   conversions();
 }

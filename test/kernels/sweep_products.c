@@ -2,23 +2,31 @@
 #include "sweep.h"
 #include <stdio.h>
 
-typedef enum kind { F32, U8, I8 } kind;
-static const char *const kinds[] = { "f32", "u8", "i8" };
+typedef enum kind { F32, U8, I8, BF16, KINDS } kind;
+static const char *const kinds[] = { "f32", "u8", "i8", "bf16" };
 typedef struct shape { int64_t n, h, w, ci, co, kh, kw, s, p, d, g; } shape;
 
+static bool real(kind k) { return k == F32 || k == BF16; }
+static mc_dtype stored(kind k) { return k == BF16 ? MC_bf16 : MC_f32; }
 static mc_value *activation(tcase *t, kind k, int rank, const int64_t *dim) {
-  if (k == F32) return in_f32(t, rank, dim);
+  if (real(k)) return in_real(t, stored(k), rank, dim);
   return in_q(t, k == U8 ? MC_u8 : MC_i8, 0.02f, (int32_t)rnd_in(t, k == U8 ? 0 : -128, k == U8 ? 255 : 127), rank, dim);
 }
-/* A sum of k products of numbers below 1: |error| <= k u sum |a b|, and the sum's magnitude averages k / 4; four times that is allowed for. */
+/* A sum of k products of numbers below 1: |error| <= k u sum |a b|, and the sum's magnitude averages k / 4; four times that is allowed for.
+ * Dot products of bf16 pairs may round a pair's sum to odd: twice that. */
 static void tolerate(tcase *t, kind k, int64_t terms) {
-  if (k == F32) t->tolerance = 6e-8 * (double)(terms + 4) * (double)(terms + 4) * 0.25;
+  if (real(k)) t->tolerance = (k == BF16 ? 12e-8 : 6e-8) * (double)(terms + 4) * (double)(terms + 4) * 0.25;
 }
-static mc_value *bias_of(tcase *t, kind k, int64_t n) { return k == F32 ? const_f32(t, -1, 1, 1, &n) : const_i32(t, -20000, 20000, n); }
-static mc_value *weights_of(tcase *t, kind k, int rank, const int64_t *dim) { return k == F32 ? const_f32(t, -1, 1, rank, dim) : const_w8(t, rnd(t) % 3 != 0, rank, dim); }
+static mc_value *bias_of(tcase *t, kind k, int64_t n) { return real(k) ? const_f32(t, -1, 1, 1, &n) : const_i32(t, -20000, 20000, n); }
+static mc_value *weights_of(tcase *t, kind k, int rank, const int64_t *dim) { return real(k) ? const_real(t, stored(k), -1, 1, rank, dim) : const_w8(t, rnd(t) % 3 != 0, rank, dim); }
 
+/* Sums of bf16 products are stored in 16 bits half of the time. */
+static const mc_type *sum_type(tcase *t, const mc_value *x, const mc_value *w, int axis) {
+  if (x->type->dtype == MC_bf16) return rnd(t) % 2 ? mc_type_make(t->m, MC_bf16, 1, DIMS(1)) : NULL;
+  return acc_type(t, x, w, axis);
+}
 static mc_value *conv_op(tcase *t, mc_opcode op, mc_value *x, mc_value *w, mc_value *b, const void *attrs) {
-  return mc_build1_as(&t->b, op, (mc_value *[]){ x, w, b }, b ? 3 : 2, attrs, acc_type(t, x, w, 3));
+  return mc_build1_as(&t->b, op, (mc_value *[]){ x, w, b }, b ? 3 : 2, attrs, sum_type(t, x, w, 3));
 }
 static mc_value *conv(tcase *t, kind k, mc_value *x, shape c, bool bias) {
   mc_attrs_conv2d a;
@@ -33,7 +41,7 @@ static mc_value *conv(tcase *t, kind k, mc_value *x, shape c, bool bias) {
 static void finish(tcase *t, kind k, mc_value *acc, int64_t terms) {
   tolerate(t, k, terms);
   if (!acc) result(t, NULL);
-  else if (k == F32) result(t, acc);
+  else if (real(k)) result(t, acc);
   else result(t, rnd(t) % 4 == 0 ? acc : requant(t, acc, terms, rnd(t) % 2 ? MC_u8 : MC_i8, mc_rounding_fp32_rne));
   sweep_end(t);
 }
@@ -45,20 +53,21 @@ static void one_conv(kind k, shape c) {
 }
 static void convs(void) {
   for (int64_t c = 1; c <= 33; c++)
-    for (kind k = F32; k <= I8; k++) {
+    for (kind k = F32; k < KINDS; k++) {
       if (k == I8 && c % 3) continue;
       if (k == F32 && c % 2) continue;
+      if (k == BF16 && c % 3 == 1) continue;
       one_conv(k, (shape){ 1, 3 + c % 3, 3 + c % 11, c, c * 7 % 37 + 1, 3, 3, 1, 1, 1, 1 });
       one_conv(k, (shape){ 1, 2, 5, 9, c, 1, 1, 1, 0, 1, 1 });
     }
-  for (int64_t w = 1; w <= 30; w += 1 + w / 8) one_conv((kind)(w % 3), (shape){ 2, 3, w, 8, 16 + w, 3, 3, 1, 1, 1, 1 });
+  for (int64_t w = 1; w <= 30; w += 1 + w / 8) one_conv((kind)(w % KINDS), (shape){ 2, 3, w, 8, 16 + w, 3, 3, 1, 1, 1, 1 });
   static const shape odd[] = {
     { 1, 9, 9, 5, 7, 3, 3, 2, 1, 1, 1 }, { 1, 10, 9, 16, 8, 3, 3, 2, 0, 1, 1 }, { 2, 9, 11, 4, 20, 5, 5, 3, 2, 1, 1 }, { 1, 12, 12, 8, 8, 3, 3, 1, 2, 2, 1 }, { 1, 13, 11, 3, 18, 3, 5, 2, 2, 2, 1 },
     { 1, 7, 7, 16, 32, 1, 1, 2, 0, 1, 1 }, { 1, 6, 6, 6, 10, 2, 2, 2, 0, 1, 1 }, { 1, 5, 5, 2, 3, 5, 5, 1, 4, 1, 1 }, { 1, 8, 8, 8, 12, 3, 3, 1, 1, 1, 2 }, { 1, 6, 7, 12, 24, 3, 3, 1, 1, 1, 4 },
     { 1, 6, 7, 9, 6, 3, 1, 2, 1, 1, 3 }, { 1, 8, 5, 64, 96, 1, 3, 1, 0, 1, 1 }, { 1, 4, 4, 16, 10, 4, 4, 1, 0, 1, 1 }, { 3, 4, 4, 48, 130, 1, 1, 1, 0, 1, 1 }, { 1, 16, 16, 3, 16, 7, 7, 2, 3, 1, 1 },
     { 1, 6, 6, 20, 260, 3, 3, 1, 1, 1, 1 }, { 1, 1, 1, 300, 70, 1, 1, 1, 0, 1, 1 }, { 1, 3, 40, 1, 8, 3, 3, 1, 1, 1, 1 } };
   for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
-    for (kind k = F32; k <= I8; k++) one_conv(k, odd[i]);
+    for (kind k = F32; k < KINDS; k++) one_conv(k, odd[i]);
 }
 
 /* 3x3 in tiles of 4x4 results: sizes that are no multiple of 4, passes that move back, weights and inputs at the ends of their ranges with as many channels as the exact sum allows (112). */
@@ -97,11 +106,11 @@ static void large(void) {
 
 static void depthwises(void) {
   for (int64_t c = 2; c <= 35; c += c < 20 ? 1 : 5)
-    for (kind k = F32; k <= I8; k++) {
+    for (kind k = F32; k < KINDS; k++) {
       if ((c + k) % 2) continue;
       one_conv(k, (shape){ 1, 4, 3 + c % 7, c, c, 3, 3, 1, 1, 1, c });
     }
-  for (kind k = F32; k <= I8; k++) {
+  for (kind k = F32; k < KINDS; k++) {
     one_conv(k, (shape){ 1, 9, 9, 24, 24, 3, 3, 2, 1, 1, 24 });
     one_conv(k, (shape){ 2, 8, 9, 16, 16, 5, 5, 1, 2, 1, 16 });
     one_conv(k, (shape){ 1, 11, 12, 10, 10, 7, 7, 2, 3, 1, 10 });
@@ -124,7 +133,7 @@ static void one_transposed(kind k, shape c, int64_t out_pad) {
   finish(t, k, conv_op(t, MC_OP_conv_transpose2d, x, w, bias_of(t, k, c.co), &a), c.kh * c.kw * c.ci / c.g);
 }
 static void transposeds(void) {
-  for (kind k = F32; k <= I8; k++) {
+  for (kind k = F32; k < KINDS; k++) {
     one_transposed(k, (shape){ 1, 4, 5, 6, 9, 3, 3, 2, 1, 1, 1 }, 1);
     one_transposed(k, (shape){ 2, 3, 3, 16, 20, 2, 2, 2, 0, 1, 1 }, 0);
     one_transposed(k, (shape){ 1, 5, 4, 5, 3, 3, 4, 1, 1, 1, 1 }, 0);
@@ -139,11 +148,11 @@ static void one_linear(kind k, int rank, const int64_t *dim, int64_t n) {
   if (!t) return;
   int64_t terms = dim[rank - 1];
   mc_value *x = activation(t, k, rank, dim), *w = weights_of(t, k, 2, DIMS(n, terms)), *b = bias_of(t, k, n);
-  finish(t, k, mc_build1_as(&t->b, MC_OP_linear, (mc_value *[]){ x, w, b }, 3, NULL, acc_type(t, x, w, rank - 1)), terms);
+  finish(t, k, mc_build1_as(&t->b, MC_OP_linear, (mc_value *[]){ x, w, b }, 3, NULL, sum_type(t, x, w, rank - 1)), terms);
 }
 static void linears(void) {
-  for (int64_t i = 1; i <= 40; i += 1 + i / 20) one_linear((kind)(i % 3), 2, DIMS(1 + i % 5, i), i * 11 % 41 + 1);
-  for (kind k = F32; k <= I8; k++) {
+  for (int64_t i = 1; i <= 40; i += 1 + i / 20) one_linear((kind)(i % KINDS), 2, DIMS(1 + i % 5, i), i * 11 % 41 + 1);
+  for (kind k = F32; k < KINDS; k++) {
     one_linear(k, 2, DIMS(1, 640), 128);
     one_linear(k, 2, DIMS(1, 67), 300);
     one_linear(k, 1, DIMS(33), 10);
@@ -163,16 +172,16 @@ static void one_matmul(kind k, bool constant, bool tb, int ra, const int64_t *da
   mc_attrs_init(MC_OP_matmul, &at, t->a);
   at.transpose_b = tb;
   mc_value *a = activation(t, k, ra, da), *b;
-  if (k == F32) b = constant ? const_f32(t, -1, 1, rb, db) : in_f32(t, rb, db);
+  if (real(k)) b = constant ? const_real(t, stored(k), -1, 1, rb, db) : in_real(t, stored(k), rb, db);
   else {
     mc_dtype bt = rnd(t) % 2 ? MC_u8 : MC_i8;
     int32_t z = (int32_t)rnd_in(t, bt == MC_u8 ? 0 : -128, bt == MC_u8 ? 255 : 127);
     b = constant ? const_q(t, bt, 0.01f, z, rb, db) : in_q(t, bt, 0.01f, z, rb, db);
   }
-  finish(t, k, op2(t, MC_OP_matmul, a, b, &at), kk);
+  finish(t, k, mc_build1_as(&t->b, MC_OP_matmul, (mc_value *[]){ a, b }, 2, &at, k == BF16 ? sum_type(t, a, b, 0) : NULL), kk);
 }
 static void matmuls(void) {
-  for (kind k = F32; k <= I8; k++)
+  for (kind k = F32; k < KINDS; k++)
     for (int tb = 0; tb < 2; tb++) {
       for (int64_t i = 1; i <= 36; i += 7) {
         one_matmul(k, false, tb, 2, DIMS(i % 9 + 1, i), 2, tb ? DIMS(i * 5 % 37 + 1, i) : DIMS(i, i * 5 % 37 + 1));
@@ -195,7 +204,7 @@ static void epilogue(kind k, int64_t co, int which) {
   mc_value *x = activation(t, k, 4, DIMS(1, 5, 9, 8)), *y = conv(t, k, x, c, true), *r = activation(t, k, 4, DIMS(1, 5, 9, co));
   tolerate(t, k, 72);
   t->tolerance *= 8;
-  if (k == F32) {
+  if (real(k)) {
     static const mc_opcode ops[] = { MC_OP_add, MC_OP_mul, MC_OP_sub, MC_OP_max };
     y = op2(t, ops[which % 4], y, r, NULL);
     if (which & 1) y = op1(t, MC_OP_relu, y, NULL);
@@ -226,21 +235,22 @@ static void border(kind k, int which) {
   mc_attrs_init(MC_OP_resize, &rs, t->a);
   mc_attrs_init(MC_OP_concat, &cc, t->a);
   switch (which) {
-  case 0: y = k == F32 ? op1(t, MC_OP_relu, x, NULL) : as_q(t, MC_OP_relu, x, NULL, q->dtype, 0.015f, q->q.zero); break;
+  case 0: y = real(k) ? op1(t, MC_OP_relu, x, NULL) : as_q(t, MC_OP_relu, x, NULL, q->dtype, 0.015f, q->q.zero); break;
   case 1: mp.kernel[0] = mp.kernel[1] = 2; y = op1(t, MC_OP_max_pool, x, &mp); break;
   case 2: tr.perm = ints(t, 4, DIMS(0, 2, 1, 3)); y = op1(t, MC_OP_transpose, x, &tr); break;
   case 3: rs.size[0] = 9; rs.size[1] = 5; y = op1(t, MC_OP_resize, x, &rs); break;
   case 4: {
-    mc_value *a = k == F32 ? op1(t, MC_OP_abs, x, NULL) : as_q(t, MC_OP_abs, x, NULL, q->dtype, 0.02f, q->q.zero);
-    mc_value *b = k == F32 ? op1(t, MC_OP_exp, x, NULL) : as_q(t, MC_OP_tanh, x, NULL, q->dtype, 0.02f, q->q.zero);
+    mc_value *a = real(k) ? op1(t, MC_OP_abs, x, NULL) : as_q(t, MC_OP_abs, x, NULL, q->dtype, 0.02f, q->q.zero);
+    mc_value *b = real(k) ? op1(t, MC_OP_exp, x, NULL) : as_q(t, MC_OP_tanh, x, NULL, q->dtype, 0.02f, q->q.zero);
     cc.axis = 3;
     y = op2(t, MC_OP_concat, a, b, &cc);
     break;
   }
-  case 5: y = conv(t, k, x, (shape){ 2, 6, 7, 10, 18, 1, 1, 1, 0, 1, 1 }, true); if (k != F32) y = requant(t, y, 10, MC_u8, mc_rounding_fp32_rne); break;
-  case 6: y = conv(t, k, x, (shape){ 2, 6, 7, 10, 10, 3, 3, 1, 1, 1, 10 }, true); if (k != F32) y = requant(t, y, 9, MC_i8, mc_rounding_fp32_rne); break;
-  default: y = k == F32 ? op2(t, MC_OP_add, x, op1(t, MC_OP_neg, x, NULL), NULL) : op2_q(t, MC_OP_add, x, x, MC_u8, 0.05f, 7); break;
+  case 5: y = conv(t, k, x, (shape){ 2, 6, 7, 10, 18, 1, 1, 1, 0, 1, 1 }, true); if (!real(k)) y = requant(t, y, 10, MC_u8, mc_rounding_fp32_rne); break;
+  case 6: y = conv(t, k, x, (shape){ 2, 6, 7, 10, 10, 3, 3, 1, 1, 1, 10 }, true); if (!real(k)) y = requant(t, y, 9, MC_i8, mc_rounding_fp32_rne); break;
+  default: y = real(k) ? op2(t, MC_OP_add, x, op1(t, MC_OP_neg, x, NULL), NULL) : op2_q(t, MC_OP_add, x, x, MC_u8, 0.05f, 7); break;
   }
+  if (k == BF16 && y->type->dtype == MC_f32) y = op1_as(t, MC_OP_cast, y, NULL, MC_bf16);
   int64_t ci = y->type->dim[3];
   mc_value *z = conv(t, k, y, (shape){ 2, 0, 0, ci, 17, 3, 3, 1, 1, 1, 1 }, true), *z2 = conv(t, k, y, (shape){ 2, 0, 0, ci, 5, 5, 5, 2, 2, 1, 1 }, true);
   tolerate(t, k, 25 * ci + 30);
@@ -257,7 +267,7 @@ void sweep_products(void) {
   transposeds();
   linears();
   matmuls();
-  for (kind k = F32; k <= I8; k++) {
+  for (kind k = F32; k < KINDS; k++) {
     for (int which = 0; which < 9; which++) epilogue(k, 16 + which * 3 % 7, which);
     for (int which = 0; which < 8; which++) border(k, which);
   }

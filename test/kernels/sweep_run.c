@@ -19,32 +19,41 @@ static int64_t number(FILE *f) {
   if (fread(&v, 8, 1, f) != 1) exit(2);
   return v;
 }
-static int differs(const row *r, int is_float, const unsigned char *a, const unsigned char *b, int64_t n) {
-  if (!is_float) return memcmp(a, b, (size_t)n) != 0;
-  for (int64_t i = 0; i < n; i += 4) {
-    float x, y;
-    memcpy(&x, a + i, 4);
-    memcpy(&y, b + i, 4);
-    if (memcmp(&x, &y, 4) == 0 || (x != x && y != y)) continue;
-    if (!(r->tolerance > 0 && fabs((double)x - (double)y) <= r->tolerance)) return 1;
+/* 1: f32; 2: bf16 as an f32; 3: f16, where only NaNs matter. */
+static float number_at(int kind, const unsigned char *p) {
+  uint32_t u = 0;
+  float x;
+  memcpy(&u, p, kind == 1 ? 4 : 2);
+  if (kind == 2) u <<= 16;
+  if (kind == 3) return (u & 0x7fff) > 0x7c00 ? NAN : (float)u;
+  memcpy(&x, &u, 4);
+  return x;
+}
+static int differs(const row *r, int kind, const unsigned char *a, const unsigned char *b, int64_t n) {
+  if (!kind) return memcmp(a, b, (size_t)n) != 0;
+  for (int64_t i = 0, size = kind == 1 ? 4 : 2; i < n; i += size) {
+    float x = number_at(kind, a + i), y = number_at(kind, b + i);
+    if (memcmp(a + i, b + i, (size_t)size) == 0 || (x != x && y != y)) continue;
+    double room = kind == 2 ? fabs((double)y) * 0x1p-7 : 0;   /* a last place of bf16 */
+    if (!(r->tolerance > 0 && fabs((double)x - (double)y) <= r->tolerance + room)) return 1;
   }
   return 0;
 }
 static int run(const row *r, FILE *f) {
   void *io[32], *want[32];
-  int64_t size[32], is_float[32];
+  int64_t size[32], kind[32];
   int bad = 0;
   for (int i = 0; i < r->nin + r->nout; i++) {
     size[i] = number(f);
-    is_float[i] = number(f);
+    kind[i] = number(f);
     want[i] = malloc((size_t)size[i] + 1);
     if (fread(want[i], 1, (size_t)size[i], f) != (size_t)size[i]) exit(2);
     io[i] = i < r->nin ? want[i] : malloc((size_t)size[i] + 1);
   }
   void *arena = aligned_alloc(64, ((size_t)r->arena + 127) / 64 * 64);
-  memset(arena, 0xa5, (size_t)r->arena);
+  memset(arena, 0xff, (size_t)r->arena);
   r->call(io, arena);
-  for (int i = r->nin; i < r->nin + r->nout; i++) bad |= differs(r, (int)is_float[i], io[i], want[i], size[i]);
+  for (int i = r->nin; i < r->nin + r->nout; i++) bad |= differs(r, (int)kind[i], io[i], want[i], size[i]);
   for (int i = 0; i < r->nin + r->nout; i++) {
     free(want[i]);
     if (i >= r->nin) free(io[i]);

@@ -2,12 +2,12 @@
 #include "sweep.h"
 
 static mc_value *some(tcase *t, int kind, int rank, const int64_t *dim) {
-  if (kind == 0) return in_f32(t, rank, dim);
+  if (kind == 0 || kind == 3) return in_real(t, kind ? MC_bf16 : MC_f32, rank, dim);   /* 1: u8, 2: i8 */
   return in_q(t, kind == 1 ? MC_u8 : MC_i8, 0.02f, kind == 1 ? 77 : -9, rank, dim);
 }
 /* A quantized result with its own scale, or f32. */
 static mc_value *own_scale(tcase *t, mc_opcode op, mc_value *x, const void *attrs) {
-  return x->type->dtype == MC_f32 ? op1(t, op, x, attrs) : as_q(t, op, x, attrs, MC_u8, 0.017f, 50);
+  return is_real(x) ? op1(t, op, x, attrs) : as_q(t, op, x, attrs, MC_u8, 0.017f, 50);
 }
 static void pools(int kind) {
   static const int64_t p[][8] = { /* k, s, p top left bottom right, dilation, ceil */ { 2, 2, 0, 0, 0, 0, 1, 0 }, { 3, 2, 1, 1, 1, 1, 1, 0 }, { 3, 1, 1, 0, 1, 2, 1, 0 }, { 2, 2, 0, 0, 0, 0, 1, 1 },
@@ -50,18 +50,20 @@ static void reductions(int kind) {
       sweep_end(t);
     }
 }
-static void rows(void) {
+/* Operands of one type, results of another: 16 bits are only storage. */
+static void rows(mc_dtype from, mc_dtype to) {
   for (int64_t n = 1; n <= 50; n += n < 18 ? 1 : 9) {
-    tcase *t = sweep_begin("softmax, layer_norm %d", (int)n);
+    tcase *t = sweep_begin("softmax, layer_norm %s %s %d", mc_dtype_names[from], mc_dtype_names[to], (int)n);
     if (!t) continue;
-    mc_value *x = in_f32(t, 3, DIMS(2, 3, n));
+    mc_value *x = in_real(t, from, 3, DIMS(2, 3, n));
     mc_attrs_softmax s = { .axis = -1 }, s1 = { .axis = 1 };
     mc_attrs_layer_norm l = { .axis = -1, .epsilon = 1e-5f }, l2 = { .axis = 1, .epsilon = 1e-3f };
-    result(t, op1(t, MC_OP_softmax, x, &s));
-    result(t, op1(t, MC_OP_softmax, x, &s1));
-    result(t, op1(t, MC_OP_layer_norm, x, &l));
-    result(t, mc_build1(&t->b, MC_OP_layer_norm, (mc_value *[]){ x, const_f32(t, -1, 1, 1, &n), const_f32(t, -1, 1, 1, &n) }, 3, &l));
-    result(t, mc_build1(&t->b, MC_OP_layer_norm, (mc_value *[]){ x, const_f32(t, -1, 1, 2, DIMS(3, n)) }, 2, &l2));
+    const mc_type *y = mc_type_make(t->m, to, 1, &n);
+    result(t, op1_as(t, MC_OP_softmax, x, &s, to));
+    result(t, op1_as(t, MC_OP_softmax, x, &s1, to));
+    result(t, op1_as(t, MC_OP_layer_norm, x, &l, to));
+    result(t, mc_build1_as(&t->b, MC_OP_layer_norm, (mc_value *[]){ x, const_f32(t, -1, 1, 1, &n), const_f32(t, -1, 1, 1, &n) }, 3, &l, y));
+    result(t, mc_build1_as(&t->b, MC_OP_layer_norm, (mc_value *[]){ x, const_f32(t, -1, 1, 2, DIMS(3, n)) }, 2, &l2, y));
     sweep_end(t);
   }
 }
@@ -102,10 +104,10 @@ static void moves(int kind) {
     int64_t da[4] = { 2, 3, 4, 5 }, db[4] = { 2, 3, 4, 5 };
     da[axis] = 7;
     db[axis] = 19;
-    mc_value *a = some(t, kind, 4, da), *b = kind ? in_q(t, MC_u8, 0.05f, 1, 4, db) : in_f32(t, 4, db), *y[3] = { a, b, a };
+    mc_value *a = some(t, kind, 4, da), *b = kind == 1 || kind == 2 ? in_q(t, MC_u8, 0.05f, 1, 4, db) : some(t, kind, 4, db), *y[3] = { a, b, a };
     mc_attrs_concat c = { .axis = axis };
     int64_t one = 1;
-    result(t, kind ? mc_build1_as(&t->b, MC_OP_concat, y, 3, &c, mc_type_make_q(t->m, MC_u8, 1, &one, 0.03f, 60)) : mc_build1(&t->b, MC_OP_concat, y, 3, &c));
+    result(t, kind == 1 || kind == 2 ? mc_build1_as(&t->b, MC_OP_concat, y, 3, &c, mc_type_make_q(t->m, MC_u8, 1, &one, 0.03f, 60)) : mc_build1(&t->b, MC_OP_concat, y, 3, &c));
     mc_attrs_split s = { .axis = axis - 4, .sizes = ints(t, 3, DIMS(1, 16, 2)) };
     mc_node *n = mc_node_create(t->m, MC_OP_split, &b, 1, 3, mc_noloc);
     *(mc_attrs_split *)n->attrs = s;
@@ -140,20 +142,21 @@ static void moves(int kind) {
 }
 /* Rows and reshapes between buffers with borders: neighbours are 3x3 convolutions. */
 static mc_value *conv3(tcase *t, mc_value *x) {
+  mc_dtype dtype = x->type->dtype;
   mc_attrs_conv2d a;
   mc_attrs_init(MC_OP_conv2d, &a, t->a);
   for (int i = 0; i < 4; i++) a.pad[i] = 1;
-  return op2(t, MC_OP_conv2d, x, const_f32(t, -1, 1, 4, DIMS(4, 3, 3, x->type->dim[3])), &a);
+  return op2(t, MC_OP_conv2d, x, const_real(t, dtype, -1, 1, 4, DIMS(4, 3, 3, x->type->dim[3])), &a);
 }
-static void bordered(void) {
+static void bordered(mc_dtype from, mc_dtype to) {
   for (int which = 0; which < 5; which++) {
-    tcase *t = sweep_begin("bordered rows %d", which);
+    tcase *t = sweep_begin("bordered rows %s %s %d", mc_dtype_names[from], mc_dtype_names[to], which);
     if (!t) continue;
-    mc_value *x = op1(t, MC_OP_abs, in_f32(t, 4, DIMS(2, 4, 6, which == 4 ? 1 : 4)), NULL), *y;
+    mc_value *x = op1(t, MC_OP_abs, in_real(t, from, 4, DIMS(2, 4, 6, which == 4 ? 1 : 4)), NULL), *y;
     mc_attrs_layer_norm l = { .axis = which, .epsilon = 1e-3f };
     mc_attrs_softmax s = { .axis = which == 3 ? 2 : 1 };
     if (which == 0) y = op1(t, MC_OP_reshape, x, &(mc_attrs_reshape){ .shape = ints(t, 4, DIMS(2, 8, 3, 4)) });
-    else y = which < 3 ? op1(t, MC_OP_layer_norm, x, &l) : op1(t, MC_OP_softmax, x, &s);
+    else y = which < 3 ? op1_as(t, MC_OP_layer_norm, x, &l, to) : op1_as(t, MC_OP_softmax, x, &s, to);
     t->tolerance = 2e-5;
     result(t, conv3(t, x));
     result(t, conv3(t, y));
@@ -161,12 +164,16 @@ static void bordered(void) {
   }
 }
 void sweep_shapes(void) {
-  bordered();
-  for (int kind = 0; kind < 3; kind++) {
+  bordered(MC_f32, MC_f32);
+  bordered(MC_bf16, MC_bf16);
+  bordered(MC_bf16, MC_f32);
+  for (int kind = 0; kind < 4; kind++) {
     pools(kind);
     reductions(kind);
     resizes(kind);
     moves(kind);
   }
-  rows();
+  rows(MC_f32, MC_f32);
+  rows(MC_bf16, MC_bf16);
+  rows(MC_f32, MC_bf16);
 }

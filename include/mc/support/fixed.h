@@ -4,6 +4,7 @@
 #define MC_SUPPORT_FIXED_H
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 /* max with lo first, then min with hi: a NaN becomes lo, infinities saturate; then round to nearest, ties to even. */
 static inline int32_t mc_fx_clamp_rne(float x, float lo, float hi) {
@@ -20,6 +21,21 @@ static inline int32_t mc_fx_quantize(float x, float scale, int32_t z, int32_t qm
 static inline float mc_fx_dequantize(int32_t q, float scale, int32_t z) { return (float)(q - z) * scale; }
 /* requantize fp32_rne: fp32(acc) * m, one rounding a step. */
 static inline int32_t mc_fx_requant_fp32(int32_t acc, float m, int32_t z, int32_t qmin, int32_t qmax) { return mc_fx_quant((float)acc * m, z, qmin, qmax); }
+
+/* fp32 stored as bf16: its upper half, rounded to nearest even. Magnitudes below 2^-126 become zero with their sign, as VCVTNEPS2BF16 has it; a NaN stays one (made quiet). */
+static inline uint16_t mc_fx_bf16(float x) {
+  uint32_t u;
+  memcpy(&u, &x, sizeof u);
+  if ((u & 0x7fffffffu) > 0x7f800000u) return (uint16_t)(u >> 16 | 0x40);
+  if ((u & 0x7f800000u) == 0) return (uint16_t)(u >> 16 & 0x8000);
+  return (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
+}
+static inline float mc_fx_from_bf16(uint16_t h) {
+  uint32_t u = (uint32_t)h << 16;
+  float x;
+  memcpy(&x, &u, sizeof x);
+  return x;
+}
 
 /* Integer multiplier of a positive real scale: scale ~ mult * 2^-shift, mult in [2^30, 2^31), shift in [2, 62].
  * frexp in double: scale = q * 2^e, q in [0.5, 1); mult = round(q * 2^31), when that reaches 2^31 it is halved and e grows; shift = 31 - e (TOSA's; TFLite's is e).

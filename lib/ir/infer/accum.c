@@ -1,4 +1,4 @@
-/* Element types of sums of products: f32, or exact i32 accumulators whose scale is the product of the operands' scales. */
+/* Element types of sums of products: f32 or bf16, or exact i32 accumulators whose scale is the product of the operands' scales. */
 #include "infer.h"
 #include <math.h>
 
@@ -43,7 +43,7 @@ static bool acc_result(mc_infer *f, mc_type *out) {
   return true;
 }
 
-/* One bias per channel: f32 beside f32, else i32, plain or with the accumulator's scales. */
+/* One bias per channel: f32 beside f32 or bf16, else i32, plain or with the accumulator's scales. */
 static bool check_bias(mc_infer *f, int64_t channels, bool quantized) {
   if (f->node->nin < 3) return true;
   if (!mc_inf_need_shape(f, 2, 1, &channels, "one value per channel")) return false;
@@ -51,6 +51,13 @@ static bool check_bias(mc_infer *f, int64_t channels, bool quantized) {
   const mc_type *b = mc_inf_in(f, 2);
   if (b->dtype != MC_i32) return mc_infer_error(f, "%s must be i32 beside quantized operands, got %s", mc_inf_operand(f, 2), mc_inf_elem_text(f, b));
   return b->q.kind == MC_Q_NONE || check_scales(f, "the bias", b, 0, channels);
+}
+
+/* Both factors of a product are f32, or both are bf16. */
+static bool same_real(mc_infer *f) {
+  const mc_type *x = mc_inf_in(f, 0), *w = mc_inf_in(f, 1);
+  return mc_inf_is_plain(w, x->dtype) ||
+         mc_infer_error(f, "%s must be %s as operand 0 is, got %s", mc_inf_operand(f, 1), mc_inf_elem_text(f, x), mc_inf_elem_text(f, w));
 }
 
 static bool check_weight(mc_infer *f) {
@@ -69,9 +76,9 @@ bool mc_inf_accum(mc_infer *f, const float clamp[2], mc_type *out) {
   if (quantized) {
     if (!check_weight(f) || !check_bias(f, channels, true) || !acc_result(f, out)) return false;
   } else {
-    if (!mc_inf_is_plain(x, MC_f32)) return mc_infer_error(f, "%s must be f32, or u8 or i8 with one scale, got %s", mc_inf_operand(f, 0), mc_inf_elem_text(f, x));
-    if (!mc_inf_need_f32(f, 1) || !check_bias(f, channels, false)) return false;
-    mc_inf_set_f32(out);
+    if (!mc_inf_is_real(x)) return mc_infer_error(f, "%s must be f32 or bf16, or u8 or i8 with one scale, got %s", mc_inf_operand(f, 0), mc_inf_elem_text(f, x));
+    if (!same_real(f) || !check_bias(f, channels, false)) return false;
+    mc_inf_set_real(f, out, MC_f32);
   }
   return mc_inf_clamp(f, clamp, out);
 }
@@ -92,12 +99,12 @@ bool mc_infer_linear(mc_infer *f) {
 /* Unlike a layer's weights, b may have a zero point and may be u8. */
 static bool matmul_elem(mc_infer *f) {
   const mc_type *a = mc_inf_in(f, 0), *b = mc_inf_in(f, 1);
-  if (mc_inf_is_plain(a, MC_f32) && mc_inf_is_plain(b, MC_f32)) {
-    mc_inf_set_f32(f->out);
+  if (mc_inf_is_real(a) && mc_inf_is_plain(b, a->dtype)) {
+    mc_inf_set_real(f, f->out, MC_f32);
     return true;
   }
   if (mc_inf_is_q8(a) && mc_inf_is_q8(b)) return acc_result(f, f->out);
-  return mc_infer_error(f, "operands must both be f32, or both u8 or i8 with one scale, got %s and %s", mc_inf_elem_text(f, a), mc_inf_elem_text(f, b));
+  return mc_infer_error(f, "operands must both be f32, both bf16, or both u8 or i8 with one scale, got %s and %s", mc_inf_elem_text(f, a), mc_inf_elem_text(f, b));
 }
 
 bool mc_infer_matmul(mc_infer *f) {

@@ -9,8 +9,8 @@ enum { WITH_INTS = 1, WITH_Q8 = 2 };
 static bool binary(mc_infer *f, int forms) {
   const mc_type *a = mc_inf_in(f, 0), *b = mc_inf_in(f, 1);
   if (!mc_inf_broadcast(f, a, b, 0, f->out)) return false;
-  if (mc_inf_is_plain(a, MC_f32) && mc_inf_is_plain(b, MC_f32)) {
-    mc_inf_set_f32(f->out);
+  if (mc_inf_is_real(a) && mc_inf_is_real(b)) {
+    mc_inf_set_real(f, f->out, a->dtype == b->dtype ? a->dtype : MC_f32);
     return true;
   }
   if ((forms & WITH_INTS) && mc_inf_is_index(a) && mc_inf_is_plain(b, a->dtype)) {
@@ -18,7 +18,7 @@ static bool binary(mc_infer *f, int forms) {
     return true;
   }
   if (mc_inf_is_q8(a) && mc_inf_is_q8(b)) return (forms & WITH_Q8) ? mc_inf_q8_result(f, f->out) : mc_infer_error(f, "has no quantized form");
-  return mc_infer_error(f, "operands must both be f32%s%s, got %s and %s", forms & WITH_INTS ? ", both i64, both i32" : "",
+  return mc_infer_error(f, "operands must both be f32 or bf16%s%s, got %s and %s", forms & WITH_INTS ? ", both i64, both i32" : "",
                         forms & WITH_Q8 ? ", or both u8 or i8 with one scale" : "", mc_inf_elem_text(f, a), mc_inf_elem_text(f, b));
 }
 
@@ -43,9 +43,9 @@ static bool unary(mc_infer *f) {
   const mc_type *x = mc_inf_in(f, 0);
   mc_inf_set_dims(f->out, x->rank, x->dim);
   if (mc_inf_is_q8(x)) return mc_inf_q8_result(f, f->out);
-  mc_inf_set_f32(f->out);
-  if (mc_inf_is_plain(x, MC_f32)) return true;
-  return mc_infer_error(f, "%s must be f32, or u8 or i8 with one scale, got %s", mc_inf_operand(f, 0), mc_inf_elem_text(f, x));
+  mc_inf_set_real(f, f->out, x->dtype);
+  if (mc_inf_is_real(x)) return true;
+  return mc_infer_error(f, "%s must be f32 or bf16, or u8 or i8 with one scale, got %s", mc_inf_operand(f, 0), mc_inf_elem_text(f, x));
 }
 
 bool mc_infer_neg(mc_infer *f) { return unary(f); }
@@ -74,18 +74,18 @@ bool mc_infer_hard_sigmoid(mc_infer *f) {
   return mc_inf_finite(f, "alpha", at->alpha) && mc_inf_finite(f, "beta", at->beta) && unary(f);
 }
 
-/* ---- f32 only ---- */
+/* ---- f32 or bf16 only; parameters are f32 ---- */
 
 static bool check_epsilon(mc_infer *f, float e) { return (isfinite(e) && e > 0) || mc_infer_error(f, "attribute 'epsilon' must be finite and above 0"); }
 
 bool mc_infer_batch_norm(mc_infer *f) {
   const mc_type *x = mc_inf_in(f, 0);
   if (x->rank < 1) return mc_infer_error(f, "%s must have at least 1 dimension", mc_inf_operand(f, 0));
-  if (!mc_inf_need_f32(f, 0) || !check_epsilon(f, MC_ATTRS(f->node, batch_norm)->epsilon)) return false;
+  if (!mc_inf_need_real(f, 0) || !check_epsilon(f, MC_ATTRS(f->node, batch_norm)->epsilon)) return false;
   for (int i = 1; i < 5; i++)
     if (!mc_inf_need_f32(f, i) || !mc_inf_need_shape(f, i, 1, &x->dim[x->rank - 1], "the channels of x")) return false;
   mc_inf_set_dims(f->out, x->rank, x->dim);
-  mc_inf_set_f32(f->out);
+  mc_inf_set_real(f, f->out, x->dtype);
   return true;
 }
 
@@ -93,19 +93,19 @@ bool mc_infer_layer_norm(mc_infer *f) {
   const mc_attrs_layer_norm *at = MC_ATTRS(f->node, layer_norm);
   const mc_type *x = mc_inf_in(f, 0);
   int axis;
-  if (!mc_inf_need_f32(f, 0) || !mc_inf_axis(f, "axis", at->axis, x->rank, &axis) || !check_epsilon(f, at->epsilon)) return false;
+  if (!mc_inf_need_real(f, 0) || !mc_inf_axis(f, "axis", at->axis, x->rank, &axis) || !check_epsilon(f, at->epsilon)) return false;
   for (int i = 1; i < f->node->nin; i++)
     if (!mc_inf_need_f32(f, i) || !mc_inf_need_shape(f, i, x->rank - axis, &x->dim[axis], "the normalized axes")) return false;
   mc_inf_set_dims(f->out, x->rank, x->dim);
-  mc_inf_set_f32(f->out);
+  mc_inf_set_real(f, f->out, x->dtype);
   return true;
 }
 
 bool mc_infer_softmax(mc_infer *f) {
   const mc_type *x = mc_inf_in(f, 0);
   int axis;
-  if (!mc_inf_need_f32(f, 0) || !mc_inf_axis(f, "axis", MC_ATTRS(f->node, softmax)->axis, x->rank, &axis)) return false;
+  if (!mc_inf_need_real(f, 0) || !mc_inf_axis(f, "axis", MC_ATTRS(f->node, softmax)->axis, x->rank, &axis)) return false;
   mc_inf_set_dims(f->out, x->rank, x->dim);
-  mc_inf_set_f32(f->out);
+  mc_inf_set_real(f, f->out, x->dtype);
   return true;
 }

@@ -17,7 +17,7 @@ bool mc_infer_cast(mc_infer *f) {
 bool mc_infer_quantize(mc_infer *f) {
   const mc_type *w = f->want;
   keep_shape(f);
-  if (!mc_inf_need_f32(f, 0)) return false;
+  if (!mc_inf_need_real(f, 0)) return false;
   if (!w || !mc_type_is_quant(w)) return mc_infer_error(f, "the result's quantization must be given");
   if (w->dtype != MC_u8 && w->dtype != MC_i8 && w->dtype != MC_i32) return mc_infer_error(f, "the result must be u8, i8 or i32, got %s", mc_inf_elem_text(f, w));
   mc_inf_set_elem(f->out, w);

@@ -111,6 +111,11 @@ bool mc_inf_need_f32(mc_infer *f, int i) {
   return mc_inf_is_plain(t, MC_f32) || mc_infer_error(f, "%s must be f32, got %s", mc_inf_operand(f, i), mc_inf_elem_text(f, t));
 }
 
+bool mc_inf_need_real(mc_infer *f, int i) {
+  const mc_type *t = mc_inf_in(f, i);
+  return mc_inf_is_real(t) || mc_infer_error(f, "%s must be f32 or bf16, got %s", mc_inf_operand(f, i), mc_inf_elem_text(f, t));
+}
+
 bool mc_inf_need_shape(mc_infer *f, int i, int rank, const int64_t *dim, const char *why) {
   const mc_type *t = mc_inf_in(f, i);
   mc_type need = {0};
@@ -145,7 +150,7 @@ bool mc_inf_attr_length(mc_infer *f, const char *name, const mc_ints *l, int n) 
 bool mc_inf_clamp(mc_infer *f, const float clamp[2], const mc_type *out) {
   if (isnan(clamp[0]) || isnan(clamp[1]) || clamp[0] > clamp[1]) return mc_infer_error(f, "attribute 'clamp' needs low <= high");
   bool used = !(isinf(clamp[0]) && clamp[0] < 0 && isinf(clamp[1]) && clamp[1] > 0);
-  if (used && !mc_inf_is_plain(out, MC_f32)) return mc_infer_error(f, "attribute 'clamp' applies to f32 results only, this one is %s", mc_inf_elem_text(f, out));
+  if (used && !mc_inf_is_real(out)) return mc_infer_error(f, "attribute 'clamp' applies to f32 and bf16 results only, this one is %s", mc_inf_elem_text(f, out));
   return true;
 }
 

@@ -12,11 +12,18 @@ __extension__ typedef __int128 mc_wide;   /* sums and products of sizes that a t
 static inline const mc_type *mc_inf_in(const mc_infer *f, int i) { return f->node->in[i]->type; }
 /* Plain (not quantized) element of this dtype; per-tensor quantized u8 or i8; plain i32 or i64. */
 static inline bool mc_inf_is_plain(const mc_type *t, mc_dtype d) { return t->dtype == d && t->q.kind == MC_Q_NONE; }
+/* f32, or bf16: an fp32 number stored in 16 bits. Ops compute in fp32 on either and round once when their result is bf16. */
+static inline bool mc_inf_is_real(const mc_type *t) { return mc_inf_is_plain(t, MC_f32) || mc_inf_is_plain(t, MC_bf16); }
 static inline bool mc_inf_is_q8(const mc_type *t) { return (t->dtype == MC_u8 || t->dtype == MC_i8) && t->q.kind == MC_Q_TENSOR; }
 static inline bool mc_inf_is_index(const mc_type *t) { return mc_inf_is_plain(t, MC_i32) || mc_inf_is_plain(t, MC_i64); }
 bool mc_inf_same_elem(const mc_type *a, const mc_type *b);
 static inline void mc_inf_set_elem(mc_type *out, const mc_type *like) { out->dtype = like->dtype, out->q = like->q; }
 static inline void mc_inf_set_f32(mc_type *out) { out->dtype = MC_f32, out->q = (mc_quant){0}; }
+/* A real result: f32 or bf16 as the text or the builder says, else `otherwise`. */
+static inline void mc_inf_set_real(const mc_infer *f, mc_type *out, mc_dtype otherwise) {
+  out->dtype = f->want && mc_inf_is_real(f->want) ? f->want->dtype : otherwise;
+  out->q = (mc_quant){0};
+}
 void mc_inf_set_dims(mc_type *out, int rank, const int64_t *dim);
 
 /* Texts for messages, in the diag's arena: "operand 1 (weight)", "u8<0.5:0>[1,2]", "u8<0.5:0>", "[1,2]". */
@@ -28,6 +35,7 @@ const char *mc_inf_dims_text(const mc_infer *f, const mc_type *t);
 /* Checks. */
 bool mc_inf_need_rank(mc_infer *f, int i, int rank);
 bool mc_inf_need_f32(mc_infer *f, int i);
+bool mc_inf_need_real(mc_infer *f, int i);
 bool mc_inf_need_shape(mc_infer *f, int i, int rank, const int64_t *dim, const char *why);
 bool mc_inf_not_per_axis(mc_infer *f, int i);
 /* Every value of an attribute lies in [lo, 2^31 - 1]. */
@@ -42,6 +50,6 @@ bool mc_inf_finite(mc_infer *f, const char *name, float x);
 bool mc_inf_q8_result(mc_infer *f, mc_type *out);
 /* numpy broadcasting of a and b, both at most MC_MAX_RANK; why not goes to the diag. */
 bool mc_inf_broadcast(mc_infer *f, const mc_type *a, const mc_type *b, int skip_last, mc_type *out);
-/* The element type of conv2d, conv_transpose2d, linear: f32, or the i32 accumulator. out has its dims; channels are the last axis. */
+/* The element type of conv2d, conv_transpose2d, linear: f32, bf16, or the i32 accumulator. out has its dims; channels are the last axis. */
 bool mc_inf_accum(mc_infer *f, const float clamp[2], mc_type *out);
 #endif

@@ -1,18 +1,18 @@
 /* Pools over h and w of [n, h, w, c], and reductions over any axes. */
 #include "infer.h"
 
-/* f32, or u8/i8 with one scale. */
+/* f32 or bf16, or u8/i8 with one scale. */
 static bool need_real_or_q8(mc_infer *f) {
   const mc_type *x = mc_inf_in(f, 0);
-  if (mc_inf_is_plain(x, MC_f32) || mc_inf_is_q8(x)) return true;
-  return mc_infer_error(f, "%s must be f32, or u8 or i8 with one scale, got %s", mc_inf_operand(f, 0), mc_inf_elem_text(f, x));
+  if (mc_inf_is_real(x) || mc_inf_is_q8(x)) return true;
+  return mc_infer_error(f, "%s must be f32 or bf16, or u8 or i8 with one scale, got %s", mc_inf_operand(f, 0), mc_inf_elem_text(f, x));
 }
 
-/* Means: f32 stays, quantized results have a scale of their own. */
+/* Means: real results are stored as asked, quantized results have a scale of their own. */
 static bool mean_elem(mc_infer *f) {
   if (!need_real_or_q8(f)) return false;
   if (mc_inf_is_q8(mc_inf_in(f, 0))) return mc_inf_q8_result(f, f->out);
-  mc_inf_set_f32(f->out);
+  mc_inf_set_real(f, f->out, mc_inf_in(f, 0)->dtype);
   return true;
 }
 
@@ -93,8 +93,8 @@ bool mc_infer_reduce_max(mc_infer *f) { return reduce_dims(f, &MC_ATTRS(f->node,
 bool mc_infer_argmax(mc_infer *f) {
   const mc_attrs_argmax *at = MC_ATTRS(f->node, argmax);
   const mc_type *x = mc_inf_in(f, 0);
-  bool ok = mc_inf_is_plain(x, MC_f32) || x->dtype == MC_u8 || x->dtype == MC_i8 || x->dtype == MC_i32;
-  if (!ok || x->q.kind == MC_Q_AXIS) return mc_infer_error(f, "%s must be f32, u8, i8 or i32 with one scale at most, got %s", mc_inf_operand(f, 0), mc_inf_elem_text(f, x));
+  bool ok = mc_inf_is_real(x) || x->dtype == MC_u8 || x->dtype == MC_i8 || x->dtype == MC_i32;
+  if (!ok || x->q.kind == MC_Q_AXIS) return mc_infer_error(f, "%s must be f32, bf16, u8, i8 or i32 with one scale at most, got %s", mc_inf_operand(f, 0), mc_inf_elem_text(f, x));
   if (f->want && !mc_inf_is_index(f->want)) return mc_infer_error(f, "the result must be i64 or i32, got %s", mc_inf_elem_text(f, f->want));
   f->out->dtype = f->want ? f->want->dtype : MC_i64;
   mc_ints axes = {(int64_t[]){at->axis}, 1};
