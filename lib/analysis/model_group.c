@@ -179,6 +179,7 @@ mc_estimate mc_model_group(const mc_node *group, const mc_target *t, int64_t wei
   mc_estimate e = { 0 };
   const mc_node *head = head_of(group);
   if (!head || strcmp(MC_ATTRS(group, group)->kernel, "alias") == 0) return e;
+  if (strcmp(MC_ATTRS(group, group)->kernel, "winograd") == 0) return mc_model_winograd(head, t);
   if (mc_op_has(head->op, MC_T_ACCUM)) {
     shape s = product_shape(head);
     mc_nest nest = group_nest(group, head, &s, t);

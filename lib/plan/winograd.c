@@ -13,7 +13,6 @@
 #include <stdlib.h>
 
 /* Every partial result modulo 2^32 is right; the last one is divided by up to 2^6, which needs |sum| < 2^31 / 2^6 (docs/kernels.md). */
-enum { WG_WEIGHT_BYTES = 36 * 2 };   /* of one input and one result channel */
 static const int64_t sum_limit = INT64_C(1) << 25;
 
 static int64_t worst_sum(const mc_tensor *w, bool is_signed) {
@@ -51,19 +50,12 @@ const char *mc_winograd_refused(const mc_node *n, const mc_target *t) {
 }
 int64_t mc_winograd_growth(const mc_node *n) {
   const mc_type *w = n->in[1]->type;
-  return w->dim[0] * w->dim[3] * (WG_WEIGHT_BYTES - 9);
+  return w->dim[0] * w->dim[3] * (36 * 2 - 9);
 }
-/* Cycles of the products; of the transforms, about 350 vector instructions for a tile and register of 16-bit channels and 310 for one of 32-bit results; of reading the weights once for every
- * pass of about 28 tiles, from the cache that holds them. The two figures are counted in the code; a seventh on top is what measured layers take longer. */
 double mc_winograd_gain(const mc_node *n, const mc_target *t) {
   const mc_type *x = n->in[0]->type, *y = n->out[0]->type;
-  const mc_machine *m = t->machine;
-  double c = (double)x->dim[3], k = (double)y->dim[3], rate = mc_target_rate(t, mc_model_rate(MC_ARITH_int8, t));
-  double words = (t->isa & (MC_ISA_BIT(avx512vnni) | MC_ISA_BIT(avxvnni))) ? rate / 2 : rate, bytes = WG_WEIGHT_BYTES * c * k;
-  double tiles = (double)((y->dim[1] + 3) / 4 * ((y->dim[2] + 3) / 4)) * (double)y->dim[0], pixels = (double)(y->dim[0] * y->dim[1] * y->dim[2]);
-  double speed = bytes < 0.5 * (double)t->l2 ? m->l2 : bytes < 0.4 * (double)t->l3 ? m->l3 : m->dram, passes = tiles / 28 < 1 ? 1 : tiles / 28;
-  double here = tiles * (36 * c * k / words + (350 * c * 2 + 310 * k * 4) / (t->vector_bytes * m->alu)) + passes * bytes / speed;
-  return pixels * 9 * c * k / rate / (1.15 * here);
+  double products = 9.0 * (double)x->dim[3] * (double)mc_type_elems(y), direct = products / mc_target_rate(t, mc_model_rate(MC_ARITH_int8, t));
+  return direct / mc_model_winograd(n, t).cycles;
 }
 
 typedef struct candidate { mc_node *group, *head; int64_t growth; double saved; } candidate;

@@ -35,6 +35,8 @@ mc_rate mc_model_rate(mc_arith how, const mc_target *t);
 /* A conv2d, conv_transpose2d, linear or matmul (quantized already or still fp32) if it were computed as `how`, with the elementwise ops behind it that would join its epilogue, whatever the
  * types in the graph are: this is the question "would INT8 be faster here?". weights as above. */
 mc_estimate mc_model_product(const mc_node *n, mc_arith how, const mc_target *t, int64_t weights);
+/* A 3x3 convolution of 8-bit integers by Winograd's F(4x4, 3x3), without what its epilogue computes. */
+mc_estimate mc_model_winograd(const mc_node *n, const mc_target *t);
 /* A pass of its own over `elems` elements that turns arithmetic `from` into `to` (quantize, dequantize, rounding to bf16). */
 mc_estimate mc_model_convert(int64_t elems, mc_arith from, mc_arith to, const mc_target *t);
 /* A group of a planned graph, by its `kernel` and contents; products with the block that the model itself would choose. */
