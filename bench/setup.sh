@@ -28,8 +28,9 @@ link=
 if echo '#include <oneapi/dnnl/dnnl.h>' | cc -E - >/dev/null 2>&1; then link=-ldnnl; else missing="$missing oneDNN(apt-get:libdnnl-dev)"; fi
 
 flags="-std=gnu17 -O2 -march=native -ffp-contract=fast -Wall -Wextra"
-cc $flags "$here"/compare/clock.c "$here"/compare/object.c "$here"/compare/ort.c "$here"/compare/dnnl.c "$here"/compare/main.c -o "$dir/compare" -ldl -lm $link
-cc $flags "$here"/compare/clock.c "$here"/compare/object.c "$here"/compare/profile.c -o "$dir/profile" -ldl
+pool="-D_GNU_SOURCE -I$here/../include $here/../rt/pool.c $here/../rt/topology.c"
+cc $flags "$here"/compare/clock.c "$here"/compare/object.c "$here"/compare/ort.c "$here"/compare/dnnl.c "$here"/compare/main.c $pool -pthread -o "$dir/compare" -ldl -lm $link
+cc $flags "$here"/compare/clock.c "$here"/compare/object.c "$here"/compare/profile.c $pool -pthread -o "$dir/profile" -ldl
 cc $flags "$here"/peaks.c -o "$dir/peaks" || missing="$missing peaks(x86-64)"
 
 /usr/bin/python3 -c 'import numpy, onnx' 2>/dev/null || missing="$missing models.py(apt-get:python3-numpy,python3-onnx)"

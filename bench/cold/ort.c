@@ -6,5 +6,5 @@ double now(void) { return 0; }   /* compare/ort.c's own figure is not used */
 
 int main(int argc, char **argv) {
   runner r;
-  return argc == 3 && ort_open(&r, argv[2], argv[1], 1) ? report(r.out) : 1;
+  return argc == 3 && ort_open(&r, argv[2], &(setup){ .library = argv[1], .batch = 1, .threads = 1 }) ? report(r.out) : 1;
 }

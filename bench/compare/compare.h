@@ -12,11 +12,13 @@ typedef struct runner {
   double open_seconds;
 } runner;
 
+/* library: libonnxruntime, for ort_open. pool: of `threads` threads for objects; NULL for one. */
+typedef struct setup { const char *library; long batch; int threads; struct mcrt_pool *pool; } setup;
 /* Each returns false with a message on standard error.  `file`: a shared object made from net_entry.c and mcc's object / an .onnx file / a list of layers
- * (models.py writes it).  `library`: libonnxruntime, for ort_open. */
-bool object_open(runner *r, const char *file, const char *library, long batch);
-bool ort_open(runner *r, const char *file, const char *library, long batch);
-bool dnnl_open(runner *r, const char *file, const char *library, long batch);
+ * (models.py writes it). */
+bool object_open(runner *r, const char *file, const setup *s);
+bool ort_open(runner *r, const char *file, const setup *s);
+bool dnnl_open(runner *r, const char *file, const setup *s);
 
 /* ---- clock.c ---- */
 double now(void);                    /* seconds, monotonic */

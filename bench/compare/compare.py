@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""mcc, ONNX Runtime and oneDNN on the same networks, in alternation, one pinned thread: the table of bench/README.md.
+"""mcc, ONNX Runtime and oneDNN on the same networks, in alternation, one pinned thread: the tables of bench/README.md.
 
 usage: compare.py [options] [NETWORK ...]
 
@@ -8,6 +8,7 @@ usage: compare.py [options] [NETWORK ...]
   --peers DIR     what bench/setup.sh made (default build/peers)
   --march LEVEL   for mcc (default native)
   --batch N       images a run (default 1)
+  --threads N     another table: one thread beside N (default 1)
   --seconds S     measuring time of each network (default 4)
   --cpu N         the core (default 0)
   --fifo          real-time priority: other programs of a shared machine cannot take the core away (needs the right to)
@@ -20,6 +21,10 @@ import argparse, json, math, os, pathlib, re, subprocess, sys, time
 BENCH = pathlib.Path(__file__).resolve().parent.parent
 COLUMNS = [("ort_fp32", "ORT fp32"), ("ort_int8", "ORT int8"), ("dnnl_f32", "oneDNN f32"), ("dnnl_int8", "oneDNN int8"), ("mcc_fp32", "mcc fp32"), ("mcc_int8", "mcc int8")]
 RATIOS = [("ort_fp32", "mcc_fp32", "ORT/mcc fp32"), ("ort_int8", "mcc_int8", "ORT/mcc int8"), ("dnnl_int8", "mcc_int8", "oneDNN/mcc int8"), ("mcc_fp32", "mcc_int8", "fp32/int8 mcc")]
+THREAD_COLUMNS = [("ort_fp32", "ORT fp32"), ("ort_fp32_t", "ORT fp32 t{n}"), ("ort_int8", "ORT int8"), ("ort_int8_t", "ORT int8 t{n}"), ("mcc_fp32", "mcc fp32"), ("mcc_fp32_t", "mcc fp32 t{n}"),
+                  ("mcc_int8", "mcc int8"), ("mcc_int8_t", "mcc int8 t{n}")]
+THREAD_RATIOS = [("ort_int8", "ort_int8_t", "ORT int8 t1/t{n}"), ("mcc_fp32", "mcc_fp32_t", "mcc fp32 t1/t{n}"), ("mcc_int8", "mcc_int8_t", "mcc int8 t1/t{n}"), ("ort_fp32_t", "mcc_fp32_t", "ORT/mcc fp32 t{n}"),
+                 ("ort_int8_t", "mcc_int8_t", "ORT/mcc int8 t{n}")]
 
 
 def note(*words):
@@ -35,9 +40,9 @@ def timed(command):
     return p.returncode == 0, text, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
-def compiled(o, name, quant):
+def compiled(o, name, quant, threads=1):
     """mcc's object as a shared library the bench can load, or None; and what compiling took."""
-    stem = o.models / f"{name}.b{o.batch}.{quant}.{o.march}"
+    stem = o.models / f"{name}.b{o.batch}.{quant}.{o.march}{f'.t{threads}' if threads > 1 else ''}"
     library, facts, mcc = pathlib.Path(f"{stem}.so"), pathlib.Path(f"{stem}.json"), o.bin / "mcc"
     fresh = library.exists() and facts.exists() and library.stat().st_mtime > mcc.stat().st_mtime
     if fresh and not o.recompile:
@@ -49,7 +54,7 @@ def compiled(o, name, quant):
         return note(f"{name}: mc-import: {text.strip()[:600]}"), {"error": text}
     obj = str(stem) + ".o"
     calib = o.models / f"{name}.calib.npz"
-    command = [mcc, "-O3", f"-march={o.march}", f"-quant={quant}", "-name=net", "-time-passes", mir, "-o", obj] + ([f"-calib={calib}"] if quant != "none" else [])
+    command = [mcc, "-O3", f"-march={o.march}", f"-quant={quant}", "-name=net", f"-threads={threads}", "-time-passes", mir, "-o", obj] + ([f"-calib={calib}"] if quant != "none" else [])
     ok, text, seconds, peak = timed(command)
     if not ok:
         return note(f"{name}: mcc -quant={quant}: {text.strip()[-600:]}"), {"error": text[-2000:]}
@@ -76,7 +81,17 @@ def variants(o, name):
         library, built[label] = compiled(o, name, quant)
         if library:
             out.append(f"object:{label}:{library}")
-    if o.dnnl:
+    if o.threads > 1:
+        t = o.threads
+        if o.ort:
+            out += [f"ort@{t}:ort_{q}_t:{o.models}/{name}.{q}.onnx" for q in ("fp32", "int8")]
+            if (o.models / f"{name}.dyn.onnx").exists():
+                out.append(f"ort@{t}:ort_dyn_t:{o.models}/{name}.dyn.onnx")
+        for quant, label in (("none", "mcc_fp32_t"), ("int8", "mcc_int8_t")):
+            library, built[label] = compiled(o, name, quant, t)
+            if library:
+                out.append(f"object@{t}:{label}:{library}")
+    elif o.dnnl:
         out += [f"dnnl:dnnl_f32:{o.models}/{name}.f32.layers", f"dnnl:dnnl_int8:{o.models}/{name}.int8.layers"]
     return out, built
 
@@ -90,8 +105,9 @@ def measure(o, name):
         return {"compile": built, "variants": {}}
     r = json.loads(p.stdout)
     v = r["variants"]
-    if "ort_dyn" in v and v["ort_dyn"]["median_ms"] < v["ort_int8"]["median_ms"]:
-        v["ort_int8"], v["ort_static"] = v["ort_dyn"], v["ort_int8"]   # the better of ONNX Runtime's forms counts
+    for t in ("", "_t"):
+        if "ort_dyn" + t in v and v["ort_dyn" + t]["median_ms"] < v["ort_int8" + t]["median_ms"]:
+            v["ort_int8" + t], v["ort_static" + t] = v["ort_dyn" + t], v["ort_int8" + t]   # the better of ONNX Runtime's forms counts
     r["compile"] = built
     return r
 
@@ -116,19 +132,21 @@ def geometric_mean(x):
     return math.exp(sum(map(math.log, x)) / len(x)) if x else None
 
 
-def table(results, macs, batch):
-    rows = [["", "MMAC"] + [t for _, t in COLUMNS] + [t for _, _, t in RATIOS]]
-    ratios = {t: [] for _, _, t in RATIOS}
+def table(results, macs, batch, threads):
+    columns = [(k, t.format(n=threads)) for k, t in (THREAD_COLUMNS if threads > 1 else COLUMNS)]
+    quotients = [(a, b, t.format(n=threads)) for a, b, t in (THREAD_RATIOS if threads > 1 else RATIOS)]
+    rows = [["", "MMAC"] + [t for _, t in columns] + [t for _, _, t in quotients]]
+    ratios = {t: [] for _, _, t in quotients}
     for name, r in results.items():
         v = r["variants"]
-        row = [name, f"{macs[name]['macs'] * batch / 1e6:.4g}"] + [shown(v.get(k)) for k, _ in COLUMNS]
-        for a, b, title in RATIOS:
+        row = [name, f"{macs[name]['macs'] * batch / 1e6:.4g}"] + [shown(v.get(k)) for k, _ in columns]
+        for a, b, title in quotients:
             x, y = pair(v.get(a), v.get(b))
             row.append(f"{x / y:.2f}" if x and y else "-")
             ratios[title] += [x / y] if x and y else []
         rows.append(row)
     means = {t: geometric_mean(x) for t, x in ratios.items()}
-    rows.append(["geometric mean", ""] + [""] * len(COLUMNS) + [f"{means[t]:.2f}" if means[t] else "-" for _, _, t in RATIOS])
+    rows.append(["geometric mean", ""] + [""] * len(columns) + [f"{means[t]:.2f}" if means[t] else "-" for _, _, t in quotients])
     width = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
     lines = ["| " + " | ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(r, width))) + " |" for r in rows]
     lines.insert(1, "|" + "|".join("-" * (w + 2) for w in width) + "|")
@@ -143,7 +161,7 @@ def processor():
 def arguments():
     p = argparse.ArgumentParser(usage=__doc__.split("usage: ")[1])
     for name, kind, default in [("bin", pathlib.Path, "build/release/bin"), ("models", pathlib.Path, "build/bench-models"), ("peers", pathlib.Path, "build/peers"), ("march", str, "native"),
-                                ("batch", int, 1), ("seconds", float, 4.0), ("cpu", int, 0), ("json", pathlib.Path, None)]:
+                                ("batch", int, 1), ("threads", int, 1), ("seconds", float, 4.0), ("cpu", int, 0), ("json", pathlib.Path, None)]:
         p.add_argument(f"--{name}", type=kind, default=kind(default) if default is not None else None)
     p.add_argument("--fifo", action="store_true")
     p.add_argument("--recompile", action="store_true")
@@ -179,10 +197,10 @@ def main():
         results[name] = measure(o, name)
         v = results[name]["variants"]
         note(f"{name}: " + ", ".join(f"{k} {shown(v[k])}" for k in v) + f"  ({time.time() - t:.0f} s, load {os.getloadavg()[0]:.1f})")
-    text, means = table(results, macs, o.batch)
-    print(f"{processor()}; batch {o.batch}, 1 thread, ms; -march={o.march}\n\n{text}")
+    text, means = table(results, macs, o.batch, o.threads)
+    print(f"{processor()}; batch {o.batch}, {f'1 and {o.threads} threads' if o.threads > 1 else '1 thread'}, ms; -march={o.march}\n\n{text}")
     if o.json:
-        o.json.write_text(json.dumps({"processor": processor(), "march": o.march, "batch": o.batch, "networks": results, "means": means}, indent=1) + "\n")
+        o.json.write_text(json.dumps({"processor": processor(), "march": o.march, "batch": o.batch, "threads": o.threads, "networks": results, "means": means}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

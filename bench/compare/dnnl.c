@@ -20,8 +20,8 @@
 #endif
 
 #ifndef HAVE_DNNL
-bool dnnl_open(runner *r, const char *file, const char *library, long batch) {
-  (void)r, (void)file, (void)library, (void)batch;
+bool dnnl_open(runner *r, const char *file, const setup *s) {
+  (void)r, (void)file, (void)s;
   fprintf(stderr, "compare: built without oneDNN (Debian: libdnnl-dev 2.x)\n");
   return false;
 }
@@ -154,8 +154,7 @@ static bool parse(const char *line, spec *s) {
   return true;
 }
 
-bool dnnl_open(runner *r, const char *file, const char *library, long batch) {
-  (void)library;
+bool dnnl_open(runner *r, const char *file, const setup *with) {
   double t0 = now();
   net *n = calloc(1, sizeof *n);
   FILE *f = fopen(file, "r");
@@ -165,7 +164,7 @@ bool dnnl_open(runner *r, const char *file, const char *library, long batch) {
     perror(file);
     return false;
   }
-  n->batch = batch;
+  n->batch = with->batch;
   *r = (runner){ .state = n, .run = run };
   bool good = ok(dnnl_engine_create(&n->engine, dnnl_cpu, 0), "engine") && ok(dnnl_stream_create(&n->stream, n->engine, dnnl_stream_default_flags), "stream");
   while (good && fgets(line, sizeof line, f)) {

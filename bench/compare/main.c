@@ -1,11 +1,14 @@
-/* compare: times several implementations of one network in alternation, on one pinned thread.
+/* compare: times several implementations of one network in alternation, on one pinned thread, or on several.
  *
- *   compare [-seconds S] [-batch N] [-cpu N] [-fifo] [-ort LIBRARY] KIND:LABEL:FILE ...
+ *   compare [-seconds S] [-batch N] [-cpu N] [-fifo] [-ort LIBRARY] KIND[@THREADS]:LABEL:FILE ...
  *
- * KIND is object (a shared library of net_entry.c and mcc's object), ort (an .onnx file) or dnnl (a list of layers).  Prints one JSON object.  How the samples
+ * KIND is object (a shared library of net_entry.c and mcc's object), ort (an .onnx file) or dnnl (a list of layers, one thread).  Prints one JSON object.  How the samples
  * are taken and which of them count: bench/README.md. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include "compare.h"
+#include "mcrt.h"
 #include <math.h>
 #include <sched.h>
 #include <stdio.h>
@@ -17,24 +20,26 @@ static const double turn_seconds = 4e-3;   /* short enough that all variants see
 
 typedef struct variant {
   const char *kind, *label, *file;
+  int threads;
   runner r;
   samples s;
 } variant;
 typedef struct options {
   double seconds;
   long batch;
-  int cpu, n;
+  int cpu, n, threads;               /* threads: the most of any variant */
+  mcrt_pool *pool;
   bool fifo;
   const char *ort;
   variant v[MAX_VARIANTS];
 } options;
 
-static const struct { const char *kind; bool (*open)(runner *, const char *, const char *, long); } kinds[] = {
+static const struct { const char *kind; bool (*open)(runner *, const char *, const setup *); } kinds[] = {
   { "object", object_open }, { "ort", ort_open }, { "dnnl", dnnl_open }, { NULL, NULL }
 };
 
 static int usage(const char *why) {
-  fprintf(stderr, "compare: %s\nusage: compare [-seconds S] [-batch N] [-cpu N] [-fifo] [-ort LIBRARY] object|ort|dnnl:LABEL:FILE ...\n", why);
+  fprintf(stderr, "compare: %s\nusage: compare [-seconds S] [-batch N] [-cpu N] [-fifo] [-ort LIBRARY] object|ort|dnnl[@THREADS]:LABEL:FILE ...\n", why);
   return 2;
 }
 
@@ -44,8 +49,12 @@ static bool add_variant(options *o, char *text) {
   char *label = strchr(text, ':'), *file = label ? strchr(label + 1, ':') : NULL;
   if (!file || o->n == MAX_VARIANTS) return false;
   *label = *file = 0;
-  o->v[o->n++] = (variant){ .kind = text, .label = label + 1, .file = file + 1 };
-  return true;
+  char *at = strchr(text, '@');
+  if (at) *at = 0;
+  int threads = at ? atoi(at + 1) : 1;
+  if (threads > o->threads) o->threads = threads;
+  o->v[o->n++] = (variant){ .kind = text, .label = label + 1, .file = file + 1, .threads = threads };
+  return threads > 0 && threads <= MCRT_MAX_THREADS;
 }
 
 static bool parse(options *o, int argc, char **argv) {
@@ -65,15 +74,26 @@ static bool parse(options *o, int argc, char **argv) {
   return o->n > 0 && o->seconds > 0 && o->batch > 0;
 }
 
-/* ---- one thread, one core ---- */
+/* ---- threads and cores ---- */
 
-static void pin(const options *o) {
+static void bind(int cpu) {
   cpu_set_t set;
   CPU_ZERO(&set);
-  CPU_SET((size_t)o->cpu, &set);
+  CPU_SET((size_t)cpu, &set);
   if (sched_setaffinity(0, sizeof set, &set)) perror("compare: sched_setaffinity");
+}
+/* The thread goes to its core. Pools take theirs from the whole set, and leave out the core that their maker is on: while they are made the set is whole. */
+static bool settle(options *o) {
+  cpu_set_t all;
   struct sched_param p = { .sched_priority = 5 };
   if (o->fifo && sched_setscheduler(0, SCHED_FIFO, &p)) perror("compare: -fifo");
+  sched_getaffinity(0, sizeof all, &all);
+  bind(o->cpu);
+  if (o->threads == 1) return true;
+  sched_setaffinity(0, sizeof all, &all);
+  int rc = mcrt_pool_create(&o->pool, o->threads);
+  if (rc) fprintf(stderr, "compare: %s\n", strerror(rc));
+  return rc == 0;
 }
 
 /* ---- inputs and what comes out ---- */
@@ -103,7 +123,8 @@ static bool open_all(options *o) {
     int k = 0;
     while (kinds[k].kind && strcmp(kinds[k].kind, v->kind)) k++;
     if (!kinds[k].kind) return usage("unknown kind"), false;
-    if (!kinds[k].open(&v->r, v->file, o->ort, o->batch)) return false;
+    setup with = { o->ort, o->batch, v->threads, v->threads > 1 ? o->pool : NULL };
+    if (!kinds[k].open(&v->r, v->file, &with)) return false;
     if (v->r.in) fill(v->r.in, v->r.in_elems);
     if (!v->r.run(v->r.state)) return false;
   }
@@ -114,8 +135,14 @@ static bool open_all(options *o) {
 
 typedef struct weather { double best, worst; } weather;
 
-static bool is_calm(weather *w) {
-  double g = calm_probe();
+static void probe_task(void *arg, int i) { ((double *)arg)[i] = calm_probe(); }
+/* The slowest core counts. */
+static bool is_calm(weather *w, const options *o) {
+  double rate[MCRT_MAX_THREADS], g;
+  mcrt_parallel_for(o->pool, o->threads, probe_task, rate);
+  g = rate[0];
+  for (int i = 1; i < o->threads; i++)
+    if (rate[i] < g) g = rate[i];
   if (g > w->best) w->best = g;
   if (g < w->worst) w->worst = g;
   return g > 0.93 * w->best;
@@ -125,11 +152,11 @@ typedef struct one { double t; bool stolen; } one;
 
 /* One turn of one variant: a run that fetches its code and weights back into the caches, then timed runs.  They count as calm when the core was calm on both
  * sides and the thread never lost it. */
-static bool turn(variant *v, weather *w) {
+static bool turn(variant *v, weather *w, const options *o) {
   enum { MAX = 4096 };
   static one t[MAX];
   int n = 0;
-  bool before = is_calm(w);
+  bool before = is_calm(w, o);
   if (!v->r.run(v->r.state)) return false;
   double t0 = now(), end = t0 + turn_seconds;
   do {
@@ -139,18 +166,18 @@ static bool turn(variant *v, weather *w) {
     t[n++] = (one){ b - a, cpu_now() - c < 0.985 * (b - a) };
     t0 = b;
   } while (n < MAX && (t0 < end || n < MIN_RUNS_PER_TURN));
-  bool calm = is_calm(w) && before;
+  bool calm = is_calm(w, o) && before;
   for (int i = 0; i < n; i++) samples_add(&v->s, t[i].t, calm && !t[i].stolen);
   return true;
 }
 
 static bool measure(options *o, weather *w) {
-  for (int i = 0; i < 200; i++) is_calm(w);   /* raises the clock, and finds the best rate */
+  for (int i = 0; i < 200; i++) is_calm(w, o);   /* raises the clock, and finds the best rate */
   double end = now() + o->seconds;
   int rounds = 0;
   do {
     for (int i = 0; i < o->n; i++)
-      if (!turn(&o->v[i], w)) return false;
+      if (!turn(&o->v[i], w, o)) return false;
   } while (++rounds < 3 || now() < end);
   return true;
 }
@@ -170,11 +197,12 @@ static void report(options *o, const weather *w) {
 }
 
 int main(int argc, char **argv) {
-  static options o = { .seconds = 3, .batch = 1 };
+  static options o = { .seconds = 3, .batch = 1, .threads = 1 };
   weather w = { 0, 1e30 };
   if (!parse(&o, argc, argv)) return usage("bad arguments");
-  pin(&o);
-  if (!open_all(&o) || !measure(&o, &w)) return 1;
+  if (!settle(&o) || !open_all(&o)) return 1;
+  bind(o.cpu);   /* pools have been made */
+  if (!measure(&o, &w)) return 1;
   report(&o, &w);
   return 0;
 }

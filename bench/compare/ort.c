@@ -11,7 +11,7 @@ enum { API_VERSION = 11, FLOAT_TENSOR = 1, LOG_ERRORS = 3, ALL_OPTIMIZATIONS = 9
 enum {   /* places in the table */
   GET_ERROR_MESSAGE = 2, CREATE_ENV = 3, CREATE_SESSION = 7, RUN = 9, CREATE_SESSION_OPTIONS = 10, SET_OPTIMIZATION_LEVEL = 23, SET_INTRA_THREADS = 24,
   SET_INTER_THREADS = 25, GET_INPUT_TYPE = 33, GET_OUTPUT_NAME = 37, CREATE_TENSOR_WITH_DATA = 49, GET_TENSOR_DATA = 51, CAST_TYPE_TO_TENSOR = 55,
-  GET_DIM_COUNT = 61, GET_DIMS = 62, GET_SHAPE_ELEMS = 64, GET_TENSOR_SHAPE = 65, CREATE_CPU_MEMORY = 69, GET_ALLOCATOR = 78, SET_DIM_BY_NAME = 124
+  GET_DIM_COUNT = 61, GET_DIMS = 62, GET_SHAPE_ELEMS = 64, GET_TENSOR_SHAPE = 65, CREATE_CPU_MEMORY = 69, GET_ALLOCATOR = 78, SET_DIM_BY_NAME = 124, ADD_CONFIG = 130
 };
 typedef void (*entry)(void);
 typedef struct api_base {
@@ -54,10 +54,11 @@ static bool load(ort *o, const char *library) {
   return o->api != NULL;
 }
 
-static bool open_session(ort *o, const char *file, long batch) {
+static bool open_session(ort *o, const char *file, long batch, int threads) {
   return CALL(o, CREATE_ENV, (int, const char *, void **), (LOG_ERRORS, "compare", &o->env)) && CALL(o, CREATE_SESSION_OPTIONS, (void **), (&o->options)) &&
-         CALL(o, SET_OPTIMIZATION_LEVEL, (void *, int), (o->options, ALL_OPTIMIZATIONS)) && CALL(o, SET_INTRA_THREADS, (void *, int), (o->options, 1)) &&
+         CALL(o, SET_OPTIMIZATION_LEVEL, (void *, int), (o->options, ALL_OPTIMIZATIONS)) && CALL(o, SET_INTRA_THREADS, (void *, int), (o->options, threads)) &&
          CALL(o, SET_INTER_THREADS, (void *, int), (o->options, 1)) && CALL(o, SET_DIM_BY_NAME, (void *, const char *, int64_t), (o->options, "N", batch)) &&
+         CALL(o, ADD_CONFIG, (void *, const char *, const char *), (o->options, "session.force_spinning_stop", "1")) &&   /* after a run its threads leave the cores to the others */
          CALL(o, CREATE_SESSION, (void *, const char *, void *, void **), (o->env, file, o->options, &o->session)) &&
          CALL(o, CREATE_CPU_MEMORY, (int, int, void **), (1, 0, &o->memory)) && CALL(o, GET_ALLOCATOR, (void **), (&o->allocator)) &&
          CALL(o, GET_OUTPUT_NAME, (void *, size_t, void *, char **), (o->session, 0, o->allocator, &o->out_name));
@@ -89,11 +90,11 @@ static bool find_output(ort *o, runner *r) {
          CALL(o, GET_SHAPE_ELEMS, (const void *, size_t *), (shape, &r->out_elems));
 }
 
-bool ort_open(runner *r, const char *file, const char *library, long batch) {
+bool ort_open(runner *r, const char *file, const setup *s) {
   double t0 = now();
   ort *o = calloc(1, sizeof *o);
   *r = (runner){ .state = o, .run = run };
-  if (!o || !load(o, library) || !open_session(o, file, batch) || !make_input(o, r, batch) || !run(o) || !find_output(o, r)) return false;
+  if (!o || !load(o, s->library) || !open_session(o, file, s->batch, s->threads) || !make_input(o, r, s->batch) || !run(o) || !find_output(o, r)) return false;
   r->open_seconds = now() - t0;
   return true;
 }

@@ -4,7 +4,9 @@
  *   profile [-seconds S] [-cpu N] [-fifo] OBJECT.so
  *
  * Prints "run_ms MEDIAN MIN", then lines "OFFSET COUNT": 16 bytes of the library's code from OFFSET on. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include "compare.h"
 #include <dlfcn.h>
 #include <sched.h>
@@ -77,7 +79,7 @@ int main(int argc, char **argv) {
   static samples plain, sampled;
   Dl_info where;
   pin(cpu, fifo);
-  if (!object_open(&r, file, NULL, 1)) return 1;
+  if (!object_open(&r, file, &(setup){ .batch = 1, .threads = 1 })) return 1;
   for (size_t i = 0; i < r.in_elems; i++) r.in[i] = (float)(i * 2654435761u >> 8 & 0xffff) * 0x1p-15f - 1;
   if (!dladdr(dlsym(dlopen(file, RTLD_NOW), "bench_run"), &where)) return fprintf(stderr, "profile: %s has no address\n", file), 1;
   base = (uintptr_t)where.dli_fbase;
