@@ -50,7 +50,7 @@ def compile_layer(mcc, text, folder):
     run = subprocess.run([mcc, "-O3", "-march=sapphirerapids", "-remarks", "-emit=asm", src, "-o", asm], capture_output=True, text=True)
     if run.returncode:
         sys.exit(run.stderr)
-    m = re.search(r"engine amx, blocks of (\d+) x (\d+) tiles of (\d+) rows, (\w+) outside, K = (\d+) x (\d+)", run.stderr)
+    m = re.search(r"engine amx, blocks of (\d+) x (\d+) tiles of (\d+) rows(?: of all lines)?, (\w+) outside, K = (\d+) x (\d+)", run.stderr)
     return (asm.read_text(), [int(m[i]) for i in (1, 2, 3, 5, 6)] + [m[4]]) if m else (None, None)
 
 

@@ -66,6 +66,9 @@ static void core_parts(mc_estimate *e, const mc_nest *n, const mc_target *t, int
   e->part[MC_PART_compute] = blocks * time;
   double per_vector = n->epilogue * group_regs(t) / m->alu, entered = (double)(full + (rest > 0));
   e->part[MC_PART_epilogue] = blocks * (n->mr * (double)vectors * per_vector + entered * block_cycles);
+  if (!n->interleaved) return;
+  double hidden = (1 - exposed) * (e->part[MC_PART_epilogue] < e->part[MC_PART_compute] ? e->part[MC_PART_epilogue] : e->part[MC_PART_compute]);
+  e->part[MC_PART_epilogue] -= hidden;
 }
 static double panel_bytes(const mc_nest *n) { return (double)((n->cols + KMODEL_LANES - 1) / KMODEL_LANES * KMODEL_LANES * n->k * n->b_bytes); }
 mc_part mc_nest_weights(const mc_nest *n, const mc_target *t, int64_t weights) {

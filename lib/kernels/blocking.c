@@ -67,6 +67,10 @@ static bool tiles(kgemm *p, int64_t rows) {
   ktile_blocking(p);
   mc_nest n = nest_of(p, rows);
   n.rows_outer = p->rows_outside;
+  n.interleaved = true;
+  n.outer = 1;   /* a block takes tiles of several lines; flat, it takes an image */
+  n.rows = p->flat ? p->mr : 1;
+  for (int d = 0; d < p->x->rank - (p->flat ? 3 : 1); d++) *(p->flat || d < p->nbatch ? &n.outer : &n.rows) *= p->x->dim[d];
   p->g->estimate = asked(p, &n, p->mr, p->nv).estimate;
   return !p->g->ask;
 }

@@ -23,6 +23,7 @@ typedef struct kgemm {
   int64_t steps;                  /* of one run: ceil(rlen / kr) */
   int mr, nv;                     /* rows, 16-column vectors of a block */
   int tr, mt;                     /* tile engines: rows of a tile, tiles of A of a block (mr = mt * tr) */
+  int64_t flat;                   /* tile engines: rows of A from one line of the two innermost row axes to the next, where a block takes both axes as one; else 0 */
   bool rows_outside; V tile_scratch, tile_fn;   /* block order; sums on their way to the epilogue, in the frame of tile_fn */
   V b, bias;                      /* packed B and bias of (batch 0, group 0) */
   int64_t b_batch, b_group, bias_batch, bias_group;   /* bytes from one to the next; a batch stride of 0: shared, or repacked */

@@ -37,8 +37,8 @@ static double nest_cycles(const kengine *e, const mc_target *t, const ktile_size
   }
   return cycles;
 }
-/* The best block: a line in as few tiles as it takes or some more, so that tiles come out even; every shape that the 8 registers hold; both orders. */
-ktile_block ktile_best(const kengine *e, const mc_target *t, const ktile_size *s) {
+/* The best block; whole: of those that take a line each. A line in as few tiles as it takes or some more, so that tiles come out even; every shape that the 8 registers hold; both orders. */
+ktile_block ktile_best(const kengine *e, const mc_target *t, const ktile_size *s, bool whole) {
   static const struct { int mt, nt; } shape[] = { { 2, 2 }, { 4, 1 }, { 1, 4 }, { 3, 1 }, { 1, 3 }, { 2, 1 }, { 1, 2 }, { 1, 1 } };
   ktile_block best = { .cycles = -1 };
   int64_t least = (s->line + 15) / 16;
@@ -46,6 +46,7 @@ ktile_block ktile_best(const kengine *e, const mc_target *t, const ktile_size *s
     for (size_t i = 0; i < sizeof shape / sizeof shape[0]; i++)
       for (int outside = 0; outside < 2; outside++) {
         ktile_block b = { .tr = (int)((s->line + n - 1) / n), .mt = shape[i].mt, .nt = shape[i].nt, .rows_outside = outside };
+        if (whole && b.mt != (s->line + b.tr - 1) / b.tr) continue;
         if (b.mt > s->lines * ((s->line + b.tr - 1) / b.tr) || b.nt > kgemm_vectors(s->n)) continue;
         b.cycles = nest_cycles(e, t, s, &b);
         if (best.cycles < 0 || b.cycles < 0.97 * best.cycles) best = b;   /* the model is not exact enough to care for less */
@@ -79,7 +80,7 @@ static ktile_size product_size(const mc_node *h) {
 /* Tiles take 64 elements of K and up to 16 rows, whether there are so many or not, and their sums go through memory; vectors take 4 elements, two products a cycle. */
 static bool tiles_win(const kengine *e, const mc_target *t, const ktile_size *s) {
   enum { SETUP = 300 };   /* configuration, release, the first loads */
-  double tiles = (double)s->groups * ktile_best(e, t, s).cycles + SETUP;
+  double tiles = (double)s->groups * ktile_best(e, t, s, false).cycles + SETUP;
   double vectors = (double)s->groups * (double)(s->lines * s->line) * (double)kgemm_vectors(s->n) * (double)(s->nrun * ((s->rlen + 3) / 4)) * (e->in == 'B' ? 2.4 : 0.6);
   return tiles < vectors;
 }
@@ -92,18 +93,34 @@ const kengine *kgemm_pick(const mc_target *t, const mc_node *head, char in) {
   return forced || tiles_win(tiles, t, &s) ? tiles : vectors;
 }
 
+/* Rows of A from one line to the next, where lines lie at a whole number of rows; 0: they do not. Small images are one line then: what lies between lines is computed and not stored. */
+static int64_t line_pitch(const kgemm *p) {
+  int line = p->x->rank - 2, up = line - 1;
+  int64_t row = p->a.stride[line], pitch = row > 0 ? p->a.stride[up] / row : 0;
+  if (up < p->nbatch || up < 0 || p->x->dim[up] == 1 || row <= 0 || p->a.stride[up] % row || pitch < p->x->dim[line]) return 0;
+  return pitch;
+}
 void ktile_blocking(kgemm *p) {
   const kx *x = p->x;
   ktile_size s = { .lines = 1, .line = x->dim[x->rank - 2], .n = p->n, .nrun = p->nrun, .rlen = p->rlen, .groups = p->groups, .a_bytes = mc_type_bytes(p->head->in[0]->type) / p->groups };
   for (int d = 0; d < x->rank - 2; d++)
     if (d >= p->nbatch) s.lines *= x->dim[d];
     else s.a_bytes /= x->dim[d];
-  ktile_block b = ktile_best(p->e, p->k->target, &s);
+  ktile_block b = ktile_best(p->e, p->k->target, &s, false);
+  int64_t pitch = line_pitch(p), rows = pitch ? (x->dim[x->rank - 3] - 1) * pitch + s.line : 0;
+  p->flat = 0;
+  if (pitch && rows <= 64) {
+    ktile_size f = s;
+    f.lines /= x->dim[x->rank - 3];
+    f.line = rows;
+    ktile_block whole = ktile_best(p->e, p->k->target, &f, true);
+    if (whole.cycles >= 0 && whole.cycles < 0.97 * b.cycles) b = whole, p->flat = pitch;
+  }
   p->tr = b.tr;
   p->mt = b.mt;
   p->nv = b.nt;
   p->mr = p->mt * p->tr;
   p->rows_outside = b.rows_outside;
-  p->g->note = mc_arena_printf(p->k->arena, "engine %s, blocks of %d x %d tiles of %d rows, %s, K = %d x %lld", p->e->name, p->mt, p->nv, p->tr, b.rows_outside ? "rows outside" : "columns outside",
+  p->g->note = mc_arena_printf(p->k->arena, "engine %s, blocks of %d x %d tiles of %d rows%s, %s, K = %d x %lld", p->e->name, p->mt, p->nv, p->tr, p->flat ? " of all lines" : "", b.rows_outside ? "rows outside" : "columns outside",
                                p->nrun, (long long)p->rlen);
 }

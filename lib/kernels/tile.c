@@ -48,28 +48,42 @@ void ktile_begin(kgemm *p) {
 void ktile_end(kgemm *p) { kb_intr(p->k, "llvm.x86.tilerelease", NULL, 0, NULL, 0); }
 
 /* ---- positions ---- */
-static int64_t tiles_of_line(const kgemm *p) { return (p->x->dim[p->x->rank - 2] + p->tr - 1) / p->tr; }
+static int64_t tiles_of_line(const kgemm *p) { return p->flat ? p->mt : (p->x->dim[p->x->rank - 2] + p->tr - 1) / p->tr; }
 static int64_t row_tiles(const kgemm *p) {
   int64_t n = tiles_of_line(p);
-  for (int d = p->nbatch; d < p->x->rank - 2; d++) n *= p->x->dim[d];
+  for (int d = p->nbatch; d < p->x->rank - (p->flat ? 3 : 2); d++) n *= p->x->dim[d];
   return n;
 }
-int64_t ktile_unit(const kgemm *p) { return p->x->dim[p->x->rank - 2] % p->tr ? tiles_of_line(p) : 1; }
+int64_t ktile_unit(const kgemm *p) { return p->flat || p->x->dim[p->x->rank - 2] % p->tr ? tiles_of_line(p) : 1; }
 int64_t ktile_units(const kgemm *p) { return row_tiles(p) / ktile_unit(p); }
 static V quotient(kb *k, V v, int64_t by) { return by == 1 ? v : LLVMBuildUDiv(k->b, v, kb_i64(k, by), ""); }
 static V remainder_of(kb *k, V v, int64_t by) { return by == 1 ? kb_i64(k, 0) : LLVMBuildURem(k->b, v, kb_i64(k, by), ""); }
+/* Flat: the first row of tile i, among the rows of both axes; the last tile moves back so that it is full. */
+static int64_t flat_row(const kgemm *p, int i) {
+  const int64_t *dim = p->x->dim, line = p->x->rank - 2;
+  return i < p->mt - 1 ? (int64_t)i * p->tr : (dim[line - 1] - 1) * p->flat + dim[line] - p->tr;
+}
+/* The line `index` as a position in the axes up to `line`. */
+static void place_line(const kgemm *p, V index, int line, V *iv) {
+  for (int d = line; d >= p->nbatch; d--) {
+    iv[d] = d == p->nbatch ? index : remainder_of(p->k, index, p->x->dim[d]);
+    index = quotient(p->k, index, p->x->dim[d]);
+  }
+}
 /* Where tile `index` stands in the row axes; the last tile of a line moves back so that it is full. */
 static void place_tile(const kgemm *p, V index, V *iv) {
   kb *k = p->k;
   int line = p->x->rank - 2;
   int64_t n = tiles_of_line(p), rows = p->x->dim[line];
+  if (p->flat) {
+    place_line(p, quotient(k, index, n), line - 2, iv);
+    iv[line] = iv[line - 1] = kb_i64(k, 0);
+    return;
+  }
   bool one = row_tiles(p) == n;
   V at = kb_muli(k, one ? index : remainder_of(k, index, n), p->tr), rest = quotient(k, index, n);
+  place_line(p, rest, line - 1, iv);
   iv[line] = rows % p->tr ? kb_smin(k, at, kb_i64(k, rows - p->tr)) : at;
-  for (int d = line - 1; d >= p->nbatch; d--) {
-    iv[d] = d == p->nbatch ? rest : remainder_of(k, rest, p->x->dim[d]);
-    rest = quotient(k, rest, p->x->dim[d]);
-  }
 }
 /* Row block m, column block n; the last row block of the share moves back so that it is full. */
 static void place_block(const part *t, V m, V n, place *out) {
@@ -78,7 +92,7 @@ static void place_block(const part *t, V m, V n, place *out) {
   out->n = kb_muli(k, n, (int64_t)t->nt * KGEMM_LANES);
   V first = kb_add(k, t->first_tile, kb_muli(k, m, p->mt));
   if (p->split == KGEMM_TILES || row_tiles(p) % p->mt) first = kb_smin(k, first, kb_addi(k, t->end_tile, -p->mt));
-  for (int i = 0; i < p->mt; i++) place_tile(p, kb_addi(k, first, i), out->iv[i]);
+  for (int i = 0; i < p->mt; i++) place_tile(p, p->flat ? first : kb_addi(k, first, i), out->iv[i]);
 }
 /* at[0], at[1]: m, n of the block behind this one: rows inside, or columns. */
 static void advance(const part *t, V *at) {
@@ -122,6 +136,7 @@ static void products(const part *t, const place *at, V scratch, between_fn *betw
   for (int i = 0; i < p->mt; i++) {
     a[i] = t->a;
     for (int d = p->nbatch; d < p->x->rank - 1; d++) a[i] = kb_gep(k, a[i], kb_muli(k, at->iv[i][d], p->a.stride[d]));
+    if (p->flat) a[i] = kb_gepi(k, a[i], flat_row(p, i) * p->a.stride[p->x->rank - 2]);
     for (int j = 0; j < t->nt; j++) tile_load(k, reg_c(p, i, j), kb_gepi(k, bias, 64ll * j), 0);   /* the same 16 biases in every row: loads are cheaper than additions in the epilogue */
   }
   for (int64_t s = 0; s < straight; s++) {
@@ -152,6 +167,21 @@ static void stand_at(const part *t, const place *at, const row *w) {
   x->iv[last] = kb_add(t->p->k, t->n0, at->n);
   x->c[last - 1] = w->rc;
   x->c[last] = 0;
+  if (!t->p->flat) return;
+  int64_t at_row = flat_row(t->p, w->i) + w->rc;
+  x->c[last - 1] = at_row % t->p->flat;
+  x->c[last - 2] = at_row / t->p->flat;
+}
+/* Rows of a block that count: flat ones may lie between lines, or be in the tile before too. */
+static int all_rows(const kgemm *p, row *list) {
+  int n = 0;
+  for (int i = 0; i < p->mt; i++)
+    for (int r = 0; r < p->tr; r++) {
+      int64_t at_row = p->flat ? flat_row(p, i) + r : 0;
+      if (p->flat && (at_row % p->flat >= p->x->dim[p->x->rank - 2] || at_row < (int64_t)i * p->tr)) continue;
+      list[n++] = (row){ i, kb_i64(p->k, 0), r };
+    }
+  return n;
 }
 /* The rows' term of a matmul at the position, in all lanes. */
 static V row_term(const part *t) {
@@ -178,8 +208,8 @@ static int rows_together(const part *t) {
   int most = t->p->x->tail ? kv_narrow_most(t->p->k) / t->nt : 1;
   return most > 1 ? most : 1;
 }
-/* n such rows, whose sums stand behind one another. */
-static void finish_rows(const part *t, const place *at, const row *w, int n, V sums) {
+/* n such rows of the block whose sums stand at scratch. */
+static void finish_rows(const part *t, const place *at, const row *w, int n, V scratch) {
   kgemm *p = t->p;
   kb *k = p->k;
   kx *x = p->x;
@@ -187,9 +217,9 @@ static void finish_rows(const part *t, const place *at, const row *w, int n, V s
   bool narrow = x->tail && n * t->nt <= kv_narrow_most(k);
   for (int i = 0; i < n; i++) {
     stand_at(t, at, &w[i]);
-    V term = p->rowterm ? row_term(t) : NULL;
+    V term = p->rowterm ? row_term(t) : NULL, sums = kb_gepi(k, kb_gep(k, scratch, kb_muli(k, w[i].r, 64ll * t->nt)), 64ll * t->nt * (w[i].i * p->tr + w[i].rc));
     for (int j = 0; j < t->nt; j++) {
-      bind_vector(t, kb_gepi(k, sums, 64ll * i * t->nt), j, term);
+      bind_vector(t, sums, j, term);
       if (narrow) raw[i * t->nt + j] = kx_raw(x);
       else kx_finish(x);
     }
@@ -199,40 +229,44 @@ static void finish_rows(const part *t, const place *at, const row *w, int n, V s
     stand_at(t, at, &w[i]);
     kx_store_bytes(x, bytes, i * t->nt * KGEMM_LANES, (t->nt - 1) * KGEMM_LANES + t->valid);
   }
-  x->c[x->rank - 1] = x->c[x->rank - 2] = 0;
+  memset(x->c, 0, sizeof x->c);
 }
-/* All rows of a block, in loops. */
+/* All rows of a block, in loops where they are alike. */
 static void finish_block(const part *t, const place *at, V scratch) {
   kgemm *p = t->p;
   kb *k = p->k;
   int step = rows_together(t), full = p->tr / step * step;
+  if (p->flat) {
+    row list[MAX_C * 16];
+    int n = all_rows(p, list);
+    for (int i = 0; i < n; i += step) finish_rows(t, at, list + i, n - i < step ? n - i : step, scratch);
+    return;
+  }
   for (int i = 0; i < p->mt; i++) {
-    V sums = kb_gepi(k, scratch, 64ll * i * p->tr * t->nt);
     row w[4];
     for (int r = 0; r < 4; r++) w[r] = (row){ .i = i, .rc = r };
     if (full) {
       kb_loop l;
       kb_range(k, &l, full, step, NULL, 0);
       for (int r = 0; r < step; r++) w[r].r = l.iv;
-      finish_rows(t, at, w, step, kb_gep(k, sums, kb_muli(k, l.iv, 64ll * t->nt)));
+      finish_rows(t, at, w, step, scratch);
       kb_end(k, &l, NULL);
     }
     for (int r = 0; r < 4; r++) w[r].r = kb_i64(k, full);
-    if (p->tr > full) finish_rows(t, at, w, p->tr - full, kb_gepi(k, sums, 64ll * full * t->nt));
+    if (p->tr > full) finish_rows(t, at, w, p->tr - full, scratch);
   }
 }
 /* The block before this one, a share of its rows behind each step. */
-typedef struct behind { const part *t; place at; V scratch; int64_t done; } behind;
+typedef struct behind { const part *t; place at; V scratch; int done; } behind;
 static void finish_some(void *ctx, int64_t done, int64_t of) {
   behind *e = ctx;
   kgemm *p = e->t->p;
-  int64_t rows = (int64_t)p->mt * p->tr, upto = rows * done / of, step = rows_together(e->t);
+  row list[MAX_C * 16];
+  int rows = all_rows(p, list), upto = (int)(rows * done / of), step = rows_together(e->t);
   while (upto - e->done >= step || (done == of && e->done < rows)) {
-    row w[4];
-    int n = 0;
-    V sums = kb_gepi(p->k, e->scratch, e->done * 64 * e->t->nt);
-    for (; n < step && e->done < rows; n++, e->done++) w[n] = (row){ (int)(e->done / p->tr), kb_i64(p->k, 0), e->done % p->tr };
-    finish_rows(e->t, &e->at, w, n, sums);
+    int n = rows - e->done < step ? rows - e->done : step;
+    finish_rows(e->t, &e->at, list + e->done, n, e->scratch);
+    e->done += n;
   }
 }
 

@@ -25,5 +25,5 @@ void ktile_pack(kgemm *p, const ktile_b *m, V src);
 typedef struct ktile_size { int64_t lines, line, n, nrun, rlen, groups, a_bytes; } ktile_size;
 /* A block of it: rows of a tile, tiles of A and of B; the order of blocks; cycles of one group by the model. */
 typedef struct ktile_block { int tr, mt, nt; bool rows_outside; double cycles; } ktile_block;
-ktile_block ktile_best(const kengine *e, const mc_target *t, const ktile_size *s);
+ktile_block ktile_best(const kengine *e, const mc_target *t, const ktile_size *s, bool whole);   /* whole: a block takes whole lines */
 #endif

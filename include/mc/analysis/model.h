@@ -19,6 +19,7 @@ typedef struct mc_nest {
   int mr, nv;
   int ku;                      /* steps of A that one load brings */
   bool rows_outer;             /* rows outermost: columns stream for each block of rows */
+  bool interleaved;            /* the epilogue of a block runs beside the products of the next */
   int a_bytes, b_bytes;        /* of an element */
   double epilogue;             /* vector instructions for each 16 results behind the products */
   int64_t in, extra, out;      /* bytes: the input, other operands of the epilogue, results */
