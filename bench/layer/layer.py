@@ -66,6 +66,7 @@ LAYERS = {
     "transpose-u8-128x768": lambda: op("transpose %a {perm=[0,2,1]}", ["u8<0.02:3>[1,128,768]"], "u8<0.02:3>[1,768,128]"),
     "add-56x56x64": lambda: op("add %a, %b", ["u8<0.02:3>[1,56,56,64]", "u8<0.03:9>[1,56,56,64]"], "u8<0.04:10>[1,56,56,64]"),
     "quantize-128x768": lambda: op("quantize %a", ["f32[128,768]"], "u8<0.04:10>[128,768]"), "dequantize-128x768": lambda: op("dequantize %a", ["u8<0.04:10>[128,768]"], "f32[128,768]"),
+    "quantize-4x768": lambda: op("quantize %a", ["f32[4,768]"], "u8<0.04:10>[4,768]"),
     "maxpool-112x112x64": lambda: op("max_pool %a {kernel=[3,3], stride=[2,2], pad=[1,1,1,1]}", ["u8<0.02:3>[1,112,112,64]"], "u8<0.02:3>[1,56,56,64]"),
     "maxpool2-56x56x64": lambda: op("max_pool %a {kernel=[2,2], stride=[2,2]}", ["u8<0.02:3>[1,56,56,64]"], "u8<0.02:3>[1,28,28,64]"),
     "avgpool-28x28x64": lambda: op("avg_pool %a {kernel=[3,3], stride=[1,1], pad=[1,1,1,1]}", ["u8<0.02:3>[1,28,28,64]"], "u8<0.02:3>[1,28,28,64]"),

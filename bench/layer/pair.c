@@ -27,9 +27,13 @@ static size_t bytes_of(const char *line) {   /* "in NAME TYPE SCALE ZERO DIMS" *
   for (char *p = (char *)(size_t)line + at; *p == ' ';) n *= strtoul(p, &p, 10);
   return n;
 }
-static void *bytes(size_t n, unsigned seed) {
-  unsigned char *p = aligned_alloc(64, (n + 127) / 64 * 64);
-  for (size_t i = 0; i < n; i++) p[i] = (unsigned char)((seed = seed * 1664525u + 1013904223u) >> 25);   /* below 0x80: as floats too these are ordinary numbers */
+static void *bytes(size_t n, unsigned seed, int floats) {
+  static size_t shift;   /* large blocks begin at the same place of a page, where loads would wait for unrelated stores */
+  shift = (shift + 832) % 4096;
+  unsigned char *p = aligned_alloc(4096, (n + shift + 8191) / 4096 * 4096);
+  p += shift;
+  for (size_t i = 0; i < n; i++) p[i] = (unsigned char)((seed = seed * 1664525u + 1013904223u) >> 24);
+  for (size_t i = 0; floats && i < n / 4; i++) ((float *)(void *)p)[i] = (float)p[4 * i] / 64 - 2;
   return p;
 }
 static int load(net *t, const char *file) {
@@ -40,8 +44,8 @@ static int load(net *t, const char *file) {
   int n = 0;
   for (const char *p = info; p; p = strchr(p, '\n')) {
     p += *p == '\n';
-    if (!strncmp(p, "arena ", 6)) t->arena = bytes(strtoul(p + 6, NULL, 10), 1);
-    if (!strncmp(p, "in ", 3) || !strncmp(p, "out ", 4)) t->io[n] = bytes(bytes_of(p), 7), n++;
+    if (!strncmp(p, "arena ", 6)) t->arena = bytes(strtoul(p + 6, NULL, 10), 1, 0);
+    if (!strncmp(p, "in ", 3) || !strncmp(p, "out ", 4)) t->io[n] = bytes(bytes_of(p), 7, strstr(p, " f32 ") != NULL), n++;
   }
   return t->call != NULL;
 }

@@ -163,8 +163,8 @@ static V e_cast(kx *x, const mc_node *n) {
 }
 static V e_quantize(kx *x, const mc_node *n) {
   const mc_type *t = n->out[0]->type;
-  V s = t->q.kind == MC_Q_AXIS ? kx_param(x, n, 0) : f32s(x, t->q.scale);
-  return quant(x, LLVMBuildFDiv(x->k->b, kx_value(x, n->in[0]), s, ""), t);
+  if (t->q.kind != MC_Q_AXIS) return kv_quantize(x->k, kx_value(x, n->in[0]), t->q.scale, kl_zero_point(t), t->dtype);
+  return quant(x, LLVMBuildFDiv(x->k->b, kx_value(x, n->in[0]), kx_param(x, n, 0), ""), t);
 }
 static V e_dequantize(kx *x, const mc_node *n) {
   const mc_type *t = n->in[0]->type;

@@ -1,138 +1,29 @@
 /* move: every op that only moves elements is one or more strided copies of boxes. */
-#include "lower.h"
+#include "copy.h"
 #include "mc/support/fixed.h"
 #include <string.h>
 
-/* A box of `rank` axes copied from src to dst; both views' bases stand at its first element. */
-typedef struct box { kgroup *g; kb *k; int rank; int64_t dim[MC_MAX_RANK]; kview src, dst; const mc_type *from, *to; /* types when values change on the way (concat), else NULL */ V s, d; int split; /* the axis that is divided among threads */ bool share; /* a loop around it is divided already */ } box;
-
-static void copy_part(void *ctx, V at, int64_t c, int lanes, int valid) {
-  box *b = ctx;
-  kb *k = b->k;
-  int64_t ss = b->src.stride[b->rank - 1], ds = b->dst.stride[b->rank - 1];
-  V s = kb_gepi(k, at ? kb_gep(k, b->s, kb_muli(k, at, ss)) : b->s, c * ss), d = kb_gepi(k, at ? kb_gep(k, b->d, kb_muli(k, at, ds)) : b->d, c * ds);
-  V v = kl_load(k, s, b->src.dtype, ss, lanes, valid, b->src.slack);
-  if (b->from) {
-    int32_t z = kl_zero_point(b->from);
-    if (z) v = LLVMBuildSub(k->b, v, kb_i32s(k, z, lanes), "");
-    v = LLVMBuildFMul(k->b, kv_to_f32(k, v), kb_f32s(k, b->from->q.scale / b->to->q.scale, lanes), "");
-    v = kv_quant(k, v, kl_zero_point(b->to), b->to->dtype);
-  }
-  kl_store(k, v, d, b->dst.dtype, ds, valid);
-}
-static void copy_inner(box *b, V s, V d) {
-  int64_t n = b->dim[b->rank - 1], es = kl_elem(&b->src);
-  bool plain = !b->from && b->src.stride[b->rank - 1] == es && b->dst.stride[b->rank - 1] == es, split = b->split == b->rank - 1;
-  if (plain && split) {
-    V lo, hi, at;
-    kl_share(b->g, n, &lo, &hi);
-    at = kb_muli(b->k, lo, es);
-    LLVMBuildMemCpy(b->k->b, kb_gep(b->k, d, at), 1, kb_gep(b->k, s, at), 1, kb_sub(b->k, kb_muli(b->k, hi, es), at));
-    return;
-  }
-  if (plain) {
-    kb_memcpy(b->k, d, s, n * es);
-    return;
-  }
-  b->s = s;
-  b->d = d;
-  bool vector = b->dst.stride[b->rank - 1] == es && (b->src.stride[b->rank - 1] == es || b->src.stride[b->rank - 1] == 0);
-  kl_vectors(b->g, split, n, vector ? KB_LANES : 1, copy_part, b);
-}
-/* ---- planes to pixels: 2 to 4 planes, contiguous each, become pixels of as many channels ---- */
-static bool interleaves(const box *b) {
-  int last = b->rank - 1;
-  int64_t es = kl_elem(&b->src), c = b->dim[last];
-  return !b->from && b->rank >= 2 && c >= 2 && c <= 4 && b->dst.stride[last] == es && b->dst.stride[last - 1] == c * es && b->src.stride[last - 1] == es && b->dim[last - 1] >= KB_LANES;
-}
-/* 16 pixels: element e of the result is channel e % c of pixel e / c. */
-static void interleave16(const box *b, V s, V d) {
-  kb *k = b->k;
-  int last = b->rank - 1, c = (int)b->dim[last], es = (int)kl_elem(&b->src);
-  V plane[4], pair[2];
-  for (int i = 0; i < 4; i++) plane[i] = i < c ? kb_load(k, kb_vt(k, kl_mem_type(k, b->src.dtype), KB_LANES), kb_gepi(k, s, i * b->src.stride[last]), es) : plane[0];
-  for (int i = 0; i < 2; i++) pair[i] = kb_concat(k, plane + 2 * i, 2);
-  for (int j = 0; j < c; j++) {
-    int mask[KB_LANES];
-    for (int i = 0; i < KB_LANES; i++) mask[i] = (j * KB_LANES + i) % c * KB_LANES + (j * KB_LANES + i) / c;
-    kb_store(k, kb_shuffle(k, pair[0], pair[1], mask, KB_LANES), kb_gepi(k, d, (int64_t)j * KB_LANES * es), es);
-  }
-}
-/* The last block moves back to be full: its pixels are written twice, with the same values (a copy never stands in its operand's memory). */
-static void interleave_row(const box *b, V s, V d) {
-  kb *k = b->k;
-  int64_t n = b->dim[b->rank - 2], es = kl_elem(&b->src);
-  kb_loop l;
-  kl_range(b->g, &l, n, KB_LANES, b->split == b->rank - 2);
-  V at = n % KB_LANES ? kb_smin(k, l.iv, kb_i64(k, n - KB_LANES)) : l.iv;
-  interleave16(b, kb_gep(k, s, kb_muli(k, at, es)), kb_gep(k, d, kb_muli(k, at, b->dim[b->rank - 1] * es)));
-  kb_end(k, &l, NULL);
-}
-static void copy_axis(box *b, int axis, V s, V d) {
-  if (axis == b->rank - 2 && interleaves(b)) {
-    interleave_row(b, s, d);
-    return;
-  }
-  if (axis == b->rank - 1) {
-    copy_inner(b, s, d);
-    return;
-  }
-  kb_loop l;
-  kl_range(b->g, &l, b->dim[axis], 1, b->split == axis);
-  copy_axis(b, axis + 1, kb_gep(b->k, s, kb_muli(b->k, l.iv, b->src.stride[axis])), kb_gep(b->k, d, kb_muli(b->k, l.iv, b->dst.stride[axis])));
-  kb_end(b->k, &l, NULL);
-}
-/* An interleaved row is divided in whole blocks, where the one that moves back stays within its task. */
-static int divide(const box *b, kb_loop *once) {
-  int64_t trips[MC_MAX_RANK], blocks;
-  memcpy(trips, b->dim, sizeof trips);
-  if (!interleaves(b)) return kl_divide_nest(b->g, once, b->rank, trips, KB_LANES);
-  blocks = (trips[b->rank - 2] + KB_LANES - 1) / KB_LANES;
-  trips[b->rank - 2] = trips[b->rank - 2] % KB_LANES == 0 || blocks >= 2 * b->g->tasks ? blocks : 1;
-  return kl_divide_nest(b->g, once, b->rank - 1, trips, 1);
-}
-static void copy_box(box *b) {
-  if (b->rank == 0) {
-    b->rank = 1;
-    b->dim[0] = 1;
-    b->src.stride[0] = b->dst.stride[0] = kl_elem(&b->src);
-  }
-  for (int d = 0; d < b->rank; d++)
-    if (b->dim[d] == 0) return;
-  b->src.rank = b->dst.rank = b->rank;
-  b->rank = ks_collapse(b->rank, b->dim, (kview *[]){ &b->src, &b->dst }, 2, b->rank);
-  kb_loop once;
-  b->split = -1;
-  if (b->share) kb_range(b->k, &once, 1, 1, NULL, 0);
-  else b->split = divide(b, &once);
-  copy_axis(b, 0, b->src.base, b->dst.base);
-  kb_end(b->k, &once, NULL);
-}
-static box box_of(kgroup *g, const mc_type *shape, kview src, kview dst) {
-  box b = { .g = g, .k = g->k, .rank = shape->rank, .src = src, .dst = dst };
-  memcpy(b.dim, shape->dim, sizeof b.dim);
-  return b;
-}
-void kl_copy(kgroup *g, const mc_type *shape, kview src, kview dst) {
-  box b = box_of(g, shape, src, dst);
-  copy_box(&b);
-}
 static kview result(const kgroup *g, int i) { return kl_view(g, g->group->out[i]); }
 static int axis_of(int64_t axis, int rank) { return (int)(axis < 0 ? axis + rank : axis); }
 static void advance(kb *k, kview *v, int axis, int64_t by) { v->base = kb_gepi(k, v->base, by * v->stride[axis]); }
 
+/* A transpose may carry a quantize behind it (form-groups: images). */
 static bool m_transpose(kgroup *g, const mc_node *n) {
   kview in = kl_view(g, n->in[0]), src = in;
   const mc_ints *perm = &MC_ATTRS(n, transpose)->perm;
   for (int d = 0; d < in.rank; d++) src.stride[d] = in.stride[perm->v[d]];
-  box b = box_of(g, n->out[0]->type, src, result(g, 0));
-  copy_box(&b);
+  kbox b = kbox_of(g, n->out[0]->type, src, result(g, 0));
+  if (n->next->op == MC_OP_quantize) {
+    b.from = n->out[0]->type;
+    b.to = n->next->out[0]->type;
+  }
+  kbox_copy(&b);
   return true;
 }
 static bool m_broadcast(kgroup *g, const mc_node *n) {
   const mc_type *t = n->out[0]->type;
-  box b = box_of(g, t, kl_broadcast(kl_view(g, n->in[0]), n->in[0]->type, t->rank, t->dim), result(g, 0));
-  copy_box(&b);
+  kbox b = kbox_of(g, t, kl_broadcast(kl_view(g, n->in[0]), n->in[0]->type, t->rank, t->dim), result(g, 0));
+  kbox_copy(&b);
   return true;
 }
 static bool m_slice(kgroup *g, const mc_node *n) {
@@ -142,16 +33,16 @@ static bool m_slice(kgroup *g, const mc_node *n) {
     advance(g->k, &src, d, a->starts.v[d]);
     if (a->steps.n) src.stride[d] *= a->steps.v[d];
   }
-  box b = box_of(g, n->out[0]->type, src, result(g, 0));
-  copy_box(&b);
+  kbox b = kbox_of(g, n->out[0]->type, src, result(g, 0));
+  kbox_copy(&b);
   return true;
 }
 static bool m_split(kgroup *g, const mc_node *n) {
   int axis = axis_of(MC_ATTRS(n, split)->axis, n->in[0]->type->rank);
   kview src = kl_view(g, n->in[0]);
   for (int i = 0; i < n->nout; i++) {
-    box b = box_of(g, n->out[i]->type, src, result(g, i));
-    copy_box(&b);
+    kbox b = kbox_of(g, n->out[i]->type, src, result(g, i));
+    kbox_copy(&b);
     advance(g->k, &src, axis, n->out[i]->type->dim[axis]);
   }
   return true;
@@ -173,9 +64,9 @@ static bool m_concat(kgroup *g, const mc_node *n) {
   for (int i = 0; i < n->nin; i++) {
     const mc_type *t = n->in[i]->type;
     if (!in_place(g, n->in[i])) {
-      box b = box_of(g, t, kl_view(g, n->in[i]), dst);
+      kbox b = kbox_of(g, t, kl_view(g, n->in[i]), dst);
       if (!same_elem(t, y)) b.from = t, b.to = y;
-      copy_box(&b);
+      kbox_copy(&b);
     }
     advance(g->k, &dst, axis, t->dim[axis]);
   }
@@ -213,8 +104,8 @@ static bool m_reshape(kgroup *g, const mc_node *n) {
       other->stride[d] = s;
       s *= shape->dim[d];
     }
-    box x = box_of(g, shape, src, dst);
-    copy_box(&x);
+    kbox x = kbox_of(g, shape, src, dst);
+    kbox_copy(&x);
     return true;
   }
   kb_loop l;
@@ -245,7 +136,7 @@ static V border_cell(kgroup *g, const mc_node *n) {
   return kb_rodata(g->k, &bits, 8, 0, "border");
 }
 /* Restrict axis d of the box to part 0 (before), 1 (middle) or 2 (behind). False: nothing there. */
-static bool pad_part(const padding *p, box *b, int d, int part) {
+static bool pad_part(const padding *p, kbox *b, int d, int part) {
   kb *k = p->g->k;
   int64_t before = p->a->before.v[d], n = p->n->in[0]->type->dim[d], after = p->a->after.v[d];
   if (part == 1) {
@@ -265,23 +156,23 @@ static bool pad_part(const padding *p, box *b, int d, int part) {
   }
   return true;
 }
-static void pad_axes(const padding *p, box b, int d, bool border) {
+static void pad_axes(const padding *p, kbox b, int d, bool border) {
   if (d == b.rank) {
     if (border && p->a->mode == mc_padmode_constant) {
       b.src.base = p->cell;
       memset(b.src.stride, 0, sizeof b.src.stride);
     }
-    copy_box(&b);
+    kbox_copy(&b);
     return;
   }
   for (int part = 0; part < 3; part++) {
-    box c = b;
+    kbox c = b;
     if (pad_part(p, &c, d, part)) pad_axes(p, c, d + 1, border || part != 1);
   }
 }
 static bool m_pad(kgroup *g, const mc_node *n) {
   padding p = { g, n, MC_ATTRS(n, pad), border_cell(g, n) };
-  pad_axes(&p, box_of(g, n->out[0]->type, kl_view(g, n->in[0]), result(g, 0)), 0, false);
+  pad_axes(&p, kbox_of(g, n->out[0]->type, kl_view(g, n->in[0]), result(g, 0)), 0, false);
   return true;
 }
 
@@ -299,7 +190,7 @@ static V clamped_index(const gat *c, V p) {
 }
 static void gather_tail(const gat *c, V x, V y) {
   const mc_type *xt = c->n->in[0]->type;
-  box b = { .g = c->g, .k = c->g->k, .rank = xt->rank - c->axis - 1, .src = c->x, .dst = c->y, .share = c->split >= 0 };
+  kbox b = { .g = c->g, .k = c->g->k, .rank = xt->rank - c->axis - 1, .src = c->x, .dst = c->y, .share = c->split >= 0 };
   int skip = c->axis + c->n->in[1]->type->rank;
   for (int d = 0; d < b.rank; d++) {
     b.dim[d] = xt->dim[c->axis + 1 + d];
@@ -308,7 +199,7 @@ static void gather_tail(const gat *c, V x, V y) {
   }
   b.src.base = x;
   b.dst.base = y;
-  copy_box(&b);
+  kbox_copy(&b);
 }
 static int64_t gather_trips(const gat *c, int d) { return d < c->axis ? c->n->in[0]->type->dim[d] : c->n->in[1]->type->dim[d - c->axis]; }
 static void gather_axis(const gat *c, int d, V x, V index, V y) {
@@ -341,8 +232,8 @@ static bool m_gather(kgroup *g, const mc_node *n) {
 static bool m_identity(kgroup *g) {
   const mc_node *ret = g->region->last;
   for (int i = 0; i < ret->nin; i++) {
-    box b = box_of(g, ret->in[i]->type, kl_view(g, ret->in[i]), result(g, i));
-    copy_box(&b);
+    kbox b = kbox_of(g, ret->in[i]->type, kl_view(g, ret->in[i]), result(g, i));
+    kbox_copy(&b);
   }
   return true;
 }
@@ -351,12 +242,15 @@ static bool (*const movers[MC_NUM_OPS])(kgroup *g, const mc_node *n) = {
   [MC_OP_transpose] = m_transpose, [MC_OP_broadcast] = m_broadcast, [MC_OP_slice] = m_slice, [MC_OP_split] = m_split,
   [MC_OP_concat] = m_concat, [MC_OP_reshape] = m_reshape, [MC_OP_pad] = m_pad, [MC_OP_gather] = m_gather,
 };
+static bool is_quantize(const kgroup *g, const mc_node *n) {
+  return n->op == MC_OP_quantize && n->next == g->region->last && n->out[0]->type->q.kind == MC_Q_TENSOR && mc_dtype_size(n->out[0]->type->dtype) == 1;
+}
 bool k_emit_move(kgroup *g) {
   const mc_node *n = kl_first(g);
   bool ok;
   if (n->op == MC_OP_return) ok = m_identity(g);
   else if (!movers[n->op]) return kl_error(g, n, "'%s' does not head a 'move' group", mc_ops[n->op].text);
-  else ok = kl_single(g) && movers[n->op](g, n);
+  else ok = ((n->op == MC_OP_transpose && is_quantize(g, n->next)) || kl_single(g)) && movers[n->op](g, n);
   if (ok) kl_fill_borders(g);
   return ok;
 }

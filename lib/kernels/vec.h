@@ -19,6 +19,10 @@ V kv_from_bf16(kb *k, V bits);
 V kv_to_bf16(kb *k, V x);
 V kv_from_f16(kb *k, V bits);
 V kv_to_f16(kb *k, V x);
+/* Q(x / s) for any x, the division as IEEE defines it. */
+V kv_quantize(kb *k, V x, float s, int32_t z, mc_dtype dtype);
+/* x86, 8 bits: the same less z, and for what lies below the range any number below it: packs that saturate do the rest. */
+V kv_quantize_open(kb *k, V x, float s, int32_t z, mc_dtype dtype);
 /* i32 -> f32, rounded to nearest even. */
 V kv_to_f32(kb *k, V x);
 /* mc_fx_requant_single / _double of the i32 vector x; mult and shift: i32 vectors or scalars splat. */

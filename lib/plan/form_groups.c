@@ -200,6 +200,16 @@ static void group_map(former *f, mc_node *root, mc_map *order) {
   make_group(f, "map", ops.v, ops.n);
 }
 
+/* An image on its way in: planes that become pixels of 2 to 4 channels are quantized while they are. */
+static void group_image(former *f, mc_node *n) {
+  const mc_type *t = n->out[0]->type;
+  const mc_ints *perm = n->op == MC_OP_transpose ? &MC_ATTRS(n, transpose)->perm : NULL;
+  mc_node *q = perm ? mc_value_single_user(n->out[0]) : NULL;
+  if (!is_free(f, q) || q->op != MC_OP_quantize || q->out[0]->type->q.kind != MC_Q_TENSOR || mc_dtype_size(q->out[0]->type->dtype) != 1 || t->dtype != MC_f32) return;
+  if (t->rank < 3 || t->dim[t->rank - 1] < 2 || t->dim[t->rank - 1] > 4 || perm->v[t->rank - 2] != t->rank - 1) return;
+  make_group(f, mc_family_of(n), (mc_node *[]){ n, q }, 2);
+}
+
 /* All nodes in order, and their positions: forming groups moves them. */
 static node_list list_nodes(const former *f, mc_map *order) {
   node_list all = { 0 };
@@ -226,6 +236,8 @@ bool mc_pass_form_groups(mc_pass_context *cx, const mc_opts_form_groups *o, bool
   node_list all = list_nodes(&f, &order);
   for (size_t i = all.n; i-- > 0;)
     if (is_free(&f, all.v[i]) && mc_op_has(all.v[i]->op, MC_T_ACCUM)) group_product(&f, all.v[i]);
+  for (size_t i = all.n; i-- > 0;)
+    if (is_free(&f, all.v[i])) group_image(&f, all.v[i]);
   for (size_t i = all.n; i-- > 0;)
     if (is_free(&f, all.v[i]) && mc_op_has(all.v[i]->op, MC_T_ELEM)) group_map(&f, all.v[i], &order);
   for (size_t i = all.n; i-- > 0;)

@@ -84,6 +84,21 @@ static void resizes(int kind) {
       sweep_end(t);
     }
 }
+/* Planes that become pixels and are quantized on the way; for a convolution behind them too, which wants a border. */
+static void image(int64_t c, int64_t h, int64_t w, int kind) {
+  static const struct { mc_dtype dtype; float scale; int32_t zero; } q[] = { { MC_u8, 0.0078431377f, 128 }, { MC_i8, 0.0078125f, 0 }, { MC_u8, 0.013f, 0 }, { MC_i8, 3.7f, -128 } };
+  tcase *t = sweep_begin("image %dx%dx%d %d", (int)c, (int)h, (int)w, kind);
+  if (!t) return;
+  mc_value *x = op1(t, MC_OP_transpose, in_f32(t, 4, DIMS(2, c, h, w)), &(mc_attrs_transpose){ .perm = ints(t, 4, DIMS(0, 2, 3, 1)) });
+  x = as_q(t, MC_OP_quantize, x, NULL, q[kind].dtype, q[kind].scale, q[kind].zero);
+  mc_attrs_conv2d a;
+  mc_attrs_init(MC_OP_conv2d, &a, t->a);
+  for (int i = 0; i < 4; i++) a.pad[i] = 1;
+  mc_value *wt = const_w8(t, true, 4, DIMS(8, 3, 3, c));
+  if (kind % 2) result(t, mc_build1_as(&t->b, MC_OP_conv2d, (mc_value *[]){ x, wt }, 2, &a, acc_type(t, x, wt, 3)));
+  result(t, x);
+  sweep_end(t);
+}
 static void moves(int kind) {
   tcase *t = sweep_begin("transpose %d", kind);
   if (t) {
@@ -96,6 +111,13 @@ static void moves(int kind) {
   if (t) {
     for (int64_t c = 1; c <= 5; c++)
       for (int64_t w = 15; w <= 35; w += 10) result(t, op1(t, MC_OP_transpose, some(t, kind, 4, DIMS(2, c, 2, w)), &(mc_attrs_transpose){ .perm = ints(t, 4, DIMS(0, 2, 3, 1)) }));
+    sweep_end(t);
+  }
+  t = sweep_begin("tiles %d", kind);
+  if (t) {
+    static const int64_t size[][2] = { { 4, 4 }, { 5, 9 }, { 16, 16 }, { 17, 33 }, { 65, 20 }, { 70, 130 }, { 3, 64 } };
+    for (size_t i = 0; i < sizeof size / sizeof *size; i++) result(t, op1(t, MC_OP_transpose, some(t, kind, 3, DIMS(2, size[i][0], size[i][1])), &(mc_attrs_transpose){ .perm = ints(t, 3, DIMS(0, 2, 1)) }));
+    result(t, op1(t, MC_OP_transpose, some(t, kind, 4, DIMS(2, 20, 3, 36)), &(mc_attrs_transpose){ .perm = ints(t, 4, DIMS(3, 2, 0, 1)) }));
     sweep_end(t);
   }
   for (int axis = 0; axis < 4; axis++) {
@@ -164,6 +186,8 @@ static void bordered(mc_dtype from, mc_dtype to) {
   }
 }
 void sweep_shapes(void) {
+  for (int64_t c = 1; c <= 5; c++)
+    for (int kind = 0; kind < 4; kind++) image(c, 5, 4 + c * 7 % 16 * (kind + 1), kind);
   bordered(MC_f32, MC_f32);
   bordered(MC_bf16, MC_bf16);
   bordered(MC_bf16, MC_f32);
