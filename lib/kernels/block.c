@@ -166,6 +166,10 @@ static V row_sums(tile *t, int r, int j) {
   for (int i = 0; i < t->parts / 2; i++) part[i] = kb_shuffle(k, acc[2 * i], acc[2 * i + 1], mask, 2 * t->lanes);
   return kb_concat(k, part, t->parts / 2);
 }
+static void bind_sums(kgemm *p, V acc) {
+  if (kengine_real(p->e)) kx_bind(p->x, p->head->out[0], kv_clamp(p->k, acc, p->clamp));
+  else kx_bind_head(p->x, acc);
+}
 /* A row's results as bytes, as many vectors at a time as narrowing takes. */
 static void finish_packed(tile *t, int r, int valid) {
   kgemm *p = t->p;
@@ -178,7 +182,7 @@ static void finish_packed(tile *t, int r, int valid) {
       bool end = j + i == t->nv - 1;
       x->c[last] = (int64_t)(j + i) * KGEMM_LANES;
       kx_at(x, KGEMM_LANES, end ? valid : KGEMM_LANES);
-      kx_bind(x, p->head->out[0], row_sums(t, r, j + i));
+      bind_sums(p, row_sums(t, r, j + i));
       raw[i] = kx_raw(x);
     }
     x->c[last] = (int64_t)j * KGEMM_LANES;
@@ -201,7 +205,7 @@ static void epilogue(tile *t, V m0, V n0, int valid) {
       x->c[last] = (int64_t)j * KGEMM_LANES;
       kx_at(x, KGEMM_LANES, j == t->nv - 1 ? valid : KGEMM_LANES);
       V acc = row_sums(t, r, j);
-      kx_bind(x, p->head->out[0], kengine_real(p->e) ? kv_clamp(p->k, acc, p->clamp) : acc);
+      bind_sums(p, acc);
       kx_finish(x);
     }
   }

@@ -12,10 +12,9 @@ static V narrow_half(kb *k, V v, const char *name, T elem) {
   return kb_intr(k, name, &t, 1, &v, 1);
 }
 static V narrow_neon(kb *k, V v, int32_t z, mc_dtype dtype) {
-  V h[4], b[2];
-  for (int i = 0; i < 4; i++) h[i] = narrow_half(k, kb_extract(k, v, 4 * i, 4), "llvm.aarch64.neon.sqxtn", k->i16);
+  V h = kb_trunc(k, v, k->i16), b[2];   /* kv_raw */
   for (int i = 0; i < 2; i++)
-    b[i] = narrow_half(k, add_zero(k, kb_concat(k, h + 2 * i, 2), z), dtype == MC_u8 ? "llvm.aarch64.neon.sqxtun" : "llvm.aarch64.neon.sqxtn", k->i8);
+    b[i] = narrow_half(k, add_zero(k, kb_extract(k, h, 8 * i, 8), z), dtype == MC_u8 ? "llvm.aarch64.neon.sqxtun" : "llvm.aarch64.neon.sqxtn", k->i8);
   return kb_concat(k, b, 2);
 }
 

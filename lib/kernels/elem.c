@@ -1,6 +1,7 @@
 /* Elementwise ops on vectors: every op once, for any number of lanes. The steps are those of docs/design.md ("Quantized forms"), in their order. */
 #include "lower.h"
 #include "mc/support/fixed.h"
+#include <math.h>
 
 static bool is_q(const mc_value *v) { return mc_type_is_quant(v->type); }
 /* f32 in registers. */
@@ -10,8 +11,9 @@ static kfm fm_of(kx *x) { return (kfm){ x->k, x->lanes }; }
 static V f32s(kx *x, float v) { return kb_f32s(x->k, v, x->lanes); }
 static V mulf(kx *x, V a, V b) { return LLVMBuildFMul(x->k->b, a, b, ""); }
 static float scale_of(const mc_value *v) { return v->type->q.scale; }
+static bool stays_small(const kx *x);
 static V quant(kx *x, V v, const mc_type *t) {
-  if (x->raw) return kv_rne(x->k, v);
+  if (x->raw) return kv_raw(x->k, v, kl_zero_point(t), t->dtype, stays_small(x));
   x->clamped = kv_quant_clamp(x->k, v, kl_zero_point(t), t->dtype);
   return kv_quant(x->k, v, kl_zero_point(t), t->dtype);
 }
@@ -22,7 +24,11 @@ static V minus_zero(kx *x, const mc_value *v) {
   int32_t z = kl_zero_point(v->type);
   return z ? LLVMBuildSub(x->k->b, q, kb_i32s(x->k, z, x->lanes), "") : q;
 }
-static V real_steps(kx *x, const mc_value *v) { return kv_to_f32(x->k, minus_zero(x, v)); }
+static V real_steps(kx *x, const mc_value *v) {
+  if (x->head && v == x->head->out[0] && x->head_base) return kv_biased_to_f32(x->k, x->head_bits, x->head_base);
+  if (kv_adds(x->k) && mc_dtype_size(v->type->dtype) == 1) return kv_small_to_f32(x->k, kx_value(x, v), kl_zero_point(v->type));
+  return kv_to_f32(x->k, minus_zero(x, v));
+}
 /* The same for what is quantized again: of a value just computed, one rounding in fp32 instead of a way through integers. (It may give -0.0 for 0.) */
 static V real_again(kx *x, const mc_value *v) {
   V c = kb_has(x->k, MC_ISA_BIT(sse41)) ? kx_clamped(x, v) : NULL;
@@ -190,19 +196,25 @@ static float largest_scale(const mc_type *t) {
     if (mc_type_scale(t, c) > s) s = mc_type_scale(t, c);
   return s;
 }
-bool kx_bounded(const mc_node *n) {
-  const float limit = 1 << 30;
+/* What |result| stays below before it is clamped, where |i32 operands| stay below `sums`. */
+static float bound_of(const mc_node *n, float sums) {
   const mc_type *a = n->in[0]->type, *y = n->out[0]->type;
-  if (!mc_type_is_quant(a) || (y->dtype != MC_u8 && y->dtype != MC_i8)) return false;
+  if (!mc_type_is_quant(a) || (y->dtype != MC_u8 && y->dtype != MC_i8)) return INFINITY;
   float s = largest_scale(a) / y->q.scale;
-  if (n->op == MC_OP_requantize) return MC_ATTRS(n, requantize)->rounding == mc_rounding_fp32_rne && s * (a->dtype == MC_i32 ? 0x1p31f : 512.0f) <= limit;
-  if (a->dtype == MC_i32 || n->nin != 2) return false;
+  if (n->op == MC_OP_requantize) return MC_ATTRS(n, requantize)->rounding == mc_rounding_fp32_rne ? s * (a->dtype == MC_i32 ? sums : 512.0f) : INFINITY;
+  if (a->dtype == MC_i32 || n->nin != 2) return INFINITY;
   float b = n->in[1]->type->q.scale;
   switch (n->op) {
-  case MC_OP_add: case MC_OP_sub: case MC_OP_min: case MC_OP_max: return 512.0f * (s + b / y->q.scale) <= limit;
-  case MC_OP_mul: return 0x1p17f * ((a->q.scale * b) / y->q.scale) <= limit;
-  default: return false;
+  case MC_OP_add: case MC_OP_sub: case MC_OP_min: case MC_OP_max: return 512.0f * (s + b / y->q.scale);
+  case MC_OP_mul: return 0x1p17f * ((a->q.scale * b) / y->q.scale);
+  default: return INFINITY;
   }
+}
+bool kx_bounded(const mc_node *n) { return bound_of(n, 0x1p31f) <= 1 << 30; }
+/* Whether the tail's results fit into 16 bits with room for a zero point. */
+static bool stays_small(const kx *x) {
+  bool known = x->head && x->tail->in[0] == x->head->out[0] && x->head_most > 0;
+  return bound_of(x->tail, known ? (float)x->head_most : 0x1p31f) < 31000;
 }
 /* ---- what an op needs before the loops ---- */
 /* The axis of the iteration space that the scales run along (numpy alignment); -1: one scale. */

@@ -114,6 +114,22 @@ void kx_bind(kx *x, const mc_value *v, V reg) {
   if ((t == MC_bf16 || t == MC_f16) && read_on(v)) reg = kl_widen(x->k, kl_narrow(x->k, reg, t), t);
   x->bound[x->nbound++] = (kx_bound){ v, reg, NULL };
 }
+/* Whether an op behind the head asks for its value as f32. */
+static bool asks_real(const kx *x) {
+  for (const mc_node *n = x->g->region->first; n; n = n->next) {
+    bool reads = n->nin > 0 && n->in[0] == x->head->out[0] && kl_zero_point(n->in[0]->type) == 0;
+    if (reads && (n->op == MC_OP_dequantize || (n->op == MC_OP_requantize && MC_ATTRS(n, requantize)->rounding == mc_rounding_fp32_rne))) return true;
+  }
+  return false;
+}
+void kx_bound_head(kx *x, int64_t lo, int64_t hi) {
+  x->head_most = hi > -lo ? hi : -lo;
+  if (hi - lo < 1 << 23 && kv_adds(x->k) && asks_real(x)) x->head_base = (int32_t)(0x4b000000 - lo);
+}
+void kx_bind_head(kx *x, V bits) {
+  x->head_bits = bits;
+  kx_bind(x, x->head->out[0], x->head_base ? LLVMBuildSub(x->k->b, bits, kb_i32s(x->k, x->head_base, x->lanes), "") : bits);
+}
 
 static V fetch(kx *x, kx_operand *o) {
   if (!o->cur) {

@@ -87,6 +87,8 @@ typedef struct kx {
   kx_bound *bound; int nbound;
   const mc_node *tail, *table;    /* the only result is bytes that tail computes, or table from them, and they may be narrowed by saturation (kx_raw); else NULL */
   bool raw; V clamped;            /* between an op and its result: leave the clamp out; what quantizing clamped */
+  V head_bits; int32_t head_base; /* the head's integers with head_base added, for kv_biased_to_f32; 0: nothing */
+  int64_t head_most;              /* no |integer| of the head is larger; 0: not known */
   int lanes, valid; V iv[MC_MAX_RANK]; int64_t c[MC_MAX_RANK];   /* the position: axis d at iv[d] + c[d]; the last axis continues for `lanes` */
 } kx;
 /* Prepare for iteration space dim (the shape of the head's or result's value): views of all outer operands, parameter tables. False after reporting. */
@@ -97,6 +99,10 @@ void kx_collapse(kx *x, kview **extra, int nextra, int keep);
 /* Start a position: forget loaded values. */
 void kx_at(kx *x, int lanes, int valid);
 void kx_bind(kx *x, const mc_value *v, V reg);
+/* Before the first position: the head's integers lie between lo and hi (0 among them). Chooses head_base, which the family adds to them. */
+void kx_bound_head(kx *x, int64_t lo, int64_t hi);
+/* The head's integers, with head_base added. */
+void kx_bind_head(kx *x, V bits);
 /* Compute every node after the head and store the results. */
 void kx_finish(kx *x);
 /* Where x->tail is there: compute every node up to it, without the clamp and zero point that narrowing brings; then store n such vectors of 16, of which `valid` elements exist, at the

@@ -60,6 +60,33 @@ static int64_t sum_of_column(const kgemm *p, const kweights *w, int64_t column) 
     for (int64_t j = 0; j < p->rlen; j++) s += ((const int8_t *)w->data)[column * w->wn + (w->woff[r] + j) * w->wk];
   return s;
 }
+/* The least and largest sum of a column, for any activations of their type. */
+static void widen_range(const kgemm *p, const kweights *w, int64_t column, int64_t bias, int64_t range[2]) {
+  const mc_type *a = p->head->in[0]->type;
+  int64_t qmin, qmax, lo = bias, hi = bias;
+  mc_dtype_range(a->dtype, &qmin, &qmax);
+  qmin -= kl_zero_point(a);
+  qmax -= kl_zero_point(a);
+  for (int r = 0; r < p->nrun; r++)
+    for (int64_t j = 0; j < p->rlen; j++) {
+      int64_t v = ((const int8_t *)w->data)[column * w->wn + (w->woff[r] + j) * w->wk];
+      lo += v * (v > 0 ? qmin : qmax);
+      hi += v * (v > 0 ? qmax : qmin);
+    }
+  if (lo < range[0]) range[0] = lo;
+  if (hi > range[1]) range[1] = hi;
+}
+/* Sums that stay within 2^23 numbers carry kx's head_base from the start: the epilogue then needs no conversion (vec.h). */
+static void bias_sums(kgemm *p, const kweights *w, int64_t nbatches, int64_t batch_elems, const int32_t *bias) {
+  if (kengine_real(p->e) || p->e->tile || !kv_adds(p->k)) return;
+  int64_t range[2] = { 0, 0 };
+  for (int64_t i = 0; i < nbatches; i++) {
+    kweights wi = *w;
+    wi.data = (const char *)w->data + i * batch_elems;
+    for (int64_t n = 0; n < p->groups * p->n; n++) widen_range(p, &wi, n, bias ? bias[n] : 0, range);
+  }
+  kx_bound_head(p->x, range[0], range[1]);
+}
 static void fill_bias(const kgemm *p, const kweights *w, void *out, const void *bias, int64_t first) {
   for (int64_t n = 0; n < p->n; n++) {
     if (kengine_real(p->e)) {
@@ -67,6 +94,7 @@ static void fill_bias(const kgemm *p, const kweights *w, void *out, const void *
       continue;
     }
     int64_t b = bias ? ((const int32_t *)bias)[first + n] : 0;
+    b += p->x->head_base;
     ((uint32_t *)out)[n] = (uint32_t)(b - p->za * (p->za ? sum_of_column(p, w, first + n) : 0));   /* modulo 2^32, as the sums are */
   }
 }
@@ -76,6 +104,7 @@ void kgemm_pack(kgemm *p, const kweights *w, int64_t nbatches, int64_t batch_ele
   p->b_batch = nbatches > 1 ? p->b_group * p->groups : 0;
   p->bias_group = kgemm_vectors(p->n) * KGEMM_LANES * 4;
   p->bias_batch = nbatches > 1 ? p->bias_group * p->groups : 0;
+  bias_sums(p, w, nbatches, batch_elems, bias);
   mc_arena *scratch = mc_arena_create();
   char *pb = mc_arena_alloc(scratch, (size_t)(nbatches * p->groups * p->b_group));
   char *pbias = mc_arena_alloc(scratch, (size_t)(nbatches * p->groups * p->bias_group));

@@ -35,6 +35,12 @@ static V clamp_f32(kb *k, V x, float lo, float hi) {
   if (k->target->arch == MC_ARCH_aarch64) return kb_intr2(k, "llvm.minnum", kb_intr2(k, "llvm.maxnum", x, kb_f32s(k, lo, n)), kb_f32s(k, hi, n));
   return kv_fmin(k, kv_fmax(k, x, kb_f32s(k, lo, n)), kb_f32s(k, hi, n));
 }
+bool kv_adds(const kb *k) { return k->target->arch == MC_ARCH_aarch64; }
+/* KV_MIDDLE + rne(x), |x| < 2^22: the sum's last bit is worth 1. */
+static V rne_bits(kb *k, V x) {
+  int n = kb_lanes(x);
+  return kb_bitcast(k, LLVMBuildFAdd(k->b, x, kb_f32s(k, 12582912.0f, n), ""), kb_vt(k, k->i32, n));
+}
 V kv_quant_clamp(kb *k, V x, int32_t z, mc_dtype dtype) {
   int64_t qmin, qmax;
   if (dtype == MC_i32) return clamp_f32(k, x, -2147483648.0f, 2147483520.0f);   /* the largest float below 2^31; z is 0 */
@@ -42,8 +48,18 @@ V kv_quant_clamp(kb *k, V x, int32_t z, mc_dtype dtype) {
   return clamp_f32(k, x, (float)((int32_t)qmin - z), (float)((int32_t)qmax - z));
 }
 V kv_quant(kb *k, V x, int32_t z, mc_dtype dtype) {
+  if (kv_adds(k) && dtype != MC_i32) return LLVMBuildAdd(k->b, rne_bits(k, kv_quant_clamp(k, x, z, dtype)), kb_i32s(k, z - KV_MIDDLE, kb_lanes(x)), "");
   V q = kv_rne(k, kv_quant_clamp(k, x, z, dtype));
   return z ? LLVMBuildAdd(k->b, q, kb_i32s(k, z, kb_lanes(q)), "") : q;
+}
+V kv_raw(kb *k, V x, int32_t z, mc_dtype dtype, bool small) {
+  if (!kv_adds(k)) return kv_rne(k, x);
+  return rne_bits(k, small ? x : kv_quant_clamp(k, x, z, dtype));
+}
+V kv_small_to_f32(kb *k, V x, int32_t z) { return kv_biased_to_f32(k, LLVMBuildAdd(k->b, x, kb_i32s(k, KV_MIDDLE - z, kb_lanes(x)), ""), KV_MIDDLE); }
+V kv_biased_to_f32(kb *k, V x, int32_t base) {
+  int n = kb_lanes(x);
+  return LLVMBuildFSub(k->b, kb_bitcast(k, x, kb_vt(k, k->f32, n)), kb_f32s(k, (float)(base - 0x4b000000 + (1 << 23)), n), "");
 }
 V kv_to_f32(kb *k, V x) { return LLVMBuildSIToFP(k->b, x, kb_vt(k, k->f32, kb_lanes(x)), ""); }
 

@@ -23,13 +23,24 @@ V kv_to_f16(kb *k, V x);
 V kv_quantize(kb *k, V x, float s, int32_t z, mc_dtype dtype);
 /* x86, 8 bits: the same less z, and for what lies below the range any number below it: packs that saturate do the rest. */
 V kv_quantize_open(kb *k, V x, float s, int32_t z, mc_dtype dtype);
+/* AArch64 converts half a register a cycle and adds two to four: an integer n between 0 and 2^23 is, as the low bits of 2^23 as f32, the float 2^23 + n, and the way back is rounding to nearest.
+ * The same with a number in the middle of the range, so that n may be negative: */
+enum { KV_MIDDLE = 0x4b400000 };   /* 1.5 * 2^23 */
+/* Whether conversions by addition are worth it on the target. */
+bool kv_adds(const kb *k);
+/* fp32(x - z) of i32 x, |x - z| < 2^22. */
+V kv_small_to_f32(kb *k, V x, int32_t z);
+/* fp32(x - base) of i32 x, base - 0x4b000000 and x - 0x4b000000 in [0, 2^23). */
+V kv_biased_to_f32(kb *k, V x, int32_t base);
 /* i32 -> f32, rounded to nearest even. */
 V kv_to_f32(kb *k, V x);
 /* mc_fx_requant_single / _double of the i32 vector x; mult and shift: i32 vectors or scalars splat. */
 V kv_requant_single(kb *k, V x, V mult, V shift, int32_t z, mc_dtype dtype);
 V kv_requant_double(kb *k, V x, V mult, V shift, int32_t z, mc_dtype dtype);
-/* What is left of kv_quant when the clamp was left out (narrow.c): n vectors of 16 i32, 1 <= n <= kv_narrow_most, to bytes: v + z, saturated. |v| < 2^31 - 2^9. The result may have more
- * lanes than 16 n, the others unspecified. */
+/* kv_quant without what kv_narrow does; |x| < 2^31 - 2^9, small: < 32000. On AArch64 the upper halves hold nothing. */
+V kv_raw(kb *k, V x, int32_t z, mc_dtype dtype, bool small);
+/* What is left of kv_quant (bytes.c): n vectors of kv_raw, 16 lanes each, 1 <= n <= kv_narrow_most, to bytes: v + z, saturated. The result may have more lanes than 16 n, the others
+ * unspecified. */
 int kv_narrow_most(const kb *k);
 V kv_narrow(kb *k, V *v, int n, int32_t z, mc_dtype dtype);
 /* Look up 256 bytes by bytes, taken as unsigned. */
