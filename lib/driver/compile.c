@@ -36,7 +36,7 @@ static void count_layers(mc_compile_report *rep, const mc_graph *g) {
     if (n->region) count_layers(rep, n->region);
     if (!mc_op_has(n->op, MC_T_ACCUM)) continue;
     bool int8 = mc_type_is_quant(n->in[0]->type);
-    *(int8 ? &rep->layers_int8 : &rep->layers_f32) += 1;
+    *(int8 ? &rep->layers_int8 : n->in[0]->type->dtype == MC_bf16 ? &rep->layers_bf16 : &rep->layers_f32) += 1;
     if (int8) rep->macs_int8 += mc_node_cost(n).macs;
   }
 }

@@ -1,7 +1,7 @@
 /* Named pipelines: what -O and -quant mean, as text. */
 #include "mc/driver/compile.h"
 
-const char *const mc_quant_names[] = { "none", "int8", NULL };
+const char *const mc_quant_names[] = { "none", "int8", "bf16", NULL };
 
 /* -O0 compiles what is there; -O1 folds constants and batch_norm; -O2 also moves layouts out of the way and merges; -O3 repeats until it settles. */
 static const char *const fold[] = {
@@ -53,7 +53,7 @@ static bool quant_passes(const char **before, const char **behind, const mc_modu
   facts f = { 0 };
   const mc_graph *g = m->graphs;
   *before = *behind = "";
-  if (o->quant == MC_QUANT_NONE) return true;
+  if (o->quant != MC_QUANT_INT8) return true;
   look(&f, g);
   if (f.quantized) {
     mc_remark(d, g->loc, "the graph is quantized already: its types stay");
@@ -78,5 +78,6 @@ const char *mc_compile_pipeline(const mc_module *m, const mc_compile_opts *o, mc
   const char *form = o->target->arch == MC_ARCH_aarch64 ? "storage{form=i8}," : "storage{form=u8},";
   const char *winograd = "";
   if (level >= 2 && o->winograd > 0 && *behind) winograd = o->winograd == 15 ? ",winograd" : mc_arena_printf(a, ",winograd{growth=%g}", o->winograd);
-  return mc_arena_printf(a, "%s%s%s%s%sform-groups%s", before, fold[level], behind, tidy[level], form, winograd);
+  const char *last = o->quant == MC_QUANT_BF16 ? "to-bf16," : "";
+  return mc_arena_printf(a, "%s%s%s%s%s%sform-groups%s", before, fold[level], behind, tidy[level], last, form, winograd);
 }

@@ -50,7 +50,7 @@ static mc_value *copy_in_front(former *f, mc_node *before, mc_value *v) {
   mc_builder b = { .graph = f->g, .before = before, .diag = f->cx->diag, .loc = v->def ? v->def->loc : v->loc, .source = v->def ? v->def->source : v->source };
   mc_ints zeros = { MC_NEWN(m->arena, int64_t, rank), rank }, dims = { mc_arena_copy(m->arena, v->type->dim, sizeof(int64_t) * (size_t)rank), rank };
   mc_value *c;
-  if (v->type->dtype == MC_f32 || v->type->q.kind == MC_Q_TENSOR) {
+  if (v->type->dtype == MC_f32 || v->type->dtype == MC_bf16 || v->type->q.kind == MC_Q_TENSOR) {
     mc_attrs_pad at;
     mc_attrs_init(MC_OP_pad, &at, f->cx->scratch);
     at.before = at.after = zeros;
@@ -144,7 +144,7 @@ static void make_group(former *f, const char *kernel, mc_node *const *op, size_t
 
 /* Binary ops that a product's epilogue computes with an outer value. */
 static bool is_epilogue_binary(mc_opcode op) { return op == MC_OP_add || op == MC_OP_sub || op == MC_OP_mul || op == MC_OP_min || op == MC_OP_max; }
-static bool is_epilogue_unary(mc_opcode op) { return mc_op_has(op, MC_T_UNARY) || op == MC_OP_requantize || op == MC_OP_dequantize || op == MC_OP_quantize; }
+static bool is_epilogue_unary(mc_opcode op) { return mc_op_has(op, MC_T_UNARY) || op == MC_OP_requantize || op == MC_OP_dequantize || op == MC_OP_quantize || op == MC_OP_cast; }
 
 /* The op that can follow the chain ending in v, or NULL. */
 static mc_node *next_in_chain(const former *f, const mc_value *v) {

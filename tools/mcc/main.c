@@ -81,8 +81,9 @@ static void report_groups(mcc *o, const mc_plan *p) {
 static void summary(mcc *o, size_t bytes) {
   const mc_compile_report *r = &o->rep;
   mc_strbuf s = { 0 };
-  mc_sb_printf(&s, "%s: %d layers INT8, %d fp32; %lld MACs (%.1f %% INT8); weights %lld bytes, arena %lld bytes", o->in, r->layers_int8, r->layers_f32, (long long)r->macs,
-               r->macs ? 100.0 * (double)r->macs_int8 / (double)r->macs : 0.0, (long long)r->weight_bytes, (long long)r->arena_bytes);
+  mc_sb_printf(&s, "%s: %d layers INT8, ", o->in, r->layers_int8);
+  if (r->layers_bf16) mc_sb_printf(&s, "%d bf16, ", r->layers_bf16);
+  mc_sb_printf(&s, "%d fp32; %lld MACs (%.1f %% INT8); weights %lld bytes, arena %lld bytes", r->layers_f32, (long long)r->macs, r->macs ? 100.0 * (double)r->macs_int8 / (double)r->macs : 0.0, (long long)r->weight_bytes, (long long)r->arena_bytes);
   if (bytes) mc_sb_printf(&s, ", %s %zu bytes", o->emit == EMIT_OBJ ? "object" : emit_names[o->emit], bytes);
   mc_sb_printf(&s, " [%s]\n", mc_target_text(o->co.target, o->t.arena));
   tool_print_err(mc_sb_str(&s), s.n);
@@ -199,7 +200,7 @@ static bool set_up(mcc *o) {
   choose_output(o);
   o->co = mc_compile_defaults();
   o->co.opt_level = o->level[0] - '0';
-  o->co.quant = o->quant ? MC_QUANT_INT8 : MC_QUANT_NONE;
+  o->co.quant = (mc_quant_how)o->quant;
   o->co.calib = o->calib;
   o->co.calib_method = o->method >= 0 ? mc_names_calib[o->method] : NULL;
   o->co.pipeline = o->pipeline;

@@ -10,8 +10,8 @@ mc_module *mc_driver_load(const char *path, mc_diag *d);
 /* Write g for another batch: the first axis of every input (all must have the same), and all that follows from it. False after reporting what does not fit. */
 bool mc_driver_set_batch(mc_graph *g, int64_t size, mc_diag *d);
 
-typedef enum mc_quant_how { MC_QUANT_NONE, MC_QUANT_INT8 } mc_quant_how;
-extern const char *const mc_quant_names[];   /* "none", "int8", NULL */
+typedef enum mc_quant_how { MC_QUANT_NONE, MC_QUANT_INT8, MC_QUANT_BF16 } mc_quant_how;
+extern const char *const mc_quant_names[];   /* "none", "int8", "bf16", NULL */
 
 typedef struct mc_compile_opts {
   int opt_level;                 /* 0 ... 3 */
@@ -34,7 +34,7 @@ mc_compile_opts mc_compile_defaults(void);
 typedef struct mc_compile_report {
   const char *pipeline;
   mc_manager_report passes;
-  int layers_int8, layers_f32;   /* conv2d, conv_transpose2d, linear, matmul by the type of their operands */
+  int layers_int8, layers_bf16, layers_f32;   /* conv2d, conv_transpose2d, linear, matmul by the type of their operands */
   int64_t macs, macs_int8, weight_bytes, arena_bytes;
   double pass_seconds, plan_seconds, code_seconds;
 } mc_compile_report;
