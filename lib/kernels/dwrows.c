@@ -1,6 +1,6 @@
-/* Depthwise convolution of bytes on x86, on interleaved rows.
+/* Depthwise convolution of bytes on x86 and on AArch64 with dot products, on interleaved rows.
  *
- * A register of one input row at one column holds vb channels. Interleaving D rows bytewise (4 for vpdpbusd) or, widened, as pairs of words (2 for pmaddwd) gives 4 registers, the "column":
+ * A register of one input row at one column holds vb channels. Interleaving D rows bytewise (4 for vpdpbusd, sdot) or, widened, as pairs of words (2 for pmaddwd) gives 4 registers, the "column":
  * every 32-bit lane holds D vertical neighbours of one channel, so one instruction does D taps. Rows that two result rows share are interleaved once: result row r has the weights of its
  * window moved down by r * stride, and zeros elsewhere. A column serves kw result columns.
  *
@@ -32,7 +32,7 @@ typedef struct job {
 typedef struct rows {
   kgroup *g; kb *k; mc_node *head; kx *x;
   knarrow tail; bool fast;           /* fast: requantized as packed bytes; else 16 lanes at a time by kx */
-  bool flip; int32_t za;             /* i8 activations: xor 0x80 */
+  bool flip, is_signed; int32_t za;  /* activations as the instruction wants them: xor 0x80; signed then */
   int64_t c, kh, kw, sy, sx, oh, ow;
   kview in, out;
   const int8_t *weight; const int32_t *bias;
@@ -76,7 +76,7 @@ static void pack_params(const job *j, int64_t block, int32_t *bias, float *mult)
       uint32_t sum = 0;
       if (c >= d->c) continue;
       for (int64_t t = 0; t < d->kh * d->kw; t++) sum += (uint32_t)(int32_t)d->weight[c * d->kh * d->kw + t];
-      *bias = (int32_t)((d->bias ? (uint32_t)d->bias[c] : 0) - (uint32_t)d->za * sum);
+      *bias = (int32_t)((d->bias ? (uint32_t)d->bias[c] : 0) - (uint32_t)d->za * sum + (uint32_t)d->x->head_base);
       *mult = d->fast ? kn_multiplier(&d->tail, d->tail.one ? 0 : c) : 0;
     }
 }
@@ -138,6 +138,10 @@ static V dot(const job *j, V acc, V a, V w) {
   int i = j->lanes == 4 ? 0 : j->lanes == 8 ? 1 : 2;
   static const char *const dots[] = { "llvm.x86.avx512.vpdpbusd.128", "llvm.x86.avx512.vpdpbusd.256", "llvm.x86.avx512.vpdpbusd.512" };
   static const char *const madds[] = { "llvm.x86.sse2.pmadd.wd", "llvm.x86.avx2.pmadd.wd", "llvm.x86.avx512.pmaddw.d.512" };
+  if (k->target->arch == MC_ARCH_aarch64) {
+    T b = kb_vt(k, k->i8, 16), ov[2] = { kb_vt(k, k->i32, 4), b };
+    return kb_intr(k, j->d->is_signed ? "llvm.aarch64.neon.sdot" : "llvm.aarch64.neon.usdot", ov, 2, (V[]){ acc, kb_bitcast(k, a, b), kb_bitcast(k, w, b) }, 3);
+  }
   if (j->d->depth == 4) return kb_intr(k, dots[i], NULL, 0, (V[]){ acc, a, w }, 3);
   return LLVMBuildAdd(k->b, acc, kb_intr(k, madds[i], NULL, 0, (V[]){ a, w }, 2), "");
 }
@@ -183,7 +187,7 @@ static void finish_by_kx(const step *s, int p, int r) {
   for (int i = 0; i < j->lanes / 4 && 16 * i < j->valid; i++) {
     x->c[3] = 16 * i;
     kx_at(x, KB_LANES, j->valid - 16 * i < KB_LANES ? j->valid - 16 * i : KB_LANES);
-    kx_bind(x, j->d->head->out[0], natural(j->d->k, s->acc[p][r], i));
+    kx_bind_head(x, natural(j->d->k, s->acc[p][r], i));
     kx_finish(x);
   }
   memset(x->c, 0, sizeof x->c);
@@ -288,7 +292,7 @@ static job make_job(const rows *d, int R, int lanes, int64_t first) {
 static void plan_registers(job *j) {
   int regs = kengine_regs(j->d->k->target);
   int64_t keep = j->d->kw - j->adv;
-  j->P = regs == 32 ? (j->R * j->groups == 1 && j->d->kw <= 3 ? 3 : 2) : 1;
+  j->P = j->d->k->target->arch == MC_ARCH_aarch64 ? 1 : regs == 32 ? (j->R * j->groups == 1 && j->d->kw <= 3 ? 3 : 2) : 1;
   if (j->P > j->count) j->P = (int)j->count;
   j->carry = keep > 0 && keep * j->groups * 4 <= regs / 4 && j->count > j->P ? (int)keep : 0;
 }
@@ -378,20 +382,40 @@ static bool prepare(rows *d, kgroup *g) {
   const mc_attrs_conv2d *a = MC_ATTRS(d->head, conv2d);
   const mc_type *in = d->head->in[0]->type, *wt = d->head->in[1]->type, *y = d->head->out[0]->type;
   const mc_tensor *w = mc_value_tensor(d->head->in[1]), *b = d->head->nin > 2 ? mc_value_tensor(d->head->in[2]) : NULL;
-  if (g->k->target->arch != MC_ARCH_x86_64 || d->head->op != MC_OP_conv2d || (in->dtype != MC_u8 && in->dtype != MC_i8)) return false;
+  bool x86 = g->k->target->arch == MC_ARCH_x86_64;
+  if ((!x86 && !kb_has(g->k, MC_ISA_BIT(dotprod))) || d->head->op != MC_OP_conv2d || (in->dtype != MC_u8 && in->dtype != MC_i8)) return false;
   if (!w || w->dtype != MC_i8 || (d->head->nin > 2 && !b) || wt->dim[3] != 1 || wt->dim[0] != in->dim[3]) return false;
   d->c = wt->dim[0]; d->kh = wt->dim[1]; d->kw = wt->dim[2];
   d->sy = a->stride[0]; d->sx = a->stride[1]; d->oh = y->dim[1]; d->ow = y->dim[2];
   if (a->dilation[0] != 1 || a->dilation[1] != 1 || d->kh > MAX_KERNEL || d->kw > MAX_KERNEL || d->sx > d->kw) return false;
   d->weight = w->data;
   d->bias = b ? b->data : NULL;
-  d->flip = in->dtype == MC_i8;
-  d->za = kl_zero_point(in) + (d->flip ? 128 : 0);
-  d->depth = kb_has(g->k, MC_ISA_BIT(avx512vnni)) || kb_has(g->k, MC_ISA_BIT(avxvnni)) ? 4 : 2;
+  bool both = kb_has(g->k, MC_ISA_BIT(i8mm));
+  d->is_signed = both ? in->dtype == MC_i8 : !x86;
+  d->flip = d->is_signed != (in->dtype == MC_i8);
+  d->za = kl_zero_point(in) + (d->flip ? d->is_signed ? -128 : 128 : 0);
+  d->depth = !x86 || kb_has(g->k, MC_ISA_BIT(avx512vnni)) || kb_has(g->k, MC_ISA_BIT(avxvnni)) ? 4 : 2;
   d->in = kl_view(g, d->head->in[0]);
   d->in.base = kb_gepi(d->k, d->in.base, -a->pad[0] * d->in.stride[1] - a->pad[1] * d->in.stride[2]);
   d->fast = kn_find(&d->tail, g, d->head);
   return true;
+}
+/* What the sums can be, for kx. */
+static void bound_sums(const rows *d) {
+  const mc_type *in = d->head->in[0]->type;
+  int64_t least = 0, most = 0, qmin, qmax;
+  mc_dtype_range(in->dtype, &qmin, &qmax);
+  for (int64_t c = 0; c < d->c; c++) {
+    int64_t lo = d->bias ? d->bias[c] : 0, hi = lo;
+    for (int64_t t = 0; t < d->kh * d->kw; t++) {
+      int64_t w = d->weight[c * d->kh * d->kw + t];
+      lo += w * ((w > 0 ? qmin : qmax) - kl_zero_point(in));
+      hi += w * ((w > 0 ? qmax : qmin) - kl_zero_point(in));
+    }
+    if (lo < least) least = lo;
+    if (hi > most) most = hi;
+  }
+  if (kv_adds(d->k)) kx_bound_head(d->x, least, most);
 }
 bool kdw_rows(kgroup *g, bool *ok) {
   rows *d = MC_NEW(g->k->arena, rows);
@@ -401,6 +425,7 @@ bool kdw_rows(kgroup *g, bool *ok) {
   *ok = kx_init(d->x, g, d->head, y->rank, y->dim);
   if (!*ok) return true;
   d->out = d->x->out[0];
+  bound_sums(d);
   emit_images(d);
   kl_fill_borders(g);
   g->note = mc_arena_printf(g->k->arena, "interleaved rows, %d taps an instruction", d->depth);
