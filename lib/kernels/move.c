@@ -7,15 +7,18 @@ static kview result(const kgroup *g, int i) { return kl_view(g, g->group->out[i]
 static int axis_of(int64_t axis, int rank) { return (int)(axis < 0 ? axis + rank : axis); }
 static void advance(kb *k, kview *v, int axis, int64_t by) { v->base = kb_gepi(k, v->base, by * v->stride[axis]); }
 
-/* A transpose may carry a quantize behind it (form-groups: images). */
+/* A transpose may have a quantize in front or behind it (form-groups: images). */
 static bool m_transpose(kgroup *g, const mc_node *n) {
-  kview in = kl_view(g, n->in[0]), src = in;
+  const mc_node *q = kl_first(g);
+  if (q == n) q = n->next;
+  bool quantized = q->op == MC_OP_quantize;
+  kview in = kl_view(g, q->next == n ? q->in[0] : n->in[0]), src = in;
   const mc_ints *perm = &MC_ATTRS(n, transpose)->perm;
   for (int d = 0; d < in.rank; d++) src.stride[d] = in.stride[perm->v[d]];
   kbox b = kbox_of(g, n->out[0]->type, src, result(g, 0));
-  if (n->next->op == MC_OP_quantize) {
-    b.from = n->out[0]->type;
-    b.to = n->next->out[0]->type;
+  if (quantized) {
+    b.from = q->in[0]->type;
+    b.to = q->out[0]->type;
   }
   kbox_copy(&b);
   return true;
@@ -242,15 +245,24 @@ static bool (*const movers[MC_NUM_OPS])(kgroup *g, const mc_node *n) = {
   [MC_OP_transpose] = m_transpose, [MC_OP_broadcast] = m_broadcast, [MC_OP_slice] = m_slice, [MC_OP_split] = m_split,
   [MC_OP_concat] = m_concat, [MC_OP_reshape] = m_reshape, [MC_OP_pad] = m_pad, [MC_OP_gather] = m_gather,
 };
-static bool is_quantize(const kgroup *g, const mc_node *n) {
-  return n->op == MC_OP_quantize && n->next == g->region->last && n->out[0]->type->q.kind == MC_Q_TENSOR && mc_dtype_size(n->out[0]->type->dtype) == 1;
+/* The node that heads the group: its only one, or the transpose of an image beside its quantize. NULL: no such group. */
+static const mc_node *mover(const kgroup *g) {
+  const mc_node *a = kl_first(g), *b = a->next, *ret = g->region->last;
+  if (b == ret) return a;
+  if (b->next != ret) return NULL;
+  const mc_node *t = a->op == MC_OP_transpose ? a : b, *q = t == a ? b : a;
+  return t->op == MC_OP_transpose && q->op == MC_OP_quantize && b->in[0] == a->out[0] && q->out[0]->type->q.kind == MC_Q_TENSOR ? t : NULL;
 }
 bool k_emit_move(kgroup *g) {
   const mc_node *n = kl_first(g);
   bool ok;
   if (n->op == MC_OP_return) ok = m_identity(g);
-  else if (!movers[n->op]) return kl_error(g, n, "'%s' does not head a 'move' group", mc_ops[n->op].text);
-  else ok = ((n->op == MC_OP_transpose && is_quantize(g, n->next)) || kl_single(g)) && movers[n->op](g, n);
+  else {
+    const mc_node *m = mover(g);
+    if (!m) return kl_single(g);
+    if (!movers[m->op]) return kl_error(g, m, "'%s' does not head a 'move' group", mc_ops[m->op].text);
+    ok = movers[m->op](g, m);
+  }
   if (ok) kl_fill_borders(g);
   return ok;
 }

@@ -200,14 +200,19 @@ static void group_map(former *f, mc_node *root, mc_map *order) {
   make_group(f, "map", ops.v, ops.n);
 }
 
-/* An image on its way in: planes that become pixels of 2 to 4 channels are quantized while they are. */
+static bool quantizes_whole(const mc_node *q) {
+  const mc_type *t = q->out[0]->type;
+  return q->op == MC_OP_quantize && t->q.kind == MC_Q_TENSOR && mc_dtype_size(t->dtype) == 1 && q->in[0]->type->dtype == MC_f32;
+}
+/* An image on its way in: planes that become pixels of 2 to 4 channels are quantized while they are, whichever comes first. */
 static void group_image(former *f, mc_node *n) {
+  if (n->op != MC_OP_transpose) return;
   const mc_type *t = n->out[0]->type;
-  const mc_ints *perm = n->op == MC_OP_transpose ? &MC_ATTRS(n, transpose)->perm : NULL;
-  mc_node *q = perm ? mc_value_single_user(n->out[0]) : NULL;
-  if (!is_free(f, q) || q->op != MC_OP_quantize || q->out[0]->type->q.kind != MC_Q_TENSOR || mc_dtype_size(q->out[0]->type->dtype) != 1 || t->dtype != MC_f32) return;
+  const mc_ints *perm = &MC_ATTRS(n, transpose)->perm;
   if (t->rank < 3 || t->dim[t->rank - 1] < 2 || t->dim[t->rank - 1] > 4 || perm->v[t->rank - 2] != t->rank - 1) return;
-  make_group(f, mc_family_of(n), (mc_node *[]){ n, q }, 2);
+  mc_node *behind = mc_value_single_user(n->out[0]), *before = n->in[0]->def;
+  if (is_free(f, behind) && quantizes_whole(behind)) make_group(f, mc_family_of(n), (mc_node *[]){ n, behind }, 2);
+  else if (is_free(f, before) && quantizes_whole(before) && mc_value_single_user(before->out[0]) == n) make_group(f, mc_family_of(n), (mc_node *[]){ before, n }, 2);
 }
 
 /* All nodes in order, and their positions: forming groups moves them. */

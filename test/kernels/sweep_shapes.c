@@ -89,8 +89,10 @@ static void image(int64_t c, int64_t h, int64_t w, int kind) {
   static const struct { mc_dtype dtype; float scale; int32_t zero; } q[] = { { MC_u8, 0.0078431377f, 128 }, { MC_i8, 0.0078125f, 0 }, { MC_u8, 0.013f, 0 }, { MC_i8, 3.7f, -128 } };
   tcase *t = sweep_begin("image %dx%dx%d %d", (int)c, (int)h, (int)w, kind);
   if (!t) return;
-  mc_value *x = op1(t, MC_OP_transpose, in_f32(t, 4, DIMS(2, c, h, w)), &(mc_attrs_transpose){ .perm = ints(t, 4, DIMS(0, 2, 3, 1)) });
-  x = as_q(t, MC_OP_quantize, x, NULL, q[kind].dtype, q[kind].scale, q[kind].zero);
+  mc_value *x = in_f32(t, 4, DIMS(2, c, h, w));
+  for (int i = 0; i < 2; i++)
+    if ((kind + c) % 2 == i) x = op1(t, MC_OP_transpose, x, &(mc_attrs_transpose){ .perm = ints(t, 4, DIMS(0, 2, 3, 1)) });
+    else x = as_q(t, MC_OP_quantize, x, NULL, q[kind].dtype, q[kind].scale, q[kind].zero);
   mc_attrs_conv2d a;
   mc_attrs_init(MC_OP_conv2d, &a, t->a);
   for (int i = 0; i < 4; i++) a.pad[i] = 1;
