@@ -1,5 +1,6 @@
 /* gemm: conv2d, linear, matmul (and conv_transpose2d, convt.c) brought into the form of gemm.h. */
 #include "gemm.h"
+#include "stem.h"
 #include <string.h>
 
 static const mc_tensor *constant(const kgemm *p, int slot, const char *what) {
@@ -104,6 +105,8 @@ static int gemm_space(const mc_type *t, int64_t *dim) {
 }
 bool k_emit_gemm(kgroup *g) {
   kb *k = g->k;
+  bool done;
+  if (kl_first(g)->op == MC_OP_conv2d && kstem(g, &done)) return done;
   kgemm *p = MC_NEW(k->arena, kgemm);
   p->g = g; p->k = k; p->head = kl_first(g);
   p->x = MC_NEW(k->arena, kx);

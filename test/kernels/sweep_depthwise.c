@@ -27,7 +27,31 @@ static void one(shape s, bool is_signed, int epilogue) {
   result(t, y);
   sweep_end(t);
 }
+/* First convolutions: 1 to 4 channels. */
+static void stem(int64_t ci, int64_t co, int64_t k, int64_t s, int64_t h, int64_t w, bool is_signed) {
+  tcase *t = sweep_begin("stem %s %dx%d ci%d co%d k%d s%d", is_signed ? "i8" : "u8", (int)h, (int)w, (int)ci, (int)co, (int)k, (int)s);
+  if (!t) return;
+  mc_value *x = in_q(t, is_signed ? MC_i8 : MC_u8, 0.02f, (int32_t)rnd_in(t, is_signed ? -128 : 0, is_signed ? 127 : 255), 4, DIMS(1 + co % 3, h, w, ci));
+  mc_value *wt = const_w8(t, rnd(t) % 3 != 0, 4, DIMS(co, k, k, ci)), *b = const_i32(t, -20000, 20000, co), *y;
+  mc_attrs_conv2d a;
+  mc_attrs_init(MC_OP_conv2d, &a, t->a);
+  a.stride[0] = a.stride[1] = s;
+  for (int i = 0; i < 4; i++) a.pad[i] = k / 2;
+  y = mc_build1_as(&t->b, MC_OP_conv2d, (mc_value *[]){ x, wt, b }, rnd(t) % 3 ? 3 : 2, &a, acc_type(t, x, wt, 3));
+  result(t, y ? requant(t, y, k * k * ci, rnd(t) % 2 ? MC_u8 : MC_i8, mc_rounding_fp32_rne) : NULL);
+  sweep_end(t);
+}
+static void stems(void) {
+  static const int64_t co[] = { 8, 16, 32, 48, 64, 24 };
+  for (int i = 0; i < 6; i++)
+    for (int64_t ci = 1; ci <= 4; ci++) stem(ci, co[i], 3, 1 + (i + ci) % 2, 5, 32 + (i * 7 + ci) % 30, i % 2);
+  for (int i = 0; i < 4; i++) stem(3, 16 * (i + 1) / 2 / 8 * 8, 5 + i % 2 * 2, 1 + i / 2, 9, 34 + i, i % 2);
+  stem(3, 8, 3, 2, 12, 96, false);
+  stem(3, 8, 3, 2, 12, 96, true);
+  stem(3, 64, 7, 2, 14, 64, false);
+}
 void sweep_depthwise(void) {
+  stems();
   for (int64_t c = 1; c <= 40; c++) {
     one((shape){ 1, 3 + c % 4, 5 + c * 5 % 13, c, 3, 3, 1, 1, { 1, 1, 1, 1 }, 1 }, c % 2, 0);
     one((shape){ 1, 4 + c % 3, 3 + c * 7 % 11, c, 3, 3, 2, 2, { 1, 1, 1, 1 }, 1 }, c % 3 == 0, (int)(c % 5));
