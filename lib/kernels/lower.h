@@ -63,7 +63,7 @@ void kl_share(const kgroup *g, int64_t n, V *lo, V *hi);
 void kl_range(const kgroup *g, kb_loop *l, int64_t n, int64_t step, bool split);
 /* Its trips [from, to) alone, of n trips that are divided. */
 void kl_range_part(const kgroup *g, kb_loop *l, int64_t from, int64_t to, int64_t n, int64_t step, bool split);
-/* The loop of a nest that is divided: the one of n trip counts that can be shared most evenly, the outermost of equals. -1: none can (every count is 1), or nothing is divided. */
+/* The loop of a nest that is divided: the outermost of n that can be shared, unless another shares much more evenly: what groups divide alike stays with its core. -1: none can (every count is 1), or nothing is divided. */
 int kl_divide(const kgroup *g, int n, const int64_t *trips);
 /* The same for a nest whose innermost axis is walked by `lanes` elements at a time; *once is opened as a loop of one trip, or none, where no loop is divided: one task does it all. */
 int kl_divide_nest(const kgroup *g, kb_loop *once, int rank, const int64_t *dim, int lanes);

@@ -1,22 +1,14 @@
 /* Dividing a group's work among threads: docs/kernels.md, "Threads". */
 #include "lower.h"
-#include "mc/analysis/cost.h"
+#include "mc/analysis/model.h"
 
-/* About the microseconds of one core, for deciding whether dividing is worth a barrier; deliberately crude and on the low side. */
-static double work_us(const mc_plan *p, const mc_node *group) {
-  mc_cost c = mc_node_cost(group);
-  double lanes = p->target ? p->target->vector_bytes / 4.0 : 4, bytes = (double)(c.in_bytes + c.out_bytes + c.weight_bytes), other = (double)(c.flops - 2 * c.macs);
-  size_t size = 4;
-  MC_FOR_NODES(n, group->region)
-    if (mc_op_has(n->op, MC_T_ACCUM)) size = mc_dtype_size(n->in[0]->type->dtype);
-  double per_us = 4.0 / (double)size * lanes * 3000;
-  return (double)c.macs / per_us + bytes / 50000 + other / (lanes * 500);
-}
+/* A share below this gains nothing: shares are handed out and waited for in about 0.3 us, and each pays for bytes that come from another core's cache. */
+static const double least_us = 2.5;
+
 int kl_tasks(const mc_plan *p, int group) {
   if (p->threads <= 1) return 1;
   if (p->split_small) return p->threads;
-  static const double least_us = 1;   /* of one share: handing out shares and waiting for them costs about half of it */
-  double n = work_us(p, p->group[group]) / least_us;
+  double n = mc_model_us(p->target, mc_model_group(p->group[group], p->target, 0).cycles) / least_us;
   return n >= p->threads ? p->threads : n < 2 ? 1 : (int)n;
 }
 
@@ -62,7 +54,7 @@ int kl_divide(const kgroup *g, int n, const int64_t *trips) {
   double gain = 1;
   for (int i = 0; i < n && g->tasks > 1; i++) {
     double here = (double)trips[i] / (double)((trips[i] + g->tasks - 1) / g->tasks);
-    if (here <= gain) continue;
+    if (here <= (best < 0 ? gain : 1.3 * gain)) continue;
     best = i;
     gain = here;
   }
