@@ -2,10 +2,12 @@
 #include "mc/analysis/model.h"
 #include "model.h"
 
-/* Cycles of one call of a group, of entering one block of products and of each further run within it. */
-static const double call_cycles = 60, block_cycles = 12, run_cycles = 2;
-/* Share of the shorter parts that the longest does not hide. */
-static const double exposed = 0.25;
+/* Cycles of one call of a group; of packing an element of B. */
+static const double call_cycles = 60, pack_cycles = 2.6;
+/* Share of a part that a longer one does not hide, the core's own (compute and epilogue) and that of each level of memory. */
+static const double exposed_core = 0.06, exposed[] = { [MC_PART_L1] = 0.06, [MC_PART_L2] = 0.06, [MC_PART_L3] = 0.2, [MC_PART_DRAM] = 0.6 };
+/* Share of an epilogue that the products around it hide: as far as the core looks ahead; where the code interleaves them. */
+static const double hidden = 0.54, interleaved = 0.75;
 
 static const char *const part_names[] = { "compute", "epilogue", "L1", "L2", "L3", "DRAM", "overhead" };
 const char *mc_part_name(mc_part p) { return part_names[p]; }
@@ -28,16 +30,18 @@ void model_traffic(mc_estimate *e, const mc_target *t, mc_part level, double byt
   const double rate[] = { [MC_PART_L1] = m->l1, [MC_PART_L2] = m->l2, [MC_PART_L3] = m->l3, [MC_PART_DRAM] = m->dram };
   e->part[level] += bytes / rate[level];
 }
+/* Behind L2 a line is read before it is written, and written back. */
+void model_result(mc_estimate *e, const mc_target *t, mc_part level, double bytes) { model_traffic(e, t, level, level >= MC_PART_L3 ? 2 * bytes : bytes); }
 /* Arithmetic and epilogue share the core; memory runs beside it. */
 void model_finish(mc_estimate *e) {
-  double core = e->part[MC_PART_compute] + e->part[MC_PART_epilogue], longest = core, all = core;
+  double core = e->part[MC_PART_compute] + e->part[MC_PART_epilogue], longest = core, seen = exposed_core * core, own = seen;
   e->bound = e->part[MC_PART_compute] >= e->part[MC_PART_epilogue] ? MC_PART_compute : MC_PART_epilogue;
   for (int p = MC_PART_L1; p <= MC_PART_DRAM; p++) {
-    all += e->part[p];
-    if (e->part[p] > longest) longest = e->part[p], e->bound = (mc_part)p;
+    seen += exposed[p] * e->part[p];
+    if (e->part[p] > longest) longest = e->part[p], own = exposed[p] * e->part[p], e->bound = (mc_part)p;
   }
   if (e->part[MC_PART_overhead] > longest) e->bound = MC_PART_overhead;
-  e->cycles = longest + exposed * (all - longest) + e->part[MC_PART_overhead];
+  e->cycles = longest + seen - own + e->part[MC_PART_overhead];
 }
 
 bool mc_nest_fits(const mc_nest *n, const mc_target *t, int spare) {
@@ -51,24 +55,23 @@ static double step_cycles(const mc_nest *n, const mc_target *t, int nv, int dept
   double width = group_regs(t), products = (double)n->mr * nv * KMODEL_LANES * depth / mc_target_rate(t, n->rate);
   double a = (double)n->mr / (n->ku > 1 ? n->ku : 1), loads = a + nv * width * (depth == 8 ? 2 : 1);   /* smmla: 16 columns of depth 8 are 8 registers of B, for 4 of sums in a row */
   double arithmetic = (double)n->mr * nv * width * mc_rate_ops(n->rate) + n->mr * mc_rate_row(n->rate) + nv * width * mc_rate_wide(n->rate), issue = (arithmetic + loads + 1) / m->issue;
-  return most(most(products, loads / m->loads), most(most(arithmetic / m->alu, issue), m->latency)) + 0.02 * loads;
+  return most(most(products, loads / m->loads), most(most(arithmetic / m->alu, issue), m->latency)) + 0.012 * loads;
 }
-static double block_time(const mc_nest *n, const mc_target *t, int nv, int depth) {
-  double steps = (double)n->k / depth;
-  return steps * step_cycles(n, t, nv, depth) + (double)n->runs * run_cycles;
+/* Products and epilogue of a block. An epilogue waits for the last products, and the next block's products wait for nothing: the core does both at once as far as it looks ahead. */
+static void add_block(mc_estimate *e, const mc_nest *n, const mc_target *t, int nv, double times) {
+  const mc_machine *m = t->machine;
+  int depth = mc_rate_depth(n->rate);
+  double products = (double)n->k / depth * step_cycles(n, t, nv, depth), epilogue = n->mr * nv * n->epilogue * group_regs(t) / m->alu, ahead = m->window / m->issue;
+  double both = products < epilogue ? products : epilogue;
+  e->part[MC_PART_compute] += times * products;
+  e->part[MC_PART_epilogue] += times * (epilogue - (n->interleaved ? interleaved * both : hidden * (both < ahead ? both : ahead)));
 }
 /* Parts of the core: all blocks of all columns. */
-static void core_parts(mc_estimate *e, const mc_nest *n, const mc_target *t, int depth) {
-  const mc_machine *m = t->machine;
+static void core_parts(mc_estimate *e, const mc_nest *n, const mc_target *t) {
   int64_t vectors = (n->cols + KMODEL_LANES - 1) / KMODEL_LANES, full = vectors / n->nv, rest = vectors % n->nv;
   double blocks = (double)n->outer * (double)n->groups * up(n->rows, n->mr);
-  double time = (double)full * block_time(n, t, n->nv, depth) + (rest ? block_time(n, t, (int)rest, depth) : 0);
-  e->part[MC_PART_compute] = blocks * time;
-  double per_vector = n->epilogue * group_regs(t) / m->alu, entered = (double)(full + (rest > 0));
-  e->part[MC_PART_epilogue] = blocks * (n->mr * (double)vectors * per_vector + entered * block_cycles);
-  if (!n->interleaved) return;
-  double hidden = (1 - exposed) * (e->part[MC_PART_epilogue] < e->part[MC_PART_compute] ? e->part[MC_PART_epilogue] : e->part[MC_PART_compute]);
-  e->part[MC_PART_epilogue] -= hidden;
+  add_block(e, n, t, n->nv, blocks * (double)full);
+  if (rest) add_block(e, n, t, (int)rest, blocks);
 }
 static double panel_bytes(const mc_nest *n) { return (double)((n->cols + KMODEL_LANES - 1) / KMODEL_LANES * KMODEL_LANES * n->k * n->b_bytes); }
 mc_part mc_nest_weights(const mc_nest *n, const mc_target *t, int64_t weights) {
@@ -83,15 +86,15 @@ static void memory_parts(mc_estimate *e, const mc_nest *n, const mc_target *t, i
   mc_part again = model_level(t, n->rows_outer ? panel : column + rows), activations = model_level(t, (double)(n->in + n->out) + all);
   if (again > MC_PART_L1 && passes > 1) model_traffic(e, t, again, all * (passes - 1));
   model_traffic(e, t, activations, (double)n->in + (double)n->extra);
-  model_traffic(e, t, activations, (double)n->out);
+  model_result(e, t, activations, (double)n->out);
   mc_part reread = n->rows_outer ? MC_PART_L1 : model_level(t, (double)n->in + column);
   if (reread > MC_PART_L1 && columns > 1) model_traffic(e, t, reread, (double)n->in * (columns - 1));
 }
 mc_estimate mc_model_nest(const mc_nest *n, const mc_target *t, int64_t weights) {
   mc_estimate e = { 0 };
-  core_parts(&e, n, t, mc_rate_depth(n->rate));
+  core_parts(&e, n, t);
   memory_parts(&e, n, t, weights);
-  e.part[MC_PART_overhead] = call_cycles;
+  e.part[MC_PART_overhead] = call_cycles + pack_cycles * (double)n->packed;
   model_finish(&e);
   return e;
 }

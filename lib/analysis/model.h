@@ -5,6 +5,7 @@
 enum { KMODEL_LANES = 16 };
 mc_part model_level(const mc_target *t, double bytes);
 void model_traffic(mc_estimate *e, const mc_target *t, mc_part level, double bytes);
+void model_result(mc_estimate *e, const mc_target *t, mc_part level, double bytes);
 /* Sets cycles and bound from the parts. */
 void model_finish(mc_estimate *e);
 /* Fills mr and nv. */

@@ -11,22 +11,27 @@ static const unsigned char f32_ops[MC_NUM_OPS] = {
   [MC_OP_add] = 1, [MC_OP_sub] = 1, [MC_OP_mul] = 1, [MC_OP_div] = 8, [MC_OP_min] = 1, [MC_OP_max] = 1, [MC_OP_pow] = 60,
   [MC_OP_neg] = 1, [MC_OP_abs] = 1, [MC_OP_exp] = 18, [MC_OP_log] = 20, [MC_OP_sqrt] = 8, [MC_OP_erf] = 30, [MC_OP_relu] = 1, [MC_OP_clamp] = 2,
   [MC_OP_leaky_relu] = 2, [MC_OP_elu] = 20, [MC_OP_sigmoid] = 26, [MC_OP_tanh] = 26, [MC_OP_gelu] = 34, [MC_OP_silu] = 27, [MC_OP_hard_sigmoid] = 4,
-  [MC_OP_hard_swish] = 5, [MC_OP_batch_norm] = 4, [MC_OP_quantize] = 12, [MC_OP_dequantize] = 3, [MC_OP_requantize] = 7, [MC_OP_cast] = 1,
+  [MC_OP_hard_swish] = 5, [MC_OP_batch_norm] = 4, [MC_OP_quantize] = 12, [MC_OP_dequantize] = 3, [MC_OP_requantize] = 5, [MC_OP_cast] = 1,
 };
-enum { TABLE_OPS = 24, LOAD_OPS = 1, WIDEN_OPS = 4, STORE_OPS = 2 };   /* a table of 256 entries, 16 times; an operand; an 8-bit operand to fp32; a result */
+enum { TABLE_OPS = 24, PERMUTED_OPS = 3, LOAD_OPS = 1, WIDEN_OPS = 4, STORE_OPS = 1 };   /* a table of 256 entries, 16 times, and by permuting bytes; an operand; an 8-bit operand to fp32; a result */
 
-double mc_model_vector_ops(const mc_node *n) {
+static double table_ops(const mc_target *t) { return t->isa & MC_ISA_BIT(avx512vbmi) ? PERMUTED_OPS : TABLE_OPS; }
+
+double mc_model_vector_ops(const mc_node *n, const mc_target *t) {
   if (n->nin == 0 || mc_op_has(n->op, MC_T_CONST | MC_T_TERM)) return 0;
   bool bytes = mc_type_is_quant(n->in[0]->type) && n->in[0]->type->dtype != MC_i32;
   if (n->op == MC_OP_requantize || n->op == MC_OP_quantize || n->op == MC_OP_dequantize) return f32_ops[n->op];
-  if (bytes && mc_op_has(n->op, MC_T_UNARY)) return TABLE_OPS;
+  if (bytes && mc_op_has(n->op, MC_T_UNARY)) return table_ops(t);
   if (!bytes) return f32_ops[n->op] + (n->nin > 1 ? LOAD_OPS : 0);
-  return f32_ops[n->op] + n->nin * WIDEN_OPS + f32_ops[MC_OP_requantize];
+  return f32_ops[n->op] + (n->nin - 1) * WIDEN_OPS + 1 + f32_ops[MC_OP_requantize];   /* one operand is in registers already */
 }
 static int bytes_of(mc_arith how) { return how == MC_ARITH_f32 ? 4 : how == MC_ARITH_bf16 ? 2 : 1; }
 
+static double up(int64_t n, int64_t by) { return (double)((n + by - 1) / by); }
+
 /* ---- products ---- */
 
+enum { INTERLEAVE_OPS = 1 };   /* for 16 bytes */
 typedef struct shape { int64_t outer, rows, cols, groups, runs, rlen; bool depthwise; double macs; } shape;
 
 static shape conv_shape(const mc_node *n) {
@@ -64,44 +69,39 @@ static mc_nest nest_of(const mc_node *n, const shape *s, mc_arith how, const mc_
   int depth = mc_rate_depth(rate), bytes = bytes_of(how);
   mc_nest nest = { .rate = rate, .outer = s->outer, .rows = s->rows, .cols = s->cols, .groups = s->groups, .runs = s->runs, .k = s->runs * ((s->rlen + depth - 1) / depth * depth),
                    .mr = 1, .nv = 1, .ku = 1, .a_bytes = bytes, .b_bytes = bytes };
+  nest.packed = n->op == MC_OP_matmul && !mc_value_tensor(n->in[1]) ? mc_type_elems(n->in[1]->type) : 0;
   nest.in = mc_type_elems(n->in[0]->type) * bytes;
   nest.out = mc_type_elems(n->out[0]->type) * bytes;
   return nest;
 }
-/* Depthwise: vectors along the channels, no engine; the rate is a measured one. Rows of few channels waste lanes. */
-static mc_estimate depthwise(const mc_nest *n, const shape *s, mc_arith how, const mc_target *t, int64_t weights) {
+/* Depthwise: no engine; the rate is a measured one. On x86-64 rows are interleaved first, for each byte of the input, and channels and columns are one axis; elsewhere vectors go along the channels and
+ * few of them waste lanes. */
+static mc_estimate depthwise(const mc_nest *n, const shape *s, mc_arith how, const mc_target *t) {
   mc_estimate e = { 0 };
-  double lanes = (double)((s->groups * s->cols + 15) / 16 * 16) / (double)(s->groups * s->cols), rate = mc_target_rate(t, how == MC_ARITH_int8 ? MC_RATE_dw8 : MC_RATE_dw32);
-  double results = s->macs * lanes / (double)(s->runs * s->rlen) / 16;
-  e.part[MC_PART_compute] = s->macs * lanes / rate;
-  e.part[MC_PART_epilogue] = results * n->epilogue * (64.0 / t->vector_bytes) / t->machine->alu;
+  bool rows = how == MC_ARITH_int8 && t->arch == MC_ARCH_x86_64;
+  double channels = (double)(s->groups * s->cols), lanes = rows ? 1 : up(s->groups * s->cols, 16) * 16 / channels, rate = mc_target_rate(t, how == MC_ARITH_int8 ? MC_RATE_dw8 : MC_RATE_dw32);
+  double per_alu = (64.0 / t->vector_bytes) / t->machine->alu, results = s->macs * lanes / (double)(s->runs * s->rlen) / 16;
+  e.part[MC_PART_compute] = s->macs * lanes / rate + (rows ? (double)n->in / 16 * INTERLEAVE_OPS * per_alu : 0);
+  e.part[MC_PART_epilogue] = results * n->epilogue * per_alu;
   mc_part level = model_level(t, (double)(n->in + n->out));
-  (void)weights;
-  model_traffic(&e, t, level, (double)(n->in + n->out + n->extra));
+  model_traffic(&e, t, level, (double)(n->in + n->extra));
+  model_result(&e, t, level, (double)n->out);
   e.part[MC_PART_overhead] = 60;
   model_finish(&e);
   return e;
 }
-/* B of a matmul of two activations is packed first: a read and a scattered write for each element. */
-static double packing(const mc_node *n) { return n->op == MC_OP_matmul && !mc_value_tensor(n->in[1]) ? 1.0 * (double)mc_type_elems(n->in[1]->type) : 0; }
-
-static mc_estimate product(const mc_node *n, mc_nest *nest, const shape *s, mc_arith how, const mc_target *t, int64_t weights) {
-  if (s->depthwise) return depthwise(nest, s, how, t, weights);
-  mc_estimate e = model_best_block(nest, t, weights);
-  if (packing(n) == 0) return e;
-  e.part[MC_PART_overhead] += packing(n);
-  model_finish(&e);
-  return e;
+static mc_estimate product(mc_nest *nest, const shape *s, mc_arith how, const mc_target *t, int64_t weights) {
+  return s->depthwise ? depthwise(nest, s, how, t) : model_best_block(nest, t, weights);
 }
 
 /* The elementwise ops that follow, as they would be in arithmetic `how`. */
-static double epilogue_as(const mc_node *n, mc_arith how, int64_t *extra) {
+static double epilogue_as(const mc_node *n, mc_arith how, const mc_target *t, int64_t *extra) {
   double ops = STORE_OPS + (how == MC_ARITH_int8 ? f32_ops[MC_OP_requantize] : how == MC_ARITH_bf16 ? 4 : 0);
   for (const mc_node *k = n; (k = mc_value_single_user(k->out[0])) != NULL;) {
     if (k->nout != 1 || !mc_op_has(k->op, MC_T_ELEM) || !mc_type_same_shape(k->out[0]->type, n->out[0]->type)) break;
     if (k->op == MC_OP_requantize || k->op == MC_OP_quantize || k->op == MC_OP_dequantize) continue;
     bool clamp = k->op == MC_OP_relu || k->op == MC_OP_clamp, other = k->nin > 1 && !mc_value_tensor(k->in[k->in[0]->def == n]);
-    if (how == MC_ARITH_int8) ops += clamp ? 0 : mc_op_has(k->op, MC_T_UNARY) ? TABLE_OPS : f32_ops[k->op] + WIDEN_OPS + f32_ops[MC_OP_requantize];
+    if (how == MC_ARITH_int8) ops += clamp ? 0 : mc_op_has(k->op, MC_T_UNARY) ? table_ops(t) : f32_ops[k->op] + WIDEN_OPS + f32_ops[MC_OP_requantize];
     else ops += f32_ops[k->op] + (k->nin > 1 ? LOAD_OPS : 0);
     if (other) *extra += mc_type_elems(n->out[0]->type) * bytes_of(how);
   }
@@ -110,8 +110,8 @@ static double epilogue_as(const mc_node *n, mc_arith how, int64_t *extra) {
 mc_estimate mc_model_product(const mc_node *n, mc_arith how, const mc_target *t, int64_t weights) {
   shape s = product_shape(n);
   mc_nest nest = nest_of(n, &s, how, t);
-  nest.epilogue = epilogue_as(n, how, &nest.extra);
-  return product(n, &nest, &s, how, t, weights);
+  nest.epilogue = epilogue_as(n, how, t, &nest.extra);
+  return product(&nest, &s, how, t, weights);
 }
 mc_estimate mc_model_convert(int64_t elems, mc_arith from, mc_arith to, const mc_target *t) {
   mc_estimate e = { 0 };
@@ -131,28 +131,37 @@ static const mc_node *head_of(const mc_node *group) {
     if (!mc_op_has(n->op, MC_T_CONST)) return n;
   return NULL;
 }
+/* Rows move as they are; up to four planes are interleaved 16 elements at a time; all else goes element by element. */
+static double transpose_ops(const mc_node *n, double elems) {
+  const mc_type *x = n->in[0]->type, *y = n->out[0]->type;
+  const mc_ints *perm = &MC_ATTRS(n, transpose)->perm;
+  if (perm->v[perm->n - 1] == perm->n - 1) return elems / 16;
+  return x->rank == 4 && y->dim[3] <= 4 ? elems / 4 : 5 * elems;
+}
 /* Operations of 16 elements, by family. */
 static double family_ops(const mc_node *head, double elems, double results) {
   switch (head->op) {
-  case MC_OP_softmax: return elems / 16 * 34;
+  case MC_OP_softmax: return elems / 16 * 70;
   case MC_OP_layer_norm: return elems / 16 * 14;
   case MC_OP_resize: return results / 16 * (MC_ATTRS(head, resize)->mode == mc_resize_bilinear ? 30 : 4);
-  case MC_OP_max_pool: return results / 16 * 3 * (double)(MC_ATTRS(head, max_pool)->kernel[0] * MC_ATTRS(head, max_pool)->kernel[1]);
+  case MC_OP_max_pool: return results / 16 * 4 * (double)(MC_ATTRS(head, max_pool)->kernel[0] * MC_ATTRS(head, max_pool)->kernel[1]);
   case MC_OP_avg_pool: return results / 16 * 4 * (double)(MC_ATTRS(head, avg_pool)->kernel[0] * MC_ATTRS(head, avg_pool)->kernel[1]);
-  case MC_OP_global_avg_pool: case MC_OP_global_max_pool: case MC_OP_reduce_mean: case MC_OP_reduce_sum: case MC_OP_reduce_max: return elems / 16 * 5;
+  case MC_OP_global_avg_pool: case MC_OP_global_max_pool: case MC_OP_reduce_mean: case MC_OP_reduce_sum: case MC_OP_reduce_max: return elems / 16 * 3;
   case MC_OP_argmax: return elems * 2;
-  case MC_OP_transpose: return elems / 4;
+  case MC_OP_transpose: return transpose_ops(head, elems);
   default: return elems / 32;   /* copies of rows */
   }
 }
-static double map_ops(const mc_node *group) {
+static double map_ops(const mc_node *group, const mc_target *t) {
   double ops = STORE_OPS;
   const mc_node *last = NULL;
   MC_FOR_NODES(n, group->region) {
-    ops += mc_model_vector_ops(n);
+    ops += mc_model_vector_ops(n, t);
     if (n->op != MC_OP_return) last = n;
   }
-  return last ? ops + LOAD_OPS : 0;
+  const mc_node *first = head_of(group);
+  bool bytes = first && mc_type_is_quant(first->in[0]->type) && mc_op_has(first->op, MC_T_BINARY);
+  return last ? ops + (bytes ? WIDEN_OPS : LOAD_OPS) : 0;
 }
 static mc_arith arith_of(const mc_node *head) { return mc_type_is_quant(head->in[0]->type) ? MC_ARITH_int8 : MC_ARITH_f32; }
 
@@ -164,7 +173,7 @@ static mc_nest group_nest(const mc_node *group, const mc_node *head, const shape
   nest.out = c.out_bytes;
   nest.epilogue = STORE_OPS;
   MC_FOR_NODES(n, group->region)
-    if (n != head) nest.epilogue += mc_model_vector_ops(n);
+    if (n != head) nest.epilogue += mc_model_vector_ops(n, t);
   return nest;
 }
 bool mc_nest_of_group(mc_nest *n, const mc_node *group, const mc_target *t) {
@@ -183,15 +192,16 @@ mc_estimate mc_model_group(const mc_node *group, const mc_target *t, int64_t wei
   if (mc_op_has(head->op, MC_T_ACCUM)) {
     shape s = product_shape(head);
     mc_nest nest = group_nest(group, head, &s, t);
-    return product(head, &nest, &s, arith_of(head), t, weights);
+    return product(&nest, &s, arith_of(head), t, weights);
   }
   mc_cost c = mc_node_cost(group);
   double elems = (double)mc_type_elems(head->in[0]->type), results = (double)mc_type_elems(group->out[0]->type);
   bool map = mc_op_has(head->op, MC_T_ELEM);
-  double ops = map ? results / 16 * map_ops(group) : family_ops(head, elems, results);
+  double ops = map ? results / 16 * map_ops(group, t) : family_ops(head, elems, results);
   e.part[map ? MC_PART_epilogue : MC_PART_compute] = ops * (64.0 / t->vector_bytes) / t->machine->alu;
   double bytes = (double)(c.in_bytes + c.out_bytes);
-  model_traffic(&e, t, model_level(t, bytes), bytes + (double)c.weight_bytes);
+  model_traffic(&e, t, model_level(t, bytes), (double)c.in_bytes + (double)c.weight_bytes);
+  model_result(&e, t, model_level(t, bytes), (double)c.out_bytes);
   e.part[MC_PART_overhead] = 60;
   model_finish(&e);
   return e;

@@ -3,8 +3,8 @@
 #include <string.h>
 
 static const mc_machine machines[] = {
-#define MC_MACHINE(name_, ghz_, issue_, loads_, stores_, alu_, latency_, l1_, l2_, l3_, dram_, rates_, doc_) \
-  { .name = name_, .doc = doc_, .ghz = ghz_, .issue = issue_, .loads = loads_, .stores = stores_, .alu = alu_, .latency = latency_, .l1 = l1_, .l2 = l2_, .l3 = l3_, .dram = dram_, .rate = { rates_ } },
+#define MC_MACHINE(name_, ghz_, issue_, loads_, stores_, alu_, latency_, window_, l1_, l2_, l3_, dram_, rates_, doc_) \
+  { .name = name_, .doc = doc_, .ghz = ghz_, .issue = issue_, .loads = loads_, .stores = stores_, .alu = alu_, .latency = latency_, .window = window_, .l1 = l1_, .l2 = l2_, .l3 = l3_, .dram = dram_, .rate = { rates_ } },
 #include "mc/target/machines.def"
 };
 static const struct { const char *name; mc_arith arith; uint64_t isa; int depth, ops; double row; int wide; } rates[] = {

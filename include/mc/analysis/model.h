@@ -22,6 +22,7 @@ typedef struct mc_nest {
   bool interleaved;            /* the epilogue of a block runs beside the products of the next */
   int a_bytes, b_bytes;        /* of an element */
   double epilogue;             /* vector instructions for each 16 results behind the products */
+  int64_t packed;              /* elements of B that are packed at run time */
   int64_t in, extra, out;      /* bytes: the input, other operands of the epilogue, results */
 } mc_nest;
 /* weights: bytes of all constants of a run (they pass through the caches from run to run); 0: those of the nest alone. */
@@ -45,5 +46,5 @@ mc_estimate mc_model_group(const mc_node *group, const mc_target *t, int64_t wei
 /* The products of a group as a nest whose block is open (mr = nv = 1): shapes, epilogue, bytes. False where the group has no products on an engine. */
 bool mc_nest_of_group(mc_nest *n, const mc_node *group, const mc_target *t);
 /* Vector instructions for 16 results of an elementwise op, loads of its operands other than the chain's included. */
-double mc_model_vector_ops(const mc_node *n);
+double mc_model_vector_ops(const mc_node *n, const mc_target *t);
 #endif

@@ -20,7 +20,7 @@ typedef enum mc_arith { MC_ARITH_f32, MC_ARITH_bf16, MC_ARITH_int8 } mc_arith;
 /* What a core can do, for the cost model: columns of machines.def, per cycle. */
 typedef struct mc_machine {
   const char *name, *doc; double ghz;
-  double issue, loads, stores, alu, latency;
+  double issue, loads, stores, alu, latency, window;
   double l1, l2, l3, dram;     /* bytes a cycle */
   double rate[MC_NUM_RATES];   /* products a cycle; 0: no such instruction */
 } mc_machine;
