@@ -59,7 +59,7 @@ static int64_t whole_steps(const kgemm *p) { return p->e->in == 'B' ? p->rlen / 
 static void emit_straight(tile *t, V a, V b, int64_t from, int64_t to, bool end) {
   const kengine *e = t->p->e;
   int64_t whole = end && to > whole_steps(t->p) ? whole_steps(t->p) : to;
-  int64_t a_step = e->kr * kgemm_elem(e);
+  int64_t a_step = e->kr * kgemm_a_elem(e);
   for (int64_t s = from; s < to;) {
     int count = whole - s >= e->ku ? e->ku : 1;
     emit_steps(t, a, s * a_step, b, s * step_bytes(t), count, s >= whole);
@@ -71,17 +71,17 @@ static void emit_straight(tile *t, V a, V b, int64_t from, int64_t to, bool end)
  * to each other first, and keep them all in registers. */
 static int64_t straight_steps(const tile *t) {
   kgemm *p = t->p;
-  int64_t a_step = p->e->kr * kgemm_elem(p->e), all = p->steps * p->nrun;
+  int64_t a_step = p->e->kr * kgemm_a_elem(p->e), all = p->steps * p->nrun;
   bool overlap = p->mr > 1 && t->row < p->steps * a_step;
   int64_t most = overlap ? t->row / a_step : all * tile_accs(t) <= 128 ? all : 4;
-  if (p->e->kr == 2 && most > p->e->ku) most = p->e->ku;
+  if (p->e->in == 'I' && p->e->kr == 2 && most > p->e->ku) most = p->e->ku;
   return most < 1 ? 1 : most;
 }
 /* One run: a loop over `unroll` steps at a time where it is long, then the rest. */
 static void emit_run(tile *t, V a, V b) {
   kgemm *p = t->p;
   kb *k = p->k;
-  int64_t unroll = straight_steps(t), steps = p->steps, a_step = p->e->kr * kgemm_elem(p->e);
+  int64_t unroll = straight_steps(t), steps = p->steps, a_step = p->e->kr * kgemm_a_elem(p->e);
   if (unroll > 8 && steps > unroll) unroll = 8;
   int64_t full = whole_steps(p) / unroll * unroll;
   if (full <= unroll) {

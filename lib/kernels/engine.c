@@ -25,6 +25,7 @@ static bool fits(const kengine *e, const mc_target *t) {
 /* A matrix instruction wastes half of itself on a single row; a step of a run of 4 is no more work for a dot product. */
 static bool serves(const kengine *e, const kneed *n) {
   if (e->in != n->in || (e->rows > 1 && (n->rows < 2 || n->rlen <= 4))) return false;
+  if (e->sign == KENG_wide) return n->widens;
   return e->sign != (n->is_signed ? KENG_only_u8 : KENG_only_s8);
 }
 char kengine_kind(mc_dtype t) { return t == MC_f32 ? 'F' : t == MC_bf16 ? 'B' : t == MC_u8 || t == MC_i8 ? 'I' : 0; }
@@ -119,6 +120,15 @@ static V eng_pmadd_madd(kb *k, int lanes, V acc, V a, V b) {
   const char *name = lanes == 4 ? "llvm.x86.sse2.pmadd.wd" : lanes == 8 ? "llvm.x86.avx2.pmadd.wd" : "llvm.x86.avx512.pmaddw.d.512";
   return LLVMBuildAdd(k->b, acc, kb_intr(k, name, NULL, 0, (V[]){ a, b }, 2), "");
 }
+
+static V splat_pair(kb *k, int lanes, V p) { return kb_bitcast(k, kb_splat(k, kb_load(k, k->i32, p, 2), lanes), kb_vt(k, k->i16, 2 * lanes)); }
+static V eng_pmaddw_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
+  (void)is_signed; (void)flip; (void)count;
+  return splat_pair(k, lanes, p);
+}
+static V eng_pmaddw_spread_a(kb *k, int lanes, V chunk, int count, int i) { return eng_f32_spread_a(k, lanes, chunk, count, i); }
+static V eng_pmaddw_load_b(kb *k, int lanes, V p) { return eng_pmadd_load_b(k, lanes, p); }
+static V eng_pmaddw_madd(kb *k, int lanes, V acc, V a, V b) { return eng_pmadd_madd(k, lanes, acc, a, b); }
 
 /* ---- dot products ---- */
 static V eng_avxvnni_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {

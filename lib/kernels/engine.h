@@ -3,7 +3,7 @@
 #define MC_KERNELS_ENGINE_H
 #include "kb.h"
 
-typedef enum keng_sign { KENG_any, KENG_u8, KENG_s8, KENG_only_u8, KENG_only_s8 } keng_sign;
+typedef enum keng_sign { KENG_any, KENG_u8, KENG_s8, KENG_only_u8, KENG_only_s8, KENG_wide } keng_sign;
 /* `count` steps of A (1 or ku) from p, in a form that spread_a takes apart. A step's elements may lie up to kr - 1 elements behind the last one that exists.
  * is_signed: A is i8 (after flipping, where the engine has a sign of its own). flip: xor 0x80.
  * Engines of kind B with kr = 2 give i32 lanes, a pair each: behind a run of odd length the nest clears the upper half. */
@@ -24,7 +24,7 @@ typedef struct kengine {
 /* The kind of products of operands of this type: 'F' (f32), 'B' (bf16), 'I' (8-bit integers); 0: none. */
 char kengine_kind(mc_dtype t);
 /* What a layer multiplies: operands of kind `in`, of which 8-bit A's are i8 or u8; rows of A that lie behind one another, and elements of a run (estimates will do). */
-typedef struct kneed { char in; bool is_signed; int64_t rows, rlen; } kneed;
+typedef struct kneed { char in; bool is_signed, widens; int64_t rows, rlen; } kneed;   /* widens: A may be widened to i16 before */
 const kengine *kengine_find(const mc_target *t, const kneed *need);
 /* The engine on tile registers, if the target has one. */
 const kengine *kengine_find_tile(const mc_target *t, char in);

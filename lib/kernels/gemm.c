@@ -16,7 +16,7 @@ static bool weights_fit(const kgemm *p, const mc_tensor *w) {
 }
 /* Neighbouring runs that continue one another become one, as long as the weights continue too. */
 static void merge_runs(kgemm *p, int64_t *woff) {
-  int64_t bytes = p->rlen * kgemm_elem(p->e);
+  int64_t bytes = p->rlen * kgemm_a_elem(p->e);
   for (int r = 1; r < p->nrun; r++)
     if (p->run[r] != p->run[r - 1] + bytes || woff[r] != woff[r - 1] + p->rlen) return;
   if (p->nrun < 2) return;
@@ -41,12 +41,13 @@ static void conv_runs(kgemm *p, const kview *in, int64_t **woff) {
   }
   merge_runs(p, *woff);
 }
+static kview view_of_a(const kgemm *p) { return p->e->sign == KENG_wide ? k_widen_view(p) : kl_view(p->g, p->head->in[0]); }
 static bool prepare_conv(kgemm *p) {
   const mc_attrs_conv2d *c = MC_ATTRS(p->head, conv2d);
   const mc_type *wt = p->head->in[1]->type;
   const mc_tensor *w = constant(p, 1, "weight"), *b = constant(p, 2, "bias");
   if (!w || (p->head->nin > 2 && !b) || !weights_fit(p, w)) return false;
-  kview in = kl_view(p->g, p->head->in[0]);
+  kview in = view_of_a(p);
   int64_t *woff;
   conv_runs(p, &in, &woff);
   p->a = in;
@@ -89,7 +90,7 @@ bool k_linear_like(kgemm *p) {
 }
 /* A over the space of the result; a leading axis of 1 where there would be no row axis. */
 static bool prepare_linear(kgemm *p) {
-  p->a = kl_broadcast(kl_view(p->g, p->head->in[0]), p->head->in[0]->type, p->x->rank, p->x->dim);
+  p->a = kl_broadcast(view_of_a(p), p->head->in[0]->type, p->x->rank, p->x->dim);
   p->a.stride[p->x->rank - 1] = 0;
   return p->head->op == MC_OP_matmul ? k_matmul(p) : k_linear_like(p);
 }
@@ -112,7 +113,9 @@ bool k_emit_gemm(kgroup *g) {
   p->x = MC_NEW(k->arena, kx);
   int64_t dim[MC_MAX_RANK];
   int rank = gemm_space(p->head->out[0]->type, dim);
-  if (!kgemm_engine(p, p->head->in[0]->type) || !kx_init(p->x, g, p->head, rank, dim)) return false;
+  if (!kgemm_engine(p, p->head->in[0]->type)) return false;
+  if (p->e->sign == KENG_wide && !g->ask) k_widen(p);
+  if (!kx_init(p->x, g, p->head, rank, dim)) return false;
   bool ok;
   switch (p->head->op) {
   case MC_OP_conv2d: ok = prepare_conv(p); if (ok) kgemm_nest(p, NULL, NULL); break;
@@ -128,5 +131,7 @@ int64_t k_gemm_scratch(const mc_plan *p, int group) {
   const kgroup g = { .group = p->group[group], .region = p->group[group]->region };
   const mc_node *n = kl_first(&g);
   if (n && n->op == MC_OP_conv_transpose2d) return k_conv_transpose_scratch(n);
-  return n && n->op == MC_OP_matmul ? k_matmul_scratch(p, n) * kl_tasks(p, group) : 0;
+  if (n && n->op == MC_OP_matmul) return k_matmul_scratch(p, n) * kl_tasks(p, group);
+  const kengine *e = n && (n->op == MC_OP_conv2d || n->op == MC_OP_linear) && (n->in[0]->type->dtype == MC_u8 || n->in[0]->type->dtype == MC_i8) ? kgemm_pick(p->target, n, 'I') : NULL;
+  return e && e->sign == KENG_wide ? k_widen_scratch(n) : 0;
 }

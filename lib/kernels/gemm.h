@@ -42,6 +42,7 @@ enum { KGEMM_LANES = 16 };
 void kgemm_steps(kgemm *p);
 int64_t kgemm_vectors(int64_t n);                     /* 16-column vectors of n columns */
 int64_t kgemm_elem(const kengine *e);                 /* bytes of an element of B */
+int64_t kgemm_a_elem(const kengine *e);               /* bytes of an element of A, as the engine reads it */
 int64_t kgemm_panel(const kgemm *p);                  /* bytes of one group's packed B */
 /* mr, nv for `rows` in the innermost row axis: the group's blocking attribute, else what the cost model puts first (blocking.c). False after reporting, or when the group is only asked. */
 bool kgemm_blocking(kgemm *p, int64_t rows);
@@ -60,6 +61,10 @@ int kgemm_acc_rows(const kgemm *p, int mr);
 /* Choose engine and sign handling for A of this type. False after reporting. */
 bool kgemm_engine(kgemm *p, const mc_type *a);
 
+/* Engines of sign `wide`: bytes of scratch for A of the head; emit the copy; its view in the axes of A. Called before anything else of the group is emitted. */
+int64_t k_widen_scratch(const mc_node *head);
+void k_widen(kgemm *p);
+kview k_widen_view(const kgemm *p);
 /* The head's own preparation. */
 bool k_conv_transpose(kgemm *p);
 int64_t k_conv_transpose_scratch(const mc_node *n);

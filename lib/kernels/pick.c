@@ -86,7 +86,8 @@ static bool tiles_win(const kengine *e, const mc_target *t, const ktile_size *s)
 }
 const kengine *kgemm_pick(const mc_target *t, const mc_node *head, char in) {
   ktile_size s = product_size(head);
-  kneed need = { .in = in, .is_signed = head->in[0]->type->dtype == MC_i8, .rows = s.line, .rlen = s.rlen };
+  bool widens = (head->op == MC_OP_conv2d || head->op == MC_OP_linear) && s.lines * s.line > 1;
+  kneed need = { .in = in, .is_signed = head->in[0]->type->dtype == MC_i8, .widens = widens, .rows = s.line, .rlen = s.rlen };
   const kengine *tiles = kengine_find_tile(t, in), *vectors = kengine_find(t, &need);
   if (!tiles || !s.rlen || !s.line || !divides(tiles, s.rlen) || (t->engine && strcmp(t->engine, vectors->name) == 0)) return vectors;
   bool forced = t->engine && strcmp(t->engine, tiles->name) == 0;

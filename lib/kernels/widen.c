@@ -1,0 +1,75 @@
+/* A of a product widened to 16 bits before its loops begin (engines of sign `wide`): pmaddwd wants pairs of i16, and widening an element once is cheaper than widening it again for every block of
+ * columns. The copy lies in scratch, dense, with the border that a convolution reads. */
+#include "gemm.h"
+
+/* Images, lines, pixels of a line, elements of a pixel; lines and pixels that stand before the first. */
+typedef struct shape { int64_t dim[4], top, left; } shape;
+
+static shape shape_of(const mc_node *n) {
+  const mc_type *t = n->in[0]->type;
+  if (n->op == MC_OP_conv2d) {
+    const mc_attrs_conv2d *c = MC_ATTRS(n, conv2d);
+    return (shape){ { t->dim[0], c->pad[0] + t->dim[1] + c->pad[2], c->pad[1] + t->dim[2] + c->pad[3], t->dim[3] }, c->pad[0], c->pad[1] };
+  }
+  int64_t k = t->dim[t->rank - 1];
+  if (t->rank == 4) return (shape){ { t->dim[0], t->dim[1], t->dim[2], k }, 0, 0 };
+  return (shape){ { 1, mc_type_elems(t) / k, 1, k }, 0, 0 };
+}
+int64_t k_widen_scratch(const mc_node *n) {
+  shape s = shape_of(n);
+  return s.dim[0] * s.dim[1] * s.dim[2] * s.dim[3] * 2 + MC_PLAN_SLACK;
+}
+kview k_widen_view(const kgemm *p) {
+  const mc_type *t = p->head->in[0]->type;
+  shape s = shape_of(p->head);
+  kview v = { .dtype = MC_i16, .rank = t->rank, .slack = true };
+  int64_t at = 2;
+  for (int d = t->rank - 1; d >= 0; d--) {
+    v.stride[d] = at;
+    at *= t->rank == 4 ? s.dim[d] : t->dim[d];
+  }
+  v.base = kb_gepi(p->k, kl_scratch(p->g), t->rank == 4 ? s.top * v.stride[1] + s.left * v.stride[2] : 0);
+  return v;
+}
+
+static void widen_piece(kgemm *p, V src, V dst, int lanes) {
+  kb *k = p->k;
+  V v = kb_load(k, kb_vt(k, k->i8, lanes), src, 1);
+  kb_store(k, kb_ext(k, v, k->i16, p->a_signed), dst, 2);
+}
+static void widen_elements(kgemm *p, V src, V dst, int64_t n) {
+  kb *k = p->k;
+  int64_t at = 0;
+  for (int lanes = 32; lanes; lanes /= 2) {
+    int64_t count = (n - at) / lanes * lanes;
+    if (!count) continue;
+    kb_loop l;
+    kb_range(k, &l, count, lanes, NULL, 0);
+    widen_piece(p, kb_gepi(k, kb_gep(k, src, l.iv), at), kb_gepi(k, kb_gep(k, dst, kb_muli(k, l.iv, 2)), 2 * at), lanes);
+    kb_end(k, &l, NULL);
+    at += count;
+  }
+}
+void k_widen(kgemm *p) {
+  kb *k = p->k;
+  const mc_type *t = p->head->in[0]->type;
+  shape s = shape_of(p->head);
+  kview in = kl_view(p->g, p->head->in[0]);
+  int64_t line = t->rank == 4 ? in.stride[1] : s.dim[3], px = t->rank == 4 ? in.stride[2] : s.dim[3];
+  bool dense = px == s.dim[3];
+  int64_t trips = dense ? 1 : s.dim[2], n = dense ? s.dim[2] * s.dim[3] : s.dim[3];
+  V from = kb_gepi(k, in.base, -s.top * line - s.left * px), to = kl_scratch(p->g);
+  kb_loop once, li, ll, lp;
+  int split = kl_divide_nest(p->g, &once, 2, s.dim, 1);
+  kl_range(p->g, &li, s.dim[0], 1, split == 0);
+  kl_range(p->g, &ll, s.dim[1], 1, split == 1);
+  V src = kb_gep(k, kb_gep(k, from, kb_muli(k, li.iv, t->rank == 4 ? in.stride[0] : 0)), kb_muli(k, ll.iv, line));
+  V dst = kb_gep(k, to, kb_muli(k, kb_add(k, kb_muli(k, li.iv, s.dim[1]), ll.iv), s.dim[2] * s.dim[3] * 2));
+  kb_range(k, &lp, trips, 1, NULL, 0);
+  widen_elements(p, kb_gep(k, src, kb_muli(k, lp.iv, px)), kb_gep(k, dst, kb_muli(k, lp.iv, s.dim[3] * 2)), n);
+  kb_end(k, &lp, NULL);
+  kb_end(k, &ll, NULL);
+  kb_end(k, &li, NULL);
+  kb_end(k, &once, NULL);
+  kl_step(p->g);
+}
