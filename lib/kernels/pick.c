@@ -79,8 +79,8 @@ static ktile_size product_size(const mc_node *h) {
 }
 /* Tiles take 64 elements of K and up to 16 rows, whether there are so many or not, and their sums go through memory; vectors take 4 elements, two products a cycle. */
 static bool tiles_win(const kengine *e, const mc_target *t, const ktile_size *s) {
-  enum { SETUP = 300 };   /* configuration, release, the first loads */
-  double tiles = (double)s->groups * ktile_best(e, t, s, false).cycles + SETUP;
+  const double setup = 300;   /* configuration, release, the first loads */
+  double tiles = (double)s->groups * ktile_best(e, t, s, false).cycles + setup;
   double vectors = (double)s->groups * (double)(s->lines * s->line) * (double)kgemm_vectors(s->n) * (double)(s->nrun * ((s->rlen + 3) / 4)) * (e->in == 'B' ? 2.4 : 0.6);
   return tiles < vectors;
 }
