@@ -56,6 +56,7 @@ LAYERS = {
     "dw-112x112x96-s2": lambda: depthwise(112, 112, 96, s=2), "dw-56x56x144": lambda: depthwise(56, 56, 144), "dw-56x56x144-s2": lambda: depthwise(56, 56, 144, s=2), "dw-28x28x192": lambda: depthwise(28, 28, 192),
     "dw-7x7x960": lambda: depthwise(7, 7, 960), "dw-56x56x24": lambda: depthwise(56, 56, 24), "dw-28x28x72": lambda: depthwise(28, 28, 72), "dw-28x28x40": lambda: depthwise(28, 28, 40),
     "dw5-28x28x120": lambda: depthwise(28, 28, 120, 5), "dw5-14x14x192": lambda: depthwise(14, 14, 192, 5), "dw5-28x28x144-s2": lambda: depthwise(28, 28, 144, 5, 2), "dw7-14x14x384": lambda: depthwise(14, 14, 384, 7),
+    "dw-14x14x4": lambda: depthwise(14, 14, 4), "dwmult-7x7x16x2": lambda: depthwise(7, 7, 16, mult=2),
     "dw-i8-14x14x512": lambda: depthwise(14, 14, 512, kind="i8"), "dwmult-28x28x32x2": lambda: depthwise(28, 28, 32, mult=2),
     "stem-96x96x3-8-s2": lambda: conv(96, 96, 3, 8, s=2), "stem-224x224x3-32-s2": lambda: conv(224, 224, 3, 32, s=2), "stem-32x32x3-16": lambda: conv(32, 32, 3, 16),
     "stem-224x224x3-64-k7s2": lambda: conv(224, 224, 3, 64, 7, 2), "stem-224x224x3-64": lambda: conv(224, 224, 3, 64), "stem-28x28x1-16": lambda: conv(28, 28, 1, 16),

@@ -9,7 +9,7 @@
  *     for kx, group of D rows, quarter o, result row r:   w = weights[kx][group][r][o];   for p: acc[p][r][o] += dot(column[p + kx][group][o], w)
  *     requantize, pack, store: unpacking put the channels into the order that packing undoes
  *
- * Narrow images (fewer channels than a register, no multiple of it) run "linear" where pixels are dense and the stride is 1: a row is one line of bytes, a register holds several pixels, and its
+ * Narrow images (fewer channels than a register) run "linear" where pixels are dense: a row is one line of bytes, a register holds several pixels, and its
  * lanes' channels repeat with the least common multiple of both lengths. */
 #include "depthwise.h"
 #include "engine.h"
@@ -33,7 +33,7 @@ typedef struct rows {
   kgroup *g; kb *k; mc_node *head; kx *x;
   knarrow tail; bool fast;           /* fast: requantized as packed bytes; else 16 lanes at a time by kx */
   bool flip, is_signed; int32_t za;  /* activations as the instruction wants them: xor 0x80; signed then */
-  int64_t c, kh, kw, sy, sx, oh, ow;
+  int64_t c, mult, kh, kw, sy, sx, oh, ow;   /* c: result channels, `mult` of each input channel */
   kview in, out;
   const int8_t *weight; const int32_t *bias;
   int depth;                         /* D */
@@ -104,6 +104,19 @@ static V unpack(kb *k, V a, V b, int high, int width, int bytes) {
   T t = kb_vt(k, width == 1 ? k->i8 : k->i16, n);
   return kb_shuffle(k, kb_bitcast(k, a, t), kb_bitcast(k, b, t), mask, n);
 }
+/* Every other one of the pixels in two registers. */
+static V every_other(const job *j, V a, V b) {
+  int64_t c = j->d->c;
+  int mask[64];
+  for (int i = 0; i < vb(j); i++) mask[i] = (int)(i / c * 2 * c + i % c);
+  return kb_shuffle(j->d->k, a, b, mask, vb(j));
+}
+/* Each input channel as often as there are results from it. */
+static V repeated(const job *j, V v) {
+  int mask[64];
+  for (int i = 0; i < vb(j); i++) mask[i] = (int)((j->first % j->d->mult + i) / j->d->mult);
+  return kb_shuffle(j->d->k, v, NULL, mask, vb(j));
+}
 static void load_rows(const job *j, V at, V *row) {
   const rows *d = j->d;
   kb *k = d->k;
@@ -113,7 +126,10 @@ static void load_rows(const job *j, V at, V *row) {
       row[i] = row[i - 1];
       continue;
     }
-    row[i] = kb_load(k, t, kb_gepi(k, at, i * d->in.stride[1]), 1);
+    V p = kb_gepi(k, at, i * d->in.stride[1]);
+    row[i] = kb_load(k, t, p, 1);
+    if (j->linear && d->sx == 2) row[i] = every_other(j, row[i], kb_load(k, t, kb_gepi(k, p, vb(j)), 1));
+    if (d->mult > 1) row[i] = repeated(j, row[i]);
     if (d->flip) row[i] = LLVMBuildXor(k->b, row[i], kb_splat_c(LLVMConstInt(k->i8, 0x80, 0), vb(j)), "");
   }
 }
@@ -192,6 +208,13 @@ static void finish_by_kx(const step *s, int p, int r) {
   }
   memset(x->c, 0, sizeof x->c);
 }
+/* In pieces of powers of two: stores under a mask of bytes are slow on some machines. */
+static void store_bytes(kb *k, V v, V p, int bytes) {
+  for (int at = 0, n = kb_lanes(v); at < bytes; at += n) {
+    while (n > bytes - at) n /= 2;
+    kb_store(k, kb_extract(k, v, at, n), kb_gepi(k, p, at), 1);
+  }
+}
 static void finish(const step *s, V const mult[4], int p, int r, int64_t bytes) {
   const job *j = s->j;
   kb *k = j->d->k;
@@ -200,7 +223,7 @@ static void finish(const step *s, V const mult[4], int p, int r, int64_t bytes) 
     return;
   }
   V q = kn_bytes(k, &j->d->tail, s->acc[p][r], mult);
-  kb_store_part(k, kb_bitcast(k, q, kb_vt(k, k->i8, vb(j))), kb_gepi(k, s->out, p * j->out_step + r * j->d->out.stride[1]), (int)bytes, 1);
+  store_bytes(k, kb_bitcast(k, q, kb_vt(k, k->i8, vb(j))), kb_gepi(k, s->out, p * j->out_step + r * j->d->out.stride[1]), (int)bytes);
 }
 /* `bytes`: of the last vector. */
 static void emit_step(step *s, int64_t bytes) {
@@ -274,7 +297,7 @@ static void emit_job(const job *j, V in, V out, V y) {
   kb_loop l;
   kl_range_part(j->d->g, &l, j->unit, j->unit + j->blocks, j->d->units, 1, j->d->split == 2);
   V b = kb_addi(k, l.iv, -j->unit), off = kb_addi(k, kb_muli(k, b, vb(j)), j->first);
-  step row = { .j = j, .y = y, .c0 = off, .in = kb_gep(k, in, off), .out = kb_gep(k, out, off) };
+  step row = { .j = j, .y = y, .c0 = off, .in = kb_gep(k, in, kb_addi(k, kb_muli(k, b, vb(j) / j->d->mult), j->first / j->d->mult)), .out = kb_gep(k, out, off) };
   row.w = kb_gep(k, j->w, kb_muli(k, b, weight_bytes(j)));
   row.bias = kb_gep(k, j->bias, kb_muli(k, b, 4 * vb(j)));
   if (j->mult) row.mult = kb_gep(k, j->mult, kb_muli(k, b, 4 * vb(j)));
@@ -296,9 +319,10 @@ static void plan_registers(job *j) {
   if (j->P > j->count) j->P = (int)j->count;
   j->carry = keep > 0 && keep * j->groups * 4 <= regs / 4 && j->count > j->P ? (int)keep : 0;
 }
-/* Registers of a line whose channels are the same: every `phases`-th. 0: not a case for it. */
+/* Registers of a line whose channels are the same: every `phases`-th. 0: not a case for it. With stride 2, whole pixels of narrow images alone, and no register that is partly used (it would be read too far). */
 static int64_t phases_of(const rows *d, int lanes) {
-  if (!d->fast || d->sx != 1 || d->in.stride[2] != d->c || d->out.stride[2] != d->c || d->c >= 4 * lanes || d->ow * d->c < 4 * lanes) return 0;
+  if (!d->fast || d->mult > 1 || d->in.stride[2] != d->c || d->out.stride[2] != d->c || d->c >= 4 * lanes || d->ow * d->c < 4 * lanes) return 0;
+  if (d->sx > 2 || (d->sx == 2 && (d->c > 16 || 4 * lanes % d->c || d->ow * d->c % (4 * lanes)))) return 0;
   int64_t a = d->c, b = 4 * lanes;
   while (b) {
     int64_t rest = a % b;
@@ -328,20 +352,24 @@ static void plan_line(rows *d, int which, int R, int lanes, int64_t phases) {
     j.count = (bytes - at + period - 1) / period;
     j.tail = bytes - at - (j.count - 1) * period;
     if (j.tail > j.valid) j.tail = j.valid;
-    j.adv = period / d->c;
-    j.in_step = j.out_step = period;
+    j.adv = d->sx * period / d->c;
+    j.out_step = period;
+    j.in_step = d->sx * period;
     add_job(d, which, &j, 1);
   }
 }
 /* Full registers, then narrower ones. */
 static void plan_jobs(rows *d, int which, int R) {
   int most = most_lanes(d);
-  int64_t phases = phases_of(d, most);
-  if (phases) plan_line(d, which, R, most, phases);
+  int64_t phases = 0;
+  for (int lanes = most; lanes >= 4 && !phases; lanes /= 2) {
+    phases = phases_of(d, lanes);
+    if (phases) plan_line(d, which, R, lanes, phases);
+  }
   for (int64_t at = 0; at < d->c && !phases;) {
     int64_t left = d->c - at;
     int lanes = left <= 16 ? 4 : left < 48 && most > 8 ? 8 : most;
-    int64_t blocks = left / (4 * lanes) ? left / (4 * lanes) : 1;
+    int64_t blocks = left / (4 * lanes) && 4 * lanes % d->mult == 0 ? left / (4 * lanes) : 1;
     job j = make_job(d, R, lanes, at);
     add_job(d, which, &j, blocks);
     at += blocks * 4 * lanes;
@@ -384,10 +412,11 @@ static bool prepare(rows *d, kgroup *g) {
   const mc_tensor *w = mc_value_tensor(d->head->in[1]), *b = d->head->nin > 2 ? mc_value_tensor(d->head->in[2]) : NULL;
   bool x86 = g->k->target->arch == MC_ARCH_x86_64;
   if ((!x86 && !kb_has(g->k, MC_ISA_BIT(dotprod))) || d->head->op != MC_OP_conv2d || (in->dtype != MC_u8 && in->dtype != MC_i8)) return false;
-  if (!w || w->dtype != MC_i8 || (d->head->nin > 2 && !b) || wt->dim[3] != 1 || wt->dim[0] != in->dim[3]) return false;
-  d->c = wt->dim[0]; d->kh = wt->dim[1]; d->kw = wt->dim[2];
+  if (!w || w->dtype != MC_i8 || (d->head->nin > 2 && !b) || wt->dim[3] != 1) return false;
+  d->c = wt->dim[0]; d->mult = d->c / in->dim[3]; d->kh = wt->dim[1]; d->kw = wt->dim[2];
   d->sy = a->stride[0]; d->sx = a->stride[1]; d->oh = y->dim[1]; d->ow = y->dim[2];
   if (a->dilation[0] != 1 || a->dilation[1] != 1 || d->kh > MAX_KERNEL || d->kw > MAX_KERNEL || d->sx > d->kw) return false;
+  if (d->mult > 16 || ((d->mult & (d->mult - 1)) && d->c > 16 * MAX_JOBS)) return false;   /* blocks that differ are jobs of their own */
   d->weight = w->data;
   d->bias = b ? b->data : NULL;
   bool both = kb_has(g->k, MC_ISA_BIT(i8mm));

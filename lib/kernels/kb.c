@@ -174,7 +174,8 @@ V kb_load_part(kb *k, T elem, V p, int lanes, int valid, int align) {
 void kb_store_part(kb *k, V v, V p, int valid, int align) {
   int lanes = kb_lanes(v);
   if (valid >= lanes) { kb_store(k, v, p, align); return; }
-  if (has_masks(k, lanes)) {
+  bool few_bytes = elem_of(v) == k->i8 && __builtin_popcount((unsigned)valid) <= 2;   /* one or two stores are faster than one under a mask of bytes (6 cycles on Zen 4) */
+  if (has_masks(k, lanes) && !few_bytes) {
     V a[4] = { v, p, kb_i32(k, align), mask_of(k, lanes, valid) };
     kb_intr(k, "llvm.masked.store", (T[]){ LLVMTypeOf(v), k->ptr }, 2, a, 4);
     return;
