@@ -2,7 +2,7 @@
  *
  *   for n, y   for 16 channels   for a few pixels of the row:   acc[p] = bias;  for tap: acc[p] += x[p, tap] * w[tap]    then the epilogue
  *
- * 8-bit products are widened to i32 by plain IR: exact on every machine, and LLVM makes pmaddwd or smlal of them. */
+ * 8-bit products are widened to i32 by plain IR: exact on every machine, and LLVM makes pmaddwd of them; on AArch64 they are words for smlal. */
 #include "depthwise.h"
 #include "gemm.h"
 #include "mc/support/fixed.h"
@@ -22,11 +22,29 @@ static int64_t elem(const dw *d) { return d->bf16 ? 2 : d->f32 ? 4 : 1; }   /* b
 static int64_t welem(const dw *d) { return d->f32 ? 4 : 1; }                /* of a packed weight */
 static T acc_type(const dw *d) { return kb_vt(d->k, d->f32 ? d->k->f32 : d->k->i32, KB_LANES); }
 
+void kdw_bound_sums(kx *x, const mc_node *head, const int8_t *weight, const int32_t *bias, int64_t c, int64_t taps) {
+  const mc_type *in = head->in[0]->type;
+  int64_t least = 0, most = 0, qmin, qmax;
+  if (!kv_adds(x->k)) return;
+  mc_dtype_range(in->dtype, &qmin, &qmax);
+  for (int64_t n = 0; n < c; n++) {
+    int64_t lo = bias ? bias[n] : 0, hi = lo;
+    for (int64_t t = 0; t < taps; t++) {
+      int64_t w = weight[n * taps + t];
+      lo += w * ((w > 0 ? qmin : qmax) - kl_zero_point(in));
+      hi += w * ((w > 0 ? qmax : qmin) - kl_zero_point(in));
+    }
+    if (lo < least) least = lo;
+    if (hi > most) most = hi;
+  }
+  kx_bound_head(x, least, most);
+}
 static bool pack(dw *d) {
   kb *k = d->k;
   const mc_tensor *w = mc_value_tensor(d->head->in[1]), *b = d->head->nin > 2 ? mc_value_tensor(d->head->in[2]) : NULL;
   if (!w || (d->head->nin > 2 && !b)) return kl_error(d->g, d->head, "'conv2d' whose weight or bias is not a constant has no lowering");
   if (w->dtype != (d->bf16 ? MC_bf16 : d->f32 ? MC_f32 : MC_i8)) return kl_error(d->g, d->head, "'conv2d' with %s weights has no lowering", mc_dtype_names[w->dtype]);
+  if (!d->f32) kdw_bound_sums(d->x, d->head, w->data, b ? b->data : NULL, d->c, d->taps);
   int64_t blocks = kgemm_vectors(d->c), es = welem(d);
   char *pw = mc_arena_alloc(k->arena, (size_t)(blocks * d->taps * KB_LANES * es));
   uint32_t *pb = mc_arena_alloc(k->arena, (size_t)(blocks * KB_LANES * 4));
@@ -39,13 +57,14 @@ static bool pack(dw *d) {
       if (!d->f32) sum += *(const int8_t *)src;
     }
     if (b) memcpy(&pb[n], (const char *)b->data + 4 * n, 4);
-    if (!d->f32) pb[n] -= (uint32_t)(d->za * sum);
+    if (!d->f32) pb[n] += (uint32_t)(d->x->head_base - d->za * sum);
   }
   d->w = kb_rodata(k, pw, (size_t)(blocks * d->taps * KB_LANES * es), 0, "weights");
   d->bias = kb_rodata(k, pb, (size_t)(blocks * KB_LANES * 4), 0, "bias");
   return true;
 }
 
+static bool long_words(const dw *d) { return !d->f32 && d->k->target->arch == MC_ARCH_aarch64; }
 /* 16 result channels from c0 on, of the pixel at p. With a multiplier lane i reads channel (c0 + i) / mult: c0 is a constant then. */
 static V load_pixel(const dw *d, V p, int64_t c0) {
   kb *k = d->k;
@@ -62,7 +81,7 @@ static V load_pixel(const dw *d, V p, int64_t c0) {
     }
   }
   if (d->bf16) return kv_from_bf16(k, v);
-  return d->f32 ? v : kb_ext(k, v, k->i32, d->is_signed);
+  return d->f32 ? v : kb_ext(k, v, long_words(d) ? k->i16 : k->i32, d->is_signed);
 }
 /* vpdpwssd adds two products of 16 bits a lane: a is an i32, so the upper one is the product of the sign extensions unless that of w is cleared. */
 static bool dot_words(const dw *d) { return !d->f32 && kb_has(d->k, MC_ISA_BIT(avx512vnni)); }
@@ -71,11 +90,20 @@ static V load_weights(const dw *d, V p) {
   V w = kb_load(k, kb_vt(k, d->f32 ? k->f32 : k->i8, KB_LANES), p, 16);
   if (d->f32) return w;
   if (dot_words(d) && d->is_signed) return kb_ext(k, kb_ext(k, w, k->i16, true), k->i32, false);
-  return kb_ext(k, w, k->i32, true);
+  return kb_ext(k, w, long_words(d) ? k->i16 : k->i32, true);
+}
+/* smlal on the quarters: of plain IR, LLVM widens u8 all the way to 32 bits. */
+static V madd_long(const dw *d, V acc, V a, V w) {
+  kb *k = d->k;
+  T t = kb_vt(k, k->i32, 4);
+  V p[4];
+  for (int i = 0; i < 4; i++) p[i] = kb_intr(k, "llvm.aarch64.neon.smull", &t, 1, (V[]){ kb_extract(k, a, 4 * i, 4), kb_extract(k, w, 4 * i, 4) }, 2);
+  return LLVMBuildAdd(k->b, acc, kb_concat(k, p, 4), "");
 }
 static V madd(const dw *d, V acc, V a, V w) {
   kb *k = d->k;
   if (dot_words(d)) return kb_intr(k, "llvm.x86.avx512.vpdpwssd.512", NULL, 0, (V[]){ acc, a, w }, 3);
+  if (long_words(d)) return madd_long(d, acc, a, w);
   if (!d->f32) return LLVMBuildAdd(k->b, acc, LLVMBuildMul(k->b, a, w, ""), "");
   bool fma = k->target->arch == MC_ARCH_aarch64 || kb_has(k, MC_ISA_BIT(avx2));
   T t = LLVMTypeOf(acc);
@@ -116,7 +144,8 @@ static void emit_block(const dw *d, V a, V w, V bias, V m0, V n0, int64_t c0, in
   for (int r = 0; r < d->mr; r++) {
     x->c[last - 1] = r;
     kx_at(x, KB_LANES, valid);
-    kx_bind(x, d->head->out[0], d->f32 ? kv_clamp(k, acc[r], MC_ATTRS(d->head, conv2d)->clamp) : acc[r]);
+    if (d->f32) kx_bind(x, d->head->out[0], kv_clamp(k, acc[r], MC_ATTRS(d->head, conv2d)->clamp));
+    else kx_bind_head(x, acc[r]);
     kx_finish(x);
   }
   x->c[last - 1] = 0;
@@ -209,7 +238,7 @@ bool k_emit_depthwise(kgroup *g) {
   d->g = g; d->k = g->k; d->head = kl_first(g);
   d->x = MC_NEW(g->k->arena, kx);
   const mc_type *t = d->head->out[0]->type;
-  if (!prepare(d) || !pack(d) || !kx_init(d->x, g, d->head, t->rank, t->dim)) return false;
+  if (!prepare(d) || !kx_init(d->x, g, d->head, t->rank, t->dim) || !pack(d)) return false;
   kx_collapse(d->x, (kview *[]){ &d->a }, 1, d->x->rank - 1);
   d->mr = pixels_at_once(g->k, d->x->dim[d->x->rank - 2]);
   g->note = mc_arena_printf(g->k->arena, "blocks of %d pixels x %d channels, %lld taps", d->mr, KB_LANES, (long long)d->taps);

@@ -429,23 +429,6 @@ static bool prepare(rows *d, kgroup *g) {
   d->fast = kn_find(&d->tail, g, d->head);
   return true;
 }
-/* What the sums can be, for kx. */
-static void bound_sums(const rows *d) {
-  const mc_type *in = d->head->in[0]->type;
-  int64_t least = 0, most = 0, qmin, qmax;
-  mc_dtype_range(in->dtype, &qmin, &qmax);
-  for (int64_t c = 0; c < d->c; c++) {
-    int64_t lo = d->bias ? d->bias[c] : 0, hi = lo;
-    for (int64_t t = 0; t < d->kh * d->kw; t++) {
-      int64_t w = d->weight[c * d->kh * d->kw + t];
-      lo += w * ((w > 0 ? qmin : qmax) - kl_zero_point(in));
-      hi += w * ((w > 0 ? qmax : qmin) - kl_zero_point(in));
-    }
-    if (lo < least) least = lo;
-    if (hi > most) most = hi;
-  }
-  if (kv_adds(d->k)) kx_bound_head(d->x, least, most);
-}
 bool kdw_rows(kgroup *g, bool *ok) {
   rows *d = MC_NEW(g->k->arena, rows);
   if (!prepare(d, g)) return false;
@@ -454,7 +437,7 @@ bool kdw_rows(kgroup *g, bool *ok) {
   *ok = kx_init(d->x, g, d->head, y->rank, y->dim);
   if (!*ok) return true;
   d->out = d->x->out[0];
-  bound_sums(d);
+  kdw_bound_sums(d->x, d->head, d->weight, d->bias, d->c, d->kh * d->kw);
   emit_images(d);
   kl_fill_borders(g);
   g->note = mc_arena_printf(g->k->arena, "interleaved rows, %d taps an instruction", d->depth);

@@ -101,6 +101,21 @@ static V eng_plain8_madd(kb *k, int lanes, V acc, V a, V b) {
   return LLVMBuildAdd(k->b, acc, LLVMBuildMul(k->b, kb_ext(k, a, k->i32, true), kb_ext(k, b, k->i32, true), ""), "");
 }
 
+/* A pair of A in all lanes times pairs of four columns: 8 products of 16 bits, which no two bytes exceed, added in pairs to the sums. */
+static V eng_smull_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
+  (void)is_signed;
+  V w = kb_load(k, kb_vt(k, k->i16, count), p, 1);
+  if (flip) w = LLVMBuildXor(k->b, w, kb_splat_c(LLVMConstInt(k->i16, 0x8080, 0), count), "");
+  return count == 1 ? kb_splat(k, w, lanes) : w;
+}
+static V eng_smull_spread_a(kb *k, int lanes, V chunk, int count, int i) { return kb_bitcast(k, count == 1 ? chunk : splat_lane(k, chunk, i, lanes), kb_vt(k, k->i8, 2 * lanes)); }
+static V eng_smull_load_b(kb *k, int lanes, V p) { return kb_load(k, kb_vt(k, k->i8, 2 * lanes), p, 8); }
+static V eng_smull_madd(kb *k, int lanes, V acc, V a, V b) {
+  T product = kb_vt(k, k->i16, 2 * lanes), pair[2] = { LLVMTypeOf(acc), product };
+  V p = kb_intr(k, "llvm.aarch64.neon.smull", &product, 1, (V[]){ b, a }, 2);
+  return LLVMBuildAdd(k->b, acc, kb_intr(k, "llvm.aarch64.neon.saddlp", pair, 2, &p, 1), "");
+}
+
 /* Four pairs at once: 8 bytes, repeated as often as the register has 128-bit parts, widened to i16; a pair is one 32-bit lane, and spreading stays within the parts. */
 static V eng_pmadd_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
   (void)flip;

@@ -29,6 +29,7 @@ INDEPENDENT = {
     "smmla": "smmla v{0}.4s, v30.16b, v31.16b",
     "usmmla": "usmmla v{0}.4s, v30.16b, v31.16b",
     "fmla": "fmla v{0}.4s, v30.4s, v31.s[0]",
+    "smull": "smull v{0}.8h, v30.8b, v31.8b",
     "smlal": "smlal v{0}.4s, v30.4h, v14.h[0]",
     "mla": "mla v{0}.8h, v30.8h, v31.8h",
 }
