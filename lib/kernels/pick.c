@@ -77,12 +77,19 @@ static ktile_size product_size(const mc_node *h) {
   int64_t n = y->dim[y->rank - 1], rows = mc_type_elems(y) / n, batches = h->op == MC_OP_matmul && w->rank > 2 && y->rank > 2 ? rows / y->dim[y->rank - 2] : 1;
   return (ktile_size){ batches, rows / batches, n, 1, x->dim[x->rank - 1], 1, mc_type_bytes(x) / batches };
 }
+static double tile_cycles(const kengine *e, const mc_target *t, const ktile_size *s) {
+  const double setup = 300;   /* configuration, release, the first loads */
+  return (double)s->groups * ktile_best(e, t, s, false).cycles + setup;
+}
 /* Tiles take 64 elements of K and up to 16 rows, whether there are so many or not, and their sums go through memory; vectors take 4 elements, two products a cycle. */
 static bool tiles_win(const kengine *e, const mc_target *t, const ktile_size *s) {
-  const double setup = 300;   /* configuration, release, the first loads */
-  double tiles = (double)s->groups * ktile_best(e, t, s, false).cycles + setup;
   double vectors = (double)s->groups * (double)(s->lines * s->line) * (double)kgemm_vectors(s->n) * (double)(s->nrun * ((s->rlen + 3) / 4)) * (e->in == 'B' ? 2.4 : 0.6);
-  return tiles < vectors;
+  return tile_cycles(e, t, s) < vectors;
+}
+double ktile_cycles(const mc_target *t, const mc_node *head) {
+  const kengine *e = kgemm_pick(t, head, kengine_kind(head->in[0]->type->dtype));
+  ktile_size s = product_size(head);
+  return e && e->tile ? tile_cycles(e, t, &s) : -1;
 }
 const kengine *kgemm_pick(const mc_target *t, const mc_node *head, char in) {
   ktile_size s = product_size(head);

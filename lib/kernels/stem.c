@@ -8,6 +8,7 @@
 #include "engine.h"
 #include "narrow.h"
 #include "stem.h"
+#include "tile.h"
 #include <string.h>
 
 enum { MAX_WORDS = 64, PIXELS = 16, AT_ONCE = 16 };
@@ -186,10 +187,11 @@ static bool prepare(stem *s, kgroup *g) {
   s->za = kl_zero_point(in) + (s->flip ? 128 : 0);
   return true;
 }
-/* Instructions for a row of pixels, against those of an engine that takes 4 bytes of a row at a time for 16 channels. */
+/* Instructions for a row of pixels, against those of an engine that takes 4 bytes of a row at a time for 16 channels; and 0.6 cycles for each (pick.c) against tiles. */
 static bool pays(const stem *s) {
   int64_t blocks = (s->ow + PIXELS - 1) / PIXELS, here = blocks * s->nword * s->n, there = s->ow * s->kh * ((s->row_bytes + 3) / 4) * ((s->n + 15) / 16);
-  return here < there;
+  double tiles = ktile_cycles(s->k->target, s->head), images = (double)s->head->out[0]->type->dim[0];
+  return here < there && (tiles < 0 || 0.6 * (double)here * (double)s->oh * images <= tiles);
 }
 bool kstem(kgroup *g, bool *ok) {
   stem *s = MC_NEW(g->k->arena, stem);

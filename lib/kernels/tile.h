@@ -26,4 +26,6 @@ typedef struct ktile_size { int64_t lines, line, n, nrun, rlen, groups, a_bytes;
 /* A block of it: rows of a tile, tiles of A and of B; the order of blocks; cycles of one group by the model. */
 typedef struct ktile_block { int tr, mt, nt; bool rows_outside; double cycles; } ktile_block;
 ktile_block ktile_best(const kengine *e, const mc_target *t, const ktile_size *s, bool whole);   /* whole: a block takes whole lines */
+/* Cycles of the product on tiles by the model; negative where kgemm_pick does not choose them. */
+double ktile_cycles(const mc_target *t, const mc_node *head);
 #endif
