@@ -11,7 +11,7 @@ static const unsigned char f32_ops[MC_NUM_OPS] = {
   [MC_OP_add] = 1, [MC_OP_sub] = 1, [MC_OP_mul] = 1, [MC_OP_div] = 8, [MC_OP_min] = 1, [MC_OP_max] = 1, [MC_OP_pow] = 60,
   [MC_OP_neg] = 1, [MC_OP_abs] = 1, [MC_OP_exp] = 18, [MC_OP_log] = 20, [MC_OP_sqrt] = 8, [MC_OP_erf] = 30, [MC_OP_relu] = 1, [MC_OP_clamp] = 2,
   [MC_OP_leaky_relu] = 2, [MC_OP_elu] = 20, [MC_OP_sigmoid] = 26, [MC_OP_tanh] = 26, [MC_OP_gelu] = 34, [MC_OP_silu] = 27, [MC_OP_hard_sigmoid] = 4,
-  [MC_OP_hard_swish] = 5, [MC_OP_batch_norm] = 4, [MC_OP_quantize] = 12, [MC_OP_dequantize] = 3, [MC_OP_requantize] = 5, [MC_OP_cast] = 1,
+  [MC_OP_hard_swish] = 5, [MC_OP_batch_norm] = 4, [MC_OP_quantize] = 7, [MC_OP_dequantize] = 3, [MC_OP_requantize] = 5, [MC_OP_cast] = 1,
 };
 enum { TABLE_OPS = 24, PERMUTED_OPS = 3, LOAD_OPS = 1, WIDEN_OPS = 4, STORE_OPS = 1 };   /* a table of 256 entries, 16 times, and by permuting bytes; an operand; an 8-bit operand to fp32; a result */
 
@@ -131,18 +131,18 @@ static const mc_node *head_of(const mc_node *group) {
     if (!mc_op_has(n->op, MC_T_CONST)) return n;
   return NULL;
 }
-/* Rows move as they are; up to four planes are interleaved 16 elements at a time; all else goes element by element. */
+/* Rows move as they are, with a loop around each; up to four planes are interleaved 16 elements at a time; all else goes in small tiles. */
 static double transpose_ops(const mc_node *n, double elems) {
   const mc_type *x = n->in[0]->type, *y = n->out[0]->type;
   const mc_ints *perm = &MC_ATTRS(n, transpose)->perm;
-  if (perm->v[perm->n - 1] == perm->n - 1) return elems / 16;
-  return x->rank == 4 && y->dim[3] <= 4 ? elems / 4 : 5 * elems;
+  if (perm->v[perm->n - 1] == perm->n - 1) return elems / 16 + 40 * elems / (double)x->dim[x->rank - 1];
+  return x->rank == 4 && y->dim[3] <= 4 ? elems / 4 : elems;
 }
 /* Operations of 16 elements, by family. */
 static double family_ops(const mc_node *head, double elems, double results) {
   switch (head->op) {
-  case MC_OP_softmax: return elems / 16 * 70;
-  case MC_OP_layer_norm: return elems / 16 * 14;
+  case MC_OP_softmax: return elems / 16 * 55;
+  case MC_OP_layer_norm: return elems / 16 * 36;
   case MC_OP_resize: return results / 16 * (MC_ATTRS(head, resize)->mode == mc_resize_bilinear ? 30 : 4);
   case MC_OP_max_pool: return results / 16 * 4 * (double)(MC_ATTRS(head, max_pool)->kernel[0] * MC_ATTRS(head, max_pool)->kernel[1]);
   case MC_OP_avg_pool: return results / 16 * 4 * (double)(MC_ATTRS(head, avg_pool)->kernel[0] * MC_ATTRS(head, avg_pool)->kernel[1]);

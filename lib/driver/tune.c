@@ -9,6 +9,7 @@
 enum { CANDIDATES = 8, MIN_ROUNDS = 8, MAX_ROUNDS = 24 };
 static const double turn_us = 2000, session_us = 400000;   /* a turn of one variant; all turns of a pair, unless MIN_ROUNDS take longer */
 static const double worth = 0.98;                          /* of the time of the model's block, or it stays */
+static const double least_gain_us = 0.03;                  /* of all groups with the key together: what the clock can tell */
 static const double hopeless = 1.6;                        /* of the model's best estimate: not measured */
 
 /* One distinct key: its candidates and how they fared, relative to the first. */
@@ -167,10 +168,9 @@ static bool can_measure(tuner *t) {
   return false;
 }
 static bool measure(tuner *t) {
-  int most = 0, groups = 0;
+  int most = 0;
   for (int i = 0; i < t->n; i++)
     if (!t->p[i].known && t->p[i].n > most) most = t->p[i].n;
-  for (int i = 0; i < t->plan->ngroup; i++) groups += t->problem_of[i] >= 0;
   mc_jit *base = compile_variant(t, 0);
   if (!base || !make_arrays(t, base)) return false;
   bool ok = true;
@@ -191,7 +191,7 @@ static void decide(tuner *t) {
     int best = 0;
     double ratio = worth;
     for (int k = 1; k < p->n; k++)
-      if (p->ratio[k] < ratio) best = k, ratio = p->ratio[k];
+      if (p->ratio[k] < ratio && (1 - p->ratio[k]) * p->base_us >= least_gain_us) best = k, ratio = p->ratio[k];
     p->chosen = (tune_entry){ p->cand[best].rows, p->cand[best].vectors, p->base_us * (best ? ratio : 1), p->base_us };
     tune_cache_put(&t->cache, p->key, p->chosen);
   }
