@@ -78,8 +78,22 @@ static V lookup_shuffled(kb *k, V table, V bytes) {
   }
   return all;
 }
+/* Four registers are 64 entries; an index outside of them leaves what the others found. */
+static V lookup_neon(kb *k, V table, V bytes) {
+  T t = kb_vt(k, k->i8, 16);
+  V r = NULL, index = bytes;
+  for (int i = 0; i < 4; i++) {
+    V a[6] = { r };
+    for (int j = 0; j < 4; j++) a[1 + j] = kb_load(k, t, kb_gepi(k, table, 64 * i + 16 * j), 16);
+    if (i) index = LLVMBuildSub(k->b, bytes, kb_splat_c(LLVMConstInt(k->i8, (uint64_t)(64 * i), 0), 16), "");
+    a[5] = index;
+    r = i ? kb_intr(k, "llvm.aarch64.neon.tbx4", &t, 1, a, 6) : kb_intr(k, "llvm.aarch64.neon.tbl4", &t, 1, a + 1, 5);
+  }
+  return r;
+}
 V kv_lookup(kb *k, V table, V bytes) {
   int n = kb_lanes(bytes);
+  if (n == 16 && k->target->arch == MC_ARCH_aarch64) return lookup_neon(k, table, bytes);
   if (kb_has(k, MC_ISA_BIT(avx512vbmi))) return kb_extract(k, lookup_permuted(k, table, kb_widen(k, bytes, 64)), 0, n);
   if (n >= 32 && kb_has(k, MC_ISA_BIT(avx2))) return lookup_shuffled(k, table, bytes);
   V r[64];

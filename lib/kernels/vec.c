@@ -47,10 +47,14 @@ V kv_quant_clamp(kb *k, V x, int32_t z, mc_dtype dtype) {
   mc_dtype_range(dtype, &qmin, &qmax);
   return clamp_f32(k, x, (float)((int32_t)qmin - z), (float)((int32_t)qmax - z));
 }
-V kv_quant(kb *k, V x, int32_t z, mc_dtype dtype) {
-  if (kv_adds(k) && dtype != MC_i32) return LLVMBuildAdd(k->b, rne_bits(k, kv_quant_clamp(k, x, z, dtype)), kb_i32s(k, z - KV_MIDDLE, kb_lanes(x)), "");
-  V q = kv_rne(k, kv_quant_clamp(k, x, z, dtype));
+V kv_rne_small(kb *k, V x, int32_t z) {
+  if (kv_adds(k)) return LLVMBuildAdd(k->b, rne_bits(k, x), kb_i32s(k, z - KV_MIDDLE, kb_lanes(x)), "");
+  V q = kv_rne(k, x);
   return z ? LLVMBuildAdd(k->b, q, kb_i32s(k, z, kb_lanes(q)), "") : q;
+}
+V kv_quant(kb *k, V x, int32_t z, mc_dtype dtype) {
+  x = kv_quant_clamp(k, x, z, dtype);
+  return dtype == MC_i32 ? kv_rne(k, x) : kv_rne_small(k, x, z);
 }
 V kv_raw(kb *k, V x, int32_t z, mc_dtype dtype, bool small) {
   if (!kv_adds(k)) return kv_rne(k, x);
@@ -102,6 +106,7 @@ V kv_requant_double(kb *k, V x, V mult, V shift, int32_t z, mc_dtype dtype) {
 V kv_table(kb *k, V table, V index) {
   int n = kb_lanes(index);
   V r[KB_LANES];
+  if (n == 16 && k->target->arch == MC_ARCH_aarch64) return kb_ext(k, kv_lookup(k, table, kb_trunc(k, index, k->i8)), k->i32, false);
   for (int i = 0; i < n; i++) {
     V at = kb_gep(k, table, kb_ext(k, kb_extract(k, index, i, 1), k->i64, false));
     r[i] = kb_load(k, k->i8, at, 1);

@@ -44,8 +44,7 @@ V kv_quantize(kb *k, V x, float s, int32_t z, mc_dtype dtype) {
   mc_dtype_range(dtype, &qmin, &qmax);
   if (!has_fma(k) || mc_dtype_size(dtype) != 1 || !agrees(s, (int)qmin - z, (int)qmax - z)) return kv_quant(k, LLVMBuildFDiv(k->b, x, kb_f32s(k, s, n), ""), z, dtype);
   x = kv_fmin(k, kv_fmax(k, x, kb_f32s(k, (float)((int32_t)qmin - z) * s, n)), kb_f32s(k, (float)((int32_t)qmax - z) * s, n));
-  V q = kv_rne(k, times_recip(k, x, s));
-  return z ? LLVMBuildAdd(k->b, q, kb_i32s(k, z, n), "") : q;
+  return kv_rne_small(k, times_recip(k, x, s), z);
 }
 /* min with x as the second operand: a NaN stays, and cvtps2dq makes the smallest integer of it, as of everything below. */
 V kv_quantize_open(kb *k, V x, float s, int32_t z, mc_dtype dtype) {
