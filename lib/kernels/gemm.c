@@ -42,6 +42,16 @@ static void conv_runs(kgemm *p, const kview *in, int64_t **woff) {
   merge_runs(p, *woff);
 }
 static kview view_of_a(const kgemm *p) { return p->e->sign == KENG_wide ? k_widen_view(p) : kl_view(p->g, p->head->in[0]); }
+/* Cycles for a byte that is read again and again out of `bytes` of them. A quarter of L3: results and weights live there as well, and pages run out before bytes do. */
+static double reread(const mc_target *t, double bytes) { return bytes <= (double)t->l1 ? 0 : bytes <= (double)t->l2 ? 1.0 / 32 : bytes <= (double)t->l3 / 4 ? 0.1 : 0.3; }
+/* Several images: columns outside of them read weights once and all images for each block of columns; images outside read each image again from a nearer cache, and weights for each. */
+static bool images_outside(const kgemm *p) {
+  enum { BLOCK = 3 * KGEMM_LANES };
+  const mc_target *t = p->k->target;
+  double images = (double)p->x->dim[0], in = (double)mc_type_bytes(p->head->in[0]->type), w = (double)mc_type_bytes(p->head->in[1]->type), blocks = (double)((p->n + BLOCK - 1) / BLOCK);
+  if (images < 2 || p->e->tile) return false;
+  return (in / images * reread(t, in / images) * blocks + w * reread(t, w)) * images < in * reread(t, in) * blocks + w * reread(t, w);
+}
 static bool prepare_conv(kgemm *p) {
   const mc_attrs_conv2d *c = MC_ATTRS(p->head, conv2d);
   const mc_type *wt = p->head->in[1]->type;
@@ -60,7 +70,8 @@ static bool prepare_conv(kgemm *p) {
   p->a_group = wt->dim[3] * kl_elem(&in);
   kgemm_steps(p);
   memcpy(p->clamp, c->clamp, sizeof p->clamp);
-  kx_collapse(p->x, (kview *[]){ &p->a }, 1, p->x->rank - 1);
+  p->nbatch = images_outside(p);
+  kx_collapse_from(p->x, p->nbatch, (kview *[]){ &p->a }, 1, p->x->rank - 1);
   if (!kgemm_blocking(p, p->x->dim[p->x->rank - 2])) return false;
   kweights kw = { w->data, wt->dim[1] * wt->dim[2] * wt->dim[3], 1, woff };
   kgemm_pack(p, &kw, 1, 0, b ? b->data : NULL);

@@ -15,7 +15,7 @@ typedef struct kgemm {
   kview a;                        /* A over the row axes (the column axis has stride 0); base: the first element of run 0 of row 0 */
   bool a_signed, flip;            /* as load_a wants them */
   int32_t za;                     /* zero point of A as the engine sees it */
-  int nbatch;                     /* leading axes of the space along which B changes */
+  int nbatch;                     /* leading axes of the space outside of the columns: those along which B changes, or the images where that is better */
   int64_t groups, n;              /* column groups, columns of a group */
   int64_t a_group;                /* bytes from one group's A to the next */
   int nrun; int64_t *run, rlen;   /* byte offsets of the runs, elements of each */

@@ -12,8 +12,8 @@ static void drop_axis(int *rank, int64_t *dim, kview **views, int nviews, int d)
   (*rank)--;
   for (int j = 0; j < nviews; j++) views[j]->rank = *rank;
 }
-int ks_collapse(int rank, int64_t *dim, kview **views, int nviews, int keep) {
-  for (int d = keep - 2; d >= 0; d--) {
+static int collapse_from(int first, int rank, int64_t *dim, kview **views, int nviews, int keep) {
+  for (int d = keep - 2; d >= first; d--) {
     bool ok = true;
     if (dim[d + 1] == 1) {   /* the inner of the two is empty: the outer one's strides stay */
       for (int j = 0; j < nviews; j++) views[j]->stride[d + 1] = views[j]->stride[d];
@@ -26,6 +26,7 @@ int ks_collapse(int rank, int64_t *dim, kview **views, int nviews, int keep) {
   }
   return rank;
 }
+int ks_collapse(int rank, int64_t *dim, kview **views, int nviews, int keep) { return collapse_from(0, rank, dim, views, nviews, keep); }
 
 static kx_operand *find_operand(kx *x, const void *key) {
   for (int i = 0; i < x->nop; i++)
@@ -91,11 +92,12 @@ int kx_views(kx *x, kview **list) {
   for (int i = 0; i < x->nout; i++) list[n++] = &x->out[i];
   return n;
 }
-void kx_collapse(kx *x, kview **extra, int nextra, int keep) {
+void kx_collapse(kx *x, kview **extra, int nextra, int keep) { kx_collapse_from(x, 0, extra, nextra, keep); }
+void kx_collapse_from(kx *x, int first, kview **extra, int nextra, int keep) {
   kview *list[3 * KX_MAX_VIEWS];
   int n = kx_views(x, list);
   for (int i = 0; i < nextra; i++) list[n++] = extra[i];
-  x->rank = ks_collapse(x->rank, x->dim, list, n, keep);
+  x->rank = collapse_from(first, x->rank, x->dim, list, n, keep);
 }
 
 void kx_at(kx *x, int lanes, int valid) {

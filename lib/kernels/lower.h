@@ -96,6 +96,7 @@ bool kx_init(kx *x, kgroup *g, mc_node *head, int rank, const int64_t *dim);
 /* All views of x in one list, for ks_collapse. */
 int kx_views(kx *x, kview **list);
 void kx_collapse(kx *x, kview **extra, int nextra, int keep);
+void kx_collapse_from(kx *x, int first, kview **extra, int nextra, int keep);   /* axes before `first` stay */
 /* Start a position: forget loaded values. */
 void kx_at(kx *x, int lanes, int valid);
 void kx_bind(kx *x, const mc_value *v, V reg);
