@@ -69,17 +69,10 @@ static bool long_words(const dw *d) { return !d->f32 && d->k->target->arch == MC
 static V load_pixel(const dw *d, V p, int64_t c0) {
   kb *k = d->k;
   T et = d->bf16 ? k->i16 : d->f32 ? k->f32 : k->i8;
-  V v;
-  if (d->mult == 1) v = kb_load(k, kb_vt(k, et, KB_LANES), p, (int)elem(d));
-  else {
-    v = LLVMGetPoison(kb_vt(k, et, KB_LANES));
-    V s = NULL;
-    for (int64_t i = 0, have = -1; i < KB_LANES && c0 + i < d->c; i++) {
-      if ((c0 + i) / d->mult != have) s = kb_load(k, et, kb_gepi(k, p, ((c0 + i) / d->mult - c0 / d->mult) * elem(d)), (int)elem(d));
-      have = (c0 + i) / d->mult;
-      v = LLVMBuildInsertElement(k->b, v, s, kb_i32(k, i), "");
-    }
-  }
+  V v = kb_load(k, kb_vt(k, et, KB_LANES), p, (int)elem(d));   /* p: of channel c0 / mult */
+  int lane[KB_LANES];
+  for (int64_t i = 0; i < KB_LANES; i++) lane[i] = (int)((c0 + i) / d->mult - c0 / d->mult);
+  if (d->mult > 1) v = kb_shuffle(k, v, NULL, lane, KB_LANES);
   if (d->bf16) return kv_from_bf16(k, v);
   return d->f32 ? v : kb_ext(k, v, long_words(d) ? k->i16 : k->i32, d->is_signed);
 }
