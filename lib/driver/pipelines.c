@@ -28,12 +28,12 @@ static void look(facts *f, const mc_graph *g) {
 }
 
 /* Ranges from samples by the method asked for (NULL: the default), and the bias corrected by the same samples. */
-static const char *from_samples(const char *path, const char *method, mc_arena *a) {
+static const char *from_samples(const char *path, const mc_compile_opts *o, mc_arena *a) {
   mc_strbuf s = { 0 };
   mc_sb_puts(&s, "calibrate{data=");
   mc_sb_quoted(&s, path);
-  if (method) mc_sb_printf(&s, " method=%s", method);
-  mc_sb_puts(&s, "},quantize{correct=");
+  if (o->calib_method) mc_sb_printf(&s, " method=%s", o->calib_method);
+  mc_sb_printf(&s, "},quantize{%scorrect=", o->mixed ? "faster=true " : "");
   mc_sb_quoted(&s, path);
   mc_sb_puts(&s, "},fold-qdq,");
   const char *text = mc_arena_strdup(a, mc_sb_str(&s));
@@ -60,9 +60,10 @@ static bool quant_passes(const char **before, const char **behind, const mc_modu
     *behind = "fold-qdq,";
     return true;
   }
-  *behind = "quantize,fold-qdq,";
-  if (o->calib) *behind = from_samples(o->calib, o->calib_method, a);
-  else if (m->calibration) *behind = from_samples(m->calibration[0] == '/' ? m->calibration : mc_arena_printf(a, "%s/%s", m->dir, m->calibration), o->calib_method, a);
+  *behind = o->mixed ? "quantize{faster=true},fold-qdq," : "quantize,fold-qdq,";
+  if (o->mixed && o->target->next) return mc_error(d, g->loc, "-mixed chooses for one level: all levels of an object must compute the same; name a level with -march=");
+  if (o->calib) *behind = from_samples(o->calib, o, a);
+  else if (m->calibration) *behind = from_samples(m->calibration[0] == '/' ? m->calibration : mc_arena_printf(a, "%s/%s", m->dir, m->calibration), o, a);
   else if (f.ranges) return true;
   else if (f.batch_norm) *before = "ranges-from-bn,";
   else return no_ranges(g, d);

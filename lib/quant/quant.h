@@ -25,6 +25,10 @@ void mc_hist_add(mc_hist *h, const float *x, int64_t n);
 /* The range that the method picks from a filled histogram; `percentile` in per cent. */
 mc_range mc_hist_range(const mc_hist *h, mc_e_calib method, double percentile);
 
+/* ---- cost ---- */
+/* The products of cx->graph that take longer in INT8 than in fp32 on cx->target, conversions between the two counted: node -> why, a text. */
+void mc_quant_slower(mc_pass_context *cx, mc_map *why);
+
 /* ---- constants ---- */
 /* A quantized copy of an f32 weight: i8 in [-127, 127], zero point 0, along `axis` (per channel) or with one scale. bias (may be NULL, [channels]) and s_x guard the scales of
  * channels whose weights are so small that bias / (s_x * s_w) would leave i32. `name` is the stem of the new tensors' names. Returns the type; *out the tensor. */

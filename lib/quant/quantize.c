@@ -29,6 +29,7 @@ typedef struct entry {
 typedef struct mean { double *sum; float *value; int64_t channels; int64_t rows; } mean;
 typedef struct state {
   mc_pass_context *cx; const mc_opts_quantize *o;
+  mc_map slower;                  /* products that faster= leaves in fp32 -> why */
   mc_map means;                   /* value -> mean, when correct= gives samples */
   mean **watched;
   mc_dtype act;
@@ -75,6 +76,8 @@ static bool is_f32_const(const mc_value *v) {
 static bool can_accum(state *s, const mc_node *n) {
   if (n->out[0]->type->dtype != MC_f32) return false;
   if (!selected(s, n)) return keep(s, n, "not selected");
+  const char *slower = mc_map_ptr_get(&s->slower, n);
+  if (slower) return keep(s, n, slower);
   if (!entry_of(s, n->in[0])->known) return keep(s, n, "the range of its input is not known");
   if (n->op == MC_OP_matmul) {
     if (!entry_of(s, n->in[1])->known && !is_f32_const(n->in[1])) return keep(s, n, "the range of its second operand is not known");
@@ -426,6 +429,9 @@ bool mc_pass_quantize(mc_pass_context *cx, const mc_opts_quantize *o, bool *chan
   mc_map_init(&s.entries, cx->scratch);
   mc_map_init(&s.plan, cx->scratch);
   mc_map_init(&s.means, cx->scratch);
+  mc_map_init(&s.slower, cx->scratch);
+  if (o->faster && !cx->target) return mc_error(cx->diag, cx->graph->loc, "quantize: 'faster' compares times on a target, and there is none");
+  if (o->faster) mc_quant_slower(cx, &s.slower);
   share_concat_ranges(&s);
   for (int i = 0; i < cx->graph->nin; i++) adopt_input(&s, cx->graph->in[i]);
   MC_FOR_NODES(n, cx->graph) if (n->op != MC_OP_return && !mc_op_has(n->op, MC_T_CONST)) plan_node(&s, n);

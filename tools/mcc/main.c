@@ -20,6 +20,7 @@ typedef struct mcc {
   bool debug, print_pipeline, remarks, time, stats, quiet, verify_each, after_change;
   int64_t bisect, batch, threads;
   double winograd;
+  bool mixed;
   mc_strbuf dump;
   mc_compile_opts co;
   mc_compile_report rep;
@@ -211,11 +212,13 @@ static bool set_up(mcc *o) {
   o->co.tune_ctx = &o->progress;
   o->co.threads = (int)o->threads;
   o->co.winograd = o->winograd;
+  o->co.mixed = o->mixed;
   o->co.manager = (mc_manager_opts){ .bisect_limit = o->bisect, .dump = &o->dump, .print_before = join(o, &o->before), .print_after = join(o, &o->after), .print_after_change = o->after_change,
                                      .verify_each = o->verify_each, .check_numerics = o->check != NULL, .check_data = o->check && *o->check ? o->check : NULL,
                                      .time_passes = o->time, .stats = o->stats };
   o->co.target = mc_target_find(o->arch, o->march, o->t.arena, &o->t.diag);
   if (o->co.target && o->co.target->next && o->emit == EMIT_MIR) return mc_error(&o->t.diag, mc_noloc, "-emit=mir shows the plan of one level: name it with -march=");
+  if (o->mixed && o->co.quant != MC_QUANT_INT8) return mc_error(&o->t.diag, mc_noloc, "-mixed chooses between INT8 and fp32: it needs -quant=int8");
   if (!(o->winograd >= 0)) return mc_error(&o->t.diag, mc_noloc, "-winograd must not be negative");
   return check_output(o) && o->co.target;
 }
@@ -235,6 +238,7 @@ static int start(mcc *o, int argc, char **argv) {
     { "graph", MC_O_STR, &o->graph, .arg = "NAME", .help = "the graph to compile; the first one if absent" },
     { "batch", MC_O_I64, &o->batch, .arg = "N", .help = "compile for another batch: the first axis of every input", .lo = 1, .hi = 1 << 20 },
     { "threads", MC_O_I64, &o->threads, .arg = "N", .help = "also an entry that takes the caller's parallel_for and divides the work into up to N tasks (docs/abi.md)", .lo = 1, .hi = MC_MAX_THREADS },
+    { "mixed", MC_O_FLAG, &o->mixed, .help = "INT8: layers that the cost model finds faster in fp32 on this level stay there (remarks say why); results then depend on the level" },
     { "winograd", MC_O_F64, &o->winograd, .arg = "PERCENT", .help = "INT8: weights may grow by so much for 3x3 convolutions with fewer products (default 15); 0: none" },
     { "pass-pipeline", MC_O_STR, &o->pipeline, .arg = "TEXT", .help = "these passes instead of those of -O and -quant; must end with form-groups" },
     { "print-pipeline", MC_O_FLAG, &o->print_pipeline, .help = "print the passes that would run, and stop" },
