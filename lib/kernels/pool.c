@@ -14,6 +14,7 @@ typedef struct pool {
   span s[2]; bounds b[2];
   kview in; V pixel, count;     /* of the present window: input (n, first row, first column, 0); number of positions */
   int64_t fixed_count;          /* where no window is cut, else 0 */
+  V image, at[2][25];           /* clamped windows: the input's (n, 0, 0, 0), offsets of rows and columns from there */
 } pool;
 
 static span span_of(const pool *p, int d, int64_t kernel, int64_t stride, int64_t pad, int64_t pad_end, int64_t dilation) {
@@ -100,6 +101,26 @@ static V unrolled(const pool *p, V acc, V at, int lanes, int valid) {
   }
   return acc;
 }
+/* Maxima of windows that are cut: an index outside of the input moves to its edge, which such a window holds anyway. */
+static bool clamps(const pool *p) {
+  bool ok = p->max && !p->fixed_count && p->s[0].kernel * p->s[1].kernel <= 25;
+  for (int d = 0; d < 2; d++) ok = ok && p->s[d].dilation == 1 && p->s[d].pad < p->s[d].kernel && (p->s[d].out - 1) * p->s[d].stride - p->s[d].pad < p->s[d].in;
+  return ok;
+}
+static V clamped(const pool *p, V acc, int lanes, int valid, V from) {
+  kb *k = p->k;
+  for (int64_t i = 0; i < p->s[0].kernel; i++)
+    for (int64_t j = 0; j < p->s[1].kernel; j++) acc = step(p, acc, kb_gep(k, from, kb_add(k, p->at[0][i], p->at[1][j])), lanes, valid);
+  return acc;
+}
+/* Byte offsets of the window's rows or columns. */
+static void find_offsets(pool *p, int d) {
+  kb *k = p->k;
+  for (int64_t i = 0; i < p->s[d].kernel; i++) {
+    V at = kb_smin(k, kb_smax(k, kb_addi(k, p->b[d].first, i), kb_i64(k, 0)), kb_i64(k, p->s[d].in - 1));
+    p->at[d][i] = kb_muli(k, at, p->in.stride[1 + d]);
+  }
+}
 static V looped(const pool *p, V acc, V at, int lanes, int valid) {
   kb *k = p->k;
   kb_loop ly, lx;
@@ -115,9 +136,9 @@ static void channels(void *ctx, V at, int64_t c, int lanes, int valid) {
   pool *p = ctx;
   kx *x = p->x;
   kb *k = p->k;
-  V from = kb_gepi(k, at ? kb_gep(k, p->pixel, kb_muli(k, at, p->in.stride[3])) : p->pixel, c * p->in.stride[3]);
+  V base = clamps(p) ? p->image : p->pixel, from = kb_gepi(k, at ? kb_gep(k, base, kb_muli(k, at, p->in.stride[3])) : base, c * p->in.stride[3]);
   bool small = p->fixed_count && p->fixed_count <= 16;
-  V acc = small ? unrolled(p, start(p, lanes), from, lanes, valid) : looped(p, start(p, lanes), from, lanes, valid);
+  V acc = clamps(p) ? clamped(p, start(p, lanes), lanes, valid, from) : small ? unrolled(p, start(p, lanes), from, lanes, valid) : looped(p, start(p, lanes), from, lanes, valid);
   x->iv[3] = at;
   x->c[3] = c;
   kx_at(x, lanes, valid);
@@ -135,17 +156,20 @@ bool k_emit_pool(kgroup *g) {
   if (!prepare(p) || !kx_init(p->x, g, p->head, y->rank, y->dim)) return false;
   p->f32 = kl_real(t);
   p->in = kl_view(g, p->head->in[0]);
+  int lanes = t == MC_u8 || t == MC_i8 ? k->target->vector_bytes : KB_LANES;   /* a register of bytes; four of sums */
   kb_loop l[3], once;
-  int split = kl_divide_nest(g, &once, 4, y->dim, KB_LANES);
+  int split = kl_divide_nest(g, &once, 4, y->dim, lanes);
   for (int d = 0; d < 3; d++) {
     kl_range(g, &l[d], y->dim[d], 1, d == split);
     p->x->iv[d] = l[d].iv;
     if (d > 0) p->b[d - 1] = bounds_at(k, &p->s[d - 1], l[d].iv);
+    if (d > 0 && clamps(p)) find_offsets(p, d - 1);
   }
   V first = kb_add(k, kb_muli(k, p->b[0].first, p->in.stride[1]), kb_muli(k, p->b[1].first, p->in.stride[2]));
+  p->image = kb_gep(k, p->in.base, kb_muli(k, l[0].iv, p->in.stride[0]));
   p->pixel = kb_gep(k, p->in.base, kb_add(k, kb_muli(k, l[0].iv, p->in.stride[0]), first));
   if (!p->fixed_count && !p->max) p->count = window_count(p);
-  kl_vectors(g, split == 3, y->dim[3], KB_LANES, channels, p);
+  kl_vectors(g, split == 3, y->dim[3], lanes, channels, p);
   for (int d = 2; d >= 0; d--) kb_end(k, &l[d], NULL);
   kb_end(k, &once, NULL);
   kl_fill_borders(g);
