@@ -169,7 +169,7 @@ static V e_cast(kx *x, const mc_node *n) {
 }
 static V e_quantize(kx *x, const mc_node *n) {
   const mc_type *t = n->out[0]->type;
-  if (t->q.kind != MC_Q_AXIS) return kv_quantize(x->k, kx_value(x, n->in[0]), t->q.scale, kl_zero_point(t), t->dtype);
+  if (t->q.kind != MC_Q_AXIS) return (x->raw ? kv_quantize_steps : kv_quantize)(x->k, kx_value(x, n->in[0]), t->q.scale, kl_zero_point(t), t->dtype);
   return quant(x, LLVMBuildFDiv(x->k->b, kx_value(x, n->in[0]), kx_param(x, n, 0), ""), t);
 }
 static V e_dequantize(kx *x, const mc_node *n) {
@@ -199,7 +199,9 @@ static float largest_scale(const mc_type *t) {
 /* What |result| stays below before it is clamped, where |i32 operands| stay below `sums`. */
 static float bound_of(const mc_node *n, float sums) {
   const mc_type *a = n->in[0]->type, *y = n->out[0]->type;
-  if (!mc_type_is_quant(a) || (y->dtype != MC_u8 && y->dtype != MC_i8)) return INFINITY;
+  if (y->dtype != MC_u8 && y->dtype != MC_i8) return INFINITY;
+  if (n->op == MC_OP_quantize && a->dtype == MC_f32 && y->q.kind == MC_Q_TENSOR) return 512.0f;   /* clamped before it is multiplied */
+  if (!mc_type_is_quant(a)) return INFINITY;
   float s = largest_scale(a) / y->q.scale;
   if (n->op == MC_OP_requantize) return MC_ATTRS(n, requantize)->rounding == mc_rounding_fp32_rne ? s * (a->dtype == MC_i32 ? sums : 512.0f) : INFINITY;
   if (a->dtype == MC_i32 || n->nin != 2) return INFINITY;

@@ -175,17 +175,17 @@ V kx_raw(kx *x) {
   return x->bound[x->nbound - 1].v;
 }
 /* A table's entries in the order of the bytes that look for them. */
-static V byte_table(kx *x) {
+static V byte_table(const kx *x, const mc_node *n) {
   unsigned char t[256], sorted[256];
-  const mc_type *in = x->table->in[0]->type;
-  mc_eval_table(x->table, in, x->table->out[0]->type, t);
+  const mc_type *in = n->in[0]->type;
+  mc_eval_table(n, in, n->out[0]->type, t);
   for (int i = 0; i < 256; i++) sorted[i] = t[in->dtype == MC_i8 ? i ^ 128 : i];
   return kb_rodata(x->k, sorted, sizeof sorted, 0, "table");
 }
 V kx_narrow(kx *x, V *raw, int n) {
   const mc_type *t = x->tail->out[0]->type;
   V v = kv_narrow(x->k, raw, n, kl_zero_point(t), t->dtype);
-  return x->table ? kv_lookup(x->k, byte_table(x), v) : v;
+  return x->table ? kv_lookup(x->k, byte_table(x, x->table), v) : v;
 }
 void kx_store_bytes(kx *x, V bytes, int from, int valid) {
   kb *k = x->k;
@@ -217,6 +217,12 @@ void kx_finish(kx *x) {
 
 /* What is left behind the whole vectors: elements [at, at + rest). */
 static void rest_of_vectors(kb *k, int64_t at, int64_t rest, int lanes, k_vector_fn *fn, void *ctx) {
+  for (; lanes > KB_LANES; lanes /= 2)
+    if (rest >= lanes / 2) {
+      fn(ctx, NULL, at, lanes / 2, lanes / 2);
+      at += lanes / 2;
+      rest -= lanes / 2;
+    }
   if (rest > 1 && lanes == KB_LANES && kb_has(k, MC_ISA_BIT(avx512))) {
     fn(ctx, NULL, at, lanes, (int)rest);
     return;
@@ -256,14 +262,53 @@ void kl_vectors(const kgroup *g, bool split, int64_t n, int lanes, k_vector_fn *
 }
 static void run_part(void *ctx, V at, int64_t c, int lanes, int valid) {
   kx *x = ctx;
+  int last = x->rank - 1;
+  x->iv[last] = at;
+  x->c[last] = c;
+  if (lanes <= KB_LANES) {
+    kx_at(x, lanes, valid);
+    kx_finish(x);
+    return;
+  }
+  V raw[4];
+  for (int i = 0; i < lanes / KB_LANES; i++) {
+    x->c[last] = c + i * KB_LANES;
+    kx_at(x, KB_LANES, KB_LANES);
+    raw[i] = kx_raw(x);
+  }
+  x->c[last] = c;
+  kx_store_raw(x, raw, lanes / KB_LANES, lanes);
+}
+/* A table alone: bytes to bytes, without a way through integers of 32 bits. */
+static void table_part(void *ctx, V at, int64_t c, int lanes, int valid) {
+  kx *x = ctx;
+  kb *k = x->k;
   x->iv[x->rank - 1] = at;
   x->c[x->rank - 1] = c;
-  kx_at(x, lanes, valid);
-  kx_finish(x);
+  V p = kl_at(k, &x->op[0].view, x->rank, x->iv, x->c), v = lanes == 1 ? kb_load(k, k->i8, p, 1) : kb_load_part(k, k->i8, p, lanes, valid, 1);
+  v = kv_lookup(k, byte_table(x, kl_first(x->g)), v);
+  p = kl_at(k, &x->out[0], x->rank, x->iv, x->c);
+  if (lanes == 1) kb_store(k, v, p, 1);
+  else kb_store_part(k, v, p, valid, 1);
+}
+static bool is_table(const kx *x) {
+  const mc_node *n = kl_first(x->g), *ret = x->g->region->last;
+  int last = x->rank - 1;
+  if (x->head || n->next != ret || ret->nin != 1 || ret->in[0] != n->out[0] || !mc_op_has(n->op, MC_T_UNARY) || !mc_type_is_quant(n->in[0]->type) || x->nop != 1 || x->nout != 1) return false;
+  return mc_dtype_size(n->in[0]->type->dtype) == 1 && mc_dtype_size(n->out[0]->type->dtype) == 1 && x->op[0].view.stride[last] == 1 && x->out[0].stride[last] == 1;
+}
+/* Elements at once: as many as narrowing takes, where the result is bytes that lie together. */
+static int run_lanes(const kx *x) {
+  const kview *o = &x->out[0];
+  return x->tail && o->stride[x->rank - 1] == 1 && x->dim[x->rank - 1] > KB_LANES ? KB_LANES * kv_narrow_most(x->k) : KB_LANES;
 }
 static void run_axis(kx *x, int d, int split) {
+  if (d == x->rank - 1 && is_table(x)) {
+    kl_vectors(x->g, d == split, x->dim[d], x->k->target->vector_bytes, table_part, x);
+    return;
+  }
   if (d == x->rank - 1) {
-    kl_vectors(x->g, d == split, x->dim[d], KB_LANES, run_part, x);
+    kl_vectors(x->g, d == split, x->dim[d], run_lanes(x), run_part, x);
     return;
   }
   kb_loop l;
