@@ -169,7 +169,7 @@ static V e_cast(kx *x, const mc_node *n) {
 }
 static V e_quantize(kx *x, const mc_node *n) {
   const mc_type *t = n->out[0]->type;
-  if (t->q.kind != MC_Q_AXIS) return (x->raw ? kv_quantize_steps : kv_quantize)(x->k, kx_value(x, n->in[0]), t->q.scale, kl_zero_point(t), t->dtype);
+  if (t->q.kind != MC_Q_AXIS) return (x->raw ? kv_quantize_raw : kv_quantize)(x->k, kx_value(x, n->in[0]), t->q.scale, kl_zero_point(t), t->dtype);
   return quant(x, LLVMBuildFDiv(x->k->b, kx_value(x, n->in[0]), kx_param(x, n, 0), ""), t);
 }
 static V e_dequantize(kx *x, const mc_node *n) {

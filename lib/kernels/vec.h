@@ -21,9 +21,9 @@ V kv_from_bf16(kb *k, V bits);
 V kv_to_bf16(kb *k, V x);
 V kv_from_f16(kb *k, V bits);
 V kv_to_f16(kb *k, V x);
-/* Q(x / s) for any x, the division as IEEE defines it; _steps: less z. */
+/* Q(x / s) for any x, the division as IEEE defines it; _raw: a number of 8 bits as kv_raw gives it. */
 V kv_quantize(kb *k, V x, float s, int32_t z, mc_dtype dtype);
-V kv_quantize_steps(kb *k, V x, float s, int32_t z, mc_dtype dtype);
+V kv_quantize_raw(kb *k, V x, float s, int32_t z, mc_dtype dtype);
 /* x86, 8 bits: the same less z, and for what lies below the range any number below it: packs that saturate do the rest. */
 V kv_quantize_open(kb *k, V x, float s, int32_t z, mc_dtype dtype);
 /* AArch64 converts half a register a cycle and adds two to four: an integer n between 0 and 2^23 is, as the low bits of 2^23 as f32, the float 2^23 + n, and the way back is rounding to nearest.

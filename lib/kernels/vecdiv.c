@@ -38,26 +38,25 @@ static V times_recip(kb *k, V x, float s) {
   T t = LLVMTypeOf(x);
   return kb_intr(k, "llvm.fma", &t, 1, (V[]){ x, kb_f32s(k, c.r, n), LLVMBuildFMul(k->b, x, kb_f32s(k, c.e, n), "") }, 3);
 }
-/* Clamped and rounded, plus `add`. */
-static V steps(kb *k, V x, float s, int32_t z, mc_dtype dtype, int32_t add) {
+/* x / s, clamped to [qmin - z, qmax - z]. */
+static V quotient(kb *k, V x, float s, int32_t z, mc_dtype dtype) {
   int64_t qmin, qmax;
   int n = kb_lanes(x);
-  bool bytes = mc_dtype_size(dtype) == 1;
   mc_dtype_range(dtype, &qmin, &qmax);
-  if (!bytes || !has_fma(k) || !agrees(s, (int)qmin - z, (int)qmax - z)) {
-    V q = kv_rne(k, kv_quant_clamp(k, LLVMBuildFDiv(k->b, x, kb_f32s(k, s, n), ""), z, dtype));
-    return add ? LLVMBuildAdd(k->b, q, kb_i32s(k, add, n), "") : q;
-  }
+  if (mc_dtype_size(dtype) != 1 || !has_fma(k) || !agrees(s, (int)qmin - z, (int)qmax - z)) return kv_quant_clamp(k, LLVMBuildFDiv(k->b, x, kb_f32s(k, s, n), ""), z, dtype);
   x = kv_fmin(k, kv_fmax(k, x, kb_f32s(k, (float)((int32_t)qmin - z) * s, n)), kb_f32s(k, (float)((int32_t)qmax - z) * s, n));
-  return kv_rne_small(k, times_recip(k, x, s), add);
+  return times_recip(k, x, s);
 }
-V kv_quantize_steps(kb *k, V x, float s, int32_t z, mc_dtype dtype) { return steps(k, x, s, z, dtype, 0); }
-V kv_quantize(kb *k, V x, float s, int32_t z, mc_dtype dtype) { return steps(k, x, s, z, dtype, z); }
+V kv_quantize_raw(kb *k, V x, float s, int32_t z, mc_dtype dtype) { return kv_raw(k, quotient(k, x, s, z, dtype), z, dtype, true); }
+V kv_quantize(kb *k, V x, float s, int32_t z, mc_dtype dtype) {
+  V q = quotient(k, x, s, z, dtype);
+  return dtype == MC_i32 ? kv_rne(k, q) : kv_rne_small(k, q, z);
+}
 /* min with x as the second operand: a NaN stays, and cvtps2dq makes the smallest integer of it, as of everything below. */
 V kv_quantize_open(kb *k, V x, float s, int32_t z, mc_dtype dtype) {
   int64_t qmin, qmax;
   int n = kb_lanes(x);
   mc_dtype_range(dtype, &qmin, &qmax);
-  if (!has_fma(k) || !agrees(s, (int)qmin - z, (int)qmax - z)) return kv_quantize_steps(k, x, s, z, dtype);
+  if (!has_fma(k) || !agrees(s, (int)qmin - z, (int)qmax - z)) return kv_rne(k, quotient(k, x, s, z, dtype));
   return kv_rne(k, times_recip(k, kv_fmin(k, kb_f32s(k, (float)((int32_t)qmax - z) * s, n), x), s));
 }
