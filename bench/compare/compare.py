@@ -19,8 +19,9 @@ A figure is the median of the calm samples in ms; '*' behind it: too few were ca
 import argparse, json, math, os, pathlib, re, subprocess, sys, time
 
 BENCH = pathlib.Path(__file__).resolve().parent.parent
-COLUMNS = [("ort_fp32", "ORT fp32"), ("ort_int8", "ORT int8"), ("dnnl_f32", "oneDNN f32"), ("dnnl_int8", "oneDNN int8"), ("mcc_fp32", "mcc fp32"), ("mcc_int8", "mcc int8")]
-RATIOS = [("ort_fp32", "mcc_fp32", "ORT/mcc fp32"), ("ort_int8", "mcc_int8", "ORT/mcc int8"), ("dnnl_int8", "mcc_int8", "oneDNN/mcc int8"), ("mcc_fp32", "mcc_int8", "fp32/int8 mcc")]
+COLUMNS = [("ort_fp32", "ORT fp32"), ("ort_int8", "ORT int8"), ("dnnl_f32", "oneDNN f32"), ("dnnl_int8", "oneDNN int8"), ("mcc_fp32", "mcc fp32"), ("mcc_bf16", "mcc bf16"), ("mcc_int8", "mcc int8")]
+RATIOS = [("ort_fp32", "mcc_fp32", "ORT/mcc fp32"), ("ort_int8", "mcc_int8", "ORT/mcc int8"), ("dnnl_int8", "mcc_int8", "oneDNN/mcc int8"), ("mcc_fp32", "mcc_int8", "fp32/int8 mcc"),
+          ("ort_fp32", "mcc_bf16", "ORT fp32/mcc bf16"), ("mcc_fp32", "mcc_bf16", "fp32/bf16 mcc")]
 THREAD_COLUMNS = [("ort_fp32", "ORT fp32"), ("ort_fp32_t", "ORT fp32 t{n}"), ("ort_int8", "ORT int8"), ("ort_int8_t", "ORT int8 t{n}"), ("mcc_fp32", "mcc fp32"), ("mcc_fp32_t", "mcc fp32 t{n}"),
                   ("mcc_int8", "mcc int8"), ("mcc_int8_t", "mcc int8 t{n}")]
 THREAD_RATIOS = [("ort_int8", "ort_int8_t", "ORT int8 t1/t{n}"), ("mcc_fp32", "mcc_fp32_t", "mcc fp32 t1/t{n}"), ("mcc_int8", "mcc_int8_t", "mcc int8 t1/t{n}"), ("ort_fp32_t", "mcc_fp32_t", "ORT/mcc fp32 t{n}"),
@@ -54,7 +55,7 @@ def compiled(o, name, quant, threads=1):
         return note(f"{name}: mc-import: {text.strip()[:600]}"), {"error": text}
     obj = str(stem) + ".o"
     calib = o.models / f"{name}.calib.npz"
-    command = [mcc, "-O3", f"-march={o.march}", f"-quant={quant}", "-name=net", f"-threads={threads}", "-time-passes", mir, "-o", obj] + ([f"-calib={calib}"] if quant != "none" else [])
+    command = [mcc, "-O3", f"-march={o.march}", f"-quant={quant}", "-name=net", f"-threads={threads}", "-time-passes", mir, "-o", obj] + ([f"-calib={calib}"] if quant == "int8" else [])
     ok, text, seconds, peak = timed(command)
     if not ok:
         return note(f"{name}: mcc -quant={quant}: {text.strip()[-600:]}"), {"error": text[-2000:]}
@@ -77,7 +78,7 @@ def variants(o, name):
         out += [f"ort:ort_fp32:{o.models}/{name}.fp32.onnx", f"ort:ort_int8:{o.models}/{name}.int8.onnx"]
         if (o.models / f"{name}.dyn.onnx").exists():
             out.append(f"ort:ort_dyn:{o.models}/{name}.dyn.onnx")
-    for quant, label in (("none", "mcc_fp32"), ("int8", "mcc_int8")):
+    for quant, label in (("none", "mcc_fp32"), ("bf16", "mcc_bf16"), ("int8", "mcc_int8")):
         library, built[label] = compiled(o, name, quant)
         if library:
             out.append(f"object:{label}:{library}")
