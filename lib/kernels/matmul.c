@@ -60,6 +60,108 @@ static void pack_column(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t w
   V v = kengine_real(p->e) ? kb_f32(k, 0.0f) : kb_addi(k, kb_muli(k, sum, -(int64_t)p->za), m->k * p->za * m->zb);
   kb_store(k, v, bias, 4);
 }
+/* sum of the k bytes at a, as stored. */
+static V row_sum(kgemm *p, V a, int64_t k_len, bool is_signed) {
+  kb *k = p->k;
+  V total = kb_i32(k, 0);
+  int64_t full = k_len / KGEMM_LANES * KGEMM_LANES;
+  for (int part = 0; part < 2; part++) {
+    int lanes = part ? 1 : KGEMM_LANES;
+    int64_t from = part ? full : 0, to = part ? k_len : full;
+    if (from == to) continue;
+    V acc = LLVMConstNull(kb_vt(k, k->i32, lanes));
+    kb_loop l;
+    kb_for(k, &l, kb_i64(k, from), kb_i64(k, to), lanes, &acc, 1);
+    V v = kb_ext(k, kb_load(k, kb_vt(k, k->i8, lanes), kb_gep(k, a, l.iv), 1), k->i32, is_signed);
+    V next = LLVMBuildAdd(k->b, l.carried[0], v, "");
+    kb_end(k, &l, &next);
+    acc = l.carried[0];
+    total = LLVMBuildAdd(k->b, total, lanes == 1 ? acc : kb_intr1(k, "llvm.vector.reduce.add", acc), "");
+  }
+  return total;
+}
+/* The bias of columns from the sums of what is packed. */
+static V column_bias(kgemm *p, const bmat *m, V sum) {
+  kb *k = p->k;
+  int lanes = kb_lanes(sum);
+  return LLVMBuildAdd(k->b, LLVMBuildMul(k->b, sum, kb_i32s(k, -(int64_t)p->za, lanes), ""), kb_i32s(k, m->k * p->za * m->zb, lanes), "");
+}
+/* a0 b0 a1 b1 ..., pieces of `bytes` bytes. */
+static V interleave(kb *k, V a, V b, int bytes) {
+  int n = kb_lanes(a), mask[64];
+  for (int i = 0; i < 2 * n; i++) mask[i] = i / (2 * bytes) * bytes + i % bytes + (i / bytes % 2 ? n : 0);
+  return kb_shuffle(k, a, b, mask, 2 * n);
+}
+/* One step of 16 columns whose elements lie side by side: `rows` rows of B become groups of kr bytes. Returns the new sums. */
+static V pack_step(kgemm *p, const bmat *m, V src, V dst, int64_t rows, V sum) {
+  kb *k = p->k;
+  int kr = p->e->kr;
+  V r[4], part = NULL;
+  for (int t = 0; t < kr; t++) {
+    r[t] = LLVMConstNull(kb_vt(k, k->i8, KGEMM_LANES));
+    if (t >= rows) continue;
+    r[t] = kb_load(k, kb_vt(k, k->i8, KGEMM_LANES), kb_gepi(k, src, t * m->sk), 1);
+    if (m->flip) r[t] = LLVMBuildXor(k->b, r[t], kb_splat_c(LLVMConstInt(k->i8, 0x80, 0), KGEMM_LANES), "");
+    V w = kb_ext(k, r[t], k->i16, true);
+    part = part ? LLVMBuildAdd(k->b, part, w, "") : w;
+  }
+  V out = interleave(k, r[0], r[1], 1);
+  if (kr == 4) out = interleave(k, out, interleave(k, r[2], r[3], 1), 2);
+  kb_store(k, out, dst, 1);
+  return LLVMBuildAdd(k->b, sum, kb_ext(k, part, k->i32, true), "");
+}
+static void pack_sixteen(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t width) {
+  kb *k = p->k;
+  int64_t kr = p->e->kr, full = m->k / kr, rest = m->k % kr;
+  V sum = LLVMConstNull(kb_vt(k, k->i32, KGEMM_LANES));
+  if (full) {
+    kb_loop l;
+    kb_range(k, &l, full, 1, &sum, 1);
+    V next = pack_step(p, m, kb_gep(k, src, kb_muli(k, l.iv, kr * m->sk)), kb_gep(k, dst, kb_muli(k, l.iv, width * kr)), kr, l.carried[0]);
+    kb_end(k, &l, &next);
+    sum = l.carried[0];
+  }
+  if (rest) sum = pack_step(p, m, kb_gepi(k, src, full * kr * m->sk), kb_gepi(k, dst, full * width * kr), rest, sum);
+  kb_store(k, column_bias(p, m, sum), bias, 4);
+}
+/* A column whose elements lie behind one another, groups of kr bytes at a time. */
+static void pack_line(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t width) {
+  kb *k = p->k;
+  int64_t kr = p->e->kr, step = width * kr;
+  T word = kr == 4 ? k->i32 : k->i16;
+  kb_loop l;
+  for (int64_t at = 0, unroll = 4; unroll; unroll = unroll == 4 ? 1 : 0) {
+    int64_t trips = (m->k / kr - at) / unroll;
+    if (!trips) continue;
+    kb_range(k, &l, trips * unroll, unroll, NULL, 0);
+    for (int64_t u = at; u < at + unroll; u++) {
+      V v = kb_load(k, word, kb_gepi(k, kb_gep(k, src, kb_muli(k, l.iv, kr)), u * kr), 1);
+      if (m->flip) v = LLVMBuildXor(k->b, v, LLVMConstInt(word, 0x80808080, 0), "");
+      kb_store(k, v, kb_gepi(k, kb_gep(k, dst, kb_muli(k, l.iv, step)), u * step), 1);
+    }
+    kb_end(k, &l, NULL);
+    at += trips * unroll;
+  }
+  for (int64_t t = m->k / kr * kr; t < m->k; t++) {
+    V v = kb_load(k, k->i8, kb_gepi(k, src, t), 1);
+    if (m->flip) v = LLVMBuildXor(k->b, v, LLVMConstInt(k->i8, 0x80, 0), "");
+    kb_store(k, v, kb_gepi(k, dst, t / kr * step + t % kr), 1);
+  }
+  kb_store(k, column_bias(p, m, kb_addi(k, row_sum(p, src, m->k, !m->flip), m->flip ? -128 * m->k : 0)), bias, 4);
+}
+/* Bytes for an engine of pairs or quadruples, 16 columns or one long one at a time. Returns the columns that are done. */
+static int64_t pack_bytes(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t cols, int64_t width) {
+  kb *k = p->k;
+  if (m->es != 1 || (p->e->kr != 2 && p->e->kr != 4) || (m->sn != 1 && m->sk != 1)) return 0;
+  int64_t done = m->sn == 1 ? cols / KGEMM_LANES * KGEMM_LANES : cols, by = m->sn == 1 ? KGEMM_LANES : 1;
+  if (!done) return 0;
+  kb_loop l;
+  kb_range(k, &l, done, by, NULL, 0);
+  V s = kb_gep(k, src, kb_muli(k, l.iv, m->sn)), d = kb_gep(k, dst, kb_muli(k, l.iv, p->e->kr)), z = kb_gep(k, bias, kb_muli(k, l.iv, 4));
+  (m->sn == 1 ? pack_sixteen : pack_line)(p, m, s, d, z, width);
+  kb_end(k, &l, NULL);
+  return done;
+}
 /* `cols` columns from column first on, into a block of `width`. */
 static void pack_cols(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t cols, int64_t width) {
   kb *k = p->k;
@@ -71,7 +173,12 @@ static void pack_cols(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t col
     kb_memset(k, bias, 0, cols * 4);
     return;
   }
-  kb_range(k, &l, cols, 1, NULL, 0);
+  int64_t done = pack_bytes(p, m, src, dst, bias, cols, width);
+  if (done == cols) return;
+  src = kb_gepi(k, src, done * m->sn);
+  dst = kb_gepi(k, dst, done * p->e->kr * m->es);
+  bias = kb_gepi(k, bias, done * 4);
+  kb_range(k, &l, cols - done, 1, NULL, 0);
   pack_column(p, m, kb_gep(k, src, kb_muli(k, l.iv, m->sn)), kb_gep(k, dst, kb_muli(k, l.iv, p->e->kr * m->es)), kb_gep(k, bias, kb_muli(k, l.iv, 4)), width);
   kb_end(k, &l, NULL);
 }
@@ -98,26 +205,6 @@ static void pack_b(kgemm *p, const bmat *m) {
   kb_end(k, &l, NULL);
 }
 
-/* sum of the k bytes at a, as stored. */
-static V row_sum(kgemm *p, V a, int64_t k_len, bool is_signed) {
-  kb *k = p->k;
-  V total = kb_i32(k, 0);
-  int64_t full = k_len / KGEMM_LANES * KGEMM_LANES;
-  for (int part = 0; part < 2; part++) {
-    int lanes = part ? 1 : KGEMM_LANES;
-    int64_t from = part ? full : 0, to = part ? k_len : full;
-    if (from == to) continue;
-    V acc = LLVMConstNull(kb_vt(k, k->i32, lanes));
-    kb_loop l;
-    kb_for(k, &l, kb_i64(k, from), kb_i64(k, to), lanes, &acc, 1);
-    V v = kb_ext(k, kb_load(k, kb_vt(k, k->i8, lanes), kb_gep(k, a, l.iv), 1), k->i32, is_signed);
-    V next = LLVMBuildAdd(k->b, l.carried[0], v, "");
-    kb_end(k, &l, &next);
-    acc = l.carried[0];
-    total = LLVMBuildAdd(k->b, total, lanes == 1 ? acc : kb_intr1(k, "llvm.vector.reduce.add", acc), "");
-  }
-  return total;
-}
 static void row_terms(kgemm *p, const bmat *m, int d, V a, V out) {
   kb *k = p->k;
   const mc_type *t = p->head->in[0]->type;
