@@ -15,14 +15,14 @@
 
 static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 /* A pass of few tiles reads weights too often, one of many leaves L2; what does not divide the picture is computed twice. */
-static void choose_pass(wg *w) {
+static void choose_pass(wg *w, int tasks) {
   enum { ROOM = 600 << 10, MOST = 36 };
   int64_t most = ROOM / (WG_POINTS * 2 * w->c);
   double best = 1e30;
   if (most > MOST) most = MOST;
   if (most < 4) most = 4;
   for (int64_t cp = 1; cp <= w->tw && cp <= most; cp++)
-    for (int64_t rp = 1; rp <= w->th && rp * cp <= most; rp++) {
+    for (int64_t rp = 1; rp <= up(w->th, tasks) && rp * cp <= most; rp++)   /* rows of passes for every task */ {
       double waste = (double)(up(w->th, rp) * rp * up(w->tw, cp) * cp) / (double)(w->th * w->tw), cost = waste * (1 + 2.0 / (double)(rp * cp));
       if (cost >= best) continue;
       best = cost;
@@ -47,7 +47,7 @@ static void choose_block(wg *w, const mc_target *t) {
       w->mr = mr, w->nv = nv;
     }
 }
-static void set_geometry(wg *w, const mc_node *head, const mc_target *t) {
+static void set_geometry(wg *w, const mc_node *head, const mc_target *t, int tasks) {
   const mc_type *x = head->in[0]->type, *y = head->out[0]->type;
   const mc_attrs_conv2d *c = MC_ATTRS(head, conv2d);
   w->is_signed = x->dtype == MC_i8;
@@ -59,7 +59,7 @@ static void set_geometry(wg *w, const mc_node *head, const mc_target *t) {
   w->kr = t->arch == MC_ARCH_x86_64 ? 2 : 1;
   w->wide = t->vector_bytes / 2;
   if (w->c % w->wide) w->wide = 16;
-  choose_pass(w);
+  choose_pass(w, tasks);
   choose_block(w, t);
   w->v_bytes = WG_POINTS * w->tiles * w->c * 2;
   w->m_bytes = WG_POINTS * w->tiles * w->nv * KB_LANES * 4;
@@ -71,7 +71,7 @@ int64_t k_winograd_scratch(const mc_plan *p, int group) {
   const mc_node *head = kl_first(&g);
   if (!head || mc_winograd_refused(head, p->target)) return 0;
   wg w = { 0 };
-  set_geometry(&w, head, p->target);
+  set_geometry(&w, head, p->target, kl_tasks(p, group));
   return task_bytes(&w) * kl_tasks(p, group);
 }
 
@@ -187,7 +187,7 @@ bool k_emit_winograd(kgroup *g) {
   w->g = g; w->k = k; w->head = kl_first(g);
   const char *why = w->head ? mc_winograd_refused(w->head, k->target) : "it is empty";
   if (why) return kl_error(g, w->head, "the group cannot be computed by 'winograd': %s", why);
-  set_geometry(w, w->head, k->target);
+  set_geometry(w, w->head, k->target, g->tasks);
   const mc_type *y = w->head->out[0]->type;
   if (!kx_init(&w->x, g, w->head, y->rank, y->dim)) return false;
   w->in = kl_view(g, w->head->in[0]);
