@@ -1,4 +1,4 @@
-# mcc_add_model(TARGET MODEL [QUANT none|int8] [CALIB FILE.npz] [MARCH LEVEL] [TARGET_ARCH ARCH] [NAME NAME] [OPTIONS ...])
+# mcc_add_model(TARGET MODEL [QUANT none|bf16|int8] [CALIB FILE.npz] [MARCH LEVEL] [TARGET_ARCH ARCH] [NAME NAME] [OPTIONS ...])
 #
 # Compiles MODEL (.mir or .onnx) with mcc when the project is built, adds the object to TARGET's sources and the folder of its header to TARGET's includes:
 #
