@@ -104,8 +104,9 @@ const kengine *kgemm_pick(const mc_target *t, const mc_node *head, char in) {
 /* Rows of A from one line to the next, where lines lie at a whole number of rows; 0: they do not. Small images are one line then: what lies between lines is computed and not stored. */
 static int64_t line_pitch(const kgemm *p) {
   int line = p->x->rank - 2, up = line - 1;
+  if (up < p->nbatch || up < 0) return 0;
   int64_t row = p->a.stride[line], pitch = row > 0 ? p->a.stride[up] / row : 0;
-  if (up < p->nbatch || up < 0 || p->x->dim[up] == 1 || row <= 0 || p->a.stride[up] % row || pitch < p->x->dim[line]) return 0;
+  if (p->x->dim[up] == 1 || row <= 0 || p->a.stride[up] % row || pitch < p->x->dim[line]) return 0;
   return pitch;
 }
 void ktile_blocking(kgemm *p) {
