@@ -12,11 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const isa_names[MC_NUM_ISA] = {
-#define MC_ISA(id, arch, llvm, doc) #id,
-#include "mc/target/isa.def"
-};
-
 /* ---- names ---- */
 static bool taken(const mc_info *i, const char *name) {
   for (int k = 0; k < i->nin; k++)
@@ -79,7 +74,7 @@ static void print_io(mc_strbuf *out, const char *kind, const mc_io *io) {
 }
 static void print_isa(mc_strbuf *out, uint64_t isa) {
   for (int k = 0; k < MC_NUM_ISA; k++)
-    if (isa >> k & 1) mc_sb_printf(out, " %s", isa_names[k]);
+    if (isa >> k & 1) mc_sb_printf(out, " %s", mc_isa_name(k));
 }
 void mc_info_print(mc_strbuf *out, const mc_info *i) {
   mc_sb_printf(out, "mcc 1 %s\ntarget %s", i->name, mc_arch_name(i->arch));
@@ -128,7 +123,7 @@ static bool parse_io(mc_io *io, char **w, int n) {
 static bool parse_isa(uint64_t *isa, char **w, int n) {
   for (int k = 2; k < n; k++) {
     int id = 0;
-    while (id < MC_NUM_ISA && strcmp(isa_names[id], w[k]) != 0) id++;
+    while (id < MC_NUM_ISA && strcmp(mc_isa_name(id), w[k]) != 0) id++;
     if (id == MC_NUM_ISA) return false;
     *isa |= 1ull << id;
   }

@@ -63,12 +63,8 @@ static bool find(mc_jit *j, const char *prefix, const char *suffix, uintptr_t *o
 static bool can_run(const mc_info *i, mc_diag *d) {
   if (i->arch != mc_host_arch()) return mc_error(d, mc_noloc, "the object is for %s, this machine is %s", mc_arch_name(i->arch), mc_arch_name(mc_host_arch()));
   uint64_t missing = i->isa & ~mc_host_isa();
-  static const char *const names[] = {
-#define MC_ISA(id, arch, llvm, doc) #id,
-#include "mc/target/isa.def"
-  };
   for (int k = 0; k < MC_NUM_ISA; k++)
-    if (missing >> k & 1) return mc_error(d, mc_noloc, "the object needs %s, which this machine does not have", names[k]);
+    if (missing >> k & 1) return mc_error(d, mc_noloc, "the object needs %s, which this machine does not have", mc_isa_name(k));
   if (!mc_host_permit(i->isa)) return mc_error(d, mc_noloc, "the object needs AMX, which the operating system refuses to this process (arch_prctl ARCH_REQ_XCOMP_PERM)");
   return true;
 }

@@ -7,12 +7,8 @@
 
 static const char *isa_text(uint64_t isa, mc_arena *a) {
   const char *text = "";
-  static const char *const names[] = {
-#define MC_ISA(id, arch, llvm, doc) #id,
-#include "mc/target/isa.def"
-  };
   for (int k = 0; k < MC_NUM_ISA; k++)
-    if (isa >> k & 1) text = mc_arena_printf(a, "%s%s%s", text, *text ? " " : "", names[k]);
+    if (isa >> k & 1) text = mc_arena_printf(a, "%s%s%s", text, *text ? " " : "", mc_isa_name(k));
   return text;
 }
 static bool describe(mc_object *o, const char *path, const unsigned char *p, size_t n, mc_arena *a, mc_diag *d) {

@@ -3,6 +3,7 @@
 #include "tune.h"
 #include "mc/driver/options.h"
 #include "mc/kernels/query.h"
+#include "mc/pass/samples.h"
 #include <string.h>
 #include <time.h>
 
@@ -26,12 +27,8 @@ typedef struct tuner {
 
 static const char *target_key(const mc_target *t, mc_arena *a) {
   const char *s = mc_arena_printf(a, "mcc %s, %s", mc_version(), t->machine->name);
-  static const char *const names[] = {
-#define MC_ISA(id, arch, llvm, doc) #id,
-#include "mc/target/isa.def"
-  };
   for (int i = 0; i < MC_NUM_ISA; i++)
-    if (t->isa >> i & 1) s = mc_arena_printf(a, "%s %s", s, names[i]);
+    if (t->isa >> i & 1) s = mc_arena_printf(a, "%s %s", s, mc_isa_name(i));
   return s;
 }
 /* The first candidate is the model's; what the model holds for hopeless is left out. */
@@ -82,23 +79,13 @@ static void mark(void *ctx, int i) {
   if (i > 0 && t - c->at < c->least[i - 1]) c->least[i - 1] = t - c->at;
   c->at = now_us();
 }
-/* Values that are no special case of anything: floats of about 1, integers of all sizes. */
-static void fill(void *data, const mc_type *t) {
-  int64_t n = mc_type_elems(t);
-  uint32_t s = 1;
-  for (int64_t i = 0; i < n; i++) {
-    s = s * 1664525u + 1013904223u;
-    if (t->dtype == MC_f32) ((float *)data)[i] = (float)(s >> 8) * 0x1p-23f - 1.0f;
-    else if (t->dtype == MC_u8 || t->dtype == MC_i8) ((uint8_t *)data)[i] = (uint8_t)(s >> 24);
-  }
-}
 static bool make_arrays(tuner *t, const mc_jit *j) {
   int nin = mc_jit_nin(j), nout = mc_jit_nout(j);
   t->in = MC_NEWN(t->arena, void *, nin + 1);
   t->out = MC_NEWN(t->arena, void *, nout + 1);
   for (int i = 0; i < nin; i++) {
     t->in[i] = mc_arena_alloc(t->arena, (size_t)mc_type_bytes(mc_jit_in_type(j, i)));
-    fill(t->in[i], mc_jit_in_type(j, i));
+    mc_random_fill(t->plan->graph->in[i], 1, t->in[i]);
   }
   for (int i = 0; i < nout; i++) t->out[i] = mc_arena_alloc(t->arena, (size_t)mc_type_bytes(mc_jit_out_type(j, i)));
   char *raw = mc_arena_alloc(t->arena, (size_t)mc_jit_arena_bytes(j) + 64);

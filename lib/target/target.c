@@ -3,8 +3,8 @@
 #include "mc/support/suggest.h"
 #include <string.h>
 
-static const struct { const char *llvm; mc_arch arch; } isas[] = {
-#define MC_ISA(id, arch_, llvm_, doc) { llvm_, MC_ARCH_##arch_ },
+static const struct { const char *name, *llvm; mc_arch arch; } isas[] = {
+#define MC_ISA(id, arch_, llvm_, doc) { #id, llvm_, MC_ARCH_##arch_ },
 #include "mc/target/isa.def"
 };
 static const char *const triples[] = { [MC_ARCH_x86_64] = "x86_64-unknown-linux-gnu", [MC_ARCH_aarch64] = "aarch64-unknown-linux-gnu" };
@@ -26,6 +26,7 @@ int mc_target_count(void) { return NROWS; }
 const mc_target *mc_target_at(int i) { return i >= 0 && i < NROWS ? &rows[i] : NULL; }
 const char *mc_target_doc(int i) { return i >= 0 && i < NROWS ? docs[i] : NULL; }
 const char *mc_arch_name(mc_arch a) { return arch_names[a]; }
+const char *mc_isa_name(int i) { return isas[i].name; }
 
 /* "x86_64", "amd64", "aarch64", "arm64" or a triple that starts with one of them; *triple is set when it is one. */
 static bool read_arch(const char *s, mc_arch *arch, const char **triple) {

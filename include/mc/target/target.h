@@ -63,6 +63,8 @@ int mc_rate_wide(mc_rate r);
 double mc_target_rate(const mc_target *t, mc_rate r);
 /* "x86_64", "aarch64" */
 const char *mc_arch_name(mc_arch a);
+/* The id of row i of isa.def, i < MC_NUM_ISA: "avx2", "dotprod" ... */
+const char *mc_isa_name(int i);
 /* What a running program can read of its machine: registers of CPUID leaves (0 where the leaf does not exist), XCR0; words of the ELF auxiliary vector. */
 typedef enum mc_probe_word {
   MC_WORD_x86_leaf1_ecx, MC_WORD_x86_leaf7_ebx, MC_WORD_x86_leaf7_ecx, MC_WORD_x86_leaf7_edx, MC_WORD_x86_leaf7_1_eax, MC_WORD_x86_ext1_ecx, MC_WORD_x86_xcr0,
