@@ -9,9 +9,7 @@ static uint64_t next_random(uint64_t *state) {
   return z ^ (z >> 31);
 }
 
-static void random_element(const mc_value *in, uint64_t bits, void *data, int64_t i) {
-  const mc_type *t = in->type;
-  float lo = in->range.known ? in->range.lo : -1, hi = in->range.known ? in->range.hi : 1;
+static void random_element(const mc_type *t, float lo, float hi, uint64_t bits, void *data, int64_t i) {
   double unit = (double)(bits >> 11) * 0x1p-53;
   int small = (int)(bits % 10);
   switch (t->dtype) {
@@ -28,10 +26,15 @@ static void random_element(const mc_value *in, uint64_t bits, void *data, int64_
   }
 }
 
+void mc_random_array(const mc_type *t, float lo, float hi, uint64_t seed, int index, void *data) {
+  uint64_t state = seed * 0x2545f4914f6cdd1du + (uint64_t)index + 1;
+  int64_t n = mc_type_elems(t);
+  for (int64_t i = 0; i < n; i++) random_element(t, lo, hi, next_random(&state), data, i);
+}
+
 void mc_random_fill(const mc_value *input, uint64_t seed, void *data) {
-  uint64_t state = seed * 0x2545f4914f6cdd1du + (uint64_t)input->index + 1;
-  int64_t n = mc_type_elems(input->type);
-  for (int64_t i = 0; i < n; i++) random_element(input, next_random(&state), data, i);
+  bool known = input->range.known;
+  mc_random_array(input->type, known ? input->range.lo : -1, known ? input->range.hi : 1, seed, input->index, data);
 }
 
 mc_array *mc_graph_input_arrays(const mc_graph *g, mc_arena *a) {

@@ -1,6 +1,7 @@
 /* From a file to something that can be timed. */
 #include "bench.h"
 #include "mc/kernels/kernels.h"
+#include "mc/pass/samples.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,32 +102,13 @@ static void describe(subject *s, const mc_plan *p, mc_arena *a) {
 
 /* ---- inputs ---- */
 
-static uint64_t next_random(uint64_t *s) {
-  *s ^= *s << 13;
-  *s ^= *s >> 7;
-  return *s ^= *s << 17;
-}
-/* Bytes for integers, [-1, 1) for floats; 64-bit integers are indices: small. */
-static void fill(void *data, const mc_type *t, uint64_t *seed) {
-  int64_t n = mc_type_elems(t);
-  float *f = data;
-  int64_t *i64 = data;
-  unsigned char *bytes = data;
-  for (int64_t i = 0; i < n; i++) {
-    uint64_t r = next_random(seed);
-    if (t->dtype == MC_f32) f[i] = (float)(r >> 40) / (float)(1 << 23) - 1.0f;
-    else if (t->dtype == MC_i64) i64[i] = (int64_t)(r & 7);
-    else memset(bytes + i * (int64_t)mc_dtype_size(t->dtype), (int)(r >> 56), mc_dtype_size(t->dtype));
-  }
-}
 static void make_arrays(subject *s, uint64_t seed, mc_arena *a) {
-  seed = seed * 0x9e3779b97f4a7c15u + 1;
   const mc_jit *j = s->jit;
   const void **in = MC_NEWN(a, const void *, mc_jit_nin(j));
   s->out = MC_NEWN(a, void *, mc_jit_nout(j));
   for (int i = 0; i < mc_jit_nin(j); i++) {
     void *data = mc_arena_alloc(a, (size_t)mc_type_bytes(mc_jit_in_type(j, i)));
-    fill(data, mc_jit_in_type(j, i), &seed);
+    mc_random_array(mc_jit_in_type(j, i), -1, 1, seed, i, data);
     in[i] = data;
   }
   s->in = in;
