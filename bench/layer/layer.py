@@ -23,17 +23,36 @@ def depthwise(h, w, c, k=3, s=1, kind="u8", mult=1):
     return graph(f"%x: {kind}<0.02:{z}>[1,{h},{w},{c}]", [t] * COPIES, body, outs, {"s": [0.01] * (c * mult), "a": scales(0.02, 0.01, c * mult)}), oh * ow * c * mult * k * k, COPIES
 
 
-def conv(h, w, ci, co, k=3, s=1, pad=None, kind="u8"):
-    pad = k // 2 if pad is None else pad
-    oh, ow, z = (h + 2 * pad - k) // s + 1, (w + 2 * pad - k) // s + 1, 128
+def conv(h, w, ci, co, k=3, s=1, pad=None, kind="u8", groups=1, dilation=1):
+    pad = dilation * (k // 2) if pad is None else pad
+    span = dilation * (k - 1) + 1
+    oh, ow, z = (h + 2 * pad - span) // s + 1, (w + 2 * pad - span) // s + 1, 128
+    attrs = f"stride=[{s},{s}], pad=[{pad},{pad},{pad},{pad}]" + (f", groups={groups}" if groups > 1 else "") + (f", dilation=[{dilation},{dilation}]" if dilation > 1 else "")
     body, outs = "", []
     for i in range(COPIES):
-        body += f"""  %w{i} = const dense<{3 + i}> : i8<@s axis=0>[{co},{k},{k},{ci}]
-  %a{i} = conv2d %x, %w{i} {{stride=[{s},{s}], pad=[{pad},{pad},{pad},{pad}]}} : i32<@a axis=3>[1,{oh},{ow},{co}]
+        body += f"""  %w{i} = const dense<{3 + i}> : i8<@s axis=0>[{co},{k},{k},{ci // groups}]
+  %a{i} = conv2d %x, %w{i} {{{attrs}}} : i32<@a axis=3>[1,{oh},{ow},{co}]
   %r{i} = requantize %a{i} : u8<0.05:0>[1,{oh},{ow},{co}]
 """
         outs.append(f"%r{i}")
-    return graph(f"%x: u8<0.02:{z}>[1,{h},{w},{ci}]", [f"u8<0.05:0>[1,{oh},{ow},{co}]"] * COPIES, body, outs, {"s": [0.01] * co, "a": scales(0.02, 0.01, co)}), oh * ow * co * ci * k * k, COPIES
+    return graph(f"%x: u8<0.02:{z}>[1,{h},{w},{ci}]", [f"u8<0.05:0>[1,{oh},{ow},{co}]"] * COPIES, body, outs, {"s": [0.01] * co, "a": scales(0.02, 0.01, co)}), oh * ow * co * ci // groups * k * k, COPIES
+
+
+def transposed(h, w, ci, co, k=4, s=2, pad=1, groups=1):
+    oh, ow = (h - 1) * s - 2 * pad + k, (w - 1) * s - 2 * pad + k
+    body = f"""  %w = const dense<3> : i8<@s axis=0>[{co},{k},{k},{ci // groups}]
+  %a = conv_transpose2d %x, %w {{stride=[{s},{s}], pad=[{pad},{pad},{pad},{pad}], groups={groups}}} : i32<@a axis=3>[1,{oh},{ow},{co}]
+  %r = requantize %a : u8<0.05:0>[1,{oh},{ow},{co}]
+"""
+    return graph(f"%x: u8<0.02:128>[1,{h},{w},{ci}]", [f"u8<0.05:0>[1,{oh},{ow},{co}]"], body, ["%r"], {"s": [0.01] * co, "a": scales(0.02, 0.01, co)}), h * w * ci * co // groups * k * k, 1
+
+
+def linear(rows, k, n):
+    body = f"""  %w = const dense<3> : i8<@s axis=0>[{n},{k}]
+  %a = linear %x, %w : i32<@a axis=1>[{rows},{n}]
+  %r = requantize %a : u8<0.05:0>[{rows},{n}]
+"""
+    return graph(f"%x: u8<0.02:128>[{rows},{k}]", [f"u8<0.05:0>[{rows},{n}]"], body, ["%r"], {"s": [0.01] * n, "a": scales(0.02, 0.01, n)}), rows * k * n, 1
 
 
 def op(text, inputs, out):
@@ -60,6 +79,15 @@ LAYERS = {
     "dw-i8-14x14x512": lambda: depthwise(14, 14, 512, kind="i8"), "dwmult-28x28x32x2": lambda: depthwise(28, 28, 32, mult=2),
     "stem-96x96x3-8-s2": lambda: conv(96, 96, 3, 8, s=2), "stem-224x224x3-32-s2": lambda: conv(224, 224, 3, 32, s=2), "stem-32x32x3-16": lambda: conv(32, 32, 3, 16),
     "stem-224x224x3-64-k7s2": lambda: conv(224, 224, 3, 64, 7, 2), "stem-224x224x3-64": lambda: conv(224, 224, 3, 64), "stem-28x28x1-16": lambda: conv(28, 28, 1, 16),
+    "conv-28x28x50-70": lambda: conv(28, 28, 50, 70), "conv-28x28x33-65": lambda: conv(28, 28, 33, 65), "conv-14x14x100-100": lambda: conv(14, 14, 100, 100), "conv-56x56x24-24": lambda: conv(56, 56, 24, 24),
+    "conv-56x56x10-20": lambda: conv(56, 56, 10, 20), "conv-13x13x192-384": lambda: conv(13, 13, 192, 384), "conv-27x27x64-192-k5": lambda: conv(27, 27, 64, 192, 5), "conv-56x56x64-d2": lambda: conv(56, 56, 64, 64, dilation=2),
+    "conv-33x33x256-d6": lambda: conv(33, 33, 256, 256, dilation=6), "conv-1x128x64-k9": lambda: conv(8, 128, 64, 64, 9),
+    "1x1-28x28x50-70": lambda: conv(28, 28, 50, 70, 1), "1x1-14x14x112-672": lambda: conv(14, 14, 112, 672, 1), "1x1-28x28x40-240": lambda: conv(28, 28, 40, 240, 1), "1x1-28x28x240-40": lambda: conv(28, 28, 240, 40, 1),
+    "1x1-56x56x17-33": lambda: conv(56, 56, 17, 33, 1), "1x1-56x56x8-3": lambda: conv(56, 56, 8, 3, 1), "1x1-56x56x256-1": lambda: conv(56, 56, 256, 1, 1),
+    "grouped-56x56x128-32": lambda: conv(56, 56, 128, 128, groups=32), "grouped-28x28x256-32": lambda: conv(28, 28, 256, 256, groups=32), "grouped-14x14x512-32": lambda: conv(14, 14, 512, 512, groups=32),
+    "grouped-27x27x96-256-k5-2": lambda: conv(27, 27, 96, 256, 5, groups=2), "grouped-1x1-28x28x240-3": lambda: conv(28, 28, 240, 240, 1, groups=3), "grouped-28x28x48-24": lambda: conv(28, 28, 48, 48, groups=24),
+    "up-16x16x128-64": lambda: transposed(16, 16, 128, 64), "up2-28x28x64-32": lambda: transposed(28, 28, 64, 32, 2, 2, 0), "up3-14x14x96-48": lambda: transposed(14, 14, 96, 48, 3, 2, 1), "up-32x32x64-3": lambda: transposed(32, 32, 64, 3),
+    "linear-1x4096-1000": lambda: linear(1, 4096, 1000), "linear-1x640-128": lambda: linear(1, 640, 128), "linear-16x1024-1024": lambda: linear(16, 1024, 1024), "linear-5x300-77": lambda: linear(5, 300, 77),
     "image-96x96x3": lambda: image(96, 96, 3), "image-224x224x3": lambda: image(224, 224, 3), "image-32x32x3": lambda: image(32, 32, 3),
     "transpose-f32-768x128": lambda: op("transpose %a {perm=[0,2,1]}", ["f32[1,768,128]"], "f32[1,128,768]"), "transpose-f32-nhwc-56x56x64": lambda: op("transpose %a {perm=[0,3,1,2]}", ["f32[1,56,56,64]"], "f32[1,64,56,56]"),
     "transpose-u8-nchw-64x56x56": lambda: op("transpose %a {perm=[0,2,3,1]}", ["u8<0.02:3>[1,64,56,56]"], "u8<0.02:3>[1,56,56,64]"),

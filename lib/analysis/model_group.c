@@ -34,6 +34,7 @@ static double up(int64_t n, int64_t by) { return (double)((n + by - 1) / by); }
 enum { INTERLEAVE_OPS = 1 };   /* for 16 bytes */
 typedef struct shape { int64_t outer, rows, cols, groups, runs, rlen; bool depthwise; double macs; } shape;
 
+bool mc_nest_shares(int64_t groups, int64_t cols) { return groups > 1 && cols < KMODEL_LANES && KMODEL_LANES % cols == 0 && groups * cols % KMODEL_LANES == 0; }
 static shape conv_shape(const mc_node *n) {
   const mc_attrs_conv2d *c = MC_ATTRS(n, conv2d);
   const mc_type *w = n->in[1]->type, *y = n->out[0]->type;
@@ -42,6 +43,10 @@ static shape conv_shape(const mc_node *n) {
   s.rlen = w->dim[1] * w->dim[2] * w->dim[3] / s.runs;
   s.depthwise = mc_is_depthwise(n);
   if (point) s.rows *= s.outer, s.outer = 1;
+  if (!s.depthwise && mc_nest_shares(s.groups, s.cols)) {
+    s.groups = s.groups * s.cols / KMODEL_LANES;
+    s.cols = KMODEL_LANES;
+  }
   return s;
 }
 static shape product_shape(const mc_node *n) {

@@ -47,6 +47,11 @@ static void emit_steps(tile *t, V a, int64_t ac, V b, int64_t bc, int count, boo
     }
     for (int j = 0; j < nb; j++) bv[j] = e->load_b(k, t->lanes, kb_gepi(k, b, bc + i * step_bytes(t) + (int64_t)j * t->lanes * e->kr * kgemm_elem(e)));
     for (int r = 0; r < rows; r++) {
+      if (p->side) {
+        V row = kb_gepi(k, a, ac + r * t->row);
+        for (int j = 0; j < nb; j++) t->acc[r * nb + j] = e->madd(k, t->lanes, t->acc[r * nb + j], kgemm_side_a(p, t->lanes, row, j), bv[j]);
+        continue;
+      }
       if (count == 1) chunk[r] = whole_pair(k, load_rows(t, a, ac, r, count), odd);   /* at its use: registers are scarce */
       V av = e->spread_a(k, t->lanes, chunk[r], count, i);
       for (int j = 0; j < nb; j++) t->acc[r * nb + j] = e->madd(k, t->lanes, t->acc[r * nb + j], av, bv[j]);
@@ -61,7 +66,7 @@ static void emit_straight(tile *t, V a, V b, int64_t from, int64_t to, bool end)
   int64_t whole = end && to > whole_steps(t->p) ? whole_steps(t->p) : to;
   int64_t a_step = e->kr * kgemm_a_elem(e);
   for (int64_t s = from; s < to;) {
-    int count = whole - s >= e->ku ? e->ku : 1;
+    int count = whole - s >= e->ku && !t->p->side ? e->ku : 1;
     emit_steps(t, a, s * a_step, b, s * step_bytes(t), count, s >= whole);
     s += count;
   }

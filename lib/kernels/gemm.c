@@ -68,6 +68,7 @@ static bool prepare_conv(kgemm *p) {
   p->groups = c->groups;
   p->n = wt->dim[0] / c->groups;
   p->a_group = wt->dim[3] * kl_elem(&in);
+  kgemm_side(p, wt->dim[3], in.slack);
   kgemm_steps(p);
   memcpy(p->clamp, c->clamp, sizeof p->clamp);
   p->nbatch = images_outside(p);

@@ -18,6 +18,7 @@ typedef struct kgemm {
   int nbatch;                     /* leading axes of the space outside of the columns: those along which B changes, or the images where that is better */
   int64_t groups, n;              /* column groups, columns of a group */
   int64_t a_group;                /* bytes from one group's A to the next */
+  int side, side_in;              /* not 0: a group of the nest is several of the convolution side by side, each of so many columns and input channels (side.c) */
   int nrun; int64_t *run, rlen;   /* byte offsets of the runs, elements of each */
   int kr;                         /* elements that one step takes */
   int64_t steps;                  /* of one run: ceil(rlen / kr) */
@@ -60,6 +61,11 @@ const kengine *kgemm_pick(const mc_target *t, const mc_node *head, char in);
 int kgemm_acc_rows(const kgemm *p, int mr);
 /* Choose engine and sign handling for A of this type. False after reporting. */
 bool kgemm_engine(kgemm *p, const mc_type *a);
+
+/* Where groups of fewer than 16 columns may share vectors (in: input channels of a group; slack: behind A): groups, n, a_group and side accordingly. */
+void kgemm_side(kgemm *p, int64_t in, bool slack);
+/* A step at `a` (a row of the nest's group) for columns [part * lanes, (part + 1) * lanes), as madd wants it. */
+V kgemm_side_a(const kgemm *p, int lanes, V a, int part);
 
 /* Engines of sign `wide`: bytes of scratch for A of the head; emit the copy; its view in the axes of A. Called before anything else of the group is emitted. */
 int64_t k_widen_scratch(const mc_node *head);

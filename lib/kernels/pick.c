@@ -1,5 +1,6 @@
 /* Which engine computes a product, and the blocks of those on tiles: a model of cycles (docs/kernels.md has the figures behind it). */
 #include "tile.h"
+#include "mc/analysis/model.h"
 #include <string.h>
 
 void ktile_depth(const kengine *e, int64_t rlen, int *kr, int64_t *steps) {
@@ -83,7 +84,8 @@ static double tile_cycles(const kengine *e, const mc_target *t, const ktile_size
 }
 /* Tiles take 64 elements of K and up to 16 rows, whether there are so many or not, and their sums go through memory; vectors take 4 elements, two products a cycle. */
 static bool tiles_win(const kengine *e, const mc_target *t, const ktile_size *s) {
-  double vectors = (double)s->groups * (double)(s->lines * s->line) * (double)kgemm_vectors(s->n) * (double)(s->nrun * ((s->rlen + 3) / 4)) * (e->in == 'B' ? 2.4 : 0.6);
+  double columns = mc_nest_shares(s->groups, s->n) ? (double)(s->groups * s->n) / KGEMM_LANES : (double)s->groups * (double)kgemm_vectors(s->n);
+  double vectors = columns * (double)(s->lines * s->line) * (double)(s->nrun * ((s->rlen + 3) / 4)) * (e->in == 'B' ? 2.4 : 0.6);
   return tile_cycles(e, t, s) < vectors;
 }
 double ktile_cycles(const mc_target *t, const mc_node *head) {

@@ -70,6 +70,16 @@ static void convs(void) {
     for (kind k = F32; k < KINDS; k++) one_conv(k, odd[i]);
 }
 
+/* Groups narrower than 16 columns, whose lanes several groups share: every divisor of 16, as many or other numbers of input channels, and numbers of groups that do not fill a vector. */
+static void narrow_groups(void) {
+  for (int64_t co = 1; co <= 8; co *= 2)
+    for (int64_t ci = 1; ci <= 9; ci += ci < 5 ? 1 : 3)
+      for (kind k = F32; k < KINDS; k++) {
+        int64_t g = 16 / co * (1 + (ci + k) % 3) + (ci + k) % 4 / 3;
+        if (g > 1 && (co > 1 || ci > 1)) one_conv(k, (shape){ 1 + ci % 2, 5, 4 + ci, g * ci, g * co, 1 + 2 * (k % 2), 3, 1 + ci % 2, 1, 1 + ci / 7, g });
+      }
+}
+
 /* 3x3 in tiles of 4x4 results: sizes that are no multiple of 4, passes that move back, weights and inputs at the ends of their ranges with as many channels as the exact sum allows (112). */
 static void one_winograd(kind k, shape c) {
   tcase *t = sweep_begin("winograd %s n%d %dx%d ci%d co%d p%d", kinds[k], (int)c.n, (int)c.h, (int)c.w, (int)c.ci, (int)c.co, (int)c.p);
@@ -261,6 +271,7 @@ static void border(kind k, int which) {
 }
 void sweep_products(void) {
   convs();
+  narrow_groups();
   winograds();
   large();
   depthwises();

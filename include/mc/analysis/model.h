@@ -45,6 +45,8 @@ mc_estimate mc_model_convert(int64_t elems, mc_arith from, mc_arith to, const mc
 mc_estimate mc_model_group(const mc_node *group, const mc_target *t, int64_t weights);
 /* The products of a group as a nest whose block is open (mr = nv = 1): shapes, epilogue, bytes. False where the group has no products on an engine. */
 bool mc_nest_of_group(mc_nest *n, const mc_node *group, const mc_target *t);
+/* Whether groups of so few columns stand side by side in vectors of 16: the nest then has groups of 16 columns. */
+bool mc_nest_shares(int64_t groups, int64_t cols);
 /* Vector instructions for 16 results of an elementwise op, loads of its operands other than the chain's included. */
 double mc_model_vector_ops(const mc_node *n, const mc_target *t);
 #endif
