@@ -148,7 +148,9 @@ static double family_ops(const mc_node *head, double elems, double results) {
   switch (head->op) {
   case MC_OP_softmax: return elems / 16 * 55;
   case MC_OP_layer_norm: return elems / 16 * 36;
-  case MC_OP_resize: return results / 16 * (MC_ATTRS(head, resize)->mode == mc_resize_bilinear ? 30 : 4);
+  case MC_OP_resize:   /* bilinear: rows of the input are widened and mixed once each */
+    if (MC_ATTRS(head, resize)->mode != mc_resize_bilinear) return results / 16 * 4;
+    return results / 16 * (10 + 12 * (double)head->in[0]->type->dim[1] / (double)head->out[0]->type->dim[1]);
   case MC_OP_max_pool: return results / 16 * 4 * (double)(MC_ATTRS(head, max_pool)->kernel[0] * MC_ATTRS(head, max_pool)->kernel[1]);
   case MC_OP_avg_pool: return results / 16 * 4 * (double)(MC_ATTRS(head, avg_pool)->kernel[0] * MC_ATTRS(head, avg_pool)->kernel[1]);
   case MC_OP_global_avg_pool: case MC_OP_global_max_pool: case MC_OP_reduce_mean: case MC_OP_reduce_sum: case MC_OP_reduce_max: return elems / 16 * 3;

@@ -84,6 +84,7 @@ int64_t mc_kernel_scratch(void *ctx, const mc_plan *p, int i) {
   if (emitters[family] == k_emit_gemm) return k_gemm_scratch(p, i);
   if (emitters[family] == k_emit_winograd) return k_winograd_scratch(p, i);
   if (emitters[family] == k_emit_softmax) return k_softmax_scratch(p, i);
+  if (emitters[family] == k_emit_resize) return k_resize_scratch(p, i);
   return emitters[family] == k_emit_norm ? k_norm_scratch(p, i) : 0;
 }
 

@@ -140,6 +140,7 @@ bool kl_single(const kgroup *g);
 #include "mc/kernels/kernels.def"
 int64_t k_gemm_scratch(const mc_plan *p, int group);
 int64_t k_winograd_scratch(const mc_plan *p, int group);
+int64_t k_resize_scratch(const mc_plan *p, int group);
 int64_t k_norm_scratch(const mc_plan *p, int group);
 int64_t k_softmax_scratch(const mc_plan *p, int group);
 /* map over all positions of x (views collapsed): used by map, and by families that end in one. */

@@ -1,29 +1,38 @@
-/* resize: nearest copies whole pixels from rows and columns that a table names; bilinear mixes four, 16 channels at once, with weights from tables. */
+/* resize: nearest copies whole pixels from rows and columns that a table names.
+ *
+ * Bilinear mixes along rows first: two input rows, as wide as the result and in fp32, stand in scratch, row r in slot r % 2. Rows are wanted in ascending order, so each input row is mixed once, and a
+ * result is one more mix of two vectors:
+ *
+ *   for image, y:   for row not there yet, up to the lower one of y:   slot[row % 2][x] = mix of two input pixels
+ *                   result[y] = mix(slot[upper % 2], slot[lower % 2]) */
 #include "lower.h"
 #include <string.h>
 
 typedef struct rs {
   kgroup *g; kb *k; mc_node *head; kview in, out;
-  V lo[2], hi[2], frac[2];      /* tables: byte offset of a row / column, weight of the second */
-  V p[4], f[2];                 /* of the present pixel: top left, top right, bottom left, bottom right; row and column weight */
-  V dst;
+  V lo[2], hi[2], frac[2], next;  /* tables: first and second sample, number of a row / offset of a column; weight of the second; next[y]: the first row that y needs and y - 1 did not */
+  V p[2], f;                      /* two pixels, or two mixed rows; the weight of the second */
+  V dst, slots; int64_t slot;     /* bytes of a slot */
 } rs;
 
 static void make_tables(rs *r, int d) {
   const mc_attrs_resize *a = MC_ATTRS(r->head, resize);
-  int64_t in = r->head->in[0]->type->dim[1 + d], out = r->head->out[0]->type->dim[1 + d];
-  int64_t *lo = MC_NEWN(r->k->arena, int64_t, out), *hi = MC_NEWN(r->k->arena, int64_t, out);
+  int64_t in = r->head->in[0]->type->dim[1 + d], out = r->head->out[0]->type->dim[1 + d], unit = d ? r->in.stride[2] : 1;
+  int64_t *lo = MC_NEWN(r->k->arena, int64_t, out), *hi = MC_NEWN(r->k->arena, int64_t, out), *next = MC_NEWN(r->k->arena, int64_t, out);
   float *frac = MC_NEWN(r->k->arena, float, out);
   for (int64_t i = 0; i < out; i++) {
     mc_resize_tap t = mc_eval_resize_tap(a, in, out, i);
-    lo[i] = t.lo * r->in.stride[1 + d];
-    hi[i] = t.hi * r->in.stride[1 + d];
+    next[i] = i && hi[i - 1] >= t.lo ? hi[i - 1] + 1 : t.lo;
+    lo[i] = t.lo * unit;
+    hi[i] = t.hi * unit;
     frac[i] = t.frac;
   }
   r->lo[d] = kb_table_i64(r->k, lo, out, "resize");
   r->hi[d] = kb_table_i64(r->k, hi, out, "resize");
+  if (d == 0) r->next = kb_table_i64(r->k, next, out, "resize");
   r->frac[d] = kb_rodata(r->k, frac, (size_t)out * 4, 0, "resize");
 }
+static V entry(kb *k, V table, V i, T t, int bytes) { return kb_load(k, t, kb_gep(k, table, kb_muli(k, i, bytes)), bytes); }
 static V sample(const rs *r, int i, V off, int lanes, int valid) {
   kb *k = r->k;
   const mc_type *t = r->head->in[0]->type;
@@ -32,41 +41,76 @@ static V sample(const rs *r, int i, V off, int lanes, int valid) {
   int32_t z = kl_zero_point(t);
   return kv_to_f32(k, z ? LLVMBuildSub(k->b, v, kb_i32s(k, z, lanes), "") : v);
 }
-static V mix(kb *k, V a, V wa, V b, V wb) { return LLVMBuildFAdd(k->b, LLVMBuildFMul(k->b, a, wa, ""), LLVMBuildFMul(k->b, b, wb, ""), ""); }
-static void bilinear(void *ctx, V at, int64_t c, int lanes, int valid) {
-  rs *r = ctx;
+/* a (1 - f) + b f */
+static V mix(const rs *r, V a, V b) {
   kb *k = r->k;
-  V off = kb_addi(k, at ? kb_muli(k, at, r->in.stride[3]) : kb_i64(k, 0), c * r->in.stride[3]);
-  V to = kb_gepi(k, at ? kb_gep(k, r->dst, kb_muli(k, at, r->out.stride[3])) : r->dst, c * r->out.stride[3]);
-  V one = kb_f32(k, 1.0f), w[2], u[2];
-  for (int d = 0; d < 2; d++) {
-    w[d] = kb_splat(k, r->f[d], lanes);
-    u[d] = kb_splat(k, LLVMBuildFSub(k->b, one, r->f[d], ""), lanes);
-  }
-  V top = mix(k, sample(r, 0, off, lanes, valid), u[1], sample(r, 1, off, lanes, valid), w[1]);
-  V bottom = mix(k, sample(r, 2, off, lanes, valid), u[1], sample(r, 3, off, lanes, valid), w[1]);
-  V v = mix(k, top, u[0], bottom, w[0]);
-  const mc_type *in = r->head->in[0]->type, *out = r->head->out[0]->type;
-  if (!kl_real(in->dtype)) v = kv_quant(k, LLVMBuildFMul(k->b, v, kb_f32s(k, in->q.scale / out->q.scale, lanes), ""), kl_zero_point(out), out->dtype);
-  kl_store(k, v, to, out->dtype, r->out.stride[3], valid);
+  int lanes = kb_lanes(a);
+  V rest = LLVMBuildFSub(k->b, kb_f32(k, 1.0f), r->f, "");
+  return LLVMBuildFAdd(k->b, LLVMBuildFMul(k->b, a, kb_splat(k, rest, lanes), ""), LLVMBuildFMul(k->b, b, kb_splat(k, r->f, lanes), ""), "");
 }
-static V entry(kb *k, V table, V i, T t, int bytes) { return kb_load(k, t, kb_gep(k, table, kb_muli(k, i, bytes)), bytes); }
-static void pixel(rs *r, V image, const kb_loop *y, const kb_loop *x) {
+static V offset(kb *k, V at, int64_t c, int64_t stride) { return kb_addi(k, at ? kb_muli(k, at, stride) : kb_i64(k, 0), c * stride); }
+static void mix_pixels(void *ctx, V at, int64_t c, int lanes, int valid) {
+  rs *r = ctx;
+  V off = offset(r->k, at, c, r->in.stride[3]);
+  kl_store(r->k, mix(r, sample(r, 0, off, lanes, valid), sample(r, 1, off, lanes, valid)), kb_gep(r->k, r->dst, offset(r->k, at, c, 4)), MC_f32, 4, valid);
+}
+static V slot_of(const rs *r, V row) { return kb_gep(r->k, r->slots, kb_muli(r->k, LLVMBuildAnd(r->k->b, row, kb_i64(r->k, 1), ""), r->slot)); }
+static void mix_row(rs *r, V image, V row) {
   kb *k = r->k;
   const mc_type *t = r->head->out[0]->type;
-  V yl = entry(k, r->lo[0], y->iv, k->i64, 8), xl = entry(k, r->lo[1], x->iv, k->i64, 8);
-  r->p[0] = kb_gep(k, kb_gep(k, image, yl), xl);
-  if (MC_ATTRS(r->head, resize)->mode == mc_resize_nearest) {
-    kb_memcpy(k, r->dst, r->p[0], t->dim[3] * kl_elem(&r->out));
-    return;
-  }
-  V yh = entry(k, r->hi[0], y->iv, k->i64, 8), xh = entry(k, r->hi[1], x->iv, k->i64, 8);
-  r->p[1] = kb_gep(k, kb_gep(k, image, yl), xh);
-  r->p[2] = kb_gep(k, kb_gep(k, image, yh), xl);
-  r->p[3] = kb_gep(k, kb_gep(k, image, yh), xh);
-  r->f[0] = entry(k, r->frac[0], y->iv, k->f32, 4);
-  r->f[1] = entry(k, r->frac[1], x->iv, k->f32, 4);
-  k_vectors(k, t->dim[3], KB_LANES, bilinear, r);
+  V src = kb_gep(k, image, kb_muli(k, row, r->in.stride[1])), to = slot_of(r, row);
+  kb_loop x;
+  kb_range(k, &x, t->dim[2], 1, NULL, 0);
+  r->p[0] = kb_gep(k, src, entry(k, r->lo[1], x.iv, k->i64, 8));
+  r->p[1] = kb_gep(k, src, entry(k, r->hi[1], x.iv, k->i64, 8));
+  r->f = entry(k, r->frac[1], x.iv, k->f32, 4);
+  r->dst = kb_gep(k, to, kb_muli(k, x.iv, t->dim[3] * 4));
+  k_vectors(k, t->dim[3], KB_LANES, mix_pixels, r);
+  kb_end(k, &x, NULL);
+}
+static void mix_rows(void *ctx, V at, int64_t c, int lanes, int valid) {
+  rs *r = ctx;
+  kb *k = r->k;
+  V off = offset(k, at, c, 4), a = kl_load(k, kb_gep(k, r->p[0], off), MC_f32, 4, lanes, valid, true), b = kl_load(k, kb_gep(k, r->p[1], off), MC_f32, 4, lanes, valid, true), v = mix(r, a, b);
+  const mc_type *in = r->head->in[0]->type, *out = r->head->out[0]->type;
+  if (!kl_real(in->dtype)) v = kv_quant(k, LLVMBuildFMul(k->b, v, kb_f32s(k, in->q.scale / out->q.scale, lanes), ""), kl_zero_point(out), out->dtype);
+  kl_store(k, v, kb_gep(k, r->dst, offset(k, at, c, r->out.stride[3])), out->dtype, r->out.stride[3], valid);
+}
+/* Row y of the result; first: y is the first of this share. */
+static void bilinear(rs *r, V image, V row, V y, V first) {
+  kb *k = r->k;
+  const mc_type *t = r->head->out[0]->type;
+  V upper = entry(k, r->lo[0], y, k->i64, 8), lower = entry(k, r->hi[0], y, k->i64, 8);
+  V from = kb_select(k, LLVMBuildICmp(k->b, LLVMIntEQ, y, first, ""), upper, entry(k, r->next, y, k->i64, 8));
+  kb_loop l, x;
+  kb_for(k, &l, from, kb_addi(k, lower, 1), 1, NULL, 0);
+  mix_row(r, image, l.iv);
+  kb_end(k, &l, NULL);
+  r->f = entry(k, r->frac[0], y, k->f32, 4);
+  V slot[2] = { slot_of(r, upper), slot_of(r, lower) };
+  bool dense = r->out.stride[2] == t->dim[3] * r->out.stride[3];
+  kb_range(k, &x, dense ? 1 : t->dim[2], 1, NULL, 0);
+  for (int i = 0; i < 2; i++) r->p[i] = kb_gep(k, slot[i], kb_muli(k, x.iv, t->dim[3] * 4));
+  r->dst = kb_gep(k, row, kb_muli(k, x.iv, r->out.stride[2]));
+  k_vectors(k, dense ? t->dim[2] * t->dim[3] : t->dim[3], KB_LANES, mix_rows, r);
+  kb_end(k, &x, NULL);
+}
+static void nearest(rs *r, V image, V row, V y, bool split) {
+  kb *k = r->k;
+  const mc_type *t = r->head->out[0]->type;
+  V src = kb_gep(k, image, kb_muli(k, entry(k, r->lo[0], y, k->i64, 8), r->in.stride[1]));
+  kb_loop x;
+  kl_range(r->g, &x, t->dim[2], 1, split);
+  kb_memcpy(k, kb_gep(k, row, kb_muli(k, x.iv, r->out.stride[2])), kb_gep(k, src, entry(k, r->lo[1], x.iv, k->i64, 8)), t->dim[3] * kl_elem(&r->out));
+  kb_end(k, &x, NULL);
+}
+static bool mixes(const mc_node *head) { return MC_ATTRS(head, resize)->mode != mc_resize_nearest; }
+/* Two rows for each task. */
+static int64_t slot_bytes(const mc_node *head) { return (head->out[0]->type->dim[2] * head->out[0]->type->dim[3] * 4 + MC_PLAN_SLACK + 63) / 64 * 64; }
+int64_t k_resize_scratch(const mc_plan *p, int group) {
+  const kgroup g = { .plan = p, .group = p->group[group], .region = p->group[group]->region };
+  const mc_node *n = kl_first(&g);
+  return n && n->op == MC_OP_resize && mixes(n) ? 2 * slot_bytes(n) * kl_tasks(p, group) : 0;
 }
 bool k_emit_resize(kgroup *g) {
   kb *k = g->k;
@@ -79,14 +123,21 @@ bool k_emit_resize(kgroup *g) {
   r->out = kl_view(g, g->group->out[0]);
   make_tables(r, 0);
   make_tables(r, 1);
-  kb_loop ln, ly, lx, once;
-  int split = kl_divide_nest(g, &once, 3, t->dim, 1);
+  bool mixed = mixes(r->head);
+  if (mixed) {
+    r->slot = slot_bytes(r->head);
+    r->slots = kl_scratch(g);
+    if (g->tasks > 1) r->slots = kb_gep(k, r->slots, kb_muli(k, LLVMGetParam(k->fn, 2), 2 * r->slot));
+  }
+  kb_loop ln, ly, once;
+  int split = kl_divide_nest(g, &once, mixed ? 2 : 3, t->dim, 1);
+  V first = kb_i64(k, 0), last;
+  if (split == 1) kl_share(g, t->dim[1], &first, &last);
   kl_range(g, &ln, t->dim[0], 1, split == 0);
   kl_range(g, &ly, t->dim[1], 1, split == 1);
-  kl_range(g, &lx, t->dim[2], 1, split == 2);
-  r->dst = kl_at(k, &r->out, 3, (V[]){ ln.iv, ly.iv, lx.iv }, NULL);
-  pixel(r, kb_gep(k, r->in.base, kb_muli(k, ln.iv, r->in.stride[0])), &ly, &lx);
-  kb_end(k, &lx, NULL);
+  V image = kb_gep(k, r->in.base, kb_muli(k, ln.iv, r->in.stride[0])), row = kl_at(k, &r->out, 2, (V[]){ ln.iv, ly.iv }, NULL);
+  if (mixed) bilinear(r, image, row, ly.iv, first);
+  else nearest(r, image, row, ly.iv, split == 2);
   kb_end(k, &ly, NULL);
   kb_end(k, &ln, NULL);
   kb_end(k, &once, NULL);
