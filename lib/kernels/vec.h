@@ -54,7 +54,7 @@ V kv_table(kb *k, V table, V index);
 /* Vector instances of support/fmath_steps.h. */
 typedef struct kfm { kb *k; int lanes; } kfm;
 typedef V kfm_unary(kfm *cx, V x);
-kfm_unary kfm_exp, kfm_log, kfm_neg, kfm_abs, kfm_tanh, kfm_sigmoid, kfm_erf, kfm_gelu, kfm_gelu_tanh, kfm_silu, kfm_relu, kfm_hard_swish;
+kfm_unary kfm_exp, kfm_exp_negative, kfm_exp_reduced, kfm_log, kfm_neg, kfm_abs, kfm_tanh, kfm_sigmoid, kfm_erf, kfm_gelu, kfm_gelu_tanh, kfm_silu, kfm_relu, kfm_hard_swish;
 V kfm_elu(kfm *cx, V x, V alpha);
 V kfm_leaky_relu(kfm *cx, V x, V alpha);
 V kfm_clamp(kfm *cx, V x, V low, V high);

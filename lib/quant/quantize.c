@@ -9,7 +9,8 @@
  *   %yq = requantize %a : u8<0.0235:0>[1,32,32,16]          // relu absorbed by the range
  *
  * Applies to products with constant weights (and matmul of two activations), and from there through elementwise ops, pools, concat, resize and everything that only moves elements.
- * A value's parameters come from its range; values without one stay in f32, and so do ops without a quantized form (softmax, layer_norm, ...). A last product whose result is
+ * A value's parameters come from its range; values without one stay in f32, and so do ops without a quantized form. softmax and layer_norm take integers where
+ * products read their result. A last product whose result is
  * only read in f32 is dequantized straight from the accumulator. Contract: LOSSY. The bound stated is on the relative L2 error of the outputs, 0.25. */
 #include "quant.h"
 #include "mc/ir/build.h"
@@ -99,12 +100,40 @@ static bool moves_only(const mc_node *n) {
 /* Ops that are left in f32 unless named in ops=: 256 levels are too coarse for their steep ends. */
 static bool steep(mc_opcode op) { return op == MC_OP_exp || op == MC_OP_log || op == MC_OP_sqrt || op == MC_OP_erf; }
 
+/* Does v reach a product, through ops that only move elements, and no result of the graph? */
+static bool reaches_products(state *s, const mc_value *v, bool *any) {
+  MC_FOR_USES(u, v) {
+    if (u->user->op == MC_OP_return) return false;
+    if (mc_op_has(u->user->op, MC_T_ACCUM) && selected(s, u->user)) *any = true;
+    if (mc_op_has(u->user->op, MC_T_MOVE) && moves_only(u->user))
+      for (int i = 0; i < u->user->nout; i++)
+        if (!reaches_products(s, u->user->out[i], any)) return false;
+  }
+  return true;
+}
+/* softmax and layer_norm become integer ops where products read them: those would have quantized them anyway. Elsewhere (probabilities at the end of a network) f32 says more. */
+static bool normalizes_products(state *s, const mc_node *n) {
+  bool any = false;
+  if (n->op != MC_OP_softmax && n->op != MC_OP_layer_norm) return true;
+  return reaches_products(s, n->out[0], &any) && any;
+}
+/* gamma and beta of layer_norm, indices of gather: operands that keep their type. */
+static bool keeps_type(const mc_node *n, int i) { return i > 0 && (n->op == MC_OP_gather || n->op == MC_OP_layer_norm); }
+static bool few_elements(const mc_node *n) {
+  const mc_type *t = n->in[0]->type;
+  int64_t d = 1, axis = n->op == MC_OP_layer_norm ? MC_ATTRS(n, layer_norm)->axis : t->rank;
+  for (int64_t i = axis < 0 ? axis + t->rank : axis; i < t->rank; i++) d *= t->dim[i];
+  return d <= MC_NORM_MOST;
+}
+
 static bool can_follow(state *s, mc_node *n) {
   bool any = false;
+  if (!few_elements(n) || !normalizes_products(s, n)) return false;
   if (!mc_op_has(n->op, MC_T_QFORM | MC_T_MOVE) || (steep(n->op) && !*s->o->ops)) return false;
   for (int i = 0; i < n->nin; i++) {
     if (n->op == MC_OP_gather && i == 1) continue;
     if (n->in[i]->type->dtype != MC_f32) return false;
+    if (keeps_type(n, i)) continue;
     if (is_f32_const(n->in[i])) continue;
     if (!entry_of(s, n->in[i])->known) return false;
     any |= entry_of(s, n->in[i])->integer;
@@ -338,7 +367,7 @@ static void convert_accum(state *s, mc_node *n) {
 static void convert_follow(state *s, mc_node *n) {
   mc_value **in = MC_NEWN(s->cx->scratch, mc_value *, n->nin);
   for (int i = 0; i < n->nin; i++) {
-    in[i] = n->op == MC_OP_gather && i == 1 ? n->in[1] : q_of(s, n->in[i]);
+    in[i] = keeps_type(n, i) ? f_of(s, n->in[i]) : q_of(s, n->in[i]);
     if (!in[i]) return;
   }
   mc_value *to = n->nout == 1 && !moves_only(n) ? absorbed(s, n->out[0]) : n->out[0];

@@ -67,3 +67,11 @@ float mc_fm_sum16(const float *x, long n, long stride) {
     for (int l = 0; l < half; l++) lane[l] += lane[l + half];
   return lane[0];
 }
+
+void mc_fm_exp_tables(float step, float coarse[LANES], float fine[LANES]) {
+  for (int i = 0; i < LANES; i++) {
+    fine[i] = mc_fm_exp((float)-i * step);
+    coarse[i] = mc_fm_exp((float)(-LANES * i) * step);
+    if (i && (float)(-LANES * i - (LANES - 1)) * step < -87.0f) coarse[i] = 0;   /* else its products reach down to 2^-125.5 */
+  }
+}

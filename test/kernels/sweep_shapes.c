@@ -67,6 +67,30 @@ static void rows(mc_dtype from, mc_dtype to) {
     sweep_end(t);
   }
 }
+/* Integers in and out: rows that end in every part of a register, blocks of four rows and what is left of them, steep and flat exponentials, gamma and beta of every kind. */
+static void int_rows(int kind) {
+  static const struct { int64_t n; float scale, out; int32_t zero; } c[] = { { 1, 0.04f, 0.004f, 0 }, { 2, 0.4f, 0.004f, 3 }, { 7, 3.0f, 0.0039f, 0 }, { 16, 0.04f, 1e-6f, 0 }, { 17, 0.001f, 0.0001f, 9 }, { 31, 0.3f, 0.02f, 0 },
+    { 32, 0.04f, 0.002f, 0 }, { 47, 0.7f, 0.003f, 1 }, { 63, 0.1f, 0.01f, 0 }, { 64, 0.04f, 0.001f, 0 }, { 65, 40.0f, 0.004f, 0 }, { 100, 0.04f, 0.002f, 0 }, { 128, 0.04f, 0.002f, 0 }, { 200, 0.0f, 0.005f, 0 }, { 513, 0.05f, 0.001f, 0 }, { 700, 0.02f, 0.001f, 2 } };
+  for (size_t i = 0; i < sizeof c / sizeof *c; i++) {
+    tcase *t = sweep_begin("softmax, layer_norm of integers %d %d", kind, (int)c[i].n);
+    if (!t) continue;
+    mc_dtype to = i % 3 ? MC_u8 : MC_i8;
+    int32_t zero = c[i].zero - (to == MC_i8 ? 128 : 0);
+    float scale = c[i].scale > 0 ? c[i].scale : 1e-30f;
+    int64_t n = c[i].n;
+    mc_value *x = in_q(t, kind == 1 ? MC_u8 : MC_i8, scale, kind == 1 ? 77 : -9, 3, DIMS(2, (int64_t)i % 5 + 1, n)), *g = const_f32(t, -1, 1, 1, &n), *b = const_f32(t, -1, 1, 1, &n);
+    mc_attrs_softmax s = { .axis = -1 }, s1 = { .axis = 1 };
+    mc_attrs_layer_norm l = { .axis = -1, .epsilon = 1e-5f }, l2 = { .axis = 1, .epsilon = 1e-3f };
+    result(t, as_q(t, MC_OP_softmax, x, &s, to, c[i].out, zero));
+    result(t, as_q(t, MC_OP_softmax, x, &s1, to, c[i].out, zero));
+    mc_value *ln = as_q(t, MC_OP_layer_norm, x, &l, to, 0.03f, zero);
+    result(t, ln);
+    result(t, mc_build1_as(&t->b, MC_OP_layer_norm, (mc_value *[]){ x, g, b }, 3, &l, ln->type));
+    result(t, mc_build1_as(&t->b, MC_OP_layer_norm, (mc_value *[]){ x, in_f32(t, 1, &n), b }, 3, &l, as_q(t, MC_OP_relu, x, NULL, to, 1e-7f, zero)->type));
+    result(t, mc_build1_as(&t->b, MC_OP_layer_norm, (mc_value *[]){ x, const_f32(t, -1, 1, 2, DIMS((int64_t)i % 5 + 1, n)) }, 2, &l2, ln->type));
+    sweep_end(t);
+  }
+}
 static void resizes(int kind) {
   for (int mode = 0; mode < 2; mode++)
     for (int coord = 0; coord < mc_coord_count_; coord++) {
@@ -202,4 +226,6 @@ void sweep_shapes(void) {
   rows(MC_f32, MC_f32);
   rows(MC_bf16, MC_bf16);
   rows(MC_f32, MC_bf16);
+  int_rows(1);
+  int_rows(2);
 }

@@ -78,6 +78,9 @@ static const row rows[] = {
   GOOD(layer_norm, "f32[2,3,4]", "", "", "f32[2,3,4]"),
   BAD(layer_norm, "f32[2,3,4];f32[3]", "", "", "operand 1 (gamma) must have shape [4] (the normalized axes), got [3]"),
   BAD(layer_norm, "f32[2,3,4]", "axis=3", "", "attribute 'axis' is 3, but the operand has 3 dimensions"),
+  GOOD(layer_norm, U8 "[2,3,4];f32[3,4]", "axis=1", U8 "[]", U8 "[2,3,4]"),
+  BAD(layer_norm, U8 "[2,3,4];" U8 "[4]", "", U8 "[]", "operand 1 (gamma) must be f32, got u8<0.5:3>"),
+  BAD(layer_norm, U8 "[200,200]", "axis=0", U8 "[]", "of integers normalizes at most 33000 elements at once: their squares are added in 32 bits"),
   BAD(layer_norm, "f32[2,3,4]", "epsilon=nan", "", "attribute 'epsilon' must be finite and above 0"),
   /* pools */
   GOOD(max_pool, U8 "[1,7,8,3]", "kernel=[3,3] stride=[2,2]", "", U8 "[1,3,3,3]"),
@@ -139,7 +142,9 @@ static const row rows[] = {
   BAD(elu, "f32[2]", "alpha=nan", "", "attribute 'alpha' must be finite"),
   BAD(hard_sigmoid, "f32[2]", "beta=inf", "", "attribute 'beta' must be finite"),
   GOOD(softmax, "f32[2,3]", "axis=0", "", "f32[2,3]"),
-  BAD(softmax, U8 "[2,3]", "", U8 "[]", "operand 0 (x) must be f32 or bf16, got u8<0.5:3>"),
+  GOOD(softmax, U8 "[2,3]", "axis=0", U8 "[]", U8 "[2,3]"),
+  BAD(softmax, U8 "[2,3]", "", "", "the result's quantization must be given"),
+  BAD(softmax, "i32[2,3]", "", "", "operand 0 (x) must be f32 or bf16, or u8 or i8 with one scale, got i32"),
   BAD(softmax, "f32[]", "", "", "attribute 'axis' is -1, but the operand has 0 dimensions"),
   /* moving elements */
   GOOD(concat, "f32[2,3];f32[2,1];f32[2,4]", "axis=-1", "", "f32[2,8]"),

@@ -19,6 +19,7 @@ enum {
   MC_T_ELEM = 1, MC_T_UNARY = 2, MC_T_BINARY = 4, MC_T_ACCUM = 8, MC_T_MOVE = 16, MC_T_REDUCE = 32, MC_T_QFORM = 64, MC_T_LEAF = 128, MC_T_CONST = 256,
   MC_T_TERM = 512, MC_T_CHOSEN = 1024, MC_T_REGION = 2048
 };
+enum { MC_NORM_MOST = 33000 };    /* elements of u8 or i8 that one layer_norm takes: their squares are added in 32 bits */
 
 /* struct mc_attrs_conv2d { int64_t stride[2]; ...; int64_t groups; ... } */
 #define MC_OP(id, lo, hi, outs, traits, doc) typedef struct mc_attrs_##id {

@@ -24,4 +24,7 @@ float mc_fm_pow(float x, float y);   /* exp(y log |x|), with the usual special c
 /* Sum of n floats in the order that vector code uses: 16 interleaved partial sums from 0 (lane l takes x[l], x[l+16], ...),
  * then 16 -> 8 -> 4 -> 2 -> 1 by adding the upper half to the lower. stride in elements. */
 float mc_fm_sum16(const float *x, long n, long stride);
+/* softmax of integers d steps of size `step` below the largest one: e^(-d step) is fp32(coarse[d / 16] * fine[d % 16]), d in [0, 255], 0 where that would be below 2^-126 (there are no
+ * subnormals). d = 0 gives 1. */
+void mc_fm_exp_tables(float step, float coarse[16], float fine[16]);
 #endif

@@ -20,9 +20,7 @@
 
 /* e^x = 2^n e^r, n = rne(x / ln 2), |r| <= ln 2 / 2 by Cody and Waite's two-part reduction (n * 355/512 is exact), e^r = 1 + (r + r^2 q(r)).
  * Results below 2^-126 are 0 (no subnormals), above the largest float inf. */
-FM_FN FV FM(exp)(FM_CX FV x) {
-  FV c = F_MAX(x, F_K(-87.33654022216796875f));
-  c = F_MIN(c, F_K(88.72283935546875f));
+FM_FN FV FM(exp_reduced)(FM_CX FV c) {
   FV t = F_MUL(c, F_K(1.44269502162933349609375f));
   t = F_ADD(t, F_K(12582912.0f));              /* 1.5 * 2^23: the low bits of t are now n */
   FV n = F_SUB(t, F_K(12582912.0f));
@@ -39,11 +37,25 @@ FM_FN FV FM(exp)(FM_CX FV x) {
   y = F_ADD(y, F_K(1.0f));
   IV s = I_SHL(F_BITS(t), 23);
   IV b = F_BITS(y);
-  y = I_BITS(I_ADD(b, s));                     /* times 2^n: y stays a normal number by the bounds on c */
+  return I_BITS(I_ADD(b, s));                  /* times 2^n: y stays a normal number by the bounds on c */
+}
+FM_FN FV FM(exp)(FM_CX FV x) {
+  FV c = F_MAX(x, F_K(-87.33654022216796875f));
+  c = F_MIN(c, F_K(88.72283935546875f));
+  FV y = FM(exp_reduced)(FM_ARG c);
   MV low = F_LT(x, F_K(-87.33654022216796875f));
   y = F_SEL(low, F_K(0.0f), y);
   MV high = F_LT(F_K(88.72283935546875f), x);
   y = F_SEL(high, F_K(__builtin_inff()), y);
+  return F_SEL(F_EQ(x, x), y, x);
+}
+
+/* exp of x <= 0 or NaN, the same bits: nothing to be done about what is too large. */
+FM_FN FV FM(exp_negative)(FM_CX FV x) {
+  FV c = F_MAX(x, F_K(-87.33654022216796875f));
+  FV y = FM(exp_reduced)(FM_ARG c);
+  MV low = F_LT(x, F_K(-87.33654022216796875f));
+  y = F_SEL(low, F_K(0.0f), y);
   return F_SEL(F_EQ(x, x), y, x);
 }
 

@@ -89,23 +89,35 @@ bool mc_infer_batch_norm(mc_infer *f) {
   return true;
 }
 
+/* ---- the same, and u8 or i8 with a scale of its own for the result ---- */
+
+static bool need_real_or_q8(mc_infer *f) {
+  const mc_type *x = mc_inf_in(f, 0);
+  return mc_inf_is_real(x) || mc_inf_is_q8(x) || mc_infer_error(f, "%s must be f32 or bf16, or u8 or i8 with one scale, got %s", mc_inf_operand(f, 0), mc_inf_elem_text(f, x));
+}
+static bool real_or_q8_result(mc_infer *f) {
+  const mc_type *x = mc_inf_in(f, 0);
+  mc_inf_set_dims(f->out, x->rank, x->dim);
+  if (mc_inf_is_q8(x)) return mc_inf_q8_result(f, f->out);
+  mc_inf_set_real(f, f->out, x->dtype);
+  return true;
+}
+
 bool mc_infer_layer_norm(mc_infer *f) {
   const mc_attrs_layer_norm *at = MC_ATTRS(f->node, layer_norm);
   const mc_type *x = mc_inf_in(f, 0);
   int axis;
-  if (!mc_inf_need_real(f, 0) || !mc_inf_axis(f, "axis", at->axis, x->rank, &axis) || !check_epsilon(f, at->epsilon)) return false;
+  if (!need_real_or_q8(f) || !mc_inf_axis(f, "axis", at->axis, x->rank, &axis) || !check_epsilon(f, at->epsilon)) return false;
+  int64_t d = 1;
+  for (int i = axis; i < x->rank; i++) d *= x->dim[i];
+  if (mc_inf_is_q8(x) && d > MC_NORM_MOST) return mc_infer_error(f, "of integers normalizes at most %d elements at once: their squares are added in 32 bits", MC_NORM_MOST);
   for (int i = 1; i < f->node->nin; i++)
     if (!mc_inf_need_f32(f, i) || !mc_inf_need_shape(f, i, x->rank - axis, &x->dim[axis], "the normalized axes")) return false;
-  mc_inf_set_dims(f->out, x->rank, x->dim);
-  mc_inf_set_real(f, f->out, x->dtype);
-  return true;
+  return real_or_q8_result(f);
 }
 
 bool mc_infer_softmax(mc_infer *f) {
   const mc_type *x = mc_inf_in(f, 0);
   int axis;
-  if (!mc_inf_need_real(f, 0) || !mc_inf_axis(f, "axis", MC_ATTRS(f->node, softmax)->axis, x->rank, &axis)) return false;
-  mc_inf_set_dims(f->out, x->rank, x->dim);
-  mc_inf_set_real(f, f->out, x->dtype);
-  return true;
+  return need_real_or_q8(f) && mc_inf_axis(f, "axis", MC_ATTRS(f->node, softmax)->axis, x->rank, &axis) && real_or_q8_result(f);
 }
