@@ -13,6 +13,8 @@
  * becomes a pad op with that number: so (u8 / 127.5) - 1 in front of a network costs nothing); conv_transpose2d only without shifts (its border sums fewer taps); linear,
  * through a flattening reshape too; through the same pools and pads. Where the shift is what hinders, x * a + b becomes (x + b / a) * a: the scale goes, an addition stays.
  *
+ * One number for everything (attention divides Q K^T by sqrt(d)) goes backward further: through reshape, transpose, broadcast and a matmul of two computed values (into either of them), each with one use.
+ *
  * Not when an operand is no constant, or when a scale or shift is not finite. Contract: ROUNDS. */
 #include "foldbn.h"
 #include <math.h>
@@ -74,7 +76,7 @@ static bool fold(mc_pass_context *cx, mc_node *n, bool *done) {
   mc_value *x;
   affine *f = affine_of(n, &x, cx->scratch);
   if (!f) return true;
-  return fold_backward(cx, n, x, f, done) && (*done || fold_forward(cx, n, x, f, done)) && (*done || fold_scale_forward(cx, n, x, f, done));
+  return fold_backward(cx, n, x, f, done) && (*done || fold_uniform(cx, n, x, f, done)) && (*done || fold_forward(cx, n, x, f, done)) && (*done || fold_scale_forward(cx, n, x, f, done));
 }
 
 static bool sweep(mc_pass_context *cx, bool *any) {

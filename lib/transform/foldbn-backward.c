@@ -1,5 +1,6 @@
 /* fold-bn: into the layer in front. */
 #include "foldbn.h"
+#include <math.h>
 
 /* The layer that computes x, through ops that commute with the map; NULL: none may take it. */
 static mc_node *find_layer(mc_value *x, const affine *f) {
@@ -26,6 +27,38 @@ static bool scale_rows(mc_pass_context *cx, mc_node *layer, const affine *f) {
   for (int64_t i = 0; i < n; i++) weight[i] = w[i] * f->scale[i / row];
   for (int64_t i = 0; i < f->n; i++) bias[i] = (b ? b[i] : 0) * f->scale[i] + f->shift[i];
   return set_weights(cx, layer, weight, bias, f->n);
+}
+
+/* ---- one number for everything ---- */
+static bool is_uniform(const affine *f) {
+  for (int64_t i = 0; i < f->n; i++)
+    if (f->scale[i] != f->scale[0] || f->shift[i] != 0) return false;
+  return f->n > 0;
+}
+static bool unclamped_matmul(const mc_node *n) { return n->op == MC_OP_matmul && isinf(MC_ATTRS(n, matmul)->clamp[0]) && isinf(MC_ATTRS(n, matmul)->clamp[1]); }
+/* The layer whose result reaches x through moves and products alone, so that its factor is x's; ranges on the way are forgotten where it is taken. */
+static mc_node *find_linear(mc_value *x, bool take) {
+  mc_node *n = x->def, *layer = NULL;
+  if (!n || !single_use(x) || n->nout != 1 || !is_f32(x)) return NULL;
+  if (is_layer(n)) layer = layer_clamped(n) ? NULL : n;
+  else if (n->op == MC_OP_reshape || n->op == MC_OP_transpose || n->op == MC_OP_broadcast) layer = find_linear(n->in[0], take);
+  else if (unclamped_matmul(n))
+    for (int i = 0; i < 2 && !layer; i++) layer = find_linear(n->in[i], take);
+  if (layer && take) x->range.known = false;
+  return layer;
+}
+bool fold_uniform(mc_pass_context *cx, mc_node *n, mc_value *x, const affine *f, bool *done) {
+  mc_node *layer = is_uniform(f) && same_dims(x->type, n->out[0]->type) ? find_linear(x, false) : NULL;
+  if (!layer) return true;
+  int64_t channels = layer->in[1]->type->dim[0];
+  affine all = { MC_NEWN(cx->scratch, double, channels), MC_NEWN(cx->scratch, double, channels), channels };
+  for (int64_t i = 0; i < channels; i++) all.scale[i] = f->scale[0];
+  find_linear(x, true);
+  if (!scale_rows(cx, layer, &all)) return false;
+  if (n->out[0]->name) x->name = NULL;
+  x->range = n->out[0]->range;
+  replace_node(n, x);
+  return *done = true;
 }
 
 bool fold_backward(mc_pass_context *cx, mc_node *n, mc_value *x, const affine *f, bool *done) {

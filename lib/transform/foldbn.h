@@ -10,6 +10,8 @@ affine *affine_of(const mc_node *n, mc_value **x, mc_arena *a);
 /* Put f (= n, applied to x) into the layer that computes x, or into all that use n's result. *done: n is gone. False after reporting. */
 bool fold_backward(mc_pass_context *cx, mc_node *n, mc_value *x, const affine *f, bool *done);
 bool fold_forward(mc_pass_context *cx, mc_node *n, mc_value *x, const affine *f, bool *done);
+/* f multiplies everything by one number (attention: 1 / sqrt(d) behind Q K^T): it goes into a layer further up, through reshapes, transposes and products of two computed values. */
+bool fold_uniform(mc_pass_context *cx, mc_node *n, mc_value *x, const affine *f, bool *done);
 /* Where only the scale can move on: it does, and an addition stays. Takes the map in front of n along, so that x * a + b costs one addition. */
 bool fold_scale_forward(mc_pass_context *cx, mc_node *n, mc_value *x, const affine *f, bool *done);
 
