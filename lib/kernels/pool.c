@@ -10,9 +10,9 @@ typedef struct span { int64_t in, out, kernel, stride, dilation, pad, pad_end; b
 typedef struct bounds { V lo, hi, first; } bounds;                                                    /* steps [lo, hi) of the window; input index of step 0 */
 typedef struct pool {
   kgroup *g; kb *k; mc_node *head; kx *x;
-  bool max, count_pad, f32;
+  bool max, count_pad, f32, half;   /* half: sums of a window's bytes fit 16 bits */
   span s[2]; bounds b[2];
-  kview in; V pixel, count;     /* of the present window: input (n, first row, first column, 0); number of positions */
+  kview in; V pixel, count, inside;   /* of the present window: input (n, first row, first column, 0); number of positions that count, and of those inside the input */
   int64_t fixed_count;          /* where no window is cut, else 0 */
   V image, at[2][25];           /* clamped windows: the input's (n, 0, 0, 0), offsets of rows and columns from there */
 } pool;
@@ -60,19 +60,24 @@ static V padded_count(kb *k, const span *s, const bounds *b) {
   V end = kb_smin(k, kb_addi(k, b->first, s->kernel), kb_i64(k, s->in + s->pad_end));
   return kb_sub(k, end, b->first);
 }
-static V window_count(pool *p) {
+static void count_window(pool *p) {
   kb *k = p->k;
-  V n[2];
-  for (int d = 0; d < 2; d++) n[d] = p->count_pad ? padded_count(k, &p->s[d], &p->b[d]) : kb_sub(k, p->b[d].hi, p->b[d].lo);
-  return LLVMBuildMul(k->b, n[0], n[1], "");
+  V n[2], all[2];
+  for (int d = 0; d < 2; d++) {
+    n[d] = kb_sub(k, p->b[d].hi, p->b[d].lo);
+    all[d] = p->count_pad ? padded_count(k, &p->s[d], &p->b[d]) : n[d];
+  }
+  p->inside = LLVMBuildMul(k->b, n[0], n[1], "");
+  p->count = LLVMBuildMul(k->b, all[0], all[1], "");
 }
 
-/* ---- accumulators: f32 sums and maxima; i32 sums of q - z; bytes for integer maxima ---- */
+/* ---- accumulators: f32 sums and maxima; sums of q in 16 bits where a window allows it, else 32; bytes for integer maxima ---- */
+static T sum_type(const pool *p) { return p->half ? p->k->i16 : p->k->i32; }
 static V start(const pool *p, int lanes) {
   kb *k = p->k;
   mc_dtype t = p->in.dtype;
   if (p->f32) return kb_f32s(k, p->max ? -__builtin_inff() : 0.0f, lanes);
-  if (!p->max) return kb_i32s(k, 0, lanes);
+  if (!p->max) return LLVMConstNull(kb_vt(k, sum_type(p), lanes));
   return kb_splat_c(LLVMConstInt(k->i8, t == MC_u8 ? 0 : 0x80, 0), lanes);
 }
 static V step(const pool *p, V acc, V at, int lanes, int valid) {
@@ -81,8 +86,16 @@ static V step(const pool *p, V acc, V at, int lanes, int valid) {
   V v = kl_load(k, at, t, p->in.stride[3], lanes, valid, p->in.slack);
   if (p->f32) return p->max ? kv_fmax(k, v, acc) : LLVMBuildFAdd(k->b, acc, v, "");
   if (p->max) return kb_intr2(k, t == MC_u8 ? "llvm.umax" : "llvm.smax", acc, kb_trunc(k, v, k->i8));
+  return LLVMBuildAdd(k->b, acc, p->half ? kb_trunc(k, v, k->i16) : v, "");
+}
+/* The sum of q - z. */
+static V centered(const pool *p, V acc, int lanes) {
+  kb *k = p->k;
   int32_t z = kl_zero_point(p->head->in[0]->type);
-  return LLVMBuildAdd(k->b, acc, z ? LLVMBuildSub(k->b, v, kb_i32s(k, z, lanes), "") : v, "");
+  if (p->half) acc = kb_ext(k, acc, k->i32, p->in.dtype == MC_i8);
+  if (!z) return acc;
+  V all = p->fixed_count ? kb_i32(k, (int32_t)(p->fixed_count * z)) : LLVMBuildMul(k->b, LLVMBuildTrunc(k->b, p->inside, k->i32, ""), kb_i32(k, z), "");
+  return LLVMBuildSub(k->b, acc, kb_splat(k, all, lanes), "");
 }
 static V average(const pool *p, V acc, int lanes) {
   kb *k = p->k;
@@ -91,7 +104,7 @@ static V average(const pool *p, V acc, int lanes) {
   const mc_type *in = p->head->in[0]->type, *out = p->head->out[0]->type;
   float scale = in->q.scale / out->q.scale;
   V m = p->fixed_count ? kb_f32(k, scale / (float)p->fixed_count) : LLVMBuildFDiv(k->b, kb_f32(k, scale), count, "");
-  return kv_quant(k, LLVMBuildFMul(k->b, kv_to_f32(k, acc), kb_splat(k, m, lanes), ""), kl_zero_point(out), out->dtype);
+  return kv_quant(k, LLVMBuildFMul(k->b, kv_to_f32(k, centered(p, acc, lanes)), kb_splat(k, m, lanes), ""), kl_zero_point(out), out->dtype);
 }
 
 static V unrolled(const pool *p, V acc, V at, int lanes, int valid) {
@@ -155,6 +168,7 @@ bool k_emit_pool(kgroup *g) {
   if (!kl_real(t) && t != MC_u8 && t != MC_i8) return kl_error(g, p->head, "'%s' on %s has no lowering", mc_ops[p->head->op].text, mc_dtype_names[t]);
   if (!prepare(p) || !kx_init(p->x, g, p->head, y->rank, y->dim)) return false;
   p->f32 = kl_real(t);
+  p->half = !p->f32 && p->s[0].kernel * p->s[1].kernel <= 255;
   p->in = kl_view(g, p->head->in[0]);
   int lanes = t == MC_u8 || t == MC_i8 ? k->target->vector_bytes : KB_LANES;   /* a register of bytes; four of sums */
   kb_loop l[3], once;
@@ -168,7 +182,7 @@ bool k_emit_pool(kgroup *g) {
   V first = kb_add(k, kb_muli(k, p->b[0].first, p->in.stride[1]), kb_muli(k, p->b[1].first, p->in.stride[2]));
   p->image = kb_gep(k, p->in.base, kb_muli(k, l[0].iv, p->in.stride[0]));
   p->pixel = kb_gep(k, p->in.base, kb_add(k, kb_muli(k, l[0].iv, p->in.stride[0]), first));
-  if (!p->fixed_count && !p->max) p->count = window_count(p);
+  if (!p->fixed_count && !p->max) count_window(p);
   kl_vectors(g, split == 3, y->dim[3], lanes, channels, p);
   for (int d = 2; d >= 0; d--) kb_end(k, &l[d], NULL);
   kb_end(k, &once, NULL);

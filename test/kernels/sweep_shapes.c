@@ -108,6 +108,17 @@ static void resizes(int kind) {
       sweep_end(t);
     }
 }
+/* Averages of as many bytes as sums of 16 bits hold, and of one more. */
+static void large_windows(int kind) {
+  for (int64_t w = 17; w <= 18; w++) {
+    tcase *t = sweep_begin("average of 15x%d, %d", (int)w, kind);
+    if (!t) continue;
+    mc_value *x = some(t, kind, 4, DIMS(1, 15, w, 70));
+    result(t, own_scale(t, MC_OP_global_avg_pool, x, NULL));
+    result(t, op1(t, MC_OP_global_max_pool, x, NULL));
+    sweep_end(t);
+  }
+}
 /* Planes that become pixels and are quantized on the way; for a convolution behind them too, which wants a border. */
 static void image(int64_t c, int64_t h, int64_t w, int kind) {
   static const struct { mc_dtype dtype; float scale; int32_t zero; } q[] = { { MC_u8, 0.0078431377f, 128 }, { MC_i8, 0.0078125f, 0 }, { MC_u8, 0.013f, 0 }, { MC_i8, 3.7f, -128 } };
@@ -221,6 +232,7 @@ void sweep_shapes(void) {
     pools(kind);
     reductions(kind);
     resizes(kind);
+    large_windows(kind);
     moves(kind);
   }
   rows(MC_f32, MC_f32);
