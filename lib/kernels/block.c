@@ -230,8 +230,7 @@ static void emit_rows(kgemm *p, V a, V b, V bias, V n0, int nv, int valid) {
   kb *k = p->k;
   int64_t m = p->x->dim[p->x->rank - 2];
   kb_loop l;
-  kl_range(p->g, &l, m, p->mr, p->split == p->x->rank - 2);
-  V m0 = m % p->mr ? kb_smin(k, l.iv, kb_i64(k, m - p->mr)) : l.iv;
+  V m0 = kl_blocks(p->g, &l, m, p->mr, p->split == p->x->rank - 2);
   kgemm_block(p, kb_gep(k, a, kb_muli(k, m0, p->a.stride[p->x->rank - 2])), b, bias, m0, n0, nv, valid);
   kb_end(k, &l, NULL);
 }

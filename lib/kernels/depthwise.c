@@ -149,8 +149,7 @@ static void emit_row(const dw *d, V a, V block, V n0, int64_t c0, int valid) {
   int64_t m = d->x->dim[d->x->rank - 2];
   V w = kb_gep(k, d->w, kb_muli(k, block, d->taps * KB_LANES * welem(d))), bias = kb_gep(k, d->bias, kb_muli(k, block, KB_LANES * 4));
   kb_loop l;
-  kl_range(d->g, &l, m, d->mr, d->split == d->x->rank - 2);
-  V m0 = m % d->mr ? kb_smin(k, l.iv, kb_i64(k, m - d->mr)) : l.iv;
+  V m0 = kl_blocks(d->g, &l, m, d->mr, d->split == d->x->rank - 2);
   emit_block(d, kb_gep(k, a, kb_muli(k, m0, d->a.stride[d->x->rank - 2])), w, bias, m0, n0, c0, valid);
   kb_end(k, &l, NULL);
 }
@@ -218,7 +217,7 @@ static int pixels_at_once(const kb *k, int64_t m) {
 static int divide(dw *d, kb_loop *once) {
   int64_t trips[MC_MAX_RANK], m = d->x->dim[d->x->rank - 2], blocks = (m + d->mr - 1) / d->mr;
   for (int i = 0; i < d->x->rank - 2; i++) trips[i] = d->x->dim[i];
-  trips[d->x->rank - 2] = m % d->mr == 0 || blocks >= 2 * d->g->tasks ? blocks : 1;
+  trips[d->x->rank - 2] = kl_blocks_divide(d->g, m, d->mr) ? blocks : 1;
   trips[d->x->rank - 1] = kgemm_vectors(d->c);
   int split = kl_divide(d->g, d->x->rank, trips);
   kl_range(d->g, once, 1, 1, split < 0);

@@ -379,8 +379,13 @@ static void plan_jobs(rows *d, int which, int R) {
 static void emit_trips(const rows *d, int which, int R, int64_t first, int64_t from, int64_t to, int64_t all, V in, V out) {
   kb *k = d->k;
   kb_loop l;
-  kl_range_part(d->g, &l, from, to, all, 1, d->split == 1);
-  V y = kb_addi(k, kb_muli(k, kb_addi(k, l.iv, -from), R), first);
+  V y;
+  if (from == 0 && to == all && d->split == 1) {
+    y = kl_blocks(d->g, &l, to * R, R, true);
+  } else {
+    kl_range_part(d->g, &l, from, to, all, 1, d->split == 1);
+    y = kb_addi(k, kb_muli(k, kb_addi(k, l.iv, -from), R), first);
+  }
   in = kb_gep(k, in, kb_muli(k, y, d->sy * d->in.stride[1]));
   out = kb_gep(k, out, kb_muli(k, y, d->out.stride[1]));
   for (int i = 0; i < d->njob[which]; i++) emit_job(&d->job[which][i], in, out, y);

@@ -29,14 +29,18 @@ static void consider(choice *best, const kgemm *p, int split, int64_t trips, boo
 void kgemm_divide(kgemm *p, bool repacks) {
   int last = p->x->rank - 2;
   int64_t rows = p->x->dim[last], blocks = (rows + p->mr - 1) / p->mr, columns = (kgemm_vectors(p->n) + p->nv - 1) / p->nv;
-  choice best = { -1, cost_of(p, 1, true, true), 1 };
+  choice alone = { -1, cost_of(p, 1, true, true), 1 }, best = alone;
   p->split = -1;
   if (p->g->tasks == 1) return;
   if (p->e->tile && !repacks && ktile_units(p) / p->g->tasks * ktile_unit(p) >= p->mt) consider(&best, p, KGEMM_TILES, ktile_units(p), false, true);
   for (int d = 0; d < (p->e->tile ? p->nbatch : last); d++)
     if (d < p->nbatch || !repacks) consider(&best, p, d, p->x->dim[d], false, d >= p->nbatch);
-  /* Blocks of rows: the last one may move back over the one before, which must be the same task's. */
-  if (!p->e->tile && !repacks && (rows % p->mr == 0 || blocks >= 2 * p->g->tasks)) consider(&best, p, last, blocks, false, true);
+  if (!p->e->tile && !repacks && kl_blocks_divide(p->g, rows, p->mr)) consider(&best, p, last, blocks, false, true);
+  if (best.split >= 0 && p->g->plan->divide[p->g->index] == MC_DIVIDE_rows) {
+    p->split = best.split;
+    return;
+  }
+  if (kl_by_columns(p->g)) best = alone;
   consider(&best, p, KGEMM_GROUPS, p->groups, false, false);
   consider(&best, p, KGEMM_COLUMNS, columns, true, false);
   p->split = best.split;

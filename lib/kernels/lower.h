@@ -53,17 +53,23 @@ void kl_store(kb *k, V reg, V p, mc_dtype t, int64_t stride, int valid);
 int32_t kl_zero_point(const mc_type *t);
 
 /* ---- work for several threads (split.c, docs/kernels.md) ---- */
-/* Shares for the group that the plan allows and its size makes worth a barrier. */
+/* Shares that the plan divides the group into. */
 int kl_tasks(const mc_plan *p, int group);
+/* The plan wants columns or channels to be divided. */
+bool kl_by_columns(const kgroup *g);
 /* Has the present function divided a loop so far? */
 bool kl_divided(const kgroup *g);
 /* This function's share of n units: [lo, hi), constants 0 and n where nothing is divided. */
 void kl_share(const kgroup *g, int64_t n, V *lo, V *hi);
 /* A loop over [0, n) by step; split: over this function's share of its trips. Divided loops may make no trip. */
 void kl_range(const kgroup *g, kb_loop *l, int64_t n, int64_t step, bool split);
+/* A loop over [0, n) by blocks of `step`, of which the last moves back to be full: in its share, so that no two tasks write the same; returns where the block begins. The shares have as many rows
+ * each, whatever the step, so that all groups cut tensors at the same place. kl_blocks_divide: whether that loop can be divided. */
+V kl_blocks(const kgroup *g, kb_loop *l, int64_t n, int64_t step, bool split);
+bool kl_blocks_divide(const kgroup *g, int64_t n, int64_t step);
 /* Its trips [from, to) alone, of n trips that are divided. */
 void kl_range_part(const kgroup *g, kb_loop *l, int64_t from, int64_t to, int64_t n, int64_t step, bool split);
-/* The loop of a nest that is divided: the outermost of n that can be shared, unless another shares much more evenly: what groups divide alike stays with its core. -1: none can (every count is 1), or nothing is divided. */
+/* The loop of a nest that is divided: the outermost of n that can be shared, unless another shares much more evenly: what groups divide alike stays with its core; the innermost one where the plan wants columns. -1: none can (every count is 1), or nothing is divided. */
 int kl_divide(const kgroup *g, int n, const int64_t *trips);
 /* The same for a nest whose innermost axis is walked by `lanes` elements at a time; *once is opened as a loop of one trip, or none, where no loop is divided: one task does it all. */
 int kl_divide_nest(const kgroup *g, kb_loop *once, int rank, const int64_t *dim, int lanes);

@@ -1,16 +1,7 @@
 /* Dividing a group's work among threads: docs/kernels.md, "Threads". */
 #include "lower.h"
-#include "mc/analysis/model.h"
 
-/* A share below this gains nothing: shares are handed out and waited for in about 0.3 us, and each pays for bytes that come from another core's cache. */
-static const double least_us = 2.5;
-
-int kl_tasks(const mc_plan *p, int group) {
-  if (p->threads <= 1) return 1;
-  if (p->split_small) return p->threads;
-  double n = mc_model_us(p->target, mc_model_group(p->group[group], p->target, 0).cycles) / least_us;
-  return n >= p->threads ? p->threads : n < 2 ? 1 : (int)n;
-}
+int kl_tasks(const mc_plan *p, int group) { return p->threads > 1 ? p->tasks[group] : 1; }
 
 /* n * task / ntasks at the top of the function, so that no loop computes it again. */
 static V boundary(const kgroup *g, int64_t n, int plus) {
@@ -49,8 +40,10 @@ void kl_range(const kgroup *g, kb_loop *l, int64_t n, int64_t step, bool split) 
   kl_share(g, (n + step - 1) / step, &lo, &hi);
   kb_for(g->k, l, kb_muli(g->k, lo, step), kb_muli(g->k, hi, step), step, NULL, 0);
 }
+bool kl_by_columns(const kgroup *g) { return g->tasks > 1 && g->plan->divide[g->index] == MC_DIVIDE_columns; }
 int kl_divide(const kgroup *g, int n, const int64_t *trips) {
   int best = -1;
+  if (kl_by_columns(g) && trips[n - 1] > 1) return n - 1;
   double gain = 1;
   for (int i = 0; i < n && g->tasks > 1; i++) {
     double here = (double)trips[i] / (double)((trips[i] + g->tasks - 1) / g->tasks);
@@ -60,6 +53,19 @@ int kl_divide(const kgroup *g, int n, const int64_t *trips) {
   }
   return best;
 }
+V kl_blocks(const kgroup *g, kb_loop *l, int64_t n, int64_t step, bool split) {
+  kb *k = g->k;
+  bool parts = split && g->tasks > 1 && n / g->tasks >= step;
+  V lo, hi = kb_i64(k, n);
+  if (parts) {
+    kl_share(g, n, &lo, &hi);
+    kb_for(k, l, lo, hi, step, NULL, 0);
+  } else {
+    kl_range(g, l, n, step, split);
+  }
+  return parts || n % step ? kb_smin(k, l->iv, kb_addi(k, hi, -step)) : l->iv;
+}
+bool kl_blocks_divide(const kgroup *g, int64_t n, int64_t step) { return n % step == 0 || n / g->tasks >= step; }
 int kl_divide_nest(const kgroup *g, kb_loop *once, int rank, const int64_t *dim, int lanes) {
   int64_t trips[MC_MAX_RANK];
   for (int d = 0; d < rank; d++) trips[d] = d == rank - 1 ? (dim[d] + lanes - 1) / lanes : dim[d];

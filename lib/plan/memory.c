@@ -1,11 +1,11 @@
 /* Offsets: greedy by size, best fit (Pisarchyk & Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020, algorithm 3).
  *
  * Blocks are roots of shared storage, from the first group that writes into them to the last that reads, and each group's scratch. The largest goes first; each is
- * put into the smallest gap, between blocks already placed that live at the same time, that holds it, or behind them. */
+ * put into the smallest gap, between blocks already placed that live at the same time, that holds it, or behind them. Plans for several threads weigh who owns the bytes (below). */
 #include "planner.h"
 #include <stdlib.h>
 
-typedef struct block { int64_t size, offset; int first, last, id; } block;
+typedef struct block { int64_t size, offset; int first, last, id, tasks; } block;   /* tasks: that fill it, each a part as large as the others */
 typedef struct blocks { block *v; int n; } blocks;
 
 static int64_t round_up(int64_t x) { return (x + MC_PLAN_ALIGN - 1) / MC_PLAN_ALIGN * MC_PLAN_ALIGN; }
@@ -35,6 +35,49 @@ static int64_t best_gap(const block *b, block *const *near, int n) {
   return best >= 0 ? best : end;
 }
 
+/* ---- several threads ----
+ *
+ * A core that writes a line which another core has written waits for it as for a line that it reads from there. Groups are divided evenly and in order, so the first of two tasks owns the first half of
+ * every tensor; where tensors that take turns in the same memory have their middles in one place, every line stays with its core. */
+
+static int64_t part_start(const block *b, int t) { return b->offset + b->size * t / b->tasks; }
+static int64_t common(int64_t a, int64_t a_end, int64_t b, int64_t b_end) {
+  int64_t lo = a > b ? a : b, hi = a_end < b_end ? a_end : b_end;
+  return hi > lo ? hi - lo : 0;
+}
+/* Bytes of both that do not have the same task as owner. */
+static int64_t contested(const block *a, const block *b) {
+  int64_t n = common(a->offset, a->offset + a->size, b->offset, b->offset + b->size);
+  for (int t = 0; n > 0 && t < a->tasks && t < b->tasks; t++) n -= common(part_start(a, t), part_start(a, t + 1), part_start(b, t), part_start(b, t + 1));
+  return n;
+}
+typedef struct site { const block *all; int placed; block *const *near; int n; int64_t top; } site;   /* all[0 .. placed): what has a place; near: those of them that live with the block */
+/* Contested bytes, and those by which the arena grows; -1: b does not fit there. */
+static int64_t site_cost(const site *s, block *b, int64_t offset) {
+  int64_t cost = offset + b->size > s->top ? offset + b->size - s->top : 0;
+  b->offset = offset;
+  for (int i = 0; i < s->n; i++)
+    if (common(offset, offset + b->size, s->near[i]->offset, s->near[i]->offset + s->near[i]->size)) return -1;
+  for (int i = 0; i < s->placed; i++)
+    if (s->all[i].offset < offset + b->size && offset < s->all[i].offset + s->all[i].size) cost += contested(&s->all[i], b);
+  return cost;
+}
+/* The cheapest place: at the ends of gaps, or with its middle on another block's. */
+static int64_t shared_place(const site *s, block *b, int64_t best) {
+  int64_t least = site_cost(s, b, best);
+  for (int i = 0; i < s->placed; i++) {
+    const block *q = &s->all[i];
+    const int64_t at[] = { q->offset + q->size / 2 - b->size / 2, q->offset, q->offset + q->size, q->offset - b->size, q->offset + q->size - b->size };
+    for (int k = 0; k < 5; k++) {
+      int64_t offset = at[k] < 0 ? -1 : at[k] / MC_PLAN_ALIGN * MC_PLAN_ALIGN, cost = offset < 0 ? -1 : site_cost(s, b, offset);
+      if (cost < 0 || cost > least || (cost == least && offset >= best)) continue;
+      least = cost;
+      best = offset;
+    }
+  }
+  return best;
+}
+
 static int64_t assign(planner *s, blocks *all) {
   block **near = MC_NEWN(s->a, block *, all->n);
   int64_t top = 0;
@@ -46,17 +89,19 @@ static int64_t assign(planner *s, blocks *all) {
       if (all->v[j].first <= b->last && b->first <= all->v[j].last) near[n++] = &all->v[j];
     qsort(near, (size_t)n, sizeof *near, by_offset);
     b->offset = best_gap(b, near, n);
+    if (s->p->threads > 1) b->offset = shared_place(&(site){ all->v, i, near, n, top }, b, b->offset);
     if (b->offset + b->size > top) top = b->offset + b->size;
   }
   return top;
 }
 
+static int tasks_of(const planner *s, int group) { return s->p->threads == 1 || group < 0 ? 1 : s->p->tasks[group]; }
 static void add_values(planner *s, blocks *all) {
   int *number = MC_NEWN(s->a, int, s->p->nbuf);
   for (int i = 0; i < s->p->nbuf; i++) {
     mc_buffer *b = &s->p->buf[i];
     if (b->parent || b->place != MC_PLACE_ARENA) continue;
-    all->v[all->n++] = (block){ .size = round_up(b->size), .first = s->l[i].first, .last = s->l[i].last, .id = i };
+    all->v[all->n++] = (block){ .size = round_up(b->size), .first = s->l[i].first, .last = s->l[i].last, .id = i, .tasks = tasks_of(s, s->l[i].first) };
     number[i] = all->n;
   }
   for (int i = 0; i < s->p->nbuf; i++) {   /* a root lives as long as anything in it */
@@ -74,7 +119,7 @@ static bool add_scratch(planner *s, blocks *all) {
     s->p->scratch_offset[i] = -1;
     s->p->scratch_bytes[i] = n;
     if (n < 0 || n > INT64_C(1) << 46) return mc_error(s->d, s->p->group[i]->loc, "this kernel needs %lld bytes of scratch memory", (long long)n);
-    if (n) all->v[all->n++] = (block){ .size = round_up(n), .first = i, .last = i, .id = s->p->nbuf + i };
+    if (n) all->v[all->n++] = (block){ .size = round_up(n), .first = i, .last = i, .id = s->p->nbuf + i, .tasks = tasks_of(s, i) };
   }
   return true;
 }

@@ -29,6 +29,9 @@ typedef struct mc_buffer {
 
 enum { MC_PLAN_ALIGN = 64, MC_PLAN_SLACK = 64, MC_MAX_THREADS = 64 };
 
+/* By what a group's work is divided among threads where its loops allow it: images, lines, rows; columns or channels; what the kernel finds best for itself. */
+typedef enum mc_divide { MC_DIVIDE_not, MC_DIVIDE_rows, MC_DIVIDE_columns, MC_DIVIDE_any } mc_divide;
+
 typedef struct mc_plan {
   mc_graph *graph; const mc_target *target;
   const struct mc_plan *next;                       /* dispatch: the same network planned for the next higher level; else NULL */
@@ -38,6 +41,8 @@ typedef struct mc_plan {
   int64_t *scratch_offset, *scratch_bytes;          /* per group: arena bytes that are its own while it runs, aligned to MC_PLAN_ALIGN; offset -1 when it needs none */
   int64_t arena_bytes; int arena_align;             /* arena_bytes is a multiple of arena_align */
   int threads;                                      /* tasks that a group's work may be divided into; >= 1 */
+  int *tasks;                                       /* per group: tasks that its work is divided into where its loops allow it; 1: the caller's thread does it all */
+  mc_divide *divide;                                /* per group: by what */
   bool split_small;                                 /* divide groups that are too small to gain by it, too: for tests */
 } mc_plan;
 
