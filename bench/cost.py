@@ -27,7 +27,7 @@ def arguments():
 
 def planned(o, name):
     """The quantized, grouped text: made once, compiled again in a moment."""
-    text = o.models / f"{name}.b{o.batch}.{o.quant}.planned.mir"
+    text = o.models / f"{name}.b{o.batch}.{o.quant}.{o.march}.planned.mir"
     if not text.exists():
         mir = o.models / f"{name}.b{o.batch}.mir"
         if not mir.exists():
@@ -40,7 +40,7 @@ def planned(o, name):
 def compiled(o, name):
     """The shared library and what mcc said of its groups: [(name, kernel, text, predicted us, bound, parts)]."""
     stem = o.models / f"{name}.b{o.batch}.{o.quant}.cost"
-    command = [o.bin / "mcc", "-O3", f"-march={o.march}", "-pass-pipeline=form-groups", "-name=net", "-remarks", planned(o, name), "-o", f"{stem}.o"] + o.mcc
+    command = [o.bin / "mcc", "-O3", f"-march={o.march}", "-pass-pipeline=form-groups", "-name=net", "-share=false", "-remarks", planned(o, name), "-o", f"{stem}.o"] + o.mcc
     said = subprocess.run(command, check=True, capture_output=True, text=True).stderr
     entry = pathlib.Path(compare.BENCH) / "compare" / "net_entry.c"
     header = pathlib.Path(f"{stem}.h").resolve()
@@ -76,7 +76,7 @@ def main():
     every, lines = [], []
     for name in o.networks:
         library, said = compiled(o, name)
-        ms, share = layers.profile(o, library)
+        ms, share, _ = layers.profile(o, library)
         shapes = {i: g for i, g in enumerate(layers.groups(o, planned(o, name)))}
         rows = []
         for i, (label, kernel, text, predicted, bound, parts) in said.items():

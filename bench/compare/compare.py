@@ -41,12 +41,12 @@ def timed(command):
     return p.returncode == 0, text, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
-def compiled(o, name, quant, threads=1):
-    """mcc's object as a shared library the bench can load, or None; and what compiling took."""
-    stem = o.models / f"{name}.b{o.batch}.{quant}.{o.march}{f'.t{threads}' if threads > 1 else ''}"
+def compiled(o, name, quant, threads=1, apart=False):
+    """mcc's object as a shared library the bench can load, or None; and what compiling took.  apart: every layer has code of its own, for profiles."""
+    stem = o.models / f"{name}.b{o.batch}.{quant}.{o.march}{f'.t{threads}' if threads > 1 else ''}{'.apart' if apart else ''}"
     library, facts, mcc = pathlib.Path(f"{stem}.so"), pathlib.Path(f"{stem}.json"), o.bin / "mcc"
     fresh = library.exists() and facts.exists() and library.stat().st_mtime > mcc.stat().st_mtime
-    if fresh and not o.recompile:
+    if fresh and not getattr(o, "recompile", False):
         return library, json.loads(facts.read_text())
     library.unlink(missing_ok=True)
     mir = o.models / f"{name}.b{o.batch}.mir"
@@ -55,7 +55,7 @@ def compiled(o, name, quant, threads=1):
         return note(f"{name}: mc-import: {text.strip()[:600]}"), {"error": text}
     obj = str(stem) + ".o"
     calib = o.models / f"{name}.calib.npz"
-    command = [mcc, "-O3", f"-march={o.march}", f"-quant={quant}", "-name=net", f"-threads={threads}", "-time-passes", mir, "-o", obj] + ([f"-calib={calib}"] if quant == "int8" else [])
+    command = [mcc, "-O3", f"-march={o.march}", f"-quant={quant}", "-name=net", f"-threads={threads}", "-time-passes", mir, "-o", obj] + ([f"-calib={calib}"] if quant == "int8" else []) + (["-share=false"] if apart else [])
     ok, text, seconds, peak = timed(command)
     if not ok:
         return note(f"{name}: mcc -quant={quant}: {text.strip()[-600:]}"), {"error": text[-2000:]}

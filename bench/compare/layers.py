@@ -3,9 +3,12 @@
 
 usage: layers.py [--bin DIR] [--models DIR] [--peers DIR] [--march LEVEL] [--quant none|int8] [--batch N] [--seconds S] [--cpu N] [--fifo] [--merge] [--worst N] NETWORK ...
 
-Run compare.py before: it compiles the networks.  --merge: layers of the same kernel and shapes as one row.  --worst N: only the N layers with the most time above what peak would take.  Times come from a sampling profile
+--march=dispatch (or dispatch=LEVEL,...) shows the level that runs here.  --merge: layers of the same kernel and shapes as one row.  --worst N: only the N layers with the most time above what peak would take.  Times come from a sampling profile
 (profile.c) of whole runs, so caches are as in the network; GMAC/s count multiply-accumulates only, so a fused residual or requantization lowers them."""
-import argparse, json, pathlib, re, subprocess
+import argparse, collections, json, pathlib, re, subprocess, sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import compare   # noqa: E402
 
 
 TYPE = r"(\w+(?:<[^>]*>)?\[[0-9,]*\])"
@@ -47,8 +50,8 @@ def groups(o, planned):
     return groups_of(pathlib.Path(planned).read_text().split("\ndata {")[0])
 
 
-def grouped_text(o, name):
-    command = [o.bin / "mcc", "-O3", f"-march={o.march}", f"-quant={o.quant}", "-emit=mir", "-quiet", "-o", "-", o.models / f"{name}.b{o.batch}.mir"]
+def grouped_text(o, name, level=None):
+    command = [o.bin / "mcc", "-O3", f"-march={level or o.march}", f"-quant={o.quant}", "-emit=mir", "-quiet", "-o", "-", o.models / f"{name}.b{o.batch}.mir"]
     return subprocess.run(command + ([f"-calib={o.models}/{name}.calib.npz"] if o.quant != "none" else []), check=True, capture_output=True, text=True).stdout.split("\ndata {")[0]
 
 
@@ -75,28 +78,32 @@ def groups_of(text):
 
 
 def functions(library):
+    """[(address, bytes, level, group)]; objects that choose have a level between prefix and number."""
     out = subprocess.run(["nm", "-S", library], check=True, capture_output=True, text=True).stdout
-    return [(int(m[1], 16), int(m[2], 16), int(m[3])) for m in re.finditer(r"^(\w+) (\w+) t net\.(\d+)(?:\.\d+)?$", out, re.M)]
+    return [(int(m[1], 16), int(m[2], 16), m[3], int(m[4])) for m in re.finditer(r"^(\w+) (\w+) t net\.(?:([a-z][\w.+-]*?)\.)?(\d+)(?:\.\d+)?$", out, re.M)]
 
 
 def profile(o, library):
-    """Median ms of a run, and the share of time by number of group; -1: the rest."""
+    """Median ms of a run, the share of time by number of group (-1: the rest), and the level that ran (None: there is but one)."""
     out = subprocess.run([o.peers / "profile", "-seconds", str(o.seconds), "-cpu", str(o.cpu)] + (["-fifo"] if o.fifo else []) + [library], check=True, capture_output=True, text=True).stdout
     lines = out.split("\n")
-    where, share, total = functions(library), {}, 0
+    where, share, levels, total = functions(library), {}, collections.Counter(), 0
     for line in lines[1:-1]:
         at, n = map(int, line.split())
-        group = next((g for start, size, g in where if start <= at + 8 < start + size), -1)
+        level, group = next(((level, g) for start, size, level, g in where if start <= at + 8 < start + size), (None, -1))
         share[group] = share.get(group, 0) + n
+        levels[level] += n if group >= 0 else 0
         total += n
-    return float(lines[0].split()[1]), {g: n / total for g, n in share.items()}
+    return float(lines[0].split()[1]), {g: n / total for g, n in share.items()}, levels.most_common(1)[0][0] if levels else None
 
 
 def report(o, name, peak):
-    library = o.models / f"{name}.b{o.batch}.{o.quant}.{o.march}.so"
-    ms, share = profile(o, library)
+    library, _ = compare.compiled(o, name, o.quant, apart=True)
+    if not library:
+        sys.exit(f"{name}: there is nothing to profile")
+    ms, share, level = profile(o, library)
     rows = {}   # text of the row -> numbers, number of the first group
-    for i, (kernel, op, label, args, out, m) in enumerate(groups_of(grouped_text(o, name))):
+    for i, (kernel, op, label, args, out, m) in enumerate(groups_of(grouped_text(o, name, level))):
         x = "x".join(map(str, args[0][1:] if args else []))
         w = f" * {'x'.join(map(str, args[1]))}" if m and len(args) > 1 else ""
         what = f"{kernel:10s} {op:14s} {x + w + ' -> ' + 'x'.join(map(str, out[1:])):50s}"
@@ -104,7 +111,7 @@ def report(o, name, peak):
         row = rows.setdefault(key, dict(what=what, label=label, macs=0, us=0, n=0))
         row["macs"], row["us"], row["n"] = row["macs"] + m, row["us"] + share.get(i, 0) * ms * 1e3, row["n"] + 1
     rows = list(rows.values())
-    print(f"\n{name} {o.quant} -march={o.march}: {ms:.4g} ms; outside the groups {100 * share.get(-1, 0):.1f}%\n"
+    print(f"\n{name} {o.quant} -march={o.march}{f' ({level})' if level else ''}: {ms:.4g} ms; outside the groups {100 * share.get(-1, 0):.1f}%\n"
           f"{'layer':22s} {'n':>3s} {'kernel':10s} {'op':14s} {'shapes':50s} {'MMAC':>9s} {'us':>9s} {'time':>6s} {'GMAC/s':>8s} {'peak':>6s}")
     if o.worst:
         rows = sorted(rows, key=lambda r: r["macs"] / peak / 1e3 - r["us"])[: o.worst]

@@ -123,6 +123,7 @@ static bool emit_level(module *m, mc_kernels *ks, const mc_plan *p, entries *e) 
   bool ok = true;
   for (int i = 0; i < p->ngroup; i++) ok = mc_kernels_emit(&group[i], ks, i, mc_arena_printf(m->arena, "%s.%d", prefix, i)) && ok;
   if (!ok) return false;
+  if (m->opts->opt_level > 0 && !m->opts->debug && !m->opts->apart) module_share(m, p, group);
   e->level[e->n] = p->target;
   e->run[e->n] = emit_groups_in_order(m, p, prefix, group);
   if (m->opts->watch && p == m->plan) module_emit_watch(m, group);

@@ -29,6 +29,8 @@ void module_team_run(module *m, LLVMBuilderRef b, const module_team *t, const mc
 /* The internal function that runs all groups of plan p through a parallel_for; PREFIX_run_parallel and PREFIX_call_parallel on top of one (or of a choice between several). */
 LLVMValueRef module_parallel_groups(module *m, const mc_plan *p, const char *name, const mc_group_code *group);
 void module_emit_parallel_entries(module *m, LLVMValueRef groups);
+/* share.c: groups of one level whose code is equal but for constants call one function. */
+void module_share(module *m, const mc_plan *p, mc_group_code *group);
 /* watch.c: PREFIX_watch. */
 void module_emit_watch(module *m, const mc_group_code *group);
 #endif

@@ -161,7 +161,7 @@ mc_plan *mc_compile_plan(mc_module *m, const mc_compile_opts *o, mc_compile_repo
 
 static mc_codegen_opts code_opts(const mc_graph *g, const mc_compile_opts *o, mc_arena *a) {
   const char *prefix = o->prefix ? o->prefix : mc_compile_symbol(g->name, a);
-  return (mc_codegen_opts){ .target = o->target, .prefix = prefix, .debug = o->debug, .opt_level = o->opt_level };
+  return (mc_codegen_opts){ .target = o->target, .prefix = prefix, .debug = o->debug, .apart = o->apart, .opt_level = o->opt_level };
 }
 
 bool mc_compile_object(mc_code *object, mc_strbuf *header, const mc_plan *p, const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d) {

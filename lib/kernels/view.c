@@ -51,15 +51,20 @@ static V caller_pointer(kb *k, int64_t i) {
   LLVMPositionBuilderAtEnd(k->b, cur);
   return p;
 }
+/* Place `at` of the arena, as one instruction wherever it is: groups that differ in places alone share code (codegen/share.c). */
+static V arena_place(kb *k, int64_t at) {
+  V n = kb_i64(k, at);
+  return LLVMBuildInBoundsGEP2(k->b, k->i8, LLVMGetParam(k->fn, 0), &n, 1, "");
+}
+/* Where the value's first element is. */
 static V origin(const kgroup *g, const mc_buffer *b) {
-  if (b->place == MC_PLACE_INPUT) return caller_pointer(g->k, b->index);
-  if (b->place == MC_PLACE_OUTPUT) return caller_pointer(g->k, g->plan->graph->nin + b->index);
-  return kb_gepi(g->k, LLVMGetParam(g->k->fn, 0), b->offset);
+  if (b->place == MC_PLACE_ARENA) return arena_place(g->k, b->offset + b->base);
+  return kb_gepi(g->k, caller_pointer(g->k, b->place == MC_PLACE_INPUT ? b->index : g->plan->graph->nin + b->index), b->base);
 }
 static kview buffer_view(const kgroup *g, const mc_buffer *b) {
   const mc_type *t = b->value->type;
   kview v = { .dtype = t->dtype, .rank = t->rank, .slack = b->place == MC_PLACE_ARENA };
-  v.base = kb_gepi(g->k, origin(g, b), b->base);
+  v.base = origin(g, b);
   if (t->rank != 4) {
     dense_strides(&v, t);
     return v;
@@ -86,7 +91,7 @@ kview kl_view(const kgroup *g, const mc_value *v) {
 V kl_scratch(const kgroup *g) {
   int64_t at = g->plan->scratch_offset ? g->plan->scratch_offset[g->index] : -1;
   if (at < 0) return LLVMGetUndef(g->k->ptr);
-  return kb_gepi(g->k, LLVMGetParam(g->k->fn, 0), at);
+  return arena_place(g->k, at);
 }
 kview kl_broadcast(kview v, const mc_type *t, int rank, const int64_t *dim) {
   kview r = v;

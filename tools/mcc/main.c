@@ -20,7 +20,7 @@ typedef struct mcc {
   bool debug, print_pipeline, remarks, time, stats, quiet, verify_each, after_change;
   int64_t bisect, batch, threads;
   double winograd;
-  bool mixed;
+  bool mixed, share;
   mc_strbuf dump;
   mc_compile_opts co;
   mc_compile_report rep;
@@ -213,6 +213,7 @@ static bool set_up(mcc *o) {
   o->co.threads = (int)o->threads;
   o->co.winograd = o->winograd;
   o->co.mixed = o->mixed;
+  o->co.apart = !o->share;
   o->co.manager = (mc_manager_opts){ .bisect_limit = o->bisect, .dump = &o->dump, .print_before = join(o, &o->before), .print_after = join(o, &o->after), .print_after_change = o->after_change,
                                      .verify_each = o->verify_each, .check_numerics = o->check != NULL, .check_data = o->check && *o->check ? o->check : NULL,
                                      .time_passes = o->time, .stats = o->stats };
@@ -234,6 +235,7 @@ static int start(mcc *o, int argc, char **argv) {
     { "march", MC_O_STR, &o->march, .arg = "LEVEL", .help = "machine level: native, a level or CPU (a wrong name lists them), or dispatch[=LEVEL,...]: several, the best chosen at run time; default: the lowest" },
     { "target", MC_O_STR, &o->arch, .arg = "ARCH", .help = "x86_64, aarch64 or an ELF triple; default: that of -march, or the host's" },
     { "g", MC_O_FLAG, &o->debug, .help = "line tables that map machine code to .mir lines" },
+    { "share", MC_O_FLAG, &o->share, .help = "layers whose code differs in constants alone share one function (default; -share=false: each has its own, as with -g, for profilers)" },
     { "name", MC_O_STR, &o->name, .arg = "NAME", .help = "prefix of the symbols (NAME_run); default: from the output's name" },
     { "graph", MC_O_STR, &o->graph, .arg = "NAME", .help = "the graph to compile; the first one if absent" },
     { "batch", MC_O_I64, &o->batch, .arg = "N", .help = "compile for another batch: the first axis of every input", .lo = 1, .hi = 1 << 20 },
@@ -257,7 +259,7 @@ static int start(mcc *o, int argc, char **argv) {
   };
   const mc_command cmd = { .name = "mcc", .usage = "[options] FILE.mir|FILE.onnx|-", .summary = "compile a network to an object file and a C header", .options = options, .min_args = 1, .max_args = 1,
                            .example = "mcc -O3 -quant=int8 -calib=calib.npz net.mir -o net.o\nmcc -O3 -march=native net.onnx -o net.o\nmcc -emit=mir net.mir" };
-  *o = (mcc){ .level = "3", .bisect = -1, .method = -1, .winograd = mc_compile_defaults().winograd };
+  *o = (mcc){ .level = "3", .bisect = -1, .method = -1, .share = true, .winograd = mc_compile_defaults().winograd };
   return tool_start(&o->t, &cmd, argc, argv);
 }
 

@@ -5,7 +5,7 @@
 #include "mc/ref/eval.h"
 #include "mc/support/blob.h"
 typedef enum mc_emit { MC_EMIT_OBJ, MC_EMIT_ASM, MC_EMIT_LLVM } mc_emit;
-typedef struct mc_codegen_opts { const mc_target *target; const char *prefix; /* symbol prefix: PREFIX_run */ bool debug; /* -g */ int opt_level; bool watch; /* for mc_jit_watch; of several levels the lowest */ } mc_codegen_opts;
+typedef struct mc_codegen_opts { const mc_target *target; const char *prefix; /* symbol prefix: PREFIX_run */ bool debug; /* -g */ int opt_level; bool watch; /* for mc_jit_watch; of several levels the lowest */ bool apart; /* no code is shared between groups; debug and opt_level 0 do that, too */ } mc_codegen_opts;
 /* What a caller of parallel entries gives: run task(arg, 0) ... task(arg, ntasks - 1), in any order and on any threads, and return when all are finished (docs/abi.md). */
 #ifndef MC_PARALLEL_FOR
 #define MC_PARALLEL_FOR

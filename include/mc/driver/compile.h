@@ -24,6 +24,7 @@ typedef struct mc_compile_opts {
   const mc_target *target;       /* must be given; a list of levels gives one object for all of them */
   const char *prefix;            /* of symbols: PREFIX_run; NULL: the graph's name */
   bool debug;                    /* -g */
+  bool apart;                    /* every group keeps its own code (mc_codegen_opts) */
   int threads;                   /* shares of a group's work, up to MC_MAX_THREADS; 0 or 1: no parallel entries */
   const char *tune;              /* measure blocks of products here and take the best: the cache file, "" for none; NULL: the cost model decides (docs/cost-model.md) */
   void (*tune_progress)(void *ctx, int64_t done, int64_t total); void *tune_ctx;
