@@ -11,6 +11,7 @@
 
 static _Thread_local emu_tiles tiles;
 static atomic_ullong counts[EMULATE_NUM];
+static _Thread_local struct { emulate_on *on; void *ctx; bool quick; } watch;
 static unsigned ymm_at, zmm_at;   /* places of the upper halves in the saved state; 0: not saved */
 
 uint64_t emulate_count(emulate_kind kind) { return atomic_load(&counts[kind]); }
@@ -117,6 +118,7 @@ static const char *memory_insn(const insn *i) {
   const char *bad = i->reg > 7 ? "no such tile" : emu_check(&tiles, i->reg);
   if (bad) return bad;
   count(i->pp == PP_f3 ? EMULATE_store : EMULATE_load);
+  if (watch.quick) return NULL;
   if (i->pp == PP_f3) emu_store(&tiles, i->reg, (unsigned char *)(uintptr_t)i->address, i->stride);
   else emu_load(&tiles, i->reg, i->address, i->stride);
   return NULL;
@@ -126,6 +128,7 @@ static const char *product_insn(const insn *i) {
   if (i->mod != 3 || (i->opcode == 0x5c && i->pp != PP_f3)) return not_ours;
   if (i->reg > 7 || i->rm > 7 || i->vvvv > 7) return "no such tile";
   count(EMULATE_product);
+  if (watch.quick) return NULL;
   return emu_multiply(&tiles, i->opcode == 0x5c ? EMU_bf16 : bytes[i->pp], i->reg, i->rm, i->vvvv);
 }
 static const char *vnni_insn(const insn *i, ucontext_t *u) {
@@ -162,6 +165,13 @@ static void refuse(const ucontext_t *u, const char *why) {
   if (write(2, text, (size_t)n) != n) _exit(126);
   signal(SIGILL, SIG_DFL);   /* the instruction runs again and ends the process */
 }
+/* The registers in front of the next instruction, to who asked for them. */
+static void tell(const ucontext_t *u) {
+  if (!watch.on) return;
+  emulate_point p = { .at = (const unsigned char *)u->uc_mcontext.gregs[REG_RIP], .tile_rows = tiles.rows, .tile_bytes = tiles.colsb };
+  for (int r = 0; r < 16; r++) p.general[r] = general(u, r);
+  watch.on(watch.ctx, &p);
+}
 static void on_sigill(int sig, siginfo_t *info, void *context) {
   (void)sig; (void)info;
   ucontext_t *u = context;
@@ -170,8 +180,31 @@ static void on_sigill(int sig, siginfo_t *info, void *context) {
     refuse(u, bad);
     return;
   }
-  while (!bad) bad = execute(u);
+  while (!bad) {
+    tell(u);
+    bad = execute(u);
+  }
   if (bad != not_ours) refuse(u, bad);
+}
+/* Behind each instruction while the trap flag is set. */
+static void on_sigtrap(int sig, siginfo_t *info, void *context) {
+  (void)sig; (void)info;
+  ucontext_t *u = context;
+  if (watch.on) tell(u);
+  else u->uc_mcontext.gregs[REG_EFL] &= ~0x100ll;
+}
+bool emulate_watch(emulate_on *on, void *ctx, bool quick) {
+  struct sigaction s = { .sa_sigaction = on_sigtrap, .sa_flags = SA_SIGINFO };
+  if (sigaction(SIGTRAP, &s, NULL) != 0) return false;
+  watch.on = on;
+  watch.ctx = ctx;
+  watch.quick = quick;
+  __asm__ volatile("lea -128(%%rsp), %%rsp\n\tpushfq\n\torq $0x100, (%%rsp)\n\tpopfq\n\tlea 128(%%rsp), %%rsp" ::: "memory", "cc");   /* past the red zone */
+  return true;
+}
+void emulate_unwatch(void) {
+  watch.on = NULL;
+  watch.quick = false;
 }
 bool emulate_install(void) {
   struct sigaction s = { .sa_sigaction = on_sigill, .sa_flags = SA_SIGINFO };
@@ -181,4 +214,6 @@ bool emulate_install(void) {
 #else
 bool emulate_install(void) { return false; }
 uint64_t emulate_count(emulate_kind kind) { (void)kind; return 0; }
+bool emulate_watch(emulate_on *on, void *ctx, bool quick) { return (void)on, (void)ctx, (void)quick, false; }
+void emulate_unwatch(void) {}
 #endif
