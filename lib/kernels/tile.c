@@ -5,11 +5,12 @@
  *   for block q = 1 ...:  the same, with the rows of block q - 1 going through the epilogue between the steps
  *   the last block's epilogue
  *
- * C goes through memory (two blocks of 4 KB on the stack): tiles have no way to vector registers. */
+ * C goes through memory (buffers of 4 KB on the stack): tiles have no way to vector registers. With three blocks or more the rows of block q - 2 are those: sums that were stored a moment ago
+ * cannot be read before the stores have reached the cache, and with short K that is all that a block would wait for. */
 #include "tile.h"
 #include <string.h>
 
-enum { TILE_BYTES = 1024, MAX_C = 4, STRAIGHT = 16 };   /* STRAIGHT: steps that stand behind one another in code */
+enum { TILE_BYTES = 1024, MAX_C = 4, STRAIGHT = 16, LAG = 2 };   /* STRAIGHT: steps that stand behind one another in code; LAG: blocks between the products and the epilogue of one */
 
 /* What one loop over blocks shares: a group's columns of one width, blocks of them from first_col to end_col, and tiles of rows. */
 typedef struct part { kgemm *p; V a, b, bias, n0, first_col, end_col, first_tile, end_tile, row_blocks; int nt, valid; } part;
@@ -41,7 +42,7 @@ void ktile_begin(kgemm *p) {
     c[16 + 2 * t] = (unsigned char)row;
     c[48 + t] = (unsigned char)(is_b ? p->kr / p->e->tile : p->tr);
   }
-  if (p->tile_fn != p->k->fn) p->tile_scratch = kb_stack(p->k, 2ll * MAX_C * TILE_BYTES, 64);
+  if (p->tile_fn != p->k->fn) p->tile_scratch = kb_stack(p->k, (LAG + 1ll) * MAX_C * TILE_BYTES, 64);
   p->tile_fn = p->k->fn;
   kb_intr(p->k, "llvm.x86.ldtilecfg", NULL, 0, (V[]){ kb_rodata(p->k, c, sizeof c, 0, "tiles") }, 1);
 }
@@ -271,34 +272,59 @@ static void finish_some(void *ctx, int64_t done, int64_t of) {
 }
 
 /* ---- loops ---- */
+/* Blocks on their way, the newest first: their places, and the buffers that their sums are in. */
+typedef struct queue { V at[LAG + 1][2], sums[LAG + 1]; } queue;
+enum { QUEUE = 3 * (LAG + 1) };
+
+/* The next block enters, in the buffer of the one that leaves. */
+static void pass_on(const part *t, queue *q, int lag) {
+  queue old = *q;
+  advance(t, q->at[0]);
+  q->sums[0] = old.sums[lag];
+  for (int i = 1; i <= lag; i++) {
+    memcpy(q->at[i], old.at[i - 1], sizeof q->at[i]);
+    q->sums[i] = old.sums[i - 1];
+  }
+}
+static void finish_queued(const part *t, const queue *q, int i) {
+  place at;
+  place_block(t, q->at[i][0], q->at[i][1], &at);
+  finish_block(t, &at, q->sums[i]);
+}
 /* All blocks of a part that has any. */
 static void emit_blocks(const part *t) {
   kgemm *p = t->p;
   kb *k = p->k;
-  int64_t half = (int64_t)MAX_C * TILE_BYTES;
-  V blocks = LLVMBuildMul(k->b, t->row_blocks, kb_sub(k, t->end_col, t->first_col), "");
-  V at[4] = { kb_i64(k, 0), t->first_col, kb_i64(k, 0), t->first_col };   /* this block, the one before */
+  V blocks = LLVMBuildMul(k->b, t->row_blocks, kb_sub(k, t->end_col, t->first_col), ""), flat[QUEUE];
+  bool known = LLVMIsAConstantInt(blocks);
+  int lag = known && LLVMConstIntGetSExtValue(blocks) > LAG ? LAG : 1;
+  queue q;
   place cur;
-  place_block(t, at[0], at[1], &cur);
-  products(t, &cur, p->tile_scratch, NULL, NULL);
-  if (!LLVMIsAConstantInt(blocks) || LLVMConstIntGetSExtValue(blocks) > 1) {
-    advance(t, at);
-    kb_loop l;
-    kb_for(k, &l, kb_i64(k, 1), blocks, 1, at, 4);
-    memcpy(at, l.carried, sizeof at);
-    V odd = kb_muli(k, LLVMBuildAnd(k->b, l.iv, kb_i64(k, 1), ""), half), to = kb_gep(k, p->tile_scratch, odd);
-    behind e = { .t = t, .scratch = kb_gep(k, p->tile_scratch, kb_sub(k, kb_i64(k, half), odd)) };
-    place_block(t, at[0], at[1], &cur);
-    place_block(t, at[2], at[3], &e.at);
-    products(t, &cur, to, finish_some, &e);
-    V next[4] = { at[0], at[1], at[0], at[1] };
-    advance(t, next);
-    kb_end(k, &l, next);
-    memcpy(at, l.carried, sizeof at);
+  for (int i = 0; i <= LAG; i++) {
+    q.at[i][0] = kb_i64(k, 0);
+    q.at[i][1] = t->first_col;
+    q.sums[i] = kb_gepi(k, p->tile_scratch, (int64_t)i * MAX_C * TILE_BYTES);
   }
-  place_block(t, at[2], at[3], &cur);
-  V odd = LLVMBuildAnd(k->b, kb_addi(k, blocks, -1), kb_i64(k, 1), "");
-  finish_block(t, &cur, kb_gep(k, p->tile_scratch, kb_muli(k, odd, half)));
+  for (int i = 0; i < lag; i++) {
+    place_block(t, q.at[0][0], q.at[0][1], &cur);
+    products(t, &cur, q.sums[0], NULL, NULL);
+    pass_on(t, &q, lag);
+  }
+  if (!known || LLVMConstIntGetSExtValue(blocks) > lag) {
+    kb_loop l;
+    memcpy(flat, &q, sizeof flat);
+    kb_for(k, &l, kb_i64(k, lag), blocks, 1, flat, QUEUE);
+    memcpy(&q, l.carried, sizeof flat);
+    behind e = { .t = t, .scratch = q.sums[lag] };
+    place_block(t, q.at[0][0], q.at[0][1], &cur);
+    place_block(t, q.at[lag][0], q.at[lag][1], &e.at);
+    products(t, &cur, q.sums[0], finish_some, &e);
+    pass_on(t, &q, lag);
+    memcpy(flat, &q, sizeof flat);
+    kb_end(k, &l, flat);
+    memcpy(&q, l.carried, sizeof flat);
+  }
+  for (int i = lag; i; i--) finish_queued(t, &q, i);
 }
 /* The share of rows, if it has any columns. */
 static void emit_part(part *t) {

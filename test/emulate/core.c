@@ -195,7 +195,18 @@ static double execute(core *c, const core_insn *i, const emulate_point *p, doubl
     return start + i->latency;
   }
 }
+/* A repetition of movs or stos: microcode moves whole lines. */
+static void string_step(core *c, const emulate_point *p) {
+  static const core_insn from = { .base = 6, .index = -1, .memory = true, .load = true, .bytes = 64, .result = { 32 }, .nresult = 1 }, to = { .base = 7, .index = -1, .memory = true, .store = true, .bytes = 64, .source = { 32 }, .nsource = 1 };
+  if (p->general[7] % 64 != 0) return;
+  core_step(c, &from, p);
+  core_step(c, &to, p);
+}
 void core_step(core *c, const core_insn *i, const emulate_point *p) {
+  if (i->string) {
+    string_step(c, p);
+    return;
+  }
   int slots = window_slots(i, p);
   double at = issue(c, slots), ready = at;
   bool tile = i->unit >= UNIT_tile_load && i->unit <= UNIT_tile_store;
