@@ -55,6 +55,23 @@ def linear(rows, k, n):
     return graph(f"%x: u8<0.02:128>[{rows},{k}]", [f"u8<0.05:0>[{rows},{n}]"], body, ["%r"], {"s": [0.01] * n, "a": scales(0.02, 0.01, n)}), rows * k * n, 1
 
 
+def point(h, w, ci, co, s=1):
+    return conv(h, w, ci, co, 1, s)
+
+
+def residual(h, w, ci, co):
+    """1x1 convolutions whose results are added to another tensor, as at the end of a ResNet block: each to that of the one before."""
+    t, copies = f"u8<0.06:100>[1,{h},{w},{co}]", 2 * COPIES
+    body = f"  %r = max_pool %y {{kernel=[2,2], pad=[0,0,1,1]}} : {t}\n"
+    for i in range(copies):
+        body += f"""  %w{i} = const dense<{3 + i}> : i8<@s axis=0>[{co},1,1,{ci}]
+  %a{i} = conv2d %x, %w{i} : i32<@a axis=3>[1,{h},{w},{co}]
+  %q{i} = requantize %a{i} : u8<0.05:126>[1,{h},{w},{co}]
+  %r{i} = add %q{i}, %r{i - 1 if i else ""} : {t}
+"""
+    return graph(f"%x: u8<0.02:0>[1,{h},{w},{ci}], %y: {t}", [t], body, [f"%r{copies - 1}"], {"s": [0.01] * co, "a": scales(0.02, 0.01, co)}), h * w * co * ci, copies
+
+
 def op(text, inputs, out):
     """One op on graph inputs a, b, ...; no multiply-accumulates."""
     args = ", ".join(f"%{n}: {t}" for n, t in zip("abcd", inputs))
@@ -88,6 +105,12 @@ LAYERS = {
     "grouped-27x27x96-256-k5-2": lambda: conv(27, 27, 96, 256, 5, groups=2), "grouped-1x1-28x28x240-3": lambda: conv(28, 28, 240, 240, 1, groups=3), "grouped-28x28x48-24": lambda: conv(28, 28, 48, 48, groups=24),
     "up-16x16x128-64": lambda: transposed(16, 16, 128, 64), "up2-28x28x64-32": lambda: transposed(28, 28, 64, 32, 2, 2, 0), "up3-14x14x96-48": lambda: transposed(14, 14, 96, 48, 3, 2, 1), "up-32x32x64-3": lambda: transposed(32, 32, 64, 3),
     "linear-1x4096-1000": lambda: linear(1, 4096, 1000), "linear-1x640-128": lambda: linear(1, 640, 128), "linear-16x1024-1024": lambda: linear(16, 1024, 1024), "linear-5x300-77": lambda: linear(5, 300, 77),
+    "pw-56x56x64-256": lambda: point(56, 56, 64, 256), "pw-56x56x256-64": lambda: point(56, 56, 256, 64), "pw-28x28x128-512": lambda: point(28, 28, 128, 512),
+    "pw-56x56x256-512-s2": lambda: point(56, 56, 256, 512, 2), "pw-14x14x1024-2048-s2": lambda: point(14, 14, 1024, 2048, 2), "pw-7x7x512-2048": lambda: point(7, 7, 512, 2048),
+    "pw-7x7x2048-512": lambda: point(7, 7, 2048, 512), "pw-112x112x16-96": lambda: point(112, 112, 16, 96), "pw-56x56x24-144": lambda: point(56, 56, 24, 144), "pw-56x56x144-24": lambda: point(56, 56, 144, 24),
+    "pw-112x112x32-16": lambda: point(112, 112, 32, 16), "pw-28x28x32-192": lambda: point(28, 28, 32, 192), "pw-14x14x96-576": lambda: point(14, 14, 96, 576), "pw-28x28x40-120": lambda: point(28, 28, 40, 120),
+    "res-56x56x64-256": lambda: residual(56, 56, 64, 256), "res-28x28x128-512": lambda: residual(28, 28, 128, 512), "res-14x14x256-1024": lambda: residual(14, 14, 256, 1024),
+    "res-7x7x512-2048": lambda: residual(7, 7, 512, 2048), "res-56x56x144-24": lambda: residual(56, 56, 144, 24), "res-14x14x384-64": lambda: residual(14, 14, 384, 64),
     "image-96x96x3": lambda: image(96, 96, 3), "image-224x224x3": lambda: image(224, 224, 3), "image-32x32x3": lambda: image(32, 32, 3),
     "transpose-f32-768x128": lambda: op("transpose %a {perm=[0,2,1]}", ["f32[1,768,128]"], "f32[1,128,768]"), "transpose-f32-nhwc-56x56x64": lambda: op("transpose %a {perm=[0,3,1,2]}", ["f32[1,56,56,64]"], "f32[1,64,56,56]"),
     "transpose-u8-nchw-64x56x56": lambda: op("transpose %a {perm=[0,2,3,1]}", ["u8<0.02:3>[1,64,56,56]"], "u8<0.02:3>[1,56,56,64]"),

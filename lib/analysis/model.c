@@ -6,8 +6,8 @@
 static const double call_cycles = 60, pack_cycles = 1.3;
 /* Share of a part that a longer one does not hide, the core's own (compute and epilogue) and that of each level of memory. */
 static const double exposed_core = 0.06, exposed[] = { [MC_PART_L1] = 0.06, [MC_PART_L2] = 0.06, [MC_PART_L3] = 0.2, [MC_PART_DRAM] = 0.6 };
-/* Share of an epilogue that the products around it hide: as far as the core looks ahead; where the code interleaves them. */
-static const double hidden = 0.54, interleaved = 0.75;
+/* Share of an epilogue that the products around it hide: as far as the core looks ahead; where the code interleaves them, with products on tiles, and with vectors, whose pipes also multiply scales. */
+static const double hidden = 0.54, interleaved_tiles = 0.75, interleaved = 0.58;
 
 static const char *const part_names[] = { "compute", "epilogue", "L1", "L2", "L3", "DRAM", "overhead" };
 const char *mc_part_name(mc_part p) { return part_names[p]; }
@@ -64,7 +64,7 @@ static void add_block(mc_estimate *e, const mc_nest *n, const mc_target *t, int 
   double products = (double)n->k / depth * step_cycles(n, t, nv, depth), epilogue = n->mr * nv * n->epilogue * group_regs(t) / m->alu, ahead = m->window / m->issue;
   double both = products < epilogue ? products : epilogue;
   e->part[MC_PART_compute] += times * products;
-  e->part[MC_PART_epilogue] += times * (epilogue - (n->interleaved ? interleaved * both : hidden * (both < ahead ? both : ahead)));
+  e->part[MC_PART_epilogue] += times * (epilogue - (n->interleaved ? (depth >= 32 ? interleaved_tiles : interleaved) * both : hidden * (both < ahead ? both : ahead)));
 }
 /* Parts of the core: all blocks of all columns. */
 static void core_parts(mc_estimate *e, const mc_nest *n, const mc_target *t) {

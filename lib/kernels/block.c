@@ -2,7 +2,7 @@
 #include "tile.h"
 #include <string.h>
 
-typedef struct tile { kgemm *p; int nv, parts, lanes, acc0; V a, b; int64_t row; V acc[KB_MAX_CARRIED]; } tile;
+typedef struct tile { kgemm *p; int nv, parts, lanes; int64_t row; kgemm_between *between; void *ctx; int64_t ticks, of; V acc[KB_MAX_CARRIED]; } tile;
 
 static int tile_accs(const tile *t) { return kgemm_acc_rows(t->p, t->p->mr) * t->nv * t->parts; }
 static int64_t step_bytes(const tile *t) { return (int64_t)t->nv * KGEMM_LANES * t->p->e->kr * kgemm_elem(t->p->e); }
@@ -55,6 +55,7 @@ static void emit_steps(tile *t, V a, int64_t ac, V b, int64_t bc, int count, boo
       if (count == 1) chunk[r] = whole_pair(k, load_rows(t, a, ac, r, count), odd);   /* at its use: registers are scarce */
       V av = e->spread_a(k, t->lanes, chunk[r], count, i);
       for (int j = 0; j < nb; j++) t->acc[r * nb + j] = e->madd(k, t->lanes, t->acc[r * nb + j], av, bv[j]);
+      if (t->between) t->between(t->ctx, ++t->ticks, t->of);
     }
   }
 }
@@ -71,30 +72,37 @@ static void emit_straight(tile *t, V a, V b, int64_t from, int64_t to, bool end)
     s += count;
   }
 }
-/* Steps that may stand behind one another in a block of code. Where the windows of neighbouring rows overlap, steps further apart than the rows read the same bytes: LLVM would keep
- * those in registers from one use to the next, and run out of them. pmaddwd, whose sums are added by an instruction of its own, gets a loop around each step: LLVM would add the products of two steps
+/* Where the windows of neighbouring rows overlap, steps further apart than the rows read the same bytes: LLVM would keep those in registers from one use to the next, and run out of them. */
+static int64_t apart(const kgemm *p, int mr) {
+  int64_t row = p->a.stride[p->x->rank - 2], step = p->e->kr * kgemm_a_elem(p->e);
+  return mr > 1 && row < p->steps * step ? row / step : p->steps;
+}
+int64_t kgemm_straight(const kgemm *p, int mr) {
+  int64_t most = apart(p, mr);
+  return p->e->ku > 1 ? most / p->e->ku * p->e->ku : most;
+}
+/* Steps that may stand behind one another in a block of code. pmaddwd, whose sums are added by an instruction of its own, gets a loop around each step: LLVM would add the products of two steps
  * to each other first, and keep them all in registers. */
 static int64_t straight_steps(const tile *t) {
   kgemm *p = t->p;
-  int64_t a_step = p->e->kr * kgemm_a_elem(p->e), all = p->steps * p->nrun;
-  bool overlap = p->mr > 1 && t->row < p->steps * a_step;
-  int64_t most = overlap ? t->row / a_step : all * tile_accs(t) <= 128 ? all : 4;
+  int64_t near = apart(p, p->mr), all = p->steps * p->nrun;
+  int64_t most = near < p->steps ? near : all * tile_accs(t) <= 128 ? all : 4;
   if (p->e->in == 'I' && p->e->kr == 2 && most > p->e->ku) most = p->e->ku;
   return most < 1 ? 1 : most;
 }
-/* One run: a loop over `unroll` steps at a time where it is long, then the rest. */
-static void emit_run(tile *t, V a, V b) {
+/* One run from step `first` on: a loop over `unroll` steps at a time where it is long, then the rest. */
+static void emit_run(tile *t, V a, V b, int64_t first) {
   kgemm *p = t->p;
   kb *k = p->k;
   int64_t unroll = straight_steps(t), steps = p->steps, a_step = p->e->kr * kgemm_a_elem(p->e);
   if (unroll > 8 && steps > unroll) unroll = 8;
-  int64_t full = whole_steps(p) / unroll * unroll;
-  if (full <= unroll) {
-    emit_straight(t, a, b, 0, steps, true);
+  int64_t full = first + (whole_steps(p) - first) / unroll * unroll;
+  if (full <= first + unroll) {
+    emit_straight(t, a, b, first, steps, true);
     return;
   }
   kb_loop l;
-  kb_range(k, &l, full, unroll, t->acc, tile_accs(t));
+  kb_for(k, &l, kb_i64(k, first), kb_i64(k, full), unroll, t->acc, tile_accs(t));
   memcpy(t->acc, l.carried, sizeof(V) * (size_t)tile_accs(t));
   emit_straight(t, kb_gep(k, a, kb_muli(k, l.iv, a_step)), kb_gep(k, b, kb_muli(k, l.iv, step_bytes(t))), 0, unroll, false);
   kb_end(k, &l, t->acc);
@@ -110,18 +118,19 @@ static V run_offset(kgemm *p, V iv) {
     }
   return kb_addi(p->k, kb_muli(p->k, iv, p->run[1] - p->run[0]), p->run[0]);
 }
-static void emit_runs(tile *t, V a, V b) {
+/* `first` steps of the first run are done. */
+static void emit_runs(tile *t, V a, V b, int64_t first) {
   kgemm *p = t->p;
   kb *k = p->k;
   int64_t panel = p->steps * step_bytes(t);
-  if (p->nrun == 1 || straight_steps(t) >= p->nrun * p->steps) {
-    for (int r = 0; r < p->nrun; r++) emit_run(t, kb_gepi(k, a, p->run[r]), kb_gepi(k, b, r * panel));
-    return;
-  }
+  bool straight = p->nrun == 1 || straight_steps(t) >= p->nrun * p->steps;
+  for (int r = 0; r < p->nrun && (straight || (first && r == 0)); r++)
+    if (r || first < p->steps) emit_run(t, kb_gepi(k, a, p->run[r]), kb_gepi(k, b, r * panel), r ? 0 : first);
+  if (straight) return;
   kb_loop l;
-  kb_range(k, &l, p->nrun, 1, t->acc, tile_accs(t));
+  kb_for(k, &l, kb_i64(k, first > 0), kb_i64(k, p->nrun), 1, t->acc, tile_accs(t));
   memcpy(t->acc, l.carried, sizeof(V) * (size_t)tile_accs(t));
-  emit_run(t, kb_gep(k, a, run_offset(p, l.iv)), kb_gep(k, b, kb_muli(k, l.iv, panel)));
+  emit_run(t, kb_gep(k, a, run_offset(p, l.iv)), kb_gep(k, b, kb_muli(k, l.iv, panel)), 0);
   kb_end(k, &l, t->acc);
   memcpy(t->acc, l.carried, sizeof(V) * (size_t)tile_accs(t));
 }
@@ -175,53 +184,51 @@ static void bind_sums(kgemm *p, V acc) {
   if (kengine_real(p->e)) kx_bind(p->x, p->head->out[0], kv_clamp(p->k, acc, p->clamp));
   else kx_bind_head(p->x, acc);
 }
-/* A row's results as bytes, as many vectors at a time as narrowing takes. */
-static void finish_packed(tile *t, int r, int valid) {
-  kgemm *p = t->p;
-  kx *x = p->x;
-  int last = x->rank - 1, most = kv_narrow_most(p->k);
-  for (int j = 0; j < t->nv; j += most) {
-    int n = t->nv - j < most ? t->nv - j : most;
-    V raw[4];
-    for (int i = 0; i < n; i++) {
-      bool end = j + i == t->nv - 1;
-      x->c[last] = (int64_t)(j + i) * KGEMM_LANES;
-      kx_at(x, KGEMM_LANES, end ? valid : KGEMM_LANES);
-      bind_sums(p, row_sums(t, r, j + i));
-      raw[i] = kx_raw(x);
-    }
-    x->c[last] = (int64_t)j * KGEMM_LANES;
-    kx_store_raw(x, raw, n, (n - 1) * KGEMM_LANES + (j + n == t->nv ? valid : KGEMM_LANES));
-  }
+void kgemm_stand(kgemm *p, V m0, V n0) {
+  p->x->iv[p->x->rank - 1] = n0;
+  p->x->iv[p->x->rank - 2] = m0;
 }
-static void epilogue(tile *t, V m0, V n0, int valid) {
-  kgemm *p = t->p;
+void kgemm_finish(kgemm *p, kgemm_row *w, int r, int j, V sums) {
   kx *x = p->x;
-  int last = x->rank - 1;
-  x->iv[last] = n0;
-  x->iv[last - 1] = m0;
-  for (int r = 0; r < p->mr; r++) {
-    x->c[last - 1] = r;
-    if (x->tail) {
-      finish_packed(t, r, valid);
-      continue;
-    }
-    for (int j = 0; j < t->nv; j++) {
-      x->c[last] = (int64_t)j * KGEMM_LANES;
-      kx_at(x, KGEMM_LANES, j == t->nv - 1 ? valid : KGEMM_LANES);
-      V acc = row_sums(t, r, j);
-      bind_sums(p, acc);
-      kx_finish(x);
-    }
+  int last = x->rank - 1, most = kv_narrow_most(p->k), at = j % most, here = j == w->nv - 1 ? w->valid : KGEMM_LANES;
+  x->c[last - 1] = r;
+  x->c[last] = (int64_t)j * KGEMM_LANES;
+  kx_at(x, KGEMM_LANES, here);
+  bind_sums(p, sums);
+  if (!x->tail) {
+    kx_finish(x);
+  } else {
+    w->raw[at] = kx_raw(x);
+    x->c[last] = (int64_t)(j - at) * KGEMM_LANES;
+    if (at == most - 1 || j == w->nv - 1) kx_store_raw(x, w->raw, at + 1, at * KGEMM_LANES + here);
   }
   x->c[last] = x->c[last - 1] = 0;
 }
-void kgemm_block(kgemm *p, V a, V b, V bias, V m0, V n0, int nv, int valid) {
+static tile tile_of(kgemm *p, int nv) {
   tile t = { .p = p, .nv = nv, .lanes = kengine_lanes(p->e, p->k->target), .row = p->a.stride[p->x->rank - 2] };
   t.parts = KGEMM_LANES / t.lanes;
+  return t;
+}
+static void kgemm_block(kgemm *p, V a, V b, V bias, V m0, V n0, int nv, int valid) {
+  tile t = tile_of(p, nv);
+  kgemm_row w = { .nv = nv, .valid = valid };
   start_accs(&t, bias, m0);
-  if (p->nrun) emit_runs(&t, a, b);
-  epilogue(&t, m0, n0, valid);
+  if (p->nrun) emit_runs(&t, a, b, 0);
+  kgemm_stand(p, m0, n0);
+  for (int r = 0; r < p->mr; r++)
+    for (int j = 0; j < nv; j++) kgemm_finish(p, &w, r, j, row_sums(&t, r, j));
+}
+void kgemm_products(kgemm *p, V a, V b, V bias, V m0, int nv, int64_t head, V *sums, kgemm_between *between, void *ctx) {
+  tile t = tile_of(p, nv);
+  start_accs(&t, bias, m0);
+  t.between = between;
+  t.ctx = ctx;
+  t.of = head * p->mr;
+  emit_straight(&t, kb_gepi(p->k, a, p->run[0]), b, 0, head, head == p->steps);
+  t.between = NULL;
+  emit_runs(&t, a, b, head);
+  for (int r = 0; r < p->mr; r++)
+    for (int j = 0; j < nv; j++) sums[r * nv + j] = row_sums(&t, r, j);
 }
 
 /* ---- the nest ---- */
@@ -245,22 +252,28 @@ static void emit_row_axes(kgemm *p, int d, V a, V b, V bias, V n0, int nv, int v
   emit_row_axes(p, d + 1, kb_gep(p->k, a, kb_muli(p->k, l.iv, p->a.stride[d])), b, bias, n0, nv, valid);
   kb_end(p->k, &l, NULL);
 }
-/* Full column blocks in a loop, then the rest: fewer vectors, the last of them partly used. */
+/* Blocks of columns of one width; a, b, bias, n0: of the first of them. */
+static void emit_part(kgemm *p, V a, V b, V bias, V n0, kgemm_columns c) {
+  kb *k = p->k;
+  int64_t width = (int64_t)c.nv * KGEMM_LANES, col_bytes = p->nrun * p->steps * p->kr * kgemm_elem(p->e);
+  if (kgemm_overlaps(p, p->mr, c.nv)) {
+    kgemm_overlapped(p, a, b, bias, n0, c);
+    return;
+  }
+  kb_loop l;
+  kl_range_part(p->g, &l, c.from, c.to, c.of, 1, p->split == KGEMM_COLUMNS);
+  V at = kb_muli(k, kb_addi(k, l.iv, -c.from), width);
+  emit_row_axes(p, p->nbatch, a, kb_gep(k, b, kb_muli(k, at, col_bytes)), kb_gep(k, bias, kb_muli(k, at, 4)), kb_add(k, n0, at), c.nv, c.valid);
+  kb_end(k, &l, NULL);
+}
+/* Full column blocks, then the rest: fewer vectors, the last of them partly used. */
 static void emit_columns(kgemm *p, V a, V b, V bias, V n0) {
   kb *k = p->k;
-  int64_t width = (int64_t)p->nv * KGEMM_LANES, full = p->n / width * width, rest = p->n - full, blocks = (p->n + width - 1) / width;
-  int64_t col_bytes = p->nrun * p->steps * p->kr * kgemm_elem(p->e);
-  kb_loop l;
-  if (full) {
-    kl_range_part(p->g, &l, 0, full / width, blocks, width, p->split == KGEMM_COLUMNS);
-    emit_row_axes(p, p->nbatch, a, kb_gep(k, b, kb_muli(k, l.iv, col_bytes)), kb_gep(k, bias, kb_muli(k, l.iv, 4)), kb_add(k, n0, l.iv), p->nv, KGEMM_LANES);
-    kb_end(k, &l, NULL);
-  }
+  int64_t width = (int64_t)p->nv * KGEMM_LANES, full = p->n / width * width, rest = p->n - full, blocks = (p->n + width - 1) / width, col_bytes = p->nrun * p->steps * p->kr * kgemm_elem(p->e);
+  if (full) emit_part(p, a, b, bias, n0, (kgemm_columns){ 0, full / width, blocks, p->nv, KGEMM_LANES });
   if (!rest) return;
   int nv = (int)kgemm_vectors(rest);
-  kl_range_part(p->g, &l, blocks - 1, blocks, blocks, 1, p->split == KGEMM_COLUMNS);
-  emit_row_axes(p, p->nbatch, a, kb_gepi(k, b, full * col_bytes), kb_gepi(k, bias, full * 4), kb_addi(k, n0, full), nv, (int)(rest - (nv - 1) * KGEMM_LANES));
-  kb_end(k, &l, NULL);
+  emit_part(p, a, kb_gepi(k, b, full * col_bytes), kb_gepi(k, bias, full * 4), kb_addi(k, n0, full), (kgemm_columns){ blocks - 1, blocks, blocks, nv, (int)(rest - (nv - 1) * KGEMM_LANES) });
 }
 static void emit_groups(kgemm *p, V a, V b, V bias) {
   kb *k = p->k;

@@ -41,6 +41,7 @@ static int by_cycles(const void *a, const void *b) {
 static mc_blocking asked(const kgemm *p, mc_nest *n, int mr, int nv) {
   n->mr = mr;
   n->nv = nv;
+  if (!p->e->tile) n->interleaved = kgemm_overlaps(p, mr, nv);
   return (mc_blocking){ mr, nv, mc_model_nest(n, p->k->target, p->g->weights) };
 }
 /* Every block that fits, the cheapest first. */
@@ -99,6 +100,7 @@ bool kgemm_blocking(kgemm *p, int64_t rows) {
   g->key = key_of(p, &n);
   g->estimate = asked(p, &n, p->mr, p->nv).estimate;
   if (p->head->op == MC_OP_conv_transpose2d) g->nblocking = 0;   /* the phases of one group have shapes of their own */
-  g->note = mc_arena_printf(a, "engine %s, blocks of %d rows x %d columns, K = %d x %lld", p->e->name, p->mr, p->nv * KGEMM_LANES, p->nrun, (long long)p->rlen);
+  g->note = mc_arena_printf(a, "engine %s, blocks of %d rows x %d columns, K = %d x %lld%s", p->e->name, p->mr, p->nv * KGEMM_LANES, p->nrun, (long long)p->rlen,
+                             kgemm_overlaps(p, p->mr, p->nv) ? ", epilogues between products" : "");
   return !g->ask;
 }

@@ -3,8 +3,9 @@
 
 int kv_narrow_most(const kb *k) { return k->target->arch == MC_ARCH_aarch64 ? 1 : kb_phys_lanes(k) / 4; }
 
-static V add_zero(kb *k, V v, int32_t z) {
-  return z ? kb_intr2(k, "llvm.sadd.sat", v, kb_splat_c(LLVMConstInt(k->i16, (uint64_t)z, 1), kb_lanes(v))) : v;
+static V add_zero(kb *k, V v, int32_t z, bool small) {
+  V c = kb_splat_c(LLVMConstInt(k->i16, (uint64_t)z, 1), kb_lanes(v));
+  return !z ? v : small ? LLVMBuildAdd(k->b, v, c, "") : kb_intr2(k, "llvm.sadd.sat", v, c);
 }
 /* ---- AArch64: halves ---- */
 static V narrow_half(kb *k, V v, const char *name, T elem) {
@@ -14,7 +15,7 @@ static V narrow_half(kb *k, V v, const char *name, T elem) {
 static V narrow_neon(kb *k, V v, int32_t z, mc_dtype dtype) {
   V h = kb_trunc(k, v, k->i16), b[2];   /* kv_raw */
   for (int i = 0; i < 2; i++)
-    b[i] = narrow_half(k, add_zero(k, kb_extract(k, h, 8 * i, 8), z), dtype == MC_u8 ? "llvm.aarch64.neon.sqxtun" : "llvm.aarch64.neon.sqxtn", k->i8);
+    b[i] = narrow_half(k, add_zero(k, kb_extract(k, h, 8 * i, 8), z, false), dtype == MC_u8 ? "llvm.aarch64.neon.sqxtun" : "llvm.aarch64.neon.sqxtn", k->i8);
   return kb_concat(k, b, 2);
 }
 
@@ -37,7 +38,7 @@ static V narrow_one(kb *k, V v, int32_t z, mc_dtype dtype) {
   if (z) v = LLVMBuildAdd(k->b, v, kb_i32s(k, z, n), "");
   return kb_trunc(k, kb_smin(k, kb_smax(k, v, kb_i32s(k, lo, n)), kb_i32s(k, hi, n)), k->i8);
 }
-V kv_narrow(kb *k, V *v, int n, int32_t z, mc_dtype dtype) {
+V kv_narrow(kb *k, V *v, int n, int32_t z, mc_dtype dtype, bool small) {
   if (k->target->arch == MC_ARCH_aarch64) return narrow_neon(k, v[0], z, dtype);
   int lanes = kb_phys_lanes(k), regs = n * KB_LANES / lanes, per = KB_LANES / lanes, mask[64];
   if (lanes == KB_LANES && n == 1) return narrow_one(k, v[0], z, dtype);
@@ -46,7 +47,7 @@ V kv_narrow(kb *k, V *v, int n, int32_t z, mc_dtype dtype) {
     int j = i < regs ? i : regs == 3 ? 2 : i % regs;   /* what has no number repeats one that is there */
     r[i] = kb_extract(k, v[j / per], j % per * lanes, lanes);
   }
-  for (int i = 0; i < 2; i++) w[i] = i && regs <= 2 ? w[0] : add_zero(k, pack_words(k, r[2 * i], r[2 * i + 1]), z);
+  for (int i = 0; i < 2; i++) w[i] = i && regs <= 2 ? w[0] : add_zero(k, pack_words(k, r[2 * i], r[2 * i + 1]), z, small);
   V b = pack_bytes(k, w[0], w[1], dtype);
   if (lanes == 4) return b;
   /* 32-bit groups now stand as [lane][register]: back to [register][lane] */

@@ -11,9 +11,8 @@ static kfm fm_of(kx *x) { return (kfm){ x->k, x->lanes }; }
 static V f32s(kx *x, float v) { return kb_f32s(x->k, v, x->lanes); }
 static V mulf(kx *x, V a, V b) { return LLVMBuildFMul(x->k->b, a, b, ""); }
 static float scale_of(const mc_value *v) { return v->type->q.scale; }
-static bool stays_small(const kx *x);
 static V quant(kx *x, V v, const mc_type *t) {
-  if (x->raw) return kv_raw(x->k, v, kl_zero_point(t), t->dtype, stays_small(x));
+  if (x->raw) return kv_raw(x->k, v, kl_zero_point(t), t->dtype, kx_stays_small(x));
   x->clamped = kv_quant_clamp(x->k, v, kl_zero_point(t), t->dtype);
   return kv_quant(x->k, v, kl_zero_point(t), t->dtype);
 }
@@ -213,8 +212,7 @@ static float bound_of(const mc_node *n, float sums) {
   }
 }
 bool kx_bounded(const mc_node *n) { return bound_of(n, 0x1p31f) <= 1 << 30; }
-/* Whether the tail's results fit into 16 bits with room for a zero point. */
-static bool stays_small(const kx *x) {
+bool kx_stays_small(const kx *x) {
   bool known = x->head && x->tail->in[0] == x->head->out[0] && x->head_most > 0;
   return bound_of(x->tail, known ? (float)x->head_most : 0x1p31f) < 31000;
 }

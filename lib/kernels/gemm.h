@@ -53,8 +53,21 @@ void kgemm_pack(kgemm *p, const kweights *w, int64_t nbatches, int64_t batch_ele
 void kgemm_nest(kgemm *p, void (*repack)(kgemm *p, void *ctx), void *ctx);
 /* Choose p->split; repacks: B is packed at run time, so that rows cannot be divided. Called by the nest. */
 void kgemm_divide(kgemm *p, bool repacks);
-/* One block of mr rows from row `m0` of the innermost row axis, nv vectors of which the last has `valid` columns. */
-void kgemm_block(kgemm *p, V a, V b, V bias, V m0, V n0, int nv, int valid);
+/* ---- blocks (block.c, overlap.c): mr rows from row m0 of the innermost row axis, nv vectors of which the last has `valid` columns ---- */
+/* The epilogue of a block begins at row m0, column n0; axes further out stand where x->iv has them. */
+void kgemm_stand(kgemm *p, V m0, V n0);
+/* The epilogue of vector j of row r, whose sums are given: rows one after another, j ascending. w: nv and valid are set. */
+typedef struct kgemm_row { int nv, valid; V raw[4]; } kgemm_row;
+void kgemm_finish(kgemm *p, kgemm_row *w, int r, int j, V sums);
+/* Sums of a block: [row][vector]. The first `head` steps of the first run stand behind one another, and `between` (may be NULL) is called `of` times among them, done = 1 ... of. */
+typedef void kgemm_between(void *ctx, int64_t done, int64_t of);
+void kgemm_products(kgemm *p, V a, V b, V bias, V m0, int nv, int64_t head, V *sums, kgemm_between *between, void *ctx);
+int64_t kgemm_straight(const kgemm *p, int mr);       /* how many steps of the first run may stand so, in blocks of mr rows */
+/* Column blocks [from, to) of `of`, nv vectors each; of the last vector `valid` columns exist. */
+typedef struct kgemm_columns { int64_t from, to, of; int nv, valid; } kgemm_columns;
+/* Are blocks of this size emitted so that a block's epilogue stands between the products of the next one? All blocks of these columns; a, b, bias, n0 belong to the first of them. */
+bool kgemm_overlaps(const kgemm *p, int mr, int nv);
+void kgemm_overlapped(kgemm *p, V a, V b, V bias, V n0, kgemm_columns c);
 /* The engine of the product `head` of operands of kind `in`, and where tiles are better, that of tiles (pick.c). NULL: none. */
 const kengine *kgemm_pick(const mc_target *t, const mc_node *head, char in);
 /* Accumulators that mr rows take. */

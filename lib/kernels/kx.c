@@ -184,7 +184,7 @@ static V byte_table(const kx *x, const mc_node *n) {
 }
 V kx_narrow(kx *x, V *raw, int n) {
   const mc_type *t = x->tail->out[0]->type;
-  V v = kv_narrow(x->k, raw, n, kl_zero_point(t), t->dtype);
+  V v = kv_narrow(x->k, raw, n, kl_zero_point(t), t->dtype, kx_stays_small(x));
   return x->table ? kv_lookup(x->k, byte_table(x, x->table), v) : v;
 }
 void kx_store_bytes(kx *x, V bytes, int from, int valid) {

@@ -126,6 +126,8 @@ V kx_elem(kx *x, const mc_node *n);
 V kx_clamped(kx *x, const mc_value *v);                   /* kx_bound.clamped of a value that the region computed, or NULL */
 /* elem.c: the numbers that node n quantizes lie within +-2^30 for all operands, and are numbers. */
 bool kx_bounded(const mc_node *n);
+/* elem.c: the tail's results fit into 16 bits with room for a zero point, before they are clamped. */
+bool kx_stays_small(const kx *x);
 /* elem.c: tables that node n needs (one per `which`); false after reporting that the op or its types have no lowering. */
 bool kx_prepare(kx *x, const mc_node *n);
 bool kx_add_table(kx *x, const mc_node *n, int which, const void *data, int64_t count, mc_dtype t, int axis);

@@ -77,9 +77,9 @@ static void widen_range(const kgemm *p, const kweights *w, int64_t column, int64
   if (lo < range[0]) range[0] = lo;
   if (hi > range[1]) range[1] = hi;
 }
-/* Sums that stay within 2^23 numbers carry kx's head_base from the start: the epilogue then needs no conversion (vec.h). */
-static void bias_sums(kgemm *p, const kweights *w, int64_t nbatches, int64_t batch_elems, const int32_t *bias) {
-  if (kengine_real(p->e) || p->e->tile || !kv_adds(p->k)) return;
+/* What the sums can be at most tells the epilogue what it need not clamp, and on AArch64 whether they may carry kx's head_base from the start: it then needs no conversion (vec.h). */
+static void bound_sums(kgemm *p, const kweights *w, int64_t nbatches, int64_t batch_elems, const int32_t *bias) {
+  if (kengine_real(p->e) || p->e->tile) return;
   int64_t range[2] = { 0, 0 };
   for (int64_t i = 0; i < nbatches; i++) {
     kweights wi = *w;
@@ -105,7 +105,7 @@ void kgemm_pack(kgemm *p, const kweights *w, int64_t nbatches, int64_t batch_ele
   p->b_batch = nbatches > 1 ? p->b_group * p->groups : 0;
   p->bias_group = kgemm_vectors(p->n) * KGEMM_LANES * 4;
   p->bias_batch = nbatches > 1 ? p->bias_group * p->groups : 0;
-  bias_sums(p, w, nbatches, batch_elems, bias);
+  bound_sums(p, w, nbatches, batch_elems, bias);
   mc_arena *scratch = mc_arena_create();
   char *pb = mc_arena_alloc(scratch, (size_t)(nbatches * p->groups * p->b_group));
   char *pbias = mc_arena_alloc(scratch, (size_t)(nbatches * p->groups * p->bias_group));

@@ -31,7 +31,7 @@ void rows_store_ints(const rows *r, int i, V *v, int n, bool bounded, V at, int6
     V x = bounded ? v[j] : kv_fmin(k, kb_f32s(k, (float)((int32_t)hi - z), KB_LANES), v[j]);
     raw[j] = kv_raw(k, x, z, t->dtype, bounded);
   }
-  V bytes = kv_narrow(k, raw, n, z, t->dtype);
+  V bytes = kv_narrow(k, raw, n, z, t->dtype, false);
   kb_store(k, kb_extract(k, bytes, 0, n * KB_LANES), rows_at(r, &r->out, r->y[i], at, c), 1);
 }
 V rows_centered(const rows *r, V q) {

@@ -42,10 +42,10 @@ V kv_requant_single(kb *k, V x, V mult, V shift, int32_t z, mc_dtype dtype);
 V kv_requant_double(kb *k, V x, V mult, V shift, int32_t z, mc_dtype dtype);
 /* kv_quant without what kv_narrow does; |x| < 2^31 - 2^9, small: < 32000. On AArch64 the upper halves hold nothing. */
 V kv_raw(kb *k, V x, int32_t z, mc_dtype dtype, bool small);
-/* What is left of kv_quant (bytes.c): n vectors of kv_raw, 16 lanes each, 1 <= n <= kv_narrow_most, to bytes: v + z, saturated. The result may have more lanes than 16 n, the others
- * unspecified. */
+/* What is left of kv_quant (bytes.c): n vectors of kv_raw, 16 lanes each, 1 <= n <= kv_narrow_most, to bytes: v + z, saturated. small: as there; adding z then needs no saturation (on Zen 4,
+ * vpaddsw takes the pipes of products, vpaddw any). The result may have more lanes than 16 n, the others unspecified. */
 int kv_narrow_most(const kb *k);
-V kv_narrow(kb *k, V *v, int n, int32_t z, mc_dtype dtype);
+V kv_narrow(kb *k, V *v, int n, int32_t z, mc_dtype dtype, bool small);
 /* Look up 256 bytes by bytes, taken as unsigned. */
 V kv_lookup(kb *k, V table, V bytes);
 /* Look up 256 bytes by i32 indices in [0, 255]; result zero-extended i32. */
