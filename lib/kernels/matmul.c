@@ -80,6 +80,31 @@ static V row_sum(kgemm *p, V a, int64_t k_len, bool is_signed) {
   }
   return total;
 }
+static V add_lanes(const void *ctx, V a, V b) { return LLVMBuildAdd(((const kb *)ctx)->b, a, b, ""); }
+/* The terms of rows [at + c, at + c + n) of A, whose sums are taken together. */
+typedef struct term_rows { kgemm *p; const bmat *m; V a, out; } term_rows;
+static void some_terms(void *ctx, V at, int64_t c, int n, int valid) {
+  const term_rows *s = ctx;
+  kgemm *p = s->p;
+  kb *k = p->k;
+  const mc_type *t = p->head->in[0]->type;
+  int64_t step = kv_sum_step(k), full = s->m->k / step * step, row = p->a.stride[p->x->rank - 2];
+  V acc[8], from = kb_gepi(k, at ? kb_gep(k, s->a, kb_muli(k, at, row)) : s->a, c * row);
+  (void)valid;
+  for (int i = 0; i < n; i++) acc[i] = kb_i32s(k, 0, KB_LANES);
+  if (full) {
+    kb_loop l;
+    V next[8];
+    kb_range(k, &l, full, step, acc, n);
+    for (int i = 0; i < n; i++) next[i] = kv_sum_bytes(k, l.carried[i], kb_gep(k, kb_gepi(k, from, i * row), l.iv), (int)step, t->dtype == MC_i8);
+    kb_end(k, &l, next);
+    for (int i = 0; i < n; i++) acc[i] = l.carried[i];
+  }
+  for (int i = 0; i < n && full < s->m->k; i++) acc[i] = kv_sum_bytes(k, acc[i], kb_gepi(k, from, i * row + full), (int)(s->m->k - full), t->dtype == MC_i8);
+  V sum = kv_fold(k, acc, n, add_lanes, k);
+  sum = LLVMBuildAdd(k->b, sum, kb_i32s(k, s->m->k * (p->za - kl_zero_point(t)), n), "");   /* flipping moves every element as it moves the zero point */
+  kb_store(k, LLVMBuildMul(k->b, sum, kb_i32s(k, -(int64_t)s->m->zb, n), ""), kb_gepi(k, at ? kb_gep(k, s->out, kb_muli(k, at, 4)) : s->out, c * 4), 4);
+}
 /* The bias of columns from the sums of what is packed. */
 static V column_bias(kgemm *p, const bmat *m, V sum) {
   kb *k = p->k;
@@ -96,18 +121,20 @@ static V interleave(kb *k, V a, V b, int bytes) {
 static V pack_step(kgemm *p, const bmat *m, V src, V dst, int64_t rows, V sum) {
   kb *k = p->k;
   int kr = p->e->kr;
-  V r[4], part = NULL;
+  bool dots = kr == 4 && kb_has(k, MC_ISA_BIT(avx512vnni));   /* the sums are a product with ones */
+  V r[4] = { NULL }, part = NULL;
   for (int t = 0; t < kr; t++) {
     r[t] = LLVMConstNull(kb_vt(k, k->i8, KGEMM_LANES));
     if (t >= rows) continue;
     r[t] = kb_load(k, kb_vt(k, k->i8, KGEMM_LANES), kb_gepi(k, src, t * m->sk), 1);
     if (m->flip) r[t] = LLVMBuildXor(k->b, r[t], kb_splat_c(LLVMConstInt(k->i8, 0x80, 0), KGEMM_LANES), "");
-    V w = kb_ext(k, r[t], k->i16, true);
-    part = part ? LLVMBuildAdd(k->b, part, w, "") : w;
+    V w = dots ? NULL : kb_ext(k, r[t], k->i16, true);
+    part = part && w ? LLVMBuildAdd(k->b, part, w, "") : w;
   }
   V out = interleave(k, r[0], r[1], 1);
   if (kr == 4) out = interleave(k, out, interleave(k, r[2], r[3], 1), 2);
   kb_store(k, out, dst, 1);
+  if (dots) return kb_intr(k, "llvm.x86.avx512.vpdpbusd.512", NULL, 0, (V[]){ sum, kb_i32s(k, 0x01010101, KGEMM_LANES), kb_bitcast(k, out, kb_vt(k, k->i32, KGEMM_LANES)) }, 3);
   return LLVMBuildAdd(k->b, sum, kb_ext(k, part, k->i32, true), "");
 }
 static void pack_sixteen(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t width) {
@@ -207,10 +234,8 @@ static void pack_b(kgemm *p, const bmat *m) {
 
 static void row_terms(kgemm *p, const bmat *m, int d, V a, V out) {
   kb *k = p->k;
-  const mc_type *t = p->head->in[0]->type;
-  if (d == p->x->rank - 1) {
-    V s = kb_addi(k, row_sum(p, a, m->k, t->dtype == MC_i8), m->k * (p->za - kl_zero_point(t)));   /* flipping moves every element as it moves the zero point */
-    kb_store(k, kb_muli(k, s, -(int64_t)m->zb), out, 4);
+  if (d == p->x->rank - 2) {
+    k_vectors(k, p->x->dim[d], 8, some_terms, &(term_rows){ p, m, a, out });
     return;
   }
   kb_loop l;

@@ -62,27 +62,12 @@ void rows_pass(rows *r, V *acc, rows_value *value, rows_combine *combine) {
   }
   for (int i = 0; i < r->many && rest; i++) acc[i] = keep_lanes(r, combine(r, acc[i], value(r, i, NULL, full, (int)rest)), acc[i], rest);
 }
-/* Half `upper` of what each of `per` rows has, `width` lanes, in a (and behind them b, where there is one). */
-static V half_of(kb *k, V a, V b, int per, int width, int upper) {
-  int mask[KB_LANES], n = 0;
-  for (int j = 0; j < (b ? 2 : 1) * per; j++)
-    for (int t = 0; t < width / 2; t++) mask[n++] = (j < per ? 0 : kb_lanes(a)) + j % per * width + upper * width / 2 + t;
-  return n == 1 ? kb_extract(k, a, mask[0], 1) : kb_shuffle(k, a, b, mask, n);
+typedef struct folding { const rows *r; rows_combine *combine; } folding;
+static V combine_halves(const void *ctx, V a, V b) {
+  const folding *f = ctx;
+  return f->combine(f->r, a, b);
 }
-V rows_fold(const rows *r, V *acc, rows_combine *combine) {
-  V v[ROWS_MOST];
-  memcpy(v, acc, sizeof(V) * (size_t)r->many);
-  int n = r->many, per = 1;
-  for (int width = KB_LANES; width > 1; width /= 2) {
-    int pairs = n > 1 ? n / 2 : 1;
-    for (int i = 0; i < pairs; i++) {
-      V a = v[n > 1 ? 2 * i : i], b = n > 1 ? v[2 * i + 1] : NULL;
-      v[i] = combine(r, half_of(r->k, a, b, per, width, 0), half_of(r->k, a, b, per, width, 1));
-    }
-    if (n > 1) per *= 2, n /= 2;
-  }
-  return v[0];
-}
+V rows_fold(const rows *r, V *acc, rows_combine *combine) { return kv_fold(r->k, acc, r->many, combine_halves, &(folding){ r, combine }); }
 V rows_lane(const rows *r, V v, int i) { return kb_splat(r->k, kb_extract(r->k, v, i, 1), KB_LANES); }
 
 /* ---- the loops ---- */

@@ -113,3 +113,24 @@ V kv_table(kb *k, V table, V index) {
   }
   return kb_ext(k, n == 1 ? r[0] : kb_concat(k, r, n), k->i32, false);
 }
+
+/* Half `upper` of what each of `per` rows has, `width` lanes, in a (and behind them b, where there is one). */
+static V half_of(kb *k, V a, V b, int per, int width, int upper) {
+  int mask[KB_LANES], n = 0;
+  for (int j = 0; j < (b ? 2 : 1) * per; j++)
+    for (int t = 0; t < width / 2; t++) mask[n++] = (j < per ? 0 : kb_lanes(a)) + j % per * width + upper * width / 2 + t;
+  return n == 1 ? kb_extract(k, a, mask[0], 1) : kb_shuffle(k, a, b, mask, n);
+}
+V kv_fold(kb *k, const V *acc, int n, kv_combine *combine, const void *ctx) {
+  V v[KB_LANES];
+  int per = 1;
+  for (int i = 0; i < n; i++) v[i] = acc[i];
+  for (int width = KB_LANES; width > 1; width /= 2) {
+    for (int i = 0; i < (n > 1 ? n / 2 : 1); i++) {
+      V a = v[n > 1 ? 2 * i : i], b = n > 1 ? v[2 * i + 1] : NULL;
+      v[i] = combine(ctx, half_of(k, a, b, per, width, 0), half_of(k, a, b, per, width, 1));
+    }
+    if (n > 1) per *= 2, n /= 2;
+  }
+  return v[0];
+}
