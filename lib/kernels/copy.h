@@ -20,5 +20,7 @@ V kbox_convert(const kbox *b, V v);  /* a vector in register form, src to dst; n
 typedef struct kplanes { int kind, lanes, rows; } kplanes;   /* how; 0: not a case for it */
 kplanes kplanes_of(kbox *b);                                 /* may exchange axes of the box */
 int64_t kplanes_trips(const kbox *b, const kplanes *p);      /* of the loop over axis rank - 2 that can be divided among threads; 1: it cannot */
+/* Transpose a square of i32: n registers of n lanes, n <= 16 and no more than a register of the target has. */
+void kplanes_square(kb *k, V *v, int n);
 void kplanes_copy(const kbox *b, const kplanes *p, V s, V d);
 #endif

@@ -3,6 +3,7 @@
  *   sum (a - za)(b - zb) = sum ab - za sum b - zb sum a + k za zb
  *
  * the second and fourth term are the columns' bias, the third is the rows' term. */
+#include "copy.h"
 #include "tile.h"
 #include <string.h>
 
@@ -81,6 +82,20 @@ static V row_sum(kgemm *p, V a, int64_t k_len, bool is_signed) {
   return total;
 }
 static V add_lanes(const void *ctx, V a, V b) { return LLVMBuildAdd(((const kb *)ctx)->b, a, b, ""); }
+/* 16 sums of the bytes of n lines from a on, `apart` bytes apart. */
+static void sum_lines(kb *k, V a, int64_t apart, int n, int64_t len, bool is_signed, V *acc) {
+  int64_t step = kv_sum_step(k), full = len / step * step;
+  for (int i = 0; i < n; i++) acc[i] = kb_i32s(k, 0, KB_LANES);
+  if (full) {
+    kb_loop l;
+    V next[KB_LANES];
+    kb_range(k, &l, full, step, acc, n);
+    for (int i = 0; i < n; i++) next[i] = kv_sum_bytes(k, l.carried[i], kb_gep(k, kb_gepi(k, a, i * apart), l.iv), (int)step, is_signed);
+    kb_end(k, &l, next);
+    for (int i = 0; i < n; i++) acc[i] = l.carried[i];
+  }
+  for (int i = 0; i < n && full < len; i++) acc[i] = kv_sum_bytes(k, acc[i], kb_gepi(k, a, i * apart + full), (int)(len - full), is_signed);
+}
 /* The terms of rows [at + c, at + c + n) of A, whose sums are taken together. */
 typedef struct term_rows { kgemm *p; const bmat *m; V a, out; } term_rows;
 static void some_terms(void *ctx, V at, int64_t c, int n, int valid) {
@@ -88,19 +103,10 @@ static void some_terms(void *ctx, V at, int64_t c, int n, int valid) {
   kgemm *p = s->p;
   kb *k = p->k;
   const mc_type *t = p->head->in[0]->type;
-  int64_t step = kv_sum_step(k), full = s->m->k / step * step, row = p->a.stride[p->x->rank - 2];
-  V acc[8], from = kb_gepi(k, at ? kb_gep(k, s->a, kb_muli(k, at, row)) : s->a, c * row);
+  int64_t row = p->a.stride[p->x->rank - 2];
+  V acc[8];
   (void)valid;
-  for (int i = 0; i < n; i++) acc[i] = kb_i32s(k, 0, KB_LANES);
-  if (full) {
-    kb_loop l;
-    V next[8];
-    kb_range(k, &l, full, step, acc, n);
-    for (int i = 0; i < n; i++) next[i] = kv_sum_bytes(k, l.carried[i], kb_gep(k, kb_gepi(k, from, i * row), l.iv), (int)step, t->dtype == MC_i8);
-    kb_end(k, &l, next);
-    for (int i = 0; i < n; i++) acc[i] = l.carried[i];
-  }
-  for (int i = 0; i < n && full < s->m->k; i++) acc[i] = kv_sum_bytes(k, acc[i], kb_gepi(k, from, i * row + full), (int)(s->m->k - full), t->dtype == MC_i8);
+  sum_lines(k, kb_gepi(k, at ? kb_gep(k, s->a, kb_muli(k, at, row)) : s->a, c * row), row, n, s->m->k, t->dtype == MC_i8, acc);
   V sum = kv_fold(k, acc, n, add_lanes, k);
   sum = LLVMBuildAdd(k->b, sum, kb_i32s(k, s->m->k * (p->za - kl_zero_point(t)), n), "");   /* flipping moves every element as it moves the zero point */
   kb_store(k, LLVMBuildMul(k->b, sum, kb_i32s(k, -(int64_t)s->m->zb, n), ""), kb_gepi(k, at ? kb_gep(k, s->out, kb_muli(k, at, 4)) : s->out, c * 4), 4);
@@ -176,6 +182,50 @@ static void pack_line(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t wid
   }
   kb_store(k, column_bias(p, m, kb_addi(k, row_sum(p, src, m->k, !m->flip), m->flip ? -128 * m->k : 0)), bias, 4);
 }
+/* Columns whose elements lie behind one another, as many at once as a register has words of 4 bytes: squares of words are transposed, and B needs no transpose in front. Two groups of pairs of bytes stand in a word. */
+static int word_square(const kgemm *p, const bmat *m) {
+  int64_t group = p->e->kr * m->es, words = m->k * m->es / 4;
+  if (m->sk != m->es || m->k * m->es % 4 || (group != 4 && group != 2)) return 0;
+  for (int n = p->k->target->vector_bytes >= 64 ? 16 : p->k->target->vector_bytes / 4; n >= 4; n /= 2)
+    if (words % n == 0 && m->n >= n) return n;
+  return 0;
+}
+/* Word `i` of all columns of the square, in the place of its step (two steps, where groups are pairs of bytes). */
+static void store_words(kgemm *p, const bmat *m, V words, V dst, int i, int64_t width) {
+  kb *k = p->k;
+  int64_t group = p->e->kr * m->es;
+  if (group == 4) {
+    kb_store(k, words, kb_gepi(k, dst, i * width * group), 1);
+    return;
+  }
+  for (int h = 0; h < 2; h++) {
+    V half = h ? LLVMBuildLShr(k->b, words, kb_i32s(k, 16, kb_lanes(words)), "") : words;
+    kb_store(k, kb_trunc(k, half, k->i16), kb_gepi(k, dst, (2 * i + h) * width * group), 1);
+  }
+}
+static void pack_square(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t width, int n) {
+  kb *k = p->k;
+  bool dots = m->es == 1 && n == KGEMM_LANES && kb_has(k, MC_ISA_BIT(avx512vnni));
+  V sum = kb_i32s(k, 0, n), v[KGEMM_LANES];
+  kb_loop l;
+  kb_range(k, &l, m->k * m->es, 4 * n, &sum, 1);
+  V s = kb_gep(k, src, l.iv), d = kb_gep(k, dst, kb_muli(k, l.iv, width));
+  for (int j = 0; j < n; j++) v[j] = kb_load(k, kb_vt(k, k->i32, n), kb_gepi(k, s, j * m->sn), 1);
+  kplanes_square(k, v, n);
+  sum = l.carried[0];
+  for (int i = 0; i < n; i++) {
+    if (m->flip) v[i] = LLVMBuildXor(k->b, v[i], kb_i32s(k, (int32_t)0x80808080, n), "");
+    store_words(p, m, v[i], d, i, width);
+    if (dots) sum = kb_intr(k, "llvm.x86.avx512.vpdpbusd.512", NULL, 0, (V[]){ sum, kb_i32s(k, 0x01010101, n), v[i] }, 3);
+  }
+  kb_end(k, &l, &sum);
+  sum = l.carried[0];
+  if (m->es == 1 && !dots) {
+    sum_lines(k, src, m->sn, n, m->k, !m->flip, v);
+    sum = LLVMBuildAdd(k->b, kv_fold(k, v, n, add_lanes, k), kb_i32s(k, m->flip ? -128 * m->k : 0, n), "");
+  }
+  kb_store(k, m->es == 1 ? column_bias(p, m, sum) : LLVMConstNull(LLVMTypeOf(sum)), bias, 4);
+}
 /* Bytes for an engine of pairs or quadruples, 16 columns or one long one at a time. Returns the columns that are done. */
 static int64_t pack_bytes(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t cols, int64_t width) {
   kb *k = p->k;
@@ -200,7 +250,13 @@ static void pack_cols(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t col
     kb_memset(k, bias, 0, cols * 4);
     return;
   }
-  int64_t done = pack_bytes(p, m, src, dst, bias, cols, width);
+  int square = word_square(p, m);
+  int64_t done = square ? cols / square * square : pack_bytes(p, m, src, dst, bias, cols, width);
+  if (square && done) {
+    kb_range(k, &l, done, square, NULL, 0);
+    pack_square(p, m, kb_gep(k, src, kb_muli(k, l.iv, m->sn)), kb_gep(k, dst, kb_muli(k, l.iv, p->e->kr * m->es)), kb_gep(k, bias, kb_muli(k, l.iv, 4)), width, square);
+    kb_end(k, &l, NULL);
+  }
   if (done == cols) return;
   src = kb_gepi(k, src, done * m->sn);
   dst = kb_gepi(k, dst, done * p->e->kr * m->es);

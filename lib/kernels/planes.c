@@ -104,6 +104,16 @@ static V parts(kb *k, V *v, int n, int a, int lanes) {
   for (int i = 0; i < lanes; i++) mask[i] = i / per / 2 * lanes + i / per % 2 * 2 * per + a % 2 * per + i % per;
   return kb_shuffle(k, half[0], half[1], mask, lanes);
 }
+void kplanes_square(kb *k, V *v, int n) {
+  V out[16], line[4];
+  for (int i = 0; i < n; i += 4) columns(k, v + i, 4, 4, 4 * n);
+  for (int j = 0; j < 4; j++)
+    for (int a = 0; a < n / 4; a++) {
+      for (int i = 0; i < n / 4; i++) line[i] = kb_bitcast(k, v[i * 4 + j], kb_vt(k, k->i32, n));
+      out[a * 4 + j] = n == 4 ? line[0] : parts(k, line, n / 4, a, n);
+    }
+  for (int i = 0; i < n; i++) v[i] = out[i];
+}
 /* Columns of `group` rows each: column j of part a is element a * (16 / es) + j of the source's line. */
 static void tile(const kbox *b, const kplanes *p, V s, V d) {
   kb *k = b->k;

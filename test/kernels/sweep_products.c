@@ -204,6 +204,7 @@ static void matmuls(void) {
       one_matmul(k, false, tb, 3, DIMS(4, 6, 8), 2, tb ? DIMS(17, 8) : DIMS(8, 17));
       one_matmul(k, false, tb, 2, DIMS(6, 9), 3, tb ? DIMS(4, 10, 9) : DIMS(4, 9, 10));
       one_matmul(k, false, tb, 4, DIMS(1, 3, 50, 70), 4, tb ? DIMS(1, 3, 90, 70) : DIMS(1, 3, 70, 90));
+      one_matmul(k, false, tb, 3, DIMS(2, 9, 128), 3, tb ? DIMS(2, 37, 128) : DIMS(2, 128, 37));
       one_matmul(k, true, tb, 3, DIMS(3, 5, 18), 3, tb ? DIMS(3, 20, 18) : DIMS(3, 18, 20));
     }
 }
