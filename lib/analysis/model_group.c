@@ -131,11 +131,7 @@ mc_estimate mc_model_convert(int64_t elems, mc_arith from, mc_arith to, const mc
 
 /* ---- groups ---- */
 
-static const mc_node *head_of(const mc_node *group) {
-  MC_FOR_NODES(n, group->region)
-    if (!mc_op_has(n->op, MC_T_CONST)) return n;
-  return NULL;
-}
+static const mc_node *head_of(const mc_node *group) { return mc_region_head(group->region); }
 /* Rows move as they are, with a loop around each; up to four planes are interleaved 16 elements at a time; all else goes in small tiles. */
 static double transpose_ops(const mc_node *n, double elems) {
   const mc_type *x = n->in[0]->type, *y = n->out[0]->type;

@@ -108,6 +108,15 @@ int mc_value_nuses(const mc_value *v) {
   return k;
 }
 
+mc_node *mc_region_head(const mc_graph *region) {
+  mc_node *first = NULL;
+  MC_FOR_NODES(n, region) {
+    if (mc_op_has(n->op, MC_T_CONST)) continue;
+    if (mc_op_has(n->op, MC_T_ACCUM) || n->op == MC_OP_softmax || n->op == MC_OP_layer_norm) return n;
+    if (!first) first = n;
+  }
+  return first;
+}
 mc_node *mc_value_single_user(const mc_value *v) { return v->uses && !v->uses->next ? v->uses->user : NULL; }
 
 void mc_value_replace(mc_value *from, mc_value *to) {

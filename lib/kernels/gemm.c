@@ -41,7 +41,7 @@ static void conv_runs(kgemm *p, const kview *in, int64_t **woff) {
   }
   merge_runs(p, *woff);
 }
-static kview view_of_a(const kgemm *p) { return p->e->sign == KENG_wide ? k_widen_view(p) : kl_view(p->g, p->head->in[0]); }
+static kview view_of_a(const kgemm *p) { return p->e->sign == KENG_wide ? k_widen_view(p) : kl_operand(p->g, p->head->in[0]); }
 /* Cycles for a byte that is read again and again out of `bytes` of them. A quarter of L3: results and weights live there as well, and pages run out before bytes do. */
 static double reread(const mc_target *t, double bytes) { return bytes <= (double)t->l1 ? 0 : bytes <= (double)t->l2 ? 1.0 / 32 : bytes <= (double)t->l3 / 4 ? 0.1 : 0.3; }
 /* Several images: columns outside of them read weights once and all images for each block of columns; images outside read each image again from a nearer cache, and weights for each. */

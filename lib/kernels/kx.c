@@ -49,16 +49,25 @@ bool kx_add_table(kx *x, const mc_node *n, int which, const void *data, int64_t 
   x->op[x->nop++] = (kx_operand){ .key = table_key(n, which), .view = v };
   return true;
 }
+/* The value that a transpose behind the head stores: where it goes is the result's view's business. */
+static const mc_value *untransposed(const kx *x, const mc_value *v) { return x->head && kl_inside(x->g, v) && v->def->op == MC_OP_transpose ? v->def->in[0] : v; }
+/* Is n one of the ops that are computed at a position? Not what stands in front of the head. */
+static bool is_behind(const kx *x, const mc_node *n) {
+  if (n == x->head || n->op == MC_OP_return || (mc_ops[n->op].traits & MC_T_CONST) || (x->head && n->op == MC_OP_transpose)) return false;
+  for (const mc_node *p = x->head; p; p = p->next)
+    if (p == n) return true;
+  return !x->head;
+}
 /* The result as bytes: computed by the last op, or read by it from a table with an earlier one's. */
 static void find_tail(kx *x) {
   const mc_node *ret = x->g->region->last;
   if (ret->nin != 1 || !kl_inside(x->g, ret->in[0])) return;
-  const mc_node *n = ret->in[0]->def;
+  const mc_node *n = untransposed(x, ret->in[0])->def;
   if (n != x->head && mc_op_has(n->op, MC_T_UNARY) && mc_type_is_quant(n->in[0]->type) && kl_inside(x->g, n->in[0])) {
     x->table = n;
     n = n->in[0]->def;
   }
-  bool last = !n->next || n->next->op == MC_OP_return || n->next == x->table, bytes = n->out[0]->type->dtype == MC_u8 || n->out[0]->type->dtype == MC_i8;
+  bool last = !n->next || n->next->op == MC_OP_return || n->next->op == MC_OP_transpose || n->next == x->table, bytes = n->out[0]->type->dtype == MC_u8 || n->out[0]->type->dtype == MC_i8;
   if (n != x->head && last && bytes && mc_type_is_quant(n->out[0]->type) && kx_bounded(n)) x->tail = n;
   else x->table = NULL;
 }
@@ -71,7 +80,7 @@ bool kx_init(kx *x, kgroup *g, mc_node *head, int rank, const int64_t *dim) {
   for (mc_node *n = g->region->first; n; n = n->next) nodes++;
   x->bound = MC_NEWN(x->k->arena, kx_bound, nodes + 1);
   for (mc_node *n = g->region->first; n; n = n->next) {
-    if (n == head || n->op == MC_OP_return || (mc_ops[n->op].traits & MC_T_CONST)) continue;
+    if (!is_behind(x, n)) continue;
     for (int i = 0; i < n->nin; i++)
       if (!add_operand(x, n->in[i])) return false;
     if (!kx_prepare(x, n)) return false;
@@ -82,7 +91,10 @@ bool kx_init(kx *x, kgroup *g, mc_node *head, int rank, const int64_t *dim) {
     if (x->nout == KX_MAX_VIEWS) return kl_error(g, NULL, "a group with more than %d results has no lowering", KX_MAX_VIEWS);
     if (!kl_inside(g, ret->in[i]) && !add_operand(x, ret->in[i])) return false;
     const mc_value *out = g->group->out[i];
-    x->out[x->nout++] = kl_broadcast(kl_view(g, out), out->type, x->rank, x->dim);
+    const mc_value *plain = untransposed(x, ret->in[i]);
+    kview o = kl_view(g, out);
+    if (plain != ret->in[i]) o = kl_transposed(o, ret->in[i]->def, true);
+    x->out[x->nout++] = kl_broadcast(o, plain->type, x->rank, x->dim);
   }
   return true;
 }
@@ -160,7 +172,7 @@ V kx_clamped(kx *x, const mc_value *v) {
 /* The nodes after the head, up to `last` (NULL: all). */
 static void compute(kx *x, const mc_node *last) {
   for (mc_node *n = x->g->region->first; n; n = n->next) {
-    if (n == x->head || n->op == MC_OP_return || (mc_ops[n->op].traits & MC_T_CONST)) continue;
+    if (!is_behind(x, n)) continue;
     kb_debug_at(x->k, n->loc);
     x->clamped = NULL;
     x->raw = n == last;
@@ -210,7 +222,7 @@ void kx_finish(kx *x) {
   const mc_node *ret = x->g->region->last;
   for (int i = 0; i < ret->nin; i++) {
     const kview *o = &x->out[i];
-    kl_store(x->k, kx_value(x, ret->in[i]), kl_at(x->k, o, x->rank, x->iv, x->c), o->dtype, o->stride[x->rank - 1], x->valid);
+    kl_store(x->k, kx_value(x, untransposed(x, ret->in[i])), kl_at(x->k, o, x->rank, x->iv, x->c), o->dtype, o->stride[x->rank - 1], x->valid);
   }
   if (x->head) kb_debug_at(x->k, x->head->loc);
 }

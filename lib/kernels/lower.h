@@ -28,12 +28,16 @@ typedef struct kview {
 enum { KX_MAX_VIEWS = 64 };
 
 bool kl_error(const kgroup *g, const mc_node *n, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-mc_node *kl_first(const kgroup *g);                       /* the region's first node */
+mc_node *kl_first(const kgroup *g);                       /* what the group is about (mc_region_head) */
 /* The buffer behind an outer value or a group result; region values that are returned map to the group's results. NULL: constant or inside. */
 const mc_buffer *kl_buffer(const kgroup *g, const mc_value *v);
 bool kl_inside(const kgroup *g, const mc_value *v);       /* defined in the region */
 /* View in the value's own axes: constants, outer values, group results. */
 kview kl_view(const kgroup *g, const mc_value *v);
+/* The view of what a transpose gives, of its operand's view; back: of its operand, of its result's. */
+kview kl_transposed(kview v, const mc_node *transpose, bool back);
+/* View of an operand of a product, through a transpose that stands in front of it in the group. */
+kview kl_operand(const kgroup *g, const mc_value *v);
 V kl_scratch(const kgroup *g);                            /* the group's own arena bytes; undef when the plan gave none */
 /* A view of v broadcast (numpy rules) to an iteration space of `rank` axes. */
 kview kl_broadcast(kview v, const mc_type *t, int rank, const int64_t *dim);

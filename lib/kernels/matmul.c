@@ -334,7 +334,7 @@ bool k_matmul(kgemm *p) {
   }
   const mc_type *bt = p->head->in[1]->type;
   bool t = MC_ATTRS(p->head, matmul)->transpose_b;
-  kview b = kl_view(p->g, p->head->in[1]);
+  kview b = kl_operand(p->g, p->head->in[1]);
   bmat *m = MC_NEW(p->k->arena, bmat);
   int ak = bt->rank - (t ? 1 : 2), an = bt->rank - (t ? 2 : 1);
   *m = (bmat){ .k = bt->dim[ak], .n = bt->dim[an], .sk = b.stride[ak], .sn = b.stride[an], .es = kl_elem(&b), .flip = bt->dtype == MC_u8, .zb = kl_zero_point(bt) };

@@ -1,4 +1,5 @@
 /* Packing at run time of a B that is computed (attention): [columns / 16][step][kr / group][16][group], 16 columns by 4 bytes at once, with the sums of columns for the zero points. */
+#include "copy.h"
 #include "tile.h"
 
 /* Loop state of one tile of columns: `have` columns exist. */
@@ -41,9 +42,28 @@ static V pack_group(const strip *s, V src, V dst, int rows, V sum) {
   if (s->m->es != 1) return sum;
   return kb_intr(k, "llvm.x86.avx512.vpdpbusd.512", NULL, 0, (V[]){ sum, kb_i32s(k, 0x01010101, KGEMM_LANES), w }, 3);
 }
+/* 16 groups whose elements lie behind one another in every column: a square of words, transposed. */
+static V pack_square(const strip *s, V src, V dst, V sum) {
+  kb *k = s->p->k;
+  V w[KGEMM_LANES];
+  for (int j = 0; j < KGEMM_LANES; j++) w[j] = kb_load(k, kb_vt(k, k->i32, KGEMM_LANES), kb_gepi(k, src, j * s->m->sn), 1);
+  kplanes_square(k, w, KGEMM_LANES);
+  for (int i = 0; i < KGEMM_LANES; i++) {
+    if (s->m->flip) w[i] = LLVMBuildXor(k->b, w[i], kb_i32s(k, (int32_t)0x80808080u, KGEMM_LANES), "");
+    kb_store(k, w[i], kb_gepi(k, dst, 64 * i), 64);
+    if (s->m->es == 1) sum = kb_intr(k, "llvm.x86.avx512.vpdpbusd.512", NULL, 0, (V[]){ sum, kb_i32s(k, 0x01010101, KGEMM_LANES), w[i] }, 3);
+  }
+  return sum;
+}
 /* n groups behind one another. */
 static V pack_groups(const strip *s, V src, V dst, int64_t n, V sum) {
   kb *k = s->p->k;
+  bool together = s->m->sk == s->m->es && s->m->sn != s->m->es && s->have == KGEMM_LANES;
+  for (; together && n >= KGEMM_LANES; n -= KGEMM_LANES) {   /* at most a step of a tile: one square */
+    sum = pack_square(s, src, dst, sum);
+    src = kb_gepi(k, src, KGEMM_LANES * 4);
+    dst = kb_gepi(k, dst, KGEMM_LANES * 64);
+  }
   if (n == 0) return sum;
   kb_loop l;
   kb_range(k, &l, n, 1, &sum, 1);

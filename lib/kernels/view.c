@@ -11,11 +11,7 @@ bool kl_error(const kgroup *g, const mc_node *n, const char *fmt, ...) {
   va_end(ap);
   return false;
 }
-mc_node *kl_first(const kgroup *g) {
-  for (mc_node *n = g->region->first; n; n = n->next)
-    if (!(mc_ops[n->op].traits & MC_T_CONST)) return n;
-  return NULL;
-}
+mc_node *kl_first(const kgroup *g) { return mc_region_head(g->region); }
 bool kl_single(const kgroup *g) {
   const mc_node *n = kl_first(g);
   if (n && n->next == g->region->last) return true;
@@ -87,6 +83,18 @@ kview kl_view(const kgroup *g, const mc_value *v) {
   const mc_buffer *b = kl_buffer(g, v);
   assert(b && "value without a place");
   return buffer_view(g, b);
+}
+kview kl_transposed(kview v, const mc_node *transpose, bool back) {
+  const mc_ints *perm = &MC_ATTRS(transpose, transpose)->perm;
+  kview r = v;
+  for (int d = 0; d < perm->n; d++)
+    if (back) r.stride[perm->v[d]] = v.stride[d];
+    else r.stride[d] = v.stride[perm->v[d]];
+  return r;
+}
+kview kl_operand(const kgroup *g, const mc_value *v) {
+  if (!kl_inside(g, v) || v->def->op != MC_OP_transpose) return kl_view(g, v);
+  return kl_transposed(kl_view(g, v->def->in[0]), v->def, false);
 }
 V kl_scratch(const kgroup *g) {
   int64_t at = g->plan->scratch_offset ? g->plan->scratch_offset[g->index] : -1;

@@ -25,11 +25,7 @@ bool mc_group_is(const mc_node *group, const char *name) {
   return k && strcmp(k, name) == 0;
 }
 
-mc_node *mc_group_head(const mc_node *group) {
-  MC_FOR_NODES(n, group->region)
-    if (!mc_op_has(n->op, MC_T_CONST)) return n;
-  return NULL;
-}
+mc_node *mc_group_head(const mc_node *group) { return mc_region_head(group->region); }
 
 mc_value *mc_group_inner(const mc_node *group, int i) { return mc_graph_out(group->region, i); }
 

@@ -7,6 +7,7 @@
  *                                                               return %y
  *                                                             }
  *
+ * A product of two computed values takes transposes of its operands (attention's heads), and it or a linear layer the transpose of its result, where rows stay rows: only strides change.
  * Products take the chain of elementwise ops behind them as long as each result has one reader and the shape stays; from the last product to the first, so
  * that a residual add joins the product that runs last and nothing is delayed. Then elementwise ops join into maps, one result each: a producer joins when
  * all its readers are inside and the shape is the same. Every other op is a group of its own. Nothing is computed twice, so the result is EXACT.
@@ -118,15 +119,15 @@ static void mark(former *f, mc_node *n) { *mc_map_ptr_slot(&f->grouped, n) = n; 
 /* An op of this graph that may still join a group. */
 static bool is_free(const former *f, const mc_node *n) { return n && n->graph == f->g && !mc_op_has(n->op, MC_T_CONST | MC_T_TERM | MC_T_REGION) && !is_grouped(f, n); }
 
-/* Move the ops (in graph order, the last one gives the results) into a new group at the place of the last. */
-static void make_group(former *f, const char *kernel, mc_node *const *op, size_t n) {
+/* Move the ops (in graph order, the last one gives the results) into a new group at the place of the last; it is named after the head. */
+static void make_group(former *f, const char *kernel, const mc_node *head, mc_node *const *op, size_t n) {
   mc_node *root = op[n - 1];
   mc_module *m = f->cx->module;
-  mc_node *group = mc_node_create(m, MC_OP_group, NULL, 0, root->nout, op[0]->loc);
+  mc_node *group = mc_node_create(m, MC_OP_group, NULL, 0, root->nout, head->loc);
   MC_ATTRS(group, group)->kernel = kernel;
-  const mc_ints *block = mc_map_ptr_get(&f->blocking, op[0]);
+  const mc_ints *block = mc_map_ptr_get(&f->blocking, head);
   if (block) MC_ATTRS(group, group)->blocking = *block;
-  group->source = op[0]->source;
+  group->source = head->source;
   mc_node_insert(f->g, root, group);
   mc_graph *r = mc_region_create(group);
   for (int i = 0; i < root->nout; i++) {
@@ -156,11 +157,33 @@ static mc_node *next_in_chain(const former *f, const mc_value *v) {
   return mc_type_same_shape(other->type, v->type) && !is_input(other) ? n : NULL;
 }
 
+static bool keeps_last(const mc_node *transpose, int of) {
+  const mc_ints *perm = &MC_ATTRS(transpose, transpose)->perm;
+  return perm->n >= 2 && perm->v[perm->n - of] == perm->n - 1;
+}
+/* Operand i of a product of two computed values, when it is a transpose that the product can read through: the elements that a row of A takes must stay together, and in B those of a row or of a column. */
+static mc_node *transpose_in_front(const former *f, const mc_node *head, int i) {
+  mc_node *t = head->op == MC_OP_matmul ? head->in[i]->def : NULL;
+  if (!is_free(f, t) || t->op != MC_OP_transpose || mc_value_single_user(t->out[0]) != head || is_input(t->in[0]) || mc_value_tensor(t->in[0]) || mc_value_tensor(head->in[1])) return NULL;
+  return keeps_last(t, 1) || (i == 1 && keeps_last(t, 2)) ? t : NULL;
+}
+/* A transpose behind the chain: rows of the result go where it says. */
+static mc_node *transpose_behind(const former *f, const mc_node *head, const mc_value *v) {
+  mc_node *t = mc_value_single_user(v);
+  bool product = head->op == MC_OP_matmul || head->op == MC_OP_linear;
+  return product && is_free(f, t) && t->op == MC_OP_transpose && keeps_last(t, 1) ? t : NULL;
+}
 static void group_product(former *f, mc_node *head) {
   node_list ops = { 0 };
+  for (int i = 0; i < 2; i++) {
+    mc_node *t = transpose_in_front(f, head, i);
+    if (t) MC_PUSH(f->cx->scratch, &ops, t);
+  }
   MC_PUSH(f->cx->scratch, &ops, head);
   for (mc_node *n = head; (n = next_in_chain(f, n->out[0]));) MC_PUSH(f->cx->scratch, &ops, n);
-  make_group(f, mc_family_of(head), ops.v, ops.n);
+  mc_node *behind = transpose_behind(f, head, ops.v[ops.n - 1]->out[0]);
+  if (behind) MC_PUSH(f->cx->scratch, &ops, behind);
+  make_group(f, mc_family_of(head), head, ops.v, ops.n);
 }
 
 static bool reads_are_inside(const mc_value *v, mc_map *in) {
@@ -197,7 +220,7 @@ static void group_map(former *f, mc_node *root, mc_map *order) {
       MC_PUSH(f->cx->scratch, &ops, p);
     }
   sort_by_position(&ops, order);
-  make_group(f, "map", ops.v, ops.n);
+  make_group(f, "map", ops.v[0], ops.v, ops.n);
 }
 
 static bool quantizes_whole(const mc_node *q) {
@@ -211,8 +234,8 @@ static void group_image(former *f, mc_node *n) {
   const mc_ints *perm = &MC_ATTRS(n, transpose)->perm;
   if (t->rank < 3 || t->dim[t->rank - 1] < 2 || t->dim[t->rank - 1] > 4 || perm->v[t->rank - 2] != t->rank - 1) return;
   mc_node *behind = mc_value_single_user(n->out[0]), *before = n->in[0]->def;
-  if (is_free(f, behind) && quantizes_whole(behind)) make_group(f, mc_family_of(n), (mc_node *[]){ n, behind }, 2);
-  else if (is_free(f, before) && quantizes_whole(before) && mc_value_single_user(before->out[0]) == n) make_group(f, mc_family_of(n), (mc_node *[]){ before, n }, 2);
+  if (is_free(f, behind) && quantizes_whole(behind)) make_group(f, mc_family_of(n), n, (mc_node *[]){ n, behind }, 2);
+  else if (is_free(f, before) && quantizes_whole(before) && mc_value_single_user(before->out[0]) == n) make_group(f, mc_family_of(n), before, (mc_node *[]){ before, n }, 2);
 }
 
 /* All nodes in order, and their positions: forming groups moves them. */
@@ -246,7 +269,7 @@ bool mc_pass_form_groups(mc_pass_context *cx, const mc_opts_form_groups *o, bool
   for (size_t i = all.n; i-- > 0;)
     if (is_free(&f, all.v[i]) && mc_op_has(all.v[i]->op, MC_T_ELEM)) group_map(&f, all.v[i], &order);
   for (size_t i = all.n; i-- > 0;)
-    if (is_free(&f, all.v[i])) make_group(&f, mc_family_of(all.v[i]), &all.v[i], 1);
+    if (is_free(&f, all.v[i])) make_group(&f, mc_family_of(all.v[i]), all.v[i], &all.v[i], 1);
   *changed = f.changed;
   return true;
 }

@@ -192,7 +192,35 @@ static void one_matmul(kind k, bool constant, bool tb, int ra, const int64_t *da
   }
   finish(t, k, mc_build1_as(&t->b, MC_OP_matmul, (mc_value *[]){ a, b }, 2, &at, k == BF16 ? sum_type(t, a, b, 0) : NULL), kk);
 }
+static mc_value *turned(tcase *t, mc_value *x, int a, int b, int c, int d) { return op1(t, MC_OP_transpose, x, &(mc_attrs_transpose){ .perm = ints(t, 4, DIMS(a, b, c, d)) }); }
+/* Attention: heads of queries, keys and values stand in the rows of linear layers' results; transposes of them belong to the products, as does that of the result. Through a map first, so that products find them in the
+ * arena. */
+static void one_attention(kind k, bool tb, int64_t m, int64_t n, int64_t depth) {
+  enum { HEADS = 3 };
+  tcase *t = sweep_begin("attention %s %s m%d k%d n%d", kinds[k], tb ? "nk" : "kn", (int)m, (int)depth, (int)n);
+  if (!t) return;
+  mc_attrs_matmul at;
+  mc_attrs_init(MC_OP_matmul, &at, t->a);
+  at.transpose_b = tb;
+  mc_value *q = op1(t, MC_OP_neg, in_real(t, MC_f32, 4, DIMS(2, m, HEADS, depth)), NULL), *b = op1(t, MC_OP_neg, in_real(t, MC_f32, 4, DIMS(2, n, HEADS, depth)), NULL);
+  if (k == BF16) q = op1_as(t, MC_OP_cast, q, NULL, MC_bf16), b = op1_as(t, MC_OP_cast, b, NULL, MC_bf16);
+  else if (!real(k)) q = as_q(t, MC_OP_quantize, q, NULL, k == U8 ? MC_u8 : MC_i8, 0.02f, 7), b = as_q(t, MC_OP_quantize, b, NULL, MC_u8, 0.02f, k == U8 ? 9 : 128);
+  q = turned(t, q, 0, 2, 1, 3);
+  b = tb ? turned(t, b, 0, 2, 1, 3) : turned(t, b, 0, 2, 3, 1);
+  mc_value *y = mc_build1_as(&t->b, MC_OP_matmul, (mc_value *[]){ q, b }, 2, &at, k == BF16 ? sum_type(t, q, b, 0) : NULL);
+  if (!real(k)) y = requant(t, y, depth, MC_u8, mc_rounding_fp32_rne);
+  tolerate(t, k, depth);
+  result(t, turned(t, y, 0, 2, 1, 3));
+  sweep_end(t);
+}
 static void matmuls(void) {
+  for (kind k = F32; k < KINDS; k++)
+    for (int tb = 0; tb < 2; tb++) {
+      one_attention(k, tb, 9, 37, 16);
+      one_attention(k, tb, 5, 16, 64);
+      one_attention(k, tb, 7, 20, 19);
+    }
+
   for (kind k = F32; k < KINDS; k++)
     for (int tb = 0; tb < 2; tb++) {
       for (int64_t i = 1; i <= 36; i += 7) {

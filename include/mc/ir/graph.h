@@ -102,6 +102,7 @@ mc_graph *mc_module_graph(const mc_module *m, const char *name);              /*
 mc_graph *mc_region_create(mc_node *parent);                                  /* the empty region of an inserted group node */
 int mc_graph_nout(const mc_graph *g);                                         /* operands of its return */
 mc_value *mc_graph_out(const mc_graph *g, int i);
+mc_node *mc_region_head(const mc_graph *region);                              /* what a group is about: its product, softmax or layer_norm, else its first op; NULL: constants alone */
 /* Iteration that survives removal of `n`: MC_FOR_NODES(n, g) { ... } ; regions are not entered. */
 #define MC_FOR_NODES(n, g) for (mc_node *n = (g)->first, *n##_next; n && (n##_next = n->next, 1); n = n##_next)
 #define MC_FOR_NODES_REV(n, g) for (mc_node *n = (g)->last, *n##_next; n && (n##_next = n->prev, 1); n = n##_next)
