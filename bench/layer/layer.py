@@ -84,7 +84,10 @@ def image(h, w, c):
                  f"  %t = transpose %x {{perm=[0,2,3,1]}} : f32[1,{h},{w},{c}]\n  %q = quantize %t : u8<0.02:128>[1,{h},{w},{c}]\n", ["%q"], {}), 0, 1
 
 
+# 3x3 with stride 1, as they stand in VGG-16, ResNet-18, ResNet-50 and resnet8.
+C3 = [(224, 64, 64), (112, 64, 128), (112, 128, 128), (56, 64, 64), (56, 128, 256), (56, 256, 256), (28, 128, 128), (28, 256, 512), (28, 512, 512), (14, 256, 256), (14, 512, 512), (7, 512, 512), (32, 16, 16), (16, 32, 32), (8, 64, 64)]
 LAYERS = {
+    **{f"c3-{w}x{w}x{ci}" + (f"-{co}" if co != ci else ""): (lambda w=w, ci=ci, co=co: conv(w, w, ci, co)) for w, ci, co in C3},
     "dw-48x48x8": lambda: depthwise(48, 48, 8), "dw-48x48x16-s2": lambda: depthwise(48, 48, 16, s=2), "dw-24x24x32": lambda: depthwise(24, 24, 32), "dw-24x24x32-s2": lambda: depthwise(24, 24, 32, s=2),
     "dw-12x12x64": lambda: depthwise(12, 12, 64), "dw-6x6x128": lambda: depthwise(6, 6, 128), "dw-3x3x256": lambda: depthwise(3, 3, 256), "dw-25x5x64": lambda: depthwise(25, 5, 64),
     "dw-112x112x32": lambda: depthwise(112, 112, 32), "dw-112x112x64-s2": lambda: depthwise(112, 112, 64, s=2), "dw-56x56x128": lambda: depthwise(56, 56, 128), "dw-28x28x256": lambda: depthwise(28, 28, 256),

@@ -10,4 +10,6 @@ void model_result(mc_estimate *e, const mc_target *t, mc_part level, double byte
 void model_finish(mc_estimate *e);
 /* Fills mr and nv. */
 mc_estimate model_best_block(mc_nest *n, const mc_target *t, int64_t weights);
+/* A convolution by Winograd's minimal filtering (mc/analysis/winograd.h), with `ops` vector instructions for 16 results behind it. ready: transformed weights are constants. */
+mc_estimate model_winograd(const mc_node *head, const mc_target *t, bool ready, double ops, int64_t weights);
 #endif

@@ -187,14 +187,15 @@ bool mc_nest_of_group(mc_nest *n, const mc_node *group, const mc_target *t) {
   *n = group_nest(group, head, &s, t);
   return true;
 }
-mc_estimate mc_model_group(const mc_node *group, const mc_target *t, int64_t weights) {
+mc_estimate mc_model_group(const mc_node *group, const mc_target *t, int64_t weights) { return mc_model_group_as(group, MC_ATTRS(group, group)->kernel, t, weights); }
+mc_estimate mc_model_group_as(const mc_node *group, const char *kernel, const mc_target *t, int64_t weights) {
   mc_estimate e = { 0 };
   const mc_node *head = head_of(group);
-  if (!head || strcmp(MC_ATTRS(group, group)->kernel, "alias") == 0) return e;
-  if (strcmp(MC_ATTRS(group, group)->kernel, "winograd") == 0) return mc_model_winograd(head, t);
+  if (!head || strcmp(kernel, "alias") == 0) return e;
   if (mc_op_has(head->op, MC_T_ACCUM)) {
     shape s = product_shape(head);
     mc_nest nest = group_nest(group, head, &s, t);
+    if (strncmp(kernel, "winograd", 8) == 0) return model_winograd(head, t, strcmp(kernel, "winograd_ready") == 0, nest.epilogue, weights);
     return product(&nest, &s, arith_of(head), t, weights);
   }
   mc_cost c = mc_node_cost(group);

@@ -1,22 +1,146 @@
-/* Winograd's F(4x4, 3x3) on 8-bit integers (docs/kernels.md, "Winograd") as the model sees it. */
+/* Winograd's F(4x4, 3x3) on 8-bit integers: passes, blocks, and the time they take. docs/kernels.md and docs/cost-model.md, "Winograd". */
+#include "mc/analysis/winograd.h"
 #include "model.h"
 
-static const double points = 36, pass = 28;   /* products of a tile and pair of channels; tiles of a pass */
-static const double input_ops = 350, output_ops = 310;   /* vector instructions of the transforms, counted in the code */
-static const double measured = 1.15;   /* what layers take beyond the count (bench/README.md) */
+enum { LINE = 64 };
+/* Vector instructions of a tile and a vector of 16-bit channels, of a tile and a vector of results, of a vector of weights. */
+static const double input_ops = 240, output_ops = 230, weight_ops = 140;
+static const double store_share = 0.5;   /* of the stores of sums, what products do not hide */
+static const double seen_share = 0.8;    /* of what transforms move */
+static const double far_share = 0.5;     /* of what comes from L3 while products run */
 
-mc_estimate mc_model_winograd(const mc_node *n, const mc_target *t) {
-  const mc_type *x = n->in[0]->type, *y = n->out[0]->type;
-  double c = (double)x->dim[3], k = (double)y->dim[3], rate = mc_target_rate(t, mc_model_rate(MC_ARITH_int8, t)), bytes = 2.0 * points * c * k;
-  double words = t->isa & (MC_ISA_BIT(avx512vnni) | MC_ISA_BIT(avxvnni)) ? rate / 2 : rate;   /* dot products of 16-bit operands; pmaddwd and smlal take them in any case */
-  double tiles = (double)((y->dim[1] + 3) / 4 * ((y->dim[2] + 3) / 4)) * (double)y->dim[0], passes = tiles < pass ? 1 : tiles / pass;
-  mc_estimate e = { 0 };
-  e.part[MC_PART_compute] = measured * tiles * points * c * k / words;
-  e.part[MC_PART_epilogue] = measured * tiles * (input_ops * c * 2 + output_ops * k * 4) / (t->vector_bytes * t->machine->alu);
-  model_traffic(&e, t, bytes < 0.5 * (double)t->l2 ? MC_PART_L2 : bytes < 0.4 * (double)t->l3 ? MC_PART_L3 : MC_PART_DRAM, measured * passes * bytes);
+static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+static bool fused(const mc_target *t) { return t->isa & (MC_ISA_BIT(avx512vnni) | MC_ISA_BIT(avxvnni)); }
+
+void mc_winograd_range(const mc_winograd *w, bool row, bool column, int64_t *from, int64_t *to) {
+  int64_t rows = w->rp - w->short_h, columns = w->cp - w->short_w, low = w->short_h ? columns : 0, whole = low + rows * columns;
+  *from = row ? low : 0;
+  *to = column ? whole : row ? whole + (w->short_w ? rows : 0) : w->tiles;
+}
+int64_t mc_winograd_point(const mc_winograd *w, int nv) { return w->c * nv * KMODEL_LANES * 2 + (w->weights == MC_WINOGRAD_ready ? 0 : LINE); }
+
+/* Steps follow one another: parts add up. */
+static void winograd_finish(mc_estimate *e) {
+  e->cycles = 0;
+  e->bound = MC_PART_compute;
   for (int i = 0; i < MC_NUM_PARTS; i++) {
-    e.cycles += e.part[i];
-    if (e.part[i] > e.part[e.bound]) e.bound = (mc_part)i;
+    e->cycles += e->part[i];
+    if (e->part[i] > e->part[e->bound]) e->bound = (mc_part)i;
   }
+}
+/* Cycles of one step of a block, kr channels: products, loads, the latency of sums that wait for themselves. */
+static double step_cycles(const mc_winograd *w, const mc_target *t, int mr) {
+  double rate = mc_target_rate(t, mc_model_rate(MC_ARITH_int8, t)), words = fused(t) ? rate / 2 : rate, loads = (mr + w->nv * w->parts) / t->machine->loads;
+  double products = (double)(mr * w->nv * KMODEL_LANES * w->kr) / words, step = products > loads ? products + loads / 8 : loads + products / 8;
+  return step > t->machine->latency ? step : t->machine->latency;
+}
+/* Cycles of the products of one point, nv vectors and `tiles` tiles, in blocks of mr: the last block takes what is left. */
+static double point_cycles(const mc_winograd *w, const mc_target *t, int64_t tiles, int mr) {
+  double steps = (double)(w->c / w->kr), sums = store_share * w->nv * w->parts / t->machine->stores, full = steps * step_cycles(w, t, mr) + sums * mr + 12;
+  int64_t rest = tiles % mr;
+  return full * (double)(tiles / mr) + (rest ? steps * step_cycles(w, t, (int)rest) + sums * (double)rest + 12 : 0);
+}
+static bool fits(const mc_winograd *w, const mc_target *t, int mr) {
+  int regs = t->arch == MC_ARCH_aarch64 || (t->isa & MC_ISA_BIT(avx512)) ? 32 : 16;
+  return mr * w->nv * w->parts + w->nv * w->parts + 1 + !fused(t) <= regs;
+}
+/* All points of a pass and one block of channels; fills mr. */
+static double products_cycles(mc_winograd *w, const mc_target *t) {
+  double all = 0;
+  for (int row = 0; row < 2; row++)
+    for (int column = 0; column < 2; column++) {
+      int64_t from, to;
+      double best = 0;
+      mc_winograd_range(w, row, column, &from, &to);
+      for (int mr = 1; mr <= 16 && mr <= to - from && fits(w, t, mr); mr++) {
+        double here = point_cycles(w, t, to - from, mr);
+        if (best > 0 && here >= best) continue;
+        best = here;
+        w->mr[row][column] = mr;
+      }
+      all += best * (row ? 2 : 4) * (column ? 2 : 4);
+    }
+  return all;
+}
+static double share(int64_t units, int tasks) { return (double)(up(units, tasks) * tasks) / (double)units; }
+/* Work that the division among tasks leaves uneven: rows of passes where none moves back, images, or blocks of channels. */
+static double uneven(const mc_winograd *w, int tasks) {
+  if (tasks <= 1) return 1;
+  bool apart = w->oh % MC_WINOGRAD_TILE == 0 && w->th % w->rp == 0;
+  double best = share(w->batch, tasks), rows = apart ? share(w->th / w->rp, tasks) : best, blocks = share(up(w->n, w->nv * KMODEL_LANES), tasks);
+  if (rows < best) best = rows;
+  return blocks < best ? blocks : best;
+}
+static void set_bytes(mc_winograd *w, const mc_target *t, int64_t passes) {
+  int64_t width = (int64_t)w->nv * KMODEL_LANES, blocks = up(w->n, width);
+  w->v_point = w->tiles * w->c * 2 + LINE;
+  w->m_point = w->tiles * width * 4 + LINE;
+  w->v_bytes = MC_WINOGRAD_POINTS * w->v_point;
+  w->m_bytes = MC_WINOGRAD_POINTS * w->m_point;
+  w->tmp_bytes = MC_WINOGRAD_POINTS * LINE;
+  if (w->weights != MC_WINOGRAD_ready) w->weights = passes > 1 && (double)(w->n * w->c * 2 * MC_WINOGRAD_POINTS) < 0.35 * (double)t->l2 ? MC_WINOGRAD_once : MC_WINOGRAD_block;
+  w->u_point = mc_winograd_point(w, w->nv);
+  w->u_bytes = w->weights == MC_WINOGRAD_ready ? 0 : w->u_point * (w->weights == MC_WINOGRAD_once ? MC_WINOGRAD_POINTS * blocks : 2 * MC_WINOGRAD_WINDOW);
+}
+/* The transforms of one pass: what is written there leaves L1 for lines of L2, and is read back. */
+static void transforms(mc_estimate *e, const mc_winograd *w, const mc_target *t, double times) {
+  double tiles = times * (double)w->tiles;
+  e->part[MC_PART_epilogue] += tiles * ((double)w->c / w->wide * input_ops + (double)w->n / w->lanes * output_ops) / t->machine->alu;
+  model_traffic(e, t, MC_PART_L2, seen_share * tiles * MC_WINOGRAD_POINTS * (double)(2 * 2 * w->c + 4 * w->n));
+}
+/* Weights made, `times` over. */
+static void making(mc_estimate *e, const mc_winograd *w, const mc_target *t, double times) {
+  double pairs = times * (double)(w->c * w->n);
+  e->part[MC_PART_epilogue] += pairs / w->wide * weight_ops / t->machine->alu;
+  model_traffic(e, t, MC_PART_L2, pairs * MC_WINOGRAD_POINTS * 2);
+}
+static bool short_end(int64_t results, int64_t tiles, int64_t of_pass) {
+  int64_t rest = results % MC_WINOGRAD_TILE;
+  return of_pass == tiles && (rest == 1 || rest == 2);
+}
+/* Everything for the pass and block that w names. */
+static void estimate(mc_winograd *w, const mc_target *t, int tasks) {
+  int64_t passes = w->batch * up(w->th, w->rp) * up(w->tw, w->cp);
+  w->tiles = w->rp * w->cp;
+  w->short_h = short_end(w->oh, w->th, w->rp);
+  w->short_w = short_end(w->ow, w->tw, w->cp);
+  set_bytes(w, t, passes);
+  mc_estimate e = { 0 };
+  double times = (double)passes * uneven(w, tasks), blocks = (double)w->n / (w->nv * KMODEL_LANES), all = 2.0 * MC_WINOGRAD_POINTS * (double)(w->c * w->n);
+  e.part[MC_PART_compute] = times * blocks * products_cycles(w, t);
+  transforms(&e, w, t, times);
+  if (w->weights == MC_WINOGRAD_ready) model_traffic(&e, t, all < 0.3 * (double)t->l2 ? MC_PART_L2 : all < 0.4 * (double)t->l3 ? MC_PART_L3 : MC_PART_DRAM, times * all);
+  else making(&e, w, t, w->weights == MC_WINOGRAD_once ? uneven(w, tasks) : times);
+  double near = 0.9 * (double)t->l2, used = (double)(w->v_bytes + w->m_bytes + (w->weights == MC_WINOGRAD_ready ? w->u_point * MC_WINOGRAD_POINTS : w->u_bytes));
+  if (used > near) model_traffic(&e, t, MC_PART_L3, far_share * times * blocks * (used - near));
+  winograd_finish(&e);
+  w->estimate = e;
+}
+mc_winograd mc_winograd_cut(const mc_node *head, const mc_target *t, int tasks, bool ready) {
+  enum { MOST_TILES = 112, MOST_VECTORS = 4 };
+  const mc_type *x = head->in[0]->type, *y = head->out[0]->type;
+  mc_winograd w = { .weights = ready ? MC_WINOGRAD_ready : MC_WINOGRAD_block, .batch = y->dim[0], .c = x->dim[3], .n = y->dim[3], .oh = y->dim[1], .ow = y->dim[2] }, best = { 0 };
+  w.th = up(w.oh, MC_WINOGRAD_TILE), w.tw = up(w.ow, MC_WINOGRAD_TILE);
+  w.lanes = t->vector_bytes / 4;
+  w.parts = KMODEL_LANES / w.lanes;
+  w.kr = t->arch == MC_ARCH_x86_64 ? 2 : 1;
+  w.wide = t->vector_bytes / 2;
+  for (w.nv = 1; w.nv <= MOST_VECTORS && w.nv <= w.n / KMODEL_LANES && fits(&w, t, 1); w.nv++)
+    for (w.cp = 1; w.cp <= w.tw && w.cp <= MOST_TILES; w.cp++)
+      for (w.rp = 1; w.rp <= w.th && w.rp * w.cp <= MOST_TILES; w.rp++) {
+        estimate(&w, t, tasks);
+        bool over = w.v_bytes + w.m_bytes + w.u_bytes > 4 * (int64_t)t->l2;
+        if (best.nv && (over || w.estimate.cycles >= best.estimate.cycles)) continue;
+        best = w;
+      }
+  return best;
+}
+mc_estimate model_winograd(const mc_node *head, const mc_target *t, bool ready, double ops, int64_t weights) {
+  mc_winograd w = mc_winograd_cut(head, t, 1, ready);
+  mc_estimate e = w.estimate;
+  double bytes = (double)(w.c * w.n) * (ready ? 2 * MC_WINOGRAD_POINTS : 9);
+  e.part[MC_PART_epilogue] += (double)(w.batch * w.oh * w.ow * w.n) / w.lanes * ops / t->machine->alu;
+  model_traffic(&e, t, model_level(t, (double)weights > bytes ? (double)weights : bytes), bytes);
+  winograd_finish(&e);
   return e;
 }

@@ -82,7 +82,7 @@ int64_t mc_kernel_scratch(void *ctx, const mc_plan *p, int i) {
   int family = family_of(p->group[i]);
   if (family < 0) return 0;
   if (emitters[family] == k_emit_gemm) return k_gemm_scratch(p, i);
-  if (emitters[family] == k_emit_winograd) return k_winograd_scratch(p, i);
+  if (emitters[family] == k_emit_winograd || emitters[family] == k_emit_winograd_ready) return k_winograd_scratch(p, i);
   if (emitters[family] == k_emit_softmax) return k_softmax_scratch(p, i);
   if (emitters[family] == k_emit_resize) return k_resize_scratch(p, i);
   return emitters[family] == k_emit_norm ? k_norm_scratch(p, i) : 0;

@@ -1,31 +1,41 @@
-/* Winograd's F(4x4, 3x3) on integers: geometry and the steps of a pass. docs/kernels.md, "Winograd". */
+/* Winograd's F(4x4, 3x3) on integers: the steps of a pass. docs/kernels.md, "Winograd". */
 #ifndef MC_KERNELS_WINOGRAD_H
 #define MC_KERNELS_WINOGRAD_H
 #include "engine.h"
 #include "lower.h"
+#include "mc/analysis/winograd.h"
 
-enum { WG_POINTS = 36, WG_TILE = 4, WG_WINDOW = 6 };
+enum { WG_POINTS = MC_WINOGRAD_POINTS, WG_TILE = MC_WINOGRAD_TILE, WG_WINDOW = MC_WINOGRAD_WINDOW, WG_SHORT = 2 };
 
-/* A convolution as tiles of 4x4 results; a pass computes rp x cp of them. */
 typedef struct wg {
   kgroup *g; kb *k; mc_node *head; kx x;
+  mc_winograd cut;
   kview in;                              /* the input's own axes; its base is pixel (0, 0) */
-  bool is_signed;
-  int64_t batch, c, n, oh, ow, pad[2];   /* input channels, result channels, result size, zeros above and to the left */
-  int64_t th, tw, rp, cp, tiles;         /* tiles of the result, of a pass; rp * cp */
-  int mr, nv, lanes, parts, kr;          /* block of tiles x vectors of 16 channels; accumulator lanes, registers of 16; channels of a product */
-  int wide;                              /* channels that the input's transform takes at once */
-  V u, bias;                             /* weights [block of nv vectors][point][c / kr][channel][kr] i16; bias [n] i32 */
-  int64_t v_bytes, m_bytes, tmp_bytes;   /* scratch of one task, in this order: input [point][tile][c] i16, products [point][tile][nv * 16] i32, a tile between two transforms */
-  V v, m, tmp;
+  bool is_signed, bias_inside;           /* bias is part of the sums: they have room for it */
+  int64_t pad[2];
+  V weights, bias;                       /* ready: [block][point][c / kr][channel][kr] i16; else [block][c / kr][vector][tap 9][vector_bytes / 2] i8. bias [n] i32, times 36 where it is inside */
+  V v, m, u, tmp;                        /* scratch of one task: input [point][tile][c] i16, products [point][tile][nv * 16] i32, weights of a block (as ready ones), a tile between two transforms */
 } wg;
 
-/* Origin of tile `index` + `more` along one axis of `n` results: the last one moves back so that it is whole. */
-V wg_origin(wg *w, V index, V more, int64_t n);
-/* Input of the pass whose first tile is (ty, tx), of image `image`, transformed into v. */
+/* A tile where it is emitted: its place in a pass, the first row and column of its results, and whether it is short. */
+typedef struct wg_tile { V index, row, column; bool short_h, short_w; } wg_tile;
+typedef void wg_tile_fn(wg *w, const wg_tile *t, void *ctx);
+/* Loops over all tiles of the pass whose first tile is (ty, tx). */
+void wg_tiles(wg *w, V ty, V tx, wg_tile_fn *fn, void *ctx);
+
+/* Constants (winograd_weights.c): w->weights, w->bias. */
+void wg_pack(wg *w);
+/* Bytes of packed weights of a block of `nv` vectors. */
+int64_t wg_packed_bytes(const wg *w, int nv);
+/* The first `units` vectors of a block's transformed weights, from what is packed at q, to u: column points 2 first to 2 last of all rows, [row point][column point]. */
+void wg_weights(wg *w, V q, V u, int nv, int first, int last, V units);
+/* Vectors of the weights of a block. */
+int64_t wg_units(const wg *w, int nv);
+
+/* Input of the pass, of image `image`, transformed into v. */
 void wg_input(wg *w, V image, V ty, V tx);
-/* Products of one block of `nv` vectors of channels (weights at u) into m. */
-void wg_products(wg *w, V u, int nv);
-/* Results of these channels from n0 on; the last vector has `valid`. */
-void wg_output(wg *w, V image, V ty, V tx, V n0, int nv, int valid);
+/* Products of one block of `nv` vectors of channels into m; weights at u, or made there, a pair of column points at a time, from what is packed at q. */
+void wg_products(wg *w, V u, V q, int nv);
+/* Results of these channels from n0 on. */
+void wg_output(wg *w, V image, V ty, V tx, V n0, int nv);
 #endif

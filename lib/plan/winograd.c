@@ -3,8 +3,9 @@
  *   %2 = group {kernel="gemm"} : ... { conv2d ... }     ==>     %2 = group {kernel="winograd"} : ... { conv2d ... }
  *
  * Products take 16-bit operands then, which VNNI multiplies at half the speed of 8-bit ones and every other x86 unit at the same speed (there pmadd widens to 16 bits anyway): 2 or 4 times
- * fewer multiplications are left, against transforms of input and results. Weights take 8 times the bytes (36 products of 16 bits for 9 of 8), so layers are taken by time saved for each
- * byte added until the weights of the network have grown by `growth` percent. Contract: EXACT. */
+ * fewer multiplications are left, against transforms of input, weights and results. Transformed weights take 8 times the bytes (36 products of 16 bits for 9 of 8). `winograd` makes them at run
+ * time; `winograd_ready` has them as constants, for layers where the model finds that faster, by time saved for each byte added until the weights of the network have grown by `growth` percent.
+ * Contract: EXACT. */
 #include "mc/plan/winograd.h"
 #include "families.h"
 #include "mc/analysis/cost.h"
@@ -52,44 +53,61 @@ int64_t mc_winograd_growth(const mc_node *n) {
   const mc_type *w = n->in[1]->type;
   return w->dim[0] * w->dim[3] * (36 * 2 - 9);
 }
-double mc_winograd_gain(const mc_node *n, const mc_target *t) {
-  const mc_type *x = n->in[0]->type, *y = n->out[0]->type;
-  double products = 9.0 * (double)x->dim[3] * (double)mc_type_elems(y), direct = products / mc_target_rate(t, mc_model_rate(MC_ARITH_int8, t));
-  return direct / mc_model_winograd(n, t).cycles;
-}
-
-typedef struct candidate { mc_node *group, *head; int64_t growth; double saved; } candidate;
+/* A convolution and its three forms: cycles by the model. */
+typedef struct candidate { mc_node *group, *head; int64_t growth; double direct, made, ready; } candidate;
+static const double worth = 1.04;   /* a form must be faster than the simpler one by so much: estimates are not exact */
+static double saved(const candidate *c) { return (c->made < c->direct ? c->made : c->direct) - c->ready; }
 static int by_worth(const void *a, const void *b) {
   const candidate *x = a, *y = b;
-  double l = x->saved / (double)x->growth, r = y->saved / (double)y->growth;
+  double l = saved(x) / (double)x->growth, r = saved(y) / (double)y->growth;
   if (l != r) return l > r ? -1 : 1;
   return x->head->id < y->head->id ? -1 : x->head->id > y->head->id;
+}
+static void say(mc_pass_context *cx, const candidate *c, const char *what) {
+  const mc_target *t = cx->target;
+  mc_remark(cx->diag, c->head->loc, "%s %s (estimates: direct %.3g us, Winograd with weights made at run time %.3g, with ready weights of %lld more bytes %.3g)", c->head->source ? c->head->source : "conv2d", what,
+            mc_model_us(t, c->direct), mc_model_us(t, c->made), (long long)c->growth, mc_model_us(t, c->ready));
+}
+static void take(mc_pass_context *cx, const candidate *c, bool ready, bool *changed) {
+  MC_ATTRS(c->group, group)->kernel = ready ? "winograd_ready" : "winograd";
+  MC_STAT_ADD(cx, winograd, layers, 1);
+  if (ready) MC_STAT_ADD(cx, winograd, ready, 1);
+  *changed = true;
+}
+static void decide(mc_pass_context *cx, const mc_opts_winograd *o, const candidate *c, double *room, bool *changed) {
+  bool made = c->made * worth < c->direct, ready = c->ready * worth < (made ? c->made : c->direct), fits = (double)c->growth <= *room;
+  if (o->force) {
+    take(cx, c, o->ready, changed);
+  } else if (ready && fits) {
+    *room -= (double)c->growth;
+    take(cx, c, true, changed);
+    say(cx, c, "is computed by Winograd's filtering with ready weights");
+  } else if (made) {
+    take(cx, c, false, changed);
+    say(cx, c, "is computed by Winograd's filtering with weights made at run time");
+  } else if (ready) {
+    say(cx, c, mc_arena_printf(cx->scratch, "stays a direct convolution: ready weights would pass growth=%g percent", o->growth));
+  } else {
+    say(cx, c, "stays a direct convolution");
+  }
 }
 bool mc_pass_winograd(mc_pass_context *cx, const mc_opts_winograd *o, bool *changed) {
   if (!(o->growth >= 0)) return mc_error(cx->diag, cx->loc, "winograd: growth must not be negative");
   if (!cx->target) return true;
   MC_VEC(candidate) list = { 0 };
+  int64_t weights = mc_graph_cost(cx->graph).weight_bytes;
   MC_FOR_NODES(g, cx->graph) {
     if (g->op != MC_OP_group || !mc_group_is(g, "gemm")) continue;
     mc_node *h = mc_group_head(g);
     if (!h || mc_winograd_refused(h, cx->target)) continue;
-    double gain = mc_winograd_gain(h, cx->target);
-    if (gain < 1.1 && !o->force) continue;
-    candidate c = { g, h, mc_winograd_growth(h), (double)mc_node_cost(h).macs * (o->force ? 1 : 1 - 1 / gain) };
+    candidate c = { .group = g, .head = h, .growth = mc_winograd_growth(h) };
+    c.direct = mc_model_group_as(g, "gemm", cx->target, weights).cycles;
+    c.made = mc_model_group_as(g, "winograd", cx->target, weights).cycles;
+    c.ready = mc_model_group_as(g, "winograd_ready", cx->target, weights).cycles;
     MC_PUSH(cx->scratch, &list, c);
   }
   if (list.n) qsort(list.v, list.n, sizeof *list.v, by_worth);
-  double room = o->growth / 100 * (double)mc_graph_cost(cx->graph).weight_bytes;
-  for (size_t i = 0; i < list.n; i++) {
-    const char *name = list.v[i].head->source ? list.v[i].head->source : "conv2d";
-    if (room < (double)list.v[i].growth && !o->force) {
-      mc_remark(cx->diag, list.v[i].head->loc, "%s stays a direct convolution: %lld more bytes of weights would pass growth=%g percent", name, (long long)list.v[i].growth, o->growth);
-      continue;
-    }
-    room -= (double)list.v[i].growth;
-    MC_ATTRS(list.v[i].group, group)->kernel = "winograd";
-    MC_STAT_ADD(cx, winograd, layers, 1);
-    *changed = true;
-  }
+  double room = o->growth / 100 * (double)weights;
+  for (size_t i = 0; i < list.n; i++) decide(cx, o, &list.v[i], &room, changed);
   return true;
 }

@@ -194,7 +194,7 @@ static mc_plan *plan(tcase *t) {
   bool changed = false;
   mc_plan_opts po = { .scratch = mc_kernel_scratch, .threads = s.threads, .split_small = s.threads > 1 };
   if (!mc_pass_form_groups(&cx, &o, &changed)) return NULL;
-  mc_opts_winograd all = { .force = true };
+  mc_opts_winograd all = { .force = true, .ready = t->ready };
   if (t->winograd && !mc_pass_winograd(&cx, &all, &changed)) return NULL;
   mc_plan *p = mc_plan_make(t->g, s.target, &po, t->a, &t->d);
   return p && mc_plan_check(p, &t->d) ? p : NULL;

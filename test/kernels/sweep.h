@@ -11,7 +11,7 @@ typedef struct tcase {
   uint64_t seed;
   double tolerance;               /* |difference| of f32 results, and of bf16 results but for a last place; 0: bit for bit */
   mc_value *out[16]; int nout;
-  bool winograd;                  /* with the pass of this name, faster or not */
+  bool winograd, ready;           /* with the pass of this name, faster or not; with its option ready */
 } tcase;
 /* Called by the generators for each case; true when the case is wanted: build it and call sweep_end. */
 tcase *sweep_begin(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

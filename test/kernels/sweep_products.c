@@ -82,11 +82,17 @@ static void narrow_groups(void) {
       }
 }
 
-/* 3x3 in tiles of 4x4 results: sizes that are no multiple of 4, passes that move back, weights and inputs at the ends of their ranges with as many channels as the exact sum allows (112). */
-static void one_winograd(kind k, shape c) {
-  tcase *t = sweep_begin("winograd %s n%d %dx%d ci%d co%d p%d", kinds[k], (int)c.n, (int)c.h, (int)c.w, (int)c.ci, (int)c.co, (int)c.p);
+/* 3x3 in tiles of 4x4 results: sizes that are no multiple of 4 (with 1 or 2 results left: short tiles), passes that move back, weights of every form, and weights and inputs at the ends of their
+ * ranges with as many channels as the exact sum allows (112). */
+typedef enum wform { MADE, READY, WFORMS } wform;
+static tcase *begin_winograd(kind k, shape c, wform f, const char *what) {
+  tcase *t = sweep_begin("winograd %s%s%s n%d %dx%d ci%d co%d p%d", what, f == READY ? "ready " : "", kinds[k], (int)c.n, (int)c.h, (int)c.w, (int)c.ci, (int)c.co, (int)c.p);
+  if (t) t->winograd = true, t->ready = f == READY;
+  return t;
+}
+static void one_winograd(kind k, shape c, wform f) {
+  tcase *t = begin_winograd(k, c, f, "");
   if (!t) return;
-  t->winograd = true;
   mc_value *x = activation(t, k, 4, DIMS(c.n, c.h, c.w, c.ci)), *y = conv(t, k, x, c, rnd(t) % 3 != 0);
   if (rnd(t) % 3 || !y) {
     finish(t, k, y, 9 * c.ci);
@@ -96,16 +102,34 @@ static void one_winograd(kind k, shape c) {
   result(t, q ? op2_q(t, MC_OP_add, q, other, MC_u8, 0.05f, 3) : NULL);
   sweep_end(t);
 }
-static void winograds(void) {
-  for (int64_t h = 4; h <= 11; h++)
-    for (int64_t w = 4 + h % 3; w <= 18; w += 3) one_winograd(w % 2 ? U8 : I8, (shape){ 1 + h % 2, h, w, 16 + 16 * (w % 3), 16 + 16 * (h % 4), 3, 3, 1, 1, 1, 1 });
-  for (kind k = U8; k <= I8; k++) {
-    one_winograd(k, (shape){ 1, 8, 8, 112, 64, 3, 3, 1, 1, 1, 1 });
-    one_winograd(k, (shape){ 1, 29, 30, 64, 80, 3, 3, 1, 1, 1, 1 });
-    one_winograd(k, (shape){ 1, 6, 7, 32, 48, 3, 3, 1, 0, 1, 1 });
-    one_winograd(k, (shape){ 2, 5, 4, 96, 16, 3, 3, 1, 2, 1, 1 });
-    one_winograd(k, (shape){ 3, 4, 40, 16, 144, 3, 3, 1, 1, 1, 1 });
+/* Weights of +-127 in patterns that transforms make large, a bias that leaves no room in the sums, sums as they are. */
+static void extreme_winograd(kind k, shape c, wform f, int64_t bias) {
+  tcase *t = begin_winograd(k, c, f, bias > 20000 ? "extreme, large bias " : "extreme ");
+  if (!t) return;
+  void *data;
+  mc_tensor *w = mc_tensor_create(t->m, "w", MC_i8, 4, DIMS(c.co, 3, 3, c.ci), &data);
+  for (int64_t i = 0; i < mc_tensor_elems(w); i++) {
+    int64_t n = i / (9 * c.ci), tap = i / c.ci % 9;
+    ((int8_t *)data)[i] = (int8_t)((n & 1 && (tap / 3 + tap % 3) % 2) != (n & 2 && tap / 3 == 1) ? -127 : 127);
   }
+  mc_value *x = activation(t, k, 4, DIMS(c.n, c.h, c.w, c.ci)), *wv = mc_build_tensor(&t->b, w, mc_type_make_q(t->m, MC_i8, 4, DIMS(c.co, 3, 3, c.ci), 0.01f, 0));
+  mc_attrs_conv2d a;
+  mc_attrs_init(MC_OP_conv2d, &a, t->a);
+  for (int i = 0; i < 4; i++) a.pad[i] = c.p;
+  result(t, conv_op(t, MC_OP_conv2d, x, wv, const_i32(t, -bias, bias, c.co), &a));
+  sweep_end(t);
+}
+static void winograds(void) {
+  static const shape more[] = { { 1, 8, 8, 112, 64, 3, 3, 1, 1, 1, 1 }, { 1, 29, 30, 64, 80, 3, 3, 1, 1, 1, 1 }, { 1, 6, 7, 32, 48, 3, 3, 1, 0, 1, 1 }, { 2, 5, 4, 96, 16, 3, 3, 1, 2, 1, 1 },
+                                { 3, 4, 40, 16, 144, 3, 3, 1, 1, 1, 1 }, { 1, 14, 14, 96, 160, 3, 3, 1, 1, 1, 1 }, { 1, 13, 26, 48, 96, 3, 3, 1, 1, 1, 1 }, { 2, 10, 9, 80, 112, 3, 3, 1, 1, 1, 1 },
+                                { 1, 60, 45, 32, 80, 3, 3, 1, 1, 1, 1 } };
+  for (int64_t h = 4; h <= 11; h++)
+    for (int64_t w = 4 + h % 3; w <= 18; w += 3) one_winograd(w % 2 ? U8 : I8, (shape){ 1 + h % 2, h, w, 16 + 16 * (w % 3), 16 + 16 * (h % 4), 3, 3, 1, 1, 1, 1 }, (h / 2 + w / 2) % 2 ? MADE : READY);
+  for (wform f = MADE; f < WFORMS; f++)
+    for (kind k = U8; k <= I8; k++) {
+      for (size_t i = 0; i < sizeof more / sizeof *more; i++) one_winograd(k, more[i], f);
+      for (int64_t h = 8; h <= 11; h++) extreme_winograd(k, (shape){ 1, h, 19 - h, 112, 64, 3, 3, 1, 1, 1, 1 }, f, h % 2 ? 20000 : 1 << 30);
+    }
 }
 
 /* More than one block of everything: lines, rows, columns, steps of K. */

@@ -241,7 +241,7 @@ static int start(mcc *o, int argc, char **argv) {
     { "batch", MC_O_I64, &o->batch, .arg = "N", .help = "compile for another batch: the first axis of every input", .lo = 1, .hi = 1 << 20 },
     { "threads", MC_O_I64, &o->threads, .arg = "N", .help = "also an entry that takes the caller's parallel_for and divides the work into up to N tasks (docs/abi.md)", .lo = 1, .hi = MC_MAX_THREADS },
     { "mixed", MC_O_FLAG, &o->mixed, .help = "INT8: layers that the cost model finds faster in fp32 on this level stay there (remarks say why); results then depend on the level" },
-    { "winograd", MC_O_F64, &o->winograd, .arg = "PERCENT", .help = "INT8: weights may grow by so much for 3x3 convolutions with fewer products (default 15); 0: none" },
+    { "winograd", MC_O_F64, &o->winograd, .arg = "PERCENT", .help = "INT8: weights may grow by so much for 3x3 convolutions with fewer products (default 15); 0: direct ones only" },
     { "pass-pipeline", MC_O_STR, &o->pipeline, .arg = "TEXT", .help = "these passes instead of those of -O and -quant; must end with form-groups" },
     { "print-pipeline", MC_O_FLAG, &o->print_pipeline, .help = "print the passes that would run, and stop" },
     { "print-before", MC_O_LIST, &o->before, .arg = "PASS", .help = "print the graph in front of a pass, or of 'all' (to standard error)" },

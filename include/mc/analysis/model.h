@@ -37,12 +37,12 @@ mc_rate mc_model_rate(mc_arith how, const mc_target *t);
 /* A conv2d, conv_transpose2d, linear or matmul (quantized already or still fp32) if it were computed as `how`, with the elementwise ops behind it that would join its epilogue, whatever the
  * types in the graph are: this is the question "would INT8 be faster here?". weights as above. */
 mc_estimate mc_model_product(const mc_node *n, mc_arith how, const mc_target *t, int64_t weights);
-/* A 3x3 convolution of 8-bit integers by Winograd's F(4x4, 3x3), without what its epilogue computes. */
-mc_estimate mc_model_winograd(const mc_node *n, const mc_target *t);
 /* A pass of its own over `elems` elements that turns arithmetic `from` into `to` (quantize, dequantize, rounding to bf16). */
 mc_estimate mc_model_convert(int64_t elems, mc_arith from, mc_arith to, const mc_target *t);
 /* A group of a planned graph, by its `kernel` and contents; products with the block that the model itself would choose. */
 mc_estimate mc_model_group(const mc_node *group, const mc_target *t, int64_t weights);
+/* The same if `kernel` were what it says. */
+mc_estimate mc_model_group_as(const mc_node *group, const char *kernel, const mc_target *t, int64_t weights);
 /* The products of a group as a nest whose block is open (mr = nv = 1): shapes, epilogue, bytes. False where the group has no products on an engine. */
 bool mc_nest_of_group(mc_nest *n, const mc_node *group, const mc_target *t);
 /* Whether groups of so few columns stand side by side in vectors of 16: the nest then has groups of 16 columns. */

@@ -1,0 +1,32 @@
+/* How a 3x3 convolution on 8-bit integers is cut for Winograd's F(4x4, 3x3), and what that takes: one answer for the planner, which asks how long, and the kernel, which does it so.
+ * docs/kernels.md, "Winograd". */
+#ifndef MC_ANALYSIS_WINOGRAD_H
+#define MC_ANALYSIS_WINOGRAD_H
+#include "mc/analysis/model.h"
+
+enum { MC_WINOGRAD_POINTS = 36, MC_WINOGRAD_TILE = 4, MC_WINOGRAD_WINDOW = 6 };
+/* Where transformed weights come from: constants; the arena, made for a block of channels in every pass; the arena, all of them made once in a run. */
+typedef enum mc_winograd_weights { MC_WINOGRAD_ready, MC_WINOGRAD_block, MC_WINOGRAD_once } mc_winograd_weights;
+
+/* Tiles of 4x4 results. Where one pass takes a whole axis and 1 or 2 results are left behind the tiles of 4, the last tile is a short one of 2: F(2, 3) takes 4 of the 6 points of F(4, 3).
+ * The tiles of a pass stand in this order: short rows, whole tiles, short columns, short in both; so those that have a point lie together. */
+typedef struct mc_winograd {
+  mc_winograd_weights weights;
+  int64_t batch, c, n, oh, ow;             /* images, channels of input and result, size of the result */
+  int64_t th, tw, rp, cp, tiles;           /* tiles of the result, of a pass; rp * cp */
+  bool short_h, short_w;
+  int lanes, parts, kr, wide;              /* accumulator lanes, registers of 16 of them; channels of a product; 16-bit lanes */
+  int nv;                                  /* vectors of 16 channels of a block */
+  int mr[2][2];                            /* tiles of a block, for points [that short rows lack][that short columns lack] */
+  int64_t v_point, m_point, u_point;       /* bytes from one point to the next: of the pass's input, products, weights of a block */
+  int64_t v_bytes, m_bytes, u_bytes, tmp_bytes;   /* scratch of one task */
+  mc_estimate estimate;                    /* without what the epilogue computes */
+} mc_winograd;
+
+/* Shape of the convolution head, cut for `tasks` shares; ready: weights are constants. */
+mc_winograd mc_winograd_cut(const mc_node *head, const mc_target *t, int tasks, bool ready);
+/* Tiles of a pass that have a point [short rows lack it][short columns lack it]: [from, to). */
+void mc_winograd_range(const mc_winograd *w, bool row, bool column, int64_t *from, int64_t *to);
+/* Bytes of the weights of a block of `nv` vectors; from point to point. */
+int64_t mc_winograd_point(const mc_winograd *w, int nv);
+#endif
