@@ -116,6 +116,12 @@ static void emit_info(module *m) {
 /* What the levels' code is reached by: one function each that runs all groups, and where there are threads one that runs them through a parallel_for. */
 typedef struct entries { const mc_target **level; LLVMValueRef *run, *parallel; int n; } entries;
 
+/* LLVM aligns no loops then, and prefers short instructions. */
+static void make_small(module *m, mc_group_code *group, int n) {
+  unsigned id = LLVMGetEnumAttributeKindForName("optsize", 7);
+  for (int i = 0; i < n; i++)
+    for (int s = 0; s < group[i].n; s++) LLVMAddAttributeAtIndex(group[i].fn[s], (unsigned)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(m->c, id, 0));
+}
 static bool emit_level(module *m, mc_kernels *ks, const mc_plan *p, entries *e) {
   const char *prefix = m->chooses ? mc_arena_printf(m->arena, "%s.%s", m->opts->prefix, p->target->name) : m->opts->prefix;
   mc_group_code *group = MC_NEWN(m->arena, mc_group_code, p->ngroup + 1);
@@ -123,6 +129,7 @@ static bool emit_level(module *m, mc_kernels *ks, const mc_plan *p, entries *e) 
   bool ok = true;
   for (int i = 0; i < p->ngroup; i++) ok = mc_kernels_emit(&group[i], ks, i, mc_arena_printf(m->arena, "%s.%d", prefix, i)) && ok;
   if (!ok) return false;
+  if (p->small) make_small(m, group, p->ngroup);
   if (m->opts->opt_level > 0 && !m->opts->debug && !m->opts->apart) module_share(m, p, group);
   e->level[e->n] = p->target;
   e->run[e->n] = emit_groups_in_order(m, p, prefix, group);

@@ -252,13 +252,13 @@ static LLVMValueRef make_caller(shared *s, same_code *c) {
   LLVMSetValueName2(f, name, len);
   return f;
 }
-static void share(module *m, const set *members, const mc_target *t, LLVMBuilderRef b, mc_map *renamed) {
+static void share(module *m, const set *members, const mc_plan *p, LLVMBuilderRef b, mc_map *renamed) {
   shared s = { .m = m, .b = b, .member = members->v, .n = (int)members->n };
   size_t len;
   const char *name = LLVMGetValueName2(s.member[0]->fn, &len);
   s.name = mc_arena_strndup(m->arena, name, len);
   find_columns(&s);
-  if (holds_too_much(&s, t)) return;
+  if (!p->small && holds_too_much(&s, p->target)) return;
   find_kept(&s);
   make_body(&s);
   fill_holes(&s);
@@ -284,7 +284,7 @@ void module_share(module *m, const mc_plan *p, mc_group_code *group) {
   LLVMBuilderRef b = LLVMCreateBuilderInContext(m->c);
   for (size_t i = 0; i < sets.n; i++) {
     const set *in = sets.entries[i].val;
-    if (in->n > 1) share(m, in, p->target, b, &renamed);
+    if (in->n > 1) share(m, in, p, b, &renamed);
   }
   LLVMDisposeBuilder(b);
   for (int i = 0; i < p->ngroup; i++)

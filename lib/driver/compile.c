@@ -114,8 +114,8 @@ static bool run_passes(passes *p, mc_module *m, const mc_pipeline *part, const m
 
 /* ---- plans ---- */
 
-static mc_plan *plan_graph(mc_graph *g, const mc_target *t, int threads, mc_compile_report *rep, mc_arena *a, mc_diag *d) {
-  mc_plan_opts po = { .scratch = mc_kernel_scratch, .threads = threads };
+static mc_plan *plan_graph(mc_graph *g, const mc_target *t, const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d) {
+  mc_plan_opts po = { .scratch = mc_kernel_scratch, .threads = o->threads, .small = o->small };
   mc_plan *p = mc_plan_make(g, t, &po, a, d);
   if (!p) return NULL;
   if (mc_plan_check(p, d)) return p;
@@ -132,7 +132,7 @@ static mc_plan *plan_levels(passes *p, mc_module *m, const mc_compile_opts *o) {
     double t0 = seconds();
     if (!run_passes(p, copy, &p->level, t) || !mc_accum_check(copy->graphs, p->diag)) return NULL;
     double t1 = seconds();
-    mc_plan *plan = plan_graph(copy->graphs, t, o->threads, p->rep, p->arena, p->diag);
+    mc_plan *plan = plan_graph(copy->graphs, t, o, p->rep, p->arena, p->diag);
     if (!plan) return NULL;
     if (o->tune && !tune_plan(plan, o, p->arena, p->diag)) return NULL;
     p->rep->pass_seconds += t1 - t0;

@@ -78,7 +78,7 @@ const char *mc_compile_pipeline(const mc_module *m, const mc_compile_opts *o, mc
   /* AArch64's SDOT takes signed activations, x86-64's VPDPBUSD unsigned ones */
   const char *form = o->target->arch == MC_ARCH_aarch64 ? "storage{form=i8}," : "storage{form=u8},";
   const char *winograd = "";
-  if (level >= 2 && o->winograd > 0 && *behind) winograd = o->winograd == 15 ? ",winograd" : mc_arena_printf(a, ",winograd{growth=%g}", o->winograd);
+  if (level >= 2 && !o->small && o->winograd > 0 && *behind) winograd = o->winograd == 15 ? ",winograd" : mc_arena_printf(a, ",winograd{growth=%g}", o->winograd);
   const char *last = o->quant == MC_QUANT_BF16 ? "to-bf16," : "";
   return mc_arena_printf(a, "%s%s%s%s%s%sform-groups%s", before, fold[level], behind, tidy[level], last, form, winograd);
 }

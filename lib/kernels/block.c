@@ -88,6 +88,7 @@ static int64_t straight_steps(const tile *t) {
   int64_t near = apart(p, p->mr), all = p->steps * p->nrun;
   int64_t most = near < p->steps ? near : all * tile_accs(t) <= 128 ? all : 4;
   if (p->e->in == 'I' && p->e->kr == 2 && most > p->e->ku) most = p->e->ku;
+  if (p->g->plan->small && most > 1) most = tile_accs(t) >= 8 ? 1 : 2;
   return most < 1 ? 1 : most;
 }
 /* One run from step `first` on: a loop over `unroll` steps at a time where it is long, then the rest. */

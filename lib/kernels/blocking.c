@@ -86,6 +86,18 @@ static const char *key_of(const kgemm *p, const mc_nest *n) {
     if (k->nout && !mc_op_has(k->op, MC_T_CONST)) s = mc_arena_printf(a, "%s, %s %s", s, mc_ops[k->op].text, mc_dtype_names[k->out[0]->type->dtype]);
   return s;
 }
+/* Of the blocks that take at most a tenth more time than the best, the one with the fewest sums in its code: those of the block and of what is left of the columns. */
+static const mc_blocking *smallest(const kgemm *p, const mc_blocking *list, int n) {
+  const mc_blocking *best = list;
+  int64_t least = INT64_MAX, vectors = kgemm_vectors(p->n);
+  for (int i = 0; i < n; i++) {
+    int64_t rest = vectors % list[i].vectors, size = list[i].rows * (list[i].vectors + rest) + (rest ? 4 : 0);
+    if (list[i].estimate.cycles > 1.1 * list[0].estimate.cycles || size >= least) continue;
+    best = &list[i];
+    least = size;
+  }
+  return best;
+}
 bool kgemm_blocking(kgemm *p, int64_t rows) {
   kgroup *g = p->g;
   mc_arena *a = p->k->arena;
@@ -93,8 +105,9 @@ bool kgemm_blocking(kgemm *p, int64_t rows) {
   if (p->e->tile) return tiles(p, rows);
   g->blocking = MC_NEWN(a, mc_blocking, MAX_ROWS * MAX_VECTORS);
   g->nblocking = candidates(p, rows, g->blocking);
-  p->mr = g->blocking[0].rows;
-  p->nv = g->blocking[0].vectors;
+  const mc_blocking *chosen = g->plan->small ? smallest(p, g->blocking, g->nblocking) : g->blocking;
+  p->mr = chosen->rows;
+  p->nv = chosen->vectors;
   if (b->n && !obey(p, rows, b)) return false;
   mc_nest n = nest_of(p, rows);
   g->key = key_of(p, &n);

@@ -89,7 +89,7 @@ static void write_attributes(const planner *s) {
 mc_plan *mc_plan_make(mc_graph *g, const mc_target *t, const mc_plan_opts *o, mc_arena *a, mc_diag *d) {
   if (!check_grouped(g, d)) return NULL;
   mc_plan *p = MC_NEW(a, mc_plan);
-  *p = (mc_plan){ .graph = g, .target = t, .arena_align = MC_PLAN_ALIGN, .threads = o && o->threads > 1 ? o->threads : 1, .split_small = o && o->split_small };
+  *p = (mc_plan){ .graph = g, .target = t, .arena_align = MC_PLAN_ALIGN, .threads = o && o->threads > 1 ? o->threads : 1, .small = o && o->small, .split_small = o && o->split_small };
   planner s = { .p = p, .o = o, .a = a, .d = d };
   if (!start(&s) || !planner_layouts(&s)) return NULL;
   planner_divide(&s);

@@ -74,7 +74,7 @@ static int run(options *o) {
 
 int main(int argc, char **argv) {
   options o = { .out = "-", .seconds = 2, .cpu = -1, .base = { .level = "3", .march = "native", .threads = 1, .winograd = mc_compile_defaults().winograd } };
-  static const char *const levels[] = { "0", "1", "2", "3", NULL };
+  static const char *const levels[] = { "0", "1", "2", "3", "s", NULL };
   const mc_option table[] = {
     { "seconds", MC_O_F64, &o.seconds, .arg = "S", .help = "how long to measure each network, above 0" },
     { "layers", MC_O_FLAG, &o.layers, .help = "also the time of each layer: speed, share of the engine's peak, what the cost model says" },

@@ -19,7 +19,7 @@ static bool set_count(int64_t *to, const char *value, int64_t most) {
   return *to = v, true;
 }
 static bool set(form *f, const char *key, const char *value) {
-  static const char *const levels[] = { "0", "1", "2", "3", NULL };
+  static const char *const levels[] = { "0", "1", "2", "3", "s", NULL };
   int level;
   if (strcmp(key, "name") == 0) return f->name = value, *value != 0;
   if (strcmp(key, "march") == 0) return f->march = value, *value != 0;
@@ -122,7 +122,8 @@ static bool compile(subject *s, tool *t, const form *f, bool layers) {
   s->module = mc_driver_load(s->file, &t->diag);
   if (!s->module) return false;
   mc_compile_opts co = mc_compile_defaults();
-  co.opt_level = f->level[0] - '0';
+  co.small = strcmp(f->level, "s") == 0;
+  co.opt_level = co.small ? 3 : f->level[0] - '0';
   co.quant = (mc_quant_how)f->quant;
   co.calib = f->calib;
   co.winograd = f->winograd;

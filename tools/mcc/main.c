@@ -10,7 +10,7 @@
 
 typedef enum emit { EMIT_OBJ, EMIT_ASM, EMIT_LLVM, EMIT_MIR } emit;
 static const char *const emit_names[] = { "obj", "asm", "llvm", "mir", NULL };
-static const char *const levels[] = { "0", "1", "2", "3", NULL };
+static const char *const levels[] = { "0", "1", "2", "3", "s", NULL };
 
 typedef struct mcc {
   tool t;
@@ -200,7 +200,8 @@ static bool set_up(mcc *o) {
   o->in = o->t.args.v[0];
   choose_output(o);
   o->co = mc_compile_defaults();
-  o->co.opt_level = o->level[0] - '0';
+  o->co.small = strcmp(o->level, "s") == 0;
+  o->co.opt_level = o->co.small ? 3 : o->level[0] - '0';
   o->co.quant = (mc_quant_how)o->quant;
   o->co.calib = o->calib;
   o->co.calib_method = o->method >= 0 ? mc_names_calib[o->method] : NULL;
@@ -221,13 +222,14 @@ static bool set_up(mcc *o) {
   if (o->co.target && o->co.target->next && o->emit == EMIT_MIR) return mc_error(&o->t.diag, mc_noloc, "-emit=mir shows the plan of one level: name it with -march=");
   if (o->mixed && o->co.quant != MC_QUANT_INT8) return mc_error(&o->t.diag, mc_noloc, "-mixed chooses between INT8 and fp32: it needs -quant=int8");
   if (!(o->winograd >= 0)) return mc_error(&o->t.diag, mc_noloc, "-winograd must not be negative");
+  if (o->co.small && o->tune) return mc_error(&o->t.diag, mc_noloc, "-Os chooses blocks by the size of their code, -tune by time: give one of the two");
   return check_output(o) && o->co.target;
 }
 
 static int start(mcc *o, int argc, char **argv) {
   const mc_option options[] = {
     { "o", MC_O_STR, &o->out, .arg = "FILE|-", .help = "the object (its header goes beside it), or the text of -emit=; default: the input's name with .o, or standard output for text" },
-    { "O", MC_O_JOINED, &o->level, .arg = "LEVEL", .help = "how much to do (-print-pipeline shows it)", .words = levels },
+    { "O", MC_O_JOINED, &o->level, .arg = "LEVEL", .help = "how much to do (-print-pipeline shows it); s: as 3, but small code before fast code", .words = levels },
     { "quant", MC_O_WORD, &o->quant, .arg = "HOW", .help = "arithmetic", .words = mc_quant_names },
     { "calib", MC_O_STR, &o->calib, .arg = "FILE.npz", .help = "samples that give the ranges for -quant=int8; default: the file's calibration line, then ranges in the text, then batch_norm statistics" },
     { "calib-method", MC_O_WORD, &o->method, .arg = "METHOD", .help = "how ranges come from samples", .words = mc_names_calib },

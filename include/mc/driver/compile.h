@@ -15,6 +15,7 @@ extern const char *const mc_quant_names[];   /* "none", "int8", "bf16", NULL */
 
 typedef struct mc_compile_opts {
   int opt_level;                 /* 0 ... 3 */
+  bool small;                    /* with opt_level 3: -Os, less code where it costs little time; no winograd, and not with tune */
   mc_quant_how quant;
   bool mixed;                    /* INT8: layers that the cost model finds faster in fp32 on the target stay there */
   const char *calib;             /* npz of samples, one array per graph input; NULL: the file's calibration line, then ranges in the text, then batch_norm statistics */

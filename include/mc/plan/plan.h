@@ -43,6 +43,7 @@ typedef struct mc_plan {
   int threads;                                      /* tasks that a group's work may be divided into; >= 1 */
   int *tasks;                                       /* per group: tasks that its work is divided into where its loops allow it; 1: the caller's thread does it all */
   mc_divide *divide;                                /* per group: by what */
+  bool small;                                       /* of two ways to compute a group, the one with less code where it costs little time (mcc -Os) */
   bool split_small;                                 /* divide groups that are too small to gain by it, too: for tests */
 } mc_plan;
 
@@ -51,6 +52,7 @@ typedef struct mc_plan_opts {
   int64_t (*scratch)(void *ctx, const mc_plan *p, int i);
   void *ctx;
   int threads;                  /* 0: 1 */
+  bool small;                   /* mc_plan.small */
   bool split_small;
   bool no_in_place;             /* `map` results never take over the buffer of an operand that dies */
   bool no_concat_alias;         /* concat always copies */
