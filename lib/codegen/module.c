@@ -63,6 +63,29 @@ LLVMBuilderRef module_begin(module *m, LLVMValueRef f) {
   LLVMPositionBuilderAtEnd(b, LLVMAppendBasicBlockInContext(m->c, f, ""));
   return b;
 }
+void module_call_group(LLVMBuilderRef b, const mc_group_code *g, LLVMValueRef arena, LLVMValueRef io, LLVMValueRef share, LLVMValueRef shares) {
+  LLVMValueRef arg[] = { arena, io, share, shares };
+  for (int s = 0; s < g->n; s++) {
+    LLVMTypeRef type = LLVMGlobalGetValueType(g->fn[s]);
+    LLVMBuildCall2(b, type, g->fn[s], arg, LLVMCountParamTypes(type), "");
+  }
+}
+/* The groups of a run that begins at `first`, for one image after the other; returns the group behind it. */
+static int call_run(module *m, LLVMBuilderRef b, LLVMValueRef f, const mc_plan *p, int first, const mc_group_code *group) {
+  LLVMTypeRef i64 = LLVMInt64TypeInContext(m->c);
+  LLVMValueRef images = LLVMConstInt(i64, (uint64_t)p->batch, 0), zero = LLVMConstInt(i64, 0, 0);
+  LLVMBasicBlockRef before = LLVMGetInsertBlock(b), body = LLVMAppendBasicBlockInContext(m->c, f, ""), after = LLVMAppendBasicBlockInContext(m->c, f, "");
+  LLVMBuildBr(b, body);
+  LLVMPositionBuilderAtEnd(b, body);
+  LLVMValueRef image = LLVMBuildPhi(b, i64, "image");
+  int i = first;
+  for (; i < p->ngroup && p->images[i] == p->images[first]; i++) module_call_group(b, &group[i], LLVMGetParam(f, 0), LLVMGetParam(f, 1), image, images);
+  LLVMValueRef next = LLVMBuildAdd(b, image, LLVMConstInt(i64, 1, 0), "");
+  LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntULT, next, images, ""), body, after);
+  LLVMAddIncoming(image, (LLVMValueRef[]){ zero, next }, (LLVMBasicBlockRef[]){ before, body }, 2);
+  LLVMPositionBuilderAtEnd(b, after);
+  return i;
+}
 /* Internal: the groups in order, on (arena, io). Every group takes the table of pointers: were they arguments, LLVM would need cubic time for the hundreds of results that
  * calibration watches. */
 static LLVMValueRef emit_groups_in_order(module *m, const mc_plan *p, const char *prefix, const mc_group_code *group) {
@@ -71,9 +94,13 @@ static LLVMValueRef emit_groups_in_order(module *m, const mc_plan *p, const char
   LLVMSetLinkage(f, LLVMInternalLinkage);
   LLVMBuilderRef b = module_begin(m, f);
   LLVMTypeRef i64 = LLVMInt64TypeInContext(m->c);
-  LLVMValueRef arg[] = { LLVMGetParam(f, 0), LLVMGetParam(f, 1), LLVMConstInt(i64, 0, 0), LLVMConstInt(i64, 1, 0) };   /* where shares exist: share 0 of 1 */
-  for (int i = 0; i < p->ngroup; i++)
-    for (int s = 0; s < group[i].n; s++) LLVMBuildCall2(b, LLVMGlobalGetValueType(group[i].fn[s]), group[i].fn[s], arg, p->threads > 1 ? 4 : 2, "");
+  LLVMValueRef arena = LLVMGetParam(f, 0), io = LLVMGetParam(f, 1), zero = LLVMConstInt(i64, 0, 0), one = LLVMConstInt(i64, 1, 0);
+  for (int i = 0; i < p->ngroup;) {
+    int end = i + 1;
+    if (!p->images[i]) module_call_group(b, &group[i], arena, io, zero, one);
+    else end = call_run(m, b, f, p, i, group);
+    i = end;
+  }
   LLVMBuildRetVoid(b);
   LLVMDisposeBuilder(b);
   return f;

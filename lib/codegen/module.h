@@ -22,6 +22,8 @@ void module_drop(module *m);
 LLVMMemoryBufferRef module_emit(module *m, LLVMCodeGenFileType type);
 /* A builder at the end of a first block of f, which gets attributes that all functions share; where the object chooses, f is for any processor of the architecture, whatever the lowest level is. */
 LLVMBuilderRef module_begin(module *m, LLVMValueRef f);
+/* One group: share `share` of `shares` of its work, where its functions take shares. */
+void module_call_group(LLVMBuilderRef b, const mc_group_code *g, LLVMValueRef arena, LLVMValueRef io, LLVMValueRef share, LLVMValueRef shares);
 /* parallel.c: groups through a parallel_for. Values of the function being built; arg: { arena, io } in memory. */
 typedef struct module_team { LLVMValueRef arena, io, pf, ctx, arg; } module_team;
 module_team module_team_begin(module *m, LLVMBuilderRef b, LLVMValueRef arena, LLVMValueRef io, LLVMValueRef pf, LLVMValueRef ctx);

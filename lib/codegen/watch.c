@@ -2,15 +2,12 @@
  *
  *   PREFIX_watch(io, arena, mark, ctx, pf, pf_ctx):   mark(ctx, 0), group 0, mark(ctx, 1), group 1, ..., mark(ctx, ngroup)
  *
- * A call costs little beside a group, needs no instruction that some machine refuses to programs (cycle counters), and leaves groups as they are. */
+ * A call costs little beside a group, needs no instruction that some machine refuses to programs (cycle counters), and leaves groups as they are. Groups that are computed image
+ * by image (plan.h) compute all images here, in the memory of one: that takes the same time, but the results are not the network's. */
 #include "module.h"
 
-static void call_group(LLVMBuilderRef b, const mc_group_code *g, LLVMValueRef arena, LLVMValueRef io) {
-  LLVMValueRef arg[] = { arena, io };
-  for (int s = 0; s < g->n; s++) LLVMBuildCall2(b, LLVMGlobalGetValueType(g->fn[s]), g->fn[s], arg, 2, "");
-}
 void module_emit_watch(module *m, const mc_group_code *group) {
-  LLVMTypeRef p = LLVMPointerTypeInContext(m->c, 0), i32 = LLVMInt32TypeInContext(m->c), vd = LLVMVoidTypeInContext(m->c);
+  LLVMTypeRef p = LLVMPointerTypeInContext(m->c, 0), i32 = LLVMInt32TypeInContext(m->c), vd = LLVMVoidTypeInContext(m->c), i64 = LLVMInt64TypeInContext(m->c);
   LLVMTypeRef mark = LLVMFunctionType(vd, (LLVMTypeRef[]){ p, i32 }, 2, 0), type = LLVMFunctionType(vd, (LLVMTypeRef[]){ p, p, p, p, p, p }, 6, 0);
   LLVMValueRef f = LLVMAddFunction(m->m, mc_arena_printf(m->arena, "%s_watch", m->opts->prefix), type), io = LLVMGetParam(f, 0), arena = LLVMGetParam(f, 1);
   LLVMBuilderRef b = module_begin(m, f);
@@ -20,7 +17,7 @@ void module_emit_watch(module *m, const mc_group_code *group) {
     LLVMBuildCall2(b, mark, LLVMGetParam(f, 2), (LLVMValueRef[]){ LLVMGetParam(f, 3), LLVMConstInt(i32, (uint64_t)i, 0) }, 2, "");
     if (i == m->plan->ngroup) break;
     if (parallel) module_team_run(m, b, &t, &group[i]);
-    else call_group(b, &group[i], arena, io);
+    else module_call_group(b, &group[i], arena, io, LLVMConstInt(i64, 0, 0), LLVMConstInt(i64, 1, 0));
   }
   LLVMBuildRetVoid(b);
   LLVMDisposeBuilder(b);

@@ -24,7 +24,8 @@ static mc_nest nest_of(const kgemm *p, int64_t rows) {
   if (mc_target_rate(p->k->target, rate) > 0) n.rate = rate;
   n.rows = rows;
   n.outer = 1;
-  for (int d = 0; d < p->x->rank - 2; d++) n.outer *= p->x->dim[d];
+  if (kl_by_images(p->g)) n.in /= p->g->tasks, n.extra /= p->g->tasks, n.out /= p->g->tasks;
+  for (int d = kl_by_images(p->g); d < p->x->rank - 2; d++) n.outer *= p->x->dim[d];
   n.cols = p->n;
   n.groups = p->groups;
   n.runs = p->nrun ? p->nrun : 1;
@@ -42,7 +43,11 @@ static mc_blocking asked(const kgemm *p, mc_nest *n, int mr, int nv) {
   n->mr = mr;
   n->nv = nv;
   if (!p->e->tile) n->interleaved = kgemm_overlaps(p, mr, nv);
-  return (mc_blocking){ mr, nv, mc_model_nest(n, p->k->target, p->g->weights) };
+  mc_estimate e = mc_model_nest(n, p->k->target, p->g->weights);
+  int times = kl_by_images(p->g) ? p->g->tasks : 1;   /* the nest is one image's */
+  e.cycles *= times;
+  for (int i = 0; i < MC_NUM_PARTS; i++) e.part[i] *= times;
+  return (mc_blocking){ mr, nv, e };
 }
 /* Every block that fits, the cheapest first. */
 static int candidates(const kgemm *p, int64_t rows, mc_blocking *list) {

@@ -29,6 +29,7 @@ const char *mc_kernel_describe(const mc_plan *p, int i, mc_arena *a) {
   mc_strbuf s = { 0 };
   mc_sb_puts(&s, MC_ATTRS(p->group[i], group)->kernel);
   if (g.note) mc_sb_printf(&s, ": %s", g.note);
+  if (g.group && kl_by_images(&g)) mc_sb_puts(&s, ", image by image");
   if (g.group) put_estimate(&s, p->target, &g.estimate);
   if (g.group && g.nblocking) put_others(&s, p->target, &g);
   const char *text = mc_arena_strdup(a, mc_sb_str(&s));

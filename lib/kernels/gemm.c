@@ -49,6 +49,7 @@ static bool images_outside(const kgemm *p) {
   enum { BLOCK = 3 * KGEMM_LANES };
   const mc_target *t = p->k->target;
   double images = (double)p->x->dim[0], in = (double)mc_type_bytes(p->head->in[0]->type), w = (double)mc_type_bytes(p->head->in[1]->type), blocks = (double)((p->n + BLOCK - 1) / BLOCK);
+  if (kl_by_images(p->g)) return true;
   if (images < 2 || p->e->tile) return false;
   return (in / images * reread(t, in / images) * blocks + w * reread(t, w)) * images < in * reread(t, in) * blocks + w * reread(t, w);
 }

@@ -31,7 +31,8 @@ void kgemm_divide(kgemm *p, bool repacks) {
   int64_t rows = p->x->dim[last], blocks = (rows + p->mr - 1) / p->mr, columns = (kgemm_vectors(p->n) + p->nv - 1) / p->nv;
   choice alone = { -1, cost_of(p, 1, true, true), 1 }, best = alone;
   p->split = -1;
-  if (p->g->tasks == 1) return;
+  if (kl_by_images(p->g)) p->split = 0;
+  if (p->g->tasks == 1 || kl_by_images(p->g)) return;
   if (p->e->tile && !repacks && ktile_units(p) / p->g->tasks * ktile_unit(p) >= p->mt) consider(&best, p, KGEMM_TILES, ktile_units(p), false, true);
   for (int d = 0; d < (p->e->tile ? p->nbatch : last); d++)
     if (d < p->nbatch || !repacks) consider(&best, p, d, p->x->dim[d], false, d >= p->nbatch);

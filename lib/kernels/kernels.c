@@ -47,7 +47,7 @@ static void begin_function(kgroup *g) {
   const mc_node *first = kl_first(g);
   g->tasks = kl_tasks(g->plan, g->index);
   c->tasks[c->n] = 1;   /* until a loop is divided */
-  c->fn[c->n] = kb_function(g->k, name, g->k->vd, 2, g->plan->threads > 1 ? 2 : 0, false);
+  c->fn[c->n] = kb_function(g->k, name, g->k->vd, 2, mc_plan_shares(g->plan) ? 2 : 0, false);
   kb_debug_function(g->k, c->fn[c->n], name, first ? first->loc : g->group->loc);
 }
 static void end_function(kgroup *g) {
@@ -71,6 +71,8 @@ static bool emit(mc_group_code *out, kgroup *g, mc_kernels *ks, int i, const cha
   begin_function(g);
   bool ok = emitters[family](g);
   end_function(g);
+  for (int s = 0; s < out->n && ok && kl_by_images(g) && !g->ask; s++)
+    if (out->tasks[s] != g->tasks) ok = kl_error(g, g->group, "internal: kernel '%s' does not compute one image of several", MC_ATTRS(n, group)->kernel);
   return ok;
 }
 bool mc_kernels_emit(mc_group_code *out, mc_kernels *ks, int i, const char *name) {

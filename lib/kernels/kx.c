@@ -104,7 +104,7 @@ int kx_views(kx *x, kview **list) {
   for (int i = 0; i < x->nout; i++) list[n++] = &x->out[i];
   return n;
 }
-void kx_collapse(kx *x, kview **extra, int nextra, int keep) { kx_collapse_from(x, 0, extra, nextra, keep); }
+void kx_collapse(kx *x, kview **extra, int nextra, int keep) { kx_collapse_from(x, kl_by_images(x->g), extra, nextra, keep); }
 void kx_collapse_from(kx *x, int first, kview **extra, int nextra, int keep) {
   kview *list[3 * KX_MAX_VIEWS];
   int n = kx_views(x, list);

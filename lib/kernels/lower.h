@@ -59,6 +59,10 @@ int32_t kl_zero_point(const mc_type *t);
 /* ---- work for several threads (split.c, docs/kernels.md) ---- */
 /* Shares that the plan divides the group into. */
 int kl_tasks(const mc_plan *p, int group);
+/* Shares of it that may run at the same time. */
+int kl_workers(const mc_plan *p, int group);
+/* Its shares are its images, which run one after the other: the outermost loop is divided, which must be that over images. */
+bool kl_by_images(const kgroup *g);
 /* The plan wants columns or channels to be divided. */
 bool kl_by_columns(const kgroup *g);
 /* Has the present function divided a loop so far? */

@@ -1,7 +1,9 @@
 /* Dividing a group's work among threads: docs/kernels.md, "Threads". */
 #include "lower.h"
 
-int kl_tasks(const mc_plan *p, int group) { return p->threads > 1 ? p->tasks[group] : 1; }
+int kl_workers(const mc_plan *p, int group) { return p->threads > 1 ? p->tasks[group] : 1; }
+int kl_tasks(const mc_plan *p, int group) { return p->images && p->images[group] ? (int)p->batch : kl_workers(p, group); }
+bool kl_by_images(const kgroup *g) { return g->plan->images && g->plan->images[g->index] != 0; }
 
 /* n * task / ntasks at the top of the function, so that no loop computes it again. */
 static V boundary(const kgroup *g, int64_t n, int plus) {
@@ -43,6 +45,7 @@ void kl_range(const kgroup *g, kb_loop *l, int64_t n, int64_t step, bool split) 
 bool kl_by_columns(const kgroup *g) { return g->tasks > 1 && g->plan->divide[g->index] == MC_DIVIDE_columns; }
 int kl_divide(const kgroup *g, int n, const int64_t *trips) {
   int best = -1;
+  if (kl_by_images(g)) return 0;
   if (kl_by_columns(g) && trips[n - 1] > 1) return n - 1;
   double gain = 1;
   for (int i = 0; i < n && g->tasks > 1; i++) {

@@ -69,7 +69,7 @@ static kview buffer_view(const kgroup *g, const mc_buffer *b) {
   v.stride[3] = es;
   v.stride[2] = b->pitch_c * es;
   v.stride[1] = b->pitch_w * v.stride[2];
-  v.stride[0] = (b->halo[0] + t->dim[1] + b->halo[2]) * v.stride[1];
+  v.stride[0] = b->folded ? 0 : (b->halo[0] + t->dim[1] + b->halo[2]) * v.stride[1];
   return v;
 }
 kview kl_view(const kgroup *g, const mc_value *v) {

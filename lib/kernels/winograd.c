@@ -19,7 +19,7 @@ int64_t k_winograd_scratch(const mc_plan *p, int group) {
   const kgroup g = { .group = p->group[group], .region = p->group[group]->region };
   const mc_node *head = kl_first(&g);
   if (!head || mc_winograd_refused(head, p->target)) return 0;
-  int tasks = kl_tasks(p, group);
+  int tasks = kl_workers(p, group);
   mc_winograd c = mc_winograd_cut(head, p->target, tasks, is_ready(g.group));
   return task_bytes(&c) * tasks;
 }
@@ -117,7 +117,7 @@ static void place_scratch(wg *w) {
   kb *k = w->k;
   const mc_winograd *c = &w->cut;
   V base = kl_scratch(w->g);
-  if (w->g->tasks > 1) base = kb_gep(k, base, kb_muli(k, LLVMGetParam(k->fn, 2), task_bytes(c)));   /* every task has its own */
+  if (kl_workers(w->g->plan, w->g->index) > 1) base = kb_gep(k, base, kb_muli(k, LLVMGetParam(k->fn, 2), task_bytes(c)));   /* every task has its own */
   w->v = base;
   w->m = kb_gepi(k, base, c->v_bytes);
   w->u = kb_gepi(k, base, c->v_bytes + c->m_bytes);
@@ -131,7 +131,7 @@ static bool emit(kgroup *g, bool ready) {
   if (why) return kl_error(g, w->head, "the group cannot be computed by 'winograd': %s", why);
   const mc_type *y = w->head->out[0]->type;
   const mc_attrs_conv2d *a = MC_ATTRS(w->head, conv2d);
-  w->cut = mc_winograd_cut(w->head, k->target, g->tasks, ready);
+  w->cut = mc_winograd_cut(w->head, k->target, kl_workers(g->plan, g->index), ready);
   w->is_signed = w->head->in[0]->type->dtype == MC_i8;
   w->pad[0] = a->pad[0], w->pad[1] = a->pad[1];
   if (!kx_init(&w->x, g, w->head, y->rank, y->dim)) return false;

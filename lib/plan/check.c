@@ -29,7 +29,7 @@ static int64_t low(const mc_buffer *b) {
 static int64_t high(const mc_buffer *b) {
   const mc_type *t = b->value->type;
   if (t->rank != 4) return low(b) + mc_type_bytes(t);
-  int64_t pixels = t->dim[0] * (b->halo[0] + t->dim[1] + b->halo[2]) * b->pitch_w;
+  int64_t pixels = (b->folded ? 1 : t->dim[0]) * (b->halo[0] + t->dim[1] + b->halo[2]) * b->pitch_w;
   return low(b) + ((pixels - 1) * b->pitch_c + t->dim[3]) * element(b);
 }
 static bool has_halo(const mc_buffer *b) { return b->halo[0] || b->halo[1] || b->halo[2] || b->halo[3]; }

@@ -220,7 +220,7 @@ static bool size_of(planner *s, mc_buffer *b) {
   int64_t n = elem_size(b);
   bool over = false;
   if (t->rank == 4) {
-    over |= __builtin_mul_overflow(n, t->dim[0], &n) || __builtin_mul_overflow(n, b->halo[0] + t->dim[1] + b->halo[2], &n);
+    over |= __builtin_mul_overflow(n, b->folded ? 1 : t->dim[0], &n) || __builtin_mul_overflow(n, b->halo[0] + t->dim[1] + b->halo[2], &n);
     over |= __builtin_mul_overflow(n, b->pitch_w, &n) || __builtin_mul_overflow(n, b->pitch_c, &n);
   } else {
     n = mc_type_bytes(t);
@@ -253,6 +253,7 @@ bool planner_layouts(planner *s) {
   if (!note_needs(s)) return false;
   alias_moves(s);
   if (!(s->o && s->o->no_in_place)) reuse_operands(s);
+  planner_fold(s);
   collect_halos(s);
   char *done = MC_NEWN(s->a, char, s->p->nbuf);
   bool ok = true;

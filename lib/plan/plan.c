@@ -91,13 +91,14 @@ mc_plan *mc_plan_make(mc_graph *g, const mc_target *t, const mc_plan_opts *o, mc
   mc_plan *p = MC_NEW(a, mc_plan);
   *p = (mc_plan){ .graph = g, .target = t, .arena_align = MC_PLAN_ALIGN, .threads = o && o->threads > 1 ? o->threads : 1, .small = o && o->small, .split_small = o && o->split_small };
   planner s = { .p = p, .o = o, .a = a, .d = d };
-  if (!start(&s) || !planner_layouts(&s)) return NULL;
+  if (!start(&s) || (planner_images(&s), !planner_layouts(&s))) return NULL;
   planner_divide(&s);
   if (!planner_memory(&s)) return NULL;
   write_attributes(&s);
   return p;
 }
 
+bool mc_plan_shares(const mc_plan *p) { return p->threads > 1 || p->batch > 1; }
 const mc_buffer *mc_plan_buffer(const mc_plan *p, const mc_value *v) {
   intptr_t i = (intptr_t)mc_map_ptr_get(&p->index, v);
   return i ? &p->buf[i - 1] : NULL;

@@ -27,6 +27,8 @@ mc_buffer *planner_buffer(const planner *s, const mc_value *v);
 static inline layout *planner_layout(const planner *s, const mc_buffer *b) { return &s->l[b - s->p->buf]; }
 mc_buffer *planner_root(mc_buffer *b);
 bool planner_layouts(planner *s);    /* sharing, halos, pitches, base, size; false after reporting */
+void planner_images(planner *s);     /* p->images, and how long values live there; before layouts */
+void planner_fold(planner *s);       /* mc_buffer.folded; when it is known who shares storage */
 void planner_divide(planner *s);     /* p->tasks */
 bool planner_memory(planner *s);     /* offsets, arena_bytes */
 #endif

@@ -24,6 +24,7 @@ typedef struct mc_buffer {
   int64_t base;                                     /* bytes from offset to element (0,0,0,0); everything above is included, parents too */
   int first, last;                                  /* group positions: producer (-1: graph input), last reader (ngroup: caller) */
   struct mc_buffer *parent;                         /* lives inside another buffer (concat without copy, in-place, reshape); NULL: own */
+  bool folded;                                      /* lives inside a run of groups that are computed image by image: all images have the memory of one */
   int64_t parent_base;                              /* bytes from the parent's element 0 to this one's element 0 */
 } mc_buffer;
 
@@ -40,6 +41,7 @@ typedef struct mc_plan {
   mc_node **group; int ngroup;                      /* top-level group nodes in order; kernel "alias" needs no code */
   int64_t *scratch_offset, *scratch_bytes;          /* per group: arena bytes that are its own while it runs, aligned to MC_PLAN_ALIGN; offset -1 when it needs none */
   int64_t arena_bytes; int arena_align;             /* arena_bytes is a multiple of arena_align */
+  int64_t batch; int *images;                       /* images; per group: the number of the run of neighbouring groups that are computed for one image after the other, from 1; 0: none */
   int threads;                                      /* tasks that a group's work may be divided into; >= 1 */
   int *tasks;                                       /* per group: tasks that its work is divided into where its loops allow it; 1: the caller's thread does it all */
   mc_divide *divide;                                /* per group: by what */
@@ -54,6 +56,7 @@ typedef struct mc_plan_opts {
   int threads;                  /* 0: 1 */
   bool small;                   /* mc_plan.small */
   bool split_small;
+  bool no_image_runs;           /* every group computes all images at once */
   bool no_in_place;             /* `map` results never take over the buffer of an operand that dies */
   bool no_concat_alias;         /* concat always copies */
 } mc_plan_opts;
@@ -66,6 +69,8 @@ typedef struct mc_plan_opts {
 mc_plan *mc_plan_make(mc_graph *g, const mc_target *t, const mc_plan_opts *o, mc_arena *a, mc_diag *d);
 /* The buffer of a graph input or group result; NULL for constants and values inside regions. A region's return operand is the group's result: use group->out[i]. */
 const mc_buffer *mc_plan_buffer(const mc_plan *p, const mc_value *v);
+/* Do the functions of groups take a share of the work: (arena, io, share, shares)? */
+bool mc_plan_shares(const mc_plan *p);
 /* Independent checker: recomputes lifetimes from the graph, and reports overlaps of live buffers, bounds, alignment, halos too small for a reader,
  * GEMM operands outside the arena, and results that do not reach the caller. */
 bool mc_plan_check(const mc_plan *p, mc_diag *d);
