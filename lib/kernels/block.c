@@ -2,9 +2,12 @@
 #include "tile.h"
 #include <string.h>
 
-typedef struct tile { kgemm *p; int nv, parts, lanes; int64_t row; kgemm_between *between; void *ctx; int64_t ticks, of; V acc[KB_MAX_CARRIED]; } tile;
+typedef struct tile { kgemm *p; int nv, parts, lanes, last; int64_t row; kgemm_between *between; void *ctx; int64_t ticks, of; V acc[KB_MAX_CARRIED]; } tile;
 
 static int tile_accs(const tile *t) { return kgemm_acc_rows(t->p, t->p->mr) * t->nv * t->parts; }
+/* Lanes of accumulators j of a row: those of the last vector are half a register where half of it holds all its columns: a product of 256 bits takes half the time on Zen 4, and no more elsewhere. */
+static bool halves(const kgemm *p) { return !p->flip && p->e->in == 'I' && p->e->kr == 4 && kengine_lanes(p->e, p->k->target) == KGEMM_LANES; }
+static int lanes_of(const tile *t, int j) { return j == t->nv * t->parts - 1 ? t->last : t->lanes; }
 static int64_t step_bytes(const tile *t) { return (int64_t)t->nv * KGEMM_LANES * t->p->e->kr * kgemm_elem(t->p->e); }
 
 /* A for row r of the accumulators: one row, or two behind one another (the last one twice where the block has an odd number). */
@@ -32,6 +35,11 @@ static void emit_columns_step(tile *t, const V *chunk, V b, int count, int i) {
 }
 /* The pair behind a run of odd length: its second element is not the run's, and 0 times it may be a NaN. */
 static V whole_pair(kb *k, V chunk, bool odd) { return odd ? LLVMBuildAnd(k->b, chunk, kb_i32s(k, 0xffff, kb_lanes(chunk)), "") : chunk; }
+/* A for the half register, from memory again: as a part of the whole one LLVM would load it into a general register and repeat it from there, and so it would where both are loads of the same type. */
+static V half_a(const tile *t, V p) {
+  kb *k = t->p->k;
+  return kb_bitcast(k, kb_splat(k, kb_load(k, k->f32, p, 1), t->last), kb_vt(k, k->i32, t->last));
+}
 /* `count` steps at A offset aoff (bytes, constant part ac) and B offset boff (constant part bc). */
 static void emit_steps(tile *t, V a, int64_t ac, V b, int64_t bc, int count, bool odd) {
   kgemm *p = t->p;
@@ -45,7 +53,7 @@ static void emit_steps(tile *t, V a, int64_t ac, V b, int64_t bc, int count, boo
       emit_columns_step(t, chunk, kb_gepi(k, b, bc + i * step_bytes(t)), count, i);
       continue;
     }
-    for (int j = 0; j < nb; j++) bv[j] = e->load_b(k, t->lanes, kb_gepi(k, b, bc + i * step_bytes(t) + (int64_t)j * t->lanes * e->kr * kgemm_elem(e)));
+    for (int j = 0; j < nb; j++) bv[j] = e->load_b(k, lanes_of(t, j), kb_gepi(k, b, bc + i * step_bytes(t) + (int64_t)j * t->lanes * e->kr * kgemm_elem(e)));
     for (int r = 0; r < rows; r++) {
       if (p->side) {
         V row = kb_gepi(k, a, ac + r * t->row);
@@ -54,7 +62,7 @@ static void emit_steps(tile *t, V a, int64_t ac, V b, int64_t bc, int count, boo
       }
       if (count == 1) chunk[r] = whole_pair(k, load_rows(t, a, ac, r, count), odd);   /* at its use: registers are scarce */
       V av = e->spread_a(k, t->lanes, chunk[r], count, i);
-      for (int j = 0; j < nb; j++) t->acc[r * nb + j] = e->madd(k, t->lanes, t->acc[r * nb + j], av, bv[j]);
+      for (int j = 0; j < nb; j++) t->acc[r * nb + j] = e->madd(k, lanes_of(t, j), t->acc[r * nb + j], lanes_of(t, j) < t->lanes ? half_a(t, kb_gepi(k, a, ac + r * t->row)) : av, bv[j]);
       if (t->between) t->between(t->ctx, ++t->ticks, t->of);
     }
   }
@@ -150,7 +158,7 @@ static void start_accs(tile *t, V bias, V m0) {
   int nb = t->nv * t->parts, rows = kgemm_acc_rows(p, p->mr), align = 4 * t->lanes < 16 ? 4 * t->lanes : 16;
   V row[16];
   for (int j = 0; j < nb; j++) {
-    V v = kb_load(k, kb_vt(k, f ? k->f32 : k->i32, t->lanes), kb_gepi(k, bias, 4ll * j * t->lanes), align);
+    V v = kb_load(k, kb_vt(k, f ? k->f32 : k->i32, lanes_of(t, j)), kb_gepi(k, bias, 4ll * j * t->lanes), align);
     for (int r = 0; r < p->mr; r++) row[r] = v;
     V start = rows_of(t, row, 0);
     for (int r = 0; r < rows; r++) t->acc[r * nb + j] = start;
@@ -168,7 +176,7 @@ static void start_accs(tile *t, V bias, V m0) {
   }
   for (int r = 0; r < rows; r++) {
     V s = rows_of(t, row, r);
-    for (int j = 0; j < nb; j++) t->acc[r * nb + j] = LLVMBuildAdd(k->b, t->acc[r * nb + j], s, "");
+    for (int j = 0; j < nb; j++) t->acc[r * nb + j] = LLVMBuildAdd(k->b, t->acc[r * nb + j], lanes_of(t, j) < t->lanes ? kb_extract(k, s, 0, lanes_of(t, j)) : s, "");
   }
 }
 /* The sums of row r of the block, vector j of 16 columns. */
@@ -176,7 +184,7 @@ static V row_sums(tile *t, int r, int j) {
   kb *k = t->p->k;
   int rows = t->p->e->rows, at = r % rows * t->lanes, mask[16];
   V *acc = &t->acc[(r / rows * t->nv + j) * t->parts], part[KGEMM_LANES];
-  if (rows == 1) return kb_concat(k, acc, t->parts);
+  if (rows == 1) return lanes_of(t, j * t->parts) < t->lanes ? kb_widen(k, acc[0], KGEMM_LANES) : kb_concat(k, acc, t->parts);
   for (int i = 0; i < 2 * t->lanes; i++) mask[i] = i < t->lanes ? at + i : rows * t->lanes + at + i - t->lanes;
   for (int i = 0; i < t->parts / 2; i++) part[i] = kb_shuffle(k, acc[2 * i], acc[2 * i + 1], mask, 2 * t->lanes);
   return kb_concat(k, part, t->parts / 2);
@@ -205,13 +213,14 @@ void kgemm_finish(kgemm *p, kgemm_row *w, int r, int j, V sums) {
   }
   x->c[last] = x->c[last - 1] = 0;
 }
-static tile tile_of(kgemm *p, int nv) {
+static tile tile_of(kgemm *p, int nv, int valid) {
   tile t = { .p = p, .nv = nv, .lanes = kengine_lanes(p->e, p->k->target), .row = p->a.stride[p->x->rank - 2] };
   t.parts = KGEMM_LANES / t.lanes;
+  t.last = halves(p) && valid <= KGEMM_LANES / 2 ? KGEMM_LANES / 2 : t.lanes;
   return t;
 }
 static void kgemm_block(kgemm *p, V a, V b, V bias, V m0, V n0, int nv, int valid) {
-  tile t = tile_of(p, nv);
+  tile t = tile_of(p, nv, valid);
   kgemm_row w = { .nv = nv, .valid = valid };
   start_accs(&t, bias, m0);
   if (p->nrun) emit_runs(&t, a, b, 0);
@@ -219,8 +228,8 @@ static void kgemm_block(kgemm *p, V a, V b, V bias, V m0, V n0, int nv, int vali
   for (int r = 0; r < p->mr; r++)
     for (int j = 0; j < nv; j++) kgemm_finish(p, &w, r, j, row_sums(&t, r, j));
 }
-void kgemm_products(kgemm *p, V a, V b, V bias, V m0, int nv, int64_t head, V *sums, kgemm_between *between, void *ctx) {
-  tile t = tile_of(p, nv);
+void kgemm_products(kgemm *p, V a, V b, V bias, V m0, int nv, int valid, int64_t head, V *sums, kgemm_between *between, void *ctx) {
+  tile t = tile_of(p, nv, valid);
   start_accs(&t, bias, m0);
   t.between = between;
   t.ctx = ctx;

@@ -61,7 +61,7 @@ typedef struct kgemm_row { int nv, valid; V raw[4]; } kgemm_row;
 void kgemm_finish(kgemm *p, kgemm_row *w, int r, int j, V sums);
 /* Sums of a block: [row][vector]. The first `head` steps of the first run stand behind one another, and `between` (may be NULL) is called `of` times among them, done = 1 ... of. */
 typedef void kgemm_between(void *ctx, int64_t done, int64_t of);
-void kgemm_products(kgemm *p, V a, V b, V bias, V m0, int nv, int64_t head, V *sums, kgemm_between *between, void *ctx);
+void kgemm_products(kgemm *p, V a, V b, V bias, V m0, int nv, int valid, int64_t head, V *sums, kgemm_between *between, void *ctx);
 int64_t kgemm_straight(const kgemm *p, int mr);       /* how many steps of the first run may stand so, in blocks of mr rows */
 /* Column blocks [from, to) of `of`, nv vectors each; of the last vector `valid` columns exist. */
 typedef struct kgemm_columns { int64_t from, to, of; int nv, valid; } kgemm_columns;

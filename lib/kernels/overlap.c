@@ -8,19 +8,24 @@
 #include "gemm.h"
 #include <string.h>
 
-enum { HEAD = 24, SPARE = 3, MIN_STEPS = 4, MIN_BLOCKS = 4 };   /* HEAD: steps of a block that stand behind one another, with the epilogue between them; SPARE: registers that the epilogue works in */
+enum { HEAD = 24, SPARE = 3, MAX_EARLY = 3, MIN_STEPS = 4, MIN_BLOCKS = 4 };   /* HEAD: steps of a block that stand behind one another, with the epilogue between them; SPARE: registers that the epilogue works in */
 
 /* Columns and row axes are one sequence of blocks: axis 0 counts blocks of columns, the last one blocks of rows. lo, hi: this task's share. */
 typedef struct place { V at[MC_MAX_RANK + 1]; } place;
-typedef struct part { kgemm *p; V a, b, bias, n0; kgemm_columns c; int n, sums; place lo, hi; } part;
+typedef struct part { kgemm *p; V a, b, bias, n0; kgemm_columns c; int n, sums, early; place lo, hi; } part;
 
 static int axis_of(const part *t, int i) { return t->p->nbatch + i - 1; }
 static int64_t trips(const kgemm *p, int d, int mr) { return d == p->x->rank - 2 ? (p->x->dim[d] + mr - 1) / mr : p->x->dim[d]; }
+/* Registers that are missing when the last row of a block begins: so many vectors of the block before must be finished by then, one for each row. */
+static int crowded(const kgemm *p, int mr, int nv) {
+  int n = 2 * mr * nv + nv + p->e->spare + (p->e->ku > 1 ? mr : 0) + SPARE - kengine_regs(p->k->target);
+  return n > 0 ? n : 0;
+}
 bool kgemm_overlaps(const kgemm *p, int mr, int nv) {
   if (p->e->in != 'I' || p->e->tile || p->e->rows > 1 || kengine_lanes(p->e, p->k->target) != KGEMM_LANES || p->nrun == 0) return false;
   int64_t blocks = (kgemm_vectors(p->n) + nv - 1) / nv;
   for (int d = p->nbatch; d < p->x->rank - 1; d++) blocks *= trips(p, d, mr);
-  return blocks >= MIN_BLOCKS && 2 * mr * nv + nv + p->e->spare + (p->e->ku > 1 ? mr : 0) + SPARE <= kengine_regs(p->k->target) && kgemm_straight(p, mr) >= MIN_STEPS;
+  return blocks >= MIN_BLOCKS && crowded(p, mr, nv) < mr && crowded(p, mr, nv) <= MAX_EARLY && kgemm_straight(p, mr) >= MIN_STEPS;
 }
 
 /* ---- positions ---- */
@@ -53,7 +58,8 @@ static void finish_some(void *ctx, int64_t done, int64_t of) {
   behind *e = ctx;
   int nv = e->t->c.nv;
   if (!e->done) stand_at(e->t, &e->at);
-  for (int upto = (int)(e->t->sums * done / of); e->done < upto; e->done++) kgemm_finish(e->t->p, &e->w, e->done / nv, e->done % nv, e->sums[e->done]);
+  int upto = (int)(e->t->sums * done / of), early = (int)(done < e->t->early ? done : e->t->early);
+  for (upto = upto > early ? upto : early; e->done < upto; e->done++) kgemm_finish(e->t->p, &e->w, e->done / nv, e->done % nv, e->sums[e->done]);
 }
 static void products(const part *t, const place *w, V *sums, behind *e) {
   kgemm *p = t->p;
@@ -64,7 +70,7 @@ static void products(const part *t, const place *w, V *sums, behind *e) {
   a = kb_gep(k, a, kb_muli(k, m0, p->a.stride[p->x->rank - 2]));
   stand_at(t, w);   /* sums may start with a term of the row */
   V b = kb_gep(k, t->b, kb_muli(k, col, p->nrun * p->steps * p->kr * kgemm_elem(p->e)));
-  kgemm_products(p, a, b, kb_gep(k, t->bias, kb_muli(k, col, 4)), m0, t->c.nv, head < HEAD ? head : HEAD, sums, e ? finish_some : NULL, e);
+  kgemm_products(p, a, b, kb_gep(k, t->bias, kb_muli(k, col, 4)), m0, t->c.nv, t->c.valid, head < HEAD ? head : HEAD, sums, e ? finish_some : NULL, e);
 }
 /* What a block leaves to the next: its place and its sums, from and to a list of values. */
 static behind behind_of(const part *t, V const *state) {
@@ -104,7 +110,7 @@ static V places(part *t, int i, int64_t from, int64_t to, int64_t of, int split)
 }
 void kgemm_overlapped(kgemm *p, V a, V b, V bias, V n0, kgemm_columns c) {
   kb *k = p->k;
-  part t = { .p = p, .a = a, .b = b, .bias = bias, .n0 = n0, .c = c, .n = p->x->rank - p->nbatch, .sums = p->mr * c.nv };
+  part t = { .p = p, .a = a, .b = b, .bias = bias, .n0 = n0, .c = c, .n = p->x->rank - p->nbatch, .sums = p->mr * c.nv, .early = crowded(p, p->mr, c.nv) };
   V blocks = places(&t, 0, c.from, c.to, c.of, KGEMM_COLUMNS);
   for (int i = 1; i < t.n; i++) {
     int64_t n = trips(p, axis_of(&t, i), p->mr);
