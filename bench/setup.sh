@@ -32,6 +32,7 @@ pool="-D_GNU_SOURCE -I$here/../include $here/../rt/pool.c $here/../rt/topology.c
 cc $flags "$here"/compare/clock.c "$here"/compare/object.c "$here"/compare/ort.c "$here"/compare/dnnl.c "$here"/compare/main.c $pool -pthread -o "$dir/compare" -ldl -lm $link
 cc $flags "$here"/compare/clock.c "$here"/compare/object.c "$here"/compare/profile.c $pool -pthread -o "$dir/profile" -ldl
 cc $flags "$here"/peaks.c -o "$dir/peaks" || missing="$missing peaks(x86-64)"
+cc $flags "$here"/tile_costs.c -o "$dir/tile_costs" || missing="$missing tile_costs(x86-64)"
 
 /usr/bin/python3 -c 'import numpy, onnx' 2>/dev/null || missing="$missing models.py(apt-get:python3-numpy,python3-onnx)"
 if [ -n "$missing" ]; then echo "setup: missing:$missing"; else echo "setup: all peers are in $dir"; fi

@@ -158,6 +158,7 @@ static bool emit_level(module *m, mc_kernels *ks, const mc_plan *p, entries *e) 
   if (!ok) return false;
   if (p->small) make_small(m, group, p->ngroup);
   if (m->opts->opt_level > 0 && !m->opts->debug && !m->opts->apart) module_share(m, p, group);
+  if (p->ngroup) mc_kernels_finish(&group[p->ngroup - 1], ks, mc_arena_printf(m->arena, "%s.end", prefix));
   e->level[e->n] = p->target;
   e->run[e->n] = emit_groups_in_order(m, p, prefix, group);
   if (m->opts->watch && p == m->plan) module_emit_watch(m, group);

@@ -13,12 +13,15 @@ typedef LLVMTypeRef T;
 typedef LLVMBasicBlockRef BB;
 enum { KB_LANES = 16, KB_MAX_CARRIED = 160 };
 
+/* Configurations of tiles in the function being built, and the one that the functions before have left (tile.c). */
+typedef struct kb_tiles { V config[16], release[16]; unsigned char now[64], left[64]; int n; bool mixed, stands; } kb_tiles;
 typedef struct kb {
   LLVMContextRef c; LLVMModuleRef m; LLVMBuilderRef b;
   const mc_target *target;
   mc_arena *arena; mc_diag *diag;
   T i1, i8, i16, i32, i64, f32, f16, bf16, ptr, vd;
   V fn;                       /* the function being built */
+  kb_tiles tiles;
   mc_asides *aside;           /* large constants; NULL: all are in the module */
   mc_map consts;              /* LLVM's constant of bytes -> private global: equal bytes exist once, in several levels too */
   LLVMDIBuilderRef di; LLVMMetadataRef file, scope;   /* -g; di NULL: no line tables */

@@ -1,5 +1,6 @@
 /* One LLVM function per group: the family that the group names. */
 #include "kernels.h"
+#include "tile.h"
 #include "mc/analysis/cost.h"
 #include "mc/kernels/kernels.h"
 #include <string.h>
@@ -27,6 +28,7 @@ mc_kernels *mc_kernels_create(LLVMModuleRef m, const mc_plan *p, mc_asides *asid
 void mc_kernels_plan(mc_kernels *ks, const mc_plan *p) {
   ks->plan = p;
   ks->k.target = p->target;
+  ks->k.tiles = (kb_tiles){ 0 };
 }
 void mc_kernels_debug(mc_kernels *ks) { kb_debug_begin(&ks->k, ks->plan->graph->module); }
 void mc_kernels_destroy(mc_kernels *ks) {
@@ -49,8 +51,10 @@ static void begin_function(kgroup *g) {
   c->tasks[c->n] = 1;   /* until a loop is divided */
   c->fn[c->n] = kb_function(g->k, name, g->k->vd, 2, mc_plan_shares(g->plan) ? 2 : 0, false);
   kb_debug_function(g->k, c->fn[c->n], name, first ? first->loc : g->group->loc);
+  ktile_function(g->k);
 }
 static void end_function(kgroup *g) {
+  if (g->plan->threads <= 1) ktile_function_end(g->k);
   LLVMBuildRetVoid(g->k->b);
   g->code->n++;
 }
@@ -74,6 +78,15 @@ static bool emit(mc_group_code *out, kgroup *g, mc_kernels *ks, int i, const cha
   for (int s = 0; s < out->n && ok && kl_by_images(g) && !g->ask; s++)
     if (out->tasks[s] != g->tasks) ok = kl_error(g, g->group, "internal: kernel '%s' does not compute one image of several", MC_ATTRS(n, group)->kernel);
   return ok;
+}
+void mc_kernels_finish(mc_group_code *last, mc_kernels *ks, const char *name) {
+  kb *k = &ks->k;
+  if (!k->tiles.stands) return;
+  last->tasks[last->n] = 1;
+  last->fn[last->n++] = kb_function(k, name, k->vd, 2, 0, false);
+  kb_debug_function(k, last->fn[last->n - 1], name, ks->plan->graph->loc);
+  kb_intr(k, "llvm.x86.tilerelease", NULL, 0, NULL, 0);
+  LLVMBuildRetVoid(k->b);
 }
 bool mc_kernels_emit(mc_group_code *out, mc_kernels *ks, int i, const char *name) {
   kgroup g = { .ask = false };

@@ -34,7 +34,10 @@ static double nest_cycles(const kengine *e, const mc_target *t, const ktile_size
   double b_first = b_rows * load_cycles(t, all_b > (double)t->l2 / 8 ? 1e9 : 1e5), b_again = b_rows * load_cycles(t, b->rows_outside ? all_b : panel);
   for (int nt = b->nt; nt; nt = nt == b->nt ? (int)(vectors % b->nt) : 0) {
     double count = nt == b->nt ? (double)(vectors / b->nt) : 1, results = b->rows_outside || vectors <= b->nt ? 0 : 2.0 * b->mt * b->tr * (double)row_blocks;
-    cycles += count * (block_cycles(b, nt, total, la, b_first) + (double)(row_blocks - 1) * block_cycles(b, nt, total, la, b_again) + results);
+    double first = block_cycles(b, nt, total, la, b_first), others = (double)(row_blocks - 1) * block_cycles(b, nt, total, la, b_again), stream = total * nt * b_first;
+    bool ahead = !b->rows_outside && row_blocks > 1 && count > 1;   /* the panel before has fetched this one */
+    if (ahead) first = block_cycles(b, nt, total, la, b_again);
+    cycles += count * ((ahead && stream > first + others ? stream : first + others) + results);
   }
   return cycles;
 }

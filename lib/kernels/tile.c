@@ -10,7 +10,7 @@
 #include "tile.h"
 #include <string.h>
 
-enum { TILE_BYTES = 1024, MAX_C = 4, STRAIGHT = 16, LAG = 2 };   /* STRAIGHT: steps that stand behind one another in code; LAG: blocks between the products and the epilogue of one */
+enum { TILE_BYTES = 1024, MAX_C = 4, STRAIGHT = 16, LAG = 2, MOST_NESTS = 16 };   /* STRAIGHT: steps that stand behind one another in code; LAG: blocks between the products and the epilogue of one */
 
 /* What one loop over blocks shares: a group's columns of one width, blocks of them from first_col to end_col, and tiles of rows. */
 typedef struct part { kgemm *p; V a, b, bias, n0, first_col, end_col, first_tile, end_tile, row_blocks; int nt, valid; } part;
@@ -18,6 +18,7 @@ typedef struct part { kgemm *p; V a, b, bias, n0, first_col, end_col, first_tile
 typedef struct place { V iv[MAX_C][MC_MAX_RANK], n; } place;
 
 /* ---- instructions ---- */
+static void fetch(kb *k, V p) { kb_intr(k, "llvm.prefetch", (T[]){ k->ptr }, 1, (V[]){ p, kb_i32(k, 0), kb_i32(k, 2), kb_i32(k, 1) }, 4); }   /* into L2 */
 static V imm(kb *k, int tile) { return LLVMConstInt(k->i8, (unsigned)tile, 0); }
 static void tile_load(kb *k, int tile, V p, int64_t stride) { kb_intr(k, "llvm.x86.tileloadd64", NULL, 0, (V[]){ imm(k, tile), p, kb_i64(k, stride) }, 3); }
 static void tile_store(kb *k, int tile, V p, int64_t stride) { kb_intr(k, "llvm.x86.tilestored64", NULL, 0, (V[]){ imm(k, tile), p, kb_i64(k, stride) }, 3); }
@@ -44,9 +45,33 @@ void ktile_begin(kgemm *p) {
   }
   if (p->tile_fn != p->k->fn) p->tile_scratch = kb_stack(p->k, (LAG + 1ll) * MAX_C * TILE_BYTES, 64);
   p->tile_fn = p->k->fn;
-  kb_intr(p->k, "llvm.x86.ldtilecfg", NULL, 0, (V[]){ kb_rodata(p->k, c, sizeof c, 0, "tiles") }, 1);
+  kb_tiles *s = &p->k->tiles;
+  V config = kb_intr(p->k, "llvm.x86.ldtilecfg", NULL, 0, (V[]){ kb_rodata(p->k, c, sizeof c, 0, "tiles") }, 1);
+  s->mixed |= s->n == MOST_NESTS || (s->n && memcmp(s->now, c, sizeof c) != 0);
+  memcpy(s->now, c, sizeof c);
+  if (!s->mixed) s->config[s->n] = config;
 }
-void ktile_end(kgemm *p) { kb_intr(p->k, "llvm.x86.tilerelease", NULL, 0, NULL, 0); }
+void ktile_end(kgemm *p) {
+  kb_tiles *s = &p->k->tiles;
+  V release = kb_intr(p->k, "llvm.x86.tilerelease", NULL, 0, NULL, 0);
+  if (!s->mixed) s->release[s->n++] = release;
+}
+void ktile_function(kb *k) {
+  k->tiles.n = 0;
+  k->tiles.mixed = false;
+}
+/* Functions of several configurations keep theirs, and their releases: one may stand in a loop with another. */
+void ktile_function_end(kb *k) {
+  kb_tiles *s = &k->tiles;
+  if (s->n == 0 && !s->mixed) return;
+  bool again = s->stands && memcmp(s->now, s->left, sizeof s->left) == 0;
+  s->stands = !s->mixed;
+  memcpy(s->left, s->now, sizeof s->left);
+  for (int i = 0; i < s->n && !s->mixed; i++) {
+    LLVMInstructionEraseFromParent(s->release[i]);
+    if (again) LLVMInstructionEraseFromParent(s->config[i]);
+  }
+}
 
 /* ---- positions ---- */
 static int64_t tiles_of_line(const kgemm *p) { return p->flat ? p->mt : (p->x->dim[p->x->rank - 2] + p->tr - 1) / p->tr; }
@@ -128,8 +153,30 @@ static V offset_at(const kgemm *p, V s) {
   for (int64_t i = 0; i < total; i++) off[i] = step_offset(p, i);
   return kb_load(p->k, p->k->i64, kb_gep(p->k, kb_table_i64(p->k, off, total, "steps"), kb_muli(p->k, s, 8)), 8);
 }
+/* ---- weights that are further away than L2 ---- */
+/* While the rows of a panel of B go by, the next panel is fetched, an equal share of it by every step: a panel that is met for the first time comes at the rate of L3, and all later ones from L2. */
+typedef struct ahead { V from; int64_t lines; } ahead;   /* lines of a step; 0: none */
+static int64_t lines_ahead(const part *t) {
+  const kgemm *p = t->p;
+  int64_t steps = p->nrun * p->steps, blocks = row_tiles(p) / p->mt, panel = steps * step_bytes(t);
+  bool far = p->b_batch == 0 && (double)p->g->weights > 0.6 * (double)p->k->target->l2, again = blocks >= 2 && p->n > (int64_t)t->nt * KGEMM_LANES;
+  return far && again && !p->rows_outside ? (panel + 64 * steps * blocks - 1) / (64 * steps * blocks) : 0;
+}
+static ahead fetch_ahead(const part *t, V b, V m, V n) {
+  kb *k = t->p->k;
+  int64_t steps = t->p->nrun * t->p->steps, panel = steps * step_bytes(t);
+  ahead f = { .lines = lines_ahead(t) };
+  if (!f.lines) return f;
+  V next = kb_select(k, LLVMBuildICmp(k->b, LLVMIntSLT, kb_addi(k, n, 1), t->end_col, ""), kb_i64(k, panel), kb_i64(k, 0));
+  f.from = kb_gep(k, kb_gep(k, b, next), kb_muli(k, m, f.lines * steps * 64));
+  return f;
+}
+static void emit_fetch(const part *t, const ahead *f, V step) {
+  kb *k = t->p->k;
+  for (int64_t i = 0; i < f->lines; i++) fetch(k, kb_gepi(k, kb_gep(k, f->from, kb_muli(k, step, f->lines * 64)), i * 64));
+}
 /* All steps of a block, the sums into scratch. With `between`, as many steps as fit stand one behind the other. */
-static void products(const part *t, const place *at, V scratch, between_fn *between, void *ctx) {
+static void products(const part *t, const place *at, const V block[2], V scratch, between_fn *between, void *ctx) {
   kgemm *p = t->p;
   kb *k = p->k;
   int64_t total = p->nrun * p->steps, straight = between || total <= 4 ? total < STRAIGHT ? total : STRAIGHT : 0;
@@ -140,7 +187,9 @@ static void products(const part *t, const place *at, V scratch, between_fn *betw
     if (p->flat) a[i] = kb_gepi(k, a[i], flat_row(p, i) * p->a.stride[p->x->rank - 2]);
     for (int j = 0; j < t->nt; j++) tile_load(k, reg_c(p, i, j), kb_gepi(k, bias, 64ll * j), 0);   /* the same 16 biases in every row: loads are cheaper than additions in the epilogue */
   }
+  ahead next = fetch_ahead(t, b, block[0], block[1]);
   for (int64_t s = 0; s < straight; s++) {
+    emit_fetch(t, &next, kb_i64(k, s));
     emit_step(t, a, kb_i64(k, step_offset(p, s)), kb_gepi(k, b, s * step_bytes(t)));
     if (between) between(ctx, s + 1, straight);
   }
@@ -148,6 +197,7 @@ static void products(const part *t, const place *at, V scratch, between_fn *betw
   if (straight < total) {
     kb_loop l;
     kb_for(k, &l, kb_i64(k, straight), kb_i64(k, total), 1, NULL, 0);
+    emit_fetch(t, &next, l.iv);
     emit_step(t, a, offset_at(p, l.iv), kb_gep(k, b, kb_muli(k, l.iv, step_bytes(t))));
     kb_end(k, &l, NULL);
   }
@@ -307,7 +357,7 @@ static void emit_blocks(const part *t) {
   }
   for (int i = 0; i < lag; i++) {
     place_block(t, q.at[0][0], q.at[0][1], &cur);
-    products(t, &cur, q.sums[0], NULL, NULL);
+    products(t, &cur, q.at[0], q.sums[0], NULL, NULL);
     pass_on(t, &q, lag);
   }
   if (!known || LLVMConstIntGetSExtValue(blocks) > lag) {
@@ -318,7 +368,7 @@ static void emit_blocks(const part *t) {
     behind e = { .t = t, .scratch = q.sums[lag] };
     place_block(t, q.at[0][0], q.at[0][1], &cur);
     place_block(t, q.at[lag][0], q.at[lag][1], &e.at);
-    products(t, &cur, q.sums[0], finish_some, &e);
+    products(t, &cur, q.at[0], q.sums[0], finish_some, &e);
     pass_on(t, &q, lag);
     memcpy(flat, &q, sizeof flat);
     kb_end(k, &l, flat);

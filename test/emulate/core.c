@@ -15,6 +15,7 @@ static const double store_line = 0.83, config_cycles = 155, release_cycles = 14,
 typedef struct port { unsigned char used[RING]; int64_t low; int wide; } port;
 struct core {
   core_cache *cache;
+  uint8_t tile_rows[8], tile_bytes[8];   /* as configured */
   double ready[CORE_REGS], retired[WINDOW], last_retired, next_issue, tmul, tile_free[8], store_port, bus[LEVEL_NUM], since;
   uint64_t slots;                 /* of the window, taken so far */
   struct { uint64_t line; double at; } written[WRITTEN];   /* when a line's last store can be read */
@@ -125,13 +126,13 @@ static double store(core *c, const core_insn *i, const emulate_point *p, double 
 
 /* ---- tiles ---- */
 static double tile_load(core *c, const core_insn *i, const emulate_point *p, double at) {
-  int t = i->tile[1] >= 0 ? i->tile[1] : 0, rows = p->tile_rows[t];
+  int t = i->tile[1] >= 0 ? i->tile[1] : 0, rows = c->tile_rows[t];
   int64_t stride = i->index >= 0 ? p->general[i->index] * i->scale : 0;
   uint64_t a = address_of(i, p, false);
   core_level worst = LEVEL_L1;
   double begin = most(at, c->tile_free[t]), done = begin;
   for (int r = 0; r < rows; r++) {
-    uint64_t first = a + (uint64_t)(r * stride), last = first + p->tile_bytes[t] - 1;
+    uint64_t first = a + (uint64_t)(r * stride), last = first + c->tile_bytes[t] - 1;
     for (uint64_t l = first / 64; l <= last / 64; l++) {
       core_level from = core_cache_touch(c->cache, l * 64);
       double slot = most(take(c, &c->load, begin), readable(c, l));
@@ -145,7 +146,7 @@ static double tile_load(core *c, const core_insn *i, const emulate_point *p, dou
   return done + settle;
 }
 static double tile_store(core *c, const core_insn *i, const emulate_point *p, double at) {
-  int t = i->tile[0] >= 0 ? i->tile[0] : 0, rows = p->tile_rows[t];
+  int t = i->tile[0] >= 0 ? i->tile[0] : 0, rows = c->tile_rows[t];
   int64_t stride = i->index >= 0 ? p->general[i->index] * i->scale : 0;
   uint64_t a = address_of(i, p, false);
   double begin = most(c->store_port, most(at, c->last_retired));
@@ -158,8 +159,8 @@ static double tile_store(core *c, const core_insn *i, const emulate_point *p, do
   c->tile_free[t] = begin + rows * store_line;
   return c->store_port = begin + rows * store_line;
 }
-static double product(core *c, const core_insn *i, const emulate_point *p, double at) {
-  int rows = p->tile_rows[i->tile[2] >= 0 ? i->tile[2] : 0], busy = rows < 8 ? 8 : rows;
+static double product(core *c, const core_insn *i, double at) {
+  int rows = c->tile_rows[i->tile[2] >= 0 ? i->tile[2] : 0], busy = rows < 8 ? 8 : rows;
   double begin = most(at, c->tmul);
   c->tmul = begin + busy;
   for (int k = 0; k < 2; k++)
@@ -170,11 +171,20 @@ static double product(core *c, const core_insn *i, const emulate_point *p, doubl
   return begin + 36 + rows;
 }
 
+static void configure(core *c, const core_insn *i, const emulate_point *p) {
+  const unsigned char *shapes = (const unsigned char *)(uintptr_t)address_of(i, p, true);
+  for (int t = 0; t < 8; t++) {
+    c->tile_bytes[t] = shapes[16 + 2 * t];
+    c->tile_rows[t] = shapes[48 + t];
+  }
+  c->t.configs++;
+}
+
 /* ---- everything ---- */
-static int window_slots(const core_insn *i, const emulate_point *p) {
+static int window_slots(const core *c, const core_insn *i) {
   switch (i->unit) {
-  case UNIT_tile_load: return 2 + (i->tile[1] >= 0 ? p->tile_rows[i->tile[1]] : 16);
-  case UNIT_tile_store: return 2 + 2 * (i->tile[0] >= 0 ? p->tile_rows[i->tile[0]] : 16);
+  case UNIT_tile_load: return 2 + (i->tile[1] >= 0 ? c->tile_rows[i->tile[1]] : 16);
+  case UNIT_tile_store: return 2 + 2 * (i->tile[0] >= 0 ? c->tile_rows[i->tile[0]] : 16);
   default: return i->uops > 1 ? i->uops : 1;
   }
 }
@@ -187,8 +197,8 @@ static double execute(core *c, const core_insn *i, const emulate_point *p, doubl
   switch (i->unit) {
   case UNIT_tile_load: return tile_load(c, i, p, at);
   case UNIT_tile_store: return tile_store(c, i, p, at);
-  case UNIT_tile_product: return product(c, i, p, at);
-  case UNIT_tile_config: c->t.configs++; return c->next_issue = most(at, c->last_retired) + config_cycles;
+  case UNIT_tile_product: return product(c, i, at);
+  case UNIT_tile_config: configure(c, i, p); return c->next_issue = most(at, c->last_retired) + config_cycles;
   case UNIT_tile_release: return c->next_issue = most(at, c->last_retired) + release_cycles;
   default:
     if (i->unit == UNIT_none && i->nresult == 1 && i->result[0] >= 80 && i->result[0] < 88) start = most(start, c->tile_free[i->result[0] - 80]);   /* tilezero */
@@ -207,8 +217,9 @@ void core_step(core *c, const core_insn *i, const emulate_point *p) {
     string_step(c, p);
     return;
   }
-  int slots = window_slots(i, p);
+  int slots = window_slots(c, i);
   double at = issue(c, slots), ready = at;
+  if (i->prefetch) load(c, i, p, most(at, address_ready(c, i)));   /* nothing waits for it */
   bool tile = i->unit >= UNIT_tile_load && i->unit <= UNIT_tile_store;
   if (i->load && !tile && i->unit != UNIT_tile_config) ready = load(c, i, p, most(at, address_ready(c, i)));
   if (tile) ready = most(ready, address_ready(c, i));

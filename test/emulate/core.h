@@ -11,7 +11,7 @@ typedef struct core_insn {
   short source[CORE_SOURCES], result[CORE_RESULTS];
   int nsource, nresult, base, index, scale;   /* general registers of the address; -1: none */
   int64_t disp;
-  bool memory, load, store, string;            /* string: movs, stos; stepped through once for each repetition */
+  bool memory, load, store, prefetch, string;  /* string: movs, stos; stepped through once for each repetition */
   int bytes;                                  /* of the memory operand */
   core_unit unit; int uops, latency;          /* uops that the unit executes */
   int length, tile[3];

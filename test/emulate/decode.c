@@ -185,8 +185,9 @@ void core_decode(core_insn *out, const char *text, const unsigned char *at, int 
   int parts = split(rest, part);
   for (int k = 0; k < parts; k++)
     if (*part[k] != '%' && *part[k] != '$' && *op != 'j' && !starts(op, "call")) memory_operand(out, part[k], at, length);
+  out->prefetch = starts(op, "prefetch");
   out->string = starts(op, "rep") || starts(op, "movs") || starts(op, "stos");
-  if (out->string) out->unit = UNIT_none;
+  if (out->string || out->prefetch) out->unit = UNIT_none, out->bytes = 1;
   else if (starts(op, "tile") || starts(op, "tdp") || starts(op, "ldtile")) tile_insn(out, op, part, parts);
   else if (*op == 'v') vector_insn(out, op, part, parts);
   else scalar_insn(out, op, part, parts);

@@ -168,7 +168,7 @@ static void refuse(const ucontext_t *u, const char *why) {
 /* The registers in front of the next instruction, to who asked for them. */
 static void tell(const ucontext_t *u) {
   if (!watch.on) return;
-  emulate_point p = { .at = (const unsigned char *)u->uc_mcontext.gregs[REG_RIP], .tile_rows = tiles.rows, .tile_bytes = tiles.colsb };
+  emulate_point p = { .at = (const unsigned char *)u->uc_mcontext.gregs[REG_RIP] };
   for (int r = 0; r < 16; r++) p.general[r] = general(u, r);
   watch.on(watch.ctx, &p);
 }

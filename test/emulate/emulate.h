@@ -12,8 +12,8 @@ typedef enum emulate_kind { EMULATE_config, EMULATE_load, EMULATE_store, EMULATE
 uint64_t emulate_count(emulate_kind kind);
 
 /* Single steps: until emulate_unwatch, `on` is called in front of every instruction that this thread executes, emulated or not. general: the 16 general registers in the order of their numbers.
- * tile_rows: rows of the 8 configured tiles. quick: tile instructions only move the instruction pointer (what they are checked for is), so sums are wrong; for code whose path does not depend on them. */
-typedef struct emulate_point { const unsigned char *at; int64_t general[16]; const uint8_t *tile_rows, *tile_bytes; } emulate_point;
+ * quick: tile instructions only move the instruction pointer (what they are checked for is), so sums are wrong; for code whose path does not depend on them. */
+typedef struct emulate_point { const unsigned char *at; int64_t general[16]; } emulate_point;
 typedef void emulate_on(void *ctx, const emulate_point *p);
 bool emulate_watch(emulate_on *on, void *ctx, bool quick);
 void emulate_unwatch(void);

@@ -19,10 +19,12 @@ void mc_kernels_destroy(mc_kernels *k);
 /* What a group became: internal functions to be called in order (none: the group needs no code). In a plan for one thread they are void f(ptr arena, ptr io); io: pointers to inputs, then
  * outputs. In a plan for several they are void f(ptr arena, ptr io, i64 task, i64 ntasks) and do share `task` of `ntasks` equal shares of the work: ntasks is 1 (everything) or the
  * function's `tasks`. Shares of one function may run at the same time; the next function needs all of them finished. */
-enum { MC_GROUP_STEPS = 3 };
+enum { MC_GROUP_STEPS = 4 };
 typedef struct mc_group_code { LLVMValueRef fn[MC_GROUP_STEPS]; int tasks[MC_GROUP_STEPS], n; } mc_group_code;
 /* Emit group i; the functions are named `name`, `name`.1, ... False after reporting (an op without lowering for these types). */
 bool mc_kernels_emit(mc_group_code *out, mc_kernels *k, int i, const char *name);
+/* Behind the last group of a plan: what the groups have left on (tiles) goes off, in one more function of `last`, the last group's code. */
+void mc_kernels_finish(mc_group_code *last, mc_kernels *k, const char *name);
 /* The families of kernels.def, NULL-terminated. */
 extern const char *const mc_kernel_names[];
 #endif
