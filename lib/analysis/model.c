@@ -49,29 +49,39 @@ bool mc_nest_fits(const mc_nest *n, const mc_target *t, int spare) {
   return n->mr * b + (n->mr == 1 ? 1 : b) + spare + (n->ku > 1 ? n->mr : 0) <= regs;
 }
 
-/* One step of a block: depth products for mr rows and nv * 16 columns, of which `unused` vectors are not multiplied. */
-static double step_cycles(const mc_nest *n, const mc_target *t, int nv, double unused, int depth) {
+/* Vector instructions that prepare a row of A and a register of B. Before AVX no load repeats an element, before SSE4.1 none widens bytes. */
+static double prepares(const mc_nest *n, const mc_target *t, double regs) {
+  bool x86 = t->arch == MC_ARCH_x86_64;
+  double row = mc_rate_row(n->rate), wide = mc_rate_wide(n->rate);
+  if (x86 && row < 1 && !(t->isa & MC_ISA_BIT(avx2))) row = 1;
+  if (x86 && wide > 0 && !(t->isa & MC_ISA_BIT(sse41))) wide++;
+  return n->mr * row + regs * wide;
+}
+/* One step of a block: depth products for mr rows and `regs` registers of columns, of which `unused` are not multiplied. */
+static double step_cycles(const mc_nest *n, const mc_target *t, double regs, double unused, int depth) {
   const mc_machine *m = t->machine;
-  double width = group_regs(t), products = n->mr * (nv - unused) * KMODEL_LANES * depth / mc_target_rate(t, n->rate);
-  double a = (double)n->mr / (n->ku > 1 ? n->ku : 1), loads = a + nv * width * (depth == 8 ? 2 : 1);   /* smmla: 16 columns of depth 8 are 8 registers of B, for 4 of sums in a row */
-  double arithmetic = (double)n->mr * nv * width * mc_rate_ops(n->rate) + n->mr * mc_rate_row(n->rate) + nv * width * mc_rate_wide(n->rate), issue = (arithmetic + loads + 1) / m->issue;
+  double products = n->mr * (regs - unused) / group_regs(t) * KMODEL_LANES * depth / mc_target_rate(t, n->rate);
+  double a = (double)n->mr / (n->ku > 1 ? n->ku : 1), loads = a + regs * (depth == 8 ? 2 : 1);   /* smmla: 16 columns of depth 8 are 8 registers of B, for 4 of sums in a row */
+  double arithmetic = n->mr * regs * mc_rate_ops(n->rate) + prepares(n, t, regs), issue = (arithmetic + loads + 1) / m->issue;
   return most(most(products, loads / m->loads), most(most(arithmetic / m->alu, issue), m->latency)) + 0.012 * loads;
 }
 /* Products and epilogue of a block. An epilogue waits for the last products, and the next block's products wait for nothing: the core does both at once as far as it looks ahead. */
-static void add_block(mc_estimate *e, const mc_nest *n, const mc_target *t, int nv, double unused, double times) {
+static void add_block(mc_estimate *e, const mc_nest *n, const mc_target *t, double regs, double unused, double times) {
   const mc_machine *m = t->machine;
   int depth = mc_rate_depth(n->rate);
-  double products = (double)n->k / depth * step_cycles(n, t, nv, unused, depth), epilogue = n->mr * nv * n->epilogue * group_regs(t) / m->alu, ahead = m->window / m->issue;
+  double products = (double)n->k / depth * step_cycles(n, t, regs, unused, depth), epilogue = n->mr * regs * n->epilogue / m->alu, ahead = m->window / m->issue;
   double both = products < epilogue ? products : epilogue;
   e->part[MC_PART_compute] += times * products;
   e->part[MC_PART_epilogue] += times * (epilogue - (n->interleaved ? (depth >= 32 ? interleaved_tiles : interleaved) * both : hidden * (both < ahead ? both : ahead)));
 }
 /* Parts of the core: all blocks of all columns. */
 static void core_parts(mc_estimate *e, const mc_nest *n, const mc_target *t) {
-  int64_t vectors = (n->cols + KMODEL_LANES - 1) / KMODEL_LANES, full = vectors / n->nv, rest = vectors % n->nv;
-  double blocks = (double)n->outer * (double)n->groups * up(n->rows, n->mr), half = n->rate == MC_RATE_vnni && (n->cols - 1) % KMODEL_LANES < KMODEL_LANES / 2 ? 0.5 : 0;   /* vpdpbusd on half of the last vector */
-  if (full > (rest == 0)) add_block(e, n, t, n->nv, 0, blocks * (double)(full - (rest == 0)));
-  add_block(e, n, t, rest ? (int)rest : n->nv, half, blocks);
+  int64_t width = n->nv * KMODEL_LANES, rest = (n->cols - 1) % width + 1, full = (n->cols - rest) / width;
+  bool tiles = mc_rate_depth(n->rate) >= 32;
+  double blocks = (double)n->outer * (double)n->groups * up(n->rows, n->mr), all = group_regs(t);
+  double half = n->rate == MC_RATE_vnni && (n->cols - 1) % KMODEL_LANES < KMODEL_LANES / 2 ? 0.5 : 0;   /* vpdpbusd on half of the last vector */
+  if (full) add_block(e, n, t, n->nv * all, 0, blocks * (double)full);
+  add_block(e, n, t, tiles ? up(rest, KMODEL_LANES) * all : up(rest, t->vector_bytes / 4), half, blocks);
 }
 static double panel_bytes(const mc_nest *n) { return (double)((n->cols + KMODEL_LANES - 1) / KMODEL_LANES * KMODEL_LANES * n->k * n->b_bytes); }
 mc_part mc_nest_weights(const mc_nest *n, const mc_target *t, int64_t weights) {

@@ -2,13 +2,14 @@
 #include "tile.h"
 #include <string.h>
 
-typedef struct tile { kgemm *p; int nv, parts, lanes, last; int64_t row; kgemm_between *between; void *ctx; int64_t ticks, of; V acc[KB_MAX_CARRIED]; } tile;
+/* nb: accumulator groups of a row, without those of columns that do not exist. */
+typedef struct tile { kgemm *p; int nv, parts, lanes, nb, last; int64_t row; kgemm_between *between; void *ctx; int64_t ticks, of; V acc[KB_MAX_CARRIED]; } tile;
 
-static int tile_accs(const tile *t) { return kgemm_acc_rows(t->p, t->p->mr) * t->nv * t->parts; }
+static int tile_accs(const tile *t) { return kgemm_acc_rows(t->p, t->p->mr) * t->nb; }
 /* Lanes of accumulators j of a row: those of the last vector are half a register where half of it holds all its columns: a product of 256 bits takes half the time on Zen 4, and no more elsewhere. */
 static bool halves(const kgemm *p) { return !p->flip && p->e->in == 'I' && p->e->kr == 4 && kengine_lanes(p->e, p->k->target) == KGEMM_LANES; }
-static int lanes_of(const tile *t, int j) { return j == t->nv * t->parts - 1 ? t->last : t->lanes; }
-static int64_t step_bytes(const tile *t) { return (int64_t)t->nv * KGEMM_LANES * t->p->e->kr * kgemm_elem(t->p->e); }
+static int lanes_of(const tile *t, int j) { return j == t->nb - 1 ? t->last : t->lanes; }
+static int64_t step_bytes(const tile *t) { return (int64_t)t->nv * KGEMM_LANES * t->p->e->kr * kgemm_b_elem(t->p->e); }
 
 /* A for row r of the accumulators: one row, or two behind one another (the last one twice where the block has an odd number). */
 static V load_rows(tile *t, V a, int64_t at, int r, int count) {
@@ -25,11 +26,11 @@ static V load_rows(tile *t, V a, int64_t at, int r, int count) {
 static void emit_columns_step(tile *t, const V *chunk, V b, int count, int i) {
   kb *k = t->p->k;
   const kengine *e = t->p->e;
-  int nb = t->nv * t->parts, rows = kgemm_acc_rows(t->p, t->p->mr);
+  int nb = t->nb, rows = kgemm_acc_rows(t->p, t->p->mr);
   V av[16];
   for (int r = 0; r < rows; r++) av[r] = e->spread_a(k, t->lanes, chunk[r], count, i);
   for (int j = 0; j < nb; j++) {
-    V bv = e->load_b(k, t->lanes, kb_gepi(k, b, (int64_t)j * t->lanes * e->kr * kgemm_elem(e)));
+    V bv = e->load_b(k, t->lanes, kb_gepi(k, b, (int64_t)j * t->lanes * e->kr * kgemm_b_elem(e)));
     for (int r = 0; r < rows; r++) t->acc[r * nb + j] = e->madd(k, t->lanes, t->acc[r * nb + j], av[r], bv);
   }
 }
@@ -45,7 +46,7 @@ static void emit_steps(tile *t, V a, int64_t ac, V b, int64_t bc, int count, boo
   kgemm *p = t->p;
   kb *k = p->k;
   const kengine *e = p->e;
-  int nb = t->nv * t->parts, rows = kgemm_acc_rows(p, p->mr);
+  int nb = t->nb, rows = kgemm_acc_rows(p, p->mr);
   V chunk[16], bv[64];
   for (int r = 0; r < rows && (count > 1 || e->rows > 1); r++) chunk[r] = load_rows(t, a, ac, r, count);
   for (int i = 0; i < count; i++) {
@@ -53,7 +54,7 @@ static void emit_steps(tile *t, V a, int64_t ac, V b, int64_t bc, int count, boo
       emit_columns_step(t, chunk, kb_gepi(k, b, bc + i * step_bytes(t)), count, i);
       continue;
     }
-    for (int j = 0; j < nb; j++) bv[j] = e->load_b(k, lanes_of(t, j), kb_gepi(k, b, bc + i * step_bytes(t) + (int64_t)j * t->lanes * e->kr * kgemm_elem(e)));
+    for (int j = 0; j < nb; j++) bv[j] = e->load_b(k, lanes_of(t, j), kb_gepi(k, b, bc + i * step_bytes(t) + (int64_t)j * t->lanes * e->kr * kgemm_b_elem(e)));
     for (int r = 0; r < rows; r++) {
       if (p->side) {
         V row = kb_gepi(k, a, ac + r * t->row);
@@ -155,7 +156,7 @@ static void start_accs(tile *t, V bias, V m0) {
   kgemm *p = t->p;
   kb *k = p->k;
   bool f = kengine_real(p->e);
-  int nb = t->nv * t->parts, rows = kgemm_acc_rows(p, p->mr), align = 4 * t->lanes < 16 ? 4 * t->lanes : 16;
+  int nb = t->nb, rows = kgemm_acc_rows(p, p->mr), align = 4 * t->lanes < 16 ? 4 * t->lanes : 16;
   V row[16];
   for (int j = 0; j < nb; j++) {
     V v = kb_load(k, kb_vt(k, f ? k->f32 : k->i32, lanes_of(t, j)), kb_gepi(k, bias, 4ll * j * t->lanes), align);
@@ -183,7 +184,11 @@ static void start_accs(tile *t, V bias, V m0) {
 static V row_sums(tile *t, int r, int j) {
   kb *k = t->p->k;
   int rows = t->p->e->rows, at = r % rows * t->lanes, mask[16];
-  V *acc = &t->acc[(r / rows * t->nv + j) * t->parts], part[KGEMM_LANES];
+  V acc[KGEMM_LANES], part[KGEMM_LANES];
+  for (int i = 0; i < t->parts; i++) {
+    int group = j * t->parts + i;   /* 0 for columns that do not exist: what is computed of constants costs nothing */
+    acc[i] = group < t->nb ? t->acc[r / rows * t->nb + group] : LLVMConstNull(LLVMTypeOf(t->acc[0]));
+  }
   if (rows == 1) return lanes_of(t, j * t->parts) < t->lanes ? kb_widen(k, acc[0], KGEMM_LANES) : kb_concat(k, acc, t->parts);
   for (int i = 0; i < 2 * t->lanes; i++) mask[i] = i < t->lanes ? at + i : rows * t->lanes + at + i - t->lanes;
   for (int i = 0; i < t->parts / 2; i++) part[i] = kb_shuffle(k, acc[2 * i], acc[2 * i + 1], mask, 2 * t->lanes);
@@ -216,6 +221,7 @@ void kgemm_finish(kgemm *p, kgemm_row *w, int r, int j, V sums) {
 static tile tile_of(kgemm *p, int nv, int valid) {
   tile t = { .p = p, .nv = nv, .lanes = kengine_lanes(p->e, p->k->target), .row = p->a.stride[p->x->rank - 2] };
   t.parts = KGEMM_LANES / t.lanes;
+  t.nb = (nv - 1) * t.parts + (valid + t.lanes - 1) / t.lanes;
   t.last = halves(p) && valid <= KGEMM_LANES / 2 ? KGEMM_LANES / 2 : t.lanes;
   return t;
 }
@@ -273,7 +279,7 @@ static void emit_part(kgemm *p, V a, V b, V bias, V n0, kgemm_columns c) {
   kb_loop l;
   kl_range_part(p->g, &l, c.from, c.to, c.of, 1, p->split == KGEMM_COLUMNS);
   V at = kb_muli(k, kb_addi(k, l.iv, -c.from), width);
-  emit_row_axes(p, p->nbatch, a, kb_gep(k, b, kb_muli(k, at, col_bytes)), kb_gep(k, bias, kb_muli(k, at, 4)), kb_add(k, n0, at), c.nv, c.valid);
+  emit_row_axes(p, p->nbatch, a, k_widen_block(p, kb_gep(k, b, kb_muli(k, at, col_bytes)), c.nv), kb_gep(k, bias, kb_muli(k, at, 4)), kb_add(k, n0, at), c.nv, c.valid);
   kb_end(k, &l, NULL);
 }
 /* Full column blocks, then the rest: fewer vectors, the last of them partly used. */

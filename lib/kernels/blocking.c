@@ -9,12 +9,14 @@ enum { MAX_ROWS = 14, MAX_ROWS_CHOSEN = 8, MAX_VECTORS = 8 };
 
 static bool fits(const kgemm *p, int mr, int nv) {
   const mc_target *t = p->k->target;
-  int parts = KGEMM_LANES / kengine_lanes(p->e, t), b = nv * parts * kengine_group_regs(p->e, t), rows = kgemm_acc_rows(p, mr);
+  int64_t lanes = kengine_lanes(p->e, t), columns = p->n < (int64_t)nv * KGEMM_LANES ? p->n : (int64_t)nv * KGEMM_LANES;
+  int groups = (int)((columns + lanes - 1) / lanes), b = groups * kengine_group_regs(p->e, t), rows = kgemm_acc_rows(p, mr);
   if (mr == 1 && nv == 1) return true;
+  if (kengine_widens_b(p->e) && nv > KWIDEN_VECTORS) return false;
   if (nv > 4 && mr > 1) return false;   /* wide epilogues leave no registers for their scales */
   if (mr > 1 && mr % p->e->rows) return false;   /* half of the last accumulators would be thrown away */
   int wide = kengine_operand_regs(p->e);
-  return rows * b + wide * (rows == 1 || p->e->rows > 1 ? 1 : b) + p->e->spare + (p->e->ku > 1 ? wide * mr : wide - 1) <= kengine_regs(t) && rows * nv * parts <= KB_MAX_CARRIED;
+  return rows * b + wide * (rows == 1 || p->e->rows > 1 ? 1 : b) + p->e->spare + (p->e->ku > 1 ? wide * mr : wide - 1) <= kengine_regs(t) && rows * groups <= KB_MAX_CARRIED;
 }
 /* What the model is to be asked; mr and nv are still open. */
 static mc_nest nest_of(const kgemm *p, int64_t rows) {

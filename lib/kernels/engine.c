@@ -17,8 +17,11 @@ static const kengine tile_engines[] = {
 };
 #undef S
 
-/* vdpbf16ps on cores with AMX (Sapphire Rapids) has half the rate of fp32 FMA. */
-static bool too_slow(const kengine *e, const mc_target *t) { return (e->isa & MC_ISA_BIT(avx512bf16)) && (t->isa & MC_ISA_BIT(amx_bf16)); }
+/* What a level has and should not use. vdpbf16ps on cores with AMX (Sapphire Rapids) has half the rate of fp32 FMA. */
+static bool too_slow(const kengine *e, const mc_target *t) {
+  if (kengine_widens_b(e) && (t->isa & MC_ISA_BIT(avx512))) return true;   /* 32 registers hold B in both halves; Zen 4: 1.00 to 1.08 times as fast that way */
+  return (e->isa & MC_ISA_BIT(avx512bf16)) && (t->isa & MC_ISA_BIT(amx_bf16));
+}
 static bool fits(const kengine *e, const mc_target *t) {
   return (t->isa & e->isa) == e->isa && !too_slow(e, t) && (strcmp(e->arch, "any") == 0 || strcmp(e->arch, mc_arch_name(t->arch)) == 0);
 }
@@ -47,7 +50,7 @@ int kengine_group_regs(const kengine *e, const mc_target *t) {
   int bytes = 4 * e->rows * kengine_lanes(e, t);
   return bytes > t->vector_bytes ? bytes / t->vector_bytes : 1;
 }
-int kengine_operand_regs(const kengine *e) { return e->in == 'B' && e->isa == 0 ? 2 : 1; }
+int kengine_operand_regs(const kengine *e) { return e->in == 'B' && e->isa == 0 && e->sign != KENG_wide ? 2 : 1; }
 int kengine_regs(const mc_target *t) { return t->arch == MC_ARCH_aarch64 || (t->isa & MC_ISA_BIT(avx512)) ? 32 : 16; }
 
 /* ---- shared pieces ---- */
@@ -239,6 +242,15 @@ static V eng_bf16lane_spread_a(kb *k, int lanes, V chunk, int count, int i) {
 }
 static V eng_bf16lane_load_b(kb *k, int lanes, V p) { return eng_bf16_load_b(k, lanes, p); }
 static V eng_bf16lane_madd(kb *k, int lanes, V acc, V a, V b) { return eng_bf16_madd(k, lanes, acc, a, b); }
+
+static V eng_bf16w_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) { return eng_f32_load_a(k, lanes, p, count, is_signed, flip); }
+static V eng_bf16w_spread_a(kb *k, int lanes, V chunk, int count, int i) { return eng_f32_spread_a(k, lanes, chunk, count, i); }
+static V eng_bf16w_load_b(kb *k, int lanes, V p) { return eng_f32_load_b(k, lanes, p); }
+static V eng_bf16w_madd(kb *k, int lanes, V acc, V a, V b) { return eng_f32_madd(k, lanes, acc, a, b); }
+static V eng_bf16wlane_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) { return eng_f32lane_load_a(k, lanes, p, count, is_signed, flip); }
+static V eng_bf16wlane_spread_a(kb *k, int lanes, V chunk, int count, int i) { return eng_f32lane_spread_a(k, lanes, chunk, count, i); }
+static V eng_bf16wlane_load_b(kb *k, int lanes, V p) { return eng_f32_load_b(k, lanes, p); }
+static V eng_bf16wlane_madd(kb *k, int lanes, V acc, V a, V b) { return eng_f32_madd(k, lanes, acc, a, b); }
 
 static V eng_bf16dot_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) { return eng_bf16_load_a(k, lanes, p, count, is_signed, flip); }
 static V eng_bf16dot_spread_a(kb *k, int lanes, V chunk, int count, int i) {

@@ -24,13 +24,15 @@ typedef struct kengine {
 /* The kind of products of operands of this type: 'F' (f32), 'B' (bf16), 'I' (8-bit integers); 0: none. */
 char kengine_kind(mc_dtype t);
 /* What a layer multiplies: operands of kind `in`, of which 8-bit A's are i8 or u8; rows of A that lie behind one another, and elements of a run (estimates will do). */
-typedef struct kneed { char in; bool is_signed, widens; int64_t rows, rlen; } kneed;   /* widens: A may be widened to i16 before */
+typedef struct kneed { char in; bool is_signed, widens; int64_t rows, rlen; } kneed;   /* widens: operands may be widened before */
 const kengine *kengine_find(const mc_target *t, const kneed *need);
 /* The engine on tile registers, if the target has one. */
 const kengine *kengine_find_tile(const mc_target *t, char in);
 static inline bool kengine_real(const kengine *e) { return e->in != 'I'; }   /* f32 accumulators */
 /* Element type of B. */
 mc_dtype kengine_weights(const kengine *e);
+/* Does it multiply bf16 as f32 that were widened beforehand, both A and B? */
+static inline bool kengine_widens_b(const kengine *e) { return e->in == 'B' && e->sign == KENG_wide; }
 int kengine_lanes(const kengine *e, const mc_target *t);
 /* Vector registers that one group of `lanes` accumulators takes, and how many registers there are. */
 int kengine_group_regs(const kengine *e, const mc_target *t);

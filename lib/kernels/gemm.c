@@ -145,6 +145,7 @@ int64_t k_gemm_scratch(const mc_plan *p, int group) {
   const mc_node *n = kl_first(&g);
   if (n && n->op == MC_OP_conv_transpose2d) return k_conv_transpose_scratch(n);
   if (n && n->op == MC_OP_matmul) return k_matmul_scratch(p, n) * kl_tasks(p, group);
-  const kengine *e = n && (n->op == MC_OP_conv2d || n->op == MC_OP_linear) && (n->in[0]->type->dtype == MC_u8 || n->in[0]->type->dtype == MC_i8) ? kgemm_pick(p->target, n, 'I') : NULL;
-  return e && e->sign == KENG_wide ? k_widen_scratch(n) : 0;
+  char kind = n && (n->op == MC_OP_conv2d || n->op == MC_OP_linear) ? kengine_kind(n->in[0]->type->dtype) : 0;
+  const kengine *e = kind ? kgemm_pick(p->target, n, kind) : NULL;
+  return e && e->sign == KENG_wide ? k_widen_scratch(e, n, kl_tasks(p, group)) : 0;
 }

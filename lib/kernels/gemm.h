@@ -43,7 +43,7 @@ enum { KGEMM_LANES = 16 };
 void kgemm_steps(kgemm *p);
 int64_t kgemm_vectors(int64_t n);                     /* 16-column vectors of n columns */
 int64_t kgemm_elem(const kengine *e);                 /* bytes of an element of B */
-int64_t kgemm_a_elem(const kengine *e);               /* bytes of an element of A, as the engine reads it */
+int64_t kgemm_a_elem(const kengine *e), kgemm_b_elem(const kengine *e);   /* bytes of an element of A, of B, as the engine reads it */
 int64_t kgemm_panel(const kgemm *p);                  /* bytes of one group's packed B */
 /* mr, nv for `rows` in the innermost row axis: the group's blocking attribute, else what the cost model puts first (blocking.c). False after reporting, or when the group is only asked. */
 bool kgemm_blocking(kgemm *p, int64_t rows);
@@ -80,10 +80,14 @@ void kgemm_side(kgemm *p, int64_t in, bool slack);
 /* A step at `a` (a row of the nest's group) for columns [part * lanes, (part + 1) * lanes), as madd wants it. */
 V kgemm_side_a(const kgemm *p, int lanes, V a, int part);
 
-/* Engines of sign `wide`: bytes of scratch for A of the head; emit the copy; its view in the axes of A. Called before anything else of the group is emitted. */
-int64_t k_widen_scratch(const mc_node *head);
+/* Engines of sign `wide`: bytes of scratch for A of the head, and for a block of columns of B for each of `tasks`; emit the copy of A; its view in the axes of A. Called before anything else of the
+ * group is emitted. */
+int64_t k_widen_scratch(const kengine *e, const mc_node *head, int tasks);
 void k_widen(kgemm *p);
 kview k_widen_view(const kgemm *p);
+/* The packed block of nv vectors of columns at b as the engine reads it: widened into scratch, or b itself. */
+V k_widen_block(kgemm *p, V b, int nv);
+enum { KWIDEN_VECTORS = 4 };   /* most vectors of a block of columns that is widened */
 /* The head's own preparation. */
 bool k_conv_transpose(kgemm *p);
 int64_t k_conv_transpose_scratch(const mc_node *n);

@@ -27,8 +27,8 @@ V kb_splat(kb *k, V s, int lanes) {
   return LLVMBuildShuffleVector(k->b, u, LLVMGetPoison(v), LLVMConstNull(LLVMVectorType(k->i32, (unsigned)lanes)), "");
 }
 V kb_shuffle(kb *k, V a, V b, const int *mask, int n) {
-  V x[64];
-  assert(n <= 64);
+  V x[128];
+  assert(n <= 128);
   for (int i = 0; i < n; i++) x[i] = mask[i] < 0 ? LLVMGetPoison(k->i32) : kb_i32(k, mask[i]);
   return LLVMBuildShuffleVector(k->b, a, b ? b : LLVMGetPoison(LLVMTypeOf(a)), LLVMConstVector(x, (unsigned)n), "");
 }

@@ -119,68 +119,71 @@ static V column_bias(kgemm *p, const bmat *m, V sum) {
 }
 /* a0 b0 a1 b1 ..., pieces of `bytes` bytes. */
 static V interleave(kb *k, V a, V b, int bytes) {
-  int n = kb_lanes(a), mask[64];
+  int n = kb_lanes(a), mask[128];
   for (int i = 0; i < 2 * n; i++) mask[i] = i / (2 * bytes) * bytes + i % bytes + (i / bytes % 2 ? n : 0);
   return kb_shuffle(k, a, b, mask, 2 * n);
 }
-/* One step of 16 columns whose elements lie side by side: `rows` rows of B become groups of kr bytes. Returns the new sums. */
+/* One step of 16 columns whose elements lie side by side: `rows` rows of B become groups of kr elements. Returns the new sums (of bytes). */
 static V pack_step(kgemm *p, const bmat *m, V src, V dst, int64_t rows, V sum) {
   kb *k = p->k;
-  int kr = p->e->kr;
-  bool dots = kr == 4 && kb_has(k, MC_ISA_BIT(avx512vnni));   /* the sums are a product with ones */
-  V r[4] = { NULL }, part = NULL;
+  int kr = p->e->kr, es = (int)m->es;
+  T type = kb_vt(k, k->i8, KGEMM_LANES * es);
+  bool dots = es == 1 && kr == 4 && kb_has(k, MC_ISA_BIT(avx512vnni));   /* the sums are a product with ones */
+  V r[8] = { NULL }, part = NULL;
   for (int t = 0; t < kr; t++) {
-    r[t] = LLVMConstNull(kb_vt(k, k->i8, KGEMM_LANES));
+    r[t] = LLVMConstNull(type);
     if (t >= rows) continue;
-    r[t] = kb_load(k, kb_vt(k, k->i8, KGEMM_LANES), kb_gepi(k, src, t * m->sk), 1);
+    r[t] = kb_load(k, type, kb_gepi(k, src, t * m->sk), 1);
     if (m->flip) r[t] = LLVMBuildXor(k->b, r[t], kb_splat_c(LLVMConstInt(k->i8, 0x80, 0), KGEMM_LANES), "");
-    V w = dots ? NULL : kb_ext(k, r[t], k->i16, true);
-    part = part && w ? LLVMBuildAdd(k->b, part, w, "") : w;
+    if (es > 1 || dots) continue;
+    V w = kb_ext(k, r[t], k->i16, true);
+    part = part ? LLVMBuildAdd(k->b, part, w, "") : w;
   }
-  V out = interleave(k, r[0], r[1], 1);
-  if (kr == 4) out = interleave(k, out, interleave(k, r[2], r[3], 1), 2);
-  kb_store(k, out, dst, 1);
-  if (dots) return kb_intr(k, "llvm.x86.avx512.vpdpbusd.512", NULL, 0, (V[]){ sum, kb_i32s(k, 0x01010101, KGEMM_LANES), kb_bitcast(k, out, kb_vt(k, k->i32, KGEMM_LANES)) }, 3);
-  return LLVMBuildAdd(k->b, sum, kb_ext(k, part, k->i32, true), "");
+  for (int n = kr, bytes = es; n > 1; n /= 2, bytes *= 2)
+    for (int t = 0; t < n / 2; t++) r[t] = interleave(k, r[2 * t], r[2 * t + 1], bytes);
+  kb_store(k, r[0], dst, 1);
+  if (dots) return kb_intr(k, "llvm.x86.avx512.vpdpbusd.512", NULL, 0, (V[]){ sum, kb_i32s(k, 0x01010101, KGEMM_LANES), kb_bitcast(k, r[0], kb_vt(k, k->i32, KGEMM_LANES)) }, 3);
+  return es > 1 ? sum : LLVMBuildAdd(k->b, sum, kb_ext(k, part, k->i32, true), "");
 }
 static void pack_sixteen(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t width) {
   kb *k = p->k;
-  int64_t kr = p->e->kr, full = m->k / kr, rest = m->k % kr;
+  int64_t kr = p->e->kr, full = m->k / kr, rest = m->k % kr, group = kr * m->es;
   V sum = LLVMConstNull(kb_vt(k, k->i32, KGEMM_LANES));
   if (full) {
     kb_loop l;
     kb_range(k, &l, full, 1, &sum, 1);
-    V next = pack_step(p, m, kb_gep(k, src, kb_muli(k, l.iv, kr * m->sk)), kb_gep(k, dst, kb_muli(k, l.iv, width * kr)), kr, l.carried[0]);
+    V next = pack_step(p, m, kb_gep(k, src, kb_muli(k, l.iv, kr * m->sk)), kb_gep(k, dst, kb_muli(k, l.iv, width * group)), kr, l.carried[0]);
     kb_end(k, &l, &next);
     sum = l.carried[0];
   }
-  if (rest) sum = pack_step(p, m, kb_gepi(k, src, full * kr * m->sk), kb_gepi(k, dst, full * width * kr), rest, sum);
-  kb_store(k, column_bias(p, m, sum), bias, 4);
+  if (rest) sum = pack_step(p, m, kb_gepi(k, src, full * kr * m->sk), kb_gepi(k, dst, full * width * group), rest, sum);
+  kb_store(k, m->es > 1 ? LLVMConstNull(kb_vt(k, k->f32, KGEMM_LANES)) : column_bias(p, m, sum), bias, 4);
 }
-/* A column whose elements lie behind one another, groups of kr bytes at a time. */
+/* A column whose elements lie behind one another, groups of kr elements at a time. */
 static void pack_line(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t width) {
   kb *k = p->k;
-  int64_t kr = p->e->kr, step = width * kr;
-  T word = kr == 4 ? k->i32 : k->i16;
+  int64_t kr = p->e->kr * m->es, step = width * kr, bytes = m->k * m->es;   /* kr: in bytes */
+  T word = kr == 8 ? k->i64 : kr == 4 ? k->i32 : k->i16;
   kb_loop l;
   for (int64_t at = 0, unroll = 4; unroll; unroll = unroll == 4 ? 1 : 0) {
-    int64_t trips = (m->k / kr - at) / unroll;
+    int64_t trips = (bytes / kr - at) / unroll;
     if (!trips) continue;
     kb_range(k, &l, trips * unroll, unroll, NULL, 0);
     for (int64_t u = at; u < at + unroll; u++) {
       V v = kb_load(k, word, kb_gepi(k, kb_gep(k, src, kb_muli(k, l.iv, kr)), u * kr), 1);
-      if (m->flip) v = LLVMBuildXor(k->b, v, LLVMConstInt(word, 0x80808080, 0), "");
+      if (m->flip) v = LLVMBuildXor(k->b, v, LLVMConstInt(word, 0x8080808080808080u, 0), "");
       kb_store(k, v, kb_gepi(k, kb_gep(k, dst, kb_muli(k, l.iv, step)), u * step), 1);
     }
     kb_end(k, &l, NULL);
     at += trips * unroll;
   }
-  for (int64_t t = m->k / kr * kr; t < m->k; t++) {
+  for (int64_t t = bytes / kr * kr; t < bytes; t++) {
     V v = kb_load(k, k->i8, kb_gepi(k, src, t), 1);
     if (m->flip) v = LLVMBuildXor(k->b, v, LLVMConstInt(k->i8, 0x80, 0), "");
     kb_store(k, v, kb_gepi(k, dst, t / kr * step + t % kr), 1);
   }
-  kb_store(k, column_bias(p, m, kb_addi(k, row_sum(p, src, m->k, !m->flip), m->flip ? -128 * m->k : 0)), bias, 4);
+  if (m->es > 1) kb_store(k, kb_f32(k, 0.0f), bias, 4);
+  else kb_store(k, column_bias(p, m, kb_addi(k, row_sum(p, src, m->k, !m->flip), m->flip ? -128 * m->k : 0)), bias, 4);
 }
 /* Columns whose elements lie behind one another, as many at once as a register has words of 4 bytes: squares of words are transposed, and B needs no transpose in front. Two groups of pairs of bytes stand in a word. */
 static int word_square(const kgemm *p, const bmat *m) {
@@ -226,16 +229,17 @@ static void pack_square(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t w
   }
   kb_store(k, m->es == 1 ? column_bias(p, m, sum) : LLVMConstNull(LLVMTypeOf(sum)), bias, 4);
 }
-/* Bytes for an engine of pairs or quadruples, 16 columns or one long one at a time. Returns the columns that are done. */
-static int64_t pack_bytes(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t cols, int64_t width) {
+/* For an engine of several elements of K at once, 16 columns or one long one at a time. Returns the columns that are done. */
+static int64_t pack_groups(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t cols, int64_t width) {
   kb *k = p->k;
-  if (m->es != 1 || (p->e->kr != 2 && p->e->kr != 4) || (m->sn != 1 && m->sk != 1)) return 0;
-  int64_t done = m->sn == 1 ? cols / KGEMM_LANES * KGEMM_LANES : cols, by = m->sn == 1 ? KGEMM_LANES : 1;
+  bool aside = m->sn == m->es;
+  if (p->e->kr == 1 || p->e->kr * m->es > 8 || (!aside && m->sk != m->es)) return 0;
+  int64_t done = aside ? cols / KGEMM_LANES * KGEMM_LANES : cols, by = aside ? KGEMM_LANES : 1;
   if (!done) return 0;
   kb_loop l;
   kb_range(k, &l, done, by, NULL, 0);
-  V s = kb_gep(k, src, kb_muli(k, l.iv, m->sn)), d = kb_gep(k, dst, kb_muli(k, l.iv, p->e->kr)), z = kb_gep(k, bias, kb_muli(k, l.iv, 4));
-  (m->sn == 1 ? pack_sixteen : pack_line)(p, m, s, d, z, width);
+  V s = kb_gep(k, src, kb_muli(k, l.iv, m->sn)), d = kb_gep(k, dst, kb_muli(k, l.iv, p->e->kr * m->es)), z = kb_gep(k, bias, kb_muli(k, l.iv, 4));
+  (aside ? pack_sixteen : pack_line)(p, m, s, d, z, width);
   kb_end(k, &l, NULL);
   return done;
 }
@@ -251,7 +255,7 @@ static void pack_cols(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t col
     return;
   }
   int square = word_square(p, m);
-  int64_t done = square ? cols / square * square : pack_bytes(p, m, src, dst, bias, cols, width);
+  int64_t done = square ? cols / square * square : pack_groups(p, m, src, dst, bias, cols, width);
   if (square && done) {
     kb_range(k, &l, done, square, NULL, 0);
     pack_square(p, m, kb_gep(k, src, kb_muli(k, l.iv, m->sn)), kb_gep(k, dst, kb_muli(k, l.iv, p->e->kr * m->es)), kb_gep(k, bias, kb_muli(k, l.iv, 4)), width, square);

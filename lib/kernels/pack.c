@@ -4,7 +4,8 @@
 
 int64_t kgemm_vectors(int64_t n) { return (n + KGEMM_LANES - 1) / KGEMM_LANES; }
 int64_t kgemm_elem(const kengine *e) { return (int64_t)mc_dtype_size(kengine_weights(e)); }
-int64_t kgemm_a_elem(const kengine *e) { return e->sign == KENG_wide ? 2 : kgemm_elem(e); }
+int64_t kgemm_a_elem(const kengine *e) { return e->sign == KENG_wide ? 2 * kgemm_elem(e) : kgemm_elem(e); }
+int64_t kgemm_b_elem(const kengine *e) { return kengine_widens_b(e) ? 4 : kgemm_elem(e); }
 void kgemm_steps(kgemm *p) {
   p->kr = p->e->kr;
   if (p->e->tile && p->rlen) ktile_depth(p->e, p->rlen, &p->kr, &p->steps);

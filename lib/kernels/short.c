@@ -19,12 +19,26 @@ static V cvtneps2bf16(kb *k, V x) {
   v = kb_bitcast(k, kb_intr(k, "llvm.x86.avx512bf16.cvtneps2bf16.512", NULL, 0, &v, 1), kb_vt(k, k->i16, KB_LANES));
   return kb_extract(k, v, 0, lanes);
 }
+/* Is x what a clamp to a lower bound of at least 0 leaves (vec.h: compare and select)? No NaN then, no sign, no -0. */
+static bool from_zero(V x) {
+  if (!LLVMIsASelectInst(x) || !LLVMIsAFCmpInst(LLVMGetOperand(x, 0))) return false;
+  V c = LLVMGetOperand(x, 0), value = LLVMGetOperand(x, 1), bound = LLVMGetOperand(x, 2);
+  if (LLVMGetOperand(c, 0) != value || LLVMGetOperand(c, 1) != bound || !LLVMIsConstant(bound)) return false;
+  V one = kb_lanes(bound) > 1 ? LLVMGetAggregateElement(bound, 0) : bound;
+  LLVMBool inexact;
+  if (!one || !LLVMIsAConstantFP(one) || !(LLVMConstRealGetDouble(one, &inexact) >= 0)) return false;
+  return LLVMGetFCmpPredicate(c) == LLVMRealOGT || (LLVMGetFCmpPredicate(c) == LLVMRealOLT && from_zero(value));
+}
 V kv_to_bf16(kb *k, V x) {
   if (kb_has(k, MC_ISA_BIT(avx512bf16))) return cvtneps2bf16(k, x);
   V u = as_int(k, x), r = LLVMBuildAdd(k->b, add_c(k, u, 0x7fff), and_c(k, shr(k, u, 16), 1), "");
-  r = kb_select(k, LLVMBuildFCmp(k->b, LLVMRealUNO, x, x, ""), or_c(k, u, 0x400000), r);
-  r = kb_select(k, LLVMBuildICmp(k->b, LLVMIntEQ, and_c(k, u, 0x7f800000), i32s(k, u, 0), ""), and_c(k, u, 0x80000000), r);
-  return kb_trunc(k, shr(k, r, 16), k->i16);
+  if (from_zero(x)) {
+    r = kb_select(k, LLVMBuildICmp(k->b, LLVMIntSGT, u, i32s(k, u, 0x7fffff), ""), r, i32s(k, u, 0));
+  } else {
+    r = kb_select(k, LLVMBuildFCmp(k->b, LLVMRealUNO, x, x, ""), or_c(k, u, 0x400000), r);
+    r = kb_select(k, LLVMBuildICmp(k->b, LLVMIntEQ, and_c(k, u, 0x7f800000), i32s(k, u, 0), ""), and_c(k, u, 0x80000000), r);
+  }
+  return kb_trunc(k, LLVMBuildAShr(k->b, r, i32s(k, r, 16), ""), k->i16);   /* arithmetic: packssdw narrows it then */
 }
 
 static bool has_f16(const kb *k) { return k->target->arch == MC_ARCH_aarch64 || kb_has(k, MC_ISA_BIT(avx2)); }
