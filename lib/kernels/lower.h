@@ -50,7 +50,8 @@ T kl_mem_type(kb *k, mc_dtype t);                         /* in memory */
 static inline bool kl_real(mc_dtype t) { return t == MC_f32 || t == MC_bf16; }
 V kl_widen(kb *k, V mem, mc_dtype t);
 V kl_narrow(kb *k, V reg, mc_dtype t);
-/* Load / store `lanes` elements (of which `valid` exist) along the axis with stride `stride` bytes, in register form. */
+/* Load / store `lanes` elements (of which `valid` exist) along the axis with stride `stride` bytes, in register form; _mem: as they are in memory. */
+V kl_load_mem(kb *k, V p, mc_dtype t, int64_t stride, int lanes, int valid, bool slack);
 V kl_load(kb *k, V p, mc_dtype t, int64_t stride, int lanes, int valid, bool slack);
 void kl_store(kb *k, V reg, V p, mc_dtype t, int64_t stride, int valid);
 /* A number of the value's stored type nearest to real 0 (its zero point, or 0). */

@@ -83,10 +83,11 @@ static V start(const pool *p, int lanes) {
 static V step(const pool *p, V acc, V at, int lanes, int valid) {
   kb *k = p->k;
   mc_dtype t = p->in.dtype;
+  if (p->half && !p->max) return LLVMBuildAdd(k->b, acc, kb_ext(k, kl_load_mem(k, at, t, p->in.stride[3], lanes, valid, p->in.slack), k->i16, t == MC_i8), "");
   V v = kl_load(k, at, t, p->in.stride[3], lanes, valid, p->in.slack);
   if (p->f32) return p->max ? kv_fmax(k, v, acc) : LLVMBuildFAdd(k->b, acc, v, "");
   if (p->max) return kb_intr2(k, t == MC_u8 ? "llvm.umax" : "llvm.smax", acc, kb_trunc(k, v, k->i8));
-  return LLVMBuildAdd(k->b, acc, p->half ? kb_trunc(k, v, k->i16) : v, "");
+  return LLVMBuildAdd(k->b, acc, v, "");
 }
 /* The sum of q - z. */
 static V centered(const pool *p, V acc, int lanes) {
@@ -104,7 +105,7 @@ static V average(const pool *p, V acc, int lanes) {
   const mc_type *in = p->head->in[0]->type, *out = p->head->out[0]->type;
   float scale = in->q.scale / out->q.scale;
   V m = p->fixed_count ? kb_f32(k, scale / (float)p->fixed_count) : LLVMBuildFDiv(k->b, kb_f32(k, scale), count, "");
-  return kv_quant(k, LLVMBuildFMul(k->b, kv_to_f32(k, centered(p, acc, lanes)), kb_splat(k, m, lanes), ""), kl_zero_point(out), out->dtype);
+  return kv_quant(k, LLVMBuildFMul(k->b, p->half && kv_adds(k) ? kv_small_to_f32(k, centered(p, acc, lanes), 0) : kv_to_f32(k, centered(p, acc, lanes)), kb_splat(k, m, lanes), ""), kl_zero_point(out), out->dtype);
 }
 
 static V unrolled(const pool *p, V acc, V at, int lanes, int valid) {

@@ -141,18 +141,21 @@ V kl_narrow(kb *k, V reg, mc_dtype t) {
   return t == MC_f32 || t == MC_i64 ? reg : kb_trunc(k, reg, kl_mem_type(k, t));
 }
 
-V kl_load(kb *k, V p, mc_dtype t, int64_t stride, int lanes, int valid, bool slack) {
+V kl_load_mem(kb *k, V p, mc_dtype t, int64_t stride, int lanes, int valid, bool slack) {
   T et = kl_mem_type(k, t);
   int es = (int)mc_dtype_size(t);
-  if (stride == 0) return kb_splat(k, kl_widen(k, kb_load(k, et, p, es), t), lanes);
   if (stride == es) {
     bool whole = valid >= lanes || (slack && (lanes - valid) * es <= MC_PLAN_SLACK);
-    return kl_widen(k, whole ? kb_load(k, kb_vt(k, et, lanes), p, es) : kb_load_part(k, et, p, lanes, valid, es), t);
+    return whole ? kb_load(k, kb_vt(k, et, lanes), p, es) : kb_load_part(k, et, p, lanes, valid, es);
   }
   V r = LLVMGetPoison(kb_vt(k, et, lanes));
-  if (lanes == 1) return kl_widen(k, kb_load(k, et, p, es), t);
+  if (lanes == 1) return kb_load(k, et, p, es);
   for (int i = 0; i < lanes && i < valid; i++) r = LLVMBuildInsertElement(k->b, r, kb_load(k, et, kb_gepi(k, p, i * stride), es), kb_i32(k, i), "");
-  return kl_widen(k, r, t);
+  return r;
+}
+V kl_load(kb *k, V p, mc_dtype t, int64_t stride, int lanes, int valid, bool slack) {
+  if (stride == 0) return kb_splat(k, kl_widen(k, kb_load(k, kl_mem_type(k, t), p, (int)mc_dtype_size(t)), t), lanes);
+  return kl_widen(k, kl_load_mem(k, p, t, stride, lanes, valid, slack), t);
 }
 void kl_store(kb *k, V reg, V p, mc_dtype t, int64_t stride, int valid) {
   V v = kl_narrow(k, reg, t);
