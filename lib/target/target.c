@@ -98,10 +98,14 @@ static const mc_target *native(mc_arch arch, const char *triple, mc_arena *a, mc
 
 /* ---- dispatch ---- */
 
-/* What "dispatch" alone stands for, lowest first. */
-static const char *const dispatch_levels[] = { "x86-64", "x86-64-v3", "avx512vnni", "sapphirerapids", "armv8-a", "armv8.2-a+dotprod", "armv8.6-a+i8mm" };
+/* What "dispatch" alone stands for, lowest first: levels for everything, and those whose instructions one arithmetic has a use for. */
+enum { ALL = 1 << MC_ARITH_f32 | 1 << MC_ARITH_bf16 | 1 << MC_ARITH_int8 };
+static const struct { const char *name; unsigned how; } dispatch_levels[] = {
+  { "x86-64", ALL }, { "x86-64-v3", ALL }, { "x86-64-v3+avxvnni", 1 << MC_ARITH_int8 }, { "avx512vnni", ALL }, { "avx512bf16", 1 << MC_ARITH_bf16 }, { "sapphirerapids", ALL },
+  { "armv8-a", ALL }, { "armv8.2-a+dotprod", ALL }, { "armv8.6-a+i8mm", ALL },
+};
 
-typedef struct levels { mc_arch arch; bool arch_known; const char *triple; const mc_target *first; mc_target *last; mc_arena *a; mc_diag *d; } levels;
+typedef struct levels { mc_arch arch; mc_arith how; bool arch_known; const char *triple; const mc_target *first; mc_target *last; mc_arena *a; mc_diag *d; } levels;
 
 static const mc_target *find_row(const char *name) {
   for (int i = 0; i < NROWS; i++)
@@ -142,7 +146,7 @@ static bool add_level(levels *l, const char *name) {
 /* list: "a,b,c", or NULL: the default ones of the architecture. */
 static const mc_target *dispatch(levels *l, const char *list) {
   for (size_t i = 0; !list && i < sizeof dispatch_levels / sizeof dispatch_levels[0]; i++)
-    if (find_row(dispatch_levels[i])->arch == l->arch && !add_level(l, dispatch_levels[i])) return NULL;
+    if ((dispatch_levels[i].how >> l->how & 1) && find_row(dispatch_levels[i].name)->arch == l->arch && !add_level(l, dispatch_levels[i].name)) return NULL;
   for (const char *s = list; s; s = *s ? s + 1 : NULL) {
     size_t n = strcspn(s, ",");
     if (!add_level(l, mc_arena_strndup(l->a, s, n))) return NULL;
@@ -175,7 +179,8 @@ uint32_t mc_isa_probe(uint64_t isa, mc_probe_word w) {
 
 /* ---- by name ---- */
 
-const mc_target *mc_target_find(const char *arch, const char *march, mc_arena *a, mc_diag *d) {
+const mc_target *mc_target_find(const char *arch, const char *march, mc_arena *a, mc_diag *d) { return mc_target_find_for(arch, march, MC_ARITH_f32, a, d); }
+const mc_target *mc_target_find_for(const char *arch, const char *march, mc_arith how, mc_arena *a, mc_diag *d) {
   mc_arch want = mc_host_arch();
   const char *triple = NULL;
   if (arch && !read_arch(arch, &want, &triple)) {
@@ -185,7 +190,7 @@ const mc_target *mc_target_find(const char *arch, const char *march, mc_arena *a
   if (triple && !check_triple(triple, d)) return NULL;
   if (march && strcmp(march, "native") == 0) return native(want, triple, a, d);
   if (march && strncmp(march, "dispatch", 8) == 0 && (!march[8] || march[8] == '=')) {
-    levels l = { .arch = want, .arch_known = arch || !march[8], .triple = triple, .a = a, .d = d };
+    levels l = { .arch = want, .how = how, .arch_known = arch || !march[8], .triple = triple, .a = a, .d = d };
     return dispatch(&l, march[8] ? march + 9 : NULL);
   }
   for (int i = 0; i < NROWS; i++) {

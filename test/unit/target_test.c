@@ -45,6 +45,9 @@ static void invalid_names_are_refused(void) {
 static void dispatch_is_a_list(void) {
   const mc_target *t = mc_target_find("x86_64", "dispatch", a, &d);
   CHECK(t && t->isa == 0 && t->next && strcmp(mc_target_text(t, a), "dispatch=x86-64,x86-64-v3,avx512vnni,sapphirerapids") == 0);
+  const mc_target *i8 = mc_target_find_for("x86_64", "dispatch", MC_ARITH_int8, a, &d), *half = mc_target_find_for("x86_64", "dispatch", MC_ARITH_bf16, a, &d);
+  CHECK(i8 && strcmp(mc_target_text(i8, a), "dispatch=x86-64,x86-64-v3,x86-64-v3+avxvnni,avx512vnni,sapphirerapids") == 0);
+  CHECK(half && strcmp(mc_target_text(half, a), "dispatch=x86-64,x86-64-v3,avx512vnni,avx512bf16,sapphirerapids") == 0);
   CHECK(strcmp(mc_target_highest(t)->name, "sapphirerapids") == 0 && mc_target_asks(mc_target_highest(t)) && !mc_target_asks(t));
   t = mc_target_find("aarch64-linux-musl", "dispatch", a, &d);
   CHECK(t && strcmp(mc_target_text(t, a), "dispatch=armv8-a,armv8.2-a+dotprod,armv8.6-a+i8mm") == 0 && strcmp(t->next->triple, "aarch64-linux-musl") == 0);

@@ -129,7 +129,7 @@ static bool compile(subject *s, tool *t, const form *f, bool layers) {
   co.winograd = f->winograd;
   co.calib_method = f->method;
   co.threads = s->threads;
-  co.target = s->target = mc_target_find(f->arch, f->march, t->arena, &t->diag);
+  co.target = s->target = mc_target_find_for(f->arch, f->march, mc_quant_arith(co.quant), t->arena, &t->diag);
   if (co.target && co.target->next && layers) return mc_error(&t->diag, mc_noloc, "%s: layers are those of one level: name it with -march=", s->file);
   if (!co.target || (f->batch && !mc_driver_set_batch(s->module->graphs, f->batch, &t->diag))) return false;
   mc_plan *p = mc_compile_plan(s->module, &co, &s->report, t->arena, &t->diag);

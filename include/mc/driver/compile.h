@@ -11,6 +11,8 @@ mc_module *mc_driver_load(const char *path, mc_diag *d);
 bool mc_driver_set_batch(mc_graph *g, int64_t size, mc_diag *d);
 
 typedef enum mc_quant_how { MC_QUANT_NONE, MC_QUANT_INT8, MC_QUANT_BF16 } mc_quant_how;
+/* The arithmetic that it asks for. */
+static inline mc_arith mc_quant_arith(mc_quant_how q) { return q == MC_QUANT_INT8 ? MC_ARITH_int8 : q == MC_QUANT_BF16 ? MC_ARITH_bf16 : MC_ARITH_f32; }
 extern const char *const mc_quant_names[];   /* "none", "int8", "bf16", NULL */
 
 typedef struct mc_compile_opts {

@@ -41,6 +41,8 @@ typedef struct mc_target {
 /* arch: "x86_64", "aarch64" or an ELF, little-endian triple; NULL: that of the level, or the host's; march: "native", a level, a CPU name of targets.def, NULL: the default level of the arch,
  * "dispatch": several levels of the arch, "dispatch=LEVEL,LEVEL...": these, lowest first; the result is the lowest of a list by `next`. NULL after reporting what exists. */
 const mc_target *mc_target_find(const char *arch, const char *march, mc_arena *a, mc_diag *d);
+/* The same; `how` is the arithmetic that the code will use, which the levels of "dispatch" depend on (int8: AVX-VNNI besides; bf16: AVX512-BF16). */
+const mc_target *mc_target_find_for(const char *arch, const char *march, mc_arith how, mc_arena *a, mc_diag *d);
 /* The last of the list that starts with t: the highest level. */
 const mc_target *mc_target_highest(const mc_target *t);
 /* "avx512vnni"; of a list "dispatch=x86-64-v3,avx512vnni". In the arena. */

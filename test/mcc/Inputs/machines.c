@@ -23,6 +23,7 @@ static const machine machines[] = {
   { "Haswell, ymm not saved", 13, V3_C1, HSW_B7, 0, 0, 0, LZCNT, 3, 0 },
   { "Haswell, no XGETBV", 13, V3_C1 & ~(uint32_t)OSXSAVE, HSW_B7, 0, 0, 0, LZCNT, YMM, 0 },
   { "Skylake-X", 13, V3_C1, SKX_B7, 0, 0, 0, LZCNT, ZMM, 0 },
+  { "Alder Lake", 32, V3_C1, HSW_B7, 0, 0, 1u << 4, LZCNT, YMM, 0 },
   { "Ice Lake", 24, V3_C1, ICX_B7, ICX_C7, 0, 0, LZCNT, ZMM, 0 },
   { "Ice Lake, zmm not saved", 24, V3_C1, ICX_B7, ICX_C7, 0, 0, LZCNT, YMM, 0 },
   { "Sapphire Rapids", 32, V3_C1, ICX_B7, ICX_C7, SPR_D7, SPR_A71, LZCNT, TILES, 0 },
@@ -87,8 +88,8 @@ static void amx(const machine *m) {
 }
 int main(void) {
   for (size_t i = 0; i < sizeof machines / sizeof machines[0]; i++) on(&machines[i], dispatch);
-  on(&machines[7], amx);
   on(&machines[8], amx);
+  on(&machines[9], amx);
   on(&machines[1], amx);
   return 0;
 }
