@@ -23,7 +23,7 @@ static int64_t power_of_two(int64_t n) {
 }
 static bool serves(const kgemm *p, int lanes) {
   const kengine *e = p->e;
-  int64_t odd = e->in == 'B' ? p->side_in % 2 : 0;   /* a pair's second element would be the next group's, and 0 times it may be a NaN */
+  int64_t odd = e->in == 'B' && e->kr == 2 ? p->side_in % 2 : 0;   /* a pair's second element would be the next group's, and 0 times it may be a NaN */
   return !e->tile && e->rows == 1 && e->kr * kgemm_a_elem(e) == WORD && !odd && power_of_two(reach(p, lanes)) <= (int64_t)lanes * WORD;
 }
 void kgemm_side(kgemm *p, int64_t in, bool slack) {
@@ -51,6 +51,6 @@ V kgemm_side_a(const kgemm *p, int lanes, V a, int part) {
   if (p->flip) v = LLVMBuildXor(k->b, v, kb_splat_c(LLVMConstInt(unit == WORD ? k->i32 : k->i8, unit == WORD ? 0x80808080 : 0x80, 0), count), "");
   v = count == 1 ? kb_splat(k, v, n) : kb_shuffle(k, v, NULL, mask, n);
   const kengine *e = p->e;
-  T t = e->in == 'F' ? kb_vt(k, k->f32, lanes) : e->sign == KENG_wide ? kb_vt(k, k->i16, 2 * lanes) : kb_vt(k, k->i32, lanes);   /* as load_a gives it */
+  T t = e->in == 'F' || kengine_widens_b(e) ? kb_vt(k, k->f32, lanes) : e->sign == KENG_wide ? kb_vt(k, k->i16, 2 * lanes) : kb_vt(k, k->i32, lanes);   /* as load_a gives it */
   return e->spread_a(k, lanes, kb_bitcast(k, v, t), 1, 0);
 }
