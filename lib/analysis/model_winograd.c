@@ -6,8 +6,12 @@ enum { LINE = 64 };
 /* Vector instructions of a tile and a vector of 16-bit channels, of a tile and a vector of results, of a vector of weights. */
 static const double input_ops = 240, output_ops = 230, weight_ops = 140;
 static const double store_share = 0.5;   /* of the stores of sums, what products do not hide */
+static const double stream_share = 0.25; /* of reading weights from L2 while products run */
+static const double little_share = 0.4;  /* of what comes from L2 where everything takes a quarter of it */
+static const double wide_share = 0.02;  /* measured: a block of one vector leaves more of L1 to others */
+enum { most_tiles = 16 };                /* of a block of products */
 static const double seen_share = 0.8;    /* of what transforms move */
-static const double far_share = 0.5;     /* of what comes from L3 while products run */
+static const double far_share = 0.25;    /* of what comes from L3 while products run */
 
 static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 static bool fused(const mc_target *t) { return t->isa & (MC_ISA_BIT(avx512vnni) | MC_ISA_BIT(avxvnni)); }
@@ -30,8 +34,8 @@ static void winograd_finish(mc_estimate *e) {
 }
 /* Cycles of one step of a block, kr channels: products, loads, the latency of sums that wait for themselves. */
 static double step_cycles(const mc_winograd *w, const mc_target *t, int mr) {
-  double rate = mc_target_rate(t, mc_model_rate(MC_ARITH_int8, t)), words = fused(t) ? rate / 2 : rate, loads = (mr + w->nv * w->parts) / t->machine->loads;
-  double products = (double)(mr * w->nv * KMODEL_LANES * w->kr) / words, step = products > loads ? products + loads / 8 : loads + products / 8;
+  double rate = mc_target_rate(t, mc_model_rate(MC_ARITH_int8, t)), words = fused(t) ? rate / 2 : rate, loads = mr / (t->machine->loads > 2 ? t->machine->loads : 2) + w->nv * w->parts / t->machine->loads;   /* a number for all lanes is no wide load */
+  double products = (double)(mr * w->nv * KMODEL_LANES * w->kr) / words, step = products > loads ? products + loads / 32 : loads + products / 32;
   return step > t->machine->latency ? step : t->machine->latency;
 }
 /* Cycles of the products of one point, nv vectors and `tiles` tiles, in blocks of mr: the last block takes what is left. */
@@ -41,7 +45,7 @@ static double point_cycles(const mc_winograd *w, const mc_target *t, int64_t til
   return full * (double)(tiles / mr) + (rest ? steps * step_cycles(w, t, (int)rest) + sums * (double)rest + 12 : 0);
 }
 static bool fits(const mc_winograd *w, const mc_target *t, int mr) {
-  int regs = t->arch == MC_ARCH_aarch64 || (t->isa & MC_ISA_BIT(avx512)) ? 32 : 16;
+  int regs = t->arch == MC_ARCH_aarch64 || (t->isa & MC_ISA_BIT(avx512)) ? 28 : 16;   /* of 32: with all of them taken blocks are 3 % slower */
   return mr * w->nv * w->parts + w->nv * w->parts + 1 + !fused(t) <= regs;
 }
 /* All points of a pass and one block of channels; fills mr. */
@@ -52,7 +56,7 @@ static double products_cycles(mc_winograd *w, const mc_target *t) {
       int64_t from, to;
       double best = 0;
       mc_winograd_range(w, row, column, &from, &to);
-      for (int mr = 1; mr <= 16 && mr <= to - from && fits(w, t, mr); mr++) {
+      for (int mr = 1; mr <= most_tiles && mr <= to - from && fits(w, t, mr); mr++) {
         double here = point_cycles(w, t, to - from, mr);
         if (best > 0 && here >= best) continue;
         best = here;
@@ -78,7 +82,7 @@ static void set_bytes(mc_winograd *w, const mc_target *t, int64_t passes) {
   w->v_bytes = MC_WINOGRAD_POINTS * w->v_point;
   w->m_bytes = MC_WINOGRAD_POINTS * w->m_point;
   w->tmp_bytes = MC_WINOGRAD_POINTS * LINE;
-  if (w->weights != MC_WINOGRAD_ready) w->weights = passes > 1 && (double)(w->n * w->c * 2 * MC_WINOGRAD_POINTS) < 0.35 * (double)t->l2 ? MC_WINOGRAD_once : MC_WINOGRAD_block;
+  if (w->weights != MC_WINOGRAD_ready) w->weights = passes > 1 && (double)(w->n * w->c * 2 * MC_WINOGRAD_POINTS) < 0.6 * (double)t->l2 ? MC_WINOGRAD_once : MC_WINOGRAD_block;
   w->u_point = mc_winograd_point(w, w->nv);
   w->u_bytes = w->weights == MC_WINOGRAD_ready ? 0 : w->u_point * (w->weights == MC_WINOGRAD_once ? MC_WINOGRAD_POINTS * blocks : 2 * MC_WINOGRAD_WINDOW);
 }
@@ -86,7 +90,8 @@ static void set_bytes(mc_winograd *w, const mc_target *t, int64_t passes) {
 static void transforms(mc_estimate *e, const mc_winograd *w, const mc_target *t, double times) {
   double tiles = times * (double)w->tiles;
   e->part[MC_PART_epilogue] += tiles * ((double)w->c / w->wide * input_ops + (double)w->n / w->lanes * output_ops) / t->machine->alu;
-  model_traffic(e, t, MC_PART_L2, seen_share * tiles * MC_WINOGRAD_POINTS * (double)(2 * 2 * w->c + 4 * w->n));
+  double near = (double)w->m_bytes / (4.0 * (double)t->l1), sums = (near < 1 ? near : 1) * 4 * (double)w->n;   /* products of a small pass and block are still in L1 */
+  model_traffic(e, t, MC_PART_L2, seen_share * tiles * MC_WINOGRAD_POINTS * (2 * 2 * (double)w->c + sums));
 }
 /* Weights made, `times` over. */
 static void making(mc_estimate *e, const mc_winograd *w, const mc_target *t, double times) {
@@ -107,11 +112,14 @@ static void estimate(mc_winograd *w, const mc_target *t, int tasks) {
   set_bytes(w, t, passes);
   mc_estimate e = { 0 };
   double times = (double)passes * uneven(w, tasks), blocks = (double)w->n / (w->nv * KMODEL_LANES), all = 2.0 * MC_WINOGRAD_POINTS * (double)(w->c * w->n);
-  e.part[MC_PART_compute] = times * blocks * products_cycles(w, t);
+  e.part[MC_PART_compute] = times * blocks * products_cycles(w, t) * (1 + wide_share * (w->nv - 1));
   transforms(&e, w, t, times);
   if (w->weights == MC_WINOGRAD_ready) model_traffic(&e, t, all < 0.3 * (double)t->l2 ? MC_PART_L2 : all < 0.4 * (double)t->l3 ? MC_PART_L3 : MC_PART_DRAM, times * all);
-  else making(&e, w, t, w->weights == MC_WINOGRAD_once ? uneven(w, tasks) : times);
+  if (w->weights != MC_WINOGRAD_ready) model_traffic(&e, t, MC_PART_L2, stream_share * times * all);
+  if (w->weights != MC_WINOGRAD_ready) making(&e, w, t, w->weights == MC_WINOGRAD_once ? uneven(w, tasks) : times);
   double near = 0.9 * (double)t->l2, used = (double)(w->v_bytes + w->m_bytes + (w->weights == MC_WINOGRAD_ready ? w->u_point * MC_WINOGRAD_POINTS : w->u_bytes));
+  if (used < 0.25 * (double)t->l2) e.part[MC_PART_L2] *= little_share;
+  else model_traffic(&e, t, MC_PART_L3, used);   /* other layers have used the cache since */
   if (used > near) model_traffic(&e, t, MC_PART_L3, far_share * times * blocks * (used - near));
   winograd_finish(&e);
   w->estimate = e;

@@ -101,6 +101,12 @@ static void filter_pair(wg *w, int pair, V a, V b, V c, V out[2]) {
   out[0] = add(w, even, odd);
   out[1] = sub(w, even, odd);
 }
+/* The lines of one vector's bytes, `ahead` bytes from p. */
+static void fetch(wg *w, V p, int64_t ahead) {
+  kb *k = w->k;
+  T t = k->ptr;
+  for (int i = 0; i < 9 * w->cut.wide; i += 64) kb_intr(k, "llvm.prefetch", &t, 1, (V[]){ kb_gepi(k, p, ahead + i), kb_i32(k, 0), kb_i32(k, 3), kb_i32(k, 1) }, 4);
+}
 int64_t wg_units(const wg *w, int nv) { return w->cut.c * nv * KB_LANES / w->cut.wide; }
 void wg_weights(wg *w, V q, V u, int nv, int first, int last, V units) {
   kb *k = w->k;
@@ -111,10 +117,8 @@ void wg_weights(wg *w, V q, V u, int nv, int first, int last, V units) {
   kb_loop l;
   kb_for(k, &l, kb_i64(k, 0), units, 1, NULL, 0);
   V from = kb_gep(k, q, kb_muli(k, l.iv, 9 * wide)), to = kb_gep(k, u, kb_muli(k, l.iv, 2 * wide));
-  if (first == 0) {
-    T t = k->ptr;
-    for (int i = 0; i < 9 * wide; i += 64) kb_intr(k, "llvm.prefetch", &t, 1, (V[]){ kb_gepi(k, from, 16 * 9 * wide + i), kb_i32(k, 0), kb_i32(k, 3), kb_i32(k, 1) }, 4);
-  }
+  if (first == 0) fetch(w, from, 16 * 9 * wide);
+  else if (last == WG_WINDOW / 2) fetch(w, from, wg_packed_bytes(w, nv));
   for (int a = 0; a < 3; a++) {
     V d[3];
     for (int b = 0; b < 3; b++) d[b] = kb_ext(k, kb_load(k, bytes, kb_gepi(k, from, (int64_t)(a * 3 + b) * wide), 1), k->i16, true);
