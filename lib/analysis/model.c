@@ -44,6 +44,14 @@ void model_finish(mc_estimate *e) {
   e->cycles = longest + seen - own + e->part[MC_PART_overhead];
 }
 
+double mc_model_stream(const mc_target *t, double footprint, double in, double out) {
+  mc_estimate e = { 0 };
+  mc_part level = model_level(t, footprint);
+  model_traffic(&e, t, level, in);
+  model_result(&e, t, level, out);
+  return exposed[level] * e.part[level];
+}
+
 bool mc_nest_fits(const mc_nest *n, const mc_target *t, int spare) {
   int regs = t->arch == MC_ARCH_aarch64 || (t->isa & MC_ISA_BIT(avx512)) ? 32 : 16, b = (int)(n->nv * group_regs(t));
   return n->mr * b + (n->mr == 1 ? 1 : b) + spare + (n->ku > 1 ? n->mr : 0) <= regs;

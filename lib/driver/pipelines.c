@@ -1,6 +1,7 @@
 /* Named pipelines: what -O and -quant mean, as text. */
 #include "mc/driver/compile.h"
 
+const char *const mc_chain_names[] = { "auto", "off", "memory", NULL };
 const char *const mc_quant_names[] = { "none", "int8", "bf16", NULL };
 
 /* -O0 compiles what is there; -O1 folds constants and batch_norm; -O2 also moves layouts out of the way and merges; -O3 repeats until it settles. */
@@ -75,10 +76,12 @@ const char *mc_compile_pipeline(const mc_module *m, const mc_compile_opts *o, mc
   int level = o->opt_level < 0 ? 0 : o->opt_level > 3 ? 3 : o->opt_level;
   const char *before, *behind;
   if (!quant_passes(&before, &behind, m, o, a, d)) return NULL;
+  if (o->chain == MC_CHAIN_MEMORY && o->threads > 1) return mc_error(d, m->graphs->loc, "-chain=memory is for one thread: strips are not divided; leave out -threads=%d, or take -chain=auto", o->threads), NULL;
   /* AArch64's SDOT takes signed activations, x86-64's VPDPBUSD unsigned ones */
   const char *form = o->target->arch == MC_ARCH_aarch64 ? "storage{form=i8}," : "storage{form=u8},";
   const char *winograd = "";
   if (level >= 2 && !o->small && o->winograd > 0 && *behind) winograd = o->winograd == 15 ? ",winograd" : mc_arena_printf(a, ",winograd{growth=%g}", o->winograd);
+  const char *chains = o->chain == MC_CHAIN_MEMORY ? ",form-chains{goal=memory}" : level >= 2 && !o->small && o->chain == MC_CHAIN_AUTO && o->threads <= 1 ? ",form-chains" : "";
   const char *last = o->quant == MC_QUANT_BF16 ? "to-bf16," : "";
-  return mc_arena_printf(a, "%s%s%s%s%s%sform-groups%s", before, fold[level], behind, tidy[level], last, form, winograd);
+  return mc_arena_printf(a, "%s%s%s%s%s%sform-groups%s%s", before, fold[level], behind, tidy[level], last, form, winograd, chains);
 }

@@ -22,6 +22,7 @@ static void put_others(mc_strbuf *s, const mc_target *t, const kgroup *g) {
   for (int i = from; i < g->nblocking && i < from + ALTERNATIVES; i++)
     mc_sb_printf(s, "%s %d x %d %.3g us", i == from ? "; or" : ",", g->blocking[i].rows, g->blocking[i].vectors * 16, mc_model_us(t, g->blocking[i].estimate.cycles));
 }
+static bool in_chain(const mc_plan *p, int i) { return p->chain_of && p->chain_of[i] >= 0; }
 const char *mc_kernel_describe(const mc_plan *p, int i, mc_arena *a) {
   mc_arena *scratch = mc_arena_create();
   kgroup g = { .ask = false };
@@ -30,6 +31,10 @@ const char *mc_kernel_describe(const mc_plan *p, int i, mc_arena *a) {
   mc_sb_puts(&s, MC_ATTRS(p->group[i], group)->kernel);
   if (g.note) mc_sb_printf(&s, ": %s", g.note);
   if (g.group && kl_by_images(&g)) mc_sb_puts(&s, ", image by image");
+  if (in_chain(p, i)) {
+    const mc_chain *c = &p->chain[p->chain_of[i]];
+    mc_sb_printf(&s, "; in chain %lld, %lld steps of %lld rows, each", (long long)c->number, (long long)(c->images * c->steps), (long long)c->link[i - c->first].rows);
+  }
   if (g.group) put_estimate(&s, p->target, &g.estimate);
   if (g.group && g.nblocking) put_others(&s, p->target, &g);
   const char *text = mc_arena_strdup(a, mc_sb_str(&s));
@@ -45,9 +50,10 @@ mc_estimate mc_kernel_estimate(const mc_plan *p, int i) {
   return g.estimate;
 }
 mc_choices mc_kernel_choices(const mc_plan *p, int i, mc_arena *a) {
+  mc_choices c = { 0 };
+  if (in_chain(p, i)) return c;   /* its time cannot be told from the others' */
   mc_arena *scratch = mc_arena_create();
   kgroup g = { .ask = true };
-  mc_choices c = { 0 };
   kernels_try(&g, p, i, scratch);
   if (g.nblocking > 1) c = (mc_choices){ mc_arena_strdup(a, g.key), mc_arena_copy(a, g.blocking, sizeof *g.blocking * (size_t)g.nblocking), g.nblocking };
   mc_arena_destroy(scratch);

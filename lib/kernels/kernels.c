@@ -3,6 +3,7 @@
 #include "tile.h"
 #include "mc/analysis/cost.h"
 #include "mc/kernels/kernels.h"
+#include "mc/plan/chain.h"
 #include <string.h>
 
 struct mc_kernels { kb k; const mc_plan *plan; int64_t weights; };
@@ -49,12 +50,13 @@ static void begin_function(kgroup *g) {
   const mc_node *first = kl_first(g);
   g->tasks = kl_tasks(g->plan, g->index);
   c->tasks[c->n] = 1;   /* until a loop is divided */
-  c->fn[c->n] = kb_function(g->k, name, g->k->vd, 2, mc_plan_shares(g->plan) ? 2 : 0, false);
+  c->fn[c->n] = kb_function(g->k, name, g->k->vd, 2, mc_plan_shares(g->plan) || g->plan->whole ? 2 : 0, false);
   kb_debug_function(g->k, c->fn[c->n], name, first ? first->loc : g->group->loc);
   ktile_function(g->k);
 }
 static void end_function(kgroup *g) {
-  if (g->plan->threads <= 1) ktile_function_end(g->k);
+  if (g->plan->whole) ktile_strip_end(g->k);
+  else if (g->plan->threads <= 1) ktile_function_end(g->k);
   LLVMBuildRetVoid(g->k->b);
   g->code->n++;
 }
@@ -65,7 +67,7 @@ bool kl_step(kgroup *g) {
   return true;
 }
 /* g: what is to be known about it; may be filled in before (ask). */
-static bool emit(mc_group_code *out, kgroup *g, mc_kernels *ks, int i, const char *name) {
+static bool emit_alone(mc_group_code *out, kgroup *g, mc_kernels *ks, int i, const char *name) {
   mc_node *n = ks->plan->group[i];
   int family = family_of(n);
   *out = (mc_group_code){ .n = 0 };
@@ -88,12 +90,52 @@ void mc_kernels_finish(mc_group_code *last, mc_kernels *ks, const char *name) {
   kb_intr(k, "llvm.x86.tilerelease", NULL, 0, NULL, 0);
   LLVMBuildRetVoid(k->b);
 }
+/* A link on its strip. */
+static bool emit_strip(mc_group_code *out, kgroup *g, mc_kernels *ks, const mc_chain *c, int link, const char *name) {
+  const mc_plan *p = ks->plan;
+  mc_module *to = mc_module_create();
+  ks->plan = mc_chain_strip_plan(p, c, link, to, ks->k.arena);
+  bool ok = emit_alone(out, g, ks, 0, name);
+  if (ok && g->estimate.cycles == 0) g->estimate = mc_model_group(g->group, p->target, ks->weights);
+  ks->plan = p;
+  g->group = c->link[link].group;   /* the strip itself is gone */
+  g->region = g->group->region;
+  mc_module_destroy(to);
+  return ok;
+}
+/* All links, and the function that runs them, which is the first one's; the others have none. */
+static bool emit_chain(mc_group_code *out, mc_kernels *ks, const mc_chain *c, const char *name) {
+  V fn[MC_CHAIN_MOST];
+  for (int i = 0; i < c->n; i++) {
+    kgroup g = { .ask = false };
+    mc_group_code code;
+    if (!emit_strip(&code, &g, ks, c, i, mc_arena_printf(ks->k.arena, "%s.link%d", name, i))) return false;
+    fn[i] = code.fn[0];
+  }
+  kchain_emit(out, &ks->k, ks->plan, c, fn, name);
+  return true;
+}
+static const mc_chain *chain_of(const mc_plan *p, int i) { return p->chain_of && p->chain_of[i] >= 0 ? &p->chain[p->chain_of[i]] : NULL; }
 bool mc_kernels_emit(mc_group_code *out, mc_kernels *ks, int i, const char *name) {
   kgroup g = { .ask = false };
-  return emit(out, &g, ks, i, name);
+  const mc_chain *c = chain_of(ks->plan, i);
+  *out = (mc_group_code){ .n = 0 };
+  if (c) return i != c->first || emit_chain(out, ks, c, name);
+  return emit_alone(out, &g, ks, i, name);
 }
+static int64_t scratch_alone(const mc_plan *p, int i);
 int64_t mc_kernel_scratch(void *ctx, const mc_plan *p, int i) {
   (void)ctx;
+  const mc_chain *c = chain_of(p, i);
+  if (!c) return scratch_alone(p, i);
+  mc_module *to = mc_module_create();
+  mc_arena *a = mc_arena_create();
+  int64_t n = scratch_alone(mc_chain_strip_plan(p, c, i - c->first, to, a), 0);
+  mc_arena_destroy(a);
+  mc_module_destroy(to);
+  return n;
+}
+static int64_t scratch_alone(const mc_plan *p, int i) {
   int family = family_of(p->group[i]);
   if (family < 0) return 0;
   if (emitters[family] == k_emit_gemm) return k_gemm_scratch(p, i);
@@ -111,8 +153,10 @@ void kernels_try(kgroup *g, const mc_plan *p, int i, mc_arena *a) {
   LLVMModuleRef m = LLVMModuleCreateWithNameInContext("describe", c);
   mc_kernels *ks = mc_kernels_create(m, p, &(mc_asides){ 0 }, a, &quiet);
   mc_group_code f;
-  emit(&f, g, ks, i, "f");
-  if (g->group && g->estimate.cycles == 0) g->estimate = mc_model_group(g->group, p->target, ks->weights);
+  const mc_chain *chain = chain_of(p, i);
+  if (chain) emit_strip(&f, g, ks, chain, i - chain->first, "f");
+  else emit_alone(&f, g, ks, i, "f");
+  if (!chain && g->group && g->estimate.cycles == 0) g->estimate = mc_model_group(g->group, p->target, ks->weights);
   mc_kernels_destroy(ks);
   LLVMDisposeModule(m);
   LLVMContextDispose(c);

@@ -72,6 +72,9 @@ void ktile_function_end(kb *k) {
     if (again) LLVMInstructionEraseFromParent(s->config[i]);
   }
 }
+void ktile_strip_end(kb *k) {
+  if (k->tiles.n || k->tiles.mixed) k->tiles.stands = false;
+}
 
 /* ---- positions ---- */
 static int64_t tiles_of_line(const kgemm *p) { return p->flat ? p->mt : (p->x->dim[p->x->rank - 2] + p->tr - 1) / p->tr; }

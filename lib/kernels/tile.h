@@ -14,6 +14,8 @@ void ktile_end(kgemm *p);
 /* Around a group's function, where functions run one after the other on one thread: a configuration that the functions before have left is not loaded again, and tiles are released once (mc_kernels_finish). */
 void ktile_function(kb *k);
 void ktile_function_end(kb *k);
+/* Behind a strip's function instead: strips take turns in a loop, each configures and releases tiles for itself. */
+void ktile_strip_end(kb *k);
 /* All columns and rows of one group. */
 void ktile_columns(kgemm *p, V a, V b, V bias, V n0);
 /* Rows are divided among threads by units of so many tiles: lines, where the last tile of a line moves back over the one before, else single tiles; and the number of units. A share must hold

@@ -54,13 +54,25 @@ static V arena_place(kb *k, int64_t at) {
 }
 /* Where the value's first element is. */
 static V origin(const kgroup *g, const mc_buffer *b) {
+  const mc_plan *whole = g->plan->whole ? g->plan->whole : g->plan;
   if (b->place == MC_PLACE_ARENA) return arena_place(g->k, b->offset + b->base);
-  return kb_gepi(g->k, caller_pointer(g->k, b->place == MC_PLACE_INPUT ? b->index : g->plan->graph->nin + b->index), b->base);
+  return kb_gepi(g->k, caller_pointer(g->k, b->place == MC_PLACE_INPUT ? b->index : whole->graph->nin + b->index), b->base);
+}
+/* In a strip: bytes that image and step (the function's last parameters) are away from the first ones; computed at the top, so that no loop does it again. */
+static V away(kb *k, const mc_buffer *b) {
+  BB cur = LLVMGetInsertBlock(k->b), entry = LLVMGetEntryBasicBlock(k->fn);
+  V first = LLVMGetFirstInstruction(entry), step = LLVMGetParam(k->fn, 3);
+  if (first) LLVMPositionBuilderBefore(k->b, first);
+  if (b->lap) step = LLVMBuildURem(k->b, step, kb_i64(k, b->lap), "");
+  V bytes = kb_add(k, kb_muli(k, LLVMGetParam(k->fn, 2), b->per_image), kb_muli(k, step, b->per_step));
+  LLVMPositionBuilderAtEnd(k->b, cur);
+  return bytes;
 }
 static kview buffer_view(const kgroup *g, const mc_buffer *b) {
   const mc_type *t = b->value->type;
   kview v = { .dtype = t->dtype, .rank = t->rank, .slack = b->place == MC_PLACE_ARENA };
   v.base = origin(g, b);
+  if (b->per_image || b->per_step) v.base = kb_gep(g->k, v.base, away(g->k, b));
   if (t->rank != 4) {
     dense_strides(&v, t);
     return v;

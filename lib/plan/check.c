@@ -3,7 +3,7 @@
  * Values that a kernel writes are checked pairwise: where the lives of two meet, their bytes must not (a map may write over an operand that dies there). Values that
  * need no code (results of alias groups) must lie exactly where their operands do, and lengthen the lives of what they are made of. */
 #include "families.h"
-#include "mc/plan/plan.h"
+#include "mc/plan/chain.h"
 
 /* A value that a kernel writes into the arena. */
 typedef struct written { const mc_buffer *b; int first, last; int64_t lo, hi; } written;
@@ -29,7 +29,7 @@ static int64_t low(const mc_buffer *b) {
 static int64_t high(const mc_buffer *b) {
   const mc_type *t = b->value->type;
   if (t->rank != 4) return low(b) + mc_type_bytes(t);
-  int64_t pixels = (b->folded ? 1 : t->dim[0]) * (b->halo[0] + t->dim[1] + b->halo[2]) * b->pitch_w;
+  int64_t pixels = (b->kept ? b->kept : (b->folded ? 1 : t->dim[0]) * (b->halo[0] + t->dim[1] + b->halo[2])) * b->pitch_w;
   return low(b) + ((pixels - 1) * b->pitch_c + t->dim[3]) * element(b);
 }
 static bool has_halo(const mc_buffer *b) { return b->halo[0] || b->halo[1] || b->halo[2] || b->halo[3]; }
@@ -76,7 +76,7 @@ static void check_product(checker *c, const mc_node *group, const mc_node *head)
   }
   if (head->op != MC_OP_conv2d) return;
   const mc_buffer *x = mc_plan_buffer(c->p, head->in[0]);
-  for (int axis = 0; axis < 2; axis++) {
+  for (int axis = x && x->kept ? 1 : 0; axis < 2; axis++) {
     int64_t first, last, border = x ? x->halo[axis] : 0, behind = x ? x->halo[axis + 2] : 0;
     window(head, axis, &first, &last);
     if (-first > border || last - (head->in[0]->type->dim[1 + axis] - 1) > behind) FAIL(c, group->out[0], "the halo of %s is too small for conv2d's padding", label(c, head->in[0]));
@@ -169,14 +169,35 @@ static bool takes_over(const checker *c, const written *a, const written *b) {
   return found;
 }
 
+/* Links take turns: what belongs to one of them is needed while any of them runs. */
+static void stretch(const checker *c, int *first, int *last) {
+  int from = *first < 0 ? -1 : c->p->chain_of[*first], to = *last < c->p->ngroup ? c->p->chain_of[*last] : -1;
+  if (from >= 0) *first = c->p->chain[from].first;
+  if (to >= 0) *last = c->p->chain[to].first + c->p->chain[to].n - 1;
+}
+/* Rows that the next link still wants when a step has written its own: windows of a step later by the difference of the lags, and what reaches above. */
+static void check_chain(checker *c, const mc_chain *k) {
+  for (int i = 0; i + 1 < k->n; i++) {
+    const mc_link *l = &k->link[i], *next = l + 1;
+    const mc_value *v = l->group->out[0];
+    const mc_buffer *b = mc_plan_buffer(c->p, v);
+    int64_t lo = next->pad + (next->lag - l->lag) * l->rows, ahead = (next->rows - 1) * next->stride - next->pad + next->reach;
+    if (!b || b->kept != l->kept || b->parent) FAIL(c, v, "%s lies between links of a chain, but not in rows of its own", label(c, v));
+    else if (l->kept < lo + l->rows || l->kept != l->keep + l->lap * l->rows || l->keep < lo) FAIL(c, v, "%s: %lld rows of memory are too few for chain %lld", label(c, v), (long long)l->kept, (long long)k->number);
+    if (ahead > (next->lag - l->lag + 1) * l->rows) FAIL(c, v, "%s is read before it is computed in chain %lld", label(c, v), (long long)k->number);
+    if (!mc_value_single_user(v)) FAIL(c, v, "%s lies between links of a chain and has several readers", label(c, v));
+  }
+}
+
 static void check_lives(checker *c) {
   written *w = MC_NEWN(c->a, written, c->p->nbuf);
   int n = 0;
   for (int i = 0; i < c->p->nbuf; i++) {
     const mc_buffer *b = &c->p->buf[i];
     if (b->place != MC_PLACE_ARENA || is_alias(b->value->def)) continue;
-    int first = (int)(intptr_t)mc_map_ptr_get(&c->pos, b->value->def) - 1;
-    w[n++] = (written){ .b = b, .first = first, .last = last_use(c, b->value, first), .lo = low(b), .hi = high(b) };
+    int first = (int)(intptr_t)mc_map_ptr_get(&c->pos, b->value->def) - 1, last = last_use(c, b->value, first);
+    stretch(c, &first, &last);
+    w[n++] = (written){ .b = b, .first = first, .last = last, .lo = low(b), .hi = high(b) };
   }
   for (int i = 0; i < n; i++)
     for (int j = i + 1; j < n; j++) {
@@ -185,11 +206,13 @@ static void check_lives(checker *c) {
       FAIL(c, w[j].b->value, "%s and %s overlap in the arena while both are needed", label(c, w[i].b->value), label(c, w[j].b->value));
     }
   for (int i = 0; i < c->p->ngroup; i++) {
+    int from = i, to = i;
+    stretch(c, &from, &to);
     int64_t lo = c->p->scratch_offset[i], hi = lo + c->p->scratch_bytes[i];
     if (c->p->scratch_bytes[i] == 0) continue;
     if (lo < 0 || lo % c->p->arena_align || hi > c->p->arena_bytes) FAIL(c, c->p->group[i]->out[0], "the scratch memory of group %d leaves the arena or is not aligned", i);
     for (int j = 0; j < n; j++)
-      if (w[j].first <= i && i <= w[j].last && w[j].lo < hi && lo < w[j].hi) FAIL(c, c->p->group[i]->out[0], "the scratch memory of group %d overlaps %s", i, label(c, w[j].b->value));
+      if (w[j].first <= to && from <= w[j].last && w[j].lo < hi && lo < w[j].hi) FAIL(c, c->p->group[i]->out[0], "the scratch memory of group %d overlaps %s", i, label(c, w[j].b->value));
   }
 }
 
@@ -201,6 +224,7 @@ bool mc_plan_check(const mc_plan *p, mc_diag *d) {
   if (p->arena_bytes % p->arena_align) c.ok = mc_error(d, p->graph->loc, "the arena's size is no multiple of its alignment");
   check_borders(&c);
   check_groups(&c);
+  for (int i = 0; i < p->nchain; i++) check_chain(&c, &p->chain[i]);
   if (c.ok) check_lives(&c);
   mc_arena_destroy(c.a);
   return c.ok;

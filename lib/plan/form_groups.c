@@ -12,13 +12,13 @@
  * that a residual add joins the product that runs last and nothing is delayed. Then elementwise ops join into maps, one result each: a producer joins when
  * all its readers are inside and the shape is the same. Every other op is a group of its own. Nothing is computed twice, so the result is EXACT.
  *
- * Groups in the text are dissolved first; only the block that -tune chose for a product stays with it. Products read only the arena or constants: operands that are graph inputs are copied in front (`pad` of nothing). A graph result that has other readers, or
+ * Groups in the text are dissolved first; only the block that -tune chose for a product stays with it, and the chain that a group is a link of. Products read only the arena or constants: operands that are graph inputs are copied in front (`pad` of nothing). A graph result that has other readers, or
  * that is an input, a constant or returned twice, is copied behind. */
 #include "families.h"
 #include "mc/ir/build.h"
 #include "mc/pass/pass.h"
 
-typedef struct former { mc_pass_context *cx; mc_graph *g; mc_map grouped; mc_map copies; mc_map blocking; bool changed, failed; } former;
+typedef struct former { mc_pass_context *cx; mc_graph *g; mc_map grouped; mc_map copies; mc_map blocking, chains; bool changed, failed; } former;
 typedef MC_VEC(mc_node *) node_list;
 
 /* ---- groups that are there already ---- */
@@ -26,7 +26,8 @@ typedef MC_VEC(mc_node *) node_list;
 /* Ops come out of their groups, to be grouped anew: what a text says about kernels and offsets is never trusted. */
 static void dissolve(former *f, mc_node *group) {
   mc_graph *r = group->region;
-  mc_ints *block = &MC_ATTRS(group, group)->blocking;
+  mc_ints *block = &MC_ATTRS(group, group)->blocking, *chain = &MC_ATTRS(group, group)->chain;
+  if (chain->n && mc_group_head(group)) *mc_map_ptr_slot(&f->chains, mc_group_head(group)) = chain;
   MC_FOR_NODES(n, r) {
     if (n->op == MC_OP_group) dissolve(f, n);
     else if (mc_op_has(n->op, MC_T_ACCUM) && block->n) *mc_map_ptr_slot(&f->blocking, n) = block;
@@ -127,6 +128,10 @@ static void make_group(former *f, const char *kernel, const mc_node *head, mc_no
   MC_ATTRS(group, group)->kernel = kernel;
   const mc_ints *block = mc_map_ptr_get(&f->blocking, head);
   if (block) MC_ATTRS(group, group)->blocking = *block;
+  for (size_t i = 0; i < n; i++) {
+    const mc_ints *chain = mc_map_ptr_get(&f->chains, op[i]);
+    if (chain) MC_ATTRS(group, group)->chain = *chain;
+  }
   group->source = head->source;
   mc_node_insert(f->g, root, group);
   mc_graph *r = mc_region_create(group);
@@ -256,6 +261,7 @@ bool mc_pass_form_groups(mc_pass_context *cx, const mc_opts_form_groups *o, bool
   mc_map_init(&f.grouped, cx->scratch);
   mc_map_init(&f.copies, cx->scratch);
   mc_map_init(&f.blocking, cx->scratch);
+  mc_map_init(&f.chains, cx->scratch);
   MC_FOR_NODES(n, f.g)
     if (n->op == MC_OP_group) dissolve(&f, n);
   copy_product_inputs(&f);

@@ -18,7 +18,7 @@ static bool can(const planner *s, int i) {
   static const char *const families[] = { "gemm", "depthwise", "winograd", "winograd_ready", "map", "pool" };
   bool known = false;
   for (int f = 0; f < 6; f++) known |= mc_group_is(g, families[f]);
-  if (!known || g->nout != 1 || !head || !has_images(g->out[0]->type, s->p->batch)) return false;
+  if (!known || planner_chain(s, i) || g->nout != 1 || !head || !has_images(g->out[0]->type, s->p->batch)) return false;
   if (mc_family_is_product(head->op) && head->op != MC_OP_conv2d) return false;
   for (int k = 0; k < s->reads[i].n; k++)
     if (!has_images(s->reads[i].v[k]->type, s->p->batch)) return false;

@@ -195,7 +195,7 @@ static bool takes_over(planner *s, int i, const mc_value *v, mc_buffer *y) {
 
 static void reuse_operands(planner *s) {
   for (int i = 0; i < s->p->ngroup; i++) {
-    if (!mc_group_is(s->p->group[i], "map")) continue;
+    if (!mc_group_is(s->p->group[i], "map") || planner_chain(s, i)) continue;
     mc_buffer *y = planner_buffer(s, s->p->group[i]->out[0]);
     if (!is_free_root(y) || planner_layout(s, y)->children) continue;
     for (int k = 0; k < s->reads[i].n; k++)
@@ -211,6 +211,7 @@ static void collect_halos(planner *s) {
     while (r->parent && planner_layout(s, r)->rel == REL_PIXEL) r = r->parent;
     for (int k = 0; k < 4; k++)
       if (s->l[i].need[k] > r->halo[k]) r->halo[k] = (int)s->l[i].need[k];
+    if (s->p->buf[i].kept) r->halo[0] = r->halo[2] = 0;   /* rows of border among the others */
   }
 }
 
@@ -220,7 +221,7 @@ static bool size_of(planner *s, mc_buffer *b) {
   int64_t n = elem_size(b);
   bool over = false;
   if (t->rank == 4) {
-    over |= __builtin_mul_overflow(n, b->folded ? 1 : t->dim[0], &n) || __builtin_mul_overflow(n, b->halo[0] + t->dim[1] + b->halo[2], &n);
+    over |= __builtin_mul_overflow(n, b->kept || b->folded ? 1 : t->dim[0], &n) || __builtin_mul_overflow(n, b->kept ? b->kept : b->halo[0] + t->dim[1] + b->halo[2], &n);
     over |= __builtin_mul_overflow(n, b->pitch_w, &n) || __builtin_mul_overflow(n, b->pitch_c, &n);
   } else {
     n = mc_type_bytes(t);

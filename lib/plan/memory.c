@@ -1,11 +1,12 @@
 /* Offsets: greedy by size, best fit (Pisarchyk & Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020, algorithm 3).
  *
  * Blocks are roots of shared storage, from the first group that writes into them to the last that reads, and each group's scratch. The largest goes first; each is
- * put into the smallest gap, between blocks already placed that live at the same time, that holds it, or behind them. Plans for several threads weigh who owns the bytes (below). */
+ * put into the smallest gap, between blocks already placed that live at the same time, that holds it, or behind them. What ends highest then goes to the
+ * front of the order, and everything is placed again: the smallest arena of some tries wins. Plans for several threads weigh who owns the bytes (below). */
 #include "planner.h"
 #include <stdlib.h>
 
-typedef struct block { int64_t size, offset; int first, last, id, tasks; } block;   /* tasks: that fill it, each a part as large as the others */
+typedef struct block { int64_t size, offset; int first, last, id, tasks, turn; } block;   /* tasks: that fill it, each a part as large as the others; turn: the try that put it to the front */
 typedef struct blocks { block *v; int n; } blocks;
 
 static int64_t round_up(int64_t x) { return (x + MC_PLAN_ALIGN - 1) / MC_PLAN_ALIGN * MC_PLAN_ALIGN; }
@@ -14,6 +15,10 @@ static int by_size(const void *pa, const void *pb) {
   const block *a = pa, *b = pb;
   if (a->size != b->size) return a->size < b->size ? 1 : -1;
   return a->id < b->id ? -1 : a->id > b->id;
+}
+static int by_turn(const void *pa, const void *pb) {
+  const block *a = pa, *b = pb;
+  return a->turn != b->turn ? b->turn - a->turn : by_size(pa, pb);
 }
 static int by_offset(const void *pa, const void *pb) {
   const block *a = *(const block *const *)pa, *b = *(const block *const *)pb;
@@ -78,10 +83,10 @@ static int64_t shared_place(const site *s, block *b, int64_t best) {
   return best;
 }
 
-static int64_t assign(planner *s, blocks *all) {
+static int64_t assign_in_order(planner *s, blocks *all) {
   block **near = MC_NEWN(s->a, block *, all->n);
   int64_t top = 0;
-  qsort(all->v, (size_t)all->n, sizeof *all->v, by_size);
+  qsort(all->v, (size_t)all->n, sizeof *all->v, by_turn);
   for (int i = 0; i < all->n; i++) {
     block *b = &all->v[i];
     int n = 0;
@@ -93,6 +98,35 @@ static int64_t assign(planner *s, blocks *all) {
     if (b->offset + b->size > top) top = b->offset + b->size;
   }
   return top;
+}
+
+/* Most bytes that are alive at once: no arena is smaller. */
+static int64_t most_alive(planner *s, const blocks *all) {
+  int64_t *alive = MC_NEWN(s->a, int64_t, s->p->ngroup + 2), most = 0;   /* [i + 1]: while group i runs */
+  for (int k = 0; k < all->n; k++)
+    for (int i = all->v[k].first; i <= all->v[k].last; i++)
+      if ((alive[i + 1] += all->v[k].size) > most) most = alive[i + 1];
+  return most;
+}
+static block *highest(const blocks *all) {
+  block *top = NULL;
+  for (int i = 0; i < all->n; i++)
+    if (!top || all->v[i].offset + all->v[i].size > top->offset + top->size) top = &all->v[i];
+  return top;
+}
+static int64_t assign(planner *s, blocks *all) {
+  enum { TRIES = 24 };
+  int64_t least = most_alive(s, all), best = assign_in_order(s, all);
+  block *kept = mc_arena_copy(s->a, all->v, sizeof *all->v * (size_t)all->n);
+  for (int turn = 1; turn <= TRIES && best > least && s->p->threads == 1; turn++) {
+    highest(all)->turn = turn;
+    int64_t top = assign_in_order(s, all);
+    if (top >= best) continue;
+    best = top;
+    kept = mc_arena_copy(s->a, all->v, sizeof *all->v * (size_t)all->n);
+  }
+  all->v = kept;
+  return best;
 }
 
 static int tasks_of(const planner *s, int group) { return s->p->threads == 1 || group < 0 ? 1 : s->p->tasks[group]; }
@@ -113,17 +147,32 @@ static void add_values(planner *s, blocks *all) {
   }
 }
 
+/* Links take turns: one block serves them all. It is the first link's, and stands behind those of the groups before. */
+static void largest_of_chain(const planner *s, blocks *all, int i, int64_t n) {
+  const mc_chain *c = planner_chain(s, i);
+  int id = s->p->nbuf + c->first;
+  block *known = all->n && all->v[all->n - 1].id == id ? &all->v[all->n - 1] : NULL;
+  if (!n || (known && known->size >= round_up(n))) return;
+  if (!known) known = &all->v[all->n++];
+  *known = (block){ .size = round_up(n), .first = c->first, .last = c->first + c->n - 1, .id = id, .tasks = 1 };
+}
 static bool add_scratch(planner *s, blocks *all) {
   for (int i = 0; i < s->p->ngroup; i++) {
     int64_t n = s->o && s->o->scratch ? s->o->scratch(s->o->ctx, s->p, i) : 0;
     s->p->scratch_offset[i] = -1;
     s->p->scratch_bytes[i] = n;
     if (n < 0 || n > INT64_C(1) << 46) return mc_error(s->d, s->p->group[i]->loc, "this kernel needs %lld bytes of scratch memory", (long long)n);
-    if (n) all->v[all->n++] = (block){ .size = round_up(n), .first = i, .last = i, .id = s->p->nbuf + i, .tasks = tasks_of(s, i) };
+    if (planner_chain(s, i)) largest_of_chain(s, all, i, n);
+    else if (n) all->v[all->n++] = (block){ .size = round_up(n), .first = i, .last = i, .id = s->p->nbuf + i, .tasks = tasks_of(s, i) };
   }
   return true;
 }
 
+static int64_t chain_scratch(const planner *s, const blocks *all, const mc_chain *c) {
+  for (int k = 0; k < all->n; k++)
+    if (all->v[k].id == s->p->nbuf + c->first) return all->v[k].offset;
+  return -1;
+}
 bool planner_memory(planner *s) {
   mc_plan *p = s->p;
   blocks all = { .v = MC_NEWN(s->a, block, p->nbuf + p->ngroup) };
@@ -133,6 +182,10 @@ bool planner_memory(planner *s) {
   for (int k = 0; k < all.n; k++) {
     if (all.v[k].id >= p->nbuf) p->scratch_offset[all.v[k].id - p->nbuf] = all.v[k].offset;
     else p->buf[all.v[k].id].offset = all.v[k].offset;
+  }
+  for (int i = 0; i < p->ngroup; i++) {
+    const mc_chain *c = planner_chain(s, i);
+    if (c) p->scratch_offset[i] = p->scratch_bytes[i] ? chain_scratch(s, &all, c) : -1;
   }
   for (int i = 0; i < p->nbuf; i++)
     if (p->buf[i].place == MC_PLACE_ARENA) p->buf[i].offset = planner_root(&p->buf[i])->offset;

@@ -43,6 +43,27 @@ static bool note_reads(planner *s) {
   return true;
 }
 
+/* Links of a chain take turns: what one reads or writes lives as long as all of them run. What lies between them is rows. */
+static void stretch_lives(planner *s) {
+  for (int i = 0; i < s->p->nbuf; i++) {
+    layout *l = &s->l[i];
+    const mc_chain *from = planner_chain(s, l->first), *to = planner_chain(s, l->last);
+    if (from && from == to && l->first < from->first + from->n - 1) s->p->buf[i].kept = from->link[l->first - from->first].kept;
+    if (from) l->first = from->first;
+    if (to) l->last = to->first + to->n - 1;
+  }
+}
+static bool read_chains(planner *s) {
+  mc_plan *p = s->p;
+  p->chain_of = MC_NEWN(s->a, int, p->ngroup);
+  for (int i = 0; i < p->ngroup && p->threads > 1; i++) {
+    mc_ints *at = &MC_ATTRS(p->group[i], group)->chain;
+    if (at->n) mc_remark(s->d, p->group[i]->loc, "chain %lld is not formed: strips are not divided among threads", (long long)at->v[0]);
+    *at = (mc_ints){ NULL, 0 };
+  }
+  return mc_chains_read(&p->chain, &p->nchain, p->chain_of, p->group, p->ngroup, s->a, s->d);
+}
+
 static bool start(planner *s) {
   mc_plan *p = s->p;
   int values = p->graph->nin;
@@ -64,7 +85,9 @@ static bool start(planner *s) {
       s->reads[i++] = mc_group_reads(n, s->a);
     }
   add_buffers(s);
-  return note_reads(s);
+  if (!read_chains(s) || !note_reads(s)) return false;
+  stretch_lives(s);
+  return true;
 }
 
 /* What codegen needs is in the plan; the text shows it: where the value's layout starts, and its halo. */

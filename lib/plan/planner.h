@@ -2,7 +2,7 @@
 #ifndef MC_PLAN_PLANNER_H
 #define MC_PLAN_PLANNER_H
 #include "families.h"
-#include "mc/plan/plan.h"
+#include "mc/plan/chain.h"
 
 /* How a buffer lives inside its parent. */
 typedef enum relation {
@@ -26,6 +26,8 @@ typedef struct planner {
 mc_buffer *planner_buffer(const planner *s, const mc_value *v);
 static inline layout *planner_layout(const planner *s, const mc_buffer *b) { return &s->l[b - s->p->buf]; }
 mc_buffer *planner_root(mc_buffer *b);
+/* The chain of group i, or NULL. */
+static inline const mc_chain *planner_chain(const planner *s, int i) { return i >= 0 && i < s->p->ngroup && s->p->chain_of[i] >= 0 ? &s->p->chain[s->p->chain_of[i]] : NULL; }
 bool planner_layouts(planner *s);    /* sharing, halos, pitches, base, size; false after reporting */
 void planner_images(planner *s);     /* p->images, and how long values live there; before layouts */
 void planner_fold(planner *s);       /* mc_buffer.folded; when it is known who shares storage */

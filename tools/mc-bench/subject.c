@@ -1,6 +1,7 @@
 /* From a file to something that can be timed. */
 #include "bench.h"
 #include "mc/kernels/kernels.h"
+#include "mc/plan/chain.h"
 #include "mc/pass/samples.h"
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,7 @@ static bool set(form *f, const char *key, const char *value) {
     return *value && !*end && f->winograd >= 0;
   }
   if (strcmp(key, "quant") == 0) return set_word(&f->quant, mc_quant_names, value);
+  if (strcmp(key, "chain") == 0) return set_word(&f->chain, mc_chain_names, value);
   if (strcmp(key, "batch") == 0) return set_count(&f->batch, value, 1 << 20);
   if (strcmp(key, "threads") == 0) return set_count(&f->threads, value, MCRT_MAX_THREADS);
   if (strcmp(key, "O") != 0 || !set_word(&level, levels, value)) return false;
@@ -45,7 +47,7 @@ bool form_apply(form *f, tool *t, const char *text) {
     rest = comma ? comma + 1 : NULL;
     equals = strchr(key, '=');
     if (equals) *equals = 0;
-    if (!equals || !set(f, key, equals + 1)) return mc_error(&t->diag, mc_noloc, "--variant=%s: '%s%s%s' is none of quant=, march=, level=, O=, batch=, threads=, calib=, winograd=, name= with a value", text, key, equals ? "=" : "", equals ? equals + 1 : "");
+    if (!equals || !set(f, key, equals + 1)) return mc_error(&t->diag, mc_noloc, "--variant=%s: '%s%s%s' is none of quant=, march=, level=, O=, batch=, threads=, calib=, winograd=, chain=, name= with a value", text, key, equals ? "=" : "", equals ? equals + 1 : "");
   }
   return true;
 }
@@ -83,6 +85,23 @@ static mc_rate rate_of(const mc_node *g, const char *how, const mc_target *t, mc
   bool f = !h || !h->nin || h->in[0]->type->dtype == MC_f32;
   return mc_model_rate(f ? MC_ARITH_f32 : MC_ARITH_int8, t);
 }
+/* The first link stands for all of them: the others' time is in its own. */
+static void join_chain(subject *s, const mc_chain *c, mc_arena *a) {
+  layer *all = &s->layer[c->first];
+  all->name = mc_arena_printf(a, "%s ... %s", all->name, s->layer[c->first + c->n - 1].name);
+  all->kernel = mc_arena_printf(a, "chain of %d", c->n);
+  all->result = s->layer[c->first + c->n - 1].result;
+  all->cost.out_bytes = s->layer[c->first + c->n - 1].cost.out_bytes;
+  for (int i = 1; i < c->n; i++) {
+    layer *l = &all[i];
+    all->cost.macs += l->cost.macs;
+    all->cost.weight_bytes += l->cost.weight_bytes;
+    all->model.cycles += l->model.cycles;
+    all->how = mc_arena_printf(a, "%s; %s", all->how, l->how);
+    if (!(all->rate > 0)) all->rate = l->rate, all->engine = l->engine;
+    l->kernel = "alias";   /* no line of its own */
+  }
+}
 static void describe(subject *s, const mc_plan *p, mc_arena *a) {
   s->nlayer = p->ngroup;
   s->layer = MC_NEWN(a, layer, p->ngroup + 1);
@@ -98,6 +117,7 @@ static void describe(subject *s, const mc_plan *p, mc_arena *a) {
     l->rate = mc_target_rate(p->target, r);
     l->engine = mc_rate_name(r);
   }
+  for (int i = 0; i < p->nchain; i++) join_chain(s, &p->chain[i], a);
 }
 
 /* ---- inputs ---- */
@@ -127,6 +147,7 @@ static bool compile(subject *s, tool *t, const form *f, bool layers) {
   co.quant = (mc_quant_how)f->quant;
   co.calib = f->calib;
   co.winograd = f->winograd;
+  co.chain = (mc_chain_how)f->chain;
   co.calib_method = f->method;
   co.threads = s->threads;
   co.target = s->target = mc_target_find_for(f->arch, f->march, mc_quant_arith(co.quant), t->arena, &t->diag);

@@ -16,7 +16,7 @@ typedef struct mcc {
   tool t;
   const char *in, *out, *name, *level, *arch, *march, *calib, *pipeline, *graph, *check, *tune;
   mc_strlist before, after;
-  int emit, quant, method;
+  int emit, quant, method, chain;
   bool debug, print_pipeline, remarks, time, stats, quiet, verify_each, after_change;
   int64_t bisect, batch, threads;
   double winograd;
@@ -213,6 +213,7 @@ static bool set_up(mcc *o) {
   o->co.tune_ctx = &o->progress;
   o->co.threads = (int)o->threads;
   o->co.winograd = o->winograd;
+  o->co.chain = (mc_chain_how)o->chain;
   o->co.mixed = o->mixed;
   o->co.apart = !o->share;
   o->co.manager = (mc_manager_opts){ .bisect_limit = o->bisect, .dump = &o->dump, .print_before = join(o, &o->before), .print_after = join(o, &o->after), .print_after_change = o->after_change,
@@ -244,6 +245,7 @@ static int start(mcc *o, int argc, char **argv) {
     { "threads", MC_O_I64, &o->threads, .arg = "N", .help = "also an entry that takes the caller's parallel_for and divides the work into up to N tasks (docs/abi.md)", .lo = 1, .hi = MC_MAX_THREADS },
     { "mixed", MC_O_FLAG, &o->mixed, .help = "INT8: layers that the cost model finds faster in fp32 on this level stay there (remarks say why); results then depend on the level" },
     { "winograd", MC_O_F64, &o->winograd, .arg = "PERCENT", .help = "INT8: weights may grow by so much for 3x3 convolutions with fewer products (default 15); 0: direct ones only" },
+    { "chain", MC_O_WORD, &o->chain, .arg = "WHY", .help = "groups that are computed in strips of rows: where that is faster (from -O2 on, the default), never, or for the smallest arena", .words = mc_chain_names },
     { "pass-pipeline", MC_O_STR, &o->pipeline, .arg = "TEXT", .help = "these passes instead of those of -O and -quant; must end with form-groups" },
     { "print-pipeline", MC_O_FLAG, &o->print_pipeline, .help = "print the passes that would run, and stop" },
     { "print-before", MC_O_LIST, &o->before, .arg = "PASS", .help = "print the graph in front of a pass, or of 'all' (to standard error)" },

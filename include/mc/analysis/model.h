@@ -43,6 +43,8 @@ mc_estimate mc_model_convert(int64_t elems, mc_arith from, mc_arith to, const mc
 mc_estimate mc_model_group(const mc_node *group, const mc_target *t, int64_t weights);
 /* The same if `kernel` were what it says. */
 mc_estimate mc_model_group_as(const mc_node *group, const char *kernel, const mc_target *t, int64_t weights);
+/* What a group's time grows by when `in` bytes come from, and `out` bytes go to, the level of memory that holds `footprint` bytes. */
+double mc_model_stream(const mc_target *t, double footprint, double in, double out);
 /* The products of a group as a nest whose block is open (mr = nv = 1): shapes, epilogue, bytes. False where the group has no products on an engine. */
 bool mc_nest_of_group(mc_nest *n, const mc_node *group, const mc_target *t);
 /* Whether groups of so few columns stand side by side in vectors of 16: the nest then has groups of 16 columns. */

@@ -14,6 +14,8 @@ typedef enum mc_quant_how { MC_QUANT_NONE, MC_QUANT_INT8, MC_QUANT_BF16 } mc_qua
 /* The arithmetic that it asks for. */
 static inline mc_arith mc_quant_arith(mc_quant_how q) { return q == MC_QUANT_INT8 ? MC_ARITH_int8 : q == MC_QUANT_BF16 ? MC_ARITH_bf16 : MC_ARITH_f32; }
 extern const char *const mc_quant_names[];   /* "none", "int8", "bf16", NULL */
+typedef enum mc_chain_how { MC_CHAIN_AUTO, MC_CHAIN_OFF, MC_CHAIN_MEMORY } mc_chain_how;
+extern const char *const mc_chain_names[];   /* "auto", "off", "memory", NULL */
 
 typedef struct mc_compile_opts {
   int opt_level;                 /* 0 ... 3 */
@@ -23,6 +25,7 @@ typedef struct mc_compile_opts {
   const char *calib;             /* npz of samples, one array per graph input; NULL: the file's calibration line, then ranges in the text, then batch_norm statistics */
   const char *calib_method;      /* method= of calibrate; NULL: its default */
   double winograd;               /* percent by which weights may grow for the pass winograd; 0: without it */
+  mc_chain_how chain;            /* groups in strips (docs/chains.md): where the cost model says so, nowhere, or for the smallest arena; one thread only */
   const char *pipeline;          /* NULL: the one that mc_compile_pipeline chooses */
   const mc_target *target;       /* must be given; a list of levels gives one object for all of them */
   const char *prefix;            /* of symbols: PREFIX_run; NULL: the graph's name */

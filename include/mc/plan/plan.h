@@ -26,6 +26,8 @@ typedef struct mc_buffer {
   struct mc_buffer *parent;                         /* lives inside another buffer (concat without copy, in-place, reshape); NULL: own */
   bool folded;                                      /* lives inside a run of groups that are computed image by image: all images have the memory of one */
   int64_t parent_base;                              /* bytes from the parent's element 0 to this one's element 0 */
+  int64_t kept;                                     /* between the links of a chain: rows of memory, of one image and without a border above and below; else 0: all */
+  int64_t per_image, per_step, lap;                 /* in the plan of a strip: bytes that the addresses move by for each image, and for each step (modulo lap where there is one); else 0 */
 } mc_buffer;
 
 enum { MC_PLAN_ALIGN = 64, MC_PLAN_SLACK = 64, MC_MAX_THREADS = 64 };
@@ -33,6 +35,7 @@ enum { MC_PLAN_ALIGN = 64, MC_PLAN_SLACK = 64, MC_MAX_THREADS = 64 };
 /* By what a group's work is divided among threads where its loops allow it: images, lines, rows; columns or channels; what the kernel finds best for itself. */
 typedef enum mc_divide { MC_DIVIDE_not, MC_DIVIDE_rows, MC_DIVIDE_columns, MC_DIVIDE_any } mc_divide;
 
+typedef struct mc_chain mc_chain;                   /* chain.h */
 typedef struct mc_plan {
   mc_graph *graph; const mc_target *target;
   const struct mc_plan *next;                       /* dispatch: the same network planned for the next higher level; else NULL */
@@ -47,6 +50,8 @@ typedef struct mc_plan {
   mc_divide *divide;                                /* per group: by what */
   bool small;                                       /* of two ways to compute a group, the one with less code where it costs little time (mcc -Os) */
   bool split_small;                                 /* divide groups that are too small to gain by it, too: for tests */
+  mc_chain *chain; int nchain, *chain_of;           /* groups that are computed in strips; per group: the number of its chain in the list, or -1 */
+  const struct mc_plan *whole;                      /* of a strip: the plan that it is cut from; functions take the image and the step behind (arena, io); else NULL */
 } mc_plan;
 
 typedef struct mc_plan_opts {
