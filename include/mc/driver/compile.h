@@ -25,7 +25,7 @@ typedef struct mc_compile_opts {
   const char *calib;             /* npz of samples, one array per graph input; NULL: the file's calibration line, then ranges in the text, then batch_norm statistics */
   const char *calib_method;      /* method= of calibrate; NULL: its default */
   double winograd;               /* percent by which weights may grow for the pass winograd; 0: without it */
-  mc_chain_how chain;            /* groups in strips (docs/chains.md): where the cost model says so, nowhere, or for the smallest arena; one thread only */
+  mc_chain_how chain;            /* groups in strips (docs/chains.md): where the cost model says so (not with `small`), nowhere, or for the smallest arena; one thread only */
   const char *pipeline;          /* NULL: the one that mc_compile_pipeline chooses */
   const mc_target *target;       /* must be given; a list of levels gives one object for all of them */
   const char *prefix;            /* of symbols: PREFIX_run; NULL: the graph's name */
