@@ -87,9 +87,18 @@ static double best_cut(const chooser *f, value_fn *value, double limit, const se
   return best[f->n];
 }
 
-/* The fastest cut, or one that is as fast and needs less memory. */
+static bool has_images(const chooser *f) {
+  for (int i = 0; i < f->n; i++)
+    if (type_of(f, i) && type_of(f, i)->rank == 4 && type_of(f, i)->dim[0] > 1) return true;
+  return false;
+}
+/* The fastest cut, or one that is as fast and needs less memory. Several images have other ways to little memory (images.c), which chains would stand in the way of. */
 static void fast_cut(chooser *f, const segment **last) {
   static const double same = 1.005;
+  if (has_images(f)) {
+    best_cut(f, cautious_time, 0, last);
+    return;
+  }
   double enough = same * best_cut(f, cautious_time, 0, last), lo = best_cut(f, peak, 0, last), hi = lo, t;
   while ((t = best_cut(f, total_time, hi, last)) > enough || t < 0) lo = hi, hi *= 1.25;
   for (int i = 0; i < 12 && lo < hi; i++) {
