@@ -15,8 +15,8 @@ static bool fits(const kgemm *p, int mr, int nv) {
   if (kengine_widens_b(p->e) && nv > KWIDEN_VECTORS) return false;
   if (nv > 4 && mr > 1) return false;   /* wide epilogues leave no registers for their scales */
   if (mr > 1 && mr % p->e->rows) return false;   /* half of the last accumulators would be thrown away */
-  int wide = kengine_operand_regs(p->e);
-  return rows * b + wide * (rows == 1 || p->e->rows > 1 ? 1 : b) + p->e->spare + (p->e->ku > 1 ? wide * mr : wide - 1) <= kengine_regs(t) && rows * groups <= KB_MAX_CARRIED;
+  int wide = kengine_operand_regs(p->e), flips = rows == 1 && p->e->ku > 1 && p->flip ? 2 : 0;   /* one row: all other registers are sums, and 0x80 and what it flips need theirs */
+  return rows * b + wide * (rows == 1 || p->e->rows > 1 ? 1 : b) + p->e->spare + flips + (p->e->ku > 1 ? wide * mr : wide - 1) <= kengine_regs(t) && rows * groups <= KB_MAX_CARRIED;
 }
 /* What the model is to be asked; mr and nv are still open. */
 static mc_nest nest_of(const kgemm *p, int64_t rows) {

@@ -1,11 +1,12 @@
 """Holds the inner loops of AArch64 kernels against llvm-mca's models of the cores.
 
-usage: mca.py [--at-least=SHARE] [--layers=A,B] [--verbose] MCC LLVM-MCA [MARCH[:MODEL] ...]
+usage: mca.py [--at-least=SHARE] [--bound=SHARE] [--layers=A,B] [--verbose] MCC LLVM-MCA [MARCH[:MODEL] ...]
 
 Compiles small layers for MARCH, takes the innermost loop with the most multiply-accumulate instructions out of the assembly, and asks llvm-mca for its cycles. "share" is those
 instructions per cycle, as a part of what the model allows for independent ones (a loop of nothing else, measured the same way). "block" is the same share over a whole block of
 results: first sums, all steps of K, the epilogue, the stores. A loop or block is repeated, so that its start and end overlap as they do in the core. MODEL is the -mcpu of llvm-mca,
-where it is not MARCH. Exits with 1 where a share is below --at-least.
+where it is not MARCH. "bound" is the time that the products alone or the loop's loads alone would take, whichever is longer, as a part of the loop's: a loop that reads a register of
+weights for each product cannot be faster than its loads. Exits with 1 where a share is below --at-least, or a bound below --bound.
 """
 import json
 import os
@@ -133,7 +134,9 @@ def measure(mcc, mca, march, model, layer, verbose):
     name, count = instruction(body)
     peak = 24 / cycles(mca, model, [INDEPENDENT[name].format(i) for i in range(24)], 100, 300)
     time = cycles(mca, model, body, 100, 300)
-    row = {"march": march, "model": model, "layer": layer, "instruction": name, "count": count, "cycles": time, "peak": peak, "share": count / time / peak, "block": None}
+    loads = [i for i in body if re.match(r"ld[rpu]", i) and "[sp" not in i]
+    bound = max(count / peak, cycles(mca, model, loads, 100, 300) if loads else 0) / time
+    row = {"bound": bound, "march": march, "model": model, "layer": layer, "instruction": name, "count": count, "cycles": time, "peak": peak, "share": count / time / peak, "block": None}
     block = next((l for l in around if any(re.match(r"st[rpu]+ [qdsv]", i) and "[sp" not in i for i in l.own())), None)
     flat = block.flat() if block else None
     if flat:
@@ -144,17 +147,19 @@ def measure(mcc, mca, march, model, layer, verbose):
 
 
 def table(rows):
-    print(f"{'march':18} {'model':12} {'layer':16} {'instruction':>11} {'loop':>5} {'cycles':>7} {'per cycle':>9} {'peak':>5} {'share':>6} {'block':>6}")
+    print(f"{'march':18} {'model':12} {'layer':16} {'instruction':>11} {'loop':>5} {'cycles':>7} {'per cycle':>9} {'peak':>5} {'share':>6} {'block':>6} {'bound':>6}")
     for r in rows:
         block = f"{r['block']:6.1%}" if r["block"] else "     -"
-        print(f"{r['march']:18} {r['model']:12} {r['layer']:16} {r['instruction']:>11} {r['count']:5d} {r['cycles']:7.1f} {r['count'] / r['cycles']:9.2f} {r['peak']:5.2f} {r['share']:6.1%} {block}", flush=True)
+        print(f"{r['march']:18} {r['model']:12} {r['layer']:16} {r['instruction']:>11} {r['count']:5d} {r['cycles']:7.1f} {r['count'] / r['cycles']:9.2f} {r['peak']:5.2f} {r['share']:6.1%} {block} {r['bound']:6.1%}", flush=True)
 
 
 def main(argv):
-    least, layers, verbose, words = 0.0, list(LAYERS), False, []
+    least, bound, layers, verbose, words = 0.0, 0.0, list(LAYERS), False, []
     for a in argv:
         if a.startswith("--at-least="):
             least = float(a.split("=")[1])
+        elif a.startswith("--bound="):
+            bound = float(a.split("=")[1])
         elif a.startswith("--layers="):
             layers = a.split("=")[1].split(",")
         elif a == "--verbose":
@@ -173,7 +178,10 @@ def main(argv):
     low = [r for r in rows if r["share"] < least]
     for r in low:
         print(f"{r['march']} on {r['model']}, {r['layer']}: {r['share']:.1%} of the peak of {r['instruction']}, {least:.0%} are asked for")
-    return 1 if low else 0
+    slow = [r for r in rows if r["bound"] < bound]
+    for r in slow:
+        print(f"{r['march']} on {r['model']}, {r['layer']}: {r['bound']:.1%} of what products or loads allow, {bound:.0%} are asked for")
+    return 1 if low or slow else 0
 
 
 if __name__ == "__main__":
