@@ -3,7 +3,7 @@
 #include "rows.h"
 #include <string.h>
 
-int rows_block(const kb *k) { return kb_phys_lanes(k) == KB_LANES ? 4 : 2; }
+static int block_of(const rows *r) { return kb_phys_lanes(r->k) < KB_LANES ? 2 : r->ints ? 8 : 4; }
 
 V rows_at(const rows *r, const kview *v, V base, V at, int64_t c) {
   int64_t s = v->stride[r->rank - 1];
@@ -88,7 +88,7 @@ static void some_rows(void *ctx, V at, int64_t c, int lanes, int valid) {
 static void each_row(nest *s, int d) {
   rows *r = s->r;
   if (d == r->rank - 2) {
-    kl_vectors(r->g, d == r->split, r->dim[d], rows_block(r->k), some_rows, s);
+    kl_vectors(r->g, d == r->split, r->dim[d], block_of(r), some_rows, s);
     return;
   }
   kb_loop l;
@@ -111,7 +111,7 @@ void rows_all(rows *r, void (*block)(rows *r)) {
     r->rank = 2;
   }
   r->mid.stride[r->rank - 1] = mid;
-  r->split = kl_divide_nest(r->g, &once, r->rank - 1, r->dim, rows_block(r->k));
+  r->split = kl_divide_nest(r->g, &once, r->rank - 1, r->dim, block_of(r));
   each_row(&(nest){ r, r->in.base, r->out.base, block }, 0);
   kb_end(r->k, &once, NULL);
 }

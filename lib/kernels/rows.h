@@ -3,7 +3,7 @@
 #define MC_KERNELS_ROWS_H
 #include "lower.h"
 
-enum { ROWS_MOST = 4 };
+enum { ROWS_MOST = 8 };
 typedef struct rows {
   kgroup *g; kb *k; mc_node *head;
   kview in, out, mid;                   /* mid: numbers between two passes, in the result's place or in scratch */
@@ -19,8 +19,6 @@ typedef struct rows {
 
 /* Views, shape; false after reporting that the group has no lowering. */
 bool rows_begin(rows *r, kgroup *g);
-/* Rows at once that the registers of the target like. */
-int rows_block(const kb *k);
 /* Emit `block` for all rows, r->many at a time. */
 void rows_all(rows *r, void (*block)(rows *r));
 /* Addresses, loads and stores of row i of the block: 16 or fewer elements at at + c, of which `valid` exist. at NULL: 0. */
