@@ -51,12 +51,12 @@ bool kx_add_table(kx *x, const mc_node *n, int which, const void *data, int64_t 
 }
 /* The value that a transpose behind the head stores: where it goes is the result's view's business. */
 static const mc_value *untransposed(const kx *x, const mc_value *v) { return x->head && kl_inside(x->g, v) && v->def->op == MC_OP_transpose ? v->def->in[0] : v; }
-/* Is n one of the ops that are computed at a position? Not what stands in front of the head. */
+/* Is n one of the ops that x computes at a position: those behind the head, or those in front of it? */
 static bool is_behind(const kx *x, const mc_node *n) {
   if (n == x->head || n->op == MC_OP_return || (mc_ops[n->op].traits & MC_T_CONST) || (x->head && n->op == MC_OP_transpose)) return false;
   for (const mc_node *p = x->head; p; p = p->next)
-    if (p == n) return true;
-  return !x->head;
+    if (p == n) return !x->front;
+  return !x->head || x->front;
 }
 /* The result as bytes: computed by the last op, or read by it from a table with an earlier one's. */
 static void find_tail(kx *x) {
@@ -71,9 +71,10 @@ static void find_tail(kx *x) {
   if (n != x->head && last && bytes && mc_type_is_quant(n->out[0]->type) && kx_bounded(n)) x->tail = n;
   else x->table = NULL;
 }
-bool kx_init(kx *x, kgroup *g, mc_node *head, int rank, const int64_t *dim) {
+/* Views and tables of the ops that x computes. */
+static bool begin(kx *x, kgroup *g, mc_node *head, bool front, int rank, const int64_t *dim) {
   memset(x, 0, sizeof *x);
-  x->g = g; x->k = g->k; x->head = head; x->rank = rank;
+  x->g = g; x->k = g->k; x->head = head; x->front = front; x->rank = rank;
   if (rank == 0) x->rank = 1, x->dim[0] = 1;
   memcpy(x->dim, dim, (size_t)rank * sizeof *dim);
   int nodes = 0;
@@ -85,6 +86,11 @@ bool kx_init(kx *x, kgroup *g, mc_node *head, int rank, const int64_t *dim) {
       if (!add_operand(x, n->in[i])) return false;
     if (!kx_prepare(x, n)) return false;
   }
+  return true;
+}
+bool kx_init_front(kx *x, kgroup *g, mc_node *head, int rank, const int64_t *dim) { return begin(x, g, head, true, rank, dim); }
+bool kx_init(kx *x, kgroup *g, mc_node *head, int rank, const int64_t *dim) {
+  if (!begin(x, g, head, false, rank, dim)) return false;
   find_tail(x);
   const mc_node *ret = g->region->last;
   for (int i = 0; i < ret->nin; i++) {
@@ -181,6 +187,10 @@ static void compute(kx *x, const mc_node *last) {
     if (n == last) break;
   }
   x->raw = false;
+}
+V kx_front(kx *x) {
+  compute(x, NULL);
+  return kx_value(x, x->head->in[0]);
 }
 V kx_raw(kx *x) {
   compute(x, x->tail);

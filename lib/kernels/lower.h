@@ -97,6 +97,7 @@ typedef struct kx {
   kgroup *g; kb *k;
   int rank; int64_t dim[MC_MAX_RANK];
   mc_node *head;                  /* the node whose result the family binds itself; NULL: all are elementwise */
+  bool front;                     /* the ops in front of the head instead of those behind it: kx_front */
   kx_operand op[KX_MAX_VIEWS]; int nop;
   kview out[KX_MAX_VIEWS]; int nout;
   kx_bound *bound; int nbound;
@@ -108,6 +109,10 @@ typedef struct kx {
 } kx;
 /* Prepare for iteration space dim (the shape of the head's or result's value): views of all outer operands, parameter tables. False after reporting. */
 bool kx_init(kx *x, kgroup *g, mc_node *head, int rank, const int64_t *dim);
+/* The same for the elementwise ops that stand in front of the head and make its first operand; no results. */
+bool kx_init_front(kx *x, kgroup *g, mc_node *head, int rank, const int64_t *dim);
+/* Compute that operand at the position. */
+V kx_front(kx *x);
 /* All views of x in one list, for ks_collapse. */
 int kx_views(kx *x, kview **list);
 void kx_collapse(kx *x, kview **extra, int nextra, int keep);

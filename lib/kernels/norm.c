@@ -5,9 +5,17 @@
 typedef struct norm { kview gamma, beta; bool has_gamma, has_beta; float eps; bool divide, bounded; } norm;   /* divide: gamma and beta still have to be divided by the result's scale */
 
 /* ---- fp32 ---- */
-static V x_value(rows *r, int i, V at, int64_t c, int valid) { return rows_load(r, &r->in, r->x[i], at, c, KB_LANES, valid); }
+/* Where ops stand in front, they are computed in the first pass, and their results wait in `mid`. */
+static V x_first(rows *r, int i, V at, int64_t c, int valid) {
+  V x = rows_operand(r, i, at, c, KB_LANES, valid);
+  if (r->front) rows_store(r, &r->mid, r->m[i], x, at, c, valid);
+  return x;
+}
+static V x_again(const rows *r, int i, V at, int64_t c, int lanes, int valid) {
+  return r->front ? rows_load(r, &r->mid, r->m[i], at, c, lanes, valid) : rows_load(r, &r->in, r->x[i], at, c, lanes, valid);
+}
 static V square_value(rows *r, int i, V at, int64_t c, int valid) {
-  V d = LLVMBuildFSub(r->k->b, x_value(r, i, at, c, valid), r->a[i], "");
+  V d = LLVMBuildFSub(r->k->b, x_again(r, i, at, c, KB_LANES, valid), r->a[i], "");
   return LLVMBuildFMul(r->k->b, d, d, "");
 }
 static V parameter(const rows *r, const kview *v, V at, int64_t c, int lanes, int valid) {
@@ -35,8 +43,14 @@ static V normalized(const rows *r, int i, V x, affine f) {
 }
 static void norm_part(void *ctx, V at, int64_t c, int lanes, int valid) {
   rows *r = ctx;
-  affine f = affine_at(r, at, c, lanes, valid);
-  for (int i = 0; i < r->many; i++) rows_store(r, &r->out, r->y[i], normalized(r, i, rows_load(r, &r->in, r->x[i], at, c, lanes, valid), f), at, c, valid);
+  int n = lanes > KB_LANES ? lanes / KB_LANES : 1, each = lanes / n;
+  affine f[4];
+  for (int j = 0; j < n; j++) f[j] = affine_at(r, at, c + j * KB_LANES, each, n > 1 ? each : valid);
+  for (int i = 0; i < r->many; i++) {
+    V v[4];
+    for (int j = 0; j < n; j++) v[j] = normalized(r, i, x_again(r, i, at, c + j * KB_LANES, each, n > 1 ? each : valid), f[j]);
+    rows_result(r, i, v, n, at, c, valid);
+  }
 }
 /* sum over the row by `value`, divided by its length. */
 static V mean_of(rows *r, rows_value *value) {
@@ -52,11 +66,13 @@ static V inverse(const rows *r, V var) {
   return LLVMBuildFDiv(k->b, kb_f32s(k, 1.0f, r->many), dev, "");
 }
 static void norm_rows(rows *r) {
-  V mean = mean_of(r, x_value);
+  for (int i = 0; i < r->many; i++) r->m[i] = rows_in_place(r->g->group) ? r->y[i] : kb_gepi(r->k, r->mid.base, i * rows_bytes(r->n));
+  V mean = mean_of(r, x_first);
   for (int i = 0; i < r->many; i++) r->a[i] = rows_lane(r, mean, i);
   V inv = inverse(r, mean_of(r, square_value));
   for (int i = 0; i < r->many; i++) r->b[i] = rows_lane(r, inv, i);
-  k_vectors(r->k, r->n, KB_LANES, norm_part, r);
+  int most = KB_LANES * rows_store_most(r);
+  k_vectors(r->k, r->n, r->back && r->n >= most ? most : KB_LANES, norm_part, r);
 }
 
 /* ---- bytes ----
@@ -164,10 +180,14 @@ static int norm_axis(const mc_node *n) {
 }
 /* Rows that are not one piece of memory are normalized in a dense copy; a result of another element type in one of its own behind it. */
 static int64_t dense_bytes(const mc_type *t) { return (mc_type_bytes(t) + MC_PLAN_SLACK + 63) / 64 * 64; }
+/* Ops in front and an end that is not the head's own: rows of f32 between the passes, for each task. */
+static bool has_front(const mc_node *n) { return n->in[0]->def && n->in[0]->def->graph == n->graph && !mc_value_tensor(n->in[0]); }
+static int64_t wait_bytes(const mc_node *n) { return ROWS_MOST * rows_bytes(n->out[0]->type->dim[n->out[0]->type->rank - 1]) + MC_PLAN_SLACK; }
 int64_t k_norm_scratch(const mc_plan *p, int group) {
   const kgroup g = { .plan = p, .group = p->group[group], .region = p->group[group]->region };
   const mc_node *n = kl_first(&g);
   if (!n || n->op != MC_OP_layer_norm) return 0;
+  if (has_front(n)) return rows_in_place(g.group) ? 0 : wait_bytes(n) * kl_tasks(p, group);
   const mc_type *t = n->in[0]->type;
   bool whole = one_row(mc_plan_buffer(p, n->in[0]), t, norm_axis(n)) && one_row(mc_plan_buffer(p, p->group[group]->out[0]), t, norm_axis(n));
   if (whole) return 0;
@@ -220,6 +240,12 @@ static void all_rows(rows *r, int axis) {
   r->n = r->dim[axis];
   r->own = norm_of(r);
   r->mid = r->out;
+  if (r->front && !rows_in_place(r->g->group)) {
+    V s = kl_scratch(r->g);
+    if (r->g->tasks > 1) s = kb_gep(r->k, s, kb_muli(r->k, LLVMGetParam(r->k->fn, 2), wait_bytes(r->head)));
+    r->mid = (kview){ .base = s, .dtype = MC_f32, .slack = true };
+    for (int d = 0; d < MC_MAX_RANK; d++) r->mid.stride[d] = 4;
+  }
   rows_all(r, r->ints ? ints_rows : norm_rows);
 }
 bool k_emit_norm(kgroup *g) {
@@ -227,7 +253,8 @@ bool k_emit_norm(kgroup *g) {
   if (!rows_begin(r, g)) return false;
   if (r->head->op != MC_OP_layer_norm) return kl_error(g, r->head, "'%s' does not head a 'norm' group", mc_ops[r->head->op].text);
   const mc_type *x = r->head->in[0]->type, *y = r->head->out[0]->type;
-  bool copy = k_norm_scratch(g->plan, g->index) > 0;
+  if (norm_axis(r->head) != x->rank - 1 && (r->front || r->back)) return kl_error(g, r->head, "'layer_norm' over several axes has no lowering with other ops in its group");
+  bool copy = !r->front && k_norm_scratch(g->plan, g->index) > 0;
   int64_t dense = x->dtype == y->dtype ? 0 : dense_bytes(x);   /* where the result's copy stands in scratch */
   if (copy) {
     kview in = dense_view(g, x, 0);

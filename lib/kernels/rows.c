@@ -15,7 +15,46 @@ V rows_load(const rows *r, const kview *v, V base, V at, int64_t c, int lanes, i
 void rows_store(const rows *r, const kview *to, V base, V v, V at, int64_t c, int valid) {
   kl_store(r->k, v, rows_at(r, to, base, at, c), to->dtype, to->stride[r->rank - 1], valid);
 }
-int rows_store_most(const rows *r) { return r->out.stride[r->rank - 1] == 1 ? kv_narrow_most(r->k) : 1; }
+static void set_position(const rows *r, kx *x, int i, V at, int64_t c) {
+  int last = x->rank - 1;
+  for (int d = 0; d < last - 1; d++) x->iv[d] = r->outer[d], x->c[d] = 0;
+  if (last > 0) x->iv[last - 1] = r->row, x->c[last - 1] = r->row_c + i;
+  x->iv[last] = at;
+  x->c[last] = c;
+}
+V rows_operand(const rows *r, int i, V at, int64_t c, int lanes, int valid) {
+  if (!r->front) return rows_load(r, &r->in, r->x[i], at, c, lanes, valid);
+  set_position(r, r->front, i, at, c);
+  kx_at(r->front, lanes, valid);
+  return kx_front(r->front);
+}
+void rows_result(const rows *r, int i, V *v, int n, V at, int64_t c, int valid) {
+  kx *x = r->back;
+  V raw[4];
+  if (!x) {
+    rows_store(r, &r->out, r->y[i], v[0], at, c, valid);
+    return;
+  }
+  for (int j = 0; j < n; j++) {
+    set_position(r, x, i, at, c + j * KB_LANES);
+    kx_at(x, kb_lanes(v[j]), n > 1 ? KB_LANES : valid);
+    kx_bind(x, x->head->out[0], v[j]);
+    if (n > 1) raw[j] = kx_raw(x);
+    else kx_finish(x);
+  }
+  if (n == 1) return;
+  set_position(r, x, i, at, c);
+  kx_store_raw(x, raw, n, n * KB_LANES);
+}
+bool rows_in_place(const mc_node *group) {
+  const mc_value *v = group->region->last->in[0];
+  return v == mc_region_head(group->region)->out[0] && v->type->dtype == MC_f32;
+}
+int64_t rows_bytes(int64_t n) { return (n + KB_LANES - 1) / KB_LANES * KB_LANES * 4; }
+int rows_store_most(const rows *r) {
+  bool bytes = !r->back || r->back->tail;
+  return bytes && r->out.stride[r->rank - 1] == 1 ? kv_narrow_most(r->k) : 1;
+}
 void rows_store_ints(const rows *r, int i, V *v, int n, bool bounded, V at, int64_t c, int valid) {
   kb *k = r->k;
   const mc_type *t = r->head->out[0]->type;
@@ -79,6 +118,8 @@ static void some_rows(void *ctx, V at, int64_t c, int lanes, int valid) {
   int d = r->rank - 2;
   (void)valid;
   r->many = lanes;
+  r->row = at;
+  r->row_c = c;
   for (int i = 0; i < lanes; i++) {
     r->x[i] = kb_gepi(k, at ? kb_gep(k, s->x, kb_muli(k, at, r->in.stride[d])) : s->x, (c + i) * r->in.stride[d]);
     r->y[i] = kb_gepi(k, at ? kb_gep(k, s->y, kb_muli(k, at, r->out.stride[d])) : s->y, (c + i) * r->out.stride[d]);
@@ -94,16 +135,22 @@ static void each_row(nest *s, int d) {
   kb_loop l;
   nest inner = *s;
   kl_range(r->g, &l, r->dim[d], 1, d == r->split);
+  r->outer[d] = l.iv;
   inner.x = kb_gep(r->k, s->x, kb_muli(r->k, l.iv, r->in.stride[d]));
   inner.y = kb_gep(r->k, s->y, kb_muli(r->k, l.iv, r->out.stride[d]));
   each_row(&inner, d + 1);
   kb_end(r->k, &l, NULL);
 }
 void rows_all(rows *r, void (*block)(rows *r)) {
-  kview *views[2] = { &r->in, &r->out };
+  kview *views[2 + 4 * KX_MAX_VIEWS] = { &r->in, &r->out };
   kb_loop once;
   int64_t mid = r->mid.stride[r->rank - 1];
-  r->rank = ks_collapse(r->rank, r->dim, views, 2, r->rank - 1);
+  int n = 2;
+  if (r->front) n += kx_views(r->front, views + n);
+  if (r->back) n += kx_views(r->back, views + n);
+  r->rank = ks_collapse(r->rank, r->dim, views, n, r->rank - 1);
+  if (r->front) r->front->rank = r->rank;
+  if (r->back) r->back->rank = r->rank;
   if (r->rank == 1) {   /* one row is a row of one */
     for (int i = 0; i < 2; i++) views[i]->stride[1] = views[i]->stride[0], views[i]->stride[0] = 0;
     r->dim[1] = r->dim[0];
@@ -120,11 +167,22 @@ static bool is_bytes(const mc_type *t) { return mc_type_is_quant(t) && mc_dtype_
 bool rows_begin(rows *r, kgroup *g) {
   r->g = g; r->k = g->k; r->head = kl_first(g);
   const mc_type *x = r->head->in[0]->type, *y = r->head->out[0]->type;
-  if (!kl_single(g)) return false;
+  const mc_node *ret = g->region->last;
+  bool before = r->head->in[0]->def && kl_inside(g, r->head->in[0]), after = ret->in[0] != r->head->out[0];
+  if (ret->nin != 1) return kl_error(g, r->head, "a '%s' group with several results has no lowering", mc_ops[r->head->op].text);
   r->ints = is_bytes(x) && is_bytes(y);
   if (!r->ints && !kl_real(y->dtype)) return kl_error(g, r->head, "'%s' on %s has no lowering", mc_ops[r->head->op].text, mc_dtype_names[y->dtype]);
-  r->in = kl_view(g, r->head->in[0]);
+  if (r->ints && (before || after)) return kl_error(g, r->head, "'%s' of integers has no lowering with other ops in its group", mc_ops[r->head->op].text);
+  if (before) {
+    r->front = MC_NEW(g->k->arena, kx);
+    if (!kx_init_front(r->front, g, r->head, y->rank, y->dim)) return false;
+  }
+  if (after) {
+    r->back = MC_NEW(g->k->arena, kx);
+    if (!kx_init(r->back, g, r->head, y->rank, y->dim)) return false;
+  }
   r->out = kl_view(g, g->group->out[0]);
+  r->in = before ? r->out : kl_view(g, r->head->in[0]);   /* where there are ops in front, nobody reads through it: any view of the shape */
   r->rank = y->rank;
   memcpy(r->dim, y->dim, sizeof r->dim);
   return true;

@@ -74,9 +74,13 @@ static V reciprocal(const rows *r, V sum) {
 }
 
 /* ---- along the last axis ---- */
-static V x_value(rows *r, int i, V at, int64_t c, int valid) { return rows_load(r, &r->in, r->x[i], at, c, KB_LANES, valid); }
+static V x_value(rows *r, int i, V at, int64_t c, int valid) {
+  V x = rows_operand(r, i, at, c, KB_LANES, valid);
+  if (r->front) rows_store(r, &r->mid, r->m[i], x, at, c, valid);   /* computed once */
+  return x;
+}
 static V exp_value(rows *r, int i, V at, int64_t c, int valid) {
-  V e = exponential(r, x_value(r, i, at, c, valid), r->a[i], valid);
+  V x = r->front ? rows_load(r, &r->mid, r->m[i], at, c, KB_LANES, valid) : x_value(r, i, at, c, valid), e = exponential(r, x, r->a[i], valid);
   rows_store(r, &r->mid, r->m[i], e, at, c, valid);
   return e;
 }
@@ -123,20 +127,19 @@ static void scale_part(void *ctx, V at, int64_t c, int lanes, int valid) {
     V v[4], b = kb_extract(k, r->b[i], 0, each);
     for (int j = 0; j < n; j++) v[j] = LLVMBuildFMul(k->b, rows_load(r, &r->mid, r->m[i], at, c + j * KB_LANES, each, n > 1 ? each : valid), b, "");
     if (r->ints) rows_store_ints(r, i, v, n, ((powers *)r->own)->bounded, at, c, valid);
-    else rows_store(r, &r->out, r->y[i], v[0], at, c, valid);
+    else rows_result(r, i, v, n, at, c, valid);
   }
 }
-static int64_t row_bytes(int64_t n) { return (n + KB_LANES - 1) / KB_LANES * KB_LANES * 4; }
 static void softmax_rows(rows *r) {
-  bool scratch = r->mid.dtype != r->out.dtype;
-  for (int i = 0; i < r->many; i++) r->m[i] = scratch ? kb_gepi(r->k, r->mid.base, i * row_bytes(r->n)) : r->y[i];
+  bool scratch = !rows_in_place(r->g->group);
+  for (int i = 0; i < r->many; i++) r->m[i] = scratch ? kb_gepi(r->k, r->mid.base, i * rows_bytes(r->n)) : r->y[i];
   find_maxima(r);
   V acc[ROWS_MOST];
   for (int i = 0; i < r->many; i++) acc[i] = kb_f32s(r->k, 0.0f, KB_LANES);
   rows_pass(r, acc, exp_value, rows_fadd);
   V inv = reciprocal(r, rows_fold(r, acc, rows_fadd));
   for (int i = 0; i < r->many; i++) r->b[i] = rows_lane(r, inv, i);
-  k_vectors(r->k, r->n, r->ints && r->n >= KB_LANES * rows_store_most(r) ? KB_LANES * rows_store_most(r) : KB_LANES, scale_part, r);
+  k_vectors(r->k, r->n, (r->ints || r->back) && r->n >= KB_LANES * rows_store_most(r) ? KB_LANES * rows_store_most(r) : KB_LANES, scale_part, r);
 }
 
 /* ---- along another axis: the columns behind it are independent, sums run in order ---- */
@@ -213,12 +216,12 @@ static int axis_of(const mc_node *n, int *rank) {
 static int64_t exps_bytes(const mc_node *n) {
   int rank, axis = axis_of(n, &rank);
   int64_t size = n->out[0]->type->dim[axis];
-  return (axis == rank - 1 ? ROWS_MOST * row_bytes(size) : size * 4 * KB_LANES) + MC_PLAN_SLACK;
+  return (axis == rank - 1 ? ROWS_MOST * rows_bytes(size) : size * 4 * KB_LANES) + MC_PLAN_SLACK;
 }
 int64_t k_softmax_scratch(const mc_plan *p, int group) {
   const kgroup g = { .plan = p, .group = p->group[group], .region = p->group[group]->region };
   const mc_node *n = kl_first(&g);
-  if (!n || n->op != MC_OP_softmax || n->out[0]->type->dtype == MC_f32) return 0;
+  if (!n || n->op != MC_OP_softmax || rows_in_place(g.group)) return 0;
   return exps_bytes(n) * kl_tasks(p, group);
 }
 bool k_emit_softmax(kgroup *g) {
@@ -226,7 +229,7 @@ bool k_emit_softmax(kgroup *g) {
   if (!rows_begin(r, g)) return false;
   if (r->ints) r->own = powers_of(g, r->head);
   r->mid = r->out;
-  if (r->out.dtype != MC_f32) {
+  if (!rows_in_place(g->group)) {
     V s = kl_scratch(g);
     if (g->tasks > 1) s = kb_gep(g->k, s, kb_muli(g->k, LLVMGetParam(g->k->fn, 2), exps_bytes(r->head)));
     r->mid = (kview){ .base = s, .dtype = MC_f32, .slack = true };
@@ -234,6 +237,7 @@ bool k_emit_softmax(kgroup *g) {
   }
   int axis = axis_of(r->head, &r->rank);
   r->n = r->dim[axis];
+  if (axis != r->rank - 1 && (r->front || r->back)) return kl_error(g, r->head, "'softmax' along an inner axis has no lowering with other ops in its group");
   if (axis == r->rank - 1) rows_all(r, softmax_rows);
   else all_columns(r, axis);
   kl_fill_borders(g);

@@ -209,6 +209,14 @@ static void sort_by_position(node_list *l, mc_map *order) {
     }
 }
 
+/* The elementwise op that makes v joins those that are in, if it has this shape and all its readers are among them. */
+static void push_producer(former *f, node_list *ops, mc_map *in, const mc_value *v, const mc_type *shape) {
+  mc_node *p = v->def;
+  if (!is_free(f, p) || !mc_op_has(p->op, MC_T_ELEM) || mc_map_ptr_get(in, p)) return;
+  if (!mc_type_same_shape(p->out[0]->type, shape) || !reads_are_inside(p->out[0], in)) return;
+  *mc_map_ptr_slot(in, p) = p;
+  MC_PUSH(f->cx->scratch, ops, p);
+}
 /* root and every producer of the same shape whose readers are all inside. */
 static void group_map(former *f, mc_node *root, mc_map *order) {
   node_list ops = { 0 };
@@ -217,15 +225,29 @@ static void group_map(former *f, mc_node *root, mc_map *order) {
   MC_PUSH(f->cx->scratch, &ops, root);
   *mc_map_ptr_slot(&in, root) = root;
   for (size_t k = 0; k < ops.n; k++)
-    for (int i = 0; i < ops.v[k]->nin; i++) {
-      mc_node *p = ops.v[k]->in[i]->def;
-      if (!is_free(f, p) || !mc_op_has(p->op, MC_T_ELEM) || mc_map_ptr_get(&in, p)) continue;
-      if (!mc_type_same_shape(p->out[0]->type, root->out[0]->type) || !reads_are_inside(p->out[0], &in)) continue;
-      *mc_map_ptr_slot(&in, p) = p;
-      MC_PUSH(f->cx->scratch, &ops, p);
-    }
+    for (int i = 0; i < ops.v[k]->nin; i++) push_producer(f, &ops, &in, ops.v[k]->in[i], root->out[0]->type);
   sort_by_position(&ops, order);
   make_group(f, "map", ops.v[0], ops.v, ops.n);
+}
+
+/* softmax and layer_norm along the last axis take the elementwise ops in front of them, which they compute in their first pass, and the chain behind. Of integers they have forms of their own. */
+static bool along_last(const mc_node *n) {
+  int64_t axis = n->op == MC_OP_softmax ? MC_ATTRS(n, softmax)->axis : MC_ATTRS(n, layer_norm)->axis, rank = n->in[0]->type->rank;
+  return axis == -1 || axis == rank - 1;
+}
+static void group_rows(former *f, mc_node *head, mc_map *order) {
+  node_list ops = { 0 };
+  mc_map in;
+  mc_map_init(&in, f->cx->scratch);
+  *mc_map_ptr_slot(&in, head) = head;
+  bool fuses = along_last(head) && !mc_type_is_quant(head->in[0]->type);
+  if (fuses) push_producer(f, &ops, &in, head->in[0], head->out[0]->type);
+  for (size_t k = 0; k < ops.n; k++)
+    for (int i = 0; i < ops.v[k]->nin; i++) push_producer(f, &ops, &in, ops.v[k]->in[i], head->out[0]->type);
+  sort_by_position(&ops, order);
+  MC_PUSH(f->cx->scratch, &ops, head);
+  for (mc_node *n = head; fuses && (n = next_in_chain(f, n->out[0]));) MC_PUSH(f->cx->scratch, &ops, n);
+  make_group(f, mc_family_of(head), head, ops.v, ops.n);
 }
 
 static bool quantizes_whole(const mc_node *q) {
@@ -272,6 +294,8 @@ bool mc_pass_form_groups(mc_pass_context *cx, const mc_opts_form_groups *o, bool
     if (is_free(&f, all.v[i]) && mc_op_has(all.v[i]->op, MC_T_ACCUM)) group_product(&f, all.v[i]);
   for (size_t i = all.n; i-- > 0;)
     if (is_free(&f, all.v[i])) group_image(&f, all.v[i]);
+  for (size_t i = all.n; i-- > 0;)
+    if (is_free(&f, all.v[i]) && (all.v[i]->op == MC_OP_softmax || all.v[i]->op == MC_OP_layer_norm)) group_rows(&f, all.v[i], &order);
   for (size_t i = all.n; i-- > 0;)
     if (is_free(&f, all.v[i]) && mc_op_has(all.v[i]->op, MC_T_ELEM)) group_map(&f, all.v[i], &order);
   for (size_t i = all.n; i-- > 0;)

@@ -126,6 +126,13 @@ static bool few_elements(const mc_node *n) {
   return d <= MC_NORM_MOST;
 }
 
+/* Scores plus a mask (0 or -10000): 256 steps over such a range would leave nothing of the scores. */
+static bool is_masked(state *s, const mc_node *n) {
+  const mc_node *u = mc_value_single_user(n->out[0]);
+  const mc_range *r = &n->out[0]->range;
+  return (n->op == MC_OP_add || n->op == MC_OP_sub) && u && u->op == MC_OP_softmax && r->known && !(r->hi - r->lo < 512) && !keep(s, n, "a mask for softmax: its range is too wide for 8 bits");
+}
+
 static bool can_follow(state *s, mc_node *n) {
   bool any = false;
   if (!few_elements(n) || !normalizes_products(s, n)) return false;
@@ -138,7 +145,7 @@ static bool can_follow(state *s, mc_node *n) {
     if (!entry_of(s, n->in[i])->known) return false;
     any |= entry_of(s, n->in[i])->integer;
   }
-  if (!any || !selected(s, n)) return false;
+  if (!any || !selected(s, n) || is_masked(s, n)) return false;
   if (moves_only(n)) return !is_f32_const(n->in[0]);
   return entry_of(s, n->out[0])->known || keep(s, n, "the range of its result is not known");
 }

@@ -91,6 +91,28 @@ static void int_rows(int kind) {
     sweep_end(t);
   }
 }
+/* Ops in front of rows and behind them: dequantize, mask, quantize, residual; in fp32 and stored in 16 bits. */
+static void fused_rows(mc_dtype store) {
+  static const int64_t sizes[] = { 1, 5, 16, 30, 47, 64, 65, 131, 200 };
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    tcase *t = sweep_begin("ops around rows %s %d", mc_dtype_names[store], (int)sizes[i]);
+    if (!t) continue;
+    int64_t n = sizes[i], rows = (int64_t)i % 4 + 2;
+    mc_attrs_softmax s = { .axis = -1 };
+    mc_attrs_layer_norm l = { .axis = -1, .epsilon = 1e-5f };
+    mc_value *q = in_q(t, MC_u8, 0.05f, 120, 4, DIMS(2, 1, rows, n)), *mask = in_real(t, MC_f32, 4, DIMS(2, 1, 1, n)), *half = const_f32(t, 0.5f, 0.5f, 0, NULL), *r = in_q(t, MC_u8, 0.02f, 99, 4, DIMS(2, 1, rows, n));
+    mc_value *x = op2(t, MC_OP_add, op2(t, MC_OP_mul, op1(t, MC_OP_dequantize, q, NULL), half, NULL), mask, NULL);
+    result(t, as_q(t, MC_OP_quantize, op1_as(t, MC_OP_softmax, x, &s, store), NULL, MC_u8, 0.004f, 0));
+    x = op2(t, MC_OP_add, op1(t, MC_OP_dequantize, q, NULL), mask, NULL);
+    result(t, op1(t, MC_OP_neg, op1_as(t, MC_OP_softmax, x, &s, store), NULL));
+    x = op2(t, MC_OP_add, op1(t, MC_OP_dequantize, r, NULL), op1(t, MC_OP_dequantize, q, NULL), NULL);
+    result(t, op1_as(t, MC_OP_softmax, op1(t, MC_OP_neg, x, NULL), &s, store));
+    result(t, as_q(t, MC_OP_quantize, mc_build1_as(&t->b, MC_OP_layer_norm, (mc_value *[]){ op1(t, MC_OP_dequantize, r, NULL), const_f32(t, -1, 1, 1, &n), const_f32(t, -1, 1, 1, &n) }, 3, &l, mc_type_make(t->m, store, 1, &n)), NULL, MC_i8, 0.02f, 5));
+    result(t, op1_as(t, MC_OP_layer_norm, op2(t, MC_OP_add, op1(t, MC_OP_dequantize, r, NULL), op1(t, MC_OP_dequantize, q, NULL), NULL), &l, store));
+    result(t, op1(t, MC_OP_abs, op1_as(t, MC_OP_layer_norm, mask, &l, store), NULL));
+    sweep_end(t);
+  }
+}
 static void resizes(int kind) {
   for (int mode = 0; mode < 2; mode++)
     for (int coord = 0; coord < mc_coord_count_; coord++) {
@@ -239,5 +261,7 @@ void sweep_shapes(void) {
   rows(MC_bf16, MC_bf16);
   rows(MC_f32, MC_bf16);
   int_rows(1);
+  fused_rows(MC_f32);
+  fused_rows(MC_bf16);
   int_rows(2);
 }

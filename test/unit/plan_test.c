@@ -190,10 +190,13 @@ static void rows_are_computed_inside_a_concat(void) {
   drop(&n);
 }
 
+/* Along the first axis: takes no ops in front or behind into its group. */
+static const mc_attrs_softmax columns = { .axis = 0 };
+
 static void map_takes_over_a_dying_operand(void) {
   net n;
   start(&n, 2, (int64_t[]){ 4, 64 });
-  mc_value *s = mc_build1(&n.b, MC_OP_softmax, &n.x, 1, NULL), *e = unary(&n, MC_OP_exp, s), *out = mc_build1(&n.b, MC_OP_softmax, &e, 1, NULL);
+  mc_value *s = mc_build1(&n.b, MC_OP_softmax, &n.x, 1, &columns), *e = unary(&n, MC_OP_exp, s), *out = mc_build1(&n.b, MC_OP_softmax, &e, 1, &columns);
   mc_plan *p = plan(&n, NULL, &out, 1);
   CHECK(buffer(p, p->group[1]->out[0])->parent == buffer(p, p->group[0]->out[0]));
   CHECK(p->arena_bytes == 4 * 64 * 4 + 64);
@@ -204,7 +207,7 @@ static void map_takes_over_what_a_reshape_names(void) {
   net n;
   start(&n, 4, (int64_t[]){ 1, 4, 4, 8 });
   mc_value *c = conv(&n, n.x, 8, 1, 0), *flat = mc_build1(&n.b, MC_OP_reshape, &c, 1, &(mc_attrs_reshape){ .shape = { (int64_t[]){ 1, 128 }, 2 } });
-  mc_value *e = unary(&n, MC_OP_exp, flat), *out = mc_build1(&n.b, MC_OP_softmax, &e, 1, NULL);
+  mc_value *e = unary(&n, MC_OP_exp, flat), *out = mc_build1(&n.b, MC_OP_softmax, &e, 1, &columns);
   mc_plan *p = plan(&n, NULL, &out, 1);
   CHECK(buffer(p, p->group[3]->out[0])->offset == buffer(p, p->group[1]->out[0])->offset);
   drop(&n);
@@ -213,8 +216,8 @@ static void map_takes_over_what_a_reshape_names(void) {
 static void map_leaves_a_living_operand(void) {
   net n;
   start(&n, 2, (int64_t[]){ 4, 64 });
-  mc_value *s = mc_build1(&n.b, MC_OP_softmax, &n.x, 1, NULL), *e = unary(&n, MC_OP_exp, s), *t = mc_build1(&n.b, MC_OP_softmax, &e, 1, NULL);
-  mc_value *u = mc_build1(&n.b, MC_OP_softmax, &s, 1, NULL);
+  mc_value *s = mc_build1(&n.b, MC_OP_softmax, &n.x, 1, &columns), *e = unary(&n, MC_OP_exp, s), *t = mc_build1(&n.b, MC_OP_softmax, &e, 1, &columns);
+  mc_value *u = mc_build1(&n.b, MC_OP_softmax, &s, 1, &columns);
   mc_plan *p = plan(&n, NULL, (mc_value *[]){ t, u }, 2);
   CHECK(buffer(p, p->group[1]->out[0])->parent == NULL);
   drop(&n);

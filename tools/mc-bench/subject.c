@@ -55,9 +55,7 @@ bool form_apply(form *f, tool *t, const char *text) {
 /* ---- layers ---- */
 
 static const mc_node *head(const mc_node *group) {
-  const mc_node *n = group->region ? group->region->first : NULL;
-  while (n && mc_op_has(n->op, MC_T_CONST)) n = n->next;
-  return n;
+  return group->region ? mc_region_head(group->region) : NULL;
 }
 static const char *layer_name(const mc_node *g, int i, mc_arena *a) {
   const mc_node *h = head(g);
