@@ -20,6 +20,8 @@ static double block_cycles(const ktile_block *b, int nt, double steps, double a_
   double product = (double)b->mt * nt * (b->tr < 8 ? 8 : b->tr), loads = a_load * b->mt * b->tr + b_load * nt;
   return steps * (product > loads ? product : loads) + 20.0 * b->mt * nt;
 }
+/* Two things at once: the longer, and a share of the other. */
+static double beside(double a, double b, double share) { return a > b ? a + share * b : b + share * a; }
 /* The nest of such blocks. With columns outside, a panel of B serves all rows and A comes back for every panel; with rows outside, a block of A serves all columns and B comes back, but
  * the lines of the result are written once. The first pass over B finds it where the last run left it: in L3, unless it is small. */
 static double nest_cycles(const kengine *e, const mc_target *t, const ktile_size *s, const ktile_block *b) {
@@ -34,10 +36,10 @@ static double nest_cycles(const kengine *e, const mc_target *t, const ktile_size
   double b_first = b_rows * load_cycles(t, all_b > (double)t->l2 / 8 ? 1e9 : 1e5), b_again = b_rows * load_cycles(t, b->rows_outside ? all_b : panel);
   for (int nt = b->nt; nt; nt = nt == b->nt ? (int)(vectors % b->nt) : 0) {
     double count = nt == b->nt ? (double)(vectors / b->nt) : 1, results = b->rows_outside || vectors <= b->nt ? 0 : 2.0 * b->mt * b->tr * (double)row_blocks;
-    double first = block_cycles(b, nt, total, la, b_first), others = (double)(row_blocks - 1) * block_cycles(b, nt, total, la, b_again), stream = total * nt * b_first;
-    bool ahead = !b->rows_outside && row_blocks > 1 && count > 1;   /* the panel before has fetched this one */
-    if (ahead) first = block_cycles(b, nt, total, la, b_again);
-    cycles += count * ((ahead && stream > first + others ? stream : first + others) + results);
+    bool far = all_b > (double)t->l2 / 8, ahead = !b->rows_outside && row_blocks > 1 && count > 1;   /* ahead: the panel before has fetched this one */
+    double others = (double)(row_blocks - 1) * block_cycles(b, nt, total, la, b_again), first = block_cycles(b, nt, total, la, far ? b_rows * load_cycles(t, 1e5) : b_first), stream = far ? total * nt * b_first : 0;
+    double panel_cycles = ahead ? beside(first + others, stream, 0.45) : beside(first, stream, 0.25) + others;   /* shares: by mc-time-emulated */
+    cycles += count * (panel_cycles + results);
   }
   return cycles;
 }
