@@ -19,6 +19,7 @@ static double table_ops(const mc_target *t) { return t->isa & MC_ISA_BIT(avx512v
 
 double mc_model_vector_ops(const mc_node *n, const mc_target *t) {
   if (n->nin == 0 || mc_op_has(n->op, MC_T_CONST | MC_T_TERM)) return 0;
+  if (!mc_op_has(n->op, MC_T_ELEM)) return LOAD_OPS;   /* moves results that are in registers */
   bool bytes = mc_type_is_quant(n->in[0]->type) && n->in[0]->type->dtype != MC_i32;
   if (n->op == MC_OP_requantize || n->op == MC_OP_quantize || n->op == MC_OP_dequantize) return f32_ops[n->op];
   if (bytes && mc_op_has(n->op, MC_T_UNARY)) return table_ops(t);
@@ -31,8 +32,8 @@ static double up(int64_t n, int64_t by) { return (double)((n + by - 1) / by); }
 
 /* ---- products ---- */
 
-enum { INTERLEAVE_OPS = 1 };   /* for 16 bytes */
-typedef struct shape { int64_t outer, rows, cols, groups, runs, rlen; bool depthwise; double macs; } shape;
+static const double interleave_ops = 1, interleave_apart_ops = 1.7;   /* for 16 bytes; where every second row begins a window, no column serves two rows of results */
+typedef struct shape { int64_t outer, rows, cols, groups, runs, rlen; bool depthwise, apart; double macs; } shape;
 
 bool mc_nest_shares(int64_t groups, int64_t cols) { return groups > 1 && cols < KMODEL_LANES && KMODEL_LANES % cols == 0 && groups * cols % KMODEL_LANES == 0; }
 static shape conv_shape(const mc_node *n) {
@@ -42,6 +43,7 @@ static shape conv_shape(const mc_node *n) {
   shape s = { .outer = y->dim[0] * y->dim[1], .rows = y->dim[2], .cols = w->dim[0] / c->groups, .groups = c->groups, .runs = dense ? w->dim[1] : w->dim[1] * w->dim[2] };
   s.rlen = w->dim[1] * w->dim[2] * w->dim[3] / s.runs;
   s.depthwise = mc_is_depthwise(n);
+  s.apart = c->stride[0] > 1;
   if (point) s.rows *= s.outer, s.outer = 1;
   if (!s.depthwise && mc_nest_shares(s.groups, s.cols)) {
     s.groups = s.groups * s.cols / KMODEL_LANES;
@@ -86,7 +88,7 @@ static mc_estimate depthwise(const mc_nest *n, const shape *s, mc_arith how, con
   bool rows = how == MC_ARITH_int8 && t->arch == MC_ARCH_x86_64;
   double channels = (double)(s->groups * s->cols), lanes = rows ? 1 : up(s->groups * s->cols, 16) * 16 / channels, rate = mc_target_rate(t, how == MC_ARITH_int8 ? MC_RATE_dw8 : MC_RATE_dw32);
   double per_alu = (64.0 / t->vector_bytes) / t->machine->alu, results = s->macs * lanes / (double)(s->runs * s->rlen) / 16;
-  e.part[MC_PART_compute] = s->macs * lanes / rate + (rows ? (double)(n->in * INTERLEAVE_OPS) / 16 * per_alu : 0);
+  e.part[MC_PART_compute] = s->macs * lanes / rate + (rows ? (double)n->in * (s->apart ? interleave_apart_ops : interleave_ops) / 16 * per_alu : 0);
   e.part[MC_PART_epilogue] = results * n->epilogue * per_alu;
   mc_part level = model_level(t, (double)(n->in + n->out));
   model_traffic(&e, t, level, (double)(n->in + n->extra));
@@ -141,15 +143,17 @@ static double transpose_ops(const mc_node *n, double elems) {
 }
 /* Operations of 16 elements, by family. */
 static double family_ops(const mc_node *head, double elems, double results) {
+  double each = (double)mc_dtype_size(head->in[0]->type->dtype);   /* bytes are taken a register at a time: a quarter of the work */
   switch (head->op) {
-  case MC_OP_softmax: return elems / 16 * 55;
+  case MC_OP_softmax: return elems / 16 * (mc_type_is_quant(head->in[0]->type) ? 12 : 55);
   case MC_OP_layer_norm: return elems / 16 * 36;
   case MC_OP_resize:   /* bilinear: rows of the input are widened and mixed once each */
     if (MC_ATTRS(head, resize)->mode != mc_resize_bilinear) return results / 16 * 4;
     return results / 16 * (10 + 12 * (double)head->in[0]->type->dim[1] / (double)head->out[0]->type->dim[1]);
-  case MC_OP_max_pool: return results / 16 * 4 * (double)(MC_ATTRS(head, max_pool)->kernel[0] * MC_ATTRS(head, max_pool)->kernel[1]);
+  case MC_OP_max_pool: return results / 16 * each * (double)(MC_ATTRS(head, max_pool)->kernel[0] * MC_ATTRS(head, max_pool)->kernel[1]);
   case MC_OP_avg_pool: return results / 16 * 4 * (double)(MC_ATTRS(head, avg_pool)->kernel[0] * MC_ATTRS(head, avg_pool)->kernel[1]);
-  case MC_OP_global_avg_pool: case MC_OP_global_max_pool: case MC_OP_reduce_mean: case MC_OP_reduce_sum: case MC_OP_reduce_max: return elems / 16 * 3;
+  case MC_OP_global_avg_pool: return elems / 16 * (each == 1 ? 1.5 : 3);
+  case MC_OP_global_max_pool: case MC_OP_reduce_mean: case MC_OP_reduce_sum: case MC_OP_reduce_max: return elems / 16 * 3;
   case MC_OP_argmax: return elems * 2;
   case MC_OP_transpose: return transpose_ops(head, elems);
   default: return elems / 32;   /* copies of rows */

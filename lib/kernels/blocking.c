@@ -105,10 +105,25 @@ static const mc_blocking *smallest(const kgemm *p, const mc_blocking *list, int 
   }
   return best;
 }
+/* The best that another engine could do. */
+static void explain(kgemm *p, int64_t rows) {
+  kgroup *g = p->g;
+  const kengine *e;
+  mc_blocking *list = MC_NEWN(p->k->arena, mc_blocking, MAX_ROWS * MAX_VECTORS);
+  for (int i = 0; (e = kgemm_legal(p->k->target, p->head, i)) != NULL; i++) {
+    mc_rate rate = mc_rate_find(e->name);
+    if (e == p->e || !(mc_target_rate(p->k->target, rate) > 0)) continue;
+    kgemm q = *p;
+    q.e = e;
+    kgemm_steps(&q);
+    if (candidates(&q, rows, list) && (!g->other_engine || list[0].estimate.cycles < g->other.cycles)) g->other_engine = e->name, g->other = list[0].estimate;
+  }
+}
 bool kgemm_blocking(kgemm *p, int64_t rows) {
   kgroup *g = p->g;
   mc_arena *a = p->k->arena;
   const mc_ints *b = &MC_ATTRS(g->group, group)->blocking;
+  if (g->explain && p->head->op != MC_OP_conv_transpose2d) explain(p, rows);
   if (p->e->tile) return tiles(p, rows);
   g->blocking = MC_NEWN(a, mc_blocking, MAX_ROWS * MAX_VECTORS);
   g->nblocking = candidates(p, rows, g->blocking);

@@ -1,5 +1,7 @@
 /* What a group would become, in words and numbers. */
 #include "kernels.h"
+#include "lower.h"
+#include "mc/plan/winograd.h"
 #include <string.h>
 
 enum { ALTERNATIVES = 3 };
@@ -23,9 +25,29 @@ static void put_others(mc_strbuf *s, const mc_target *t, const kgroup *g) {
     mc_sb_printf(s, "%s %d x %d %.3g us", i == from ? "; or" : ",", g->blocking[i].rows, g->blocking[i].vectors * 16, mc_model_us(t, g->blocking[i].estimate.cycles));
 }
 static bool in_chain(const mc_plan *p, int i) { return p->chain_of && p->chain_of[i] >= 0; }
+/* What else could compute a product: another engine, the other form of a 3x3 convolution, fp32. */
+static void put_other_ways(mc_strbuf *s, const mc_plan *p, const kgroup *g) {
+  const mc_target *t = p->target;
+  const mc_node *head = kl_first(g);
+  bool winograd = strncmp(MC_ATTRS(g->group, group)->kernel, "winograd", 8) == 0;
+  if (!head || !mc_op_has(head->op, MC_T_ACCUM)) return;
+  const char *sep = "; else";
+  if (g->other_engine) {
+    mc_sb_printf(s, "%s engine %s %.3g us", sep, g->other_engine, mc_model_us(t, g->other.cycles));
+    sep = ",";
+  }
+  if (winograd || !mc_winograd_refused(head, t)) {
+    mc_estimate e = mc_model_group_as(g->group, winograd ? "gemm" : "winograd", t, g->weights);
+    mc_sb_printf(s, "%s %s %.3g us", sep, winograd ? "direct" : "winograd", mc_model_us(t, e.cycles));
+    sep = ",";
+  }
+  if (!mc_type_is_quant(head->in[0]->type) || head->op == MC_OP_conv_transpose2d) return;
+  mc_estimate f = mc_model_product(head, MC_ARITH_f32, t, 4 * g->weights);
+  mc_sb_printf(s, "%s fp32 %.3g us", sep, mc_model_us(t, f.cycles));
+}
 const char *mc_kernel_describe(const mc_plan *p, int i, mc_arena *a) {
   mc_arena *scratch = mc_arena_create();
-  kgroup g = { .ask = false };
+  kgroup g = { .explain = true };
   kernels_try(&g, p, i, scratch);
   mc_strbuf s = { 0 };
   mc_sb_puts(&s, MC_ATTRS(p->group[i], group)->kernel);
@@ -37,6 +59,7 @@ const char *mc_kernel_describe(const mc_plan *p, int i, mc_arena *a) {
   }
   if (g.group) put_estimate(&s, p->target, &g.estimate);
   if (g.group && g.nblocking) put_others(&s, p->target, &g);
+  if (g.group) put_other_ways(&s, p, &g);
   const char *text = mc_arena_strdup(a, mc_sb_str(&s));
   mc_sb_free(&s);
   mc_arena_destroy(scratch);

@@ -39,6 +39,11 @@ const kengine *kengine_find(const mc_target *t, const kneed *need) {
     if (fits(&engines[i], t) && serves(&engines[i], need)) best = &engines[i];
   return best;
 }
+const kengine *kengine_legal(const mc_target *t, const kneed *need, int i) {
+  for (size_t k = 0; k < sizeof engines / sizeof engines[0]; k++)
+    if (fits(&engines[k], t) && serves(&engines[k], need) && i-- == 0) return &engines[k];
+  return NULL;
+}
 const kengine *kengine_find_tile(const mc_target *t, char in) {
   const kengine *best = NULL;
   for (size_t i = 0; i < sizeof tile_engines / sizeof tile_engines[0]; i++)

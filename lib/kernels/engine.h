@@ -26,6 +26,8 @@ char kengine_kind(mc_dtype t);
 /* What a layer multiplies: operands of kind `in`, of which 8-bit A's are i8 or u8; rows of A that lie behind one another, and elements of a run (estimates will do). */
 typedef struct kneed { char in; bool is_signed, widens; int64_t rows, rlen; } kneed;   /* widens: operands may be widened before */
 const kengine *kengine_find(const mc_target *t, const kneed *need);
+/* Every engine that could, from i = 0 on; NULL: there are no more. */
+const kengine *kengine_legal(const mc_target *t, const kneed *need, int i);
 /* The engine on tile registers, if the target has one. */
 const kengine *kengine_find_tile(const mc_target *t, char in);
 static inline bool kengine_real(const kengine *e) { return e->in != 'I'; }   /* f32 accumulators */

@@ -70,6 +70,8 @@ bool kgemm_overlaps(const kgemm *p, int mr, int nv);
 void kgemm_overlapped(kgemm *p, V a, V b, V bias, V n0, kgemm_columns c);
 /* The engine of the product `head` of operands of kind `in`, and where tiles are better, that of tiles (pick.c). NULL: none. */
 const kengine *kgemm_pick(const mc_target *t, const mc_node *head, char in);
+/* The i-th engine with vectors that could compute it; NULL: there are no more. */
+const kengine *kgemm_legal(const mc_target *t, const mc_node *head, int i);
 /* Accumulators that mr rows take. */
 int kgemm_acc_rows(const kgemm *p, int mr);
 /* Choose engine and sign handling for A of this type. False after reporting. */

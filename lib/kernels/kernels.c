@@ -73,7 +73,7 @@ static bool emit_alone(mc_group_code *out, kgroup *g, mc_kernels *ks, int i, con
   *out = (mc_group_code){ .n = 0 };
   if (family < 0) return mc_error(ks->k.diag, n->loc, "unknown kernel '%s'", MC_ATTRS(n, group)->kernel);
   if (emitters[family] == k_emit_alias) return true;
-  *g = (kgroup){ .k = &ks->k, .plan = ks->plan, .group = n, .index = i, .region = n->region, .name = name, .code = out, .weights = ks->weights, .ask = g->ask };
+  *g = (kgroup){ .k = &ks->k, .plan = ks->plan, .group = n, .index = i, .region = n->region, .name = name, .code = out, .weights = ks->weights, .ask = g->ask, .explain = g->explain };
   begin_function(g);
   bool ok = emitters[family](g);
   end_function(g);

@@ -16,6 +16,7 @@ typedef struct kgroup {
   mc_estimate estimate;          /* of the code that is emitted; cycles 0: nobody set it */
   mc_blocking *blocking; int nblocking;   /* every block that could be, by the model's order; products on an engine only */
   const char *key;               /* mc_choices.key */
+  bool explain; const char *other_engine; mc_estimate other;   /* asked for: the next best engine, if there is one that the model has figures of */
   int tasks;                     /* shares that the present function's work may be divided into (split.c); it is, once a loop is */
   const char *name; mc_group_code *code;
 } kgroup;

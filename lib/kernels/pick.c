@@ -98,10 +98,18 @@ double ktile_cycles(const mc_target *t, const mc_node *head) {
   ktile_size s = product_size(head);
   return e && e->tile ? tile_cycles(e, t, &s) : -1;
 }
+static kneed need_of(const mc_node *head, const ktile_size *s, char in) {
+  bool widens = (head->op == MC_OP_conv2d || head->op == MC_OP_linear) && s->lines * s->line > 1;
+  return (kneed){ .in = in, .is_signed = head->in[0]->type->dtype == MC_i8, .widens = widens, .rows = s->line, .rlen = s->rlen };
+}
+const kengine *kgemm_legal(const mc_target *t, const mc_node *head, int i) {
+  ktile_size s = product_size(head);
+  kneed need = need_of(head, &s, kengine_kind(head->in[0]->type->dtype));
+  return kengine_legal(t, &need, i);
+}
 const kengine *kgemm_pick(const mc_target *t, const mc_node *head, char in) {
   ktile_size s = product_size(head);
-  bool widens = (head->op == MC_OP_conv2d || head->op == MC_OP_linear) && s.lines * s.line > 1;
-  kneed need = { .in = in, .is_signed = head->in[0]->type->dtype == MC_i8, .widens = widens, .rows = s.line, .rlen = s.rlen };
+  kneed need = need_of(head, &s, in);
   const kengine *tiles = kengine_find_tile(t, in), *vectors = kengine_find(t, &need);
   if (!tiles || !s.rlen || !s.line || !divides(tiles, s.rlen) || (t->engine && strcmp(t->engine, vectors->name) == 0)) return vectors;
   bool forced = t->engine && strcmp(t->engine, tiles->name) == 0;

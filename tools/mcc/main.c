@@ -256,7 +256,7 @@ static int start(mcc *o, int argc, char **argv) {
     { "bisect-limit", MC_O_I64, &o->bisect, .arg = "N", .help = "run only the first N passes", .lo = -1, .hi = INT32_MAX },
     { "time-passes", MC_O_FLAG, &o->time, .help = "print the time of each pass, the plan and the code" },
     { "stats", MC_O_FLAG, &o->stats, .help = "print what the passes counted" },
-    { "remarks", MC_O_FLAG, &o->remarks, .help = "print how each group is computed, its estimated time, what bounds it and the next best blocks; and what stayed in fp32 and why" },
+    { "remarks", MC_O_FLAG, &o->remarks, .help = "print how each group is computed, its estimated time, what bounds it, the next best blocks and what another engine, Winograd or fp32 would take; and what stayed in fp32 and why" },
     { "tune", MC_O_OPTIONAL, &o->tune, .arg = "CACHE.json", .help = "measure blocks of products on this machine and take the best; what is in the cache is not measured again" },
     { "quiet", MC_O_FLAG, &o->quiet, .help = "no summary line" },
     { 0 }
