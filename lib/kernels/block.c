@@ -7,7 +7,7 @@ typedef struct tile { kgemm *p; int nv, parts, lanes, nb, last; int64_t row; kge
 
 static int tile_accs(const tile *t) { return kgemm_acc_rows(t->p, t->p->mr) * t->nb; }
 /* Lanes of accumulators j of a row: those of the last vector are half a register where half of it holds all its columns: a product of 256 bits takes half the time on Zen 4, and no more elsewhere. */
-static bool halves(const kgemm *p) { return !p->flip && p->e->in == 'I' && p->e->kr == 4 && kengine_lanes(p->e, p->k->target) == KGEMM_LANES; }
+static bool halves(const kgemm *p) { return p->e->in == 'I' && p->e->kr == 4 && kengine_lanes(p->e, p->k->target) == KGEMM_LANES; }
 static int lanes_of(const tile *t, int j) { return j == t->nb - 1 ? t->last : t->lanes; }
 static int64_t step_bytes(const tile *t) { return (int64_t)t->nv * KGEMM_LANES * t->p->e->kr * kgemm_b_elem(t->p->e); }
 
@@ -39,7 +39,8 @@ static V whole_pair(kb *k, V chunk, bool odd) { return odd ? LLVMBuildAnd(k->b, 
 /* A for the half register, from memory again: as a part of the whole one LLVM would load it into a general register and repeat it from there, and so it would where both are loads of the same type. */
 static V half_a(const tile *t, V p) {
   kb *k = t->p->k;
-  return kb_bitcast(k, kb_splat(k, kb_load(k, k->f32, p, 1), t->last), kb_vt(k, k->i32, t->last));
+  V v = kb_bitcast(k, kb_splat(k, kb_load(k, k->f32, p, 1), t->last), kb_vt(k, k->i32, t->last));
+  return t->p->flip ? LLVMBuildXor(k->b, v, kb_i32s(k, (int32_t)0x80808080, t->last), "") : v;
 }
 /* `count` steps at A offset aoff (bytes, constant part ac) and B offset boff (constant part bc). */
 static void emit_steps(tile *t, V a, int64_t ac, V b, int64_t bc, int count, bool odd) {

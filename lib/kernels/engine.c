@@ -61,9 +61,8 @@ int kengine_regs(const mc_target *t) { return t->arch == MC_ARCH_aarch64 || (t->
 /* ---- shared pieces ---- */
 /* 4 bytes as an i32 in all lanes. */
 static V splat_word(kb *k, int lanes, V p, bool flip) {
-  V w = kb_load(k, k->i32, p, 1);
-  if (flip) w = LLVMBuildXor(k->b, w, kb_i32(k, (int32_t)0x80808080), "");
-  return kb_splat(k, w, lanes);
+  V w = kb_splat(k, kb_load(k, k->i32, p, 1), lanes);   /* flipped behind: repeating is free on the way from memory, not from a general register */
+  return flip ? LLVMBuildXor(k->b, w, kb_i32s(k, (int32_t)0x80808080, lanes), "") : w;
 }
 /* Lane i of v in all lanes. */
 static V splat_lane(kb *k, V v, int i, int lanes) {
