@@ -26,7 +26,7 @@ def depthwise(h, w, c, k=3, s=1, kind="u8", mult=1):
 def conv(h, w, ci, co, k=3, s=1, pad=None, kind="u8", groups=1, dilation=1):
     pad = dilation * (k // 2) if pad is None else pad
     span = dilation * (k - 1) + 1
-    oh, ow, z = (h + 2 * pad - span) // s + 1, (w + 2 * pad - span) // s + 1, 128
+    oh, ow, z = (h + 2 * pad - span) // s + 1, (w + 2 * pad - span) // s + 1, 128 if kind == "u8" else 0
     attrs = f"stride=[{s},{s}], pad=[{pad},{pad},{pad},{pad}]" + (f", groups={groups}" if groups > 1 else "") + (f", dilation=[{dilation},{dilation}]" if dilation > 1 else "")
     body, outs = "", []
     for i in range(COPIES):
@@ -35,7 +35,7 @@ def conv(h, w, ci, co, k=3, s=1, pad=None, kind="u8", groups=1, dilation=1):
   %r{i} = requantize %a{i} : u8<0.05:0>[1,{oh},{ow},{co}]
 """
         outs.append(f"%r{i}")
-    return graph(f"%x: u8<0.02:{z}>[1,{h},{w},{ci}]", [f"u8<0.05:0>[1,{oh},{ow},{co}]"] * COPIES, body, outs, {"s": [0.01] * co, "a": scales(0.02, 0.01, co)}), oh * ow * co * ci // groups * k * k, COPIES
+    return graph(f"%x: {kind}<0.02:{z}>[1,{h},{w},{ci}]", [f"u8<0.05:0>[1,{oh},{ow},{co}]"] * COPIES, body, outs, {"s": [0.01] * co, "a": scales(0.02, 0.01, co)}), oh * ow * co * ci // groups * k * k, COPIES
 
 
 def transposed(h, w, ci, co, k=4, s=2, pad=1, groups=1):
@@ -55,8 +55,8 @@ def linear(rows, k, n):
     return graph(f"%x: u8<0.02:128>[{rows},{k}]", [f"u8<0.05:0>[{rows},{n}]"], body, ["%r"], {"s": [0.01] * n, "a": scales(0.02, 0.01, n)}), rows * k * n, 1
 
 
-def point(h, w, ci, co, s=1):
-    return conv(h, w, ci, co, 1, s)
+def point(h, w, ci, co, s=1, kind="u8"):
+    return conv(h, w, ci, co, 1, s, kind=kind)
 
 
 def residual(h, w, ci, co):
@@ -112,6 +112,7 @@ LAYERS = {
     "pw-56x56x256-512-s2": lambda: point(56, 56, 256, 512, 2), "pw-14x14x1024-2048-s2": lambda: point(14, 14, 1024, 2048, 2), "pw-7x7x512-2048": lambda: point(7, 7, 512, 2048),
     "pw-7x7x2048-512": lambda: point(7, 7, 2048, 512), "pw-112x112x16-96": lambda: point(112, 112, 16, 96), "pw-56x56x24-144": lambda: point(56, 56, 24, 144), "pw-56x56x144-24": lambda: point(56, 56, 144, 24),
     "pw-112x112x32-16": lambda: point(112, 112, 32, 16), "pw-28x28x32-192": lambda: point(28, 28, 32, 192), "pw-14x14x96-576": lambda: point(14, 14, 96, 576), "pw-28x28x40-120": lambda: point(28, 28, 40, 120),
+    "pw-i8-56x56x64-256": lambda: point(56, 56, 64, 256, kind="i8"), "pw-i8-56x56x144-24": lambda: point(56, 56, 144, 24, kind="i8"),
     "res-56x56x64-256": lambda: residual(56, 56, 64, 256), "res-28x28x128-512": lambda: residual(28, 28, 128, 512), "res-14x14x256-1024": lambda: residual(14, 14, 256, 1024),
     "res-7x7x512-2048": lambda: residual(7, 7, 512, 2048), "res-56x56x144-24": lambda: residual(56, 56, 144, 24), "res-14x14x384-64": lambda: residual(14, 14, 384, 64),
     "image-96x96x3": lambda: image(96, 96, 3), "image-224x224x3": lambda: image(224, 224, 3), "image-32x32x3": lambda: image(32, 32, 3),
