@@ -45,6 +45,11 @@ static void put_other_ways(mc_strbuf *s, const mc_plan *p, const kgroup *g) {
   mc_estimate f = mc_model_product(head, MC_ARITH_f32, t, 4 * g->weights);
   mc_sb_printf(s, "%s fp32 %.3g us", sep, mc_model_us(t, f.cycles));
 }
+static void put_division(mc_strbuf *s, const mc_plan *p, int i) {
+  static const char *const by[] = { [MC_DIVIDE_rows] = " by rows", [MC_DIVIDE_columns] = " by columns", [MC_DIVIDE_any] = "" };
+  if (p->divide[i] == MC_DIVIDE_not) mc_sb_puts(s, ", one thread");
+  else mc_sb_printf(s, ", %d tasks%s", p->tasks[i], by[p->divide[i]]);
+}
 const char *mc_kernel_describe(const mc_plan *p, int i, mc_arena *a) {
   mc_arena *scratch = mc_arena_create();
   kgroup g = { .explain = true };
@@ -57,6 +62,7 @@ const char *mc_kernel_describe(const mc_plan *p, int i, mc_arena *a) {
     const mc_chain *c = &p->chain[p->chain_of[i]];
     mc_sb_printf(&s, "; in chain %lld, %lld steps of %lld rows, each", (long long)c->number, (long long)(c->images * c->steps), (long long)c->link[i - c->first].rows);
   }
+  if (g.group && p->threads > 1) put_division(&s, p, i);
   if (g.group) put_estimate(&s, p->target, &g.estimate);
   if (g.group && g.nblocking) put_others(&s, p->target, &g);
   if (g.group) put_other_ways(&s, p, &g);

@@ -12,7 +12,7 @@ enum { HEAD = 24, SPARE = 3, MAX_EARLY = 3, MIN_STEPS = 4, MIN_BLOCKS = 4 };   /
 
 /* Columns and row axes are one sequence of blocks: axis 0 counts blocks of columns, the last one blocks of rows. lo, hi: this task's share. */
 typedef struct place { V at[MC_MAX_RANK + 1]; } place;
-typedef struct part { kgemm *p; V a, b, bias, n0; kgemm_columns c; int n, sums, early; place lo, hi; } part;
+typedef struct part { kgemm *p; V a, b, bias, n0; kgemm_columns c; int n, sums, early; place lo, hi; V row, end; } part;   /* row, end: rows where a share begins and ends that is cut at rows, not at blocks; NULL: none is */
 
 static int axis_of(const part *t, int i) { return t->p->nbatch + i - 1; }
 static int64_t trips(const kgemm *p, int d, int mr) { return d == p->x->rank - 2 ? (p->x->dim[d] + mr - 1) / mr : p->x->dim[d]; }
@@ -33,6 +33,7 @@ static V row_of(const part *t, const place *w) {
   kgemm *p = t->p;
   int64_t m = p->x->dim[p->x->rank - 2];
   V m0 = kb_muli(p->k, w->at[t->n - 1], p->mr);
+  if (t->row) return kb_smin(p->k, kb_add(p->k, t->row, m0), kb_addi(p->k, t->end, -p->mr));
   return m % p->mr ? kb_smin(p->k, m0, kb_i64(p->k, m - p->mr)) : m0;
 }
 static void stand_at(const part *t, const place *w) {
@@ -108,13 +109,23 @@ static V places(part *t, int i, int64_t from, int64_t to, int64_t of, int split)
   t->hi.at[i] = kb_addi(k, hi, -from);
   return kb_smax(k, kb_sub(k, hi, lo), kb_i64(k, 0));
 }
+/* Blocks of rows: as kl_blocks cuts them. */
+static V row_places(part *t) {
+  kgemm *p = t->p;
+  int last = p->x->rank - 2;
+  int64_t m = p->x->dim[last], n = trips(p, last, p->mr);
+  if (p->split != last || p->g->tasks == 1 || m / p->g->tasks < p->mr) return places(t, t->n - 1, 0, n, n, last);
+  kl_share(p->g, m, &t->row, &t->end);
+  t->lo.at[t->n - 1] = kb_i64(p->k, 0);
+  return t->hi.at[t->n - 1] = LLVMBuildUDiv(p->k->b, kb_addi(p->k, kb_sub(p->k, t->end, t->row), p->mr - 1), kb_i64(p->k, p->mr), "");
+}
 void kgemm_overlapped(kgemm *p, V a, V b, V bias, V n0, kgemm_columns c) {
   kb *k = p->k;
   part t = { .p = p, .a = a, .b = b, .bias = bias, .n0 = n0, .c = c, .n = p->x->rank - p->nbatch, .sums = p->mr * c.nv, .early = crowded(p, p->mr, c.nv) };
   V blocks = places(&t, 0, c.from, c.to, c.of, KGEMM_COLUMNS);
   for (int i = 1; i < t.n; i++) {
-    int64_t n = trips(p, axis_of(&t, i), p->mr);
-    blocks = LLVMBuildMul(k->b, blocks, places(&t, i, 0, n, n, axis_of(&t, i)), "");
+    int64_t n = p->x->dim[axis_of(&t, i)];
+    blocks = LLVMBuildMul(k->b, blocks, i == t.n - 1 ? row_places(&t) : places(&t, i, 0, n, n, axis_of(&t, i)), "");
   }
   kb_loop any;
   kb_for(k, &any, kb_i64(k, 0), kb_smin(k, blocks, kb_i64(k, 1)), 1, NULL, 0);

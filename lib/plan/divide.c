@@ -10,7 +10,7 @@
 
 /* Measured on a Zen 4 (bench/README.md, "Two threads"), in the middle between cores that share a cache and cores that do not. ns: a call of the parallel_for with empty tasks; a byte that another core
  * has written; a byte of weights that each core reads, from L3 and from memory; and what a network must gain, because threads that sleep are woken by a system call. */
-static const double barrier_ns = 500, byte_ns = 0.15, weight_ns = 0.03, far_weight_ns = 0.08, wake_ns = 6000, least_share_ns = 700;
+static const double barrier_ns = 500, byte_ns = 0.25, weight_ns = 0.03, far_weight_ns = 0.08, wake_ns = 6000, least_share_ns = 700;
 enum { WAYS = MC_DIVIDE_columns + 1 };
 typedef struct way { double cost; int before; } way;
 typedef struct group_shape { double ns, weights; int64_t rows, columns; bool product; } group_shape;
