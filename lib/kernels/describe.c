@@ -65,7 +65,7 @@ const char *mc_kernel_describe(const mc_plan *p, int i, mc_arena *a) {
   if (g.group && p->threads > 1) put_division(&s, p, i);
   if (g.group) put_estimate(&s, p->target, &g.estimate);
   if (g.group && g.nblocking) put_others(&s, p->target, &g);
-  if (g.group) put_other_ways(&s, p, &g);
+  if (g.group && !in_chain(p, i)) put_other_ways(&s, p, &g);   /* estimates of a chain are those of a step */
   const char *text = mc_arena_strdup(a, mc_sb_str(&s));
   mc_sb_free(&s);
   mc_arena_destroy(scratch);
