@@ -16,6 +16,7 @@ typedef struct options {
   const char *quant_name, *calib, *march, *engine, *out;
   int64_t batch, runs;
   double winograd;
+  int chain;
   int quant;
   bool json;
 } options;
@@ -67,6 +68,7 @@ static bool prepare(net *n, options *o, const char *file) {
   co.quant = (mc_quant_how)o->quant;
   co.calib = o->calib;
   co.winograd = o->winograd;
+  co.chain = (mc_chain_how)o->chain;
   mc_target *target = (mc_target *)(uintptr_t)mc_target_find(NULL, o->march, a, &o->t.diag);
   if (!target) return false;
   if (o->engine) target->engine = o->engine;
@@ -195,6 +197,7 @@ int main(int argc, char **argv) {
     { "calib", MC_O_STR, &o.calib, .arg = "FILE.npz", .help = "as in mcc" },
     { "batch", MC_O_I64, &o.batch, .arg = "N", .help = "as in mcc", .lo = 1, .hi = 1 << 20 },
     { "winograd", MC_O_F64, &o.winograd, .arg = "PERCENT", .help = "as in mcc" },
+    { "chain", MC_O_WORD, &o.chain, .arg = "WHY", .help = "as in mcc", .words = mc_chain_names },
     { "march", MC_O_STR, &o.march, .arg = "LEVEL", .help = "default: sapphirerapids" },
     { "engine", MC_O_STR, &o.engine, .arg = "NAME", .help = "one engine for all products" },
     { 0 }
