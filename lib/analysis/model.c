@@ -68,7 +68,7 @@ static double prepares(const mc_nest *n, const mc_target *t, double regs) {
 /* One step of a block: depth products for mr rows and `regs` registers of columns, of which `unused` are not multiplied. */
 static double step_cycles(const mc_nest *n, const mc_target *t, double regs, double unused, int depth) {
   const mc_machine *m = t->machine;
-  double products = n->mr * (regs - unused) / group_regs(t) * KMODEL_LANES * depth / mc_target_rate(t, n->rate);
+  double products = n->mr * (regs - unused) / group_regs(t) * (int)KMODEL_LANES * depth / mc_target_rate(t, n->rate);
   double a = (double)n->mr / (n->ku > 1 ? n->ku : 1), loads = a + regs * (depth == 8 ? 2 : 1);   /* smmla: 16 columns of depth 8 are 8 registers of B, for 4 of sums in a row */
   double arithmetic = n->mr * regs * mc_rate_ops(n->rate) + prepares(n, t, regs), issue = (arithmetic + loads + 1) / m->issue;
   return most(most(products, loads / m->loads), most(most(arithmetic / m->alu, issue), m->latency)) + 0.012 * loads;

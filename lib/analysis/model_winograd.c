@@ -91,13 +91,13 @@ static void transforms(mc_estimate *e, const mc_winograd *w, const mc_target *t,
   double tiles = times * (double)w->tiles;
   e->part[MC_PART_epilogue] += tiles * ((double)w->c / w->wide * input_ops + (double)w->n / w->lanes * output_ops) / t->machine->alu;
   double near = (double)w->m_bytes / (4.0 * (double)t->l1), sums = (near < 1 ? near : 1) * 4 * (double)w->n;   /* products of a small pass and block are still in L1 */
-  model_traffic(e, t, MC_PART_L2, seen_share * tiles * MC_WINOGRAD_POINTS * (2 * 2 * (double)w->c + sums));
+  model_traffic(e, t, MC_PART_L2, seen_share * tiles * (int)MC_WINOGRAD_POINTS * (2 * 2 * (double)w->c + sums));
 }
 /* Weights made, `times` over. */
 static void making(mc_estimate *e, const mc_winograd *w, const mc_target *t, double times) {
   double pairs = times * (double)(w->c * w->n);
   e->part[MC_PART_epilogue] += pairs / w->wide * weight_ops / t->machine->alu;
-  model_traffic(e, t, MC_PART_L2, pairs * MC_WINOGRAD_POINTS * 2);
+  model_traffic(e, t, MC_PART_L2, pairs * (int)MC_WINOGRAD_POINTS * 2);
 }
 static bool short_end(int64_t results, int64_t tiles, int64_t of_pass) {
   int64_t rest = results % MC_WINOGRAD_TILE;
@@ -111,7 +111,7 @@ static void estimate(mc_winograd *w, const mc_target *t, int tasks) {
   w->short_w = short_end(w->ow, w->tw, w->cp);
   set_bytes(w, t, passes);
   mc_estimate e = { 0 };
-  double times = (double)passes * uneven(w, tasks), blocks = (double)w->n / (w->nv * KMODEL_LANES), all = 2.0 * MC_WINOGRAD_POINTS * (double)(w->c * w->n);
+  double times = (double)passes * uneven(w, tasks), blocks = (double)w->n / (w->nv * KMODEL_LANES), all = 2.0 * (int)MC_WINOGRAD_POINTS * (double)(w->c * w->n);
   e.part[MC_PART_compute] = times * blocks * products_cycles(w, t) * (1 + wide_share * (w->nv - 1));
   transforms(&e, w, t, times);
   if (w->weights == MC_WINOGRAD_ready) model_traffic(&e, t, all < 0.3 * (double)t->l2 ? MC_PART_L2 : all < 0.4 * (double)t->l3 ? MC_PART_L3 : MC_PART_DRAM, times * all);

@@ -89,7 +89,7 @@ static double tile_cycles(const kengine *e, const mc_target *t, const ktile_size
 }
 /* Tiles take 64 elements of K and up to 16 rows, whether there are so many or not, and their sums go through memory; vectors take 4 elements, two products a cycle. */
 static bool tiles_win(const kengine *e, const mc_target *t, const ktile_size *s) {
-  double columns = mc_nest_shares(s->groups, s->n) ? (double)(s->groups * s->n) / KGEMM_LANES : (double)s->groups * (double)kgemm_vectors(s->n);
+  double columns = mc_nest_shares(s->groups, s->n) ? (double)(s->groups * s->n / KGEMM_LANES) : (double)s->groups * (double)kgemm_vectors(s->n);
   double vectors = columns * (double)(s->lines * s->line) * (double)(s->nrun * ((s->rlen + 3) / 4)) * (e->in == 'B' ? 2.4 : 0.6);
   return tile_cycles(e, t, s) < vectors;
 }

@@ -69,7 +69,7 @@ static double take_vector(core *c, core_unit u, double from) {
 static double issue(core *c, int uops) {
   double at = c->next_issue;
   for (int u = 0; u < uops; u++) at = most(at, c->retired[c->slots++ % WINDOW]);
-  c->next_issue = most(c->next_issue, at) + (double)uops / WIDTH;
+  c->next_issue = most(c->next_issue, at) + (double)uops / (int)WIDTH;
   return c->next_issue;
 }
 static void retire(core *c, int uops, double done) {
