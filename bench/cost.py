@@ -33,14 +33,14 @@ def planned(o, name):
         if not mir.exists():
             subprocess.run([o.bin / "mc-import", "-shape", f"N={o.batch}", o.models / f"{name}.fp32.onnx", "-o", mir], check=True, capture_output=True)
         calib = [f"-calib={o.models}/{name}.calib.npz"] if o.quant != "none" else []
-        subprocess.run([o.bin / "mcc", "-O3", f"-march={o.march}", f"-quant={o.quant}", "-emit=mir", "-quiet", mir, "-o", text] + calib, check=True, capture_output=True)
+        subprocess.run([o.bin / "mcc", "-O3", f"-march={o.march}", f"-quant={o.quant}", "-chain=off", "-emit=mir", "-quiet", mir, "-o", text] + calib, check=True, capture_output=True)
     return text
 
 
 def compiled(o, name):
     """The shared library and what mcc said of its groups: [(name, kernel, text, predicted us, bound, parts)]."""
     stem = o.models / f"{name}.b{o.batch}.{o.quant}.cost"
-    command = [o.bin / "mcc", "-O3", f"-march={o.march}", "-pass-pipeline=form-groups", "-name=net", "-share=false", "-remarks", planned(o, name), "-o", f"{stem}.o"] + o.mcc
+    command = [o.bin / "mcc", "-O3", f"-march={o.march}", "-pass-pipeline=form-groups,winograd", "-name=net", "-share=false", "-remarks", planned(o, name), "-o", f"{stem}.o"] + o.mcc
     said = subprocess.run(command, check=True, capture_output=True, text=True).stderr
     entry = pathlib.Path(compare.BENCH) / "compare" / "net_entry.c"
     header = pathlib.Path(f"{stem}.h").resolve()
