@@ -272,7 +272,7 @@ static void emit_row_axes(kgemm *p, int d, V a, V b, V bias, V n0, int nv, int v
 /* Blocks of columns of one width; a, b, bias, n0: of the first of them. */
 static void emit_part(kgemm *p, V a, V b, V bias, V n0, kgemm_columns c) {
   kb *k = p->k;
-  int64_t width = (int64_t)c.nv * KGEMM_LANES, col_bytes = p->nrun * p->steps * p->kr * kgemm_elem(p->e);
+  int64_t width = (int64_t)c.nv * KGEMM_LANES, col_bytes = kgemm_column_bytes(p);
   if (kgemm_overlaps(p, p->mr, c.nv)) {
     kgemm_overlapped(p, a, b, bias, n0, c);
     return;
@@ -286,7 +286,7 @@ static void emit_part(kgemm *p, V a, V b, V bias, V n0, kgemm_columns c) {
 /* Full column blocks, then the rest: fewer vectors, the last of them partly used. */
 static void emit_columns(kgemm *p, V a, V b, V bias, V n0) {
   kb *k = p->k;
-  int64_t width = (int64_t)p->nv * KGEMM_LANES, full = p->n / width * width, rest = p->n - full, blocks = (p->n + width - 1) / width, col_bytes = p->nrun * p->steps * p->kr * kgemm_elem(p->e);
+  int64_t width = (int64_t)p->nv * KGEMM_LANES, full = p->n / width * width, rest = p->n - full, blocks = (p->n + width - 1) / width, col_bytes = kgemm_column_bytes(p);
   if (full) emit_part(p, a, b, bias, n0, (kgemm_columns){ 0, full / width, blocks, p->nv, KGEMM_LANES });
   if (!rest) return;
   int nv = (int)kgemm_vectors(rest);

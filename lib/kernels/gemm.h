@@ -44,6 +44,7 @@ void kgemm_steps(kgemm *p);
 int64_t kgemm_vectors(int64_t n);                     /* 16-column vectors of n columns */
 int64_t kgemm_elem(const kengine *e);                 /* bytes of an element of B */
 int64_t kgemm_a_elem(const kengine *e), kgemm_b_elem(const kengine *e);   /* bytes of an element of A, of B, as the engine reads it */
+int64_t kgemm_column_bytes(const kgemm *p);           /* bytes of a column of packed B */
 int64_t kgemm_panel(const kgemm *p);                  /* bytes of one group's packed B */
 /* mr, nv for `rows` in the innermost row axis: the group's blocking attribute, else what the cost model puts first (blocking.c). False after reporting, or when the group is only asked. */
 bool kgemm_blocking(kgemm *p, int64_t rows);

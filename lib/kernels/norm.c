@@ -12,7 +12,8 @@ static V x_first(rows *r, int i, V at, int64_t c, int valid) {
   return x;
 }
 static V x_again(const rows *r, int i, V at, int64_t c, int lanes, int valid) {
-  return r->front ? rows_load(r, &r->mid, r->m[i], at, c, lanes, valid) : rows_load(r, &r->in, r->x[i], at, c, lanes, valid);
+  V x = r->front ? rows_load(r, &r->mid, r->m[i], at, c, lanes, valid) : rows_load(r, &r->in, r->x[i], at, c, lanes, valid);
+  return r->ints ? rows_centered(r, x) : x;
 }
 static V square_value(rows *r, int i, V at, int64_t c, int valid) {
   V d = LLVMBuildFSub(r->k->b, x_again(r, i, at, c, KB_LANES, valid), r->a[i], "");
@@ -49,8 +50,13 @@ static void norm_part(void *ctx, V at, int64_t c, int lanes, int valid) {
   for (int i = 0; i < r->many; i++) {
     V v[4];
     for (int j = 0; j < n; j++) v[j] = normalized(r, i, x_again(r, i, at, c + j * KB_LANES, each, n > 1 ? each : valid), f[j]);
-    rows_result(r, i, v, n, at, c, valid);
+    if (r->ints) rows_store_ints(r, i, v, n, ((const norm *)r->own)->bounded, at, c, valid);
+    else rows_result(r, i, v, n, at, c, valid);
   }
+}
+static void last_pass(rows *r) {
+  int most = KB_LANES * rows_store_most(r);
+  k_vectors(r->k, r->n, (r->ints || r->back) && r->n >= most ? most : KB_LANES, norm_part, r);
 }
 /* sum over the row by `value`, divided by its length. */
 static V mean_of(rows *r, rows_value *value) {
@@ -71,8 +77,7 @@ static void norm_rows(rows *r) {
   for (int i = 0; i < r->many; i++) r->a[i] = rows_lane(r, mean, i);
   V inv = inverse(r, mean_of(r, square_value));
   for (int i = 0; i < r->many; i++) r->b[i] = rows_lane(r, inv, i);
-  int most = KB_LANES * rows_store_most(r);
-  k_vectors(r->k, r->n, r->back && r->n >= most ? most : KB_LANES, norm_part, r);
+  last_pass(r);
 }
 
 /* ---- bytes ----
@@ -135,17 +140,6 @@ static void find_sums(rows *r, V *p, V *square) {
   if (has_dots(k)) *square = LLVMBuildAdd(k->b, *square, LLVMBuildShl(k->b, *p, kb_i32s(k, 7, many), ""), "");
 }
 static V to_float(const rows *r, V i64s) { return LLVMBuildSIToFP(r->k->b, i64s, kb_vt(r->k, r->k->f32, r->many), ""); }
-static void ints_part(void *ctx, V at, int64_t c, int lanes, int valid) {
-  rows *r = ctx;
-  int n = lanes > KB_LANES ? lanes / KB_LANES : 1, each = lanes / n;
-  affine f[4];
-  for (int j = 0; j < n; j++) f[j] = affine_at(r, at, c + j * KB_LANES, each, n > 1 ? each : valid);
-  for (int i = 0; i < r->many; i++) {
-    V v[4];
-    for (int j = 0; j < n; j++) v[j] = normalized(r, i, rows_centered(r, rows_load(r, &r->in, r->x[i], at, c + j * KB_LANES, each, n > 1 ? each : valid)), f[j]);
-    rows_store_ints(r, i, v, n, ((const norm *)r->own)->bounded, at, c, valid);
-  }
-}
 static void ints_rows(rows *r) {
   kb *k = r->k;
   const mc_type *t = r->head->in[0]->type;
@@ -163,8 +157,7 @@ static void ints_rows(rows *r) {
     r->a[i] = rows_lane(r, mean, i);
     r->b[i] = rows_lane(r, inv, i);
   }
-  int most = KB_LANES * rows_store_most(r);
-  k_vectors(k, r->n, r->n >= most ? most : KB_LANES, ints_part, r);
+  last_pass(r);
 }
 
 /* ---- the group ---- */

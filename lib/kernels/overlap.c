@@ -70,7 +70,7 @@ static void products(const part *t, const place *w, V *sums, behind *e) {
   for (int i = 1; i < t->n - 1; i++) a = kb_gep(k, a, kb_muli(k, w->at[i], p->a.stride[axis_of(t, i)]));
   a = kb_gep(k, a, kb_muli(k, m0, p->a.stride[p->x->rank - 2]));
   stand_at(t, w);   /* sums may start with a term of the row */
-  V b = kb_gep(k, t->b, kb_muli(k, col, p->nrun * p->steps * p->kr * kgemm_elem(p->e)));
+  V b = kb_gep(k, t->b, kb_muli(k, col, kgemm_column_bytes(p)));
   kgemm_products(p, a, b, kb_gep(k, t->bias, kb_muli(k, col, 4)), m0, t->c.nv, t->c.valid, !e ? 0 : head < HEAD ? head : HEAD, sums, e ? finish_some : NULL, e);
 }
 /* What a block leaves to the next: its place and its sums, from and to a list of values. */

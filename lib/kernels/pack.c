@@ -11,8 +11,8 @@ void kgemm_steps(kgemm *p) {
   if (p->e->tile && p->rlen) ktile_depth(p->e, p->rlen, &p->kr, &p->steps);
   else p->steps = (p->rlen + p->kr - 1) / p->kr;
 }
-static int64_t column_bytes(const kgemm *p) { return p->nrun * p->steps * p->kr * kgemm_elem(p->e); }
-int64_t kgemm_panel(const kgemm *p) { return kgemm_vectors(p->n) * KGEMM_LANES * column_bytes(p); }
+int64_t kgemm_column_bytes(const kgemm *p) { return p->nrun * p->steps * p->kr * kgemm_elem(p->e); }
+int64_t kgemm_panel(const kgemm *p) { return kgemm_vectors(p->n) * KGEMM_LANES * kgemm_column_bytes(p); }
 
 bool kgemm_engine(kgemm *p, const mc_type *a) {
   bool bytes = a->dtype == MC_u8 || a->dtype == MC_i8;
@@ -53,7 +53,7 @@ static void pack_group(const kgemm *p, const kweights *w, char *out, int64_t fir
   int64_t width = (int64_t)p->nv * KGEMM_LANES;
   for (int64_t n = 0; n < p->n; n += width) {
     int64_t have = p->n - n < width ? p->n - n : width;
-    pack_block(p, w, out + n * column_bytes(p), first + n, kgemm_vectors(have) * KGEMM_LANES, have);
+    pack_block(p, w, out + n * kgemm_column_bytes(p), first + n, kgemm_vectors(have) * KGEMM_LANES, have);
   }
 }
 static int64_t sum_of_column(const kgemm *p, const kweights *w, int64_t column) {

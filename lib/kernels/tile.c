@@ -183,7 +183,7 @@ static void products(const part *t, const place *at, const V block[2], V scratch
   kgemm *p = t->p;
   kb *k = p->k;
   int64_t total = p->nrun * p->steps, straight = between || total <= 4 ? total < STRAIGHT ? total : STRAIGHT : 0;
-  V a[MAX_C], bias = kb_gep(k, t->bias, kb_muli(k, at->n, 4)), b = kb_gep(k, t->b, kb_muli(k, at->n, p->nrun * p->steps * p->kr * kgemm_elem(p->e)));
+  V a[MAX_C], bias = kb_gep(k, t->bias, kb_muli(k, at->n, 4)), b = kb_gep(k, t->b, kb_muli(k, at->n, kgemm_column_bytes(p)));
   for (int i = 0; i < p->mt; i++) {
     a[i] = t->a;
     for (int d = p->nbatch; d < p->x->rank - 1; d++) a[i] = kb_gep(k, a[i], kb_muli(k, at->iv[i][d], p->a.stride[d]));
@@ -399,7 +399,7 @@ static void emit_part(part *t) {
 void ktile_columns(kgemm *p, V a, V b, V bias, V n0) {
   kb *k = p->k;
   bool divided = p->split == KGEMM_COLUMNS;
-  int64_t width = (int64_t)p->nv * KGEMM_LANES, full = p->n / width, rest = p->n % width, col = p->nrun * p->steps * p->kr * kgemm_elem(p->e), blocks = full + (rest != 0);
+  int64_t width = (int64_t)p->nv * KGEMM_LANES, full = p->n / width, rest = p->n % width, col = kgemm_column_bytes(p), blocks = full + (rest != 0);
   part t = { .p = p, .a = a, .b = b, .bias = bias, .n0 = n0, .nt = p->nv, .valid = KGEMM_LANES, .first_col = kb_i64(k, 0), .end_col = kb_i64(k, full) };
   if (full && divided) {
     kl_share(p->g, blocks, &t.first_col, &t.end_col);

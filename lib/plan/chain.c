@@ -71,10 +71,7 @@ static const char *check_operand(const mc_link *l, const mc_node *n, int slot, c
 /* from: the result of the link before; NULL: the first. */
 static const char *check_link(mc_link *l, const mc_value *from) {
   const mc_node *g = l->group;
-  static const char *const families[] = { "gemm", "depthwise", "winograd", "winograd_ready", "map", "pool" };
-  bool known = false, reads = false;
-  for (int i = 0; i < 6; i++) known |= mc_group_is(g, families[i]);
-  known |= !from && mc_group_is(g, "move");
+  bool known = mc_group_takes_parts(g) || (!from && mc_group_is(g, "move")), reads = false;
   if (!known || g->nout != 1 || g->out[0]->type->rank != 4) return "its kernel does not compute rows of one image";
   l->head = mc_group_head(g);
   const mc_value *result = mc_group_inner(g, 0);
@@ -129,7 +126,6 @@ static void set_lags(mc_chain *c) {
     default_kept(l);
   }
 }
-static bool is_winograd(const mc_node *g) { return mc_group_is(g, "winograd") || mc_group_is(g, "winograd_ready"); }
 const char *mc_chain_fit(mc_chain *c, mc_node *const *group, int n, int64_t rows, mc_arena *a, int *blame) {
   *c = (mc_chain){ .n = n, .link = MC_NEWN(a, mc_link, n) };
   *blame = 0;
@@ -146,7 +142,7 @@ const char *mc_chain_fit(mc_chain *c, mc_node *const *group, int n, int64_t rows
   if (why) return why;
   set_lags(c);
   for (*blame = 0; *blame < n; ++*blame)
-    if (is_winograd(group[*blame]) && c->link[*blame].rows < 4) return "'winograd' computes four rows at least";
+    if (mc_group_is_winograd(group[*blame]) && c->link[*blame].rows < 4) return "'winograd' computes four rows at least";
   return NULL;
 }
 const char *mc_chain_set_kept(mc_chain *c, int i, int64_t kept) {

@@ -31,9 +31,8 @@ static int64_t scratch_of(const pricer *p, const mc_node *g) {
   const mc_node *h = mc_group_head(g);
   if (!h || h->op != MC_OP_conv2d) return 0;
   const mc_type *x = h->in[0]->type;
-  bool ready = mc_group_is(g, "winograd_ready");
-  if (ready || mc_group_is(g, "winograd")) {
-    mc_winograd w = mc_winograd_cut(h, p->t, 1, ready);
+  if (mc_group_is_winograd(g)) {
+    mc_winograd w = mc_winograd_cut(h, p->t, 1, mc_group_is(g, "winograd_ready"));
     return w.v_bytes + w.m_bytes + w.u_bytes + w.tmp_bytes;
   }
   bool dots = p->t->isa & (MC_ISA_BIT(avx512vnni) | MC_ISA_BIT(avxvnni) | MC_ISA_BIT(amx_int8));

@@ -24,6 +24,10 @@ bool mc_group_is(const mc_node *group, const char *name) {
   const char *k = MC_ATTRS(group, group)->kernel;
   return k && strcmp(k, name) == 0;
 }
+bool mc_group_is_winograd(const mc_node *group) { return mc_group_is(group, "winograd") || mc_group_is(group, "winograd_ready"); }
+bool mc_group_takes_parts(const mc_node *group) {
+  return mc_group_is(group, "gemm") || mc_group_is(group, "depthwise") || mc_group_is_winograd(group) || mc_group_is(group, "map") || mc_group_is(group, "pool");
+}
 
 mc_node *mc_group_head(const mc_node *group) { return mc_region_head(group->region); }
 

@@ -9,6 +9,10 @@ const char *mc_family_of(const mc_node *n);
 static inline bool mc_family_is_product(mc_opcode op) { return mc_op_has(op, MC_T_ACCUM); }
 /* Does this group run the given family? */
 bool mc_group_is(const mc_node *group, const char *family);
+/* Winograd's filtering, in either form. */
+bool mc_group_is_winograd(const mc_node *group);
+/* Families that can compute some images, or some rows of one, at a time. */
+bool mc_group_takes_parts(const mc_node *group);
 /* The first op of a group's region (constants skipped), and the value behind result i inside the region. */
 mc_node *mc_group_head(const mc_node *group);
 mc_value *mc_group_inner(const mc_node *group, int i);

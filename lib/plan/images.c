@@ -15,10 +15,7 @@ typedef struct chooser { planner *s; mc_plan *p; way (*way)[2]; double all_weigh
 static bool has_images(const mc_type *t, int64_t n) { return t->rank == 4 && t->dim[0] == n; }
 static bool can(const planner *s, int i) {
   const mc_node *g = s->p->group[i], *head = mc_group_head(g);
-  static const char *const families[] = { "gemm", "depthwise", "winograd", "winograd_ready", "map", "pool" };
-  bool known = false;
-  for (int f = 0; f < 6; f++) known |= mc_group_is(g, families[f]);
-  if (!known || planner_chain(s, i) || g->nout != 1 || !head || !has_images(g->out[0]->type, s->p->batch)) return false;
+  if (!mc_group_takes_parts(g) || planner_chain(s, i) || g->nout != 1 || !head || !has_images(g->out[0]->type, s->p->batch)) return false;
   if (mc_family_is_product(head->op) && head->op != MC_OP_conv2d) return false;
   for (int k = 0; k < s->reads[i].n; k++)
     if (!has_images(s->reads[i].v[k]->type, s->p->batch)) return false;
