@@ -154,10 +154,11 @@ static bool same_positions(const mc_buffer *x, const mc_buffer *y) {
   return mc_type_same_shape(x->value->type, y->value->type) && x->pitch_c == y->pitch_c && x->pitch_w == y->pitch_w;
 }
 
-/* b is computed by a map in the memory of a, which dies there; the map reads it (or what a reshape calls it) element by element. */
+/* b is computed by a map in memory where a (or a part of it, or it and others in a concat) dies. What the map reads of
+ * that memory it reads at the positions that it writes, element by element. */
 static bool takes_over(const checker *c, const written *a, const written *b) {
   const mc_node *g = c->p->group[b->first];
-  if (a->last != b->first || !mc_group_is(g, "map") || !same_positions(a->b, b->b)) return false;
+  if (a->last != b->first || !mc_group_is(g, "map")) return false;
   mc_reads r = mc_group_reads(g, c->a);
   bool found = false;
   for (int i = 0; i < r.n; i++) {

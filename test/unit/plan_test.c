@@ -190,6 +190,16 @@ static void rows_are_computed_inside_a_concat(void) {
   drop(&n);
 }
 
+static void expect_refused(mc_plan *p, net *n, const char *text) {
+  unsigned before = n->d.errors;
+  CHECK(!mc_plan_check(p, &n->d));
+  CHECK(n->d.errors > before);
+  bool found = false;
+  for (size_t i = 0; i < n->d.list.n; i++) found |= strstr(n->d.list.v[i].text, text) != NULL;
+  if (!found) fprintf(stderr, "expected '%s'\n", text);
+  CHECK(found);
+}
+
 /* Along the first axis: takes no ops in front or behind into its group. */
 static const mc_attrs_softmax columns = { .axis = 0 };
 
@@ -200,6 +210,34 @@ static void map_takes_over_a_dying_operand(void) {
   mc_plan *p = plan(&n, NULL, &out, 1);
   CHECK(buffer(p, p->group[1]->out[0])->parent == buffer(p, p->group[0]->out[0]));
   CHECK(p->arena_bytes == 4 * 64 * 4 + 64);
+  drop(&n);
+}
+
+/* a, b -> concat of rows -> map -> out; `keep`: b is read once more behind the map. The groups: a, b, concat, map, out, (b). */
+static mc_plan *map_over_rows(net *n, bool keep) {
+  start(n, 2, (int64_t[]){ 4, 64 });
+  mc_value *a = mc_build1(&n->b, MC_OP_softmax, &n->x, 1, &columns);
+  mc_value *b = mc_build1(&n->b, MC_OP_softmax, &n->x, 1, &(mc_attrs_softmax){ .axis = 1 });
+  mc_value *e = unary(n, MC_OP_exp, concat(n, a, b, 0)), *y = mc_build1(&n->b, MC_OP_softmax, &e, 1, &columns);
+  mc_value *out[2] = { y, keep ? mc_build1(&n->b, MC_OP_softmax, &b, 1, &columns) : NULL };
+  return plan(n, NULL, out, keep ? 2 : 1);
+}
+
+static void map_takes_over_a_concat_of_rows(void) {
+  net n;
+  mc_plan *p = map_over_rows(&n, false);
+  mc_buffer *c = buffer(p, p->group[2]->out[0]), *e = buffer(p, p->group[3]->out[0]);
+  CHECK(!strcmp(kernel(p, 2), "alias") && e->parent == c && e->offset == c->offset && e->base == c->base);
+  drop(&n);
+}
+
+static void map_leaves_a_concat_with_a_living_part(void) {
+  net n;
+  mc_plan *p = map_over_rows(&n, true);
+  mc_buffer *c = buffer(p, p->group[2]->out[0]), *e = buffer(p, p->group[3]->out[0]);
+  CHECK(!strcmp(kernel(p, 2), "alias") && e->parent == NULL && e->offset != c->offset);
+  e->offset = c->offset;
+  expect_refused(p, &n, "overlap");
   drop(&n);
 }
 
@@ -235,15 +273,6 @@ static void results_that_others_read_are_copied(void) {
 
 /* ---- wrong plans ---- */
 
-static void expect_refused(mc_plan *p, net *n, const char *text) {
-  unsigned before = n->d.errors;
-  CHECK(!mc_plan_check(p, &n->d));
-  CHECK(n->d.errors > before);
-  bool found = false;
-  for (size_t i = 0; i < n->d.list.n; i++) found |= strstr(n->d.list.v[i].text, text) != NULL;
-  if (!found) fprintf(stderr, "expected '%s'\n", text);
-  CHECK(found);
-}
 static void break_overlap(mc_plan *p) { buffer(p, p->group[1]->out[0])->offset = buffer(p, p->group[0]->out[0])->offset; }
 static void break_partial_overlap(mc_plan *p) {
   mc_buffer *a = buffer(p, p->group[0]->out[0]), *b = buffer(p, p->group[1]->out[0]);
@@ -324,6 +353,8 @@ int main(void) {
   concat_of_concats_nests();
   rows_are_computed_inside_a_concat();
   map_takes_over_a_dying_operand();
+  map_takes_over_a_concat_of_rows();
+  map_leaves_a_concat_with_a_living_part();
   map_takes_over_what_a_reshape_names();
   map_leaves_a_living_operand();
   results_that_others_read_are_copied();
