@@ -2,10 +2,12 @@
 """Random networks for testing: a seed gives a graph, always the same.
 
     random_net.py SEED NET.mir [CALIB.npz]     # writes the network and, when asked, samples for its inputs
+    random_net.py FROM-TO FOLDER               # SEED.mir and SEED.npz of all these seeds
 
 The graphs are small and mean nothing; they combine convolutions of every kind, residual sums, concats, pools, reshapes, shared values and several results, in ways that real
 networks rarely do, so that fusion, memory planning and code generation meet odd cases. Every value stays within a few units, so that INT8 has something to represent.
 """
+import pathlib
 import sys
 import numpy as np
 
@@ -170,8 +172,7 @@ def softmax(g):
         g.op(f"softmax {x}", s, [x])
 
 
-def main():
-    seed, path = int(sys.argv[1]), sys.argv[2]
+def make(seed, path, samples):
     g = Net(seed)
     batch = int(g.pick(1, 1, 1, 2))
     shape = (batch, int(g.pick(6, 7, 8, 12)), int(g.pick(6, 7, 8, 11)), int(g.pick(1, 3, 4, 8, 16)))
@@ -189,8 +190,17 @@ def main():
     with open(path, "w") as f:
         f.write(f"mir 1\ngraph @net(%x: f32{g.dims(shape)}) -> {', '.join('f32' + g.dims(v[1]) for v in out)} {{\n")
         f.write("\n".join(g.lines) + f"\n  return {', '.join(v[0] for v in out)}\n}}\n")
-    if len(sys.argv) > 3:
-        np.savez(sys.argv[3], x=g.rng.standard_normal((4,) + shape[1:]).astype(np.float32))
+    if samples:
+        np.savez(samples, x=g.rng.standard_normal((4,) + shape[1:]).astype(np.float32))
+
+
+def main():
+    first, dash, last = sys.argv[1].partition("-")
+    if not dash:
+        return make(int(first), sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else None)
+    pathlib.Path(sys.argv[2]).mkdir(parents=True, exist_ok=True)
+    for seed in range(int(first), int(last) + 1):
+        make(seed, f"{sys.argv[2]}/{seed}.mir", f"{sys.argv[2]}/{seed}.npz")
 
 
 main()
