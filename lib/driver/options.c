@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #ifndef MCC_VERSION
 #define MCC_VERSION "0.1.0"
@@ -75,7 +76,7 @@ static int set_f64(parser *p, const mc_option *o, const char *v) {
 
 static int find_word(parser *p, const mc_option *o, const char *v, int *at) {
   for (int i = 0; o->words[i]; i++)
-    if (!strcmp(o->words[i], v)) { *at = i; return -1; }
+    if (mc_same_word(o->words[i], v)) { *at = i; return -1; }
   mc_strbuf all = { 0 };
   for (int i = 0; o->words[i]; i++) mc_sb_printf(&all, "%s%s", i ? ", " : "", o->words[i]);
   const char *near = mc_suggest(v, o->words);
@@ -85,13 +86,22 @@ static int find_word(parser *p, const mc_option *o, const char *v, int *at) {
 }
 
 static int set_flag(parser *p, const mc_option *o, const char *v) {
-  if (v && strcmp(v, "true") && strcmp(v, "false")) return usage_error(p, "option '-%s' takes no value but true or false, got '%s'", o->name, v);
-  *(bool *)o->to = !v || !strcmp(v, "true");
+  bool on = !v || mc_same_word(v, "true");
+  if (!on && !mc_same_word(v, "false"))
+    return usage_error(p, "option '-%s' takes no value but true or false, got '%s'", o->name, v);
+  *(bool *)o->to = on;
   return -1;
 }
 
+/* The value of a joined option is stored as the table spells it. */
+static int set_joined(parser *p, const mc_option *o, const char *v) {
+  int at = 0, rc = o->words ? find_word(p, o, v, &at) : -1;
+  if (rc < 0) *(const char **)o->to = o->words ? o->words[at] : v;
+  return rc;
+}
+
 static int set_value(parser *p, const mc_option *o, const char *v) {
-  int unused;
+  if (p->cmd->given) MC_PUSH(p->arena, p->cmd->given, o->name);
   switch (o->kind) {
   case MC_O_FLAG: return set_flag(p, o, v);
   case MC_O_STR: *(const char **)o->to = v; return -1;
@@ -100,7 +110,7 @@ static int set_value(parser *p, const mc_option *o, const char *v) {
   case MC_O_I64: return set_i64(p, o, v);
   case MC_O_F64: return set_f64(p, o, v);
   case MC_O_WORD: return find_word(p, o, v, o->to);
-  case MC_O_JOINED: *(const char **)o->to = v; return o->words ? find_word(p, o, v, &unused) : -1;
+  case MC_O_JOINED: return set_joined(p, o, v);
   }
   return MC_EXIT_BUG;
 }
@@ -118,8 +128,21 @@ static const mc_option *find_joined(const mc_command *c, const char *word) {
   return NULL;
 }
 
+/* "-o3" where there is -O3. */
+static const char *joined_word(const parser *p, const char *word) {
+  for (const mc_option *o = p->cmd->options; o->name; o++) {
+    size_t n = strlen(o->name);
+    if (o->kind != MC_O_JOINED || !o->words || strncasecmp(o->name, word, n)) continue;
+    for (int i = 0; o->words[i]; i++)
+      if (mc_same_word(o->words[i], word + n)) return mc_arena_printf(p->arena, "%s%s", o->name, o->words[i]);
+  }
+  return NULL;
+}
+
 static int unknown_option(parser *p, const char *name, size_t n) {
   char *word = mc_arena_strndup(p->arena, name, n);
+  const char *joined = joined_word(p, word);
+  if (joined) return usage_error(p, "unknown option '-%s' (did you mean '-%s'?)", word, joined);
   const char *near = mc_suggest_better(word, mc_suggest_better(word, NULL, "help"), "version");
   for (const mc_option *o = p->cmd->options; o->name; o++) near = mc_suggest_better(word, near, o->name);
   return near ? usage_error(p, "unknown option '-%s' (did you mean '-%s'?)", word, near) : usage_error(p, "unknown option '-%s'", word);
@@ -157,6 +180,12 @@ static int check_count(parser *p, size_t n) {
   if (n < (size_t)c->min_args) return usage_error(p, c->min_args == 1 ? "a file is missing" : "%d files are missing", c->min_args - (int)n);
   if (c->max_args >= 0 && n > (size_t)c->max_args) return usage_error(p, "%zu file arguments, but at most %d can be used", n, c->max_args);
   return -1;
+}
+
+bool mc_options_given(const mc_strlist *given, const char *name) {
+  for (size_t i = 0; i < given->n; i++)
+    if (!strcmp(given->v[i], name)) return true;
+  return false;
 }
 
 int mc_options_parse(const mc_command *c, int argc, char **argv, mc_strlist *args, mc_strbuf *out, mc_arena *a) {

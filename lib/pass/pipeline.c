@@ -57,13 +57,13 @@ static bool take_element(parser *p, element *e) {
 
 static const mc_pass_info *find_pass(const mc_registry *r, const char *name) {
   for (int i = 0; i < r->npass; i++)
-    if (!strcmp(r->pass[i].text, name)) return &r->pass[i];
+    if (mc_same_word(r->pass[i].text, name)) return &r->pass[i];
   return NULL;
 }
 
 static const mc_pass_alias *find_alias(const mc_registry *r, const char *name) {
   for (int i = 0; i < r->nalias; i++)
-    if (!strcmp(r->alias[i].name, name)) return &r->alias[i];
+    if (mc_same_word(r->alias[i].name, name)) return &r->alias[i];
   return NULL;
 }
 

@@ -9,8 +9,9 @@
 
 /* Resolves @names; NULL where a text cannot hold them. */
 typedef struct symbols { struct mc_tensor *(*find)(void *, const char *); void *ctx; } symbols;
-/* What an assignment reports with: noun is "attribute" or "option", owner the pass (NULL: none). */
-typedef struct report { mc_diag *diag; const char *noun, *owner; } report;
+/* What an assignment reports with: noun is "attribute" or "option", owner the pass (NULL: none).
+ * typed: by a person on a command line, so words count in upper and lower case; .mir text is exact. */
+typedef struct report { mc_diag *diag; const char *noun, *owner; bool typed; } report;
 
 static size_t elem_size(const mc_field *f) {
   switch (f->kind) {
@@ -110,16 +111,21 @@ static bool store_float(const report *r, const mc_field *f, float *p, const mc_f
 static bool store_word(const report *r, const mc_field *f, int *p, const mc_fvalue *v) {
   if ((v->kind != MC_V_WORD && v->kind != MC_V_STR) || !v->s) return wrong_kind(r, f, v);
   for (int i = 0; f->names[i]; i++)
-    if (!strcmp(f->names[i], v->s)) return *p = i, true;
+    if (r->typed ? mc_same_word(f->names[i], v->s) : !strcmp(f->names[i], v->s)) return *p = i, true;
   mc_strbuf b = {0};
   for (int i = 0; f->names[i]; i++) mc_sb_printf(&b, "%s%s", i ? ", " : "", f->names[i]);
-  complain(r, f, v->loc, "expects one of %s; got '%s'", mc_sb_str(&b), v->s);
+  const char *near = mc_suggest(v->s, f->names);
+  if (near) complain(r, f, v->loc, "expects one of %s; got '%s' (did you mean '%s'?)", mc_sb_str(&b), v->s, near);
+  else complain(r, f, v->loc, "expects one of %s; got '%s'", mc_sb_str(&b), v->s);
   mc_sb_free(&b);
   return false;
 }
 
+static const char *const truth[] = {"false", "true"};
+
 static bool store_bool(const report *r, const mc_field *f, bool *p, const mc_fvalue *v) {
-  if (v->kind == MC_V_WORD && v->s && (!strcmp(v->s, "true") || !strcmp(v->s, "false"))) return *p = v->s[0] == 't', true;
+  for (int i = 0; v->kind == MC_V_WORD && v->s && i < 2; i++)
+    if (r->typed ? mc_same_word(truth[i], v->s) : !strcmp(truth[i], v->s)) return *p = i == 1, true;
   return wrong_kind(r, f, v);
 }
 
@@ -178,7 +184,7 @@ static bool store(const report *r, const mc_field *f, void *obj, const mc_fvalue
 }
 
 bool mc_field_set(const mc_field *f, void *obj, const mc_fvalue *v, mc_arena *a, mc_diag *d, struct mc_tensor *(*sym)(void *, const char *), void *symctx) {
-  return store(&(report){d, "attribute", NULL}, f, obj, v, a, &(symbols){sym, symctx});
+  return store(&(report){d, "attribute", NULL, false}, f, obj, v, a, &(symbols){sym, symctx});
 }
 
 /* ---- scanning text ---- */
@@ -288,6 +294,12 @@ static bool unknown_field(const mc_field *f, const report *r, mc_loc loc, const 
   return false;
 }
 
+static const mc_field *find_typed(const mc_field *f, const char *name) {
+  for (; f->name; f++)
+    if (mc_same_word(f->name, name)) return f;
+  return NULL;
+}
+
 /* name, or name=value, at the scanner. */
 static bool parse_pair(scanner *s, const mc_field *f, void *obj, bool *given) {
   const char *from = s->p;
@@ -299,7 +311,7 @@ static bool parse_pair(scanner *s, const mc_field *f, void *obj, bool *given) {
   skip_blanks(s);
   bool has_value = s->p < s->end && *s->p == '=';
   if (has_value && (s->p++, !scan_value(s, &v))) return false;
-  const mc_field *x = mc_field_find(f, name);
+  const mc_field *x = find_typed(f, name);
   if (!x) return unknown_field(f, s->rep, loc, name);
   if (given[x - f]) return complain(s->rep, x, loc, "is given twice");
   given[x - f] = true;
@@ -314,7 +326,7 @@ static int field_count(const mc_field *f) {
 }
 
 bool mc_field_parse_text(const mc_field *f, void *obj, const mc_source *src, uint32_t begin, uint32_t end, const char *owner, mc_arena *a, mc_diag *d) {
-  report rep = {d, "option", owner};
+  report rep = {d, "option", owner, true};
   scanner s = {src, src->text + begin, src->text + end, a, &rep};
   bool *given = MC_NEWN(a, bool, field_count(f) + 1);
   for (;;) {

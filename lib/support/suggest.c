@@ -1,16 +1,20 @@
 #include "mc/support/suggest.h"
-#include <stdbool.h>
+#include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
-enum { MAX_WORD = 63 };
+enum { MAX_WORD = 63, MIN_PREFIX = 3, FAR = 1000, PREFIX = 100 };
 
-static bool same(char a, char b) { return a == b || ((a == '-' || a == '_') && (b == '-' || b == '_')); }
+static bool same(char a, char b) {
+  if ((a == '-' || a == '_') && (b == '-' || b == '_')) return true;
+  return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
 size_t mc_edit_distance(const char *a, const char *b) {
   size_t na = strlen(a), nb = strlen(b);
-  if (na > MAX_WORD || nb > MAX_WORD) return MAX_WORD;
+  if (na > MAX_WORD || nb > MAX_WORD) return FAR;
   size_t d[3][MAX_WORD + 1]; /* rows i - 2, i - 1, i of the table, used in turn */
   for (size_t j = 0; j <= nb; j++) d[0][j] = j;
   for (size_t i = 1; i <= na; i++) {
@@ -24,11 +28,28 @@ size_t mc_edit_distance(const char *a, const char *b) {
   return d[na % 3][nb];
 }
 
-const char *mc_suggest_better(const char *word, const char *best, const char *name) {
-  size_t n = strlen(name), d = mc_edit_distance(word, name), bound = n / 3 ? n / 3 : 1;
-  if (d > bound || n <= d) return best;
-  return best && mc_edit_distance(word, best) <= d ? best : name;
+/* The shorter word begins the longer one: "quantize" and "quant", "calib" and "calib-method". */
+static bool begins(const char *a, const char *b) {
+  size_t i = 0;
+  while (a[i] && b[i] && same(a[i], b[i])) i++;
+  return i >= MIN_PREFIX && (!a[i] || !b[i]);
 }
+
+/* How far `name` is from `word`: misspellings first, by edits, then words that one begins, by what
+ * the longer one has more (from PREFIX on); FAR: neither. */
+static size_t distance(const char *word, const char *name) {
+  size_t n = strlen(name), w = strlen(word), d = mc_edit_distance(word, name), bound = n / 3 ? n / 3 : 1;
+  if (d <= bound && n > d) return d;
+  return begins(word, name) ? PREFIX + (w > n ? w - n : n - w) : FAR;
+}
+
+const char *mc_suggest_better(const char *word, const char *best, const char *name) {
+  size_t d = distance(word, name);
+  if (d >= FAR) return best;
+  return best && distance(word, best) <= d ? best : name;
+}
+
+bool mc_same_word(const char *a, const char *b) { return strcasecmp(a, b) == 0; }
 
 const char *mc_suggest(const char *word, const char *const *names) {
   const char *best = NULL;

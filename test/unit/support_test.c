@@ -2,8 +2,10 @@
 #include "check.h"
 #include "mc/support/arena.h"
 #include "mc/support/diag.h"
+#include "mc/support/glob.h"
 #include "mc/support/map.h"
 #include "mc/support/strbuf.h"
+#include "mc/support/suggest.h"
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -94,7 +96,39 @@ static void diagnostics_quote_the_line(void) {
   mc_arena_destroy(a);
 }
 
+static void globs_match(void) {
+  static const struct { const char *p, *s; bool yes; } t[] = {
+    { "*", "", true },       { "", "", false },        { "a", "a", true },       { "a", "ab", false },
+    { "a*", "a", true },     { "*a", "ba", true },     { "*a", "ab", false },    { "a*c", "abbc", true },
+    { "a*c", "abcd", false },{ "a**c", "ac", true },   { "*b*d*", "abcd", true },{ "*ab", "aab", true },
+    { "*aab*b", "aaabb", true }, { "x:a*", "ab", true }, { "x:y", "ab", false }, { "a*b*c", "abxbc", true } };
+  for (size_t i = 0; i < sizeof t / sizeof *t; i++)
+    if (mc_glob_list(t[i].p, t[i].s) != t[i].yes) CHECK_FAIL(t[i].p);
+  char text[4001], pattern[4001]; /* many stars and nearly a match: exponential where each star tries all */
+  memset(text, 'a', 4000), text[4000] = 0;
+  for (int i = 0; i < 4000; i++) pattern[i] = i % 2 ? 'a' : '*';
+  pattern[3999] = 'b', pattern[4000] = 0;
+  CHECK(!mc_glob_list(pattern, text));
+}
+
+static void suggestions_are_near(void) {
+  static const char *const names[] = { "quant", "calib", "calib-method", "print-after", "o", "g", NULL };
+  static const struct { const char *word, *want; } t[] = {
+    { "quantize", "quant" }, { "qant", "quant" }, { "QUANT", "quant" }, { "cali", "calib" },
+    { "calib_method", "calib-method" }, { "calibration", "calib" }, { "print", "print-after" },
+    { "output", NULL }, { "pr", NULL }, { "zzz", NULL } };
+  for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+    const char *near = mc_suggest(t[i].word, names);
+    if (near != t[i].want && (!near || !t[i].want || strcmp(near, t[i].want))) CHECK_FAIL(t[i].word);
+  }
+  char a[400], b[400]; /* long words that differ are not near, whatever a third of their letters is */
+  memset(a, 'a', 399), memset(b, 'b', 399), a[399] = b[399] = 0;
+  CHECK(mc_suggest_better(a, NULL, b) == NULL);
+}
+
 int main(void) {
+  globs_match();
+  suggestions_are_near();
   arena_aligns_and_zeroes();
   arena_block_of_chunk_size_stays();
   map_keeps_order();

@@ -34,7 +34,9 @@ static bool regenerate(mc_strbuf *out, const mc_source *src, mc_diag *d) {
 int main(int argc, char **argv) {
   const char *out = "-";
   const mc_option options[] = {{"o", MC_O_STR, &out, .arg = "FILE|-", .help = "where the page goes"}, {0}};
-  const mc_command cmd = {"mc-docs", "[options] PAGE.md", "print a page of the documentation with its generated parts renewed", "mc-docs docs/mir.md -o docs/mir.md", options, 1, 1, NULL};
+  const mc_command cmd = {.name = "mc-docs", .usage = "[options] PAGE.md",
+                          .summary = "print a page of the documentation with its generated parts renewed",
+                          .example = "mc-docs docs/mir.md -o docs/mir.md", .options = options, .min_args = 1, .max_args = 1};
   tool t;
   int rc = tool_start(&t, &cmd, argc, argv);
   if (rc >= 0) return rc;

@@ -212,8 +212,11 @@ int main(int argc, char **argv) {
     { "ref", MC_O_FLAG, &e.ref, .help = "use the reference evaluator (default for networks)" },
     { "jit", MC_O_FLAG, &e.jit, .help = "compile in memory and run" },
     { 0 } };
-  const mc_command cmd = { "mc-eval", "[options] NET.o|NET.mir --data=FILE.npz", "accuracy on labelled samples",
-                           "mc-eval net.o --data=test.npz\nmc-eval net.mir --data=test.npz --preprocess=\"scale=1/255\" --limit=100", options, 1, 1, NULL };
+  const mc_command cmd = { .name = "mc-eval", .usage = "[options] NET.o|NET.mir|NET.onnx --data=FILE.npz",
+                           .summary = "accuracy on labelled samples", .options = options,
+                           .min_args = 1, .max_args = 1,
+                           .example = "mc-eval net.o --data=test.npz\n"
+                                      "mc-eval net.mir --data=test.npz --preprocess=\"scale=1/255\" --limit=100" };
   int rc = tool_start(&e.t, &cmd, argc, argv);
   return rc >= 0 ? rc : tool_end(&e.t, main_part(&e));
 }

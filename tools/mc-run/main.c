@@ -160,9 +160,12 @@ int main(int argc, char **argv) {
     { "rtol", MC_O_F64, &r.rtol, .arg = "X", .help = "see atol" },
     { "ulp", MC_O_I64, &r.ulp, .arg = "N", .help = "or that many fp32 neighbours apart", .lo = 0, .hi = INT32_MAX },
     { 0 } };
-  const mc_command cmd = { "mc-run", "[options] NET.mir|NET.o", "run a network or a compiled object, or compare two",
-                           "mc-run net.mir --input=x.npy --output=y.npy\nmc-run net.mir --compare=net.o --data=test.npz --limit=50\nmc-run f.mir --compare=q.mir --data=test.npz --limit=10 --layers --atol=1e9",
-                           options, 1, 1, NULL };
+  const mc_command cmd = { .name = "mc-run", .usage = "[options] NET.mir|NET.onnx|NET.o",
+                           .summary = "run a network or a compiled object, or compare two",
+                           .options = options, .min_args = 1, .max_args = 1,
+                           .example = "mc-run net.mir --input=x.npy --output=y.npy\n"
+                                      "mc-run net.mir --compare=net.o --data=test.npz --limit=50\n"
+                                      "mc-run f.mir --compare=q.mir --data=test.npz --limit=10 --layers" };
   int rc = tool_start(&r.t, &cmd, argc, argv);
   return rc >= 0 ? rc : tool_end(&r.t, main_part(&r));
 }

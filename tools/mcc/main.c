@@ -7,6 +7,7 @@
 #include "mc/kernels/query.h"
 #include "mc/syntax/parse.h"
 #include <string.h>
+#include <sys/stat.h>
 
 typedef enum emit { EMIT_OBJ, EMIT_ASM, EMIT_LLVM, EMIT_MIR } emit;
 static const char *const emit_names[] = { "obj", "asm", "llvm", "mir", NULL };
@@ -106,10 +107,15 @@ static void remark_object(mcc *o) {
   for (int k = 0; k < x.nlevel; k++) sizes = mc_arena_printf(o->t.arena, "%s%s%s %lld%s", sizes, k ? ", " : " (", x.level[k].name, (long long)x.level[k].code_bytes, k + 1 == x.nlevel ? ")" : "");
   mc_remark(&o->t.diag, mc_noloc, "object: %lld bytes of code%s, %lld of constants, %lld of file", (long long)x.code_bytes, sizes, (long long)x.constant_bytes, (long long)x.file_bytes);
 }
+/* Beside standard output, a device or a pipe there is no place for a header. */
+static bool has_header(const mcc *o) {
+  struct stat st;
+  return strcmp(o->out, "-") != 0 && (stat(o->out, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
+}
 static bool emit_object(mcc *o, const mc_plan *p) {
   mc_code code;
   mc_strbuf header = { 0 };
-  bool both = strcmp(o->out, "-") != 0, ok = mc_compile_object(&code, &header, p, &o->co, &o->rep, o->t.arena, &o->t.diag);
+  bool both = has_header(o), ok = mc_compile_object(&code, &header, p, &o->co, &o->rep, o->t.arena, &o->t.diag);
   if (ok) {
     mc_piece text = { header.s, header.n };
     mc_piecefile files[2] = { { o->out, code.piece, code.n }, { both ? with_ending(o, o->out, ".h") : "", &text, 1 } };

@@ -31,7 +31,7 @@ typedef enum mc_option_kind {
   MC_O_OPTIONAL,   /* const char **: a value only after '='; "" without one */
   MC_O_I64,        /* int64_t *: decimal or 0x..., within [lo, hi] unless both are 0 */
   MC_O_F64,        /* double *: finite */
-  MC_O_WORD,       /* int *: index into `words` */
+  MC_O_WORD,       /* int *: index into `words`; the value may be in any case */
   MC_O_JOINED      /* const char **: the value is what follows the name directly, as in -O3 */
 } mc_option_kind;
 
@@ -51,11 +51,14 @@ typedef struct mc_command {
   const mc_option *options;
   int min_args, max_args;        /* file arguments; max_args -1: any number */
   const char *epilog;            /* more text for --help, or NULL */
+  mc_strlist *given;             /* names of the options on the command line are appended; or NULL */
 } mc_command;
 
 /* Parse argv[1..argc-1]. Returns -1 when the tool should go on: values are stored, arguments that are not options are in `args` (strings are argv's own).
  * Otherwise returns the exit code: MC_EXIT_OK after --help or --version (text in `out`), MC_EXIT_USAGE after a mistake (message with a suggestion in `out`). */
 int mc_options_parse(const mc_command *c, int argc, char **argv, mc_strlist *args, mc_strbuf *out, mc_arena *a);
+/* Whether an option was on the command line. */
+bool mc_options_given(const mc_strlist *given, const char *name);
 /* The text of --help. */
 void mc_options_help(mc_strbuf *out, const mc_command *c);
 /* The version of the project: "0.1.0". */
