@@ -21,6 +21,21 @@ if [ "$(id -u)" != 0 ]; then
   command -v sudo >/dev/null || { echo "error: these packages are missing and neither root nor sudo is at hand:$missing" >&2; exit 1; }
 fi
 export DEBIAN_FRONTEND=noninteractive
-$sudo apt-get update -qq
+# Another apt or dpkg may be at work (unattended upgrades): wait for its locks, up to 10 minutes.
+# DPkg::Lock::Timeout does not cover the lock of the package lists; for that one we try again.
+options="-o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 -qq"
+waits=60
 # shellcheck disable=SC2086
-$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+until said=$($sudo env LC_ALL=C apt-get $options update 2>&1); do
+  case "$said" in
+    *"get lock"*) ;;
+    *) echo "$said" >&2; echo "error: apt-get update failed" >&2; exit 1 ;;
+  esac
+  waits=$((waits - 1))
+  [ "$waits" -gt 0 ] || { echo "$said" >&2; exit 1; }
+  [ "$waits" != 59 ] || echo "another apt is at work: waiting for it"
+  sleep "${MCC_SETUP_WAIT:-10}"
+done
+# shellcheck disable=SC2086
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get $options install -y --no-install-recommends \
+  $missing >/dev/null
