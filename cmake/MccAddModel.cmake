@@ -1,5 +1,6 @@
 # mcc_add_model(TARGET MODEL [PUBLIC|PRIVATE] [NAME NAME] [QUANT none|bf16|int8] [CALIB FILE]
-#               [MARCH LEVEL] [TARGET_ARCH ARCH] [DEPENDS FILES...] [OPTIONS ...])
+#               [MARCH LEVEL] [TARGET_ARCH ARCH] [DEPENDS FILES...] [SHAPE NAME=DIMS...]
+#               [INPUT_LAYOUT nhwc] [INPUT_TYPE u8] [PREPROCESS TEXT] [OPTIONS ...])
 #
 # Compiles MODEL (.mir or .onnx) with mcc when the project is built, links the object into TARGET and
 # puts the folder of its header into TARGET's include path:
@@ -14,6 +15,7 @@
 # MARCH: as -march= of mcc, and the same default. TARGET_ARCH: by default what the project is built
 # for (CMAKE_SYSTEM_PROCESSOR). CALIB: a file, or a folder of samples. DEPENDS: files that the model
 # or OPTIONS need beyond those that a .mir names. OPTIONS go to mcc as they are.
+# SHAPE, INPUT_LAYOUT, INPUT_TYPE, PREPROCESS: how an .onnx is read, as mc-import's options.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 # The architecture that the project is compiled for, as mcc calls it. Cross compilation says so by
@@ -103,8 +105,8 @@ function(_mcc_model_rule rule out name arguments inputs comment)
 endfunction()
 
 function(mcc_add_model target model)
-  cmake_parse_arguments(M "PUBLIC;PRIVATE" "QUANT;CALIB;MARCH;TARGET_ARCH;NAME" "OPTIONS;DEPENDS"
-    ${ARGN})
+  cmake_parse_arguments(M "PUBLIC;PRIVATE" "QUANT;CALIB;MARCH;TARGET_ARCH;NAME;INPUT_LAYOUT;INPUT_TYPE;PREPROCESS"
+    "OPTIONS;DEPENDS;SHAPE" ${ARGN})
   if(M_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "mcc_add_model: unknown arguments: ${M_UNPARSED_ARGUMENTS}")
   elseif(M_KEYWORDS_MISSING_VALUES)
@@ -139,6 +141,16 @@ function(mcc_add_model target model)
   if(M_MARCH)
     list(APPEND arguments "-march=${M_MARCH}")
   endif()
+  foreach(shape ${M_SHAPE})
+    list(APPEND arguments "-shape=${shape}")
+  endforeach()
+  foreach(word INPUT_LAYOUT INPUT_TYPE PREPROCESS)
+    if(M_${word})
+      string(TOLOWER "-${word}=" option)
+      string(REPLACE "_" "-" option "${option}")
+      list(APPEND arguments "${option}${M_${word}}")
+    endif()
+  endforeach()
   list(APPEND arguments ${M_OPTIONS} "${model}")
   _mcc_model_inputs(inputs "${model}" "${calib}")
   foreach(file ${M_DEPENDS})

@@ -6,6 +6,7 @@
 struct mc_network {
   mc_arena *arena;
   const char *path;
+  const mc_import_args *args;      /* of an .onnx; only while it is opened */
   mc_module *module;
   const mc_graph *graph;           /* evaluated; NULL: compiled */
   const char *kind;
@@ -65,7 +66,7 @@ static bool open_jit(mc_network *n, int threads, mc_diag *d) {
 
 /* ---- graphs --------------------------------------------------------------------------------------------------------------- */
 static bool load(mc_network *n, mc_diag *d) {
-  n->module = mc_driver_load(n->path, d);
+  n->module = mc_driver_load_as(n->path, n->args, d);
   if (n->module && !n->module->graphs) return mc_error(d, mc_noloc, "%s: holds no graph", n->path);
   return n->module != NULL;
 }
@@ -97,12 +98,26 @@ static void keep_text(mc_diag *d, const mc_source *src) {
     if (d->list.v[i].loc.src == src) d->list.v[i].loc.src = copy;
 }
 
+/* An object was imported once for all. */
+static bool no_args(const mc_network *n, mc_diag *d) {
+  const char *given = n->args ? mc_import_args_given(n->args) : NULL;
+  return !given || mc_error(d, mc_noloc, "%s: %s is about how an .onnx file is read, and this is an "
+                            "object", n->path, given);
+}
+
 mc_network *mc_network_open(const char *path, mc_how how, int threads, mc_diag *d) {
+  return mc_network_open_as(path, how, threads, NULL, d);
+}
+
+mc_network *mc_network_open_as(const char *path, mc_how how, int threads,
+                               const mc_import_args *args, mc_diag *d) {
   mc_arena *a = mc_arena_create();
   mc_network *n = MC_NEW(a, mc_network);
   n->arena = a;
   n->path = mc_arena_strdup(a, path);
-  bool ok = is_elf(path) ? open_object(n, threads, d) : load(n, d) && (how == MC_HOW_JIT ? open_jit(n, threads, d) : open_ref(n));
+  n->args = args;
+  bool ok = is_elf(path) ? no_args(n, d) && open_object(n, threads, d) : load(n, d) && (how == MC_HOW_JIT ? open_jit(n, threads, d) : open_ref(n));
+  n->args = NULL;
   if (ok) return n;
   if (n->module && n->module->src && n->module->src->text) keep_text(d, n->module->src);
   mc_network_close(n);

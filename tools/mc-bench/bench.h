@@ -5,6 +5,7 @@
 #include "mc/analysis/cost.h"
 #include "mc/analysis/model.h"
 #include "mc/driver/compile.h"
+#include "mc/driver/importing.h"
 
 /* Order statistics of times in seconds. */
 typedef struct sample_list { double *v; size_t n, cap; } sample_list;
@@ -39,7 +40,7 @@ typedef struct subject {
 } subject;
 
 /* How a network is compiled: the command line, changed by one --variant. */
-typedef struct form { const char *name, *level, *march, *arch, *calib, *method, *run; /* the level to run */ int quant, chain; int64_t batch, threads; double winograd; } form;
+typedef struct form { const char *name, *level, *march, *arch, *calib, *method, *run; /* the level to run */ int quant, chain; int64_t batch, threads; double winograd; const mc_import_args *imp; } form;
 
 /* ---- subject.c ---- */
 /* Load an object, or compile a network; `layers`: with what --layers needs. False after reporting. */

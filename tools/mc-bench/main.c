@@ -11,6 +11,7 @@ typedef struct options {
   double seconds;
   bool json, layers, fifo;
   form base;
+  mc_import_args imp;
   subject *subject; int n;
   machine machine;
 } options;
@@ -19,12 +20,19 @@ static bool is_html(const char *path) {
   size_t n = strlen(path);
   return n > 5 && strcmp(path + n - 5, ".html") == 0;
 }
+static bool any_onnx(const options *o) {
+  for (size_t i = 0; i < o->t.args.n; i++)
+    if (mc_driver_is_onnx(o->t.args.v[i])) return true;
+  return false;
+}
 static int usage(options *o) {
   mc_diag *d = &o->t.diag;
   size_t n = o->roofline ? strlen(o->roofline) : 0, forms = o->variants.n ? o->variants.n : 1;
   bool svg = n > 4 && strcmp(o->roofline + n - 4, ".svg") == 0;
   if (!(o->seconds > 0) || o->seconds > 3600) mc_error(d, mc_noloc, "--seconds must be above 0 and at most 3600");
   else if (o->roofline && !svg && !is_html(o->roofline)) mc_error(d, mc_noloc, "--roofline=%s: the name must end in .svg or .html", o->roofline);
+  else if (mc_import_args_given(&o->imp) && !any_onnx(o))
+    mc_error(d, mc_noloc, "%s is about how an .onnx file is read, and there is none", mc_import_args_given(&o->imp));
   else if (svg && o->t.args.n * forms > 1) mc_error(d, mc_noloc, "--roofline=%s: an .svg shows one network; use .html for several", o->roofline);
   return d->errors ? MC_EXIT_USAGE : MC_EXIT_OK;
 }
@@ -93,6 +101,8 @@ int main(int argc, char **argv) {
     { "winograd", MC_O_F64, &o.base.winograd, .arg = "PERCENT", .help = "for .mir and .onnx: as in mcc" },
     { "chain", MC_O_WORD, &o.base.chain, .arg = "WHY", .help = "for .mir and .onnx: as in mcc", .words = mc_chain_names },
     { "march", MC_O_STR, &o.base.march, .arg = "LEVEL", .help = "for .mir and .onnx; default: native" },
+    MC_IMPORT_OPTIONS(o.imp),
+    MC_IMPORT_PREPROCESS(o.imp),
     { "level", MC_O_STR, &o.base.run, .arg = "LEVEL", .help = "of code for several levels (-march=dispatch), the one to run; default: the best here" },
     { 0 }
   };
@@ -102,6 +112,7 @@ int main(int argc, char **argv) {
                                       "mc-bench net.mir --variant=quant=none --variant=quant=int8,calib=calib.npz\nmc-bench old.o new.o --json" };
   int rc = tool_start(&o.t, &cmd, argc, argv);
   if (rc >= 0) return rc;
+  o.base.imp = &o.imp;
   if ((rc = usage(&o))) return tool_end(&o.t, rc);
   rc = run(&o);
   return tool_end(&o.t, rc);

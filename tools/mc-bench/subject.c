@@ -137,7 +137,7 @@ static void make_arrays(subject *s, uint64_t seed, mc_arena *a) {
 /* ---- files ---- */
 
 static bool compile(subject *s, tool *t, const form *f, bool layers) {
-  s->module = mc_driver_load(s->file, &t->diag);
+  s->module = mc_driver_load_as(s->file, mc_driver_is_onnx(s->file) ? f->imp : NULL, &t->diag);
   if (!s->module) return false;
   mc_compile_opts co = mc_compile_defaults();
   co.small = strcmp(f->level, "s") == 0;

@@ -2,6 +2,7 @@
 #include "common/progress.h"
 #include "common/threads.h"
 #include "common/tool.h"
+#include "mc/driver/compile.h"
 #include "mc/driver/network.h"
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@ typedef struct eval {
   int metric;
   int64_t limit, top, stride, threads;
   mcrt_pool *pool;
+  mc_import_args imp;
   mc_network *net;
   void **in, **out;
 } eval;
@@ -173,7 +175,7 @@ static bool evaluate(eval *e) {
   if (mc_network_nin(e->net) < 1 || mc_network_nout(e->net) < 1) return mc_error(&e->t.diag, mc_noloc, "%s: needs an input and an output", e->t.args.v[0]);
   rooms(e);
   if (e->metric == METRIC_AUC) return auc(e);
-  mc_dataset_opts o = { .x = e->x, .y = e->y, .preprocess = e->preprocess };
+  mc_dataset_opts o = { .x = e->x, .y = e->y, .preprocess = e->imp.preprocess ? NULL : e->preprocess };
   mc_dataset *data = mc_network_data(e->net, e->data, &o, &e->t.diag);
   bool ok = data && top(e, data);
   mc_dataset_close(data);
@@ -185,8 +187,9 @@ static int main_part(eval *e) {
   if (!e->data) return mc_error(d, mc_noloc, "--data=FILE.npz is missing"), MC_EXIT_USAGE;
   if (e->ref && e->jit) return mc_error(d, mc_noloc, "--ref and --jit exclude each other"), MC_EXIT_USAGE;
   if (e->metric == METRIC_AUC && e->preprocess) return mc_error(d, mc_noloc, "--preprocess has no meaning for auc"), MC_EXIT_USAGE;
+  if (e->imp.type && mc_driver_is_onnx(e->t.args.v[0])) e->imp.preprocess = e->preprocess;
   if (!threads_open(&e->pool, &e->t, e->threads, -1)) return MC_EXIT_INPUT;
-  e->net = mc_network_open(e->t.args.v[0], e->jit ? MC_HOW_JIT : MC_HOW_REF, (int)e->threads, d);
+  e->net = mc_network_open_as(e->t.args.v[0], e->jit ? MC_HOW_JIT : MC_HOW_REF, (int)e->threads, &e->imp, d);
   if (e->net && e->pool && mc_network_graph(e->net)) mc_error(d, mc_noloc, "--threads=%lld: the reference evaluator uses one thread; --jit compiles the network", (long long)e->threads);
   if (e->net && e->pool) mc_network_set_parallel(e->net, mcrt_parallel_for, e->pool);
   bool ok = e->net && !d->errors && evaluate(e);
@@ -205,7 +208,8 @@ int main(int argc, char **argv) {
     { "y", MC_O_STR, &e.y, .arg = "NAME", .help = "array of labels" },
     { "limit", MC_O_I64, &e.limit, .arg = "N", .help = "only the first N samples", .lo = 1, .hi = INT64_MAX / 2 },
     { "top", MC_O_I64, &e.top, .arg = "K", .help = "also print top-K (default: top-5 from 10 classes on)", .lo = 1, .hi = 1000000 },
-    { "preprocess", MC_O_STR, &e.preprocess, .arg = "TEXT", .help = "\"scale=1/255 mean=... std=...\" applied to samples for an f32 input" },
+    { "preprocess", MC_O_STR, &e.preprocess, .arg = "TEXT", .help = "\"scale=1/255 mean=... std=...\" applied to samples for an f32 input (with --input-type=u8 a part of the network)" },
+    MC_IMPORT_OPTIONS(e.imp),
     { "metric", MC_O_WORD, &e.metric, .arg = "METRIC", .help = "top-k accuracy, or area under the ROC curve of the reconstruction error of windows", .words = metrics },
     { "stride", MC_O_I64, &e.stride, .arg = "N", .help = "auc: values between windows (default: the samples' last axis)", .lo = 1, .hi = INT32_MAX },
     { "threads", MC_O_I64, &e.threads, .arg = "N", .help = THREADS_HELP, .lo = 1, .hi = MCRT_MAX_THREADS },

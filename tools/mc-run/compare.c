@@ -138,7 +138,7 @@ static bool open_other(cmp *c, const char *other, const char *level, mcrt_pool *
     if (layers_too) return mc_error(&c->t->diag, mc_noloc, "--layers needs two networks");
     return read_expected(c, other) && set_level(c, level);
   }
-  c->b = mc_network_open(other, MC_HOW_REF, pool ? mcrt_pool_threads(pool) : 1, &c->t->diag);
+  c->b = mc_network_open_as(other, MC_HOW_REF, pool ? mcrt_pool_threads(pool) : 1, c->f->other_args, &c->t->diag);
   if (c->b && pool) mc_network_set_parallel(c->b, mcrt_parallel_for, pool);
   if (!c->b || !same_interface(c, other) || !set_level(c, level)) return false;
   c->out_b = room_out(c->t, c->b);

@@ -88,7 +88,7 @@ static int64_t batch_of(const mc_network *n) {
 }
 
 bool feed_open(feed *f, tool *t, const mc_network *n, const char *data, const mc_dataset_opts *o, const mc_strlist *inputs, int64_t limit, int64_t seed) {
-  *f = (feed){ .net = n, .seed = (uint64_t)seed, .count = 1, .batch = 1 };
+  *f = (feed){ .net = n, .other_args = f->other_args, .seed = (uint64_t)seed, .count = 1, .batch = 1 };
   if (data && inputs->n) return mc_error(&t->diag, mc_noloc, "--input and --data exclude each other");
   if (inputs->n) return read_inputs(f, t, inputs);
   if (!data) return f->count = limit > 0 ? limit : 1, true;

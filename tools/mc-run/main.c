@@ -1,6 +1,7 @@
 /* mc-run: run a network (reference evaluator, JIT, compiled object) on given inputs; compare two. */
 #include "run.h"
 #include "common/progress.h"
+#include "mc/driver/compile.h"
 #include <string.h>
 
 enum { PRINT_MAX = 1000 };
@@ -13,6 +14,7 @@ typedef struct run {
   int64_t limit, seed, ulp, threads;
   mcrt_pool *pool;
   double atol, rtol;
+  mc_import_args imp;
 } run;
 
 /* ---- outputs -------------------------------------------------------------------------------------------------------------- */
@@ -115,6 +117,14 @@ static bool fits_options(run *r, mc_network *n) {
   if (r->pool && mc_network_graph(n)) return mc_error(d, mc_noloc, "--threads=%lld: the reference evaluator uses one thread; --jit compiles the network", (long long)r->threads);
   return !r->level || mc_network_set_level(n, r->level, d);
 }
+
+/* The importer's options for one of the two networks: another file than an .onnx refuses them, unless
+ * they are for the other one. With --input-type=u8 the preprocessing is a part of the network. */
+static const mc_import_args *args_for(run *r, const char *path) {
+  const char *other = path == r->compare ? r->t.args.v[0] : r->compare;
+  if (mc_driver_is_onnx(path) && r->imp.type) r->imp.preprocess = r->preprocess;
+  return mc_driver_is_onnx(path) || !other || !mc_driver_is_onnx(other) ? &r->imp : NULL;
+}
 static int main_part(run *r) {
   mc_diag *d = &r->t.diag;
   if (r->ref && r->jit) return mc_error(d, mc_noloc, "--ref and --jit exclude each other"), MC_EXIT_USAGE;
@@ -122,11 +132,12 @@ static int main_part(run *r) {
   if (r->output && r->compare) return mc_error(d, mc_noloc, "--output and --compare exclude each other"), MC_EXIT_USAGE;
   mc_how how = r->jit ? MC_HOW_JIT : MC_HOW_REF;
   if (!threads_open(&r->pool, &r->t, r->threads, -1)) return MC_EXIT_INPUT;
-  mc_network *n = mc_network_open(r->t.args.v[0], how, (int)r->threads, d);
+  mc_network *n = mc_network_open_as(r->t.args.v[0], how, (int)r->threads, args_for(r, r->t.args.v[0]), d);
   if (n && r->pool) mc_network_set_parallel(n, mcrt_parallel_for, r->pool);
   feed f = {0};
-  mc_dataset_opts o = { .x = r->x, .preprocess = r->preprocess };
+  mc_dataset_opts o = { .x = r->x, .preprocess = r->imp.preprocess ? NULL : r->preprocess };
   int rc = MC_EXIT_INPUT;
+  if (r->compare) f.other_args = args_for(r, r->compare);
   if (n && fits_options(r, n) && feed_open(&f, &r->t, n, r->data, &o, &r->inputs, limit_of(r), r->seed)) {
     tolerance tol = { r->atol, r->rtol, r->ulp };
     rc = r->compare ? compare(&r->t, n, r->compare, r->level, r->pool, &f, tol, r->layers) : run_all(r, n, &f) ? MC_EXIT_OK : MC_EXIT_INPUT;
@@ -147,7 +158,8 @@ int main(int argc, char **argv) {
     { "o", MC_O_STR, &r.output, .arg = "FILE", .help = "the same" },
     { "data", MC_O_STR, &r.data, .arg = "FILE.npz", .help = "run on many samples" },
     { "x", MC_O_STR, &r.x, .arg = "NAME", .help = "array of the npz that holds the samples" },
-    { "preprocess", MC_O_STR, &r.preprocess, .arg = "TEXT", .help = "\"scale=1/255 mean=... std=...\" applied to samples for an f32 input" },
+    { "preprocess", MC_O_STR, &r.preprocess, .arg = "TEXT", .help = "\"scale=1/255 mean=... std=...\" applied to samples for an f32 input (with --input-type=u8 a part of the network)" },
+    MC_IMPORT_OPTIONS(r.imp),
     { "limit", MC_O_I64, &r.limit, .arg = "N", .help = "only the first N samples (random inputs: N of them)", .lo = 1, .hi = INT64_MAX / 2 },
     { "seed", MC_O_I64, &r.seed, .arg = "N", .help = "seed of the random inputs used without --input and --data", .lo = 0, .hi = INT64_MAX / 2 },
     { "ref", MC_O_FLAG, &r.ref, .help = "evaluate with the reference evaluator (default for networks)" },

@@ -13,6 +13,7 @@ typedef struct feed {
   uint64_t seed;
   int64_t count;                   /* samples */
   int64_t batch;                   /* samples that one run takes */
+  const mc_import_args *other_args; /* how the network to compare with is read */
 } feed;
 bool feed_open(feed *f, tool *t, const mc_network *n, const char *data, const mc_dataset_opts *o, const mc_strlist *inputs, int64_t limit, int64_t seed);
 /* Fill in[] (room for each input) with the samples from k on. */

@@ -2,12 +2,13 @@
 #include "common/tool.h"
 #include "mc/analysis/cost.h"
 #include "mc/driver/compile.h"
+#include "mc/driver/importing.h"
 #include "mc/ir/print.h"
 #include "object.h"
 #include <jansson.h>
 #include <string.h>
 
-typedef struct stat { tool t; const char *out, *graph; bool json; } stat;
+typedef struct stat { tool t; const char *out, *graph; bool json; mc_import_args imp; } stat;
 typedef struct row { const mc_node *n; mc_cost c; } row;
 typedef struct rows { row *v; size_t n, cap; } rows;
 
@@ -83,7 +84,7 @@ static void json(mc_strbuf *s, const mc_graph *g, const rows *r, mc_arena *a) {
 
 /* ---- main ---- */
 static int run(stat *o) {
-  mc_module *m = mc_driver_load(o->t.args.v[0], &o->t.diag);
+  mc_module *m = mc_driver_load_as(o->t.args.v[0], &o->imp, &o->t.diag);
   if (!m) return MC_EXIT_INPUT;
   const mc_graph *g = mc_module_graph(m, o->graph);
   int rc = MC_EXIT_INPUT;
@@ -120,12 +121,20 @@ int main(int argc, char **argv) {
     { "o", MC_O_STR, &o.out, .arg = "FILE|-", .help = "where the table goes; '-' (the default): standard output" },
     { "json", MC_O_FLAG, &o.json, .help = "JSON instead of a table" },
     { "graph", MC_O_STR, &o.graph, .arg = "NAME", .help = "the graph to count; the first one if absent" },
+    MC_IMPORT_OPTIONS(o.imp),
+    MC_IMPORT_PREPROCESS(o.imp),
     { 0 }
   };
   const mc_command cmd = { .name = "mc-stat", .usage = "[options] FILE.mir|FILE.onnx|FILE.o", .summary = "parameters, MACs, FLOPs, bytes and intensity of every layer, and peak memory; of an object: its levels, bytes of code, constants, arena", .options = options,
                            .min_args = 1, .max_args = 1, .example = "mc-stat net.mir\nmc-stat --json net.mir -o costs.json\nmc-stat net.o" };
   int rc = tool_start(&o.t, &cmd, argc, argv);
   if (rc >= 0) return rc;
+  const char *given = mc_import_args_given(&o.imp);
+  if (given && is_object(o.t.args.v[0])) {
+    mc_error(&o.t.diag, mc_noloc, "%s is about how an .onnx file is read, and %s is an object", given,
+             o.t.args.v[0]);
+    return tool_end(&o.t, MC_EXIT_USAGE);
+  }
   if (o.graph && is_object(o.t.args.v[0])) {
     mc_error(&o.t.diag, mc_noloc, "--graph: an object holds one network");
     return tool_end(&o.t, MC_EXIT_USAGE);

@@ -3,6 +3,7 @@
 #include "common/tool.h"
 #include "mc/driver/compile.h"
 #include "mc/driver/driver.h"
+#include "mc/driver/importing.h"
 #include "mc/ir/print.h"
 #include "mc/kernels/query.h"
 #include "mc/syntax/parse.h"
@@ -17,6 +18,7 @@ typedef struct mcc {
   tool t;
   const char *in, *out, *name, *level, *arch, *march, *calib, *pipeline, *graph, *check, *tune;
   mc_strlist before, after;
+  mc_import_args imp;
   int emit, quant, method, chain;
   bool debug, print_pipeline, remarks, time, stats, quiet, verify_each, after_change;
   int64_t bisect, batch, threads;
@@ -178,7 +180,7 @@ static int show_pipeline(mcc *o, const mc_module *m) {
 }
 
 static int run(mcc *o) {
-  mc_module *m = mc_driver_load(o->in, &o->t.diag);
+  mc_module *m = mc_driver_load_as(o->in, &o->imp, &o->t.diag);
   if (!m) return MC_EXIT_INPUT;
   int rc = MC_EXIT_INPUT;
   if (select_graph(o, m)) {
@@ -264,6 +266,8 @@ static int start(mcc *o, int argc, char **argv) {
     { "stats", MC_O_FLAG, &o->stats, .help = "print what the passes counted" },
     { "remarks", MC_O_FLAG, &o->remarks, .help = "print how each group is computed, its estimated time, what bounds it, the next best blocks and what another engine, Winograd or fp32 would take; and what stayed in fp32 and why" },
     { "tune", MC_O_OPTIONAL, &o->tune, .arg = "CACHE.json", .help = "measure blocks of products on this machine and take the best; what is in the cache is not measured again" },
+    MC_IMPORT_OPTIONS(o->imp),
+    MC_IMPORT_PREPROCESS(o->imp),
     { "quiet", MC_O_FLAG, &o->quiet, .help = "no summary line" },
     { 0 }
   };

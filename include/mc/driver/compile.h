@@ -6,6 +6,12 @@
 
 /* A .mir file ("-": standard input), or a .onnx file through the importer. NULL after reporting. */
 mc_module *mc_driver_load(const char *path, mc_diag *d);
+/* The same with the importer's options (mc/driver/importing.h; NULL: none), which a file that is
+ * no .onnx refuses. */
+struct mc_import_args;
+mc_module *mc_driver_load_as(const char *path, const struct mc_import_args *args, mc_diag *d);
+/* Whether the name says .onnx. */
+bool mc_driver_is_onnx(const char *path);
 
 /* Write g for another batch: the first axis of every input (all must have the same), and all that follows from it. False after reporting what does not fit. */
 bool mc_driver_set_batch(mc_graph *g, int64_t size, mc_diag *d);

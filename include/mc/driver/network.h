@@ -2,6 +2,7 @@
 #ifndef MC_DRIVER_NETWORK_H
 #define MC_DRIVER_NETWORK_H
 #include "mc/codegen/codegen.h"
+#include "mc/driver/importing.h"
 #include "mc/import/dataset.h"
 #include "mc/ref/eval.h"
 
@@ -11,6 +12,9 @@ typedef enum mc_how { MC_HOW_REF, MC_HOW_JIT } mc_how;
 /* Open a file: an ELF object made by mcc is loaded; anything else is a network (.mir, "-", .onnx), run by the reference evaluator or compiled for this machine as it
  * stands (no optimization that changes results). threads: what compiled code must be able to use (the reference evaluator uses one). NULL after reporting. */
 mc_network *mc_network_open(const char *path, mc_how how, int threads, mc_diag *d);
+/* The same; an .onnx file is imported as `args` (NULL: none) say, any other refuses them. */
+mc_network *mc_network_open_as(const char *path, mc_how how, int threads,
+                               const mc_import_args *args, mc_diag *d);
 /* Runs go through the parallel entry from now on, where there is one. */
 void mc_network_set_parallel(mc_network *n, mc_parallel_for *pf, void *ctx);
 void mc_network_close(mc_network *n);
