@@ -165,10 +165,17 @@ static V dot(const job *j, V acc, V a, V w) {
 /* ---- one step: P vectors of R rows ---- */
 typedef struct step { const job *j; V w, bias, mult, in, out, y, x0, c0; int p; column col[MAX_P * MAX_KERNEL]; bool have[MAX_P * MAX_KERNEL]; V acc[MAX_P][MAX_R][4]; } step;
 
-static const column *column_at(step *s, int64_t i) {
-  if (!s->have[i]) s->col[i] = build_column(s->j, kb_gepi(s->j->d->k, s->in, i * s->j->d->in.stride[2]));
-  s->have[i] = true;
-  return &s->col[i];
+/* The place among the columns of one step of column i of vector p. Vectors that stand further apart
+ * than the window is wide (a line of many pixels a register) share none: there are gaps between. */
+static int64_t slot(const job *j, int p, int64_t i) {
+  return p * (j->adv < j->d->kw ? j->adv : j->d->kw) + i;
+}
+static const column *column_at(step *s, int p, int64_t i) {
+  const job *j = s->j;
+  int64_t at = slot(j, p, i), col = p * j->adv + i;
+  if (!s->have[at]) s->col[at] = build_column(j, kb_gepi(j->d->k, s->in, col * j->d->in.stride[2]));
+  s->have[at] = true;
+  return &s->col[at];
 }
 static void products(step *s) {
   const job *j = s->j;
@@ -176,7 +183,7 @@ static void products(step *s) {
   T t = j->d->depth == 4 ? kb_vt(k, k->i32, j->lanes) : kb_vt(k, k->i16, 2 * j->lanes);
   for (int64_t i = 0; i < j->d->kw; i++) {
     const column *c[MAX_P];
-    for (int p = 0; p < s->p; p++) c[p] = column_at(s, p * j->adv + i);
+    for (int p = 0; p < s->p; p++) c[p] = column_at(s, p, i);
     for (int g = 0; g < j->groups; g++)
       for (int o = 0; o < 4; o++)
         for (int r = 0; r < j->R; r++) {

@@ -1,11 +1,12 @@
 /* Every op on every engine that this machine runs, against the reference evaluator: integers and everything but fp32 products bit for bit.
  *
- *   kernels-sweep [--march=LEVEL] [--opt=0..3] [--every=N] [--list] [--emit=DIR] [--emulate] [--engine=ID] [--threads=N] [TEXT]      only cases whose name holds TEXT, only every N-th
+ *   kernels-sweep [--march=LEVEL] [--opt=0..3] [--every=N] [--list] [--emit=DIR] [--compile] [--emulate] [--engine=ID] [--threads=N] [TEXT]      only cases whose name holds TEXT, only every N-th
  *
  * --emulate executes AMX and AVX-VNNI instructions in software where the processor lacks them (test/emulate).
  * --engine sends every product to one engine of the level (engines.def) that can compute it.
  * --threads: every group is divided, however small, and its shares are run apart (sweep_shares.c).
- * --emit writes objects, inputs and expected results to DIR instead, for sweep_run.c on another machine. */
+ * --emit writes objects, inputs and expected results to DIR instead, for sweep_run.c on another machine.
+ * --compile only compiles, for any level, one that this machine cannot run too. */
 #include "sweep.h"
 #include "emulate.h"
 #include "host.h"
@@ -17,7 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct { const char *march, *filter, *dir, *engine; int every, opt, threads, shared; bool list; int seen, run, failed; mc_arena *a; const mc_target *target; mc_strbuf table, data; } s = { .every = 1, .opt = 2, .threads = 1 };
+static struct { const char *march, *filter, *dir, *engine; int every, opt, threads, shared; bool list, compile; int seen, run, failed; mc_arena *a; const mc_target *target; mc_strbuf table, data; } s = { .every = 1, .opt = 2, .threads = 1 };
 
 /* ---- random numbers, building ---- */
 uint64_t rnd(tcase *t) {
@@ -263,21 +264,36 @@ static bool emit(tcase *t, const mc_plan *p, const mc_array *in, const mc_array 
   }
   return ok;
 }
+static mc_array new_array(tcase *t, const mc_type *type) {
+  return (mc_array){ type, mc_arena_alloc(t->a, (size_t)mc_type_bytes(type)) };
+}
+static bool against_reference(tcase *t) {
+  mc_array in[32], want[16];
+  for (int i = 0; i < t->g->nin; i++) {
+    in[i] = new_array(t, t->g->in[i]->type);
+    fill(t, in[i].type, in[i].data);
+  }
+  for (int i = 0; i < t->nout; i++) want[i] = new_array(t, t->out[i]->type);
+  if (!mc_eval_graph(t->g, in, want, NULL, &t->d)) return complain(t, "has no reference");
+  mc_plan *p = plan(t);
+  if (!p) return complain(t, "has no plan");
+  return s.dir ? emit(t, p, in, want) : run_jit(t, p, in, want);
+}
+static bool compiles(tcase *t) {
+  mc_strbuf obj = { 0 };
+  mc_codegen_opts o = { .target = s.target, .prefix = "g", .opt_level = s.opt };
+  mc_plan *p = plan(t);
+  if (!p) return complain(t, "has no plan");
+  bool ok = mc_codegen_emit(&obj, p, &o, MC_EMIT_OBJ, &t->d);
+  mc_sb_free(&obj);
+  return ok || complain(t, "does not compile");
+}
 void sweep_end(tcase *t) {
   bool ok = t->nout > 0;
   s.run++;
   if (ok) {
     mc_node_insert(t->g, NULL, mc_node_create(t->m, MC_OP_return, t->out, t->nout, 0, mc_noloc));
-    mc_array in[32], want[16];
-    for (int i = 0; i < t->g->nin; i++) {
-      in[i] = (mc_array){ t->g->in[i]->type, mc_arena_alloc(t->a, (size_t)mc_type_bytes(t->g->in[i]->type)) };
-      fill(t, in[i].type, in[i].data);
-    }
-    for (int i = 0; i < t->nout; i++) want[i] = (mc_array){ t->out[i]->type, mc_arena_alloc(t->a, (size_t)mc_type_bytes(t->out[i]->type)) };
-    ok = mc_eval_graph(t->g, in, want, NULL, &t->d) || complain(t, "has no reference");
-    mc_plan *p = ok ? plan(t) : NULL;
-    if (ok && !p) ok = complain(t, "has no plan");
-    if (ok) ok = s.dir ? emit(t, p, in, want) : run_jit(t, p, in, want);
+    ok = s.compile ? compiles(t) : against_reference(t);
   }
   s.failed += !ok;
   mc_module_destroy(t->m);
@@ -300,6 +316,7 @@ int main(int argc, char **argv) {
     else if (option(argv[i], "--opt=", &v)) s.opt = atoi(v);
     else if (option(argv[i], "--threads=", &v)) s.threads = atoi(v);
     else if (strcmp(argv[i], "--list") == 0) s.list = true;
+    else if (strcmp(argv[i], "--compile") == 0) s.compile = true;
     else if (strcmp(argv[i], "--emulate") == 0) emulating = emulate_host();
     else s.filter = argv[i];
   }
@@ -313,7 +330,7 @@ int main(int argc, char **argv) {
     t->engine = s.engine;
     s.target = t;
   }
-  if (!s.dir && (s.target->isa & ~mc_host_isa())) return 0;   /* this machine cannot run it */
+  if (!s.dir && !s.compile && (s.target->isa & ~mc_host_isa())) return 0;   /* this machine cannot run it */
   sweep_products();
   sweep_depthwise();
   sweep_elementwise();

@@ -50,8 +50,23 @@ static void stems(void) {
   stem(3, 8, 3, 2, 12, 96, true);
   stem(3, 64, 7, 2, 14, 64, false);
 }
+/* Lines of bytes with many pixels a register, and enough of them for several registers at once: every
+ * number of channels, one row and pairs of them, windows from one column to seven. */
+static void long_rows(void) {
+  static const int64_t windows[] = { 1, 2, 3, 5, 7 };
+  for (int64_t c = 1; c <= 24; c++)
+    for (int i = 0; i < 3; i++) {
+      int64_t k = windows[(c + i * 2) % 5], w = 33 + (c * 31 + i * 37) % 120, h = i + 1;
+      if (w * c < 400) w += 400 / c;
+      int64_t s = i == 2 && k > 1 ? 2 : 1, kh = 1 + (c + i) % 3;
+      shape one_shape = { 1, h + kh - 1, w, c, kh, k, s, s, { 0, k / 2, 0, k / 2 }, 1 };
+      if (s == 2) one_shape.w = (w + 63) / 64 * 64 + k - 1 - k / 2 * 2;
+      one(one_shape, c % 2, 0);
+    }
+}
 void sweep_depthwise(void) {
   stems();
+  long_rows();
   for (int64_t c = 1; c <= 40; c++) {
     one((shape){ 1, 3 + c % 4, 5 + c * 5 % 13, c, 3, 3, 1, 1, { 1, 1, 1, 1 }, 1 }, c % 2, 0);
     one((shape){ 1, 4 + c % 3, 3 + c * 7 % 11, c, 3, 3, 2, 2, { 1, 1, 1, 1 }, 1 }, c % 3 == 0, (int)(c % 5));
