@@ -113,13 +113,27 @@ static V f32_unary(kx *x, const mc_node *n, V a) {
   default: return kfm_hard_swish(&f, a);
   }
 }
+static int entry_at(const unsigned char *table, mc_dtype t, int i) { return t == MC_i8 ? (signed char)table[i] : table[i]; }
+/* A table that only bounds q (relu and clamp in the operand's own scale): [*lo, *hi]. */
+static bool only_bounds(const unsigned char *table, mc_dtype in, mc_dtype out, int *lo, int *hi) {
+  int first = in == MC_i8 ? -128 : 0;
+  *lo = entry_at(table, out, 0), *hi = entry_at(table, out, 255);
+  for (int i = 0; i < 256 && in == out; i++) {
+    int q = first + i, want = q < *lo ? *lo : q > *hi ? *hi : q;
+    if (entry_at(table, out, i) != want) return false;
+  }
+  return in == out;
+}
 /* 256 bytes, entry q - qmin. */
 static V q_unary(kx *x, const mc_node *n) {
   kb *k = x->k;
   unsigned char table[256];
   const mc_type *in = n->in[0]->type, *out = n->out[0]->type;
   mc_eval_table(n, in, out, table);
-  V t = kb_rodata(k, table, sizeof table, 0, "table"), q = kx_value(x, n->in[0]);
+  V q = kx_value(x, n->in[0]);
+  int lo, hi;
+  if (only_bounds(table, in->dtype, out->dtype, &lo, &hi)) return kb_smin(k, kb_smax(k, q, kb_i32s(k, lo, x->lanes)), kb_i32s(k, hi, x->lanes));
+  V t = kb_rodata(k, table, sizeof table, 0, "table");
   if (in->dtype == MC_i8) q = LLVMBuildAdd(k->b, q, kb_i32s(k, 128, x->lanes), "");
   V r = kv_table(k, t, q);
   return out->dtype == MC_i8 ? kb_ext(k, kb_trunc(k, r, k->i8), k->i32, true) : r;
