@@ -5,7 +5,8 @@
  *   %0 = conv2d %x, %w, %b : f32[1,32,32,16] range(-3.25, 7.5)
  *
  * Samples stream one by one through compiled code (or the reference evaluator); memory is that of one sample's values plus one histogram per value. method=max needs one pass over the
- * samples, the others two: bounds first, then histograms. Contract: EXACT (only ranges are written). */
+ * samples, the others two: bounds first, then histograms. A value that was not finite in some sample (a mask of -inf, the gates of a comparison) gets no range, so what makes or reads it
+ * stays in fp32; a warning names them. Contract: EXACT (only ranges are written). */
 #include "quant.h"
 #include <math.h>
 #include <string.h>
@@ -16,6 +17,7 @@ typedef struct state {
   mc_value **watch; int n;        /* f32 values whose range is wanted */
   float *lo, *hi;
   bool *strange;                  /* a value that is not finite was seen */
+  const mc_value *nan;            /* a graph input whose samples hold NaN */
   mc_hist **hist;                 /* second pass only */
 } state;
 
@@ -35,6 +37,7 @@ static void collect_values(state *s) {
 
 static void see(void *ctx, int k, const float *x, int64_t n) {
   state *s = ctx;
+  if (s->hist && s->strange[k]) return;
   if (s->hist) {
     mc_hist_add(s->hist[k], x, n);
     return;
@@ -43,7 +46,9 @@ static void see(void *ctx, int k, const float *x, int64_t n) {
   for (int64_t i = 0; i < n; i++) {
     if (x[i] < lo) lo = x[i];
     if (x[i] > hi) hi = x[i];
-    if (!isfinite(x[i])) s->strange[k] = true;
+    if (isfinite(x[i])) continue;
+    s->strange[k] = true;
+    if (isnan(x[i]) && !s->watch[k]->def) s->nan = s->watch[k];
   }
   s->lo[k] = lo;
   s->hi[k] = hi;
@@ -66,18 +71,38 @@ static bool measure(state *s) {
   return ok;
 }
 
-static bool write_ranges(state *s, bool *changed) {
+static const char *name_of(const mc_value *v) { return v->name ? v->name : v->def && v->def->source ? v->def->source : v->def ? mc_ops[v->def->op].text : "?"; }
+
+/* Sums and differences of a range are computed in fp32: they must be numbers too. */
+static bool usable(const state *s, int k) { return !s->strange[k] && isfinite(s->hi[k] - s->lo[k]); }
+
+static void warn_of_strange(const state *s) {
+  enum { NAMED = 8 };
+  int count = 0;
+  const mc_value *first = NULL;
+  const char *last = "";
+  mc_strbuf names = { 0 };
   for (int k = 0; k < s->n; k++) {
-    mc_range r = { true, s->lo[k], s->hi[k] };
-    if (s->strange[k] || r.lo > r.hi) {
-      const mc_value *v = s->watch[k];
-      return mc_error(s->cx->diag, v->loc, "calibration saw values that are not finite in '%s'", v->name ? v->name : v->def && v->def->source ? v->def->source : "?");
-    }
-    if (s->hist) r = mc_hist_range(s->hist[k], (mc_e_calib)s->o->method, s->o->percentile);
-    mc_range *old = &s->watch[k]->range;
-    *changed |= !old->known || old->lo != r.lo || old->hi != r.hi;
+    if (usable(s, k) || strcmp(last, name_of(s->watch[k])) == 0) continue; /* an importer's op may be several of ours, of one name */
+    last = name_of(s->watch[k]);
+    if (!first) first = s->watch[k];
+    if (count++ < NAMED) mc_sb_printf(&names, "%s'%s'", count > 1 ? ", " : "", name_of(s->watch[k]));
+  }
+  if (count > NAMED) mc_sb_printf(&names, " and %d more", count - NAMED);
+  if (first) mc_warning(s->cx->diag, first->loc, "calibration saw numbers that are not finite (or too large for fp32 arithmetic) in %s: what makes or reads them stays in f32", mc_sb_str(&names));
+  mc_sb_free(&names);
+}
+
+static bool write_ranges(state *s, bool *changed) {
+  if (s->nan) return mc_error(s->cx->diag, s->nan->loc, "calibrate: the samples of input '%s' hold NaN", name_of(s->nan));
+  for (int k = 0; k < s->n; k++) {
+    mc_range r = { true, s->lo[k], s->hi[k] }, *old = &s->watch[k]->range;
+    if (!usable(s, k)) r = (mc_range){ 0 };
+    else if (s->hist) r = mc_hist_range(s->hist[k], (mc_e_calib)s->o->method, s->o->percentile);
+    *changed |= old->known != r.known || old->lo != r.lo || old->hi != r.hi;
     *old = r;
   }
+  warn_of_strange(s);
   return true;
 }
 
