@@ -29,6 +29,11 @@ for tool in ("qemu-aarch64-static", "aarch64-linux-gnu-gcc", "qemu-x86_64-static
         config.available_features.add(tool)
 if {"qemu-aarch64-static", "aarch64-linux-gnu-gcc"} <= config.available_features:
     config.available_features.add("aarch64")  # REQUIRES: aarch64: objects can be linked and run
+# What bench/setup.sh installs: REQUIRES: onnxruntime is skipped where it is not.
+peers = os.environ.get("MC_PEERS", os.path.join(src, "build", "peers"))
+node = any(os.access(os.path.join(d, "node"), os.X_OK) for d in path.split(os.pathsep))
+if node and os.path.isdir(os.path.join(peers, "node_modules", "onnxruntime-node")):
+    config.available_features.add("onnxruntime")
 if config.sanitize:
     config.available_features.add("sanitize")
 probe = "int main(void) { return 0; }"
@@ -52,6 +57,7 @@ config.substitutions += [
     ("%inputs", os.path.join(config.test_source_root, "Inputs")),
     ("%unit", os.path.join(config.mcc_obj_root, "test", "unit")),
     ("%obj", config.mcc_obj_root),
+    ("%peers", peers),
     ("%python", config.python),
     ("%cc", config.cc),
 ]

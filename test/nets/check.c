@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { GUARD = 64 };
 /* What one arithmetic is compiled with; `head` and `tail` are the pipeline, cut where levels part ways. */
@@ -117,17 +118,40 @@ static bool beyond(place *p, const arrays *got, const arrays *want, double ***fa
     }
   return found;
 }
-/* Results of code, or of a graph after passes: the same, or as near as `kind` explains (few draws first, more in doubt). */
-static bool compare(net *n, const mc_graph *g, const arrays *got, const arrays *want, bool exact, noise kind) {
+/* The same, or as near as noise of that kind in g explains, whose results are `base` (few draws first, more in doubt). */
+static bool compare(net *n, const mc_graph *g, const arrays *base, const arrays *got, const arrays *want, bool exact, noise kind) {
   place p;
   n->checks++;
   if (!beyond(&p, got, want, NULL)) return true;
   for (int draws = 3; !exact && draws <= 27; draws *= 3) {
-    double ***far = noise_far(n, g, &n->in, want, kind, draws);
+    double ***far = noise_far(n, g, &n->in, base, kind, draws);
     if (!far) return nets_diagnostics(n, "the evaluator");
     if (!beyond(&p, got, want, far)) return true;
   }
   return nets_finding(n, "run %d result %d element %lld is %.9g, expected %.9g (room %.3g)", p.run, p.result, (long long)p.at, p.got, p.want, p.room);
+}
+/* The network against what another runtime has made of it (NET.want.npz, arrays "RUN.RESULT"), where there is such a file. */
+static bool check_expected(net *n) {
+  const mc_graph *g = n->m->graphs;
+  const char *path = mc_arena_printf(n->a, "%.*s.want.npz", (int)(strlen(n->samples) - 4), n->samples);
+  if (access(path, R_OK) != 0) return true;
+  stage(n, "expected");
+  mc_npz *z = mc_npz_open(path, &n->d, mc_noloc);
+  if (!z) return nets_diagnostics(n, "not read");
+  arrays want = { .n = n->real.n };
+  for (int r = 0; r < NETS_RUNS; r++) {
+    want.x[r] = MC_NEWN(n->a, mc_array, want.n);
+    for (int i = 0; i < want.n; i++) {
+      mc_npy y;
+      if (!mc_npz_read(z, mc_arena_printf(n->a, "%d.%d", r, i), &y, n->a, &n->d, mc_noloc)) return nets_diagnostics(n, "not read");
+      want.x[r][i] = (mc_array){ n->real.x[r][i].type, (void *)(uintptr_t)y.data };
+      const mc_type *t = want.x[r][i].type;
+      bool same = y.dtype == t->dtype && y.rank == t->rank && memcmp(y.dim, t->dim, sizeof *y.dim * (size_t)y.rank) == 0;
+      if (!same) return nets_finding(n, "result %d: another type or shape than expected", i);
+    }
+  }
+  mc_npz_close(z);
+  return compare(n, g, &n->real, &n->real, &want, false, NOISE_ROUNDING);
 }
 /* Far from the fp32 network by more than its arithmetic explains, in relative L2 distance. Ranges that cut values off on purpose (methods other than max) are not judged. */
 static bool near_real(variant *v, noise kind) {
@@ -278,9 +302,9 @@ static bool check_level(variant *v, const mc_target *t) {
   mc_plan *p = make_plan(v, t, &m);
   if (!p || !evaluate(n, p->graph, &planned)) return false;
   bool sums = noise_has_sums(p->graph);
-  if (v->o.quant != MC_QUANT_BF16 && !compare(n, p->graph, &planned, &v->want, true, NOISE_SUMS)) return false;
+  if (v->o.quant != MC_QUANT_BF16 && !compare(n, p->graph, &planned, &planned, &v->want, true, NOISE_SUMS)) return false;
   if (!run_code(v, p, t, &got)) return false;
-  return compare(n, p->graph, &got, &planned, !sums, v->o.quant == MC_QUANT_BF16 ? NOISE_BF16 : NOISE_SUMS);
+  return compare(n, p->graph, &planned, &got, &planned, !sums, v->o.quant == MC_QUANT_BF16 ? NOISE_BF16 : NOISE_SUMS);
 }
 
 /* ---- one arithmetic ---- */
@@ -292,7 +316,7 @@ static bool check_how(net *n, mc_quant_how how) {
   v.o.target = first_level(s);
   stage(n, "%s", v.say);
   if (!run_head(&v) || !evaluate(n, v.m->graphs, &v.want)) return false;
-  bool ok = how == MC_QUANT_NONE ? compare(n, n->m->graphs, &v.want, &n->real, false, NOISE_ROUNDING) : near_real(&v, how == MC_QUANT_INT8 ? NOISE_INT8 : NOISE_BF16);
+  bool ok = how == MC_QUANT_NONE ? compare(n, n->m->graphs, &n->real, &v.want, &n->real, false, NOISE_ROUNDING) : near_real(&v, how == MC_QUANT_INT8 ? NOISE_INT8 : NOISE_BF16);
   int each = s->each && s->each < s->nrun ? s->each : s->nrun;
   for (int k = 0; k < each; k++) ok &= check_level(&v, s->run[(n->seed / 7 + (uint64_t)how + (uint64_t)(k * s->nrun / each)) % (uint64_t)s->nrun]);
   for (int k = 0; k < (s->nbuild ? 1 : 0); k++) ok &= build_code(&v, s->build[(n->seed / 11 + (uint64_t)how) % (uint64_t)s->nbuild]);
@@ -303,7 +327,7 @@ bool nets_check(net *n) {
   mc_module *m = mc_driver_load(n->path, &n->d);
   n->m = m;
   if (!m) return nets_diagnostics(n, "not read");
-  bool ok = read_samples(n) && evaluate(n, m->graphs, &n->real);
+  bool ok = read_samples(n) && evaluate(n, m->graphs, &n->real) && check_expected(n);
   for (int how = 0; ok && how < 3; how++)
     if (n->set->how[how]) ok = check_how(n, (mc_quant_how)how) || n->findings < 6;
   mc_module_destroy(m);

@@ -1,6 +1,6 @@
 /* Many networks, each compiled in fp32, INT8 and bf16 for several levels and held against the reference evaluator.
  *
- *   nets [options] NET.mir ...         samples of NET.mir are in NET.npz; a folder stands for all networks in it
+ *   nets [options] NET.mir|NET.onnx ...   samples are in NET.npz, expected results may be in NET.want.npz (RUN.RESULT); a folder stands for all networks in it
  *     --levels=LEVEL,...               levels to run (default: native); those that this machine lacks are an error
  *     --build=LEVEL,...                levels to compile for only, in turns
  *     --quant=none,int8,bf16           arithmetic (default: all)
@@ -45,7 +45,7 @@ static void one(const settings *s, const char *path, shared *sh, totals *t) {
   fflush(stdout);
   pid_t child = fork();
   if (child == 0) {
-    alarm(SECONDS);
+    setrlimit(RLIMIT_CPU, &(struct rlimit){ SECONDS, SECONDS });   /* of processor time: then SIGKILL */
     check(s, path, sh);
     fflush(stdout);
     _exit(0);
@@ -87,8 +87,8 @@ static bool find_how(settings *s, const char *list, mc_arena *a) {
   return true;
 }
 static int is_net(const struct dirent *e) {
-  size_t n = strlen(e->d_name);
-  return n > 4 && strcmp(e->d_name + n - 4, ".mir") == 0;
+  const char *dot = strrchr(e->d_name, '.');
+  return dot && (strcmp(dot, ".mir") == 0 || strcmp(dot, ".onnx") == 0);
 }
 static void all(const settings *s, const char *path, shared *sh, totals *t, mc_arena *a) {
   struct dirent **e;
