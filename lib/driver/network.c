@@ -1,5 +1,7 @@
 #include "mc/driver/network.h"
 #include "mc/driver/compile.h"
+#include "mc/support/fixed.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,13 +39,23 @@ static void make_room(mc_network *n, int nin, int nout) {
 
 static const char *name_or(mc_network *n, const char *name, const char *stem, int i) { return name ? name : mc_arena_printf(n->arena, "%s%d", stem, i); }
 
+/* A value that is two results has two names, as in the header: files of results need them. */
+static void name_result(mc_network *n, int i, const char *name) {
+  n->out_name[i] = name_or(n, name, "out", i);
+  for (int k = 0, copy = 2; k < i; k++) {
+    if (strcmp(n->out_name[k], n->out_name[i]) != 0) continue;
+    n->out_name[i] = mc_arena_printf(n->arena, "%s_%d", name, copy++);
+    k = -1;
+  }
+}
+
 /* ---- compiled code -------------------------------------------------------------------------------------------------------- */
 static bool take_jit(mc_network *n, mc_jit *j) {
   if (!j) return false;
   n->jit = j;
   make_room(n, mc_jit_nin(j), mc_jit_nout(j));
   for (int i = 0; i < n->nin; i++) n->in_type[i] = mc_jit_in_type(j, i), n->in_name[i] = name_or(n, mc_jit_in_name(j, i), "in", i);
-  for (int i = 0; i < n->nout; i++) n->out_type[i] = mc_jit_out_type(j, i), n->out_name[i] = name_or(n, mc_jit_out_name(j, i), "out", i);
+  for (int i = 0; i < n->nout; i++) n->out_type[i] = mc_jit_out_type(j, i), name_result(n, i, mc_jit_out_name(j, i));
   return true;
 }
 
@@ -77,7 +89,7 @@ static bool open_ref(mc_network *n) {
   n->kind = "reference";
   make_room(n, g->nin, mc_graph_nout(g));
   for (int i = 0; i < n->nin; i++) n->in_type[i] = g->in[i]->type, n->in_name[i] = name_or(n, g->in[i]->name, "in", i);
-  for (int i = 0; i < n->nout; i++) n->out_type[i] = mc_graph_out(g, i)->type, n->out_name[i] = name_or(n, mc_graph_out(g, i)->name, "out", i);
+  for (int i = 0; i < n->nout; i++) n->out_type[i] = mc_graph_out(g, i)->type, name_result(n, i, mc_graph_out(g, i)->name);
   return true;
 }
 
@@ -169,6 +181,14 @@ static uint64_t next(uint64_t *s) {                /* splitmix64 */
   return z ^ z >> 31;
 }
 
+/* f of magnitude 1 at most as f16, rounded toward zero. */
+static uint16_t half_of_unit(float f) {
+  int e;
+  float a = fabsf(f), m = frexpf(a, &e);   /* a = m * 2^e, m in [0.5, 1) */
+  uint32_t bits = e <= -14 ? (uint32_t)ldexpf(a, 24) : (uint32_t)(e + 14) << 10 | ((uint32_t)(m * 2048.0f) & 1023u);
+  return (uint16_t)(bits | (signbit(f) ? 0x8000u : 0u));
+}
+
 void mc_network_random(const mc_network *n, int i, uint64_t seed, void *data) {
   const mc_type *t = n->in_type[i];
   uint64_t s = seed * 1000003u + (uint64_t)i;
@@ -180,8 +200,10 @@ void mc_network_random(const mc_network *n, int i, uint64_t seed, void *data) {
     int64_t index = (int64_t)(r & 7);
     if (t->dtype == MC_f32) ((float *)data)[k] = f;
     else if (t->dtype == MC_f64) ((double *)data)[k] = (double)f;
+    else if (t->dtype == MC_bf16) ((uint16_t *)data)[k] = mc_fx_bf16(f);
+    else if (t->dtype == MC_f16) ((uint16_t *)data)[k] = half_of_unit(f);
     else if (t->dtype == MC_bool) ((uint8_t *)data)[k] = r & 1;
     else if (mc_type_is_quant(t)) memcpy((char *)data + (size_t)k * size, &r, size);
-    else if (mc_dtype_is_int(t->dtype)) memcpy((char *)data + (size_t)k * size, &index, size);   /* little-endian; halves stay 0 */
+    else if (mc_dtype_is_int(t->dtype)) memcpy((char *)data + (size_t)k * size, &index, size);   /* little-endian */
   }
 }

@@ -157,19 +157,38 @@ static V e_batch_norm(kx *x, const mc_node *n) {
 }
 
 /* ---- element types ---- */
+/* f64 to f32 on its way to 16 bits: toward zero, and an odd last bit where something is lost, so that the second rounding is as
+ * good as one. (Boldo and Melquiond, "Emulation of a FMA and correctly rounded sums: proved algorithms using rounding to odd".) */
+static V f64_to_odd(kx *x, V a) {
+  kb *k = x->k;
+  T f32 = kb_vt(k, k->f32, x->lanes), f64 = LLVMTypeOf(a), i32 = kb_vt(k, k->i32, x->lanes);
+  V near = LLVMBuildFPTrunc(k->b, a, f32, ""), back = LLVMBuildFPExt(k->b, near, f64, "");
+  V away = LLVMBuildFCmp(k->b, LLVMRealOGT, kb_intr1(k, "llvm.fabs", back), kb_intr1(k, "llvm.fabs", a), "");
+  V lost = LLVMBuildFCmp(k->b, LLVMRealONE, back, a, "");
+  V bits = LLVMBuildSub(k->b, LLVMBuildBitCast(k->b, near, i32, ""), LLVMBuildZExt(k->b, away, i32, ""), "");
+  return LLVMBuildBitCast(k->b, LLVMBuildOr(k->b, bits, LLVMBuildZExt(k->b, lost, i32, ""), ""), f32, "");
+}
+static V real_to_real(kx *x, V a, mc_dtype from, mc_dtype to) {
+  kb *k = x->k;
+  if ((from == MC_f64) == (to == MC_f64)) return a;   /* narrower results round where they are bound or stored */
+  if (to == MC_f64) return LLVMBuildFPExt(k->b, a, kb_vt(k, LLVMDoubleTypeInContext(k->c), x->lanes), "");
+  return to == MC_f32 ? LLVMBuildFPTrunc(k->b, a, kb_vt(k, k->f32, x->lanes), "") : f64_to_odd(x, a);
+}
 static V e_cast(kx *x, const mc_node *n) {
   kb *k = x->k;
   mc_dtype from = n->in[0]->type->dtype, to = n->out[0]->type->dtype;
   V a = kx_value(x, n->in[0]);
-  if (from == to || (real_reg(from) && real_reg(to))) return a;   /* narrower results round where they are bound or stored */
+  bool from_real = mc_dtype_is_float(from), to_real = mc_dtype_is_float(to);
+  if (from == to) return a;
+  if (from_real && to_real) return real_to_real(x, a, from, to);
   if (to == MC_bool) {
     V zero = LLVMConstNull(LLVMTypeOf(a));
-    V m = real_reg(from) ? LLVMBuildFCmp(k->b, LLVMRealUNE, a, zero, "") : LLVMBuildICmp(k->b, LLVMIntNE, a, zero, "");
+    V m = from_real ? LLVMBuildFCmp(k->b, LLVMRealUNE, a, zero, "") : LLVMBuildICmp(k->b, LLVMIntNE, a, zero, "");
     return LLVMBuildZExt(k->b, m, kb_vt(k, k->i32, x->lanes), "");
   }
-  if (real_reg(to)) return LLVMBuildSIToFP(k->b, a, kb_vt(k, k->f32, x->lanes), "");
+  if (to_real) return LLVMBuildSIToFP(k->b, a, kb_vt(k, to == MC_f64 ? LLVMDoubleTypeInContext(k->c) : k->f32, x->lanes), "");
   T want = kb_vt(k, to == MC_i64 ? k->i64 : k->i32, x->lanes);
-  if (real_reg(from)) {
+  if (from_real) {
     T mem = kb_vt(k, kl_mem_type(k, to), x->lanes), ov[2] = { mem, LLVMTypeOf(a) };
     V r = kb_intr(k, to == MC_u8 ? "llvm.fptoui.sat" : "llvm.fptosi.sat", ov, 2, &a, 1);   /* gives 0 for a NaN; the definition says the lowest value */
     unsigned bits = LLVMGetIntTypeWidth(kl_mem_type(k, to));
@@ -271,14 +290,14 @@ static const elem_row rows[MC_NUM_OPS] = {
   [MC_OP_requantize] = { e_requantize, prepare_requantize },
 };
 
-static bool known_dtype(mc_dtype t) { return t != MC_f64; }
-/* Which integer types an op has a form for: quantized ones by trait; plain i32 and i64 as index arithmetic. */
+/* Which types an op has a form for: f64 is only cast; quantized integers by trait; plain i32 and i64 as index arithmetic. */
 static bool types_fit(const mc_node *n) {
   unsigned traits = mc_ops[n->op].traits;
+  if (n->op == MC_OP_cast) return true;
   for (int i = 0; i < n->nin; i++)
-    if (!known_dtype(n->in[i]->type->dtype)) return false;
-  if (!known_dtype(n->out[0]->type->dtype)) return false;
-  if (n->op == MC_OP_cast || n->op == MC_OP_quantize || n->op == MC_OP_dequantize || n->op == MC_OP_requantize || is_f32(n->in[0])) return true;
+    if (n->in[i]->type->dtype == MC_f64) return false;
+  if (n->out[0]->type->dtype == MC_f64) return false;
+  if ( n->op == MC_OP_quantize || n->op == MC_OP_dequantize || n->op == MC_OP_requantize || is_f32(n->in[0])) return true;
   if (is_q(n->in[0])) return (traits & MC_T_QFORM) && is_q(n->out[0]);
   if (traits & MC_T_BINARY) return n->op != MC_OP_pow;
   return n->op == MC_OP_neg || n->op == MC_OP_abs;

@@ -47,7 +47,7 @@ V kl_at(kb *k, const kview *v, int rank, V const *iv, const int64_t *c);   /* ad
 void kl_fill_borders(const kgroup *g);
 int64_t kl_elem(const kview *v);                          /* bytes of an element */
 T kl_mem_type(kb *k, mc_dtype t);                         /* in memory */
-/* Register form: f32, for 16-bit floats too; i64; narrower integers: i32. */
+/* Register form: f32, for 16-bit floats too; f64 (i64 in memory); i64; narrower integers: i32. */
 static inline bool kl_real(mc_dtype t) { return t == MC_f32 || t == MC_bf16; }
 V kl_widen(kb *k, V mem, mc_dtype t);
 V kl_narrow(kb *k, V reg, mc_dtype t);

@@ -141,8 +141,10 @@ T kl_mem_type(kb *k, mc_dtype t) {
   default: return k->i64;
   }
 }
+static V f64_bits(kb *k, V v, T to) { return LLVMBuildBitCast(k->b, v, kb_vt(k, to, kb_lanes(v)), ""); }
 V kl_widen(kb *k, V mem, mc_dtype t) {
   if (t == MC_f32 || t == MC_i64) return mem;
+  if (t == MC_f64) return f64_bits(k, mem, LLVMDoubleTypeInContext(k->c));
   if (t == MC_bf16) return kv_from_bf16(k, mem);
   if (t == MC_f16) return kv_from_f16(k, mem);
   return kb_ext(k, mem, k->i32, t == MC_i8 || t == MC_i16);
@@ -150,6 +152,7 @@ V kl_widen(kb *k, V mem, mc_dtype t) {
 V kl_narrow(kb *k, V reg, mc_dtype t) {
   if (t == MC_bf16) return kv_to_bf16(k, reg);
   if (t == MC_f16) return kv_to_f16(k, reg);
+  if (t == MC_f64) return f64_bits(k, reg, k->i64);
   return t == MC_f32 || t == MC_i64 ? reg : kb_trunc(k, reg, kl_mem_type(k, t));
 }
 

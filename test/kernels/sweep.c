@@ -148,9 +148,23 @@ tcase *sweep_begin(const char *fmt, ...) {
   for (const char *p = name; *p; p++) t->seed = t->seed * 131 + (uint64_t)*p;
   return t;
 }
+/* Numbers of all sizes; halfway between two numbers of 16 bits and next to that; what no other type holds. */
+static double some_f64(tcase *t, int64_t i) {
+  static const double edge[] = { 0.0, -0.0, 1e300, -1e300, INFINITY, -INFINITY, 1e-310, 2147483647.5, -2147483648.75, 9.3e18, -1e19,
+                                 0x1.ffffffffp-127, 65519.999999, 65520.0, 0x1.fffffffep-1, 3.4028235677973366e38, 1e-45, 0x1p-25, 0x1.00001p-25 };
+  double near = (double)(rnd_in(t, -1, 1)) * 0x1p-40;
+  switch (i < (int64_t)(sizeof edge / sizeof *edge) ? 0 : 1 + (int)(rnd(t) % 4)) {
+  case 0: return edge[i];
+  case 1: return (double)rnd_f32(t, -1, 1);
+  case 2: return (double)rnd_f32(t, -1e6f, 1e6f) * (1 + near);
+  case 3: return (1 + (double)(2 * rnd_in(t, 0, 1023) + 1) * 0x1p-11) * (1 + near);
+  default: return -(1 + (double)(2 * rnd_in(t, 0, 127) + 1) * 0x1p-8) * (1 + near);
+  }
+}
 static void fill(tcase *t, const mc_type *ty, void *data) {
   for (int64_t i = 0; i < mc_type_elems(ty); i++) switch (ty->dtype) {
     case MC_f32: ((float *)data)[i] = rnd_f32(t, -1, 1); break;
+    case MC_f64: ((double *)data)[i] = some_f64(t, i); break;
     case MC_u8: ((uint8_t *)data)[i] = (uint8_t)rnd_edge(t, 0, 255); break;
     case MC_i8: ((int8_t *)data)[i] = (int8_t)rnd_edge(t, -128, 127); break;
     case MC_bool: ((uint8_t *)data)[i] = rnd(t) & 1; break;
@@ -257,7 +271,8 @@ static bool emit(tcase *t, const mc_plan *p, const mc_array *in, const mc_array 
   mc_sb_printf(&s.table, "CASE(%s, \"%s\", %g, %lld, %d, %d)\n", prefix, t->name, t->tolerance, (long long)p->arena_bytes, t->g->nin, t->nout);
   for (int i = 0; i < t->g->nin + t->nout; i++) {
     const mc_array *x = i < t->g->nin ? &in[i] : &want[i - t->g->nin];
-    int64_t n = mc_type_bytes(x->type), f = x->type->dtype == MC_f32 ? 1 : x->type->dtype == MC_bf16 ? 2 : x->type->dtype == MC_f16 ? 3 : 0;
+    mc_dtype e = x->type->dtype;
+    int64_t n = mc_type_bytes(x->type), f = e == MC_f32 ? 1 : e == MC_bf16 ? 2 : e == MC_f16 ? 3 : e == MC_f64 ? 4 : 0;
     mc_sb_write(&s.data, &n, 8);
     mc_sb_write(&s.data, &f, 8);
     mc_sb_write(&s.data, x->data, (size_t)n);

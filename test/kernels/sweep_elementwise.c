@@ -85,8 +85,23 @@ static void quantized_ops(void) {
     sweep_end(t);
   }
 }
+/* There, and from there to f32. */
+static void cast_pairs(int64_t n, bool doubles) {
+  static const mc_dtype pair[2][6][2] = {
+    { { MC_f32, MC_bf16 }, { MC_bf16, MC_f32 }, { MC_f32, MC_f16 }, { MC_f16, MC_f32 }, { MC_f16, MC_bf16 }, { MC_bf16, MC_f16 } },
+    { { MC_f64, MC_f32 }, { MC_f32, MC_f64 }, { MC_f64, MC_f16 }, { MC_f64, MC_bf16 }, { MC_f16, MC_f64 }, { MC_i64, MC_f64 } },
+  };
+  tcase *t = sweep_begin(doubles ? "map cast f64 %d" : "map cast %d", (int)n);
+  if (!t) return;
+  for (int i = 0; i < 6; i++) {
+    mc_value *y = op1_as(t, MC_OP_cast, in_int(t, pair[doubles][i][0], 2, DIMS(3, n)), NULL, pair[doubles][i][1]);
+    result(t, y);
+    result(t, op1_as(t, MC_OP_cast, y, NULL, MC_f32));
+  }
+  sweep_end(t);
+}
 static void conversions(void) {
-  static const mc_dtype from[] = { MC_f32, MC_i8, MC_u8, MC_i16, MC_i32, MC_i64, MC_bool, MC_bf16, MC_f16 };
+  static const mc_dtype from[] = { MC_f32, MC_i8, MC_u8, MC_i16, MC_i32, MC_i64, MC_bool, MC_bf16, MC_f16, MC_f64 };
   enum { NF = sizeof from / sizeof *from };
   for (int i = 0; i < NF; i++) {
     tcase *t = sweep_begin("map cast from %s", mc_dtype_names[from[i]]);
@@ -97,15 +112,8 @@ static void conversions(void) {
     sweep_end(t);
   }
   for (int64_t n = 1; n <= 40; n += 1 + n / 8) {
-    tcase *t = sweep_begin("map cast %d", (int)n);
-    if (!t) continue;
-    static const mc_dtype pair[][2] = { { MC_f32, MC_bf16 }, { MC_bf16, MC_f32 }, { MC_f32, MC_f16 }, { MC_f16, MC_f32 }, { MC_f16, MC_bf16 }, { MC_bf16, MC_f16 } };
-    for (int i = 0; i < 6; i++) {
-      mc_value *y = op1_as(t, MC_OP_cast, in_int(t, pair[i][0], 2, DIMS(3, n)), NULL, pair[i][1]);
-      result(t, y);
-      result(t, op1_as(t, MC_OP_cast, y, NULL, MC_f32));
-    }
-    sweep_end(t);
+    cast_pairs(n, false);
+    cast_pairs(n, true);
   }
   tcase *t = sweep_begin("map quantize, dequantize, requantize");
   if (t) {

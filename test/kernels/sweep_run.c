@@ -19,23 +19,29 @@ static int64_t number(FILE *f) {
   if (fread(&v, 8, 1, f) != 1) exit(2);
   return v;
 }
-/* 1: f32; 2: bf16 as an f32; 3: f16, where only NaNs matter. */
-static float number_at(int kind, const unsigned char *p) {
+static size_t size_of(int kind) { return kind == 4 ? 8 : kind == 1 ? 4 : 2; }
+/* 1: f32; 2: bf16 as an f32; 3: f16, where only NaNs matter; 4: f64. */
+static double number_at(int kind, const unsigned char *p) {
   uint32_t u = 0;
+  double d;
   float x;
-  memcpy(&u, p, kind == 1 ? 4 : 2);
+  if (kind == 4) {
+    memcpy(&d, p, 8);
+    return d;
+  }
+  memcpy(&u, p, size_of(kind));
   if (kind == 2) u <<= 16;
-  if (kind == 3) return (u & 0x7fff) > 0x7c00 ? NAN : (float)u;
+  if (kind == 3) return (u & 0x7fff) > 0x7c00 ? (double)NAN : (double)u;
   memcpy(&x, &u, 4);
-  return x;
+  return (double)x;
 }
 static int differs(const row *r, int kind, const unsigned char *a, const unsigned char *b, int64_t n) {
   if (!kind) return memcmp(a, b, (size_t)n) != 0;
-  for (int64_t i = 0, size = kind == 1 ? 4 : 2; i < n; i += size) {
-    float x = number_at(kind, a + i), y = number_at(kind, b + i);
+  for (int64_t i = 0, size = (int64_t)size_of(kind); i < n; i += size) {
+    double x = number_at(kind, a + i), y = number_at(kind, b + i);
     if (memcmp(a + i, b + i, (size_t)size) == 0 || (x != x && y != y)) continue;
-    double room = kind == 2 ? fabs((double)y) * 0x1p-7 : 0;   /* a last place of bf16 */
-    if (!(r->tolerance > 0 && fabs((double)x - (double)y) <= r->tolerance + room)) return 1;
+    double room = kind == 2 ? fabs(y) * 0x1p-7 : 0;   /* a last place of bf16 */
+    if (!(r->tolerance > 0 && fabs(x - y) <= r->tolerance + room)) return 1;
   }
   return 0;
 }

@@ -54,7 +54,7 @@ static stack stack_create(run *r, const mc_network *n, const feed *f) {
   int64_t runs = (f->count + f->batch - 1) / f->batch;
   for (int i = 0; i < mc_network_nout(n); i++) {
     const mc_type *t = mc_network_out_type(n, i);
-    s.a[i] = (mc_npy){ .name = mc_network_out_name(n, i), .dtype = t->dtype, .rank = t->rank ? t->rank : 1, .dim = { 1 } };
+    s.a[i] = (mc_npy){ .name = mc_network_out_name(n, i), .dtype = t->dtype, .rank = t->rank || runs == 1 ? t->rank : 1, .dim = { 1 } };   /* scalars of several runs: a list */
     for (int k = 0; k < t->rank; k++) s.a[i].dim[k] = t->dim[k];
     s.a[i].dim[0] *= runs;
     s.a[i].size = (size_t)(mc_type_bytes(t) * runs);
