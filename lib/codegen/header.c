@@ -1,7 +1,9 @@
 /* The C header of an object: docs/abi.md. */
 #include "info.h"
 #include "mc/codegen/codegen.h"
+#include "mc/support/hash.h"
 #include <ctype.h>
+#include <stdio.h>
 
 static const char *c_type(mc_dtype t) {
   switch (t) {
@@ -59,28 +61,69 @@ static void parallel_entries(mc_strbuf *out, const mc_info *i, const char *net) 
   mc_sb_puts(out, "#ifndef MC_PARALLEL_FOR\n#define MC_PARALLEL_FOR\ntypedef void mc_parallel_for(void *ctx, int ntasks, void (*task)(void *arg, int i), void *arg);\n#endif\n");
   mc_sb_printf(out, "int %s_run_parallel(", i->name);
   parameters(out, i);
-  mc_sb_printf(out, "void *arena, mc_parallel_for *pf, void *ctx);\nint %s_call_parallel(void *const *io, void *arena, mc_parallel_for *pf, void *ctx);\n", i->name);
+  mc_sb_printf(out, "void *arena, mc_parallel_for *pf, void *ctx) %s_ENTRY(%s_run_parallel);\n", net, i->name);
+  mc_sb_printf(out, "int %s_call_parallel(void *const *io, void *arena, mc_parallel_for *pf, void *ctx) %s_ENTRY(%s_call_parallel);\n", i->name, net, i->name);
 }
-void mc_codegen_header(mc_strbuf *out, const mc_plan *p, const mc_codegen_opts *o) {
-  mc_arena *a = mc_arena_create();
-  mc_info i = mc_info_of(p, o->prefix, a);
-  const char *net = upper(o->prefix, a);
-  mc_sb_printf(out, "/* %s: made by mcc. Link the object of the same name.\n *\n", o->prefix);
-  for (int k = 0; k < i.nin; k++) io_comment(out, &i.in[k], "in");
-  for (int k = 0; k < i.nout; k++) io_comment(out, &i.out[k], "out");
+/* An entry is linked by a name that this header's object alone has: no code, no data, an error of the
+ * linker where the two do not belong together. */
+static void entry_names(mc_strbuf *out, const char *net, uint64_t hash) {
+  mc_sb_printf(out, "\n/* Entries have a second name in the object, which only its own header asks for:\n"
+                    " * \"undefined reference to ..._for_header_%016llx\" means that another object was\n"
+                    " * linked; compile again what includes this file, or link its object. */\n", (unsigned long long)hash);
+  mc_sb_printf(out, "#ifdef __GNUC__\n#define %s_ENTRY(name) __asm__(#name \"" MC_HEADER_NAME "\")\n"
+                    "#else\n#define %s_ENTRY(name)\n#endif\n", net, (unsigned long long)hash, net);
+}
+static void about(mc_strbuf *out, const mc_info *i, const char *net) {
+  mc_sb_printf(out, "/* %s: made by mcc %s. Link the object of the same name.\n *\n", i->name, i->version ? i->version : "");
+  for (int k = 0; k < i->nin; k++) io_comment(out, &i->in[k], "in");
+  for (int k = 0; k < i->nout; k++) io_comment(out, &i->out[k], "out");
   mc_sb_printf(out, " *\n * Arrays are dense and row-major and do not overlap. The arena is scratch memory: %s_ARENA_BYTES bytes aligned to %s_ARENA_ALIGN,\n", net, net);
-  mc_sb_puts(out, " * one for each call that runs at the same time; nothing in it needs to be kept or cleared between calls. */\n");
+  mc_sb_puts(out, " * one for each call that runs at the same time; nothing in it needs to be kept or cleared between calls.\n");
+  mc_sb_printf(out, " * A call needs at most %s_STACK_BYTES of stack, besides what memcpy and memset need%s. */\n", net, i->threads > 1 ? " (and parallel_for)" : "");
+}
+static void constants(mc_strbuf *out, const mc_info *i, const char *net, mc_arena *a) {
+  if (i->version) mc_sb_printf(out, "#define %s_MCC_VERSION \"%s\"\n", net, i->version);
+  mc_sb_printf(out, "#define %s_MODEL_HASH \"%016llx\"\n", net, (unsigned long long)i->model);
+  mc_sb_printf(out, "#define %s_ARENA_BYTES %lld\n#define %s_ARENA_ALIGN %lld\n", net, (long long)i->arena_bytes, net, (long long)i->arena_align);
+  mc_sb_printf(out, "#define %s_STACK_BYTES %lld\n", net, (long long)i->stack_bytes);
+  for (int k = 0; k < i->nin; k++) io_macros(out, net, &i->in[k], a);
+  for (int k = 0; k < i->nout; k++) io_macros(out, net, &i->out[k], a);
+}
+static void header_text(mc_strbuf *out, const mc_info *i, mc_arena *a) {
+  const char *net = upper(i->name, a);
+  about(out, i, net);
   mc_sb_printf(out, "#ifndef %s_MCC_H\n#define %s_MCC_H\n#include <stdint.h>\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n", net, net);
-  mc_sb_printf(out, "#define %s_ARENA_BYTES %lld\n#define %s_ARENA_ALIGN %lld\n", net, (long long)i.arena_bytes, net, (long long)i.arena_align);
-  for (int k = 0; k < i.nin; k++) io_macros(out, net, &i.in[k], a);
-  for (int k = 0; k < i.nout; k++) io_macros(out, net, &i.out[k], a);
-  mc_sb_printf(out, "\n/* Returns 0%s. No allocation, no global state%s. */\nint %s_run(", i.nlevel ? "; 1 when the machine has none of the levels" : "", i.nlevel ? " but the level" : "", o->prefix);
-  parameters(out, &i);
-  mc_sb_puts(out, "void *arena);\n");
-  mc_sb_printf(out, "/* The same with pointers to inputs, then outputs, in one array. */\nint %s_call(void *const *io, void *arena);\n", o->prefix);
-  if (i.threads > 1) parallel_entries(out, &i, net);
-  if (i.nlevel) levels(out, &i, net);
-  mc_sb_printf(out, "/* The above as text (docs/abi.md), for tools. */\nextern const char %s_info[];\n", o->prefix);
+  constants(out, i, net, a);
+  entry_names(out, net, i->header);
+  mc_sb_printf(out, "\n/* Returns 0%s. No allocation, no global state%s. */\nint %s_run(", i->nlevel ? "; 1 when the machine has none of the levels" : "", i->nlevel ? " but the level" : "", i->name);
+  parameters(out, i);
+  mc_sb_printf(out, "void *arena) %s_ENTRY(%s_run);\n", net, i->name);
+  mc_sb_printf(out, "/* The same with pointers to inputs, then outputs, in one array. */\nint %s_call(void *const *io, void *arena) %s_ENTRY(%s_call);\n", i->name, net, i->name);
+  if (i->threads > 1) parallel_entries(out, i, net);
+  if (i->nlevel) levels(out, i, net);
+  mc_sb_printf(out, "/* The above as text (docs/abi.md), for tools. */\nextern const char %s_info[];\n", i->name);
   mc_sb_puts(out, "\n#ifdef __cplusplus\n}\n#endif\n#endif\n");
+}
+uint64_t mc_codegen_header_hash(const mc_plan *p, const mc_codegen_opts *o) {
+  mc_arena *a = mc_arena_create();
+  mc_strbuf text = { 0 };
+  mc_info i = mc_info_of(p, o, a);
+  header_text(&text, &i, a);
+  uint64_t hash = mc_hash(MC_HASH_START, mc_sb_str(&text), text.n);
+  mc_sb_free(&text);
+  mc_arena_destroy(a);
+  return hash;
+}
+uint64_t mc_codegen_header_link(uint64_t hash, int64_t stack_bytes) {
+  char text[24];
+  snprintf(text, sizeof text, "%lld", (long long)stack_bytes);
+  return mc_hash_text(hash, text);
+}
+void mc_codegen_header(mc_strbuf *out, const mc_plan *p, const mc_codegen_opts *o, int64_t stack_bytes) {
+  mc_arena *a = mc_arena_create();
+  mc_info i = mc_info_of(p, o, a);
+  i.header = mc_codegen_header_link(mc_codegen_header_hash(p, o), stack_bytes);
+  i.stack_bytes = stack_bytes;
+  header_text(out, &i, a);
   mc_arena_destroy(a);
 }

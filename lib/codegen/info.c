@@ -4,6 +4,10 @@
  *   target x86_64 sse41 avx2 ...
  *   level x86-64-v3 sse41 avx2               objects that choose at run time: one line for each level, lowest first
  *   arena BYTES ALIGN
+ *   stack BYTES                              of a call, at most: 8 digits
+ *   version 0.1.0                            of mcc
+ *   model HASH                               of the network as it was read, 16 hexadecimal digits
+ *   header HASH                              of the header: the object has PREFIX_run_for_header_HASH
  *   threads N                                where there are parallel entries
  *   in image f32 0x0p+0 0 1 32 32 3          name, element type, scale (0: not quantized), zero point, shape
  *   out probs u8 0x1p-8 0 1 10 */
@@ -51,9 +55,9 @@ static void levels_of(mc_info *i, const mc_plan *p, mc_arena *a) {
     if (i->arena_align < q->arena_align) i->arena_align = q->arena_align;
   }
 }
-mc_info mc_info_of(const mc_plan *p, const char *prefix, mc_arena *a) {
+mc_info mc_info_of(const mc_plan *p, const mc_codegen_opts *o, mc_arena *a) {
   const mc_graph *g = p->graph;
-  mc_info i = { .name = prefix, .arch = p->target->arch, .isa = p->target->isa, .threads = p->threads };
+  mc_info i = { .name = o->prefix, .version = o->version, .model = o->model, .arch = p->target->arch, .isa = p->target->isa, .threads = p->threads };
   levels_of(&i, p, a);
   i.nin = g->nin;
   i.nout = mc_graph_nout(g);
@@ -84,6 +88,9 @@ void mc_info_print(mc_strbuf *out, const mc_info *i) {
     print_isa(out, i->level[k].isa);
   }
   mc_sb_printf(out, "\narena %lld %lld\n", (long long)i->arena_bytes, (long long)i->arena_align);
+  mc_sb_printf(out, MC_INFO_STACK "\n", (long long)i->stack_bytes);
+  if (i->version) mc_sb_printf(out, "version %s\n", i->version);
+  mc_sb_printf(out, "model %016llx\nheader %016llx\n", (unsigned long long)i->model, (unsigned long long)i->header);
   if (i->threads > 1) mc_sb_printf(out, "threads %d\n", i->threads);
   for (int k = 0; k < i->nin; k++) print_io(out, "in", &i->in[k]);
   for (int k = 0; k < i->nout; k++) print_io(out, "out", &i->out[k]);
@@ -139,6 +146,25 @@ static bool parse_level(mc_info *i, char **w, int n) {
   l->name = n > 1 ? w[1] : NULL;
   return parse_isa(&l->isa, w, n);
 }
+static bool parse_hash(uint64_t *h, char **w, int n) {
+  char *end;
+  if (n != 2 || strlen(w[1]) != 16) return false;
+  *h = strtoull(w[1], &end, 16);
+  return !*end;
+}
+/* What a line says beside inputs and outputs; false where it is none of these. */
+static bool parse_fact(mc_info *i, char **w, int n) {
+  long long bytes;
+  if (strcmp(w[0], "model") == 0) return parse_hash(&i->model, w, n);
+  if (strcmp(w[0], "header") == 0) return parse_hash(&i->header, w, n);
+  if (strcmp(w[0], "version") == 0) {
+    i->version = n == 2 ? w[1] : NULL;
+    return n == 2;
+  }
+  if (strcmp(w[0], "stack") != 0 || n != 2 || !number(w[1], &bytes) || bytes < 0) return false;
+  i->stack_bytes = bytes;
+  return true;
+}
 static bool parse_line(mc_info *i, char *line, int at) {
   char *w[MC_NUM_ISA + 16];
   long long bytes, align;
@@ -157,7 +183,8 @@ static bool parse_line(mc_info *i, char *line, int at) {
     i->threads = (int)bytes;
     return true;
   }
-  if (strcmp(w[0], "arena") != 0 || n != 3 || !number(w[1], &bytes) || !number(w[2], &align) || bytes < 0 || align < 1) return false;
+  if (strcmp(w[0], "arena") != 0) return parse_fact(i, w, n);
+  if (n != 3 || !number(w[1], &bytes) || !number(w[2], &align) || bytes < 0 || align < 1) return false;
   i->arena_bytes = bytes;
   i->arena_align = align;
   return true;

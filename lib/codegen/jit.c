@@ -119,7 +119,7 @@ static bool own_info(mc_jit *j, const mc_info *i, mc_diag *d) {
 }
 mc_jit *mc_jit_create(const mc_plan *p, const mc_codegen_opts *o, mc_diag *d) {
   mc_jit *j = create();
-  mc_info i = mc_info_of(p, o->prefix, j->arena);
+  mc_info i = mc_info_of(p, o, j->arena);
   bool ok = can_run(&i, d) && own_info(j, &i, d);
   if (ok) {
     module m;

@@ -2,6 +2,7 @@
 #include "module.h"
 #include "dispatch.h"
 #include "info.h"
+#include "stack.h"
 #include <llvm-c/Analysis.h>
 #include <llvm-c/Error.h>
 #include <llvm-c/Target.h>
@@ -9,8 +10,13 @@
 #include <string.h>
 
 static void on_llvm_message(LLVMDiagnosticInfoRef info, void *ctx) {
-  mc_diag *d = ctx;
+  module *m = ctx;
+  mc_diag *d = m->diag;
   char *text = LLVMGetDiagInfoDescription(info);
+  if (stack_heard(m, text)) {
+    LLVMDisposeMessage(text);
+    return;
+  }
   if (LLVMGetDiagInfoSeverity(info) == LLVMDSError) mc_error(d, mc_noloc, "LLVM: %s", text);
   else if (LLVMGetDiagInfoSeverity(info) == LLVMDSWarning) mc_warning(d, mc_noloc, "LLVM: %s", text);
   LLVMDisposeMessage(text);
@@ -124,6 +130,20 @@ static void emit_run(module *m, LLVMValueRef groups) {
   }
   finish(m, b, groups, LLVMGetParam(f, (unsigned)nio), io);
 }
+/* The name by which the header of this object calls an entry; another header's is another. */
+static void emit_header_name(module *m, LLVMValueRef f) {
+  size_t n;
+  const char *name = LLVMGetValueName2(f, &n);
+  LLVMAddAlias2(m->m, LLVMGlobalGetValueType(f), 0, f,
+                mc_arena_printf(m->arena, "%.*s" MC_HEADER_NAME, (int)n, name, (unsigned long long)m->link));
+}
+static void emit_header_names(module *m) {
+  static const char *const entries[] = { "_run", "_call", "_run_parallel", "_call_parallel" };
+  for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
+    LLVMValueRef f = LLVMGetNamedFunction(m->m, mc_arena_printf(m->arena, "%s%s", m->opts->prefix, entries[i]));
+    if (f) emit_header_name(m, f);
+  }
+}
 /* PREFIX_call(io, arena). */
 static void emit_call(module *m, LLVMValueRef groups) {
   LLVMValueRef f = LLVMAddFunction(m->m, mc_arena_printf(m->arena, "%s_call", m->opts->prefix), pointers_to_int(m, 2, LLVMInt32TypeInContext(m->c)));
@@ -131,7 +151,8 @@ static void emit_call(module *m, LLVMValueRef groups) {
   finish(m, b, groups, LLVMGetParam(f, 1), LLVMGetParam(f, 0));
 }
 static void emit_info(module *m) {
-  mc_info i = mc_info_of(m->plan, m->opts->prefix, m->arena);
+  mc_info i = mc_info_of(m->plan, m->opts, m->arena);
+  i.header = m->link;
   mc_strbuf text = { 0 };
   mc_info_print(&text, &i);
   LLVMValueRef init = LLVMConstStringInContext2(m->c, mc_sb_str(&text), text.n, 0);
@@ -228,13 +249,15 @@ static bool optimize(module *m) {
 }
 bool module_build(module *m, const mc_plan *p, const mc_codegen_opts *o, module_home home, mc_diag *d) {
   *m = (module){ .plan = p, .opts = o, .diag = d, .arena = mc_arena_create(), .c = LLVMContextCreate(), .chooses = p->next || mc_target_asks(p->target) };
-  LLVMContextSetDiagnosticHandler(m->c, on_llvm_message, d);
+  LLVMContextSetDiagnosticHandler(m->c, on_llvm_message, m);
   m->m = LLVMModuleCreateWithNameInContext(o->prefix, m->c);
   if (!open_target(m)) return false;
   entries e;
   if (!emit_levels(m, &e, home)) return false;
   if (!home_asides(m, home)) return false;
+  m->link = mc_codegen_header_hash(p, o);
   emit_entries(m, &e);
+  emit_header_names(m);
   emit_info(m);
   return optimize(m);
 }

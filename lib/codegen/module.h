@@ -3,10 +3,12 @@
 #define MC_CODEGEN_MODULE_H
 #include "mc/codegen/codegen.h"
 #include "mc/kernels/kernels.h"
+#include "mc/support/map.h"
 #include <llvm-c/Core.h>
 #include <llvm-c/TargetMachine.h>
 
 typedef struct module { LLVMContextRef c; LLVMModuleRef m; LLVMTargetMachineRef tm; mc_arena *arena; mc_diag *diag; const mc_plan *plan; const mc_codegen_opts *opts; mc_asides aside;
+  mc_map frames; /* bytes of each function's frame (stack.h) */ uint64_t link; /* of the header */
   bool chooses; /* between levels, or whether the only one can run */ } module;
 /* Where large constants go. */
 typedef enum module_home {

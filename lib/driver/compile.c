@@ -4,7 +4,10 @@
 #include "mc/analysis/accum.h"
 #include "mc/analysis/cost.h"
 #include "mc/driver/driver.h"
+#include "mc/driver/options.h"
+#include "mc/ir/print.h"
 #include "mc/kernels/query.h"
+#include "mc/support/hash.h"
 #include <ctype.h>
 #include <string.h>
 #include <time.h>
@@ -144,11 +147,28 @@ static mc_plan *plan_levels(passes *p, mc_module *m, const mc_compile_opts *o) {
   return first;
 }
 
+/* The first graph's text and the bytes of the tensors that it names: the network, whatever is made of it. */
+static uint64_t model_hash(const mc_module *m, mc_arena *a) {
+  mc_strbuf text = { 0 };
+  mc_map used;
+  mc_map_init(&used, a);
+  mc_print_graph(&text, m->graphs);
+  uint64_t h = mc_hash(MC_HASH_START, mc_sb_str(&text), text.n);
+  mc_module_used_tensors(m, &used);
+  for (size_t i = 0; i < used.n; i++) {
+    const mc_tensor *t = used.entries[i].key;
+    if (t->name) h = mc_hash(mc_hash_text(h, t->name), t->data, t->size);
+  }
+  mc_sb_free(&text);
+  return h;
+}
+
 mc_plan *mc_compile_plan(mc_module *m, const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d) {
   double t0 = seconds();
   passes p = { .rep = rep, .arena = a, .diag = d };
   *rep = (mc_compile_report){ 0 };
   if (!m->graphs) return mc_error(d, mc_noloc, "there is no graph to compile"), NULL;
+  rep->model = model_hash(m, a);
   if (!prepare_passes(&p, m, o)) return NULL;
   if (p.common.n && !run_passes(&p, m, &p.common, mc_target_highest(o->target))) return NULL;
   rep->pass_seconds = seconds() - t0;
@@ -159,22 +179,22 @@ mc_plan *mc_compile_plan(mc_module *m, const mc_compile_opts *o, mc_compile_repo
 
 /* ---- code ---- */
 
-static mc_codegen_opts code_opts(const mc_graph *g, const mc_compile_opts *o, mc_arena *a) {
+static mc_codegen_opts code_opts(const mc_graph *g, const mc_compile_opts *o, uint64_t model, mc_arena *a) {
   const char *prefix = o->prefix ? o->prefix : mc_compile_symbol(g->name, a);
-  return (mc_codegen_opts){ .target = o->target, .prefix = prefix, .debug = o->debug, .apart = o->apart, .opt_level = o->opt_level };
+  return (mc_codegen_opts){ .target = o->target, .prefix = prefix, .version = mc_version(), .model = model, .debug = o->debug, .apart = o->apart, .opt_level = o->opt_level };
 }
 
 bool mc_compile_object(mc_code *object, mc_strbuf *header, const mc_plan *p, const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d) {
   double t0 = seconds();
-  mc_codegen_opts co = code_opts(p->graph, o, a);
+  mc_codegen_opts co = code_opts(p->graph, o, rep->model, a);
   bool ok = mc_codegen_object(object, p, &co, d);
-  if (ok) mc_codegen_header(header, p, &co);
+  if (ok) mc_codegen_header(header, p, &co, object->stack_bytes);
   rep->code_seconds += seconds() - t0;
   return ok;
 }
 bool mc_compile_code(mc_strbuf *code, const mc_plan *p, const mc_compile_opts *o, mc_emit what, mc_compile_report *rep, mc_arena *a, mc_diag *d) {
   double t0 = seconds();
-  mc_codegen_opts co = code_opts(p->graph, o, a);
+  mc_codegen_opts co = code_opts(p->graph, o, rep->model, a);
   bool ok = mc_codegen_emit(code, p, &co, what, d);
   rep->code_seconds += seconds() - t0;
   return ok;
@@ -184,7 +204,7 @@ mc_jit *mc_compile_jit(mc_module *m, const mc_compile_opts *o, mc_compile_report
   mc_plan *p = mc_compile_plan(m, o, rep, a, d);
   if (!p) return NULL;
   double t0 = seconds();
-  mc_codegen_opts co = code_opts(p->graph, o, a);
+  mc_codegen_opts co = code_opts(p->graph, o, rep->model, a);
   mc_jit *j = mc_jit_create(p, &co, d);
   rep->code_seconds = seconds() - t0;
   return j;

@@ -11,14 +11,17 @@ static void text(mc_strbuf *s, const mc_object *o) {
   mc_sb_printf(s, "\n%12lld bytes of file\n%12lld bytes of constants\n%12lld bytes of code\n", (long long)o->file_bytes, (long long)o->constant_bytes, (long long)o->code_bytes);
   for (int k = 0; k < o->nlevel; k++) mc_sb_printf(s, "%12lld   level %s\n", (long long)o->level[k].code_bytes, o->level[k].name);
   mc_sb_printf(s, "%12lld bytes of arena\n", (long long)o->arena_bytes);
+  mc_sb_printf(s, "%12lld bytes of stack, at most\n", (long long)o->stack_bytes);
+  mc_sb_printf(s, "made by mcc %s; model %s, header %s\n", o->version, o->model, o->header);
 }
 
 static void json(mc_strbuf *s, const mc_object *o) {
   json_t *levels = json_array();
   for (int k = 0; k < o->nlevel; k++)
     json_array_append_new(levels, json_pack("{s:s, s:s, s:I}", "name", o->level[k].name, "isa", o->level[k].isa, "code_bytes", (json_int_t)o->level[k].code_bytes));
-  json_t *all = json_pack("{s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:o}", "object", o->name, "arch", o->arch, "isa", o->isa, "threads", o->threads, "file_bytes", (json_int_t)o->file_bytes, "constant_bytes",
-                          (json_int_t)o->constant_bytes, "code_bytes", (json_int_t)o->code_bytes, "arena_bytes", (json_int_t)o->arena_bytes, "levels", levels);
+  json_t *all = json_pack("{s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:s, s:o}", "object", o->name, "arch", o->arch, "isa", o->isa, "threads", o->threads, "file_bytes", (json_int_t)o->file_bytes, "constant_bytes",
+                          (json_int_t)o->constant_bytes, "code_bytes", (json_int_t)o->code_bytes, "arena_bytes", (json_int_t)o->arena_bytes,
+                          "stack_bytes", (json_int_t)o->stack_bytes, "version", o->version, "model", o->model, "header", o->header, "levels", levels);
   char *t = json_dumps(all, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
   mc_sb_puts(s, t ? t : "");
   mc_sb_putc(s, '\n');

@@ -5,26 +5,36 @@
 #include "mc/ref/eval.h"
 #include "mc/support/blob.h"
 typedef enum mc_emit { MC_EMIT_OBJ, MC_EMIT_ASM, MC_EMIT_LLVM } mc_emit;
-typedef struct mc_codegen_opts { const mc_target *target; const char *prefix; /* symbol prefix: PREFIX_run */ bool debug; /* -g */ int opt_level; bool watch; /* for mc_jit_watch; of several levels the lowest */ bool apart; /* no code is shared between groups; debug and opt_level 0 do that, too */ } mc_codegen_opts;
+typedef struct mc_codegen_opts { const mc_target *target; const char *prefix; /* symbol prefix: PREFIX_run */ bool debug; /* -g */ int opt_level;
+  const char *version; uint64_t model; /* of mcc (NULL: not told); hash of the network as it was read */ bool watch; /* for mc_jit_watch; of several levels the lowest */ bool apart; /* no code is shared between groups; debug and opt_level 0 do that, too */ } mc_codegen_opts;
 /* What a caller of parallel entries gives: run task(arg, 0) ... task(arg, ntasks - 1), in any order and on any threads, and return when all are finished (docs/abi.md). */
 #ifndef MC_PARALLEL_FOR
 #define MC_PARALLEL_FOR
 typedef void mc_parallel_for(void *ctx, int ntasks, void (*task)(void *arg, int i), void *arg);
 #endif
 /* An object file in pieces: what LLVM wrote, and weights that it never saw. `bytes`: their sum. */
-typedef struct mc_code { const mc_piece *piece; size_t n, bytes; mc_arena *own; } mc_code;
+typedef struct mc_code {
+  const mc_piece *piece; size_t n, bytes;
+  int64_t stack_bytes;   /* of a call, at most (docs/abi.md) */
+  mc_arena *own;
+} mc_code;
 /* The object of the planned graph; a plan with `next` is one object for several levels (docs/abi.md, "Levels"). False after reporting; mc_code_free after success. */
 bool mc_codegen_object(mc_code *out, const mc_plan *p, const mc_codegen_opts *o, mc_diag *d);
 void mc_code_free(mc_code *c);
 /* Machine code, assembly or LLVM IR text of the planned graph, appended to out. */
 bool mc_codegen_emit(mc_strbuf *out, const mc_plan *p, const mc_codegen_opts *o, mc_emit what, mc_diag *d);
-/* The C header (docs/abi.md). */
-void mc_codegen_header(mc_strbuf *out, const mc_plan *p, const mc_codegen_opts *o);
+/* The C header (docs/abi.md) of the object that p and o give and that uses so much stack. */
+void mc_codegen_header(mc_strbuf *out, const mc_plan *p, const mc_codegen_opts *o, int64_t stack_bytes);
+/* A hash of all that the header says but for the stack, and the one with it, which names the entries that
+ * the header asks for: equal headers link with each other's objects, others do not. */
+uint64_t mc_codegen_header_hash(const mc_plan *p, const mc_codegen_opts *o);
+uint64_t mc_codegen_header_link(uint64_t hash, int64_t stack_bytes);
 /* What an object file is, and bytes of its parts. */
 typedef struct mc_object_level { const char *name, *isa; int64_t code_bytes; } mc_object_level;
 typedef struct mc_object {
   const char *name, *arch, *isa;                     /* prefix of its symbols; of the lowest level */
-  int64_t file_bytes, code_bytes, constant_bytes, arena_bytes;
+  const char *version, *model, *header;              /* of mcc; hashes, 16 digits (docs/abi.md) */
+  int64_t file_bytes, code_bytes, constant_bytes, arena_bytes, stack_bytes;
   int threads;
   mc_object_level *level; int nlevel;                /* lowest first; 0: it does not choose */
 } mc_object;

@@ -50,6 +50,7 @@ typedef struct mc_compile_report {
   mc_manager_report passes;
   int layers_int8, layers_bf16, layers_f32;   /* conv2d, conv_transpose2d, linear, matmul by the type of their operands */
   int64_t macs, macs_int8, weight_bytes, arena_bytes;
+  uint64_t model;                             /* hash of the network as it was read: graph and weights */
   double pass_seconds, plan_seconds, code_seconds;
 } mc_compile_report;
 
