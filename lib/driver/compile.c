@@ -83,6 +83,10 @@ static bool prepare_passes(passes *p, const mc_module *m, const mc_compile_opts 
   *src = (mc_source){ "<pipeline>", text, strlen(text) };
   if (!mc_pipeline_parse(mc_driver_registry(), src, &p->level, p->arena, p->diag)) return false;
   p->opts = o->manager;
+  p->opts.always = "form-groups";   /* without it there is no plan, and so no code */
+  p->opts.print_before = mc_pipeline_names(mc_driver_registry(), &p->level, o->manager.print_before, "print-before", p->arena, p->diag);
+  p->opts.print_after = mc_pipeline_names(mc_driver_registry(), &p->level, o->manager.print_after, "print-after", p->arena, p->diag);
+  p->opts.bisect_total = mc_manager_counted(&p->level, &p->opts);
   p->common = (mc_pipeline){ p->level.item, 0 };
   if (o->target->next)
     while (p->common.n < p->level.n && !of_plan(p->level.item[p->common.n].pass)) p->common.n++;
@@ -109,7 +113,7 @@ static bool run_passes(passes *p, mc_module *m, const mc_pipeline *part, const m
   mc_manager_opts o = p->opts;
   mc_manager_report rep;
   if (!o.target) o.target = t;
-  if (part == &p->level && o.bisect_limit >= 0) o.bisect_limit = o.bisect_limit > p->common.n ? o.bisect_limit - p->common.n : 0;
+  if (part == &p->level) o.bisect_before = mc_manager_counted(&p->common, &o);
   bool ok = mc_manager_run(m, part, &o, &rep, p->arena, p->diag);
   add_report(&p->rep->passes, &rep, p->arena);
   return ok;

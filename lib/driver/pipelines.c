@@ -49,6 +49,11 @@ static bool no_ranges(const mc_graph *g, mc_diag *d) {
   return false;
 }
 
+static void no_samples(const mc_compile_opts *o, const mc_graph *g, mc_diag *d) {
+  if (o->calib_method)
+    mc_warning(d, g->loc, "-calib-method=%s has no effect: there are no samples (-calib=FILE)", o->calib_method);
+}
+
 /* The passes that make integers, with their source of ranges; `before` runs in front of folding. */
 static bool quant_passes(const char **before, const char **behind, const mc_module *m, const mc_compile_opts *o, mc_arena *a, mc_diag *d) {
   facts f = { 0 };
@@ -58,6 +63,9 @@ static bool quant_passes(const char **before, const char **behind, const mc_modu
   look(&f, g);
   if (f.quantized) {
     mc_remark(d, g->loc, "the graph is quantized already: its types stay");
+    if (o->calib || o->calib_method || o->mixed)
+      mc_warning(d, g->loc, "-%s has no effect: the graph is quantized already, and its types stay",
+                 o->calib ? "calib" : o->calib_method ? "calib-method" : "mixed");
     *behind = "fold-qdq,";
     return true;
   }
@@ -65,10 +73,12 @@ static bool quant_passes(const char **before, const char **behind, const mc_modu
   if (o->mixed && o->target->next) return mc_error(d, g->loc, "-mixed chooses for one level: all levels of an object must compute the same; name a level with -march=");
   if (o->calib) *behind = from_samples(o->calib, o, a);
   else if (m->calibration) *behind = from_samples(m->calibration[0] == '/' ? m->calibration : mc_arena_printf(a, "%s/%s", m->dir, m->calibration), o, a);
-  else if (f.ranges) return true;
+  else if (f.ranges) no_samples(o, g, d);
   else if (f.batch_norm) *before = "ranges-from-bn,";
   else return no_ranges(g, d);
-  if (**before) mc_warning(d, g->loc, "no samples and no ranges: guessing them from batch_norm statistics, which costs accuracy; give -calib=FILE.npz");
+  if (!**before) return true;
+  no_samples(o, g, d);
+  mc_warning(d, g->loc, "no samples and no ranges: guessing them from batch_norm statistics, which costs accuracy; give -calib=FILE.npz");
   return true;
 }
 

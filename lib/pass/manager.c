@@ -10,6 +10,7 @@ typedef struct run {
   mc_module *m; const mc_pipeline *p; const mc_manager_opts *o; mc_manager_report *rep; mc_diag *diag;
   checker check; bool checking;
   int index;                     /* of the item */
+  int counted;                   /* passes that bisect_limit has counted */
   const mc_pipeline_item *it;
   double *bound;                 /* by graph: what a LOSSY pass promised */
   int ngraphs;
@@ -135,10 +136,18 @@ static bool run_item(run *r) {
 }
 
 /* ---- the pipeline ---- */
-static bool skipped(const run *r) {
-  if (r->o->bisect_limit < 0) return false;
-  bool skip = r->index >= r->o->bisect_limit;
-  if (r->o->dump) mc_sb_printf(r->o->dump, "// bisect: %s pass %d of %d: %s\n", skip ? "not running" : "running", r->index + 1, r->p->n, r->it->pass->text);
+int mc_manager_counted(const mc_pipeline *p, const mc_manager_opts *o) {
+  int n = 0;
+  for (int i = 0; i < p->n; i++) n += !listed(o->always, p->item[i].pass->text);
+  return n;
+}
+
+static bool skipped(run *r) {
+  const mc_manager_opts *o = r->o;
+  if (o->bisect_limit < 0 || listed(o->always, r->it->pass->text)) return false;
+  int at = o->bisect_before + r->counted++, all = o->bisect_total ? o->bisect_total : mc_manager_counted(r->p, o);
+  bool skip = at >= o->bisect_limit;
+  if (o->dump) mc_sb_printf(o->dump, "// bisect: %s pass %d of %d: %s\n", skip ? "not running" : "running", at + 1, all, r->it->pass->text);
   return skip;
 }
 

@@ -1,11 +1,21 @@
 /* mc_plan_make: buffers of a grouped graph, then layout, memory, attributes. */
 #include "planner.h"
 
+/* One error, at the first op that is in no group, however many there are. */
 static bool check_grouped(const mc_graph *g, mc_diag *d) {
-  bool ok = true;
-  MC_FOR_NODES(n, g)
-    if (!mc_op_has(n->op, MC_T_CONST | MC_T_TERM) && n->op != MC_OP_group) ok = mc_error(d, n->loc, "'%s' is in no group: run form-groups before planning", mc_ops[n->op].text);
-  return ok;
+  const mc_node *first = NULL;
+  int count = 0;
+  MC_FOR_NODES(n, g) {
+    if (mc_op_has(n->op, MC_T_CONST | MC_T_TERM) || n->op == MC_OP_group) continue;
+    if (!first) first = n;
+    count++;
+  }
+  if (!first) return true;
+  const char *op = mc_ops[first->op].text;
+  if (count == 1) mc_error(d, first->loc, "'%s' is in no group: run form-groups before planning", op);
+  else mc_error(d, first->loc, "'%s' and %d more ops are in no group: run form-groups before planning", op, count - 1);
+  mc_note(d, mc_noloc, "a -pass-pipeline of mcc must end with form-groups (after it only form-chains and winograd)");
+  return false;
 }
 
 static void add_buffer(planner *s, mc_value *v, mc_place place, int index, int first) {

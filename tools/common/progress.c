@@ -1,5 +1,6 @@
 #include "common/progress.h"
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,4 +23,12 @@ void progress_step(progress *p, int64_t done, int64_t total) {
 
 void progress_end(progress *p) {
   if (p->shown) fprintf(stderr, "\r\033[K");
+  p->shown = false;
+}
+
+void progress_pass(void *ctx, const char *what, int64_t done, int64_t total) {
+  progress *p = ctx;
+  if (!p->what || strcmp(p->what, what)) progress_end(p), *p = progress_start(what);
+  if (done < total) progress_step(p, done, total);
+  else progress_end(p);
 }

@@ -34,6 +34,8 @@ static int usage(options *o) {
   else if (mc_import_args_given(&o->imp) && !any_onnx(o))
     mc_error(d, mc_noloc, "%s is about how an .onnx file is read, and there is none", mc_import_args_given(&o->imp));
   else if (svg && o->t.args.n * forms > 1) mc_error(d, mc_noloc, "--roofline=%s: an .svg shows one network; use .html for several", o->roofline);
+  for (size_t i = 0; i < o->t.args.n && !d->errors; i++)
+    if (tool_keeps(&o->t, o->t.args.v[i], o->out)) tool_keeps(&o->t, o->t.args.v[i], o->roofline);
   return d->errors ? MC_EXIT_USAGE : MC_EXIT_OK;
 }
 

@@ -1,4 +1,5 @@
 /* mc-opt: text in, passes, text out. */
+#include "common/progress.h"
 #include "common/tool.h"
 #include "expect.h"
 #include "mc/driver/compile.h"
@@ -20,6 +21,7 @@ typedef struct opt {
   mc_strbuf text;                /* results of split inputs */
   const char *dir;               /* of the input */
   int rc;
+  progress passing;
 } opt;
 
 /* ---- lists ---- */
@@ -166,7 +168,11 @@ static bool parse_pipeline(opt *o) {
   mc_source *src = MC_NEW(o->t.arena, mc_source);
   const char *text = join(o, &o->passes);
   *src = (mc_source){ "<pipeline>", text, strlen(text) };
-  return mc_pipeline_parse(testpass_registry(mc_driver_registry(), o->t.arena), src, &o->pipeline, o->t.arena, &o->t.diag);
+  const mc_registry *r = testpass_registry(mc_driver_registry(), o->t.arena);
+  if (!mc_pipeline_parse(r, src, &o->pipeline, o->t.arena, &o->t.diag)) return false;
+  o->mgr.print_before = mc_pipeline_names(r, &o->pipeline, o->mgr.print_before, "print-before", o->t.arena, &o->t.diag);
+  o->mgr.print_after = mc_pipeline_names(r, &o->pipeline, o->mgr.print_after, "print-after", o->t.arena, &o->t.diag);
+  return true;
 }
 
 static const char *names(opt *o, bool all, const mc_strlist *l) { return all ? "all" : l->n ? join(o, l) : NULL; }
@@ -175,7 +181,8 @@ static bool set_up(opt *o) {
   o->mgr = (mc_manager_opts){ .print_before = names(o, o->before_all, &o->before), .print_after = names(o, o->after_all, &o->after), .print_before_change = o->before_change,
                               .print_after_change = o->after_change, .verify_each = o->verify_each, .check_numerics = o->check != NULL,
                               .check_data = o->check && *o->check ? o->check : NULL, .seed = (uint64_t)o->seed, .bisect_limit = o->bisect, .reproducer = o->reproducer,
-                              .dump = &o->dump, .dumped = dumped, .time_passes = o->time, .stats = o->stats };
+                              .dump = &o->dump, .dumped = dumped, .time_passes = o->time, .stats = o->stats,
+                              .progress = progress_pass, .progress_ctx = &o->passing };
   bool ok = parse_pipeline(o);
   const mc_target *native = mc_target_find(NULL, "native", o->t.arena, &o->t.diag);
   if (native) o->mgr.runner = mc_compile_runner(native, o->t.arena); /* calibrate runs samples through compiled code */
@@ -183,6 +190,18 @@ static bool set_up(opt *o) {
   o->mgr.target = mc_target_find(o->target, o->march, o->t.arena, &o->t.diag);
   if (o->mgr.target && o->mgr.target->next) return mc_error(&o->t.diag, mc_noloc, "passes look at one level: name it with -march=");
   return ok && o->mgr.target;
+}
+
+#define IDLE(o, why, ...) tool_no_effect(&(o)->t, (const char *const[]){ __VA_ARGS__, NULL }, why)
+/* Options that can do nothing beside the others. */
+static void warn_idle(opt *o) {
+  const char *numerics = !o->check ? "it is for -check-numerics" : "-check-numerics takes the samples of the file";
+  if (o->verify_diagnostics) IDLE(o, "-verify-diagnostics writes no result", "o");
+  if (o->print_pipeline) IDLE(o, "-print-pipeline runs nothing and writes no file", "o", "verify-diagnostics", "split-input-file");
+  if (!o->check || *o->check) IDLE(o, numerics, "seed");
+  if (o->pipeline.n) return;
+  IDLE(o, "no pass runs", "print-before", "print-before-all", "print-before-change", "print-after", "print-after-all", "print-after-change",
+       "verify-each", "check-numerics", "bisect-limit", "reproducer", "time-passes", "stats", "target", "march");
 }
 
 static int show_pipeline(opt *o) {
@@ -231,8 +250,13 @@ int main(int argc, char **argv) {
   opt o;
   int rc = start(&o, argc, argv);
   if (rc >= 0) return rc;
-  if (o.list) return list_passes(&o);
+  if (o.list) {
+    IDLE(&o, "-list-passes prints the list and ends", "o", "pass", "pass-pipeline", "print-pipeline");
+    if (o.t.args.n) mc_warning(&o.t.diag, mc_noloc, "'%s' is not read: -list-passes prints the list and ends", o.t.args.v[0]);
+    return list_passes(&o);
+  }
   if (!set_up(&o)) return tool_end(&o.t, MC_EXIT_USAGE);
+  warn_idle(&o);
   rc = o.print_pipeline ? show_pipeline(&o) : run_file(&o);
   mc_sb_free(&o.dump);
   mc_sb_free(&o.text);

@@ -139,6 +139,7 @@ int main(int argc, char **argv) {
     mc_error(&o.t.diag, mc_noloc, "--graph: an object holds one network");
     return tool_end(&o.t, MC_EXIT_USAGE);
   }
+  if (!tool_keeps(&o.t, o.t.args.v[0], o.out)) return tool_end(&o.t, MC_EXIT_USAGE);
   rc = is_object(o.t.args.v[0]) ? run_object(&o) : run(&o);
   return tool_end(&o.t, rc);
 }

@@ -1,97 +1,16 @@
 /* mcc: a network in, an object and its header out. */
-#include "common/progress.h"
-#include "common/tool.h"
-#include "mc/driver/compile.h"
+#include "mcc.h"
 #include "mc/driver/driver.h"
-#include "mc/driver/importing.h"
 #include "mc/ir/print.h"
-#include "mc/kernels/query.h"
 #include "mc/syntax/parse.h"
 #include <string.h>
-#include <sys/stat.h>
 
-typedef enum emit { EMIT_OBJ, EMIT_ASM, EMIT_LLVM, EMIT_MIR } emit;
-static const char *const emit_names[] = { "obj", "asm", "llvm", "mir", NULL };
+const char *const emit_names[] = { "obj", "asm", "llvm", "mir", NULL };
 static const char *const levels[] = { "0", "1", "2", "3", "s", NULL };
-
-typedef struct mcc {
-  tool t;
-  const char *in, *out, *name, *level, *arch, *march, *calib, *pipeline, *graph, *check, *tune;
-  mc_strlist before, after;
-  mc_import_args imp;
-  int emit, quant, method, chain;
-  bool debug, print_pipeline, remarks, time, stats, quiet, verify_each, after_change;
-  int64_t bisect, batch, threads;
-  double winograd;
-  bool mixed, share;
-  mc_strbuf dump;
-  mc_compile_opts co;
-  mc_compile_report rep;
-  progress progress;
-} mcc;
-
-/* ---- names of outputs ---- */
-
-/* "out/net.o" -> "out/net" + ext; the dot must be in the last part. */
-static const char *with_ending(mcc *o, const char *path, const char *ending) {
-  const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
-  int n = dot && dot > (slash ? slash + 1 : path) ? (int)(dot - path) : (int)strlen(path);
-  return mc_arena_printf(o->t.arena, "%.*s%s", n, path, ending);
-}
-
-static void choose_output(mcc *o) {
-  static const char *const endings[] = { ".o", ".s", ".ll", ".mir" };
-  if (o->out) return;
-  const char *slash = strrchr(o->in, '/');
-  bool from_pipe = strcmp(o->in, "-") == 0;
-  o->out = o->emit == EMIT_OBJ && !from_pipe ? with_ending(o, slash ? slash + 1 : o->in, endings[o->emit]) : "-";
-}
-
-static bool check_output(mcc *o) {
-  size_t n = strlen(o->out);
-  if (o->emit == EMIT_OBJ && n > 2 && strcmp(o->out + n - 2, ".h") == 0) return mc_error(&o->t.diag, mc_noloc, "'-o %s' would be overwritten by the header; name the object", o->out);
-  return true;
-}
 
 static const char *symbol(mcc *o, const mc_module *m) {
   if (o->name) return mc_compile_symbol(o->name, o->t.arena);
   return mc_compile_symbol(strcmp(o->out, "-") ? o->out : m->graphs->name, o->t.arena);
-}
-
-/* ---- reports ---- */
-
-static void report_time(mcc *o) {
-  const mc_manager_report *p = &o->rep.passes;
-  mc_sb_puts(&o->dump, "time:\n");
-  for (int i = 0; i < p->n && i != p->failed; i++) mc_sb_printf(&o->dump, "  %9.3f ms  %-18s %s\n", p->time[i].seconds * 1e3, p->time[i].pass->text, p->time[i].changed ? "changed" : "no change");
-  mc_sb_printf(&o->dump, "  %9.3f ms  all passes\n  %9.3f ms  plan\n  %9.3f ms  code\n", o->rep.pass_seconds * 1e3, o->rep.plan_seconds * 1e3, o->rep.code_seconds * 1e3);
-}
-
-static void report_stats(mcc *o) {
-  const mc_manager_report *p = &o->rep.passes;
-  for (int i = 0; i < p->n; i++)
-    for (int k = 0; k < p->time[i].pass->nstats; k++)
-      mc_sb_printf(&o->dump, "%8lld %-18s %s\n", (long long)p->stats[i][k], p->time[i].pass->text, p->time[i].pass->stats[k].name);
-}
-
-static void report_groups(mcc *o, const mc_plan *p) {
-  const char *level = o->co.target->next ? mc_arena_printf(o->t.arena, "%s: ", p->target->name) : "";
-  for (int i = 0; i < p->ngroup; i++) {
-    const mc_node *g = p->group[i];
-    mc_remark(&o->t.diag, g->loc, "%sgroup %d%s%s: %s", level, i, g->source ? " " : "", g->source ? g->source : "", mc_kernel_describe(p, i, o->t.arena));
-  }
-}
-
-static void summary(mcc *o, size_t bytes) {
-  const mc_compile_report *r = &o->rep;
-  mc_strbuf s = { 0 };
-  mc_sb_printf(&s, "%s: %d layers INT8, ", o->in, r->layers_int8);
-  if (r->layers_bf16) mc_sb_printf(&s, "%d bf16, ", r->layers_bf16);
-  mc_sb_printf(&s, "%d fp32; %lld MACs (%.1f %% INT8); weights %lld bytes, arena %lld bytes", r->layers_f32, (long long)r->macs, r->macs ? 100.0 * (double)r->macs_int8 / (double)r->macs : 0.0, (long long)r->weight_bytes, (long long)r->arena_bytes);
-  if (bytes) mc_sb_printf(&s, ", %s %zu bytes", o->emit == EMIT_OBJ ? "object" : emit_names[o->emit], bytes);
-  mc_sb_printf(&s, " [%s]\n", mc_target_text(o->co.target, o->t.arena));
-  tool_print_err(mc_sb_str(&s), s.n);
-  mc_sb_free(&s);
 }
 
 static void flush_dump(mcc *o) {
@@ -101,30 +20,21 @@ static void flush_dump(mcc *o) {
 
 /* ---- one module ---- */
 
-/* The file that was written, read again. */
-static void remark_object(mcc *o) {
-  mc_object x;
-  const char *sizes = "";
-  if (strcmp(o->out, "-") == 0 || !mc_object_read(&x, o->out, o->t.arena, &o->t.diag)) return;
-  for (int k = 0; k < x.nlevel; k++) sizes = mc_arena_printf(o->t.arena, "%s%s%s %lld%s", sizes, k ? ", " : " (", x.level[k].name, (long long)x.level[k].code_bytes, k + 1 == x.nlevel ? ")" : "");
-  mc_remark(&o->t.diag, mc_noloc, "object: %lld bytes of code%s, %lld of constants, %lld of file", (long long)x.code_bytes, sizes, (long long)x.constant_bytes, (long long)x.file_bytes);
-}
-/* Beside standard output, a device or a pipe there is no place for a header. */
-static bool has_header(const mcc *o) {
-  struct stat st;
-  return strcmp(o->out, "-") != 0 && (stat(o->out, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
-}
 static bool emit_object(mcc *o, const mc_plan *p) {
   mc_code code;
   mc_strbuf header = { 0 };
   bool both = has_header(o), ok = mc_compile_object(&code, &header, p, &o->co, &o->rep, o->t.arena, &o->t.diag);
+  if (ok && o->exact && !exact_check(o, p, &code)) {
+    mc_code_free(&code);
+    ok = false;
+  }
   if (ok) {
     mc_piece text = { header.s, header.n };
     mc_piecefile files[2] = { { o->out, code.piece, code.n }, { both ? with_ending(o, o->out, ".h") : "", &text, 1 } };
     ok = mc_write_piece_files(files, both ? 2 : 1, &o->t.diag);
-    if (ok && !o->quiet) summary(o, code.bytes);
+    if (ok) report_summary(o, code.bytes);
     mc_code_free(&code);
-    if (ok && o->remarks) remark_object(o);
+    if (ok && o->remarks) report_object(o);
   }
   mc_sb_free(&header);
   return ok;
@@ -132,7 +42,7 @@ static bool emit_object(mcc *o, const mc_plan *p) {
 static bool emit_text(mcc *o, const mc_plan *p) {
   mc_strbuf code = { 0 };
   bool ok = mc_compile_code(&code, p, &o->co, o->emit == EMIT_ASM ? MC_EMIT_ASM : MC_EMIT_LLVM, &o->rep, o->t.arena, &o->t.diag) && mc_write_file(o->out, mc_sb_str(&code), code.n, &o->t.diag);
-  if (ok && !o->quiet) summary(o, code.n);
+  if (ok) report_summary(o, code.n);
   mc_sb_free(&code);
   return ok;
 }
@@ -147,11 +57,12 @@ static bool compile(mcc *o, mc_module *m) {
   bool ok;
   if (o->emit == EMIT_MIR) {
     ok = mc_write_mir(o->out, m, &o->t.diag);
-    if (ok && !o->quiet) summary(o, 0);
+    if (ok) report_summary(o, 0);
   } else {
     o->co.prefix = symbol(o, m);
     ok = emit_code(o, p);
   }
+  if (ok && o->json) ok = json_report(o, p);
   if (o->time) report_time(o);
   flush_dump(o);
   return ok;
@@ -179,6 +90,13 @@ static int show_pipeline(mcc *o, const mc_module *m) {
   return MC_EXIT_OK;
 }
 
+/* The last lines; with -check its finding, which -quiet leaves there. */
+static void show_summary(mcc *o) {
+  const char *text = o->summary && !o->quiet ? o->summary : "";
+  if (o->exact_text) text = mc_arena_printf(o->t.arena, "%s%s: %s\n", text, o->out, o->exact_text);
+  tool_print_err(text, strlen(text));
+}
+
 static int run(mcc *o) {
   mc_module *m = mc_driver_load_as(o->in, &o->imp, &o->t.diag);
   if (!m) return MC_EXIT_INPUT;
@@ -188,6 +106,7 @@ static int run(mcc *o) {
     else rc = compile(o, m) ? MC_EXIT_OK : o->rep.passes.bug ? MC_EXIT_BUG : MC_EXIT_INPUT;
   }
   flush(o); /* places are in the module's text */
+  if (rc == MC_EXIT_OK) show_summary(o);
   mc_module_destroy(m);
   return rc;
 }
@@ -226,13 +145,15 @@ static bool set_up(mcc *o) {
   o->co.apart = !o->share;
   o->co.manager = (mc_manager_opts){ .bisect_limit = o->bisect, .dump = &o->dump, .print_before = join(o, &o->before), .print_after = join(o, &o->after), .print_after_change = o->after_change,
                                      .verify_each = o->verify_each, .check_numerics = o->check != NULL, .check_data = o->check && *o->check ? o->check : NULL,
-                                     .time_passes = o->time, .stats = o->stats };
+                                     .time_passes = o->time, .stats = o->stats, .progress = progress_pass, .progress_ctx = &o->passes };
   o->co.target = mc_target_find_for(o->arch, o->march, mc_quant_arith(o->co.quant), o->t.arena, &o->t.diag);
   if (o->co.target && o->co.target->next && o->emit == EMIT_MIR) return mc_error(&o->t.diag, mc_noloc, "-emit=mir shows the plan of one level: name it with -march=");
   if (o->mixed && o->co.quant != MC_QUANT_INT8) return mc_error(&o->t.diag, mc_noloc, "-mixed chooses between INT8 and fp32: it needs -quant=int8");
   if (!(o->winograd >= 0)) return mc_error(&o->t.diag, mc_noloc, "-winograd must not be negative");
   if (o->co.small && o->tune) return mc_error(&o->t.diag, mc_noloc, "-Os chooses blocks by the size of their code, -tune by time: give one of the two");
-  return check_output(o) && o->co.target;
+  if (!o->co.target || !check_outputs(o)) return false;
+  warn_idle(o);
+  return !o->exact || o->emit != EMIT_OBJ || o->print_pipeline || exact_possible(o);
 }
 
 static int start(mcc *o, int argc, char **argv) {
@@ -261,13 +182,16 @@ static int start(mcc *o, int argc, char **argv) {
     { "print-after-change", MC_O_FLAG, &o->after_change, .help = "behind passes that changed something" },
     { "verify-each", MC_O_FLAG, &o->verify_each, .help = "check every invariant after each pass" },
     { "check-numerics", MC_O_OPTIONAL, &o->check, .arg = "FILE.npz", .help = "evaluate before and after each pass and hold the difference against its contract" },
-    { "bisect-limit", MC_O_I64, &o->bisect, .arg = "N", .help = "run only the first N passes", .lo = -1, .hi = INT32_MAX },
+    { "bisect-limit", MC_O_I64, &o->bisect, .arg = "N", .help = "run only the first N passes that need not run", .lo = -1, .hi = INT32_MAX },
     { "time-passes", MC_O_FLAG, &o->time, .help = "print the time of each pass, the plan and the code" },
     { "stats", MC_O_FLAG, &o->stats, .help = "print what the passes counted" },
     { "remarks", MC_O_FLAG, &o->remarks, .help = "print how each group is computed, its estimated time, what bounds it, the next best blocks and what another engine, Winograd or fp32 would take; and what stayed in fp32 and why" },
     { "tune", MC_O_OPTIONAL, &o->tune, .arg = "CACHE.json", .help = "measure blocks of products on this machine and take the best; what is in the cache is not measured again" },
     MC_IMPORT_OPTIONS(o->imp),
     MC_IMPORT_PREPROCESS(o->imp),
+    { "check", MC_O_OPTIONAL, &o->exact, .arg = "FILE.npz", .help = "run the object on this machine and hold it against the reference evaluator, on the first samples of the file or on random ones; a "
+      "difference is an error, and nothing is written" },
+    { "json", MC_O_OPTIONAL, &o->json, .arg = "FILE", .help = "also a report as JSON (docs/tools.md), to the file or to standard output" },
     { "quiet", MC_O_FLAG, &o->quiet, .help = "no summary line" },
     { 0 }
   };

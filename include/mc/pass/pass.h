@@ -63,6 +63,10 @@ typedef struct mc_pass_alias { const char *name, *pipeline; const char *doc; } m
 typedef struct mc_registry { const mc_pass_info *pass; int npass; const mc_pass_alias *alias; int nalias; } mc_registry;
 /* Parse "fold-bn,prune-channels{ratio=0.3 align=16},quantize"; unknown names get suggestions. False after reporting. Items in the arena. */
 bool mc_pipeline_parse(const mc_registry *r, const mc_source *text, mc_pipeline *out, mc_arena *a, mc_diag *d);
+/* `list` (names with ',' between, aliases, "all"; NULL) as the texts of passes of the pipeline, for
+ * print_before and print_after. A name that matches none of them is a warning about the option `option`.
+ * NULL when nothing is left. In the arena. */
+const char *mc_pipeline_names(const mc_registry *r, const mc_pipeline *p, const char *list, const char *option, mc_arena *a, mc_diag *d);
 /* The text that parses to the same pipeline. */
 void mc_pipeline_print(mc_strbuf *out, const mc_pipeline *p);
 
@@ -74,6 +78,8 @@ typedef struct mc_manager_opts {
   const char *check_data;                      /* npz of inputs for check_numerics; NULL: seeded random */
   uint64_t seed;
   int64_t bisect_limit;                        /* run only the first so many passes; < 0: all */
+  const char *always;                          /* passes that must run, ',' between: bisect_limit neither counts nor skips them; NULL: none */
+  int bisect_before, bisect_total;             /* of a pipeline that runs in parts: passes counted in earlier parts, and in all parts (0: this one is all) */
   const char *reproducer;                      /* a .mir with a RUN line, written here in front of each pass and removed when all went well: it survives failures and crashes */
   const mc_target *target; const mc_runner *runner;
   mc_strbuf *dump;                             /* where -print-* text goes; NULL: nowhere */
@@ -86,6 +92,8 @@ typedef struct mc_manager_report {
   int failed;                                     /* the item at which the run ended, or -1 */
   bool bug;                                       /* it ended because a pass broke a rule (verify-each, check-numerics), not because the input was wrong */
 } mc_manager_report;
+/* Passes of the pipeline that bisect_limit counts. */
+int mc_manager_counted(const mc_pipeline *p, const mc_manager_opts *o);
 /* Run the pipeline on every graph of m. False after reporting. */
 bool mc_manager_run(mc_module *m, const mc_pipeline *p, const mc_manager_opts *o, mc_manager_report *rep, mc_arena *a, mc_diag *d);
 #endif

@@ -1,0 +1,62 @@
+/* What the parts of mcc share. */
+#ifndef MCC_H
+#define MCC_H
+#include "common/progress.h"
+#include "common/tool.h"
+#include "mc/driver/compile.h"
+#include "mc/driver/importing.h"
+
+typedef enum emit { EMIT_OBJ, EMIT_ASM, EMIT_LLVM, EMIT_MIR } emit;
+extern const char *const emit_names[];   /* "obj", "asm", "llvm", "mir", NULL */
+
+typedef struct mcc {
+  tool t;
+  const char *summary;           /* the last line; NULL: none */
+  const char *in, *out, *name, *level, *arch, *march, *calib, *pipeline, *graph, *check, *tune;
+  const char *json, *exact;      /* -json, -check: a file, "" for none; NULL: not given */
+  const char *exact_text;        /* what -check found; NULL: nothing was checked */
+  mc_strlist before, after;
+  mc_import_args imp;
+  int emit, quant, method, chain;
+  bool debug, print_pipeline, remarks, time, stats, quiet, verify_each, after_change;
+  int64_t bisect, batch, threads;
+  double winograd;
+  bool mixed, share;
+  mc_strbuf dump;
+  mc_compile_opts co;
+  mc_compile_report rep;
+  progress progress, passes;
+} mcc;
+
+/* ---- outputs.c: names of files ---- */
+/* "out/net.o" with ".h": "out/net.h". In the arena. */
+const char *with_ending(mcc *o, const char *path, const char *ending);
+/* o->out where -o was not given. */
+void choose_output(mcc *o);
+/* False after reporting an output that would destroy an input, the header, or another output. */
+bool check_outputs(mcc *o);
+/* Whether a header is written beside the object: not for standard output, devices and pipes. */
+bool has_header(const mcc *o);
+
+/* ---- idle.c: options that can do nothing ---- */
+void warn_idle(mcc *o);
+
+/* ---- report.c: what is told afterwards ---- */
+void report_time(mcc *o);
+void report_stats(mcc *o);
+void report_groups(mcc *o, const mc_plan *p);
+/* Keep the summary line, to be shown after the warnings; bytes of code, 0: none. */
+void report_summary(mcc *o, size_t bytes);
+/* A remark on the file that was written. */
+void report_object(mcc *o);
+
+/* ---- json.c ---- */
+/* Write -json's report of the plans of p and of what has been reported. False after reporting. */
+bool json_report(mcc *o, const mc_plan *p);
+
+/* ---- exact.c: -check ---- */
+/* False after reporting that the object cannot be run here. */
+bool exact_possible(mcc *o);
+/* Run the object (code) and the reference evaluator on the same samples. False after reporting. */
+bool exact_check(mcc *o, const mc_plan *p, const mc_code *code);
+#endif

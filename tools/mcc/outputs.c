@@ -1,0 +1,50 @@
+/* Names of the files that mcc writes. */
+#include "mcc.h"
+#include <string.h>
+#include <sys/stat.h>
+
+/* "out/net.o" -> "out/net" + ext; the dot must be in the last part. */
+const char *with_ending(mcc *o, const char *path, const char *ending) {
+  const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
+  int n = dot && dot > (slash ? slash + 1 : path) ? (int)(dot - path) : (int)strlen(path);
+  return mc_arena_printf(o->t.arena, "%.*s%s", n, path, ending);
+}
+
+void choose_output(mcc *o) {
+  static const char *const endings[] = { ".o", ".s", ".ll", ".mir" };
+  if (o->out) return;
+  const char *slash = strrchr(o->in, '/');
+  bool from_pipe = strcmp(o->in, "-") == 0;
+  o->out = o->emit == EMIT_OBJ && !from_pipe ? with_ending(o, slash ? slash + 1 : o->in, endings[o->emit]) : "-";
+}
+
+/* Beside standard output, a device or a pipe there is no place for a header. */
+bool has_header(const mcc *o) {
+  struct stat st;
+  return strcmp(o->out, "-") != 0 && (stat(o->out, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
+}
+
+/* Neither of the files that are read may be written. */
+static bool keeps_inputs(mcc *o, const char *out) {
+  const char *samples = o->exact && *o->exact ? o->exact : NULL, *numerics = o->check && *o->check ? o->check : NULL;
+  bool ok = tool_keeps(&o->t, o->in, out);
+  if (ok && o->calib) ok = tool_keeps(&o->t, o->calib, out);
+  if (ok && samples) ok = tool_keeps(&o->t, samples, out);
+  if (ok && numerics) ok = tool_keeps(&o->t, numerics, out);
+  return ok;
+}
+
+bool check_outputs(mcc *o) {
+  mc_diag *d = &o->t.diag;
+  size_t n = strlen(o->out);
+  const char *header = o->emit == EMIT_OBJ && has_header(o) ? with_ending(o, o->out, ".h") : NULL;
+  if (o->emit == EMIT_OBJ && n > 2 && strcmp(o->out + n - 2, ".h") == 0)
+    return mc_error(d, mc_noloc, "'-o %s' would be overwritten by the header; name the object", o->out);
+  if (!keeps_inputs(o, o->out) || (header && !keeps_inputs(o, header))) return false;
+  if (!o->json) return true;
+  if (!*o->json && strcmp(o->out, "-") == 0)
+    return mc_error(d, mc_noloc, "standard output cannot take both the code and -json; name a file with -o or -json=FILE");
+  if (strcmp(o->json, o->out) == 0 || (header && strcmp(o->json, header) == 0))
+    return mc_error(d, mc_noloc, "-json=%s is the name of another output", o->json);
+  return !*o->json || keeps_inputs(o, o->json);
+}
