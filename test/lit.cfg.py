@@ -1,7 +1,10 @@
 import os
 import platform
 import subprocess
+import threading
+import types
 import lit.formats
+import lit.TestRunner
 
 config.name = "mcc"
 config.test_format = lit.formats.ShTest(execute_external=False)
@@ -51,7 +54,33 @@ for flag in ("avx2", "avx512_vnni", "amx_int8"):
 if os.environ.get("MCC_LONG_TESTS"):
     config.available_features.add("long")  # REQUIRES: long: minutes instead of seconds
 
+# A redirection from a file that is not there is an exception in lit's shell, which leaves the timer of
+# the test running; lit then waits for it. A timer that is a daemon keeps no process alive.
+class DaemonTimer(threading.Timer):
+    daemon = True
+
+
+lit.TestRunner.threading = types.SimpleNamespace(Lock=threading.Lock, Timer=DaemonTimer)
+
+# --param native=LEVEL: what tests compile for this machine (%native) they compile for this level instead.
+# Where the processor lacks instructions that test/emulate knows, tools and programs run under its trap.
+unit = os.path.join(config.mcc_obj_root, "test", "unit")
+native, emulate = lit_config.params.get("native", "native"), ""
+if native != "native":
+    levels = subprocess.run([os.path.join(unit, "kernels-sweep"), "--levels"], capture_output=True, text=True).stdout
+    how = dict(line.split() for line in levels.splitlines()).get(native)
+    if how is None:
+        lit_config.fatal(f"native={native}: not a level of this architecture that kernels-sweep --levels lists")
+    if how == "lacks":
+        lit_config.warning(f"native={native}: this machine cannot run such objects; tests that do will fail")
+    if how == "emulated":
+        emulate = "--emulate"
+        config.environment["PATH"] = os.path.join(unit, "emulated") + os.pathsep + path
+        config.environment["LD_PRELOAD"] = os.path.join(unit, "emulated", "preload.so")
+
 config.substitutions += [
+    ("%native", native),
+    ("%emulate", emulate),
     ("%models", models),
     ("%root", src),
     ("%inputs", os.path.join(config.test_source_root, "Inputs")),

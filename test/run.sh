@@ -1,16 +1,80 @@
 #!/bin/sh
-# Build mcc and run all its tests.
-# usage: test/run.sh [PRESET] [lit options or test folders...]     PRESET: release (default), dev, asan
+# Build mcc and run its tests.
 set -eu
 cd "$(dirname "$0")/.."
-preset=release
-case "${1:-}" in release | dev | asan) preset=$1; shift ;; esac
-utils/setup.sh test
-cmake --preset "$preset" >/dev/null
-cmake --build "build/$preset"
+help() {
+  cat <<'END'
+usage: test/run.sh [PRESET] [lit options or test folders...]     PRESET: release (default), dev, asan
+       test/run.sh long [JOB...]     what takes long, in the release build: every job, or those named
+       test/run.sh native=LEVEL [lit options or test folders...]  with LEVEL in the place of this machine
+
+A folder is one of the build: build/release/test/mcc. Jobs of 'long':
+  suite    all tests, and with them those that say 'REQUIRES: long'
+  levels   tests that compile for this machine (%native), once more for each level of its
+           architecture that it can run or emulate
+example: test/run.sh long levels
+END
+}
 python=/usr/bin/python3
 lit=/usr/lib/llvm-19/build/utils/lit/lit.py
+preset=release
+build() {
+  utils/setup.sh test
+  cmake --preset "$preset" >/dev/null
+  cmake --build "build/$preset"
+}
+# tests NAME [lit options or folders...]: runs them; results in build/PRESET/NAME.{json,log}.
+tests() {
+  name=build/$preset/$1 status=0
+  shift
+  $python $lit -v --order=smart --output "$name.json" "$@" >"$name.log" 2>&1 || status=$?
+  $python utils/test_summary.py "$name.json" "$name.log" "$status"
+}
+# Files of the build's test folder whose text, or a script of theirs, has %native.
+native_tests() {
+  grep -rl --include='*.test' --include='*.mir' '%native' test | sed "s#^#build/$preset/#"
+}
+job_suite() {
+  MCC_LONG_TESTS=1 tests long --timeout 3600 "build/$preset/test"
+}
+job_levels() {
+  failed=0
+  "build/$preset/test/unit/kernels-sweep" --levels >"build/$preset/levels"
+  while read -r level how; do
+    echo "== native=$level: $how"
+    [ "$how" = lacks ] && continue
+    # shellcheck disable=SC2046
+    tests "native-$level" --timeout 3600 --param "native=$level" $(native_tests) || failed=1
+  done <"build/$preset/levels"
+  return $failed
+}
+
+case "${1:-}" in
+-h | --help) help && exit 0 ;;
+long)
+  shift
+  [ $# -gt 0 ] || set -- suite levels
+  for job in "$@"; do
+    case $job in suite | levels) ;; *) echo "test/run.sh: there is no job '$job'" >&2 && help >&2 && exit 2 ;; esac
+  done
+  build
+  failed=0
+  for job in "$@"; do
+    echo "job $job"
+    "job_$job" || failed=1
+  done
+  exit $failed
+  ;;
+native=*)
+  level=$1
+  shift
+  build
+  [ $# -gt 0 ] || set -- "build/$preset/test"
+  tests "native-${level#*=}" --timeout 3600 --param "$level" "$@"
+  exit
+  ;;
+release | dev | asan) preset=$1 && shift ;;
+esac
+build
 [ $# -gt 0 ] || set -- "build/$preset/test"
-status=0
-$python $lit -v --order=smart --timeout 900 --output "build/$preset/results.json" "$@" >"build/$preset/test.log" 2>&1 || status=$?
-exec $python utils/test_summary.py "build/$preset/results.json" "build/$preset/test.log" "$status"
+tests test --timeout 900 "$@"

@@ -167,6 +167,15 @@ static uint64_t model_hash(const mc_module *m, mc_arena *a) {
   return h;
 }
 
+/* A warning where the parallel entries of all levels run on one thread. */
+static void check_threads(const mc_plan *p, const mc_compile_opts *o, mc_diag *d) {
+  for (const mc_plan *q = p; q; q = q->next)
+    for (int i = 0; i < q->ngroup; i++)
+      if (q->threads < 2 || q->tasks[i] > 1) return;
+  mc_warning(d, mc_noloc, "-threads=%d: no layer is worth handing to another thread on '%s'; all run on the caller's",
+             o->threads, mc_target_highest(o->target)->name);
+}
+
 mc_plan *mc_compile_plan(mc_module *m, const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d) {
   double t0 = seconds();
   passes p = { .rep = rep, .arena = a, .diag = d };
@@ -177,7 +186,9 @@ mc_plan *mc_compile_plan(mc_module *m, const mc_compile_opts *o, mc_compile_repo
   if (p.common.n && !run_passes(&p, m, &p.common, mc_target_highest(o->target))) return NULL;
   rep->pass_seconds = seconds() - t0;
   mc_plan *first = plan_levels(&p, m, o);
-  if (first) count(rep, first);
+  if (!first) return NULL;
+  check_threads(first, o, d);
+  count(rep, first);
   return first;
 }
 

@@ -147,9 +147,12 @@ static void compare(tuner *t, mc_jit *base, mc_jit *var, int k) {
 
 /* ---- deciding ---- */
 
+static bool runs_here(const mc_target *t) {
+  return t->arch == mc_host_arch() && !(t->isa & ~mc_host_isa()) && mc_host_permit(t->isa);
+}
 static bool can_measure(tuner *t) {
   const mc_target *target = t->plan->target;
-  if (target->arch == mc_host_arch() && !(target->isa & ~mc_host_isa()) && mc_host_permit(target->isa)) return true;
+  if (runs_here(target)) return true;
   mc_error(t->diag, mc_noloc, "-tune measures on this machine, which cannot run code for '%s'", target->name);
   if (*t->o->tune) mc_note(t->diag, mc_noloc, "%s lacks %d of %d blocks; complete it on a machine of that level (-tune=%s), and no measuring is needed here", t->o->tune, t->open, t->n, t->o->tune);
   return false;
@@ -200,12 +203,27 @@ static void apply(tuner *t) {
               p->chosen.model_us > 0 ? p->chosen.us / p->chosen.model_us : 1.0, p->cand[0].rows, p->cand[0].vectors * 16);
   }
 }
+/* One of several levels that this machine cannot run: blocks that are not in the cache stay the model's. */
+static void leave_open(tuner *t) {
+  mc_warning(t->diag, mc_noloc, "-tune cannot measure '%s' on this machine: %d of %d blocks stay the cost model's",
+             t->plan->target->name, t->open, t->n);
+  for (int i = 0; i < t->n; i++) {
+    problem *p = &t->p[i];
+    if (!p->known) p->chosen = (tune_entry){ p->cand[0].rows, p->cand[0].vectors, 0, 0 };
+    p->known = true;
+  }
+  t->open = 0;
+}
 bool tune_plan(mc_plan *p, const mc_compile_opts *o, mc_arena *a, mc_diag *d) {
   tuner t = { .plan = p, .o = o, .arena = a, .diag = d };
   if (!tune_cache_read(&t.cache, o->tune, a, d)) return false;
   find_problems(&t);
+  if (!t.n)
+    mc_warning(d, mc_noloc, "-tune: no layer has blocks to choose from on '%s': nothing is measured",
+               p->target->name);
+  if (t.open && o->target->next && !runs_here(p->target)) leave_open(&t);
   if (t.open && (!can_measure(&t) || !measure(&t))) return false;
-  bool write = t.open && *o->tune;
+  bool write = *o->tune && (t.open || !t.cache.read);
   decide(&t);
   apply(&t);
   return !write || tune_cache_write(&t.cache, o->tune, d);

@@ -43,9 +43,9 @@ bool tune_cache_read(tune_cache *c, const char *path, mc_arena *a, mc_diag *d) {
   json_error_t e;
   json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &e);
   if (!root) return mc_error(d, mc_noloc, "%s:%d:%d: the cache is damaged: %s; remove it to measure again", path, e.line, e.column, e.text);
-  bool ok = read_entries(c, path, root, d);
+  c->read = read_entries(c, path, root, d);
   json_decref(root);
-  return ok;
+  return c->read;
 }
 
 /* Decimal digits that a person can use. */

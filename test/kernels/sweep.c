@@ -6,6 +6,7 @@
  * --engine sends every product to one engine of the level (engines.def) that can compute it.
  * --threads: every group is divided, however small, and its shares are run apart (sweep_shares.c).
  * --emit writes objects, inputs and expected results to DIR instead, for sweep_run.c on another machine.
+ * --levels lists the levels of this machine's architecture: LEVEL runs, emulated (with --emulate) or lacks.
  * --compile only compiles, for any level, one that this machine cannot run too. */
 #include "sweep.h"
 #include "emulate.h"
@@ -315,6 +316,16 @@ void sweep_end(tcase *t) {
   mc_arena_destroy(t->a);
 }
 
+/* Cores of AArch64 have more than isa.def asks about: rows for any machine with the instructions alone. */
+static void list_levels(void) {
+  uint64_t real = mc_host_isa(), all = emulate_host() ? mc_host_isa() : real;
+  for (int i = 0; i < mc_target_count(); i++) {
+    const mc_target *t = mc_target_at(i);
+    if (t->arch != mc_host_arch()) continue;
+    if (t->arch == MC_ARCH_aarch64 && strcmp(t->cpu, "generic") != 0) continue;
+    printf("%s %s\n", t->name, t->isa & ~all ? "lacks" : t->isa & ~real ? "emulated" : "runs");
+  }
+}
 static bool option(const char *arg, const char *name, const char **value) {
   size_t n = strlen(name);
   if (strncmp(arg, name, n) != 0) return false;
@@ -331,6 +342,7 @@ int main(int argc, char **argv) {
     else if (option(argv[i], "--opt=", &v)) s.opt = atoi(v);
     else if (option(argv[i], "--threads=", &v)) s.threads = atoi(v);
     else if (strcmp(argv[i], "--list") == 0) s.list = true;
+    else if (strcmp(argv[i], "--levels") == 0) return list_levels(), 0;
     else if (strcmp(argv[i], "--compile") == 0) s.compile = true;
     else if (strcmp(argv[i], "--emulate") == 0) emulating = emulate_host();
     else s.filter = argv[i];

@@ -1,10 +1,10 @@
 #!/bin/sh
-# random.sh PYTHON SCRIPT FOLDER FROM TO: random networks, compiled in fp32 and INT8 for one level after the other, against the evaluator.
-python=$1 script=$2 dir=$3 seed=$4 to=$5
+# random.sh PYTHON SCRIPT FOLDER FROM TO NATIVE: random networks, compiled in fp32 and INT8 for one level after the other, against the evaluator.
+python=$1 script=$2 dir=$3 seed=$4 to=$5 native=$6
 mkdir -p "$dir"
 while [ "$seed" -le "$to" ]; do
   net=$dir/$seed
-  case $((seed % 3)) in 0) level=native ;; 1) level=x86-64-v2 ;; *) level=x86-64 ;; esac
+  case $((seed % 3)) in 0) level=$native ;; 1) level=x86-64-v2 ;; *) level=x86-64 ;; esac
   o=$((seed % 4 == 0 ? 0 : 3))
   "$python" "$script" "$seed" "$net.mir" "$net.npz" &&
   mcc -quiet -O$o -march=$level "$net.mir" -o "$net.f.o" &&

@@ -89,7 +89,7 @@ def levels(n, o):
     want = n.quantize()
     for march in [m for m, word in X86.items() if word in has]:
         same(n.outputs(n.compile(n.q, march, "q_" + march) / "net.o"), want, march)
-    same(n.outputs(n.compile(n.mir, "native", "int8") / "net.o"), want, "native, from the imported graph")
+    same(n.outputs(n.compile(n.mir, o.native, "int8") / "net.o"), want, "native, from the imported graph")
 
 
 def aarch64(n, o):
@@ -110,7 +110,7 @@ def aarch64(n, o):
 
 def int8(n, o):
     tools, auc = Tools(pathlib.Path(shutil.which("mcc")).parents[1]), n.net.get("metric") == "auc"
-    objects = [n.compile(n.mir, "native", name) / "net.o" for name in ("fp32", "int8")]
+    objects = [n.compile(n.mir, o.native, name) / "net.o" for name in ("fp32", "int8")]
     for data, _, _ in n.net["tests"]:
         fp32, low = [tools.score(obj, MODELS / data, *(["--metric=auc"] if auc else [])).value for obj in objects]
         if low < fp32 - (0.01 if auc else 0.5) - 1e-9:
@@ -120,9 +120,9 @@ def int8(n, o):
 
 def threads(n, o):
     for name in ("fp32", "int8"):
-        want = n.outputs(n.compile(n.mir, "native", name) / "net.o")
+        want = n.outputs(n.compile(n.mir, o.native, name) / "net.o")
         for t in (2, 3, 7):
-            obj = n.compile(n.mir, "native", f"{name}_{t}", f"-threads={t}") / "net.o"
+            obj = n.compile(n.mir, o.native, f"{name}_{t}", f"-threads={t}") / "net.o"
             for run_on in (1, 2, t):
                 if n.outputs(obj, f"--threads={run_on}").tobytes() != want.tobytes():
                     sys.exit(f"{name}, {t} tasks on {run_on} threads: not the bytes of one thread")
@@ -132,7 +132,7 @@ def threads(n, o):
 def contract(n, o):
     inputs = ROOT / "test" / "mcc" / "Inputs"
     for name in ("fp32", "int8"):
-        where = n.compile(n.mir, "native", name)
+        where = n.compile(n.mir, o.native, name)
         undefined = set(run("nm", "-u", where / "net.o").decode().split()) - {"U"}
         if undefined - {"memcpy", "memset"}:
             sys.exit(f"{name}: undefined {undefined}")
@@ -150,6 +150,7 @@ def main():
     p.add_argument("work", type=pathlib.Path)
     p.add_argument("--limit", type=int, default=50)
     p.add_argument("--cc", default="cc")
+    p.add_argument("--native", default="native", help="the level that stands for this machine")
     o = p.parse_args()
     globals()[o.what](Network(o), o)
 
