@@ -68,7 +68,7 @@ static bool open_object(mc_network *n, int threads, mc_diag *d) {
 static bool open_jit(mc_network *n, int threads, mc_diag *d) {
   mc_compile_opts o = mc_compile_defaults();
   mc_compile_report rep;
-  o.pipeline = "dce,storage,form-groups";
+  o.pipeline = "dce,from-qdq{integers=false},storage,form-groups";
   o.prefix = "net";
   o.threads = threads;
   o.target = mc_target_find(NULL, "native", n->arena, d);

@@ -13,7 +13,7 @@ static const char *const fold[] = {
 };
 static const char *const tidy[] = { "", "fuse-activation,dce,", "fuse-activation,cse,dce,", "fuse-activation,canonicalize,cse,dce," };
 
-typedef struct facts { bool ranges, batch_norm, quantized; } facts;
+typedef struct facts { bool ranges, batch_norm, quantized, islands; } facts;
 
 static void look_at(facts *f, const mc_value *v) {
   f->ranges |= v->range.known;
@@ -23,6 +23,7 @@ static void look(facts *f, const mc_graph *g) {
   for (int i = 0; i < g->nin; i++) look_at(f, g->in[i]);
   MC_FOR_NODES(n, g) {
     f->batch_norm |= n->op == MC_OP_batch_norm;
+    f->islands |= n->op == MC_OP_dequantize;
     for (int i = 0; i < n->nout; i++) look_at(f, n->out[i]);
     if (n->region) look(f, n->region);
   }
@@ -54,29 +55,33 @@ static void no_samples(const mc_compile_opts *o, const mc_graph *g, mc_diag *d) 
     mc_warning(d, g->loc, "-calib-method=%s has no effect: there are no samples (-calib=FILE)", o->calib_method);
 }
 
+/* -quant=int8 for a network that holds integers already. */
+static void quantized_already(const mc_graph *g, const mc_compile_opts *o, mc_diag *d) {
+  const char *too = o->calib ? "; -calib has no effect" : o->calib_method ? "; -calib-method has no effect" : o->mixed ? "; -mixed has no effect" : "";
+  mc_warning(d, g->loc, "the network is quantized already: -quant=int8 adds nothing, its own scales stay%s", too);
+}
+
 /* The passes that make integers, with their source of ranges; `before` runs in front of folding. */
 static bool quant_passes(const char **before, const char **behind, const mc_module *m, const mc_compile_opts *o, mc_arena *a, mc_diag *d) {
   facts f = { 0 };
   const mc_graph *g = m->graphs;
   *before = *behind = "";
-  if (o->quant != MC_QUANT_INT8) return true;
   look(&f, g);
+  if (f.islands) *before = "from-qdq,";
   if (f.quantized) {
-    mc_remark(d, g->loc, "the graph is quantized already: its types stay");
-    if (o->calib || o->calib_method || o->mixed)
-      mc_warning(d, g->loc, "-%s has no effect: the graph is quantized already, and its types stay",
-                 o->calib ? "calib" : o->calib_method ? "calib-method" : "mixed");
+    if (o->quant == MC_QUANT_INT8) quantized_already(g, o, d);
     *behind = "fold-qdq,";
     return true;
   }
+  if (o->quant != MC_QUANT_INT8) return true;
   *behind = o->mixed ? "quantize{faster=true},fold-qdq," : "quantize,fold-qdq,";
   if (o->mixed && o->target->next) return mc_error(d, g->loc, "-mixed chooses for one level: all levels of an object must compute the same; name a level with -march=");
   if (o->calib) *behind = from_samples(o->calib, o, a);
   else if (m->calibration) *behind = from_samples(m->calibration[0] == '/' ? m->calibration : mc_arena_printf(a, "%s/%s", m->dir, m->calibration), o, a);
   else if (f.ranges) no_samples(o, g, d);
-  else if (f.batch_norm) *before = "ranges-from-bn,";
-  else return no_ranges(g, d);
-  if (!**before) return true;
+  else if (!f.batch_norm) return no_ranges(g, d);
+  if (o->calib || m->calibration || f.ranges) return true;
+  *before = f.islands ? "from-qdq,ranges-from-bn," : "ranges-from-bn,";
   no_samples(o, g, d);
   mc_warning(d, g->loc, "no samples and no ranges: guessing them from batch_norm statistics, which costs accuracy; give -calib=FILE.npz");
   return true;

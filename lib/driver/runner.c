@@ -54,7 +54,7 @@ static void *prepare(void *ctx, const mc_graph *g, mc_value *const *watch, int n
   mc_compile_report rep;
   o.opt_level = 1;
   o.target = ctx;
-  o.pipeline = "dce,form-groups";
+  o.pipeline = "dce,from-qdq{integers=false},form-groups";
   o.prefix = "calibrate";
   e->jit = mc_compile_jit(e->m, &o, &rep, a, d);
   if (e->jit) return e;

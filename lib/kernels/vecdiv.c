@@ -50,7 +50,10 @@ static V quotient(kb *k, V x, float s, int32_t z, mc_dtype dtype) {
 V kv_quantize_raw(kb *k, V x, float s, int32_t z, mc_dtype dtype) { return kv_raw(k, quotient(k, x, s, z, dtype), z, dtype, true); }
 V kv_quantize(kb *k, V x, float s, int32_t z, mc_dtype dtype) {
   V q = quotient(k, x, s, z, dtype);
-  return dtype == MC_i32 ? kv_rne(k, q) : kv_rne_small(k, q, z);
+  if (dtype != MC_i32) return kv_rne_small(k, q, z);
+  V r = kv_rne(k, q), by = kb_i32s(k, z, kb_lanes(r));
+  LLVMTypeRef t = LLVMTypeOf(r);
+  return z ? kb_intr(k, "llvm.sadd.sat", &t, 1, (V[]){ r, by }, 2) : r;   /* saturated, as the evaluator does */
 }
 /* min with x as the second operand: a NaN stays, and cvtps2dq makes the smallest integer of it, as of everything below. */
 V kv_quantize_open(kb *k, V x, float s, int32_t z, mc_dtype dtype) {

@@ -4,11 +4,13 @@
  *   %1 = transpose %w {perm=[1, 0]} : f32[3,2]        ->
  *
  * Applies to every op but groups, when each result has at most `max_bytes` bytes. The new tensor is named after the first named operand; results made from inline
- * constants stay inline while they are small. An op that the evaluator refuses is left where it is. Contract: EXACT (the evaluator defines the op). */
+ * constants stay inline while they are small. dequantize is left for from-qdq, which wants the
+ * integers. An op that the evaluator refuses is left where it is. Contract: EXACT (the evaluator defines the op). */
 #include "rewrite.h"
 #include <string.h>
 
 static bool foldable(const mc_node *n, int64_t max_bytes) {
+  if (n->op == MC_OP_dequantize) return false;
   if (n->region || n->nin == 0 || n->nout == 0 || mc_op_has(n->op, MC_T_TERM)) return false;
   for (int i = 0; i < n->nin; i++)
     if (!mc_value_tensor(n->in[i])) return false;

@@ -26,6 +26,8 @@ enum {
 };
 /* Constants made while importing, all together; dimensions; elements that arithmetic on constants touches. */
 #define ONNX_MAX_FOLDED ((int64_t)256 << 20)
+/* Besides, per byte of the file: a quantized weight becomes reals and indices of scales, in two orders of axes. */
+#define ONNX_FOLDED_PER_BYTE ((int64_t)20)
 #define ONNX_MAX_DIM ((int64_t)1 << 31)
 enum { ONNX_MAX_ARITH = 65536 };
 
@@ -42,7 +44,11 @@ typedef struct konst {
   const char *name;                                  /* sanitized initializer or output name, or NULL */
   bool named;                                        /* becomes a weight however small */
   mc_value *plain;                                   /* once it was used as an operand */
+  const struct kquant *quant;                        /* the integers that it was dequantized from, or NULL */
 } konst;
+
+/* What a dequantized constant was: element i is (q[i] - zero[c]) * scale[c] with c = index[i], or 0 without index. q and index have the constant's shape. */
+typedef struct kquant { const konst *q, *index, *scale, *zero; /* zero NULL: 0 */ } kquant;
 
 typedef struct val {
   int etype; int rank; int64_t dim[MC_MAX_RANK];
@@ -62,7 +68,7 @@ typedef struct imp {
   mc_map names;                                      /* value and tensor names in use; the value counts suffixes */
   mc_map files;                                      /* external data: location -> mc_blob */
   mc_map symbols;                                    /* symbolic dimension -> its size */
-  int64_t folded, max_folded;                        /* bytes of constants made so far; ONNX_MAX_FOLDED more than a few times the file */
+  int64_t folded, max_folded;                        /* bytes of constants made so far; ONNX_MAX_FOLDED more than some times the file */
   struct quant *quants;                              /* op_quant.c */
 } imp;
 
@@ -126,14 +132,31 @@ bool mc_onnx_known_ints(node *n, int input, const char *what, int64_t **v, int64
 /* The one real number of a constant input; false without report when it is not one known number. */
 bool mc_onnx_known_f32(const val *v, float *out);
 
+/* ---- dequantized constants (konst_quant.c): they keep their integers, through reshapes and strided copies too ---- */
+/* Which scale element i of a constant has: one for all, one per index of an axis, or one per block of `block` elements along the axis. */
+typedef struct qparam { const konst *scale, *zero; int axis; bool per_axis; int64_t block; } qparam;
+konst *mc_konst_dequantized(node *n, konst *k, const qparam *q);
+/* The integers of x / scale + zero, rounded and clamped as QuantizeLinear says. */
+konst *mc_konst_quantized(node *n, const konst *k, const qparam *q, int etype);
+int64_t mc_qparam_zero(const qparam *q, int64_t c);
+/* `r`, a copy of k with other shape or strides, gets the integers of k by the same copy. False after reporting. */
+bool mc_konst_quant_reshape(node *n, konst *r);
+bool mc_konst_quant_strided(node *n, konst *r, const konst *k, const int64_t *stride, int64_t start);
+/* `dequantize` of a quantized weight; *out NULL where the language has no such type (scales in blocks, integers above 16 bits that are no int32). False after reporting. */
+bool mc_onnx_quantized_konst(node *n, konst *k, mc_value **out);
+
 /* ---- values ---- */
 void mc_onnx_give(node *n, int i, int etype, mc_value *v);                 /* result i is v, which carries etype */
 void mc_onnx_give_konst(node *n, int i, konst *k);
 void mc_onnx_give_val(node *n, int i, const val *v);                       /* result i is another value */
 mc_value *mc_onnx_value(node *n, val *v);                                  /* as an operand; NULL after reporting */
 mc_value *mc_onnx_konst_value(node *n, konst *k);
+/* For a weight of tensor t: its source is the file's name of it, where the text's is another. */
+mc_builder mc_onnx_konst_builder(node *n, const konst *k, const mc_tensor *t);
 mc_value *mc_onnx_scalar(node *n, float x);                                /* inline f32, rank 0 */
 mc_value *mc_onnx_scalar_like(node *n, const mc_value *like, double x);    /* in the element type of `like` */
+/* A named or inline tensor for k's elements, k->name's stem with `suffix`, in element type `dtype`; NULL after reporting. Data are zero. */
+mc_tensor *mc_onnx_new_tensor(node *n, const konst *k, const char *suffix, mc_dtype dtype, void **data);
 /* A constant with axes reordered: out axis i is k's axis perm[i], made once per (k, perm) and reused. */
 mc_value *mc_onnx_permuted(node *n, konst *k, const int *perm);
 bool mc_onnx_axis(node *n, int64_t axis, int rank, int *out);              /* -rank <= axis < rank; reports */

@@ -87,6 +87,7 @@ konst *mc_konst_reshape(node *n, const konst *k, int rank, const int64_t *dim) {
   r->plain = NULL;
   r->rank = rank;
   for (int i = 0; i < rank; i++) r->dim[i] = dim[i];
+  mc_konst_quant_reshape(n, r);
   return r;
 }
 
@@ -124,7 +125,7 @@ konst *mc_konst_strided(node *n, const konst *k, int rank, const int64_t *dim, c
   copy_strided(r->data, k->data, (size_t)mc_konst_elem(k), rank, dim, stride, start);
   r->name = k->name;
   r->named = k->named;
-  return r;
+  return mc_konst_quant_strided(n, r, k, stride, start) ? r : NULL;
 }
 
 /* Round a float to the nearest float16 or bfloat16, so that casts there and back lose what they should. */

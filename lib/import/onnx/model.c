@@ -156,7 +156,7 @@ static mc_module *import(pb_model *model, size_t size, const char *name, const c
   mc_source *src = MC_NEW(d->arena, mc_source);
   src->name = mc_arena_strdup(d->arena, name);
   imp im = { .arena = mc_arena_create(), .m = mc_module_create(), .diag = d, .src = src, .dir = dir, .opt = o ? o : &none, .pb = model->graph };
-  im.max_folded = ONNX_MAX_FOLDED + 4 * (int64_t)size;
+  im.max_folded = ONNX_MAX_FOLDED + ONNX_FOLDED_PER_BYTE * (int64_t)size;
   mc_map *maps[] = { &im.vals, &im.permuted, &im.names, &im.files, &im.symbols };
   for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) mc_map_init(maps[i], im.arena);
   im.m->dir = ".";

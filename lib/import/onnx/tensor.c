@@ -35,8 +35,18 @@ static void set_raw(konst *k, int64_t i, const unsigned char *p) {
   }
 }
 
+/* Element i of 4-bit elements whose bytes are `b`. */
+static void set_half(konst *k, int64_t i, unsigned b) {
+  int v = (int)(i % 2 ? b >> 4 : b) & 15;
+  mc_konst_set_int(k, i, k->etype == ONNX_INT4 && v > 7 ? v - 16 : v);
+}
+/* Bytes of n elements in raw data. */
+static size_t raw_bytes(int64_t n, const etype_info *e) { return e->bytes ? (size_t)n * (size_t)e->bytes : (size_t)(n + 1) / 2; }
+
 static void fill_raw(konst *k, const unsigned char *p) {
   const etype_info *e = mc_onnx_etype(k->etype);
+  for (int64_t i = 0; !e->bytes && i < k->n; i++) set_half(k, i, p[i / 2]);
+  if (!e->bytes) return;
   if (k->etype == ONNX_FLOAT || k->etype == ONNX_INT64 || k->etype == ONNX_INT32 || k->etype == ONNX_INT8 || k->etype == ONNX_UINT8 || k->etype == ONNX_INT16) {
     memcpy(k->data, p, (size_t)k->n * (size_t)e->bytes);
     return;
@@ -65,6 +75,8 @@ static void fill_typed(konst *k, const pb_tensor *t) {
     case ONNX_UINT64: mc_konst_set_int(k, i, (int64_t)t->uint64_data[i]); break;
     case ONNX_FLOAT16: mc_konst_set_f32(k, i, half_to_float((uint16_t)t->int32_data[i])); break;
     case ONNX_BFLOAT16: mc_konst_set_f32(k, i, bf16_to_float((uint16_t)t->int32_data[i])); break;
+    case ONNX_INT4:
+    case ONNX_UINT4: set_half(k, i, (unsigned)t->int32_data[i / 2]); break;
     default: mc_konst_set_int(k, i, t->int32_data[i]);
     }
 }
@@ -90,11 +102,11 @@ konst *mc_onnx_tensor(imp *im, const pb_tensor *t, const char *what) {
   konst *k = MC_NEW(im->arena, konst);
   k->etype = e->num;
   if (!check_dims(im, t, k, what)) return NULL;
-  size_t want = (size_t)k->n * (size_t)e->bytes, have = t->raw_data.len;
+  size_t want = raw_bytes(k->n, e), have = t->raw_data.len;
   const void *raw = t->has_raw_data ? t->raw_data.data : NULL;
   if (t->data_location == 1) {
     if (!(raw = mc_onnx_external(im, t, what, &have))) return NULL;
-  } else if (!t->has_raw_data && typed_count(t, k->etype) != (size_t)k->n) {
+  } else if (!t->has_raw_data && typed_count(t, k->etype) != (e->bytes ? (size_t)k->n : want)) {
     mc_onnx_fail(im, what, "shape %s needs %lld elements, the file has %zu", mc_onnx_dims(im->arena, k->rank, k->dim), (long long)k->n, typed_count(t, k->etype));
     return NULL;
   }
@@ -160,7 +172,7 @@ const void *mc_onnx_external(imp *im, const pb_tensor *t, const char *what, size
     if (!resolves_inside(im->dir, path)) return mc_onnx_fail(im, what, "external data: '%s' leads out of the model's folder", shown), NULL;
     mc_loc at = { .src = im->src, .what = mc_arena_strdup(im->diag->arena, what) };
     if (!(*slot = mc_blob_open(path, im->diag, at))) return NULL;
-    im->max_folded += 4 * (int64_t)mc_blob_size(*slot);
+    im->max_folded += ONNX_FOLDED_PER_BYTE * (int64_t)mc_blob_size(*slot);
   }
   mc_blob *b = *slot;
   size_t total = mc_blob_size(b);

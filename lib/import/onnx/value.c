@@ -20,29 +20,42 @@ void mc_onnx_give_val(node *n, int i, const val *v) {
   if (i < n->nout && n->out[i]) *n->out[i] = *v;
 }
 
+mc_tensor *mc_onnx_new_tensor(node *n, const konst *k, const char *suffix, mc_dtype dtype, void **data) {
+  for (int i = 0; i < k->rank; i++)
+    if (!k->dim[i]) return mc_onnx_error(n, "an operand of shape %s has no elements", mc_onnx_dims(n->im->arena, k->rank, k->dim)), NULL;
+  if (!mc_konst_charge(n->im, k->n * (int64_t)mc_dtype_size(dtype)))
+    return mc_onnx_error(n, "constants take more than %d MB and %d times the file's size together", (int)(ONNX_MAX_FOLDED >> 20), (int)ONNX_FOLDED_PER_BYTE), NULL;
+  bool named = k->named || k->n > 16 || *suffix;
+  const char *base = k->name ? k->name : n->p->n_output ? n->p->output[0] : "constant";
+  if (*suffix) base = mc_arena_printf(n->im->arena, "%s%s", base, suffix);
+  return mc_tensor_create(n->im->m, named ? mc_onnx_ident(n->im, base) : NULL, dtype, k->rank, k->dim, data);
+}
+
 /* A tensor of the graph with k's elements in their carried form: truth values become f32. */
 static mc_tensor *tensor_of(node *n, const konst *k) {
   const etype_info *e = mc_onnx_etype(k->etype);
-  for (int i = 0; i < k->rank; i++)
-    if (!k->dim[i]) return mc_onnx_error(n, "an operand of shape %s has no elements", mc_onnx_dims(n->im->arena, k->rank, k->dim)), NULL;
-  if (!mc_konst_charge(n->im, k->n * (int64_t)mc_dtype_size(e->carry)))
-    return mc_onnx_error(n, "constants take more than %d MB and four times the file's size together", (int)(ONNX_MAX_FOLDED >> 20)), NULL;
-  bool named = k->named || k->n > 16;
-  const char *base = k->name ? k->name : n->p->n_output ? n->p->output[0] : "constant";
   void *data;
-  mc_tensor *t = mc_tensor_create(n->im->m, named ? mc_onnx_ident(n->im, base) : NULL, e->carry, k->rank, k->dim, &data);
+  mc_tensor *t = mc_onnx_new_tensor(n, k, "", e->carry, &data);
+  if (!t) return NULL;
   if (e->carry == e->store) memcpy(data, k->data, (size_t)k->n * (size_t)mc_konst_elem(k));
   else
     for (int64_t i = 0; i < k->n; i++) ((float *)data)[i] = mc_konst_f32(k, i);
   return t;
 }
 
+mc_builder mc_onnx_konst_builder(node *n, const konst *k, const mc_tensor *t) {
+  mc_builder b = n->im->b;
+  b.source = t->name && k->named && strcmp(t->name, k->name) ? mc_onnx_clean(n->im->m->arena, k->name) : NULL;
+  return b;
+}
+
 mc_value *mc_onnx_konst_value(node *n, konst *k) {
+  if (k->plain) return k->plain;
+  if (k->quant && !mc_onnx_quantized_konst(n, k, &k->plain)) return NULL;
   if (k->plain) return k->plain;
   mc_tensor *t = tensor_of(n, k);
   if (!t) return NULL;
-  mc_builder b = n->im->b;   /* the file's name of the tensor, where the text's is another */
-  b.source = t->name && k->named && strcmp(t->name, k->name) ? mc_onnx_clean(n->im->m->arena, k->name) : NULL;
+  mc_builder b = mc_onnx_konst_builder(n, k, t);
   return k->plain = mc_build_tensor(&b, t, NULL);
 }
 
