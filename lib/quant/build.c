@@ -225,7 +225,7 @@ void mcq_adopt_input(state *s, mc_value *input) {
     if ((!times && !over) || !(k > 0) || !mc_type_same_shape(u->out[0]->type, v->type)) break;
     scale = times ? scale * k : scale / k;
   }
-  if (!(scale > 0) || !isfinite(scale)) return;
+  if (!(scale >= 0x1p-60f && scale <= 0x1p60f)) return; /* as for all scales: fits.c */
   mc_type t = { .dtype = MC_u8, .q = { .kind = MC_Q_TENSOR, .scale = scale } };
   input->type = mc_type_with_elem(s->cx->module, input->type, &t);
   s->b = (mc_builder){ .graph = g, .before = cast, .diag = s->cx->diag, .loc = cast->loc, .source = cast->source };

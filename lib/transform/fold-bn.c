@@ -15,17 +15,12 @@
  *
  * One number for everything (attention divides Q K^T by sqrt(d)) goes backward further: through reshape, transpose, broadcast and a matmul of two computed values (into either of them), each with one use.
  *
- * Not when an operand is no constant, or when a scale or shift is not finite. Contract: ROUNDS. */
+ * Not when an operand is no constant, and not when the numbers would leave what fp32 sums can hold (foldbn-sane.c says exactly when): the factor 2^127 that a sign is made with would
+ * turn the weights into numbers whose sums are inf - inf. Contract: ROUNDS. */
 #include "foldbn.h"
 #include <math.h>
 
 /* ---- the op as a map ---- */
-static bool finite_map(const affine *f) {
-  for (int64_t i = 0; i < f->n; i++)
-    if (!isfinite(f->scale[i]) || !isfinite(f->shift[i])) return false;
-  return true;
-}
-
 static affine *affine_new(int64_t n, mc_arena *a) {
   affine *f = MC_NEW(a, affine);
   *f = (affine){ MC_NEWN(a, double, n), MC_NEWN(a, double, n), n };
@@ -68,7 +63,7 @@ affine *affine_of(const mc_node *n, mc_value **x, mc_arena *a) {
   if (n->op == MC_OP_add && clamped(MC_ATTRS(n, add)->clamp)) return NULL;
   if (n->op == MC_OP_mul || n->op == MC_OP_add || n->op == MC_OP_sub || n->op == MC_OP_div)
     for (int slot = 0; slot < 2 && !f; slot++) *x = n->in[slot], f = is_f32(*x) && !mc_value_tensor(*x) ? from_binary(n, slot, a) : NULL;
-  return f && finite_map(f) ? f : NULL;
+  return f && map_is_sane(f, n->op == MC_OP_batch_norm) ? f : NULL;
 }
 
 /* ---- the pass ---- */

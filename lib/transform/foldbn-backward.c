@@ -53,6 +53,7 @@ bool fold_uniform(mc_pass_context *cx, mc_node *n, mc_value *x, const affine *f,
   int64_t channels = layer->in[1]->type->dim[0];
   affine all = { MC_NEWN(cx->scratch, double, channels), MC_NEWN(cx->scratch, double, channels), channels };
   for (int64_t i = 0; i < channels; i++) all.scale[i] = f->scale[0];
+  if (!layer_stays_sane(layer, &all)) return true;
   find_linear(x, true);
   if (!scale_rows(cx, layer, &all)) return false;
   if (n->out[0]->name) x->name = NULL;
@@ -63,7 +64,7 @@ bool fold_uniform(mc_pass_context *cx, mc_node *n, mc_value *x, const affine *f,
 
 bool fold_backward(mc_pass_context *cx, mc_node *n, mc_value *x, const affine *f, bool *done) {
   mc_node *layer = find_layer(x, f);
-  if (!layer || layer->in[1]->type->dim[0] != f->n) return true;
+  if (!layer || layer->in[1]->type->dim[0] != f->n || !layer_stays_sane(layer, f)) return true;
   move_chain(layer, x, f);
   if (!scale_rows(cx, layer, f)) return false;
   if (n->out[0]->name) x->name = NULL; /* takes the name of what it now is */

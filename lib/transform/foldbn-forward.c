@@ -14,6 +14,7 @@ static bool conv_padded(const mc_node *n) {
 
 static bool layer_takes(const mc_node *n, const affine *f) {
   float v;
+  if (!layer_stays_sane(n, f)) return false;
   if (n->op == MC_OP_linear) return n->in[1]->type->dim[1] % f->n == 0;
   if (n->op == MC_OP_conv2d) return !conv_padded(n) || no_shift(f) || border_before(f, 0, &v);
   return no_shift(f);
@@ -136,7 +137,8 @@ static mc_value *offset_of(mc_builder *b, const affine *f) {
   bool ones = true;
   for (int64_t i = 0; i < f->n; i++) {
     ones &= f->scale[i] == 1;
-    if (f->scale[i] == 0 || !__builtin_isfinite((float)(f->shift[i] / f->scale[i]))) return NULL;
+    double offset = f->scale[i] == 0 ? __builtin_inf() : __builtin_fabs(f->shift[i] / f->scale[i]);
+    if (!(offset <= 0x1p40)) return NULL; /* added to x in fp32, it must not be out of all proportion */
   }
   float *d;
   mc_value *c = ones ? NULL : constant_new(b, NULL, 1, &f->n, &d);
@@ -146,6 +148,7 @@ static mc_value *offset_of(mc_builder *b, const affine *f) {
 
 bool fold_scale_forward(mc_pass_context *cx, mc_node *n, mc_value *x, const affine *f, bool *done) {
   affine *g = with_map_before(f, &x, cx->scratch), *scale = copy_of(g, cx->scratch);
+  if (!map_is_sane(g, true)) return true;
   for (int64_t i = 0; i < g->n; i++) scale->shift[i] = 0;
   if (!users_take(n->out[0], scale, false, 0)) return true;
   mc_builder b = build_at(cx, n);

@@ -24,6 +24,10 @@ bool border_before(const affine *f, float v, float *to);
 /* conv2d, conv_transpose2d or linear with constant f32 weights and a constant bias or none. */
 bool is_layer(const mc_node *n);
 bool layer_clamped(const mc_node *n);
+/* The map's numbers are of a size that weights may take (foldbn-sane.c); `trained`: of a batch_norm, whose scales may be as small as they like. */
+bool map_is_sane(const affine *f, bool trained);
+/* The layer's weights and bias stay of a sane size with the map in front of it or behind it. */
+bool layer_stays_sane(const mc_node *layer, const affine *f);
 /* Give the layer these weights (of the old shape) and this bias. */
 bool set_weights(mc_pass_context *cx, mc_node *layer, const double *weight, const double *bias, int64_t nbias);
 #endif

@@ -34,7 +34,13 @@ static int64_t index_in(const mc_type *t, const int64_t *at, int rank) {
   return k;
 }
 
-/* a op b elementwise, broadcast; NULL: the result would be larger than both. */
+/* A number that stands for two: finite, and not one that lost its digits where both had theirs. */
+static bool merges(mc_opcode op, float u, float v, float r) {
+  if (!isfinite(r)) return !isfinite(u) || !isfinite(v);
+  return op != MC_OP_mul || u == 0 || v == 0 || isnormal(r);
+}
+
+/* a op b elementwise, broadcast; NULL: the result would be larger than both, or not a number of fp32's normal range. */
 static mc_value *merge_constants(mc_builder *b, mc_opcode op, mc_value *x, mc_value *y) {
   const mc_type *s = mc_type_elems(x->type) >= mc_type_elems(y->type) ? x->type : y->type;
   const mc_type *o = s == x->type ? y->type : x->type;
@@ -48,6 +54,7 @@ static mc_value *merge_constants(mc_builder *b, mc_opcode op, mc_value *x, mc_va
   for (int64_t k = 0, n = mc_type_elems(s); k < n; k++) {
     float u = p[index_in(x->type, at, s->rank)], v = q[index_in(y->type, at, s->rank)];
     d[k] = op == MC_OP_add ? u + v : u * v;
+    if (!merges(op, u, v, d[k])) return NULL;
     for (int i = s->rank - 1; i >= 0 && ++at[i] == s->dim[i]; i--) at[i] = 0;
   }
   return r;
