@@ -10,8 +10,8 @@
  *
  * Channels that must stay together (analysis/channels.h) go together. The score of a class is the mean over the products that make it; with scope=global each layer's scores are divided by
  * their root mean square first, so that layers compare (Molchanov et al. 2017, section 2.2). A layer never loses all channels. Not pruned: graph inputs and results, grouped convolutions, layers named in
- * skip=. Contract: LOSSY, without a bound: accuracy comes back by training, so measure it (mc-eval). */
-#include "compress.h"
+ * skip=. A removed channel that is a constant (gamma 0, beta not) goes on in the bias of the layers that read it (steadyfold.c). Contract: LOSSY, without a bound: accuracy comes back by training, so measure it (mc-eval). */
+#include "steady.h"
 #include "mc/ir/build.h"
 #include "mc/support/glob.h"
 #include <math.h>
@@ -25,6 +25,7 @@ typedef struct pruner {
   double *score;                  /* by class */
   candidate *order; int n;        /* prunable classes, least important first */
   bool *keep;
+  int64_t align;                  /* what the counts of channels are multiples of */
 } pruner;
 
 /* ---- scores ---- */
@@ -101,6 +102,7 @@ static void rank_classes(pruner *p) {
 
 /* Give back the best removed classes of each group until its count is a multiple of `align` (or all are there) and at least `min`. */
 static void round_groups(pruner *p, int64_t align) {
+  p->align = align;
   int *kept = MC_NEWN(p->cx->scratch, int, p->ch->ngroup + 1);
   for (int k = 0; k < p->ch->ncls; k++)
     if (p->ch->cls[k].group >= 0) kept[p->ch->cls[k].group] += p->keep[k];
@@ -187,6 +189,17 @@ static bool check_options(pruner *p) {
   return (o->score == mc_score_lp ? o->p > 0 : true) || mc_error(d, p->cx->loc, "prune-channels: p must be above 0");
 }
 
+/* Constants that the layers behind cannot take over stay, and with them as many channels as the alignment asks for. */
+static void keep_steady(pruner *p, const steady *s) {
+  int before = 0, after = 0;
+  for (int k = 0; k < p->ch->ncls; k++) before += p->keep[k];
+  while (mc_steady_keep(s, p->ch, p->keep)) round_groups(p, p->align);
+  for (int k = 0; k < p->ch->ncls; k++) after += p->keep[k];
+  if (after > before)
+    mc_remark(p->cx->diag, p->cx->loc, "prune-channels: %d channels more stay: they are constants that a padded or transposed convolution reads, whose border a bias cannot say",
+              after - before);
+}
+
 bool mc_pass_prune_channels(mc_pass_context *cx, const mc_opts_prune_channels *o, bool *changed) {
   pruner p = { .cx = cx, .o = o };
   if (!check_options(&p)) return false;
@@ -198,10 +211,12 @@ bool mc_pass_prune_channels(mc_pass_context *cx, const mc_opts_prune_channels *o
     return true;
   }
   if (!choose(&p)) return false;
+  steady *s = mc_steady_of(cx->graph, cx->scratch);
+  keep_steady(&p, s);
   int removed = 0;
   for (int k = 0; k < p.ch->ncls; k++) removed += !p.keep[k];
   if (!removed) return true;
   MC_STAT_ADD(cx, prune_channels, removed, removed);
   *changed = true;
-  return mc_channels_remove(cx->graph, p.ch, p.keep, cx->diag);
+  return mc_steady_fold(s, p.ch, p.keep, cx->diag) && mc_channels_remove(cx->graph, p.ch, p.keep, cx->diag);
 }
