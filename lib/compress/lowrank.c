@@ -10,6 +10,7 @@
  * library's choice. Depthwise and grouped convolutions are left alone. Contract: LOSSY, without a bound on the outputs. */
 #include "compress.h"
 #include "mc/ir/build.h"
+#include "mc/pass/layers.h"
 #include "mc/support/glob.h"
 #include <lapacke.h>
 #include <math.h>
@@ -234,6 +235,7 @@ static bool check_options(splitter *s) {
 bool mc_pass_lowrank_svd(mc_pass_context *cx, const mc_opts_lowrank_svd *o, bool *changed) {
   splitter s = { .cx = cx, .o = o };
   if (!check_options(&s)) return false;
+  mc_layers_warn_unmatched(cx, "lowrank-svd", "skip", o->skip, MC_T_ACCUM);
   int count = 0, done = 0;
   MC_FOR_NODES(n, cx->graph) count += eligible(&s, n);
   s.l = MC_NEWN(cx->scratch, layer, count + 1);

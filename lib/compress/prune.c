@@ -13,6 +13,7 @@
  * skip=. A removed channel that is a constant (gamma 0, beta not) goes on in the bias of the layers that read it (steadyfold.c). Contract: LOSSY, without a bound: accuracy comes back by training, so measure it (mc-eval). */
 #include "steady.h"
 #include "mc/ir/build.h"
+#include "mc/pass/layers.h"
 #include "mc/support/glob.h"
 #include <math.h>
 #include <stdlib.h>
@@ -203,6 +204,7 @@ static void keep_steady(pruner *p, const steady *s) {
 bool mc_pass_prune_channels(mc_pass_context *cx, const mc_opts_prune_channels *o, bool *changed) {
   pruner p = { .cx = cx, .o = o };
   if (!check_options(&p)) return false;
+  mc_layers_warn_unmatched(cx, "prune-channels", "skip", o->skip, MC_T_ACCUM);
   p.ch = mc_channels_of(cx->graph, cx->scratch);
   p.keep = MC_NEWN(cx->scratch, bool, p.ch->ncls + 1);
   rank_classes(&p);

@@ -29,15 +29,32 @@ static void look(facts *f, const mc_graph *g) {
   }
 }
 
+static void option(mc_strbuf *s, const char *name, const char *value) {
+  if (!value) return;
+  mc_sb_printf(s, "%s%s=", s->n && s->s[s->n - 1] != '{' ? " " : "", name);
+  mc_sb_quoted(s, value);
+}
+
+/* "name{...}," with the layers to leave out or to take; `samples` for quantize: NULL: none. */
+static const char *with_layers(const char *name, const char *samples, const mc_compile_opts *o, mc_arena *a) {
+  mc_strbuf s = { 0 };
+  mc_sb_putc(&s, '{');
+  if (o->mixed) mc_sb_puts(&s, "faster=true");
+  option(&s, "correct", samples);
+  option(&s, "skip", o->skip);
+  option(&s, "only", o->only);
+  const char *text = mc_arena_printf(a, s.n == 1 ? "%s%s," : "%s%s},", name, s.n == 1 ? "" : mc_sb_str(&s));
+  mc_sb_free(&s);
+  return text;
+}
+
 /* Ranges from samples by the method asked for (NULL: the default), and the bias corrected by the same samples. */
 static const char *from_samples(const char *path, const mc_compile_opts *o, mc_arena *a) {
   mc_strbuf s = { 0 };
   mc_sb_puts(&s, "calibrate{data=");
   mc_sb_quoted(&s, path);
   if (o->calib_method) mc_sb_printf(&s, " method=%s", o->calib_method);
-  mc_sb_printf(&s, "},quantize{%scorrect=", o->mixed ? "faster=true " : "");
-  mc_sb_quoted(&s, path);
-  mc_sb_puts(&s, "},fold-qdq,");
+  mc_sb_printf(&s, "},%sfold-qdq,", with_layers("quantize", path, o, a));
   const char *text = mc_arena_strdup(a, mc_sb_str(&s));
   mc_sb_free(&s);
   return text;
@@ -57,7 +74,8 @@ static void no_samples(const mc_compile_opts *o, const mc_graph *g, mc_diag *d) 
 
 /* -quant=int8 for a network that holds integers already. */
 static void quantized_already(const mc_graph *g, const mc_compile_opts *o, mc_diag *d) {
-  const char *too = o->calib ? "; -calib has no effect" : o->calib_method ? "; -calib-method has no effect" : o->mixed ? "; -mixed has no effect" : "";
+  const char *idle = o->calib ? "calib" : o->calib_method ? "calib-method" : o->mixed ? "mixed" : o->skip ? "skip" : o->only ? "only" : NULL;
+  const char *too = idle ? mc_arena_printf(d->arena, "; -%s has no effect", idle) : "";
   mc_warning(d, g->loc, "the network is quantized already: -quant=int8 adds nothing, its own scales stay%s", too);
 }
 
@@ -74,7 +92,7 @@ static bool quant_passes(const char **before, const char **behind, const mc_modu
     return true;
   }
   if (o->quant != MC_QUANT_INT8) return true;
-  *behind = o->mixed ? "quantize{faster=true},fold-qdq," : "quantize,fold-qdq,";
+  *behind = mc_arena_printf(a, "%sfold-qdq,", with_layers("quantize", NULL, o, a));
   if (o->mixed && o->target->next) return mc_error(d, g->loc, "-mixed chooses for one level: all levels of an object must compute the same; name a level with -march=");
   if (o->calib) *behind = from_samples(o->calib, o, a);
   else if (m->calibration) *behind = from_samples(m->calibration[0] == '/' ? m->calibration : mc_arena_printf(a, "%s/%s", m->dir, m->calibration), o, a);
@@ -97,6 +115,6 @@ const char *mc_compile_pipeline(const mc_module *m, const mc_compile_opts *o, mc
   const char *winograd = "";
   if (level >= 2 && !o->small && o->winograd > 0 && *behind) winograd = o->winograd == 15 ? ",winograd" : mc_arena_printf(a, ",winograd{growth=%g}", o->winograd);
   const char *chains = o->chain == MC_CHAIN_MEMORY ? ",form-chains{goal=memory}" : level >= 2 && !o->small && o->chain == MC_CHAIN_AUTO && o->threads <= 1 ? ",form-chains" : "";
-  const char *last = o->quant == MC_QUANT_BF16 ? "to-bf16," : "";
+  const char *last = o->quant == MC_QUANT_BF16 ? with_layers("to-bf16", NULL, o, a) : "";
   return mc_arena_printf(a, "%s%s%s%s%s%sform-groups%s%s", before, fold[level], behind, tidy[level], last, form, winograd, chains);
 }

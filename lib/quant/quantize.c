@@ -13,6 +13,7 @@
  * products read their result. A last product whose result is
  * only read in f32 is dequantized straight from the accumulator. Contract: LOSSY. The bound stated is on the relative L2 error of the outputs, 0.25. */
 #include "quantize.h"
+#include "mc/pass/layers.h"
 #include "mc/support/glob.h"
 #include <math.h>
 #include <string.h>
@@ -233,19 +234,50 @@ static void remove_dead(mc_graph *g) {
   }
 }
 
-/* Nothing of what was asked for is worth a word, whoever asks. */
+static bool has_ranges(const mc_graph *g) {
+  for (int i = 0; i < g->nin; i++)
+    if (g->in[i]->range.known) return true;
+  MC_FOR_NODES(n, g)
+    for (int i = 0; i < n->nout; i++)
+      if (n->out[i]->range.known) return true;
+  return false;
+}
+
+static bool has_products(const mc_graph *g) {
+  MC_FOR_NODES(n, g)
+    if (mc_op_has(n->op, MC_T_ACCUM) && n->out[0]->type->dtype == MC_f32) return true;
+  return false;
+}
+
+/* Names that are none, and no ranges at all. */
+static bool check_options(mc_pass_context *cx, const mc_opts_quantize *o) {
+  if (o->faster && !cx->target) return mc_error(cx->diag, cx->graph->loc, "quantize: 'faster' compares times on a target, and there is none");
+  mc_layers_warn_unmatched(cx, "quantize", "skip", o->skip, 0);
+  mc_layers_warn_unmatched(cx, "quantize", "only", o->only, 0);
+  mc_ops_warn_unmatched(cx, "quantize", "ops", o->ops);
+  if (has_ranges(cx->graph) || !has_products(cx->graph)) return true;
+  mc_error(cx->diag, cx->graph->loc, "quantize: no value has a range, so no layer can become INT8");
+  mc_note(cx->diag, cx->graph->loc, "run calibrate{data=FILE.npz} before (mcc: -calib=FILE.npz), or ranges-from-bn in front of fold-bn, or write range(lo, hi) behind types");
+  return false;
+}
+
+/* Nothing of what was asked for was done: that is worth a word. */
 static void report(const state *s) {
-  if (s->layers || !s->products) return;
+  if (s->layers) return;
+  if (!s->products) {
+    mc_warning(s->cx->diag, s->cx->graph->loc, "quantize: no layer became INT8: there is no convolution, linear or matmul in f32");
+    return;
+  }
   mc_warning(s->cx->diag, s->cx->graph->loc, "quantize: no layer became INT8: all %d stay in f32; the first is %s", s->products, s->first ? s->first : "of another type");
 }
 
 bool mc_pass_quantize(mc_pass_context *cx, const mc_opts_quantize *o, bool *changed) {
   state s = { .cx = cx, .o = o, .act = o->activations == mc_actform_i8 ? MC_i8 : MC_u8 };
+  if (!check_options(cx, o)) return false;
   mc_map_init(&s.entries, cx->scratch);
   mc_map_init(&s.plan, cx->scratch);
   mc_map_init(&s.means, cx->scratch);
   mc_map_init(&s.slower, cx->scratch);
-  if (o->faster && !cx->target) return mc_error(cx->diag, cx->graph->loc, "quantize: 'faster' compares times on a target, and there is none");
   if (o->faster) mc_quant_slower(cx, &s.slower);
   share_ranges(&s);
   for (int i = 0; i < cx->graph->nin; i++) mcq_adopt_input(&s, cx->graph->in[i]);

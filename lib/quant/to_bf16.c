@@ -14,6 +14,7 @@
  * Contract: LOSSY; the bound stated is on the relative L2 error of the outputs, 0.1. */
 #include "quant.h"
 #include "mc/ir/build.h"
+#include "mc/pass/layers.h"
 #include "mc/support/fixed.h"
 #include "mc/support/glob.h"
 
@@ -163,7 +164,12 @@ bool mc_pass_to_bf16(mc_pass_context *cx, const mc_opts_to_bf16 *o, bool *change
   state s = { .cx = cx, .o = o };
   *changed = false;
   cx->bound = 0.1;
-  if (!has_products(cx->graph)) return true;
+  mc_layers_warn_unmatched(cx, "to-bf16", "skip", o->skip, MC_T_ACCUM);
+  mc_layers_warn_unmatched(cx, "to-bf16", "only", o->only, MC_T_ACCUM);
+  if (!has_products(cx->graph)) {
+    mc_warning(cx->diag, cx->graph->loc, "to-bf16: no layer became bf16: there is no convolution, linear or matmul in f32");
+    return true;
+  }
   mc_map_init(&s.chain, cx->scratch);
   mc_map_init(&s.result, cx->scratch);
   mc_map_init(&s.other, cx->scratch);
@@ -175,6 +181,7 @@ bool mc_pass_to_bf16(mc_pass_context *cx, const mc_opts_to_bf16 *o, bool *change
     if (s.failed) return false;
   }
   remove_dead(cx->graph);
+  if (!s.converted) mc_warning(cx->diag, cx->graph->loc, "to-bf16: no layer became bf16: skip= and only= leave none");
   *changed = true;
   return true;
 }

@@ -6,13 +6,15 @@
 #define IDLE(o, why, ...) tool_no_effect(&(o)->t, (const char *const[]){ __VA_ARGS__, NULL }, why)
 
 static void with_pipeline(mcc *o) {
-  IDLE(o, "-pass-pipeline names the passes that run", "calib", "calib-method", "mixed", "winograd", "chain");
+  IDLE(o, "-pass-pipeline names the passes that run", "calib", "calib-method", "mixed", "winograd", "chain", "skip",
+       "only");
   if (!o->co.target || !o->co.target->next)   /* -quant chooses the levels of a dispatch object */
     IDLE(o, "-pass-pipeline names the passes that run", "quant");
 }
 
 static void with_passes(mcc *o) {
   bool int8 = o->co.quant == MC_QUANT_INT8;
+  if (o->co.quant == MC_QUANT_NONE) IDLE(o, "it is for -quant=int8 and -quant=bf16", "skip", "only");
   if (!int8) IDLE(o, "it is for -quant=int8", "winograd", "calib-method");
   else if (o->co.small) IDLE(o, "-Os leaves winograd out", "winograd");
   else if (o->co.opt_level < 2) IDLE(o, "winograd runs from -O2 on", "winograd");

@@ -132,6 +132,8 @@ static bool set_up(mcc *o) {
   o->co.quant = (mc_quant_how)o->quant;
   o->co.calib = o->calib;
   o->co.calib_method = o->method >= 0 ? mc_names_calib[o->method] : NULL;
+  o->co.skip = o->skip;
+  o->co.only = o->only;
   o->co.pipeline = o->pipeline;
   o->co.debug = o->debug;
   o->co.tune = o->tune;
@@ -163,6 +165,8 @@ static int start(mcc *o, int argc, char **argv) {
     { "quant", MC_O_WORD, &o->quant, .arg = "HOW", .help = "arithmetic", .words = mc_quant_names },
     { "calib", MC_O_STR, &o->calib, .arg = "FILE.npz", .help = "samples that give the ranges for -quant=int8; default: the file's calibration line, then ranges in the text, then batch_norm statistics" },
     { "calib-method", MC_O_WORD, &o->method, .arg = "METHOD", .help = "how ranges come from samples", .words = mc_names_calib },
+    { "skip", MC_O_STR, &o->skip, .arg = "LAYERS", .help = "layers that -quant leaves in fp32: names (those of the model, or of values), ':' between them, '*' for any text" },
+    { "only", MC_O_STR, &o->only, .arg = "LAYERS", .help = "the only layers that -quant converts" },
     { "emit", MC_O_WORD, &o->emit, .arg = "WHAT", .help = "what to write", .words = emit_names },
     { "march", MC_O_STR, &o->march, .arg = "LEVEL", .help = "machine level: native, a level or CPU (a wrong name lists them), or dispatch[=LEVEL,...]: several, the best chosen at run time; default: the lowest" },
     { "target", MC_O_STR, &o->arch, .arg = "ARCH", .help = "x86_64, aarch64 or an ELF triple; default: that of -march, or the host's" },

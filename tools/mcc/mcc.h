@@ -12,7 +12,7 @@ extern const char *const emit_names[];   /* "obj", "asm", "llvm", "mir", NULL */
 typedef struct mcc {
   tool t;
   const char *summary;           /* the last line; NULL: none */
-  const char *in, *out, *name, *level, *arch, *march, *calib, *pipeline, *graph, *check, *tune;
+  const char *in, *out, *name, *level, *arch, *march, *calib, *skip, *only, *pipeline, *graph, *check, *tune;
   const char *json, *exact;      /* -json, -check: a file, "" for none; NULL: not given */
   const char *exact_text;        /* what -check found; NULL: nothing was checked */
   mc_strlist before, after;

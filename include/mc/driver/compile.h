@@ -28,6 +28,7 @@ typedef struct mc_compile_opts {
   bool small;                    /* with opt_level 3: -Os, less code where it costs little time; no winograd, and not with tune */
   mc_quant_how quant;
   bool mixed;                    /* INT8: layers that the cost model finds faster in fp32 on the target stay there */
+  const char *skip, *only;       /* layers to leave in fp32, to convert, as the options of quantize and to-bf16; NULL: none, all */
   const char *calib;             /* npz of samples, one array per graph input; NULL: the file's calibration line, then ranges in the text, then batch_norm statistics */
   const char *calib_method;      /* method= of calibrate; NULL: its default */
   double winograd;               /* percent by which weights may grow for the pass winograd; 0: without it */
