@@ -242,6 +242,7 @@ bool mc_pass_from_qdq(mc_pass_context *cx, const mc_opts_from_qdq *o, bool *chan
   mc_map_init(&s.ints, cx->scratch);
   mc_map_init(&s.sums, cx->scratch);
   mc_map_init(&s.told, cx->scratch);
+  for (int i = 0; o->integers && i < cx->graph->nin; i++) islands_adopt(&s, cx->graph->in[i]);
   for (mc_node *n = o->integers ? cx->graph->first : NULL, *next; n && !s.failed; n = next) {
     next = n->next;
     convert(&s, n);

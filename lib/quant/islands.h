@@ -31,6 +31,8 @@ mc_node *islands_build(islands *s, mc_node *before, const mc_node *like, mc_opco
 /* The integers behind an f32 value, NULL when it holds others; ops that only move elements are repeated
  * on the integers, in front of themselves. */
 mc_value *islands_ints(islands *s, mc_value *v);
+/* A graph input of plain integers that is read as reals in one way gets the type that says so. */
+void islands_adopt(islands *s, mc_value *input);
 /* The attributes of n without its clamp; [*lo, *hi] gets the clamp. */
 void *islands_attrs(islands *s, const mc_node *n, float *lo, float *hi);
 /* conv2d, conv_transpose2d, linear, matmul on integers; s->sums has the result. */
