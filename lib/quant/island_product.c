@@ -202,11 +202,17 @@ static bool reads_quantized(islands *s, const mc_node *n) {
   return false;
 }
 
+static bool only_weights(islands *s, const mc_node *n) {
+  weight w;
+  const mc_node *x = n->in[0]->def;
+  return islands_weight(s, n->in[1], &w) && !(x && x->op == MC_OP_dequantize);
+}
+
 void islands_product(islands *s, mc_node *n) {
   if (n->out[0]->type->dtype != MC_f32) return;
   mc_value *x = islands_ints(s, n->in[0]);
   const char *why = NULL;
   if (x) why = n->op == MC_OP_matmul ? matmul(s, n, x) : layer(s, n, x);
-  else if (reads_quantized(s, n)) why = "its operand is not of 8 bits with one scale";
+  else if (reads_quantized(s, n)) why = only_weights(s, n) ? "only its weights are quantized" : "its operand is not of 8 bits with one scale";
   if (why) keep(s, n, why);
 }

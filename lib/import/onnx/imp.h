@@ -69,7 +69,7 @@ typedef struct imp {
   mc_map files;                                      /* external data: location -> mc_blob */
   mc_map symbols;                                    /* symbolic dimension -> its size */
   int64_t folded, max_folded;                        /* bytes of constants made so far; ONNX_MAX_FOLDED more than some times the file */
-  struct quant *quants;                              /* op_quant.c */
+  bool told_dynamic;                                 /* of dynamic quantization */
 } imp;
 
 typedef struct node {
@@ -191,6 +191,16 @@ mc_value *mc_onnx_positive(node *n, mc_value *d);
 mc_value *mc_onnx_nonzero(node *n, mc_value *d);
 mc_value *mc_onnx_difference(node *n, mc_value *a, mc_value *b);
 mc_value *mc_onnx_product(node *n, val *a, val *b);   /* MatMul of two values */
+
+/* Operand x of a QLinear... node as reals: its scale is operand `scale`, its zero point the one after; `axis` is
+ * that of several scales. */
+bool mc_onnx_dequantized(node *n, val *x, int scale, int axis, val *out);
+/* The node's result: y quantized by operands `scale` and the one after. */
+bool mc_onnx_quantized(node *n, val *y, int scale);
+/* A bias of int32 whose scale is the product of operands sx and sw, as reals. */
+bool mc_onnx_product_bias(node *n, val *b, int sx, int sw, val *out);
+/* A known weight of integers minus its zero point (NULL: 0), as reals. */
+bool mc_onnx_minus_zero(node *n, val *w, const val *zero, val *out);
 
 /* ---- parts of the import ---- */
 /* What a name stands for; the val comes first, so that a definition is a val. */

@@ -175,6 +175,37 @@ static konst *product_bias(node *n, konst *b, const qparam *qx, const qparam *qw
   return scale ? mc_konst_dequantized(n, b, &q) : NULL;
 }
 
+bool mc_onnx_dequantized(node *n, val *x, int scale, int axis, val *out) {
+  qparam q;
+  return params(n, x, scale, scale + 1, axis, &q) && dequantized(n, x, &q, out);
+}
+
+bool mc_onnx_quantized(node *n, val *y, int scale) {
+  qparam q;
+  return params(n, y, scale, scale + 1, 0, &q) && quantized(n, mc_onnx_value(n, y), &q, zero_type(n, scale + 1));
+}
+
+bool mc_onnx_product_bias(node *n, val *b, int sx, int sw, val *out) {
+  qparam qx, qw = { .scale = n->in[sw]->k };
+  if (!b->k || !n->in[sx]->k || !qw.scale) return mc_onnx_error(n, "%s: the bias and the scales must be known", n->row->op);
+  qx = (qparam){ .scale = n->in[sx]->k };
+  qw.per_axis = qw.scale->n != 1;
+  int64_t count = b->k->n;
+  konst *list = mc_konst_reshape(n, b->k, 1, &count);
+  if (qw.per_axis && qw.scale->n != count) return mc_onnx_error(n, "%s: %lld bias values for %lld scales", n->row->op, (long long)count, (long long)qw.scale->n);
+  *out = (val){ .etype = ONNX_FLOAT, .rank = 1, .dim = { count }, .k = product_bias(n, list, &qx, &qw) };
+  return out->k != NULL;
+}
+
+bool mc_onnx_minus_zero(node *n, val *w, const val *zero, val *out) {
+  konst *one = mc_konst_new(n, ONNX_FLOAT, 0, NULL);
+  if (!one) return false;
+  mc_konst_set_f32(one, 0, 1);
+  if (zero && (!zero->k || zero->k->n != 1)) return mc_onnx_error(n, "%s: zero points per channel are not supported", n->row->op);
+  qparam q = { .scale = one, .zero = zero ? zero->k : NULL };
+  return dequantized(n, w, &q, out);
+}
+
 /* QLinearConv: x, its scale and zero point, w, its, y's, bias (integers of scale s_x * s_w). */
 bool mc_onnx_qlinear_conv(node *n, int arg) {
   qparam qx, qw, qy;
@@ -183,11 +214,8 @@ bool mc_onnx_qlinear_conv(node *n, int arg) {
   if (!dequantized(n, n->in[0], &qx, &x) || !dequantized(n, n->in[3], &qw, &w)) return false;
   val *in[3] = { &x, &w, NULL }, y = { 0 }, *out[1] = { &y };
   if (n->nin > 8 && n->in[8]) {
-    konst *b = n->in[8]->k;
-    if (!b || b->rank != 1 || qx.per_axis) return mc_onnx_error(n, "QLinearConv: the bias must be a known list");
-    if (qw.per_axis && qw.scale->n != b->n) return mc_onnx_error(n, "QLinearConv: %lld bias values for %lld scales", (long long)b->n, (long long)qw.scale->n);
-    bias = (val){ .etype = ONNX_FLOAT, .rank = 1, .dim = { b->n }, .k = product_bias(n, b, &qx, &qw) };
-    if (!bias.k) return false;
+    if (n->in[8]->rank != 1 || qx.per_axis) return mc_onnx_error(n, "QLinearConv: the bias must be a known list");
+    if (!mc_onnx_product_bias(n, n->in[8], 1, 4, &bias)) return false;
     in[2] = &bias;
   }
   node inner = *n;

@@ -40,7 +40,7 @@ class Net:
     def __init__(self, seed):
         self.r = np.random.RandomState(seed)
         self.nodes, self.init, self.v, self.steps = [], [], {}, {}
-        self.layers, self.opset = 0, 13
+        self.layers, self.opset, self.says = 0, 13, ""
 
     def op(self, kind, ins, out, result, domain="", **attributes):
         attrs = b"".join(attribute(k, v) for k, v in attributes.items())
@@ -289,6 +289,87 @@ def qlinear_conv(t):
     return t.op("DequantizeLinear", ["y", *py], "out", (y - 128) * np.float64(np.float32(.05)))
 
 
+def quantized(t, x, scale, zero, name="q"):
+    """The name of x's integers, and their parameters."""
+    p = t.params(name, scale, zero)
+    i = np.iinfo(zero.dtype)
+    q = np.clip(np.rint(t.v[x] / np.float64(np.float32(scale))) + int(zero), i.min, i.max)
+    return t.op("QuantizeLinear", [x, *p], name, q), p
+
+
+def qlinear(t, op, f, scale, zero, ins=None, shape=None, **attributes):
+    """x -> Q -> op of com.microsoft on integers -> DQ."""
+    q, p = quantized(t, "x", .04, U(120))
+    s, py = np.float64(np.float32(scale)), t.params("y", scale, zero)
+    y = np.clip(np.rint(f((t.v[q] - 120) * np.float64(np.float32(.04))) / s) + int(zero), 0, 255)
+    t.op(op, ins(q, p, py) if ins else [q, *p, *py], "y", y, "com.microsoft", **attributes)
+    return t.op("DequantizeLinear", ["y", *py], "out", (y - int(zero)) * s)
+
+
+CASES["qlinear-sigmoid"] = lambda t: qlinear(t, "QLinearSigmoid", lambda x: 1 / (1 + np.exp(-x)), 1 / 256, U(0))
+CASES["qlinear-pool"] = lambda t: qlinear(t, "QLinearGlobalAveragePool", lambda x: x.mean((2, 3), keepdims=True), .01, U(128))
+CASES["qlinear-mean"] = lambda t: qlinear(t, "QLinearReduceMean", lambda x: x.mean(1, keepdims=True), .02, U(128), axes=[1])
+CASES["qlinear-avg-pool"] = lambda t: qlinear(t, "QLinearAveragePool", lambda x: x[:, :, :8, :8].reshape(1, 6, 4, 2, 4, 2).mean((3, 5)), .0187, U(128), kernel_shape=[2, 2], strides=[2, 2])
+CASES["qlinear-concat"] = lambda t: qlinear(t, "QLinearConcat", lambda x: np.concatenate([x, x], 1), .05, U(110), lambda q, p, y: [*y, q, *p, q, *p], axis=1)
+CASES["qlinear-add"] = lambda t: qlinear(t, "QLinearAdd", lambda x: x + x, .08, U(128), lambda q, p, y: [q, *p, q, *p, *y])
+
+
+@case
+def qgemm(t):
+    x = t.op("Flatten", ["x"], "flat", t.v["x"].reshape(1, -1))
+    q, p = quantized(t, x, .04, U(120))
+    w, s = t.random(S, (9, t.v[x].shape[1])), (t.r.rand(9) * .002 + .001).astype("f4")
+    b = t.random(np.int32, (9,), -9000, 9000)
+    pw, sx, py = t.params("w", s, np.zeros(9, S)), np.float64(np.float32(.04)), t.params("y", .5, U(128))
+    y = ((t.v[q] - 120) @ w.T.astype("f8") + b) * sx * s.astype("f8")
+    y = np.clip(np.rint(y / .5) + 128, 0, 255)
+    t.op("QGemm", [q, *p, t.const("w", w), *pw, t.const("b", b), *py], "y", y, "com.microsoft", transB=1)
+    t.layers += 1
+    return t.op("DequantizeLinear", ["y", *py], "out", (y - 128) * .5)
+
+
+@case
+def blocks(t):
+    """Scales in blocks: f32, with a warning."""
+    w, s, z = t.random(S, (4, 6, 3, 3)), (t.r.rand(4, 2, 3, 3) * .004 + .002).astype("f4"), np.zeros((4, 2, 3, 3), S)
+    real = w * np.repeat(s.astype("f8"), 3, 1)
+    x, t.opset = t.qdq("x", .04, U(120)), 21
+    t.op("DequantizeLinear", [t.const("w", w), *t.params("w", s, z)], "wd", real, axis=1, block_size=3)
+    t.says = "1 of the 1 layers that read quantized values stay in f32"
+    return t.qdq(t.op("Conv", [x, "wd"], "y", conv(t.v[x], real)), .05, U(128))
+
+
+@case
+def sixteen_bits(t):
+    """16-bit activations: f32, with a warning."""
+    t.opset = 21
+    x = t.qdq("x", .0005, np.uint16(30000))
+    w = t.weight("w", t.random(S, (4, 6, 3, 3)), np.float32(.004), S(0))
+    t.says = "1 of the 1 layers that read quantized values stay in f32"
+    return t.qdq(t.op("Conv", [x, w], "y", conv(t.v[x], t.v[w])), .0005, np.int16(-7))
+
+
+@case
+def weights_only(t):
+    w = t.weight("w", t.random(S, (4, 6, 3, 3)), np.float32(.004), S(0))
+    t.says = "only its weights are quantized"
+    return t.op("Conv", ["x", w], "y", conv(t.v["x"], t.v[w]))
+
+
+@case
+def dynamic(t):
+    """Dynamic quantization is computed in f32 on the weights' reals."""
+    t.op("DynamicQuantizeLinear", ["x"], "q", t.v["x"])
+    t.nodes[-1] = node("DynamicQuantizeLinear", ["x"], ["q", "qs", "qz"], "q")
+    w, z = t.random(U, (9, 7)), U(117)
+    real = (w.astype("f8") - 117) * np.float64(np.float32(.01))
+    t.op("MatMulInteger", ["q", t.const("w", w), "qz", t.const("wz", z)], "i", None)
+    t.nodes.append(node("Cast", ["i"], ["c"], "c", "", attribute("to", 1)))
+    t.op("Mul", ["qs", t.const("ws", np.float32(.01))], "s", None)
+    t.says = "only its weights are quantized"
+    return t.op("Mul", ["c", "s"], "y", t.v["x"] @ real)
+
+
 def run(*words):
     p = subprocess.run([str(w) for w in words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
     if p.returncode:
@@ -310,6 +391,7 @@ def check(name, build, work):
     said = run("mcc", "-march=native", "-remarks", work / f"{name}.mir", "-o", work / f"{name}.o")
     got = int(re.search(r"(\d+) layers INT8, (\d+) fp32", said).group(1))
     wrong = [] if got == t.layers else [f"{got} layers INT8, expected {t.layers}: {said}"]
+    wrong += [] if t.says in said else [f"mcc does not say '{t.says}': {said}"]
     step = np.diff(np.unique(want)).min() if out.endswith("_d") or out == "out" else np.abs(want).max() * 1e-5
     for what in ("mir", "o"):
         run("mc-run", work / f"{name}.{what}", f"--input={work}/x.npy", f"--output={work}/y.npz")
