@@ -13,7 +13,8 @@ void mc_hist_add(mc_hist *h, const float *x, int64_t n) {
   h->n += (uint64_t)n;
 }
 
-static float edge(const mc_hist *h, int k) { return h->lo + (h->hi - h->lo) * (float)k / (float)MC_HIST_BINS; }
+/* The share is exact (bins are a power of two), and the product cannot overflow where the range is finite. */
+static float edge(const mc_hist *h, int k) { return h->lo + (h->hi - h->lo) * ((float)k / (float)MC_HIST_BINS); }
 static double centre(const mc_hist *h, int k) { return (double)h->lo + (double)(h->hi - h->lo) * (k + 0.5) / (double)MC_HIST_BINS; }
 
 /* A one-sided distribution (relu) is cut on its far side only. */

@@ -211,27 +211,47 @@ static void plan_node(state *s, mc_node *n) {
 /* ---- the pass ---- */
 
 /* Operands that only this op reads take its range, so that joining them, or putting a border around them, needs no requantization. */
-static void share_range(mc_node *n) {
+static bool share_range(mc_node *n) {
+  bool changed = false;
   for (int i = 0; i < n->nin; i++) {
     mc_value *v = n->in[i];
     bool own = v->def && !mc_op_has(v->def->op, MC_T_CONST | MC_T_MOVE) && mc_value_single_user(v) == n;
-    if (own && v->range.known) v->range = n->out[0]->range;
+    if (!own || !v->range.known) continue;
+    changed |= v->range.lo != n->out[0]->range.lo || v->range.hi != n->out[0]->range.hi;
+    v->range = n->out[0]->range;
   }
+  return changed;
 }
-static void share_ranges(state *s) {
+static bool share_ranges(state *s) {
+  bool changed = false;
   MC_FOR_NODES(n, s->cx->graph) {
     bool pads = n->op == MC_OP_pad && MC_ATTRS(n, pad)->mode == mc_padmode_constant && !mcq_pad_fits(s, n);
-    if ((n->op == MC_OP_concat || pads) && n->out[0]->range.known && !mcq_op_unfit(s, n)) share_range(n);
+    if ((n->op == MC_OP_concat || pads) && n->out[0]->range.known && !mcq_op_unfit(s, n)) changed |= share_range(n);
   }
   mc_map_init(&s->entries, s->cx->scratch); /* they were made from the ranges before */
+  return changed;
 }
 
-static void remove_dead(mc_graph *g) {
+static bool remove_dead(mc_graph *g) {
+  bool changed = false;
   MC_FOR_NODES_REV(n, g) {
     bool used = n->op == MC_OP_return;
     for (int i = 0; i < n->nout; i++) used |= n->out[i]->uses != NULL;
-    if (!used) mc_node_remove(n);
+    if (used) continue;
+    mc_node_remove(n);
+    changed = true;
   }
+  return changed;
+}
+/* u8 inputs become quantized ones where they can. */
+static bool adopt_inputs(state *s) {
+  bool changed = false;
+  for (int i = 0; i < s->cx->graph->nin; i++) {
+    const mc_type *before = s->cx->graph->in[i]->type;
+    mcq_adopt_input(s, s->cx->graph->in[i]);
+    changed |= s->cx->graph->in[i]->type != before;
+  }
+  return changed;
 }
 
 static bool has_ranges(const mc_graph *g) {
@@ -279,18 +299,17 @@ bool mc_pass_quantize(mc_pass_context *cx, const mc_opts_quantize *o, bool *chan
   mc_map_init(&s.means, cx->scratch);
   mc_map_init(&s.slower, cx->scratch);
   if (o->faster) mc_quant_slower(cx, &s.slower);
-  share_ranges(&s);
-  for (int i = 0; i < cx->graph->nin; i++) mcq_adopt_input(&s, cx->graph->in[i]);
+  *changed = share_ranges(&s);
+  *changed |= adopt_inputs(&s);
   MC_FOR_NODES(n, cx->graph) if (n->op != MC_OP_return && !mc_op_has(n->op, MC_T_CONST)) plan_node(&s, n);
   report(&s);
   if (*o->correct && !mcq_measure_means(&s)) return false;
-  size_t before = s.plan.n;
+  *changed |= s.plan.n > 0;
   MC_FOR_NODES(n, cx->graph) {
     mcq_convert(&s, n);
     if (s.failed) return false;
   }
-  remove_dead(cx->graph);
-  *changed = before > 0;
+  *changed |= remove_dead(cx->graph);
   cx->bound = 0.25;
   return true;
 }

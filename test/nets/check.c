@@ -32,10 +32,10 @@ bool nets_finding(net *n, const char *fmt, ...) {
   return false;
 }
 bool nets_diagnostics(net *n, const char *what) {
-  const char *text = "nothing is reported";
+  const char *text = what;
   for (size_t i = 0; i < n->d.list.n; i++)
-    if (n->d.list.v[i].sev == MC_ERROR) text = n->d.list.v[i].text;
-  return nets_finding(n, "%s: %s", what, text);
+    if (n->d.list.v[i].sev == MC_ERROR) text = mc_arena_printf(n->a, "%s: %s", text, n->d.list.v[i].text);
+  return nets_finding(n, "%s", text);
 }
 static void stage(net *n, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void stage(net *n, const char *fmt, ...) {

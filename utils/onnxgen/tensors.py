@@ -80,10 +80,8 @@ def reduce(g):
     if not v:
         return
     s = v.shape
-    op = g.pick("ReduceMean", "ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSumExp", "ReduceProd")
+    op = g.pick("ReduceMean", "ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSumExp")
     axes = [i for i in range(len(s)) if g.chance(0.4)] or [len(s) - 1]
-    if op == "ReduceProd" and elements([s[i] for i in axes]) > 8:
-        op = "ReduceSum"
     if op == "ReduceLogSumExp":
         v = g.node("Clip", [v, g.scalar(-3.0), g.scalar(3.0)], [s])
     keep = int(g.chance(0.5))

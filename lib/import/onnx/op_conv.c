@@ -4,11 +4,8 @@
 
 /* [o, i, kh, kw] or [o, i, k] -> [o, kh, kw, i]; a known weight is permuted here, another one by nodes. */
 static mc_value *ohwi(node *n, val *w) {
-  if (w->k && w->rank == 4) return mc_onnx_permuted(n, w->k, (int[]){ 0, 2, 3, 1 });
-  if (w->k) {
-    mc_value *v = mc_onnx_permuted(n, w->k, (int[]){ 0, 2, 1 });
-    return v ? mc_onnx_reshape(n, v, 4, (int64_t[]){ w->dim[0], 1, w->dim[2], w->dim[1] }) : NULL;
-  }
+  konst *k = w->k && w->rank == 3 ? mc_konst_reshape(n, w->k, 4, (int64_t[]){ w->dim[0], w->dim[1], 1, w->dim[2] }) : w->k;
+  if (k) return mc_onnx_permuted(n, k, (int[]){ 0, 2, 3, 1 });
   return mc_onnx_to_nhwc(n, w->v);
 }
 
@@ -51,8 +48,11 @@ static mc_value *transposed_weight(node *n, val *w, int64_t groups, const window
   int64_t split[5] = { groups, ci, co, win->kernel[0], win->kernel[1] }, joined[4] = { groups * co, win->kernel[0], win->kernel[1], ci };
   static const int perm[5] = { 0, 2, 3, 4, 1 };
   if (w->k) {
-    mc_value *v = mc_onnx_permuted(n, mc_konst_reshape(n, w->k, 5, split), perm);
-    return mc_onnx_reshape(n, v, 4, joined);
+    int64_t in[5], dim[5], stride[5];
+    mc_onnx_strides(5, split, in);
+    for (int i = 0; i < 5; i++) dim[i] = split[perm[i]], stride[i] = in[perm[i]];
+    konst *k = mc_konst_strided(n, mc_konst_reshape(n, w->k, 5, split), 5, dim, stride, 0);
+    return k ? mc_onnx_konst_value(n, mc_konst_reshape(n, k, 4, joined)) : NULL;
   }
   return mc_onnx_reshape(n, mc_onnx_transpose(n, mc_onnx_reshape(n, w->v, 5, split), perm), 4, joined);
 }
