@@ -32,3 +32,9 @@ double mc_target_rate(const mc_target *t, mc_rate r) {
   bool has = r < MC_NUM_RATES && (t->isa & rates[r].isa) == rates[r].isa;
   return has ? t->machine->rate[r] : 0;
 }
+double mc_target_best_rate(const mc_target *t, mc_arith how) {
+  double best = 0;
+  for (int r = 0; r < MC_NUM_RATES; r++)
+    if (rates[r].arith == how && mc_target_rate(t, (mc_rate)r) > best) best = mc_target_rate(t, (mc_rate)r);
+  return best;
+}

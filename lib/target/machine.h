@@ -1,7 +1,9 @@
-/* The row of machines.def that belongs to a row of targets.def. */
+/* Tables that belong to the rows of targets.def. */
 #ifndef MC_TARGET_MACHINE_H
 #define MC_TARGET_MACHINE_H
 #include "mc/target/target.h"
-/* NULL: there is none. */
+/* The row of machines.def with the name of a level. NULL: there is none. */
 const mc_machine *mc_machine_of(const char *level);
+/* Of the processors of cpus.def the nearest to `name`, or `best` (mc_suggest_better). In the arena. */
+const char *mc_cpu_suggest(const char *name, const char *best, mc_arena *a);
 #endif

@@ -2,6 +2,7 @@
 #include "machine.h"
 #include "mc/support/suggest.h"
 #include <string.h>
+#include <strings.h>
 
 static const struct { const char *name, *llvm; mc_arch arch; } isas[] = {
 #define MC_ISA(id, arch_, llvm_, doc) { #id, llvm_, MC_ARCH_##arch_ },
@@ -67,17 +68,36 @@ static mc_target *complete(const mc_target *row, uint64_t isa, const char *tripl
   return t;
 }
 
-static bool unknown_level(const char *march, mc_arch arch, mc_arena *a, mc_diag *d) {
-  const char *list = "native, dispatch";
-  for (int i = 0; i < NROWS; i++)
-    if (rows[i].arch == arch) list = mc_arena_printf(a, "%s, %s", list, rows[i].name);
-  mc_error(d, mc_noloc, "unknown level '%s' for %s", march, arch_names[arch]);
-  mc_note(d, mc_noloc, "levels: %s", list);
-  return false;
-}
-
 /* A row that holds on any machine with its isa bits: cores of AArch64 bring more (SVE) than isa.def asks about. */
 static bool is_level(const mc_target *t) { return t->arch != MC_ARCH_aarch64 || strcmp(t->cpu, "generic") == 0; }
+
+static const mc_target *find_row(const char *name) {
+  for (int i = 0; i < NROWS; i++)
+    if (mc_same_word(rows[i].name, name)) return &rows[i];
+  return NULL;
+}
+/* A level, a processor with a row of its own, or one that has a level. */
+static const mc_target *find_name(const char *name) {
+  const mc_target *row = find_row(name);
+  const char *level = row ? NULL : mc_cpu_level(name);
+  return level ? find_row(level) : row;
+}
+
+static bool unknown_level(const char *march, mc_arch arch, mc_arena *a, mc_diag *d) {
+  const mc_target *other = find_name(march);
+  if (other) return mc_error(d, mc_noloc, "'%s' is a level of %s, not of %s", march, arch_names[other->arch], arch_names[arch]);
+  const char *list = "native, dispatch";
+  const char *near = mc_suggest_better(march, mc_suggest_better(march, NULL, "native"), "dispatch");
+  for (int i = 0; i < NROWS; i++) {
+    if (rows[i].arch != arch) continue;
+    list = mc_arena_printf(a, "%s, %s", list, rows[i].name);
+    near = mc_suggest_better(march, near, rows[i].name);
+  }
+  near = mc_cpu_suggest(march, near, a);
+  mc_error(d, mc_noloc, "unknown level '%s' for %s%s%s%s", march, arch_names[arch], near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+  mc_note(d, mc_noloc, "levels: %s; processors by LLVM's names (docs/tools.md)", list);
+  return false;
+}
 
 /* The host's bits, on the last level of its architecture that they cover. */
 static const mc_target *native(mc_arch arch, const char *triple, mc_arena *a, mc_diag *d) {
@@ -107,11 +127,6 @@ static const struct { const char *name; unsigned how; } dispatch_levels[] = {
 
 typedef struct levels { mc_arch arch; mc_arith how; bool arch_known; const char *triple; const mc_target *first; mc_target *last; mc_arena *a; mc_diag *d; } levels;
 
-static const mc_target *find_row(const char *name) {
-  for (int i = 0; i < NROWS; i++)
-    if (strcmp(rows[i].name, name) == 0) return &rows[i];
-  return NULL;
-}
 
 static bool bad_level(const levels *l, const char *name) {
   const char *list = NULL, *near = NULL;
@@ -127,7 +142,9 @@ static bool bad_level(const levels *l, const char *name) {
 
 static bool add_level(levels *l, const char *name) {
   const mc_target *row = find_row(name);
-  if (strcmp(name, "native") == 0) return mc_error(l->d, mc_noloc, "dispatch: 'native' is this machine only: name levels");
+  const char *level = row ? NULL : mc_cpu_level(name);
+  if (level) return mc_error(l->d, mc_noloc, "dispatch: '%s' is a processor: name its level, '%s'", name, level);
+  if (mc_same_word(name, "native")) return mc_error(l->d, mc_noloc, "dispatch: 'native' is this machine only: name levels");
   if (!row) return bad_level(l, name);
   if (!is_level(row)) return mc_error(l->d, mc_noloc, "dispatch: '%s' is a processor, and a running program sees features only: name a level", name);
   if (l->arch_known && row->arch != l->arch)
@@ -180,6 +197,20 @@ uint32_t mc_isa_probe(uint64_t isa, mc_probe_word w) {
 /* ---- by name ---- */
 
 const mc_target *mc_target_find(const char *arch, const char *march, mc_arena *a, mc_diag *d) { return mc_target_find_for(arch, march, MC_ARITH_f32, a, d); }
+static const mc_target *default_row(mc_arch arch) {
+  const mc_target *row = rows;
+  while (row->arch != arch) row++;
+  return row;
+}
+static bool is_dispatch(const char *march) {
+  return strncasecmp(march, "dispatch", 8) == 0 && (!march[8] || march[8] == '=');
+}
+const char *mc_target_default_march(const char *arch) {
+  mc_arch want = mc_host_arch();
+  const char *triple = NULL;
+  if (arch && !read_arch(arch, &want, &triple)) return NULL;
+  return want == mc_host_arch() && (!triple || strstr(triple, "linux")) ? "dispatch" : NULL;
+}
 const mc_target *mc_target_find_for(const char *arch, const char *march, mc_arith how, mc_arena *a, mc_diag *d) {
   mc_arch want = mc_host_arch();
   const char *triple = NULL;
@@ -188,15 +219,13 @@ const mc_target *mc_target_find_for(const char *arch, const char *march, mc_arit
     return NULL;
   }
   if (triple && !check_triple(triple, d)) return NULL;
-  if (march && strcmp(march, "native") == 0) return native(want, triple, a, d);
-  if (march && strncmp(march, "dispatch", 8) == 0 && (!march[8] || march[8] == '=')) {
+  if (march && mc_same_word(march, "native")) return native(want, triple, a, d);
+  if (march && is_dispatch(march)) {
     levels l = { .arch = want, .how = how, .arch_known = arch || !march[8], .triple = triple, .a = a, .d = d };
     return dispatch(&l, march[8] ? march + 9 : NULL);
   }
-  for (int i = 0; i < NROWS; i++) {
-    bool here = rows[i].arch == want || (!arch && march);
-    if (here && (!march || strcmp(rows[i].name, march) == 0)) return complete(&rows[i], rows[i].isa, triple, a);
-  }
+  const mc_target *row = march ? find_name(march) : default_row(want);
+  if (row && (row->arch == want || !arch)) return complete(row, row->isa, triple, a);
   unknown_level(march, want, a, d);
   return NULL;
 }

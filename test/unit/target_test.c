@@ -19,6 +19,30 @@ static void levels_have_what_they_say(void) {
   CHECK(d.errors == 0);
 }
 
+static bool is(const char *march, const char *level) {
+  const mc_target *t = mc_target_find(NULL, march, a, &d);
+  return t && strcmp(t->name, level) == 0;
+}
+/* Processors by the names that people use, in any case. */
+static void processors_have_levels(void) {
+  CHECK(is("skylake", "x86-64-v3") && is("Haswell", "x86-64-v3") && is("znver4", "avx512bf16") && is("SKYLAKE_AVX512", "avx512"));
+  CHECK(is("icelake-server", "avx512vnni") && is("alderlake", "x86-64-v3+avxvnni") && is("nehalem", "x86-64-v2") && is("k8", "x86-64"));
+  CHECK(is("cortex-a53", "armv8-a") && is("Cortex-A55", "armv8.2-a+dotprod") && is("apple-m1", "armv8.2-a+dotprod"));
+  CHECK(is("apple-m2", "armv8.6-a+i8mm") && is("X86-64-V3", "x86-64-v3") && is("Neoverse-N1", "neoverse-n1") && is("NATIVE", "native"));
+  const mc_target *t = mc_target_find(NULL, "Dispatch=X86-64,AVX512", a, &d);
+  CHECK(t && t->next && strcmp(t->next->name, "avx512") == 0);
+  CHECK(mc_cpu_level("i486") == NULL && mc_cpu_level("") == NULL && mc_cpu_level("a word that is much longer than any processor") == NULL);
+  CHECK(d.errors == 0);
+}
+static void the_default_is_for_this_machine(void) {
+  bool x86 = mc_host_arch() == MC_ARCH_x86_64;
+  const char *mine = x86 ? "x86_64" : "aarch64", *linux_musl = x86 ? "x86_64-linux-musl" : "aarch64-linux-musl";
+  const char *bare = x86 ? "x86_64-unknown-none-elf" : "aarch64-none-elf", *other = x86 ? "aarch64" : "x86_64";
+  CHECK(strcmp(mc_target_default_march(NULL), "dispatch") == 0 && strcmp(mc_target_default_march(mine), "dispatch") == 0);
+  CHECK(strcmp(mc_target_default_march(linux_musl), "dispatch") == 0);
+  CHECK(!mc_target_default_march(bare) && !mc_target_default_march(other) && !mc_target_default_march("mips"));
+}
+
 /* Later rows of an architecture that share its kind have all that earlier levels have: native picks the last that fits. */
 static void native_is_covered_by_the_host(void) {
   const mc_target *t = mc_target_find(NULL, "native", a, &d);
@@ -32,7 +56,7 @@ static void native_is_covered_by_the_host(void) {
 
 static void invalid_names_are_refused(void) {
   static const char *const bad[][2] = { { "mips", NULL }, { "x86_64", "neoverse-n1" }, { "aarch64", "x86-64" }, { "x86_64-apple-darwin", NULL }, { "x86_64", "" }, { "", NULL },
-                                        { NULL, "pentium" }, { "x86_64x", NULL } };
+                                        { NULL, "pentium" }, { "aarch64", "haswell" }, { "x86_64", "cortex-a53" }, { NULL, "dispatch=haswell" }, { "x86_64x", NULL } };
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     unsigned before = d.errors;
     CHECK(mc_target_find(bad[i][0], bad[i][1], a, &d) == NULL);
@@ -77,6 +101,8 @@ int main(void) {
   a = mc_arena_create();
   mc_diag_init(&d, a);
   levels_have_what_they_say();
+  processors_have_levels();
+  the_default_is_for_this_machine();
   native_is_covered_by_the_host();
   invalid_names_are_refused();
   dispatch_is_a_list();

@@ -148,7 +148,7 @@ static bool set_up(mcc *o) {
   o->co.manager = (mc_manager_opts){ .bisect_limit = o->bisect, .dump = &o->dump, .print_before = join(o, &o->before), .print_after = join(o, &o->after), .print_after_change = o->after_change,
                                      .verify_each = o->verify_each, .check_numerics = o->check != NULL, .check_data = o->check && *o->check ? o->check : NULL,
                                      .time_passes = o->time, .stats = o->stats, .progress = progress_pass, .progress_ctx = &o->passes };
-  o->co.target = mc_target_find_for(o->arch, o->march, mc_quant_arith(o->co.quant), o->t.arena, &o->t.diag);
+  o->co.target = level_find(o);
   if (o->co.target && o->co.target->next && o->emit == EMIT_MIR) return mc_error(&o->t.diag, mc_noloc, "-emit=mir shows the plan of one level: name it with -march=");
   if (o->mixed && o->co.quant != MC_QUANT_INT8) return mc_error(&o->t.diag, mc_noloc, "-mixed chooses between INT8 and fp32: it needs -quant=int8");
   if (!(o->winograd >= 0)) return mc_error(&o->t.diag, mc_noloc, "-winograd must not be negative");
@@ -168,7 +168,7 @@ static int start(mcc *o, int argc, char **argv) {
     { "skip", MC_O_STR, &o->skip, .arg = "LAYERS", .help = "layers that -quant leaves in fp32: names (those of the model, or of values), ':' between them, '*' for any text" },
     { "only", MC_O_STR, &o->only, .arg = "LAYERS", .help = "the only layers that -quant converts" },
     { "emit", MC_O_WORD, &o->emit, .arg = "WHAT", .help = "what to write", .words = emit_names },
-    { "march", MC_O_STR, &o->march, .arg = "LEVEL", .help = "machine level: native, a level or CPU (a wrong name lists them), or dispatch[=LEVEL,...]: several, the best chosen at run time; default: the lowest" },
+    { "march", MC_O_STR, &o->march, .arg = "LEVEL", .help = "machine level: native, a level or CPU (a wrong name lists them), or dispatch[=LEVEL,...]: several, the best chosen at run time; default: dispatch, for another architecture and -emit=mir the lowest level" },
     { "target", MC_O_STR, &o->arch, .arg = "ARCH", .help = "x86_64, aarch64 or an ELF triple; default: that of -march, or the host's" },
     { "g", MC_O_FLAG, &o->debug, .help = "line tables that map machine code to .mir lines" },
     { "share", MC_O_FLAG, &o->share, .help = "layers whose code differs in constants alone share one function (default; -share=false: each has its own, as with -g, for profilers)" },

@@ -38,6 +38,11 @@ bool check_outputs(mcc *o);
 /* Whether a header is written beside the object: not for standard output, devices and pipes. */
 bool has_header(const mcc *o);
 
+/* ---- level.c ---- */
+/* The target of -march and -target; for this machine's architecture without -march that of "dispatch".
+ * NULL after reporting. */
+const mc_target *level_find(mcc *o);
+
 /* ---- idle.c: options that can do nothing ---- */
 void warn_idle(mcc *o);
 

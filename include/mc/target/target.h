@@ -38,11 +38,18 @@ typedef struct mc_target {
   const char *engine;          /* products go to this engine (engines.def) wherever it can compute them; NULL: to the one that the cost model likes */
   const struct mc_target *next; /* -march=dispatch: the next higher level of the object; else NULL */
 } mc_target;
-/* arch: "x86_64", "aarch64" or an ELF, little-endian triple; NULL: that of the level, or the host's; march: "native", a level, a CPU name of targets.def, NULL: the default level of the arch,
+/* arch: "x86_64", "aarch64" or an ELF, little-endian triple; NULL: that of the level, or the host's; march (in any case): "native", a level, a CPU name of targets.def or cpus.def, NULL: the default level of the arch,
  * "dispatch": several levels of the arch, "dispatch=LEVEL,LEVEL...": these, lowest first; the result is the lowest of a list by `next`. NULL after reporting what exists. */
 const mc_target *mc_target_find(const char *arch, const char *march, mc_arena *a, mc_diag *d);
 /* The same; `how` is the arithmetic that the code will use, which the levels of "dispatch" depend on (int8: AVX-VNNI besides; bf16: AVX512-BF16). */
 const mc_target *mc_target_find_for(const char *arch, const char *march, mc_arith how, mc_arena *a, mc_diag *d);
+/* What -march is for an object when it is not given: "dispatch" for the architecture that this runs on (under Linux, which
+ * the choice asks about tiles), NULL (the lowest level) for others and for names that mc_target_find refuses. */
+const char *mc_target_default_march(const char *arch);
+/* The level of targets.def that a processor of cpus.def has; NULL: no such name. */
+const char *mc_cpu_level(const char *name);
+/* The most products a cycle of any instruction of t for this arithmetic. */
+double mc_target_best_rate(const mc_target *t, mc_arith how);
 /* The last of the list that starts with t: the highest level. */
 const mc_target *mc_target_highest(const mc_target *t);
 /* "avx512vnni"; of a list "dispatch=x86-64-v3,avx512vnni". In the arena. */

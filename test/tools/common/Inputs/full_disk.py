@@ -7,7 +7,7 @@ import numpy as np
 
 os.chdir(sys.argv[1])
 np.savez("data.npz", x=np.zeros((3, 8), "f4"), y=np.zeros(3, "i8"))
-subprocess.run(["mcc", "-quiet", "-march=%native", "net.mir", "-o", "net.o"], check=True)
+subprocess.run(["mcc", "-quiet", "-march=x86-64", "net.mir", "-o", "net.o"], check=True)
 open("page.md", "w").write("text\n")
 TOOLS = ["mcc", "mc-opt", "mc-import", "mc-run", "mc-eval", "mc-stat", "mc-bench", "mc-docs"]
 TO_STDOUT = [[t, "--help"] for t in TOOLS] + [[t, "--version"] for t in TOOLS] + [
