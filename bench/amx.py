@@ -26,9 +26,21 @@ def say(*words):
     print(*words, flush=True)
 
 
+def lacks(name, command):
+    """Whether the command's program or script is not there; that is kept as a failure of the step."""
+    for part in [pathlib.Path(c) for c in command if isinstance(c, pathlib.Path)][:1]:
+        if not part.exists():
+            say(f"\n== {name}: {part} is missing: build all of the release preset, tests included")
+            failed.append(f"{name} ({part} is missing)")
+            return True
+    return False
+
+
 def run(o, name, command, json_to=None):
     """Output to a file and the screen's last lines; False when it failed."""
     log = o.out / f"{name}.txt"
+    if lacks(name, command):
+        return False
     say(f"\n== {name}: {' '.join(map(str, command))}")
     with log.open("w") as f:
         rc = subprocess.run([str(c) for c in command], stdout=json_to.open("w") if json_to else f, stderr=subprocess.STDOUT if not json_to else f).returncode
@@ -133,12 +145,15 @@ def emulated(o):
     """The estimate again, without emulation of anything: the same single steps on real instructions."""
     measured = o.out / "compare.json"
     known = json.loads(measured.read_text())["networks"] if measured.exists() else {}
+    program = o.build / "test" / "unit" / "mc-time-emulated"
+    if lacks("emulated", [program]):
+        return
     say("\n| | estimate ms | measured ms |\n|---|---|---|")
     for name in ("resnet8", "ds_cnn", "vww"):
         mir = o.models / f"{name}.b1.mir"
         if not mir.exists():
             continue
-        out = subprocess.run([o.build / "test" / "unit" / "mc-time-emulated", "--json", "-quant=int8", f"-calib={o.models}/{name}.calib.npz", mir], capture_output=True, text=True)
+        out = subprocess.run([program, "--json", "-quant=int8", f"-calib={o.models}/{name}.calib.npz", mir], capture_output=True, text=True)
         if out.returncode:
             failed.append(f"emulated {name}: {out.stderr.strip()[:200]}")
             continue

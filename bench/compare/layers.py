@@ -78,9 +78,11 @@ def groups_of(text):
 
 
 def functions(library):
-    """[(address, bytes, level, group)]; objects that choose have a level between prefix and number."""
+    """[(address, bytes, level, group)]. Names: net.GROUP, further steps of a group with .STEP behind, links of a chain that
+    begins with GROUP .linkN; objects that choose have a level between prefix and number."""
     out = subprocess.run(["nm", "-S", library], check=True, capture_output=True, text=True).stdout
-    return [(int(m[1], 16), int(m[2], 16), m[3], int(m[4])) for m in re.finditer(r"^(\w+) (\w+) t net\.(?:([a-z][\w.+-]*?)\.)?(\d+)(?:\.\d+)?$", out, re.M)]
+    name = r"^(\w+) (\w+) t net\.(?:([a-z][\w.+-]*?)\.)?(\d+)(?:\.link(\d+))?(?:\.\d+)?$"
+    return [(int(m[1], 16), int(m[2], 16), m[3], int(m[4]) + int(m[5] or 0)) for m in re.finditer(name, out, re.M)]
 
 
 def profile(o, library):
