@@ -1,11 +1,12 @@
 /* Every op on every engine that this machine runs, against the reference evaluator: integers and everything but fp32 products bit for bit.
  *
- *   kernels-sweep [--march=LEVEL] [--opt=0..3] [--every=N] [--list] [--emit=DIR] [--compile] [--emulate] [--engine=ID] [--threads=N] [TEXT]      only cases whose name holds TEXT, only every N-th
+ *   kernels-sweep [--march=LEVEL] [--opt=0..3] [--every=N] [--list] [--emit=DIR] [--compile] [--emulate] [--engine=ID] [--threads=N] [--random=N] [TEXT]      only cases whose name holds TEXT, only every N-th
  *
  * --emulate executes AMX and AVX-VNNI instructions in software where the processor lacks them (test/emulate).
  * --engine sends every product to one engine of the level (engines.def) that can compute it.
  * --threads: every group is divided, however small, and its shares are run apart (sweep_shares.c).
  * --emit writes objects, inputs and expected results to DIR instead, for sweep_run.c on another machine.
+ * --random=N: instead of the lists of cases, N random shapes of each family of products.
  * --levels lists the levels of this machine's architecture: LEVEL runs, emulated (with --emulate) or lacks.
  * --compile only compiles, for any level, one that this machine cannot run too. */
 #include "sweep.h"
@@ -19,7 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct { const char *march, *filter, *dir, *engine; int every, opt, threads, shared; bool list, compile; int seen, run, failed; mc_arena *a; const mc_target *target; mc_strbuf table, data; } s = { .every = 1, .opt = 2, .threads = 1 };
+static struct { const char *march, *filter, *dir, *engine; int every, opt, threads, random, shared; bool list, compile; int seen, run, failed; mc_arena *a; const mc_target *target; mc_strbuf table, data; } s = { .every = 1, .opt = 2, .threads = 1 };
 
 /* ---- random numbers, building ---- */
 uint64_t rnd(tcase *t) {
@@ -30,6 +31,14 @@ uint64_t rnd(tcase *t) {
 }
 int64_t rnd_in(tcase *t, int64_t lo, int64_t hi) { return lo + (int64_t)(rnd(t) % (uint64_t)(hi - lo + 1)); }
 float rnd_f32(tcase *t, float lo, float hi) { return lo + (hi - lo) * (float)((double)(rnd(t) >> 11) * 0x1p-53); }
+int64_t sweep_size(uint64_t *state, int64_t lo, int64_t hi) {
+  tcase t = { .seed = *state };
+  int64_t most = hi;
+  for (uint64_t r = rnd(&t) % 4; r && most > lo + 3; r--) most = lo + (most - lo) / 3;
+  int64_t v = rnd_in(&t, lo, most);
+  *state = t.seed;
+  return v;
+}
 /* Extremes a quarter of the time. */
 static int64_t rnd_edge(tcase *t, int64_t lo, int64_t hi) { return rnd(t) % 4 ? rnd_in(t, lo, hi) : rnd(t) % 2 ? lo : hi; }
 
@@ -341,6 +350,7 @@ int main(int argc, char **argv) {
     if (option(argv[i], "--every=", &v)) s.every = atoi(v) > 0 ? atoi(v) : 1;
     else if (option(argv[i], "--opt=", &v)) s.opt = atoi(v);
     else if (option(argv[i], "--threads=", &v)) s.threads = atoi(v);
+    else if (option(argv[i], "--random=", &v)) s.random = atoi(v);
     else if (strcmp(argv[i], "--list") == 0) s.list = true;
     else if (strcmp(argv[i], "--levels") == 0) return list_levels(), 0;
     else if (strcmp(argv[i], "--compile") == 0) s.compile = true;
@@ -358,10 +368,15 @@ int main(int argc, char **argv) {
     s.target = t;
   }
   if (!s.dir && !s.compile && (s.target->isa & ~mc_host_isa())) return 0;   /* this machine cannot run it */
-  sweep_products();
-  sweep_depthwise();
-  sweep_elementwise();
-  sweep_shapes();
+  if (s.random) {
+    sweep_random_products(s.random);
+    sweep_random_depthwise(s.random);
+  } else {
+    sweep_products();
+    sweep_depthwise();
+    sweep_elementwise();
+    sweep_shapes();
+  }
   if (s.dir) {
     mc_write_file(mc_arena_printf(s.a, "%s/cases.def", s.dir), mc_sb_str(&s.table), s.table.n, &d);
     mc_write_file(mc_arena_printf(s.a, "%s/cases.bin", s.dir), mc_sb_str(&s.data), s.data.n, &d);

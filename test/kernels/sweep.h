@@ -17,6 +17,11 @@ typedef struct tcase {
 tcase *sweep_begin(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void sweep_end(tcase *t);
 void sweep_products(void);
+/* `n` shapes of each family that no list has: sizes of every order, odd ones too. The same ones each time. */
+void sweep_random_products(int n);
+void sweep_random_depthwise(int n);
+/* A number in [lo, hi], small ones more often, from the sequence that *state is the place in. */
+int64_t sweep_size(uint64_t *state, int64_t lo, int64_t hi);
 void sweep_depthwise(void);
 void sweep_elementwise(void);
 void sweep_shapes(void);

@@ -93,3 +93,18 @@ void sweep_depthwise(void) {
   for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
     for (int is_signed = 0; is_signed < 2; is_signed++) one(odd[i], is_signed, 0);
 }
+void sweep_random_depthwise(int n) {
+  uint64_t at = 9;
+  for (int i = 0; i < n; i++) {
+    shape c = { .n = sweep_size(&at, 1, 3), .mult = sweep_size(&at, 1, 8) };
+    c.c = sweep_size(&at, 1, c.mult > 1 ? 40 : 150);
+    c.kh = sweep_size(&at, 1, 8);
+    c.kw = sweep_size(&at, 1, 8);
+    c.sy = sweep_size(&at, 1, 3);
+    c.sx = sweep_size(&at, 1, 3);
+    for (int k = 0; k < 4; k++) c.pad[k] = sweep_size(&at, 0, (k % 2 ? c.kw : c.kh) - 1);
+    c.h = c.kh + sweep_size(&at, 0, 9);
+    c.w = c.kw + sweep_size(&at, 0, 200);
+    one(c, i % 2, i % 5);
+  }
+}

@@ -338,3 +338,31 @@ void sweep_products(void) {
     for (int which = 0; which < 8; which++) border(k, which);
   }
 }
+/* ---- random shapes ---- */
+static shape random_conv(uint64_t *at) {
+  shape c = { .n = sweep_size(at, 1, 3), .g = 1, .s = sweep_size(at, 1, 4), .d = sweep_size(at, 1, 3) };
+  c.kh = sweep_size(at, 1, 9);
+  c.kw = sweep_size(at, 1, 9);
+  c.p = sweep_size(at, 0, (c.kh < c.kw ? c.kh : c.kw) - 1);
+  c.h = (c.kh - 1) * c.d + sweep_size(at, 1, 12);
+  c.w = (c.kw - 1) * c.d + sweep_size(at, 1, 90);
+  c.ci = sweep_size(at, 1, 150);
+  c.co = sweep_size(at, 1, 150);
+  if (sweep_size(at, 0, 5) == 5) {
+    c.g = sweep_size(at, 2, 9);
+    c.ci = c.g * sweep_size(at, 1, 17);
+    c.co = c.g * sweep_size(at, 1, 17);
+  }
+  return c;
+}
+void sweep_random_products(int n) {
+  uint64_t at = 8;
+  for (int i = 0; i < n; i++) {
+    kind k = (kind)(i % KINDS);
+    one_conv(k, random_conv(&at));
+    int64_t rows = sweep_size(&at, 1, 40), depth = sweep_size(&at, 1, 400), columns = sweep_size(&at, 1, 300), batch = sweep_size(&at, 1, 4);
+    one_linear(k, 2, DIMS(rows, depth), columns);
+    bool tb = sweep_size(&at, 0, 1);
+    one_matmul(k, false, tb, 3, DIMS(batch, rows, depth), 3, tb ? DIMS(batch, columns, depth) : DIMS(batch, depth, columns));
+  }
+}
