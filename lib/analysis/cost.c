@@ -117,3 +117,22 @@ int64_t mc_graph_peak_bytes(const mc_graph *g) {
   mc_arena_destroy(a);
   return peak;
 }
+
+static void add_layers(mc_layers *l, const mc_graph *g) {
+  MC_FOR_NODES(n, g) {
+    if (n->region) add_layers(l, n->region);
+    if (!mc_op_has(n->op, MC_T_ACCUM)) continue;
+    bool int8 = mc_type_is_quant(n->in[0]->type);
+    *(int8 ? &l->int8 : n->in[0]->type->dtype == MC_bf16 ? &l->bf16 : &l->f32) += 1;
+    if (int8) l->macs_int8 += mc_node_cost(n).macs;
+  }
+}
+mc_layers mc_graph_layers(const mc_graph *g) {
+  mc_layers l = { 0 };
+  add_layers(&l, g);
+  return l;
+}
+const char *mc_layers_text(const mc_layers *l) {
+  static const char *const names[] = { "no layers", "INT8", "bf16", "INT8 and bf16", "fp32", "INT8 and fp32", "bf16 and fp32", "INT8, bf16 and fp32" };
+  return names[(l->int8 > 0) | (l->bf16 > 0) << 1 | (l->f32 > 0) << 2];
+}

@@ -5,6 +5,7 @@
  *   level x86-64-v3 sse41 avx2               objects that choose at run time: one line for each level, lowest first
  *   arena BYTES ALIGN
  *   stack BYTES                              of a call, at most: 8 digits
+ *   layers 9 0 1                             in INT8, bf16, fp32
  *   version 0.1.0                            of mcc
  *   model HASH                               of the network as it was read, 16 hexadecimal digits
  *   header HASH                              of the header: the object has PREFIX_run_for_header_HASH
@@ -59,6 +60,7 @@ mc_info mc_info_of(const mc_plan *p, const mc_codegen_opts *o, mc_arena *a) {
   const mc_graph *g = p->graph;
   mc_info i = { .name = o->prefix, .version = o->version, .model = o->model, .arch = p->target->arch, .isa = p->target->isa, .threads = p->threads };
   levels_of(&i, p, a);
+  i.layers = mc_graph_layers(g);
   i.nin = g->nin;
   i.nout = mc_graph_nout(g);
   i.in = MC_NEWN(a, mc_io, i.nin + 1);
@@ -89,6 +91,7 @@ void mc_info_print(mc_strbuf *out, const mc_info *i) {
   }
   mc_sb_printf(out, "\narena %lld %lld\n", (long long)i->arena_bytes, (long long)i->arena_align);
   mc_sb_printf(out, MC_INFO_STACK "\n", (long long)i->stack_bytes);
+  mc_sb_printf(out, "layers %d %d %d\n", i->layers.int8, i->layers.bf16, i->layers.f32);
   if (i->version) mc_sb_printf(out, "version %s\n", i->version);
   mc_sb_printf(out, "model %016llx\nheader %016llx\n", (unsigned long long)i->model, (unsigned long long)i->header);
   if (i->threads > 1) mc_sb_printf(out, "threads %d\n", i->threads);
@@ -152,11 +155,20 @@ static bool parse_hash(uint64_t *h, char **w, int n) {
   *h = strtoull(w[1], &end, 16);
   return !*end;
 }
+static bool parse_layers(mc_layers *l, char **w, int n) {
+  long long v[3];
+  if (n != 4) return false;
+  for (int k = 0; k < 3; k++)
+    if (!number(w[k + 1], &v[k]) || v[k] < 0 || v[k] > INT32_MAX) return false;
+  *l = (mc_layers){ (int)v[0], (int)v[1], (int)v[2], 0 };
+  return true;
+}
 /* What a line says beside inputs and outputs; false where it is none of these. */
 static bool parse_fact(mc_info *i, char **w, int n) {
   long long bytes;
   if (strcmp(w[0], "model") == 0) return parse_hash(&i->model, w, n);
   if (strcmp(w[0], "header") == 0) return parse_hash(&i->header, w, n);
+  if (strcmp(w[0], "layers") == 0) return parse_layers(&i->layers, w, n);
   if (strcmp(w[0], "version") == 0) {
     i->version = n == 2 ? w[1] : NULL;
     return n == 2;

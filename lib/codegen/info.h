@@ -1,6 +1,7 @@
 /* The text behind the symbol PREFIX_info (docs/abi.md): written into objects, read back by mc_jit_load. */
 #ifndef MC_CODEGEN_INFO_H
 #define MC_CODEGEN_INFO_H
+#include "mc/analysis/cost.h"
 #include "mc/codegen/codegen.h"
 #include "mc/plan/plan.h"
 
@@ -12,6 +13,7 @@ typedef struct mc_info {
   const char *version;                            /* of mcc; NULL: not known */
   uint64_t model, header;                         /* hashes: of the network as read, of the header */
   int64_t arena_bytes, arena_align, stack_bytes; int threads;   /* 1: there is no parallel entry */
+  mc_layers layers;                               /* without macs_int8 */
   mc_io *in, *out; int nin, nout;
 } mc_info;
 /* What the object of a plan, or of a list of plans for several levels, is. Names are C identifiers, unique

@@ -185,6 +185,7 @@ const char *mc_jit_in_name(const mc_jit *j, int i) { return j->info.in[i].name; 
 const char *mc_jit_out_name(const mc_jit *j, int i) { return j->info.out[i].name; }
 int64_t mc_jit_arena_bytes(const mc_jit *j) { return j->info.arena_bytes; }
 int mc_jit_threads(const mc_jit *j) { return j->info.threads; }
+mc_layers mc_jit_layers(const mc_jit *j) { return j->info.layers; }
 int mc_jit_nlevels(const mc_jit *j) { return j->info.nlevel; }
 const char *mc_jit_level_name(const mc_jit *j, int i) { return j->info.level[i].name; }
 int mc_jit_level(const mc_jit *j) { return j->level ? j->level() : -1; }

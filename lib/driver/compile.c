@@ -34,21 +34,15 @@ const char *mc_compile_symbol(const char *name, mc_arena *a) {
 
 /* ---- counting ---- */
 
-static void count_layers(mc_compile_report *rep, const mc_graph *g) {
-  MC_FOR_NODES(n, g) {
-    if (n->region) count_layers(rep, n->region);
-    if (!mc_op_has(n->op, MC_T_ACCUM)) continue;
-    bool int8 = mc_type_is_quant(n->in[0]->type);
-    *(int8 ? &rep->layers_int8 : n->in[0]->type->dtype == MC_bf16 ? &rep->layers_bf16 : &rep->layers_f32) += 1;
-    if (int8) rep->macs_int8 += mc_node_cost(n).macs;
-  }
-}
-
 static void count(mc_compile_report *rep, const mc_plan *p) {
   mc_cost c = mc_graph_cost(p->graph);
   rep->macs = c.macs;
   rep->weight_bytes = c.weight_bytes;
-  count_layers(rep, p->graph);
+  mc_layers l = mc_graph_layers(p->graph);
+  rep->layers_int8 = l.int8;
+  rep->layers_bf16 = l.bf16;
+  rep->layers_f32 = l.f32;
+  rep->macs_int8 = l.macs_int8;
   for (; p; p = p->next)
     if (rep->arena_bytes < p->arena_bytes) rep->arena_bytes = p->arena_bytes;
 }

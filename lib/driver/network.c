@@ -21,6 +21,7 @@ struct mc_network {
 
 const mc_graph *mc_network_graph(const mc_network *n) { return n->graph; }
 const char *mc_network_kind(const mc_network *n) { return n->kind; }
+mc_layers mc_network_layers(const mc_network *n) { return n->graph ? mc_graph_layers(n->graph) : mc_jit_layers(n->jit); }
 int mc_network_nin(const mc_network *n) { return n->nin; }
 int mc_network_nout(const mc_network *n) { return n->nout; }
 const mc_type *mc_network_in_type(const mc_network *n, int i) { return n->in_type[i]; }

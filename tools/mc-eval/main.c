@@ -4,12 +4,15 @@
 #include "common/tool.h"
 #include "mc/driver/compile.h"
 #include "mc/driver/network.h"
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct eval {
   tool t;
   const char *data, *x, *y, *preprocess;
+  const char *json;                /* a file, "" for standard output; NULL: no report */
   bool jit, ref;
   int metric;
   int64_t limit, top, stride, threads;
@@ -54,6 +57,35 @@ static int64_t judge(const mc_array *y, int64_t classes, int64_t b, int64_t labe
   return said != label;
 }
 
+/* Text is printed unless JSON goes to standard output. */
+static bool shows_text(const eval *e) { return !e->json || *e->json; }
+
+/* The report as JSON (docs/tools.md): what all metrics have, and `own`, which it takes over. */
+static bool write_json(eval *e, int64_t samples, json_t *own) {
+  mc_layers l = mc_network_layers(e->net);
+  json_t *all = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "schema", "mc-eval/1", "version", mc_version(), "network", e->t.args.v[0],
+                          "kind", mc_network_kind(e->net), "arithmetic", mc_layers_text(&l), "data", e->data, "metric", metrics[e->metric],
+                          "samples", (json_int_t)samples);
+  if (all) json_object_update(all, own);
+  json_decref(own);
+  char *text = all ? json_dumps(all, JSON_INDENT(1) | JSON_PRESERVE_ORDER) : NULL;
+  json_decref(all);
+  if (!text) return mc_error(&e->t.diag, mc_noloc, "--json: a name is not UTF-8, which JSON needs");
+  char *line = mc_arena_printf(e->t.arena, "%s\n", text);
+  free(text);
+  return mc_write_file(*e->json ? e->json : "-", line, strlen(line), &e->t.diag);
+}
+
+static json_t *share(int64_t k, int64_t right, int64_t n) {
+  return json_pack("{s:I, s:I, s:f}", "k", (json_int_t)k, "right", (json_int_t)right, "share", (double)right / (double)n);
+}
+static bool json_top(eval *e, int64_t n, int64_t classes, int64_t first, int64_t k, int64_t in_top) {
+  json_t *tops = json_array();
+  json_array_append_new(tops, share(1, first, n));
+  if (k > 1) json_array_append_new(tops, share(k, in_top, n));
+  return write_json(e, n, json_pack("{s:I, s:o}", "classes", (json_int_t)classes, "top", tops));
+}
+
 static void print_share(const char *name, int64_t right, int64_t n) {
   mc_strbuf s = {0};
   mc_sb_printf(&s, "%s %.2f %% (%lld/%lld)\n", name, 100.0 * (double)right / (double)n, (long long)right, (long long)n);
@@ -66,6 +98,8 @@ static bool top(eval *e, mc_dataset *data) {
   int64_t batch = batch_of(e), classes = mc_type_elems(t) / batch, n = mc_dataset_count(data), first = 0, in_top = 0, k = e->top ? e->top : 5;
   mc_array y = { t, e->out[0] };
   if (e->limit && e->limit < n) n = e->limit;
+  if (e->top >= classes && e->top > 1)
+    mc_warning(&e->t.diag, mc_noloc, "-top=%lld says nothing: the network has %lld class%s", (long long)k, (long long)classes, classes == 1 ? "" : "es");
   if (!mc_dataset_has_labels(data)) return mc_error(&e->t.diag, mc_noloc, "%s: no labels (an integer array 'y', or --y=NAME)", e->data);
   progress p = progress_start("evaluating");
   for (int64_t i = 0; i < n; i += batch) {
@@ -82,11 +116,12 @@ static bool top(eval *e, mc_dataset *data) {
     progress_step(&p, i + batch, n);
   }
   progress_end(&p);
-  print_share("top-1", first, n);
   char name[32];
   snprintf(name, sizeof name, "top-%lld", (long long)k);
-  if (classes >= 2 * k || e->top > 1) print_share(name, in_top, n);
-  return true;
+  bool both = k > 1 && (classes >= 2 * k || e->top > 1);
+  if (shows_text(e)) print_share("top-1", first, n);
+  if (shows_text(e) && both) print_share(name, in_top, n);
+  return !e->json || json_top(e, n, classes, first, both ? k : 1, in_top);
 }
 
 /* ---- anomaly detection: area under the ROC curve of the reconstruction error ------------------------------------------------ */
@@ -163,11 +198,13 @@ static bool auc(eval *e) {
   }
   progress_end(&p);
   if (anomalous == 0 || anomalous == n) return mc_error(&e->t.diag, mc_noloc, "%s: auc needs both normal and anomalous samples", e->data);
+  double auc = area(score, label, n);
   mc_strbuf s = {0};
-  mc_sb_printf(&s, "auc %.4f (%lld normal, %lld anomalous)\n", area(score, label, n), (long long)(n - anomalous), (long long)anomalous);
-  tool_print(mc_sb_str(&s), s.n);
+  mc_sb_printf(&s, "auc %.4f (%lld normal, %lld anomalous)\n", auc, (long long)(n - anomalous), (long long)anomalous);
+  if (shows_text(e)) tool_print(mc_sb_str(&s), s.n);
   mc_sb_free(&s);
-  return true;
+  if (!e->json) return true;
+  return write_json(e, n, json_pack("{s:f, s:I, s:I}", "auc", auc, "normal", (json_int_t)(n - anomalous), "anomalous", (json_int_t)anomalous));
 }
 
 /* ---- command line --------------------------------------------------------------------------------------------------------- */
@@ -182,17 +219,32 @@ static bool evaluate(eval *e) {
   return ok;
 }
 
+#define IDLE(e, why, ...) tool_no_effect(&(e)->t, (const char *const[]){ __VA_ARGS__, NULL }, why)
+static void warn_idle(eval *e) {
+  if (e->metric == METRIC_AUC) IDLE(e, "it is for -metric=top", "top");
+  else IDLE(e, "it is for -metric=auc", "stride");
+}
+/* Objects are run as they are. */
+static bool fits_object(eval *e) {
+  if (strcmp(mc_network_kind(e->net), "object")) return true;
+  if (e->ref) return mc_error(&e->t.diag, mc_noloc, "--ref: %s is an object, which the reference evaluator cannot run; give the network", e->t.args.v[0]);
+  IDLE(e, "an object is compiled already", "jit");
+  return true;
+}
+
 static int main_part(eval *e) {
   mc_diag *d = &e->t.diag;
   if (!e->data) return mc_error(d, mc_noloc, "--data=FILE.npz is missing"), MC_EXIT_USAGE;
   if (e->ref && e->jit) return mc_error(d, mc_noloc, "--ref and --jit exclude each other"), MC_EXIT_USAGE;
   if (e->metric == METRIC_AUC && e->preprocess) return mc_error(d, mc_noloc, "--preprocess has no meaning for auc"), MC_EXIT_USAGE;
+  if (e->json && *e->json && (!tool_keeps(&e->t, e->t.args.v[0], e->json) || !tool_keeps(&e->t, e->data, e->json))) return MC_EXIT_USAGE;
+  warn_idle(e);
   if (e->imp.type && mc_driver_is_onnx(e->t.args.v[0])) e->imp.preprocess = e->preprocess;
   if (!threads_open(&e->pool, &e->t, e->threads, -1)) return MC_EXIT_INPUT;
   e->net = mc_network_open_as(e->t.args.v[0], e->jit ? MC_HOW_JIT : MC_HOW_REF, (int)e->threads, &e->imp, d);
   if (e->net && e->pool && mc_network_graph(e->net)) mc_error(d, mc_noloc, "--threads=%lld: the reference evaluator uses one thread; --jit compiles the network", (long long)e->threads);
   if (e->net && e->pool) mc_network_set_parallel(e->net, mcrt_parallel_for, e->pool);
-  bool ok = e->net && !d->errors && evaluate(e);
+  bool ok = e->net && !d->errors && fits_object(e) && evaluate(e);
   tool_drop_remarks(&e->t);
   tool_flush(&e->t);                /* diagnostics point into the text that the network owns */
   mc_network_close(e->net);
@@ -215,6 +267,7 @@ int main(int argc, char **argv) {
     { "threads", MC_O_I64, &e.threads, .arg = "N", .help = THREADS_HELP, .lo = 1, .hi = MCRT_MAX_THREADS },
     { "ref", MC_O_FLAG, &e.ref, .help = "use the reference evaluator (default for networks)" },
     { "jit", MC_O_FLAG, &e.jit, .help = "compile in memory and run" },
+    { "json", MC_O_OPTIONAL, &e.json, .arg = "FILE", .help = "the result as JSON (docs/tools.md), to the file or instead of text to standard output" },
     { 0 } };
   const mc_command cmd = { .name = "mc-eval", .usage = "[options] NET.o|NET.mir|NET.onnx --data=FILE.npz",
                            .summary = "accuracy on labelled samples", .options = options,

@@ -38,10 +38,31 @@ void diff_add(diff *d, const mc_array *a, const mc_array *b, int64_t from_a, int
     d->n++;
     d->differ += abs != 0;
     d->err2 += abs * abs;
-    d->ref2 += isfinite(y) ? y * y : 0;
+    double signal = d->signal_a ? x : y;
+    d->ref2 += isfinite(signal) ? signal * signal : 0;
     if (abs != 0 && !(abs <= tol.atol + tol.rtol * fabs(y)) && !(ulp <= (double)tol.ulp)) d->beyond++;
     if (abs > d->max_abs) d->max_abs = abs, d->at = sample;
     if (rel > d->max_rel) d->max_rel = rel;
     if (ulp > d->max_ulp) d->max_ulp = ulp;
   }
+}
+
+static int64_t top(const mc_array *x, int64_t from, int64_t n) {
+  int64_t best = 0;
+  for (int64_t i = 1; i < n; i++)
+    if (mc_array_real(x, from + i) > mc_array_real(x, from + best)) best = i;
+  return best;
+}
+
+void diff_add_top(diff *d, const mc_array *a, const mc_array *b, int64_t from_a, int64_t from_b, int64_t n) {
+  d->tops++;
+  d->top_same += top(a, from_a, n) == top(b, from_b, n);
+}
+
+double diff_relative_l2(const diff *d) {
+  return d->ref2 > 0 ? sqrt(d->err2 / d->ref2) : d->err2 > 0 ? HUGE_VAL : 0;
+}
+double diff_snr(const diff *d) {
+  double l2 = diff_relative_l2(d);
+  return l2 > 0 ? -20 * log10(l2) : HUGE_VAL;
 }

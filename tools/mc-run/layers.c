@@ -1,6 +1,5 @@
 /* Inner values of two graphs of one origin, matched by the names that passes keep: %names, else loc("...") of the imported model (its last value counts). */
 #include "run.h"
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,8 +78,8 @@ void layers_print(layers *l) {
     mc_strbuf a = {0}, b = {0};
     mc_type_print(&a, r->ta);
     mc_type_print(&b, r->tb);
-    double rel = r->d.ref2 > 0 ? sqrt(r->d.err2 / r->d.ref2) : r->d.err2 > 0 ? HUGE_VAL : 0;
-    mc_sb_printf(&s, "%-32s %-28s %-28s %10.3g %10.3g %8.1f\n", r->key, mc_sb_str(&a), mc_sb_str(&b), r->d.max_abs, rel, rel > 0 ? -20 * log10(rel) : HUGE_VAL);
+    double rel = diff_relative_l2(&r->d);
+    mc_sb_printf(&s, "%-32s %-28s %-28s %10.3g %10.3g %8.1f\n", r->key, mc_sb_str(&a), mc_sb_str(&b), r->d.max_abs, rel, diff_snr(&r->d));
     mc_sb_free(&a);
     mc_sb_free(&b);
   }

@@ -9,11 +9,11 @@ enum { PRINT_MAX = 1000 };
 typedef struct run {
   tool t;
   mc_strlist inputs;
-  const char *output, *compare, *data, *preprocess, *x, *level;
+  const char *output, *compare, *data, *preprocess, *x, *level, *json;
   bool ref, jit, layers;
   int64_t limit, seed, ulp, threads;
   mcrt_pool *pool;
-  double atol, rtol;
+  double atol, rtol, min_snr;
   mc_import_args imp;
 } run;
 
@@ -93,18 +93,22 @@ static bool run_all(run *r, mc_network *n, const feed *f) {
   void **in = room_in(&r->t, n), **out = room_out(&r->t, n);
   stack s = r->output ? stack_create(r, n, f) : (stack){0};
   progress p = progress_start("running");
-  bool ok = true;
+  json_runs *j = r->json ? json_runs_begin(&r->t, r->t.args.v[0], n) : NULL;
+  bool ok = true, shown = !r->output && !(r->json && !*r->json);
   for (int64_t k = 0; ok && k < f->count; k += f->batch) {
     feed_fetch(f, k, in);
     ok = mc_network_run(n, (const void *const *)in, out, &r->t.diag);
     if (ok && r->output) stack_add(&s, n, out);
-    for (int i = 0; ok && !r->output && i < mc_network_nout(n); i++) print_output(mc_network_out_name(n, i), &(mc_array){ mc_network_out_type(n, i), out[i] });
+    if (ok && j && !r->output) json_runs_add(j, out);
+    for (int i = 0; ok && shown && i < mc_network_nout(n); i++) print_output(mc_network_out_name(n, i), &(mc_array){ mc_network_out_type(n, i), out[i] });
     progress_step(&p, k + 1, f->count);
   }
   progress_end(&p);
-  if (!ok || !r->output) return ok;
-  stack_trim(&s, n, f);
-  return stack_write(r, &s, mc_network_nout(n));
+  if (ok && r->output) {
+    stack_trim(&s, n, f);
+    ok = stack_write(r, &s, mc_network_nout(n));
+  }
+  return ok && (!j || json_runs_end(j, r->json, f->count, r->output));
 }
 
 /* --data without --limit: everything for a comparison or a file, the first sample for the screen. */
@@ -125,11 +129,40 @@ static const mc_import_args *args_for(run *r, const char *path) {
   if (mc_driver_is_onnx(path) && r->imp.type) r->imp.preprocess = r->preprocess;
   return mc_driver_is_onnx(path) || !other || !mc_driver_is_onnx(other) ? &r->imp : NULL;
 }
+
+/* ---- options that exclude each other, or can do nothing ---- */
+static bool usable(run *r) {
+  mc_diag *d = &r->t.diag;
+  if (r->layers && !r->compare) return mc_error(d, mc_noloc, "--layers needs --compare");
+  if (r->output && r->compare) return mc_error(d, mc_noloc, "--output and --compare exclude each other");
+  if (r->data && r->inputs.n) return mc_error(d, mc_noloc, "--input and --data exclude each other");
+  if (r->preprocess && r->inputs.n && !r->imp.type)
+    return mc_error(d, mc_noloc, "--preprocess is for the samples of --data; arrays of --input are taken as they are");
+  if (!(r->atol >= 0) || !(r->rtol >= 0) || !(r->min_snr >= 0)) return mc_error(d, mc_noloc, "--atol, --rtol and --min-snr must not be negative");
+  if (r->json && *r->json && !tool_keeps(&r->t, r->t.args.v[0], r->json)) return false;
+  return tool_keeps(&r->t, r->t.args.v[0], r->output);
+}
+#define IDLE(r, why, ...) tool_no_effect(&(r)->t, (const char *const[]){ __VA_ARGS__, NULL }, why)
+static void warn_idle(run *r) {
+  if (!r->compare) IDLE(r, "it is for --compare", "atol", "rtol", "ulp", "min-snr");
+  if (!r->data) IDLE(r, "it is for the samples of --data", "x");
+  if (!r->data && !r->inputs.n && !r->imp.type) IDLE(r, "without --data the inputs are random", "preprocess");
+  if (r->inputs.n) IDLE(r, "--input gives the one sample", "limit");
+  if (r->inputs.n || r->data) IDLE(r, "it is for random inputs", "seed");
+}
+/* Objects are run as they are. */
+static bool fits_object(run *r, const mc_network *n) {
+  if (strcmp(mc_network_kind(n), "object")) return true;
+  if (r->ref) return mc_error(&r->t.diag, mc_noloc, "--ref: %s is an object, which the reference evaluator cannot run; give the network", r->t.args.v[0]);
+  IDLE(r, "an object is compiled already", "jit");
+  return true;
+}
+
 static int main_part(run *r) {
   mc_diag *d = &r->t.diag;
   if (r->ref && r->jit) return mc_error(d, mc_noloc, "--ref and --jit exclude each other"), MC_EXIT_USAGE;
-  if (r->layers && !r->compare) return mc_error(d, mc_noloc, "--layers needs --compare"), MC_EXIT_USAGE;
-  if (r->output && r->compare) return mc_error(d, mc_noloc, "--output and --compare exclude each other"), MC_EXIT_USAGE;
+  if (!usable(r)) return MC_EXIT_USAGE;
+  warn_idle(r);
   mc_how how = r->jit ? MC_HOW_JIT : MC_HOW_REF;
   if (!threads_open(&r->pool, &r->t, r->threads, -1)) return MC_EXIT_INPUT;
   mc_network *n = mc_network_open_as(r->t.args.v[0], how, (int)r->threads, args_for(r, r->t.args.v[0]), d);
@@ -138,9 +171,11 @@ static int main_part(run *r) {
   mc_dataset_opts o = { .x = r->x, .preprocess = r->imp.preprocess ? NULL : r->preprocess };
   int rc = MC_EXIT_INPUT;
   if (r->compare) f.other_args = args_for(r, r->compare);
-  if (n && fits_options(r, n) && feed_open(&f, &r->t, n, r->data, &o, &r->inputs, limit_of(r), r->seed)) {
-    tolerance tol = { r->atol, r->rtol, r->ulp };
-    rc = r->compare ? compare(&r->t, n, r->compare, r->level, r->pool, &f, tol, r->layers) : run_all(r, n, &f) ? MC_EXIT_OK : MC_EXIT_INPUT;
+  if (n && fits_object(r, n) && fits_options(r, n) && feed_open(&f, &r->t, n, r->data, &o, &r->inputs, limit_of(r), r->seed)) {
+    bool given = tool_given(&r->t, "atol") || tool_given(&r->t, "rtol") || tool_given(&r->t, "ulp");
+    compare_opts co = { .first = r->t.args.v[0], .other = r->compare, .level = r->level, .pool = r->pool, .layers = r->layers, .json = r->json,
+                        .tol = { r->atol, r->rtol, r->ulp, given, r->min_snr } };
+    rc = r->compare ? compare(&r->t, n, &f, &co) : run_all(r, n, &f) ? MC_EXIT_OK : MC_EXIT_INPUT;
   }
   feed_close(&f);
   tool_drop_remarks(&r->t);
@@ -167,6 +202,8 @@ int main(int argc, char **argv) {
     { "level", MC_O_STR, &r.level, .arg = "LEVEL", .help = "of an object for several levels (mcc -march=dispatch), the one to run; default: the best here" },
     { "threads", MC_O_I64, &r.threads, .arg = "N", .help = THREADS_HELP, .lo = 1, .hi = MCRT_MAX_THREADS },
     { "compare", MC_O_STR, &r.compare, .arg = "FILE", .help = "compare with a network (reference), an object, or expected outputs (npz, npy)" },
+    { "min-snr", MC_O_F64, &r.min_snr, .arg = "DB", .help = "with --compare: the least signal-to-noise ratio of every output" },
+    { "json", MC_O_OPTIONAL, &r.json, .arg = "FILE", .help = "the results as JSON (docs/tools.md), to the file or instead of text to standard output" },
     { "layers", MC_O_FLAG, &r.layers, .help = "with --compare of two networks: a table of inner values" },
     { "atol", MC_O_F64, &r.atol, .arg = "X", .help = "allowed |a - b| <= atol + rtol * |b|; stored integers: in steps" },
     { "rtol", MC_O_F64, &r.rtol, .arg = "X", .help = "see atol" },

@@ -10,6 +10,12 @@ typedef struct mc_cost {
 } mc_cost;
 mc_cost mc_node_cost(const mc_node *n);
 mc_cost mc_graph_cost(const mc_graph *g);   /* totals; constants used twice count once */
+/* Layers (conv2d, conv_transpose2d, linear, matmul; in groups, too) by the type of what they multiply, and
+ * the products of those in INT8. */
+typedef struct mc_layers { int int8, bf16, f32; int64_t macs_int8; } mc_layers;
+mc_layers mc_graph_layers(const mc_graph *g);
+/* "INT8", "INT8 and fp32", "fp32", ...; "no layers". */
+const char *mc_layers_text(const mc_layers *l);
 /* Peak bytes of live activations when nodes run in order (inputs and outputs included). */
 int64_t mc_graph_peak_bytes(const mc_graph *g);
 #endif

@@ -1,6 +1,7 @@
 /* Planned graph to machine code through LLVM's C API. */
 #ifndef MC_CODEGEN_CODEGEN_H
 #define MC_CODEGEN_CODEGEN_H
+#include "mc/analysis/cost.h"
 #include "mc/plan/plan.h"
 #include "mc/ref/eval.h"
 #include "mc/support/blob.h"
@@ -61,6 +62,8 @@ int mc_jit_level(const mc_jit *j);
 bool mc_jit_set_level(mc_jit *j, const char *name, mc_diag *d);
 /* What the code was compiled for (mc_plan_opts.threads); 1: there is no parallel entry. */
 int mc_jit_threads(const mc_jit *j);
+/* Layers by their arithmetic; macs_int8 is not known (0). */
+mc_layers mc_jit_layers(const mc_jit *j);
 /* One run that calls mark(ctx, i) before group i of the plan, and mark(ctx, ngroup) at the end; pf: must be given where the code was compiled for several threads. Only for code made
  * with mc_codegen_opts.watch. */
 int mc_jit_watch(mc_jit *j, const void *const *in, void *const *out, void *arena, void (*mark)(void *ctx, int i), void *ctx, mc_parallel_for *pf, void *pf_ctx);

@@ -22,6 +22,8 @@ void mc_network_close(mc_network *n);
 const mc_graph *mc_network_graph(const mc_network *n);
 /* "reference", "jit" or "object". */
 const char *mc_network_kind(const mc_network *n);
+/* Layers by their arithmetic (macs_int8 only of what is evaluated). */
+mc_layers mc_network_layers(const mc_network *n);
 int mc_network_nin(const mc_network *n);
 int mc_network_nout(const mc_network *n);
 const mc_type *mc_network_in_type(const mc_network *n, int i);
