@@ -12,6 +12,8 @@ A folder is one of the build: build/release/test/mcc. Jobs of 'long':
   suite    all tests, and with them those that say 'REQUIRES: long'
   levels   tests that compile for this machine (%native), once more for each level of its
            architecture that it can run or emulate
+  nets     5000 random networks and 5000 random ONNX models, in all arithmetics and levels,
+           against the evaluator, and against ONNX Runtime where MC_PEERS says where it is
 example: test/run.sh long levels
 END
 }
@@ -48,14 +50,17 @@ job_levels() {
   done <"build/$preset/levels"
   return $failed
 }
+job_nets() {
+  test/nets/many.sh "build/$preset" 1 5000 ${MC_PEERS:+"$MC_PEERS"}
+}
 
 case "${1:-}" in
 -h | --help) help && exit 0 ;;
 long)
   shift
-  [ $# -gt 0 ] || set -- suite levels
+  [ $# -gt 0 ] || set -- suite levels nets
   for job in "$@"; do
-    case $job in suite | levels) ;; *) echo "test/run.sh: there is no job '$job'" >&2 && help >&2 && exit 2 ;; esac
+    case $job in suite | levels | nets) ;; *) echo "test/run.sh: there is no job '$job'" >&2 && help >&2 && exit 2 ;; esac
   done
   build
   failed=0

@@ -217,3 +217,22 @@ bool mcq_compared(const mc_value *v, int depth) {
   }
   return false;
 }
+
+/* Ops through which a number near zero stays one. */
+static bool keeps_small(const mc_node *n) {
+  switch (n->op) {
+  case MC_OP_abs: case MC_OP_neg: case MC_OP_relu: case MC_OP_sqrt: case MC_OP_mul: case MC_OP_reduce_sum: case MC_OP_reduce_mean: case MC_OP_reduce_max: case MC_OP_global_avg_pool: return true;
+  default: return mc_op_has(n->op, MC_T_MOVE) && n->op != MC_OP_concat;
+  }
+}
+bool mcq_divides(const mc_value *v, int depth) {
+  if (depth > 8) return false;
+  MC_FOR_USES(u, v) {
+    const mc_node *n = u->user;
+    if ((n->op == MC_OP_div && u->slot == 1) || (n->op == MC_OP_pow && u->slot == 0)) return true;
+    if (keeps_small(n))
+      for (int i = 0; i < n->nout; i++)
+        if (mcq_divides(n->out[i], depth + 1)) return true;
+  }
+  return false;
+}

@@ -168,6 +168,7 @@ static bool can_follow(state *s, mc_node *n) {
   if (mcq_moves_only(s, n)) return !mcq_is_f32_const(n->in[0]);
   if (!mcq_entry(s, n->out[0])->known) return keep(s, n, why_not(s, n->out[0], "the range of its result is not known"));
   if (mcq_compared(n->out[0], 0)) return keep(s, n, "a comparison reads it, which small differences decide");
+  if (mcq_divides(n->out[0], 0)) return keep(s, n, "a division by it, or a power of it, would see 0 where 8 bits round to it");
   const char *unfit = *s->o->ops && steep(n->op) ? NULL : mcq_op_unfit(s, n);
   return !unfit || keep(s, n, unfit);
 }

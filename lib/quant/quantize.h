@@ -53,6 +53,8 @@ bool mcq_const_params(const state *s, const mc_value *v, mc_quant *q);
 bool mcq_pad_fits(state *s, const mc_node *n);
 /* Does a comparison read v: a product with a huge constant, after differences and clamps? */
 bool mcq_compared(const mc_value *v, int depth);
+/* v, or what small ops make of it, is divided by, or is the base of a power: 0 must not stand for a small number. */
+bool mcq_divides(const mc_value *v, int depth);
 /* Whether values stored as e says can leave [lo, hi] by half a step or more: else the clamp is free. */
 bool mcq_clamp_implied(const entry *e, float lo, float hi);
 

@@ -188,9 +188,9 @@ static bool clean(mc_pass_context *cx) {
   return true;
 }
 
-static int64_t count(const mc_graph *g) {
+static int64_t count(const mc_graph *g, bool all) {
   int64_t k = 0;
-  MC_FOR_NODES(n, g) k += n->op == MC_OP_transpose;
+  MC_FOR_NODES(n, g) k += all || n->op == MC_OP_transpose;
   return k;
 }
 
@@ -222,7 +222,7 @@ static bool try_all(mc_pass_context *cx, bool *better) {
 
 bool mc_pass_layout(mc_pass_context *cx, const mc_opts_layout *o, bool *changed) {
   (void)o; /* has no options */
-  int64_t before = count(cx->graph);
+  int64_t before = count(cx->graph, false), nodes = count(cx->graph, true);
   unsigned id = cx->module->next_id;
   if (!before) return true;
   if (!clean(cx)) return false;
@@ -231,8 +231,8 @@ bool mc_pass_layout(mc_pass_context *cx, const mc_opts_layout *o, bool *changed)
     better = false;
     if (!try_all(cx, &better)) return false;
   }
-  int64_t after = count(cx->graph);
+  int64_t after = count(cx->graph, false);
   if (after < before) MC_STAT_ADD(cx, layout, cancelled, before - after);
-  *changed = after != before || cx->module->next_id != id;
+  *changed = count(cx->graph, true) != nodes || cx->module->next_id != id;
   return true;
 }

@@ -39,7 +39,7 @@ bool nets_diagnostics(net *n, const char *what);
 /* ---- noise.c: how far results may move ---- */
 typedef enum noise {
   NOISE_SUMS,      /* fp32 sums of products in any order: numerics.md's bound for each */
-  NOISE_ROUNDING,  /* that, and a few last places of every fp32 result: passes that round elsewhere */
+  NOISE_ROUNDING,  /* that, and a few last places of every fp32 value: passes and other runtimes that round elsewhere */
   NOISE_BF16,      /* operands and results rounded to bf16 */
   NOISE_INT8       /* steps of 8 bits of each value's range, and of weights */
 } noise;

@@ -79,6 +79,20 @@ static double terms(const mc_node *n) {
 static double rounding_of(const shake *s, double x) {
   return s->kind == NOISE_ROUNDING ? fabs(x) * 0x1p-22 : s->kind == NOISE_BF16 ? fabs(x) * 0x1p-8 : 0;
 }
+/* What others may differ by that does not shrink with the value: functions that cancel (numerics.md), positions between samples that are computed in fp32. */
+static double absolute_of(const shake *s, const mc_value *v, const mc_array *x) {
+  if (s->kind != NOISE_ROUNDING || !v->def) return 0;
+  double most = 0;
+  switch (v->def->op) {
+  case MC_OP_elu: return 3e-7 * fabs((double)MC_ATTRS(v->def, elu)->alpha);
+  case MC_OP_gelu: return 2e-7;
+  case MC_OP_resize:
+    if (MC_ATTRS(v->def, resize)->mode == mc_resize_nearest) return 0;
+    for (int64_t i = 0, e = mc_type_elems(x->type); i < e; i++) most = fmax(most, fabs(mc_array_real(x, i)));
+    return most * 0x1p-18;
+  default: return 0;
+  }
+}
 static double step_of(const shake *s, const mc_value *v) {
   const range *r = s->kind == NOISE_INT8 ? mc_map_ptr_get(&s->ranges, v) : NULL;
   return r ? ((double)fmaxf(r->hi, 0) - (double)fminf(r->lo, 0)) / 255 : 0;
@@ -116,11 +130,11 @@ static bool observe(void *ctx, const mc_value *v, const mc_array *x) {
   shake *s = ctx;
   if (s->look) return keep_range(s, v, x), true;
   if (is_real(x->type)) {
-    double k = is_sum(v->def) ? terms(v->def) : 0, step = moves(v->def) ? 0 : step_of(s, v);
+    double k = is_sum(v->def) ? terms(v->def) : 0, step = moves(v->def) ? 0 : step_of(s, v), least = absolute_of(s, v, x);
     float *m = k > 0 ? magnitude(s, v->def) : NULL;
-    bool rounds = !moves(v->def) && (v->def || s->kind != NOISE_ROUNDING);
+    bool rounds = !moves(v->def);
     for (int64_t i = 0, e = mc_type_elems(x->type); i < e; i++) {
-      double y = mc_array_real(x, i), err = (rounds ? rounding_of(s, y) : 0) + 0.5 * step + (m ? error_of_sum(s, k, (double)m[i]) : 0);
+      double y = mc_array_real(x, i), err = (rounds ? rounding_of(s, y) : 0) + least + 0.5 * step + (m ? error_of_sum(s, k, (double)m[i]) : 0);
       if (err > 0 && isfinite(y)) put(x, i, y + err * noise_unit(&s->seed));
     }
   }

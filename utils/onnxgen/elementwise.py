@@ -29,7 +29,7 @@ def unary(g):
     if g.opset < SINCE.get(op, 1):
         op = "Relu"
     if op == "Exp":
-        v = g.node("Clip", [v, None, g.scalar(2.0)], [v.shape])
+        v = g.node("Clip", [v, g.scalar(-20.0), g.scalar(2.0)], [v.shape])   # no subnormal results: they are 0 here
     if op == "Clip":
         clip(g, v)
     elif op == "PRelu" and v.shape:
