@@ -1,0 +1,96 @@
+"""Holds the tables of README.md against the tables of bench/ that their figures come from: figures.py ROOT"""
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(sys.argv[1])
+NAMES = {"ResNet-8": "resnet8", "DS-CNN": "ds_cnn", "VWW": "vww", "MobileNetV1": "mobilenet_v1",
+         "MobileNetV2": "mobilenet_v2", "ResNet-18": "resnet18", "ResNet-50": "resnet50", "VGG-16": "vgg16",
+         "BERT-base": "bert", "ten networks": "geometric mean"}
+ROWS = {"mcc": "mcc int8", "times faster than ONNX Runtime INT8": "ORT/mcc int8",
+        "than the sum of oneDNN's INT8 layers": "oneDNN/mcc int8",
+        "fp32: than ONNX Runtime fp32": "ORT/mcc fp32"}
+AMX = {"times faster than ONNX Runtime INT8": "ONNX Runtime INT8 / mcc",
+       "than the sum of oneDNN's INT8 layers": "oneDNN INT8 / mcc",
+       "fp32: than ONNX Runtime fp32": "fp32: ONNX Runtime / mcc"}
+REAL = {"ResNet-8, CIFAR-10 (2000)": ("resnet8", "cifar10/test2000_jpeg.npz"),
+        "ResNet-20, CIFAR-10 (2000)": ("resnet20", "cifar10/test2000_jpeg.npz"),
+        "ResNet-8, Fashion-MNIST (10000)": ("fashion-resnet8", "fashion_mnist/test10k.npz"),
+        "MobileNetV1-0.25 96x96, visual wake words (400)": ("vww", "vww/test400.npz"),
+        "MobileNetV1-0.25 128x128, ImageNet samples (400)": ("mobilenet-128", "imagenet128/test400.npz"),
+        "anomaly autoencoder (AUC, 62 files)": ("autoencoder", "ad/spectrograms62.npz")}
+checked, wrong = 0, []
+
+
+def cells(line):
+    return [c.strip() for c in line.strip().strip("|").split("|")]
+
+
+def tables(path):
+    """Each table of a page as a list of dictionaries by its header; the first column's name is ''."""
+    found, head = [], None
+    for line in (ROOT / path).read_text().splitlines() + [""]:
+        if not line.startswith("|"):
+            head = None
+        elif head is None:
+            head = [""] + [c or "how" for c in cells(line)[1:]]
+            found.append([])
+        elif not re.fullmatch(r"[-:| ]+", line):
+            found[-1].append(dict(zip(head, cells(line))))
+    return found
+
+
+def table(path, *columns):
+    return next(t for t in tables(path) if t and all(c in t[0] for c in columns))
+
+
+def agree(where, said, measured):
+    """`said` is `measured`, rounded to as many digits as it has."""
+    global checked
+    checked += 1
+    digits = len(said.partition(".")[2])
+    step = 10.0 ** -digits if digits else 1.0
+    if abs(float(said) - measured) > 0.51 * step:
+        wrong.append(f"README.md says {said} for {where}, the measurement is {measured}")
+
+
+def number(text):
+    return float(re.search(r"[0-9.]+", text).group(0))
+
+
+def speeds():
+    measured = {row[""]: row for row in table("bench/README.md", "ORT/mcc int8", "mcc bf16")}
+    runs = {row[""]: row for row in table("bench/amx.md", "ONNX Runtime INT8 / mcc")}
+    for row in table("README.md", "BERT-base"):
+        for column, said in row.items():
+            if column in NAMES and said:
+                agree(f"{row['']}, {column}", said, number(measured[NAMES[column]][ROWS[row[""]]]))
+        if row[""] in AMX:
+            means = [float(x) for x in runs["geometric mean"][AMX[row[""]]].split(",")]
+            low, _, high = row["ten networks, AMX"].partition(" to ")
+            agree(f"{row['']}, AMX", low, min(means))
+            agree(f"{row['']}, AMX", high or low, max(means))
+
+
+def pair(text):
+    return re.findall(r"[0-9.]+", text)
+
+
+def networks():
+    accuracy = {(row[""], row["data"]): row for row in table("bench/road.md", "data", "stored")}
+    sizes = {}
+    for row in next(t for t in tables("bench/road.md") if t and "object bytes" in t[0] and "median us" in t[0]):
+        sizes.setdefault(row[""], []).append(row)
+    for row in table("README.md", "latency, fp32 -> INT8"):
+        name, data = REAL[row[""]]
+        for how, at in (("fp32", 0), ("INT8", 1)):
+            agree(f"{name} {how}", pair(row[how])[0], number(accuracy[name, data][how]))
+            size = sizes[name][at]
+            agree(f"{name} {how} object", pair(row["object, fp32 -> INT8"])[at], number(size["object bytes"]) / 1000)
+            agree(f"{name} {how} memory", pair(row["memory"])[at], number(size["arena bytes"]) / 1000)
+            agree(f"{name} {how} time", pair(row["latency, fp32 -> INT8"])[at], number(size["median us"]) / 1000)
+
+
+speeds()
+networks()
+print("\n".join([f"{checked} figures checked", *wrong]))
