@@ -39,6 +39,17 @@ static int usage(options *o) {
   return d->errors ? MC_EXIT_USAGE : MC_EXIT_OK;
 }
 
+/* Options on how networks are compiled, where every file is an object. */
+static void warn_idle(options *o) {
+  static const char *const compiling[] = { "quant", "calib", "batch", "winograd", "chain", "march", "O", NULL };
+  bool objects = true;
+  for (size_t i = 0; i < o->t.args.n; i++) {
+    size_t n = strlen(o->t.args.v[i]);
+    objects &= n > 2 && strcmp(o->t.args.v[i] + n - 2, ".o") == 0;
+  }
+  if (objects) tool_no_effect(&o->t, compiling, "an object is compiled already");
+}
+
 static bool open_all(options *o) {
   size_t forms = o->variants.n ? o->variants.n : 1;
   o->subject = MC_NEWN(o->t.arena, subject, o->t.args.n * forms);
@@ -116,6 +127,7 @@ int main(int argc, char **argv) {
   if (rc >= 0) return rc;
   o.base.imp = &o.imp;
   if ((rc = usage(&o))) return tool_end(&o.t, rc);
+  warn_idle(&o);
   rc = run(&o);
   return tool_end(&o.t, rc);
 }

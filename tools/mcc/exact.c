@@ -33,8 +33,10 @@ typedef struct exact {
 bool exact_possible(mcc *o) {
   mc_diag *d = &o->t.diag;
   const mc_target *t = o->co.target;
+  bool runs = false;
+  for (const mc_target *k = t; k; k = k->next) runs |= k->arch == mc_host_arch() && !(k->isa & ~mc_host_isa());
   if (strcmp(o->out, "-") == 0) return mc_error(d, mc_noloc, "-check runs the object before it is written: give it a name with -o");
-  if (t->arch == mc_host_arch() && (t->next || !(t->isa & ~mc_host_isa()))) return true;
+  if (runs) return true;
   return mc_error(d, mc_noloc, "-check runs the object, and this machine cannot run code for '%s' (%s)", t->name, mc_arch_name(t->arch));
 }
 

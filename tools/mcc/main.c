@@ -100,8 +100,8 @@ static void show_summary(mcc *o) {
 static int run(mcc *o) {
   mc_module *m = mc_driver_load_as(o->in, &o->imp, &o->t.diag);
   if (!m) return MC_EXIT_INPUT;
-  int rc = MC_EXIT_INPUT;
-  if (select_graph(o, m)) {
+  int rc = check_outputs(o) ? MC_EXIT_INPUT : MC_EXIT_USAGE;   /* after reading: a file of another kind is named as such */
+  if (rc == MC_EXIT_INPUT && select_graph(o, m)) {
     if (o->print_pipeline) rc = show_pipeline(o, m);
     else rc = compile(o, m) ? MC_EXIT_OK : o->rep.passes.bug ? MC_EXIT_BUG : MC_EXIT_INPUT;
   }
@@ -153,7 +153,7 @@ static bool set_up(mcc *o) {
   if (o->mixed && o->co.quant != MC_QUANT_INT8) return mc_error(&o->t.diag, mc_noloc, "-mixed chooses between INT8 and fp32: it needs -quant=int8");
   if (!(o->winograd >= 0)) return mc_error(&o->t.diag, mc_noloc, "-winograd must not be negative");
   if (o->co.small && o->tune) return mc_error(&o->t.diag, mc_noloc, "-Os chooses blocks by the size of their code, -tune by time: give one of the two");
-  if (!o->co.target || !check_outputs(o)) return false;
+  if (!o->co.target) return false;
   warn_idle(o);
   return !o->exact || o->emit != EMIT_OBJ || o->print_pipeline || exact_possible(o);
 }

@@ -1,7 +1,9 @@
 /* Names of the files that mcc writes. */
 #include "mcc.h"
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* "out/net.o" -> "out/net" + ext; the dot must be in the last part. */
 const char *with_ending(mcc *o, const char *path, const char *ending) {
@@ -34,6 +36,15 @@ static bool keeps_inputs(mcc *o, const char *out) {
   return ok;
 }
 
+/* Whether the report can be written, before the object is: the two belong together. */
+static bool has_place(mcc *o, const char *path) {
+  struct stat st;
+  const char *slash = strrchr(path, '/');
+  const char *folder = !slash ? "." : slash == path ? "/" : mc_arena_strndup(o->t.arena, path, (size_t)(slash - path));
+  int err = stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? EISDIR : access(folder, W_OK | X_OK) != 0 ? errno : 0;
+  return !err || mc_error(&o->t.diag, mc_noloc, "cannot write '%s': %s", path, strerror(err));
+}
+
 bool check_outputs(mcc *o) {
   mc_diag *d = &o->t.diag;
   size_t n = strlen(o->out);
@@ -46,5 +57,5 @@ bool check_outputs(mcc *o) {
     return mc_error(d, mc_noloc, "standard output cannot take both the code and -json; name a file with -o or -json=FILE");
   if (strcmp(o->json, o->out) == 0 || (header && strcmp(o->json, header) == 0))
     return mc_error(d, mc_noloc, "-json=%s is the name of another output", o->json);
-  return !*o->json || keeps_inputs(o, o->json);
+  return !*o->json || (keeps_inputs(o, o->json) && has_place(o, o->json));
 }
