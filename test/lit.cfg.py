@@ -27,7 +27,7 @@ if os.path.isfile(os.path.join(models, "INDEX.md")):
     config.available_features.add("models")  # REQUIRES: models
 config.environment["MC_MODELS"] = models
 
-for tool in ("qemu-aarch64-static", "aarch64-linux-gnu-gcc", "qemu-x86_64-static"):
+for tool in ("qemu-aarch64-static", "aarch64-linux-gnu-gcc", "qemu-x86_64-static", "bochs"):
     if any(os.access(os.path.join(d, tool), os.X_OK) for d in path.split(os.pathsep)):
         config.available_features.add(tool)
 if {"qemu-aarch64-static", "aarch64-linux-gnu-gcc"} <= config.available_features:

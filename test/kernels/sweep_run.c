@@ -1,4 +1,5 @@
-/* Runs what kernels-sweep --emit=DIR wrote, on the machine that the objects are for: sweep_run DIR/cases.bin. Linked with DIR/c*.o; cases.def comes from DIR. */
+/* Runs what kernels-sweep --emit=DIR wrote, on the machine that the objects are for: sweep_run DIR/cases.bin. Linked with DIR/c*.o; cases.def comes from DIR.
+ * A case with a negative tolerance is left out, and named. */
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -58,8 +59,9 @@ static int run(const row *r, FILE *f) {
   }
   void *arena = aligned_alloc(64, ((size_t)r->arena + 127) / 64 * 64);
   memset(arena, 0xff, (size_t)r->arena);
-  r->call(io, arena);
-  for (int i = r->nin; i < r->nin + r->nout; i++) bad |= differs(r, (int)kind[i], io[i], want[i], size[i]);
+  if (r->tolerance < 0) printf("%s: left out\n", r->name);
+  else r->call(io, arena);
+  for (int i = r->nin; i < r->nin + r->nout && r->tolerance >= 0; i++) bad |= differs(r, (int)kind[i], io[i], want[i], size[i]);
   for (int i = 0; i < r->nin + r->nout; i++) {
     free(want[i]);
     if (i >= r->nin) free(io[i]);
@@ -70,10 +72,10 @@ static int run(const row *r, FILE *f) {
 }
 int main(int argc, char **argv) {
   FILE *f = argc > 1 ? fopen(argv[1], "rb") : NULL;
-  int failed = 0, n = (int)(sizeof rows / sizeof *rows);
+  int failed = 0, left = 0, n = (int)(sizeof rows / sizeof *rows);
   if (!f) return 2;
-  for (int i = 0; i < n; i++) failed += run(&rows[i], f);
+  for (int i = 0; i < n; i++) failed += run(&rows[i], f), left += rows[i].tolerance < 0;
   fclose(f);
-  printf("%d of %d cases agree\n", n - failed, n);
+  printf("%d of %d cases agree\n", n - failed - left, n - left);
   return failed != 0;
 }
