@@ -236,3 +236,12 @@ bool mcq_divides(const mc_value *v, int depth) {
   }
   return false;
 }
+
+bool mcq_only_compared(const mc_value *v, int depth) {
+  if (depth > 6 || !v->uses) return false;
+  MC_FOR_USES(u, v) {
+    const mc_node *n = u->user;
+    if (!amplifies(n) && !(compares(n->op) && n->nout == 1 && mcq_only_compared(n->out[0], depth + 1))) return false;
+  }
+  return true;
+}

@@ -25,6 +25,10 @@ void mc_hist_add(mc_hist *h, const float *x, int64_t n);
 /* The range that the method picks from a filled histogram; `percentile` in per cent. */
 mc_range mc_hist_range(const mc_hist *h, mc_e_calib method, double percentile);
 
+/* ---- comparisons ---- */
+/* Do comparisons alone read v: products with a huge constant, after differences and clamps? depth: 0. */
+bool mcq_only_compared(const mc_value *v, int depth);
+
 /* ---- cost ---- */
 /* The products of cx->graph that take longer in INT8 than in fp32 on cx->target, conversions between the two counted: node -> why, a text. */
 void mc_quant_slower(mc_pass_context *cx, mc_map *why);

@@ -68,6 +68,7 @@ static bool can_accum(state *s, const mc_node *n) {
   if (!mcq_selected(s, n)) return keep(s, n, "not selected");
   const char *slower = mc_map_ptr_get(&s->slower, n), *unfit;
   if (slower) return keep(s, n, slower);
+  if (mcq_only_compared(n->out[0], 0)) return keep(s, n, "a comparison alone reads it, which small differences decide");
   if (!mcq_entry(s, n->in[0])->known) return keep(s, n, why_not(s, n->in[0], "the range of its input is not known"));
   if (n->op == MC_OP_matmul) {
     if (!mcq_entry(s, n->in[1])->known && !mcq_is_f32_const(n->in[1])) return keep(s, n, why_not(s, n->in[1], "the range of its second operand is not known"));

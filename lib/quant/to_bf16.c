@@ -114,8 +114,10 @@ static const char *name_of(const mc_node *n) { return n->source ? n->source : n-
 static bool converts(const state *s, const mc_node *n) {
   for (int i = 0; i < n->nin; i++)
     if (i < 2 && n->in[i]->type->dtype != MC_f32 && n->in[i]->type->dtype != MC_bf16) return false;
-  if (selected(s, n)) return true;
-  mc_remark(s->cx->diag, n->loc, "%s %s stays in f32: not selected", mc_ops[n->op].text, name_of(n));
+  bool compared = mcq_only_compared(n->out[0], 0);
+  if (selected(s, n) && !compared) return true;
+  const char *why = compared ? "a comparison alone reads it, which small differences decide" : "not selected";
+  mc_remark(s->cx->diag, n->loc, "%s %s stays in f32: %s", mc_ops[n->op].text, name_of(n), why);
   return false;
 }
 static void convert_product(state *s, mc_node *n) {
@@ -181,7 +183,7 @@ bool mc_pass_to_bf16(mc_pass_context *cx, const mc_opts_to_bf16 *o, bool *change
     if (s.failed) return false;
   }
   remove_dead(cx->graph);
-  if (!s.converted) mc_warning(cx->diag, cx->graph->loc, "to-bf16: no layer became bf16: skip= and only= leave none");
+  if (!s.converted) mc_warning(cx->diag, cx->graph->loc, "to-bf16: no layer became bf16: all stay in f32 (remarks say why)");
   *changed = true;
   return true;
 }
