@@ -2,7 +2,7 @@
 # Install the Debian 12 packages that mcc needs, only those that are missing.
 # usage: utils/setup.sh build|test
 set -eu
-build="cmake ninja-build gcc libc6-dev pkg-config python3 flex bison llvm-19-dev libzip-dev zlib1g-dev libjansson-dev libprotobuf-c-dev protobuf-c-compiler libopenblas-dev liblapacke-dev"
+build="cmake ninja-build gcc libc6-dev pkg-config python3 flex bison llvm-19-dev libzip-dev zlib1g-dev libjpeg62-turbo-dev libpng-dev libjansson-dev libprotobuf-c-dev protobuf-c-compiler libopenblas-dev liblapacke-dev"
 test="llvm-19-tools python3-numpy python3-psutil clang-19 libclang-rt-19-dev qemu-user-static gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
 case "${1:-}" in
   build) want="$build" ;;

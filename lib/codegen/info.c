@@ -11,6 +11,7 @@
  *   header HASH                              of the header: the object has PREFIX_run_for_header_HASH
  *   threads N                                where there are parallel entries
  *   in image f32 0x0p+0 0 1 32 32 3          name, element type, scale (0: not quantized), zero point, shape
+ *   source image input/img:0                 an input's own name in the model, where it is another: all that follows
  *   out probs u8 0x1p-8 0 1 10 */
 #include "info.h"
 #include <ctype.h>
@@ -56,6 +57,13 @@ static void levels_of(mc_info *i, const mc_plan *p, mc_arena *a) {
     if (i->arena_align < q->arena_align) i->arena_align = q->arena_align;
   }
 }
+/* One line of text, as the model has it. */
+static const char *own_name(const mc_value *v, const char *name, mc_arena *a) {
+  if (!v->source || !*v->source || strcmp(v->source, name) == 0) return NULL;
+  for (const char *s = v->source; *s; s++)
+    if (iscntrl((unsigned char)*s)) return NULL;
+  return mc_arena_strdup(a, v->source);
+}
 mc_info mc_info_of(const mc_plan *p, const mc_codegen_opts *o, mc_arena *a) {
   const mc_graph *g = p->graph;
   mc_info i = { .name = o->prefix, .version = o->version, .model = o->model, .arch = p->target->arch, .isa = p->target->isa, .threads = p->threads };
@@ -65,8 +73,11 @@ mc_info mc_info_of(const mc_plan *p, const mc_codegen_opts *o, mc_arena *a) {
   i.nout = mc_graph_nout(g);
   i.in = MC_NEWN(a, mc_io, i.nin + 1);
   i.out = MC_NEWN(a, mc_io, i.nout + 1);
-  for (int k = 0; k < i.nin; k++) i.in[k] = (mc_io){ identifier(&i, g->in[k], "in", k, a), *g->in[k]->type };
-  for (int k = 0; k < i.nout; k++) i.out[k] = (mc_io){ identifier(&i, mc_graph_out(g, k), "out", k, a), *mc_graph_out(g, k)->type };
+  for (int k = 0; k < i.nin; k++) {
+    i.in[k] = (mc_io){ identifier(&i, g->in[k], "in", k, a), *g->in[k]->type, NULL };
+    i.in[k].source = own_name(g->in[k], i.in[k].name, a);
+  }
+  for (int k = 0; k < i.nout; k++) i.out[k] = (mc_io){ identifier(&i, mc_graph_out(g, k), "out", k, a), *mc_graph_out(g, k)->type, NULL };
   return i;
 }
 
@@ -77,6 +88,7 @@ static void print_io(mc_strbuf *out, const char *kind, const mc_io *io) {
   mc_sb_printf(out, "%s %s %s %a %d", kind, io->name, mc_dtype_names[t->dtype], q ? (double)t->q.scale : 0.0, q ? t->q.zero : 0);
   for (int d = 0; d < t->rank; d++) mc_sb_printf(out, " %lld", (long long)t->dim[d]);
   mc_sb_putc(out, '\n');
+  if (io->source) mc_sb_printf(out, "source %s %s\n", io->name, io->source);
 }
 static void print_isa(mc_strbuf *out, uint64_t isa) {
   for (int k = 0; k < MC_NUM_ISA; k++)
@@ -177,9 +189,18 @@ static bool parse_fact(mc_info *i, char **w, int n) {
   i->stack_bytes = bytes;
   return true;
 }
+/* "source NAME TEXT" behind the line of the input. */
+static bool parse_source(mc_info *i, char *line) {
+  char *name = line + strlen("source "), *text = strchr(name, ' ');
+  if (!text || !i->nin) return false;
+  *text = 0;
+  i->in[i->nin - 1].source = text + 1;
+  return strcmp(name, i->in[i->nin - 1].name) == 0;
+}
 static bool parse_line(mc_info *i, char *line, int at) {
   char *w[MC_NUM_ISA + 16];
   long long bytes, align;
+  if (strncmp(line, "source ", 7) == 0) return parse_source(i, line);
   int n = words_of(line, w, MC_NUM_ISA + 16);
   if (n == 0) return true;
   if (at == 0) {

@@ -5,7 +5,8 @@
 #include "mc/codegen/codegen.h"
 #include "mc/plan/plan.h"
 
-typedef struct mc_io { const char *name; mc_type type; } mc_io;
+/* source: the model's own name of an input; NULL: the same, or not known. */
+typedef struct mc_io { const char *name; mc_type type; const char *source; } mc_io;
 typedef struct mc_level { const char *name; uint64_t isa; } mc_level;
 typedef struct mc_info {
   const char *name; mc_arch arch; uint64_t isa;   /* of the lowest level */

@@ -181,6 +181,7 @@ int mc_jit_nin(const mc_jit *j) { return j->info.nin; }
 int mc_jit_nout(const mc_jit *j) { return j->info.nout; }
 const mc_type *mc_jit_in_type(const mc_jit *j, int i) { return &j->info.in[i].type; }
 const mc_type *mc_jit_out_type(const mc_jit *j, int i) { return &j->info.out[i].type; }
+const char *mc_jit_in_source(const mc_jit *j, int i) { return j->info.in[i].source; }
 const char *mc_jit_in_name(const mc_jit *j, int i) { return j->info.in[i].name; }
 const char *mc_jit_out_name(const mc_jit *j, int i) { return j->info.out[i].name; }
 int64_t mc_jit_arena_bytes(const mc_jit *j) { return j->info.arena_bytes; }

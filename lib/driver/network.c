@@ -17,6 +17,7 @@ struct mc_network {
   int nin, nout;
   const mc_type **in_type, **out_type;
   const char **in_name, **out_name;
+  mc_dataset_input *in;
 };
 
 const mc_graph *mc_network_graph(const mc_network *n) { return n->graph; }
@@ -26,6 +27,7 @@ int mc_network_nin(const mc_network *n) { return n->nin; }
 int mc_network_nout(const mc_network *n) { return n->nout; }
 const mc_type *mc_network_in_type(const mc_network *n, int i) { return n->in_type[i]; }
 const mc_type *mc_network_out_type(const mc_network *n, int i) { return n->out_type[i]; }
+const mc_dataset_input *mc_network_inputs(const mc_network *n) { return n->in; }
 const char *mc_network_in_name(const mc_network *n, int i) { return n->in_name[i]; }
 const char *mc_network_out_name(const mc_network *n, int i) { return n->out_name[i]; }
 
@@ -34,6 +36,7 @@ static void make_room(mc_network *n, int nin, int nout) {
   n->nout = nout;
   n->in_type = MC_NEWN(n->arena, const mc_type *, nin);
   n->in_name = MC_NEWN(n->arena, const char *, nin);
+  n->in = MC_NEWN(n->arena, mc_dataset_input, nin);
   n->out_type = MC_NEWN(n->arena, const mc_type *, nout);
   n->out_name = MC_NEWN(n->arena, const char *, nout);
 }
@@ -55,7 +58,7 @@ static bool take_jit(mc_network *n, mc_jit *j) {
   if (!j) return false;
   n->jit = j;
   make_room(n, mc_jit_nin(j), mc_jit_nout(j));
-  for (int i = 0; i < n->nin; i++) n->in_type[i] = mc_jit_in_type(j, i), n->in_name[i] = name_or(n, mc_jit_in_name(j, i), "in", i);
+  for (int i = 0; i < n->nin; i++) n->in_type[i] = mc_jit_in_type(j, i), n->in_name[i] = name_or(n, mc_jit_in_name(j, i), "in", i), n->in[i] = (mc_dataset_input){ n->in_type[i], n->in_name[i], mc_jit_in_source(j, i) };
   for (int i = 0; i < n->nout; i++) n->out_type[i] = mc_jit_out_type(j, i), name_result(n, i, mc_jit_out_name(j, i));
   return true;
 }
@@ -89,7 +92,7 @@ static bool open_ref(mc_network *n) {
   n->graph = g;
   n->kind = "reference";
   make_room(n, g->nin, mc_graph_nout(g));
-  for (int i = 0; i < n->nin; i++) n->in_type[i] = g->in[i]->type, n->in_name[i] = name_or(n, g->in[i]->name, "in", i);
+  for (int i = 0; i < n->nin; i++) n->in_type[i] = g->in[i]->type, n->in_name[i] = name_or(n, g->in[i]->name, "in", i), n->in[i] = (mc_dataset_input){ n->in_type[i], n->in_name[i], g->in[i]->source };
   for (int i = 0; i < n->nout; i++) n->out_type[i] = mc_graph_out(g, i)->type, name_result(n, i, mc_graph_out(g, i)->name);
   return true;
 }
@@ -145,7 +148,7 @@ void mc_network_close(mc_network *n) {
 }
 
 mc_dataset *mc_network_data(const mc_network *n, const char *path, const mc_dataset_opts *o, mc_diag *d) {
-  return mc_dataset_open_types(path, n->in_type, n->in_name, n->nin, o, d, mc_noloc);
+  return mc_dataset_open_types(path, n->in, n->nin, o, d, mc_noloc);
 }
 
 bool mc_network_set_level(mc_network *n, const char *level, mc_diag *d) {

@@ -5,14 +5,14 @@
 
 static bool parse(const unsigned char *p, size_t size, mc_npy *out, mc_arena *a, npy_where w) {
   size_t head;
+  npy_form form;
   *out = (mc_npy){ 0 };
   if (!npy_header_size(&head, p, size, w)) return false;
   if (head > size) return mc_error(w.diag, w.at, "%s: the .npy header is cut off", w.who);
-  if (!npy_header_parse(out, p, head, w)) return false;
+  if (!npy_header_parse(out, &form, p, head, w)) return false;
   if (out->size != size - head)
     return mc_error(w.diag, w.at, "%s: the shape needs %zu bytes, but there are %zu", w.who, out->size, size - head);
-  out->data = mc_arena_copy(a, p + head, out->size);
-  return true;
+  return npy_take(out, form, p + head, false, a, w);
 }
 
 bool mc_npy_parse(const void *data, size_t size, mc_npy *out, mc_arena *a, mc_diag *d, mc_loc at) {

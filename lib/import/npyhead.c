@@ -60,7 +60,22 @@ static bool take_int(scan *s, int64_t *x) {
   return true;
 }
 
-static bool take_descr(mc_npy *out, scan *s, npy_where w) {
+/* Types that have no dtype of their own. */
+static bool widened(mc_npy *out, npy_form *form, const char *text) {
+  static const struct { const char *descr; int bytes; mc_dtype to; } wide[] = {
+    { "<u2", 2, MC_i32 }, { "<u4", 4, MC_i64 }, { "<u8", 8, MC_i64 } };
+  if (strcmp(text, "<V2") == 0 || strcmp(text, "|V2") == 0) return out->dtype = MC_bf16, true;
+  for (int i = 0; i < 3; i++)
+    if (strcmp(text, wide[i].descr) == 0) {
+      out->dtype = wide[i].to;
+      out->bits = wide[i].bytes == 2;
+      form->wide = wide[i].bytes;
+      return true;
+    }
+  return false;
+}
+
+static bool take_descr(mc_npy *out, npy_form *form, scan *s, npy_where w) {
   char text[32];
   if (!take_string(s, text, sizeof text)) return bad(w, "the .npy header's 'descr' is not a plain element type");
   if (text[0] == '>') return mc_error(w.diag, w.at, "%s: big-endian elements ('%s') are not supported: convert with x.astype(x.dtype.newbyteorder('<'))", w.who, text);
@@ -68,12 +83,13 @@ static bool take_descr(mc_npy *out, scan *s, npy_where w) {
     const char *np = mc_dtype_np_descr((mc_dtype)i);
     if (np && strcmp(np, text) == 0) return out->dtype = (mc_dtype)i, true;
   }
-  return mc_error(w.diag, w.at, "%s: element type '%s' is not supported", w.who, text);
+  return widened(out, form, text) ||
+         mc_error(w.diag, w.at, "%s: element type '%s' is not supported", w.who, text);
 }
 
-static bool take_order(scan *s, npy_where w) {
+static bool take_order(npy_form *form, scan *s, npy_where w) {
   if (take(s, "False")) return true;
-  if (take(s, "True")) return bad(w, "Fortran order is not supported: save numpy.ascontiguousarray(x)");
+  if (take(s, "True")) return form->fortran = true;
   return bad(w, "the .npy header's 'fortran_order' is neither True nor False");
 }
 
@@ -91,15 +107,15 @@ static bool take_shape(mc_npy *out, scan *s, npy_where w) {
   return out->rank != 1 || comma || bad(w, "the .npy header's 'shape' is not a tuple");   /* (3) is a number in Python */
 }
 
-static bool data_bytes(mc_npy *out, npy_where w) {
-  int64_t n = (int64_t)mc_dtype_size(out->dtype);
+static bool data_bytes(mc_npy *out, npy_form form, npy_where w) {
+  int64_t n = form.wide ? form.wide : (int64_t)mc_dtype_size(out->dtype);
   for (int i = 0; i < out->rank; i++)
     if (__builtin_mul_overflow(n, out->dim[i], &n)) return bad(w, "the shape is too large");
   out->size = (size_t)n;
   return true;
 }
 
-static bool take_member(mc_npy *out, scan *s, unsigned *seen, npy_where w) {
+static bool take_member(mc_npy *out, npy_form *form, scan *s, unsigned *seen, npy_where w) {
   static const char *const keys[] = { "descr", "fortran_order", "shape" };
   char key[16];
   unsigned k = 0;
@@ -107,23 +123,24 @@ static bool take_member(mc_npy *out, scan *s, unsigned *seen, npy_where w) {
   while (k < 3 && strcmp(keys[k], key) != 0) k++;
   if (k == 3 || *seen & 1u << k) return mc_error(w.diag, w.at, "%s: unexpected '%s' in the .npy header", w.who, key);
   *seen |= 1u << k;
-  return k == 0 ? take_descr(out, s, w) : k == 1 ? take_order(s, w) : take_shape(out, s, w);
+  return k == 0 ? take_descr(out, form, s, w) : k == 1 ? take_order(form, s, w) : take_shape(out, s, w);
 }
 
-bool npy_header_parse(mc_npy *out, const unsigned char *p, size_t size, npy_where w) {
+bool npy_header_parse(mc_npy *out, npy_form *form, const unsigned char *p, size_t size, npy_where w) {
   size_t from = p[6] > 1 ? 12 : 10;
   scan s = { (const char *)p + from, (const char *)p + size };
   unsigned seen = 0;
+  *form = (npy_form){ 0 };
   if (!take(&s, "{")) return bad(w, "malformed .npy header");
   bool comma = true;
   while (!take(&s, "}")) {
     if (!comma) return bad(w, "malformed .npy header");
-    if (!take_member(out, &s, &seen, w)) return false;
+    if (!take_member(out, form, &s, &seen, w)) return false;
     comma = take(&s, ",");
   }
   blanks(&s);
   if (s.p != s.end || seen != 7) return bad(w, "malformed .npy header");
-  return data_bytes(out, w);
+  return data_bytes(out, *form, w);
 }
 
 bool npy_header_write(mc_strbuf *b, const mc_npy *x, npy_where w) {

@@ -108,7 +108,7 @@ static bool read_exact(zip_file_t *f, void *p, size_t n) {
 }
 
 /* Read and parse the header; what it says must agree with the archive's sizes. */
-static bool read_header(zip_file_t *f, const member *m, mc_npy *out, mc_arena *scratch, npy_where w) {
+static bool read_header(zip_file_t *f, const member *m, mc_npy *out, npy_form *form, mc_arena *scratch, npy_where w) {
   unsigned char prefix[NPY_PREFIX];
   size_t head;
   if (m->size < NPY_PREFIX || !read_exact(f, prefix, NPY_PREFIX)) return mc_error(w.diag, w.at, "%s: not an .npy array", w.who);
@@ -117,7 +117,7 @@ static bool read_header(zip_file_t *f, const member *m, mc_npy *out, mc_arena *s
   unsigned char *p = mc_arena_alloc(scratch, head);
   memcpy(p, prefix, NPY_PREFIX);
   if (!read_exact(f, p + NPY_PREFIX, head - NPY_PREFIX)) return mc_error(w.diag, w.at, "%s: the .npy header is cut off", w.who);
-  if (!npy_header_parse(out, p, head, w)) return false;
+  if (!npy_header_parse(out, form, p, head, w)) return false;
   if (out->size != m->size - head)
     return mc_error(w.diag, w.at, "%s: the shape needs %zu bytes, but the archive says %zu", w.who, out->size, m->size - head);
   if (out->size > max_array) return mc_error(w.diag, w.at, "%s: larger than 4 GiB", w.who);
@@ -127,15 +127,15 @@ static bool read_header(zip_file_t *f, const member *m, mc_npy *out, mc_arena *s
 }
 
 static bool read_member(zip_file_t *f, const member *m, mc_npy *out, mc_arena *a, npy_where w) {
-  if (!read_header(f, m, out, a, w)) return false;
+  npy_form form;
+  if (!read_header(f, m, out, &form, a, w)) return false;
   void *data = mc_arena_alloc(a, out->size);
   char more;
   if (!read_exact(f, data, out->size)) return mc_error(w.diag, w.at, "%s: cut off or damaged", w.who);
   zip_int64_t rest = zip_fread(f, &more, 1);   /* at the end libzip also checks the CRC */
   if (rest > 0) return mc_error(w.diag, w.at, "%s: more data than its shape says", w.who);
   if (rest < 0) return mc_error(w.diag, w.at, "%s: damaged (%s)", w.who, zip_error_strerror(zip_file_get_error(f)));
-  out->data = data;
-  return true;
+  return npy_take(out, form, data, true, a, w);
 }
 
 static bool no_such_array(const mc_npz *z, const char *name, mc_diag *d, mc_loc at) {

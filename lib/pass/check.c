@@ -138,12 +138,13 @@ static bool read_inputs(checker *c, const mc_graph *g, int k, mc_diag *d) {
   if (!data) return false;
   if (mc_dataset_count(data) < c->nsamples) c->nsamples = (int)mc_dataset_count(data);
   void **to = MC_NEWN(c->arena, void *, g->nin);
-  for (int s = 0; s < c->nsamples; s++) {
+  bool ok = true;
+  for (int s = 0; ok && s < c->nsamples; s++) {
     for (int i = 0; i < g->nin; i++) to[i] = c->in[k][s][i].data;
-    mc_dataset_fetch(data, s, to);
+    ok = mc_dataset_fetch(data, s, to);
   }
   mc_dataset_close(data);
-  return true;
+  return ok;
 }
 
 static void random_inputs(checker *c, const mc_graph *g, int k) {

@@ -80,7 +80,7 @@ static bool observe(void *ctx, const mc_value *v, const mc_array *x) {
 
 static bool run_sample(mc_samples *s, int64_t i) {
   const mc_graph *g = s->cx->graph;
-  mc_dataset_fetch(s->data, i, s->in_data);
+  if (!mc_dataset_fetch(s->data, i, s->in_data)) return false;
   if (!s->exe) return mc_eval_graph(g, s->in, s->out, &(mc_eval_opts){ observe, s }, s->cx->diag);
   if (!s->cx->runner->run(s->exe, s->in, s->out, s->cx->diag)) return false;
   for (int k = 0; k < s->n; k++) {

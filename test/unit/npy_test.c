@@ -35,7 +35,9 @@ static void headers(fix *f) {
   header_case(f, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }\n", 23, "the shape needs 24 bytes, but there are 23");
   header_case(f, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }\n", 25, "the shape needs 24 bytes, but there are 25");
   header_case(f, "{'descr': '>f4', 'fortran_order': False, 'shape': (2, 3), }", 24, "big-endian");
-  header_case(f, "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }", 24, "Fortran order is not supported");
+  header_case(f, "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }", 24, NULL);
+  header_case(f, "{'descr': '<u2', 'fortran_order': True, 'shape': (2, 3), }", 12, NULL);
+  header_case(f, "{'descr': '<V2', 'fortran_order': False, 'shape': (2, 3), }", 12, NULL);
   header_case(f, "{'descr': '<f4', 'fortran_order': 0, 'shape': (2, 3), }", 24, "neither True nor False");
   header_case(f, "{'descr': '<c8', 'fortran_order': False, 'shape': (2, 3), }", 24, "element type '<c8' is not supported");
   header_case(f, "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2, 3), }", 24, "not a plain element type");
@@ -72,7 +74,7 @@ static bool same(const mc_npy *x, const mc_npy *y) {
 static void round_trips(fix *f, const char *dir) {
   static const float w[6] = { 1, 2, 3, 4, 5, 6 };
   static const int64_t k[1] = { -7 };
-  const mc_npy in[] = { { "x", MC_f32, 2, { 2, 3 }, w, 24 }, { "y", MC_i64, 0, { 0 }, k, 8 }, { "z", MC_u8, 1, { 0 }, w, 0 } };
+  const mc_npy in[] = { { "x", MC_f32, 2, { 2, 3 }, w, 24, 0 }, { "y", MC_i64, 0, { 0 }, k, 8, 0 }, { "z", MC_u8, 1, { 0 }, w, 0, 0 } };
   const char *npy = mc_arena_printf(f->a, "%s/a.npy", dir), *npz = mc_arena_printf(f->a, "%s/a.npz", dir);
   mc_npy out;
   for (int i = 0; i < 3; i++) {
@@ -92,7 +94,7 @@ static void round_trips(fix *f, const char *dir) {
   CHECK(f->d.errors == 0);
   CHECK(z && !mc_npz_read(z, "q", &out, f->a, &f->d, mc_noloc) && strstr(last_error(f), "no array 'q' (there is 'x', 'y', 'z')"));
   mc_npz_close(z);
-  const mc_npy bf = { "b", MC_bf16, 0, { 0 }, w, 2 };
+  const mc_npy bf = { "b", MC_bf16, 0, { 0 }, w, 2, 0 };
   CHECK(!mc_npy_write(npy, &bf, &f->d) && strstr(last_error(f), "no element type for bf16"));
 }
 

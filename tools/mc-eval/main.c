@@ -18,6 +18,7 @@ typedef struct eval {
   int64_t limit, top, stride, threads;
   mcrt_pool *pool;
   mc_import_args imp;
+  mc_dataset_opts images;
   mc_network *net;
   void **in, **out;
 } eval;
@@ -103,8 +104,7 @@ static bool top(eval *e, mc_dataset *data) {
   if (!mc_dataset_has_labels(data)) return mc_error(&e->t.diag, mc_noloc, "%s: no labels (an integer array 'y', or --y=NAME)", e->data);
   progress p = progress_start("evaluating");
   for (int64_t i = 0; i < n; i += batch) {
-    mc_dataset_fetch(data, i, e->in);
-    if (!mc_network_run(e->net, (const void *const *)e->in, e->out, &e->t.diag)) return progress_end(&p), false;
+    if (!mc_dataset_fetch(data, i, e->in) || !mc_network_run(e->net, (const void *const *)e->in, e->out, &e->t.diag)) return progress_end(&p), false;
     for (int64_t b = 0; b < batch && i + b < n; b++) {
       int64_t label = mc_dataset_label(data, i + b);
       if (label < 0 || (classes > 1 && label >= classes))
@@ -212,7 +212,7 @@ static bool evaluate(eval *e) {
   if (mc_network_nin(e->net) < 1 || mc_network_nout(e->net) < 1) return mc_error(&e->t.diag, mc_noloc, "%s: needs an input and an output", e->t.args.v[0]);
   rooms(e);
   if (e->metric == METRIC_AUC) return auc(e);
-  mc_dataset_opts o = { .x = e->x, .y = e->y, .preprocess = e->imp.preprocess ? NULL : e->preprocess };
+  mc_dataset_opts o = { .x = e->x, .resize = e->images.resize, .color = e->images.color, .y = e->y, .preprocess = e->imp.preprocess ? NULL : e->preprocess };
   mc_dataset *data = mc_network_data(e->net, e->data, &o, &e->t.diag);
   bool ok = data && top(e, data);
   mc_dataset_close(data);
@@ -255,7 +255,8 @@ static int main_part(eval *e) {
 int main(int argc, char **argv) {
   eval e = { .threads = 1 };
   const mc_option options[] = {
-    { "data", MC_O_STR, &e.data, .arg = "FILE.npz", .help = "samples and labels (arrays x and y)" },
+    { "data", MC_O_STR, &e.data, .arg = "DATA", .help = "samples and labels: .npz (arrays x and y), or a folder of images with a sub-folder for each class" },
+    MC_IMAGE_OPTIONS(e.images, ""),
     { "x", MC_O_STR, &e.x, .arg = "NAME", .help = "array of samples; NHWC samples are permuted for NCHW inputs" },
     { "y", MC_O_STR, &e.y, .arg = "NAME", .help = "array of labels" },
     { "limit", MC_O_I64, &e.limit, .arg = "N", .help = "only the first N samples", .lo = 1, .hi = INT64_MAX / 2 },

@@ -88,7 +88,7 @@ static bool same_interface(cmp *c, const char *other) {
 
 static bool run_pair(cmp *c, int64_t k) {
   const void *const *in = (const void *const *)c->in;
-  feed_fetch(c->f, k, c->in);
+  if (!feed_fetch(c->f, k, c->in)) return false;
   if (c->l) return layers_run(c->l, in, c->out_a, c->out_b, k, &c->t->diag);
   if (!mc_network_run(c->a, in, c->out_a, &c->t->diag)) return false;
   return !c->b || mc_network_run(c->b, in, c->out_b, &c->t->diag);

@@ -18,10 +18,9 @@ static bool ends_with(const char *s, const char *end) {
   return n >= m && strcmp(s + n - m, end) == 0;
 }
 
+/* By the model's name or the text's. */
 static int input_index(const mc_network *n, const char *name, size_t len) {
-  for (int i = 0; i < mc_network_nin(n); i++)
-    if (strlen(mc_network_in_name(n, i)) == len && memcmp(mc_network_in_name(n, i), name, len) == 0) return i;
-  return -1;
+  return mc_dataset_find(mc_network_inputs(n), mc_network_nin(n), name, len);
 }
 
 /* One array becomes input i: same element type, or numbers for an f32 input. */
@@ -63,6 +62,8 @@ static bool from_npz(feed *f, tool *t, const char *path) {
 /* "FILE" or "NAME=FILE". */
 static bool from_argument(feed *f, tool *t, const char *arg, int position) {
   const char *eq = strchr(arg, '=');
+  for (const char *e = eq; e; e = strchr(e + 1, '='))   /* a model's name may hold '=' */
+    if (input_index(f->net, arg, (size_t)(e - arg)) >= 0) eq = e;
   int i = eq ? input_index(f->net, arg, (size_t)(eq - arg)) : position;
   const char *path = eq ? eq + 1 : arg;
   if (eq && i < 0) return mc_error(&t->diag, mc_noloc, "the network has no input '%.*s'", (int)(eq - arg), arg);
@@ -100,12 +101,13 @@ bool feed_open(feed *f, tool *t, const mc_network *n, const char *data, const mc
   return true;
 }
 
-void feed_fetch(const feed *f, int64_t k, void *const *in) {
-  if (f->data) { mc_dataset_fetch(f->data, k, in); return; }
+bool feed_fetch(const feed *f, int64_t k, void *const *in) {
+  if (f->data) return mc_dataset_fetch(f->data, k, in);
   for (int i = 0; i < mc_network_nin(f->net); i++) {
     if (f->fixed) memcpy(in[i], f->fixed[i], (size_t)mc_type_bytes(mc_network_in_type(f->net, i)));
     else mc_network_random(f->net, i, f->seed + (uint64_t)k, in[i]);
   }
+  return true;
 }
 
 void feed_close(feed *f) {

@@ -15,6 +15,7 @@ typedef struct run {
   mcrt_pool *pool;
   double atol, rtol, min_snr;
   mc_import_args imp;
+  mc_dataset_opts images;
 } run;
 
 /* ---- outputs -------------------------------------------------------------------------------------------------------------- */
@@ -96,8 +97,7 @@ static bool run_all(run *r, mc_network *n, const feed *f) {
   json_runs *j = r->json ? json_runs_begin(&r->t, r->t.args.v[0], n) : NULL;
   bool ok = true, shown = !r->output && !(r->json && !*r->json);
   for (int64_t k = 0; ok && k < f->count; k += f->batch) {
-    feed_fetch(f, k, in);
-    ok = mc_network_run(n, (const void *const *)in, out, &r->t.diag);
+    ok = feed_fetch(f, k, in) && mc_network_run(n, (const void *const *)in, out, &r->t.diag);
     if (ok && r->output) stack_add(&s, n, out);
     if (ok && j && !r->output) json_runs_add(j, out);
     for (int i = 0; ok && shown && i < mc_network_nout(n); i++) print_output(mc_network_out_name(n, i), &(mc_array){ mc_network_out_type(n, i), out[i] });
@@ -168,7 +168,7 @@ static int main_part(run *r) {
   mc_network *n = mc_network_open_as(r->t.args.v[0], how, (int)r->threads, args_for(r, r->t.args.v[0]), d);
   if (n && r->pool) mc_network_set_parallel(n, mcrt_parallel_for, r->pool);
   feed f = {0};
-  mc_dataset_opts o = { .x = r->x, .preprocess = r->imp.preprocess ? NULL : r->preprocess };
+  mc_dataset_opts o = { .x = r->x, .resize = r->images.resize, .color = r->images.color, .preprocess = r->imp.preprocess ? NULL : r->preprocess };
   int rc = MC_EXIT_INPUT;
   if (r->compare) f.other_args = args_for(r, r->compare);
   if (n && fits_object(r, n) && fits_options(r, n) && feed_open(&f, &r->t, n, r->data, &o, &r->inputs, limit_of(r), r->seed)) {
@@ -191,7 +191,8 @@ int main(int argc, char **argv) {
     { "input", MC_O_LIST, &r.inputs, .arg = "[NAME=]FILE", .help = "npy for one input (in order, or by name), or an npz with one array per input; may be repeated" },
     { "output", MC_O_STR, &r.output, .arg = "FILE", .help = "npy (one output) or npz; without it outputs are printed" },
     { "o", MC_O_STR, &r.output, .arg = "FILE", .help = "the same" },
-    { "data", MC_O_STR, &r.data, .arg = "FILE.npz", .help = "run on many samples" },
+    { "data", MC_O_STR, &r.data, .arg = "DATA", .help = "run on many samples: .npz, .npy, an image or a folder of images" },
+    MC_IMAGE_OPTIONS(r.images, ""),
     { "x", MC_O_STR, &r.x, .arg = "NAME", .help = "array of the npz that holds the samples" },
     { "preprocess", MC_O_STR, &r.preprocess, .arg = "TEXT", .help = "\"scale=1/255 mean=... std=...\" applied to samples for an f32 input (with --input-type=u8 a part of the network)" },
     MC_IMPORT_OPTIONS(r.imp),

@@ -16,8 +16,8 @@ typedef struct feed {
   const mc_import_args *other_args; /* how the network to compare with is read */
 } feed;
 bool feed_open(feed *f, tool *t, const mc_network *n, const char *data, const mc_dataset_opts *o, const mc_strlist *inputs, int64_t limit, int64_t seed);
-/* Fill in[] (room for each input) with the samples from k on. */
-void feed_fetch(const feed *f, int64_t k, void *const *in);
+/* Fill in[] (room for each input) with the samples from k on. False after reporting. */
+bool feed_fetch(const feed *f, int64_t k, void *const *in);
 void feed_close(feed *f);
 
 /* Arrays in the tool's arena for all inputs / outputs of n. */

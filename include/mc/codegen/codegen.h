@@ -49,6 +49,7 @@ mc_jit *mc_jit_load(const char *path, mc_diag *d);
 void mc_jit_destroy(mc_jit *j);
 int mc_jit_nin(const mc_jit *j); int mc_jit_nout(const mc_jit *j);
 const mc_type *mc_jit_in_type(const mc_jit *j, int i); const mc_type *mc_jit_out_type(const mc_jit *j, int i);
+const char *mc_jit_in_source(const mc_jit *j, int i);   /* the model's own name; NULL: the same */
 const char *mc_jit_in_name(const mc_jit *j, int i); const char *mc_jit_out_name(const mc_jit *j, int i);
 int64_t mc_jit_arena_bytes(const mc_jit *j);
 /* in[i] / out[i]: dense arrays; arena: mc_jit_arena_bytes bytes aligned to 64, or NULL: its own. Returns what the entry returned (0: fine). */

@@ -8,6 +8,7 @@
 #ifndef MC_DRIVER_IMPORTING_H
 #define MC_DRIVER_IMPORTING_H
 #include "mc/driver/options.h"
+#include "mc/import/dataset.h"
 #include "mc/import/onnx.h"
 
 typedef struct mc_import_args {
@@ -31,6 +32,12 @@ extern const char *const mc_input_type_words[];     /* "model", "u8", NULL */
   { "preprocess", MC_O_STR, &(a).preprocess, .arg = "TEXT", .help = "of an .onnx: bake " \
     "(x * scale - mean) / std into the graph: 'scale=1/255 mean=.485,.456,.406 " \
     "std=.229,.224,.225'; numbers or fractions, one or one per channel" }
+/* How images become samples: `o` is a mc_dataset_opts; prefix: "" or "calib-". */
+#define MC_IMAGE_OPTIONS(o, prefix) \
+  { prefix "resize", MC_O_WORD, &(o).resize, .arg = "HOW", .help = "images of another size: cut to " \
+    "the ratio, squeezed, or with black bars", .words = mc_image_resize_words }, \
+  { prefix "color", MC_O_WORD, &(o).color, .arg = "ORDER", .help = "channels of color images", \
+    .words = mc_image_color_words }
 /* clang-format on */
 
 /* The first of the options that was given ("--shape"), or NULL. */

@@ -29,6 +29,8 @@ int mc_network_nout(const mc_network *n);
 const mc_type *mc_network_in_type(const mc_network *n, int i);
 const mc_type *mc_network_out_type(const mc_network *n, int i);
 const char *mc_network_in_name(const mc_network *n, int i);
+/* All inputs with their types, their names here and in the model. */
+const mc_dataset_input *mc_network_inputs(const mc_network *n);
 const char *mc_network_out_name(const mc_network *n, int i);     /* never NULL: "out0" where the graph has none */
 /* Of an object for several levels, the one to run. False after reporting: not such an object, no such level, or the machine lacks it. */
 bool mc_network_set_level(mc_network *n, const char *level, mc_diag *d);

@@ -3,8 +3,16 @@
 #define MC_IMPORT_NPY_H
 #include "mc/ir/types.h"
 #include "mc/support/diag.h"
-typedef struct mc_npy { const char *name; mc_dtype dtype; int rank; int64_t dim[MC_MAX_RANK]; const void *data; size_t size; } mc_npy;  /* C order, little-endian; dim may be 0 */
-/* One array; data in the arena. False after reporting. Fortran order and big-endian are refused by name. */
+/* C order, little-endian; dim may be 0. `bits`: the file's elements were u16, which may be the bits of
+ * a 16-bit float; the array has their values as i32. */
+typedef struct mc_npy {
+  const char *name; mc_dtype dtype; int rank; int64_t dim[MC_MAX_RANK];
+  const void *data; size_t size;
+  bool bits;
+} mc_npy;
+/* One array; data in the arena. False after reporting. Fortran order is turned into C order; u16 becomes
+ * i32, u32 and u64 become i64 (values from 2^63 on are an error), two-byte voids (what ml_dtypes writes)
+ * are bf16. Big-endian elements are refused by name. */
 bool mc_npy_read(const char *path, mc_npy *out, mc_arena *a, mc_diag *d, mc_loc at);
 bool mc_npy_write(const char *path, const mc_npy *x, mc_diag *d);
 typedef struct mc_npz mc_npz;
