@@ -2,9 +2,10 @@
  *
  *   nets [options] NET.mir|NET.onnx ...   samples are in NET.npz, expected results may be in NET.want.npz (RUN.RESULT); a folder stands for all networks in it
  *     --levels=LEVEL,...               levels to run (default: native); those that this machine lacks are an error
- *     --build=LEVEL,...                levels to compile for only, in turns
+ *     --build=LEVEL,...                levels to compile for only: one for each network, in one of the arithmetics
  *     --quant=none,int8,bf16           arithmetic (default: all)
  *     --each=N                         N of the levels for each network and arithmetic, in turns (default: all)
+ *     --emit=DIR                       nothing runs: objects, inputs and results for test/kernels/sweep_run.c on another machine
  *     --emulate                        AVX-VNNI and AMX by test/emulate where the machine lacks them
  *
  * Other options (optimization, threads, chains, Winograd, calibration method) follow from a network's name. Every network has a process of its own: a crash is a finding like others. Prints one
@@ -101,7 +102,7 @@ static void all(const settings *s, const char *path, shared *sh, totals *t, mc_a
   if (n >= 0) free(e);
 }
 static int usage(void) {
-  fprintf(stderr, "usage: nets [--levels=LEVEL,...] [--build=LEVEL,...] [--quant=none,int8,bf16] [--each=N] [--emulate] NET.mir|FOLDER ...\n");
+  fprintf(stderr, "usage: nets [--levels=LEVEL,...] [--build=LEVEL,...] [--quant=none,int8,bf16] [--each=N] [--emit=DIR] [--emulate] NET.mir|FOLDER ...\n");
   return 2;
 }
 int main(int argc, char **argv) {
@@ -113,7 +114,7 @@ int main(int argc, char **argv) {
   mc_diag_init(&d, a);
   for (; first < argc && strncmp(argv[first], "--", 2) == 0; first++) {
     const char *arg = argv[first];
-    if (option(arg, "--levels=", &levels) || option(arg, "--build=", &build)) continue;
+    if (option(arg, "--levels=", &levels) || option(arg, "--build=", &build) || option(arg, "--emit=", &s.emit)) continue;
     if (option(arg, "--each=", &v)) s.each = atoi(v);
     else if (option(arg, "--quant=", &v)) {
       if (!find_how(&s, v, a)) return 2;
@@ -124,7 +125,7 @@ int main(int argc, char **argv) {
   s.nbuild = find_levels(s.build, build, a, &d);
   if (first >= argc || s.nrun < 0 || s.nbuild < 0 || s.nrun + s.nbuild == 0) return usage();
   for (int i = 0; i < s.nrun; i++)
-    if (s.run[i]->isa & ~mc_host_isa()) return fprintf(stderr, "nets: this machine cannot run %s\n", s.run[i]->name), 2;
+    if (!s.emit && (s.run[i]->arch != mc_host_arch() || (s.run[i]->isa & ~mc_host_isa()))) return fprintf(stderr, "nets: this machine cannot run %s\n", s.run[i]->name), 2;
   shared *sh = mmap(NULL, sizeof *sh, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (sh == MAP_FAILED) return 2;
   totals t = { 0 };

@@ -12,7 +12,7 @@ typedef struct settings {
   int nrun, nbuild;
   bool how[3];                     /* by mc_quant_how */
   int each;                        /* levels of `run` for one network and arithmetic: they take turns; 0: all */
-  const char *dir;                 /* objects and data for another machine go here; NULL: run here */
+  const char *emit;                /* objects, inputs and results for another machine go to this folder (test/kernels/sweep_run.c runs them); NULL: run here */
 } settings;
 
 /* Arrays of a graph's inputs or results for every run. */
@@ -35,6 +35,10 @@ bool nets_check(net *n);
 bool nets_finding(net *n, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Errors of n->d as a finding. Returns false. */
 bool nets_diagnostics(net *n, const char *what);
+
+/* ---- emit.c: for machines that this is not ---- */
+/* The object of p as EMIT/ID.o, a line of EMIT/cases.def, and the first run's inputs and results at the end of EMIT/cases.bin. far: as of noise_far, or NULL: the same bytes. */
+bool nets_emit(net *n, const mc_plan *p, const mc_codegen_opts *o, const arrays *want, double ***far);
 
 /* ---- noise.c: how far results may move ---- */
 typedef enum noise {
