@@ -1,15 +1,20 @@
-/* Which channels depend on the input: a walk along the last axis of every value, then one evaluation on zeros for the numbers of those that do not. */
+/* Which channels depend on the input: a walk along the last axis of every value, then one
+ * evaluation on zeros for the numbers of those that do not. */
 #include "steady.h"
 #include "mc/ref/eval.h"
 #include <math.h>
 #include <string.h>
 
-static int64_t channels_of(const mc_value *v) { return v->type->rank ? v->type->dim[v->type->rank - 1] : 1; }
+static int64_t channels_of(const mc_value *v) {
+  return v->type->rank ? v->type->dim[v->type->rank - 1] : 1;
+}
 static const float *data_of(const mc_value *v) {
   const mc_tensor *t = mc_value_tensor(v);
   return t && t->dtype == MC_f32 ? t->data : NULL;
 }
-static unsigned char *flags(const steady *s, const mc_value *v) { return mc_map_ptr_get(&s->depends, v); }
+static unsigned char *flags(const steady *s, const mc_value *v) {
+  return mc_map_ptr_get(&s->depends, v);
+}
 static unsigned char *flags_new(steady *s, const mc_value *v, bool set) {
   unsigned char *f = MC_NEWN(s->a, unsigned char, channels_of(v) + 1);
   memset(f, set, (size_t)channels_of(v));
@@ -39,7 +44,8 @@ static bool summed(const steady *s, const mc_node *n, int64_t c) {
   const mc_type *w = n->in[1]->type;
   const float *x = data_of(n->in[1]);
   if (!x || (n->nin > 2 && !data_of(n->in[2]))) return any_depends(s, n);
-  int64_t rows = w->dim[0], k = mc_type_elems(w) / rows, per = w->dim[w->rank - 1], groups = channels_of(n->in[0]) / per;
+  int64_t rows = w->dim[0], k = mc_type_elems(w) / rows, per = w->dim[w->rank - 1],
+          groups = channels_of(n->in[0]) / per;
   for (int64_t i = 0; i < k; i++)
     if (x[c * k + i] != 0 && depends(s, n->in[0], c / (rows / groups) * per + i % per)) return true;
   return false;
@@ -48,12 +54,16 @@ static bool summed(const steady *s, const mc_node *n, int64_t c) {
 static bool combined(const steady *s, const mc_node *n, int64_t c) {
   for (int i = 0; i < n->nin; i++) {
     const float *x = n->op == MC_OP_mul ? data_of(n->in[i]) : NULL;
-    if (x && mc_type_elems(n->in[i]->type) == channels_of(n->in[i]) && x[channels_of(n->in[i]) == 1 ? 0 : c] == 0) return false;
+    if (x && mc_type_elems(n->in[i]->type) == channels_of(n->in[i]) &&
+        x[channels_of(n->in[i]) == 1 ? 0 : c] == 0)
+      return false;
   }
   return depends(s, n->in[0], c) || depends(s, n->in[1], c);
 }
 
-static bool last_axis(int64_t axis, const mc_value *v) { return (axis < 0 ? axis + v->type->rank : axis) == v->type->rank - 1; }
+static bool last_axis(int64_t axis, const mc_value *v) {
+  return (axis < 0 ? axis + v->type->rank : axis) == v->type->rank - 1;
+}
 
 static void visit_concat(steady *s, const mc_node *n) {
   unsigned char *y = flags_new(s, n->out[0], false);
@@ -98,10 +108,17 @@ static bool keeps_channels(const mc_node *n) {
   }
   switch (n->op) {
   case MC_OP_transpose: return MC_ATTRS(n, transpose)->perm.v[last] == last;
-  case MC_OP_pad: return MC_ATTRS(n, pad)->before.v[last] == 0 && MC_ATTRS(n, pad)->after.v[last] == 0;
-  case MC_OP_broadcast: case MC_OP_slice: return channels_of(x) == channels_of(n->out[0]);
+  case MC_OP_pad:
+    return MC_ATTRS(n, pad)->before.v[last] == 0 && MC_ATTRS(n, pad)->after.v[last] == 0;
+  case MC_OP_broadcast:
+  case MC_OP_slice: return channels_of(x) == channels_of(n->out[0]);
   case MC_OP_reshape: return repeats(n);
-  case MC_OP_max_pool: case MC_OP_avg_pool: case MC_OP_global_avg_pool: case MC_OP_global_max_pool: case MC_OP_resize: case MC_OP_cast: return true;
+  case MC_OP_max_pool:
+  case MC_OP_avg_pool:
+  case MC_OP_global_avg_pool:
+  case MC_OP_global_max_pool:
+  case MC_OP_resize:
+  case MC_OP_cast: return true;
   default: return mc_op_has(n->op, MC_T_UNARY);
   }
 }
@@ -115,14 +132,19 @@ static void visit(steady *s, const mc_node *n) {
     visit_split(s, n);
     return;
   }
-  bool product = n->op == MC_OP_conv2d || n->op == MC_OP_conv_transpose2d || n->op == MC_OP_linear, all = any_depends(s, n);
+  bool product = n->op == MC_OP_conv2d || n->op == MC_OP_conv_transpose2d || n->op == MC_OP_linear,
+       all = any_depends(s, n);
   for (int i = 0; i < n->nout; i++) {
     unsigned char *y = flags_new(s, n->out[i], all);
     for (int64_t c = 0; all && c < channels_of(n->out[i]); c++) {
-      if (product) y[c] = summed(s, n, c);
-      else if (n->op == MC_OP_batch_norm) y[c] = normalized(s, n, c);
-      else if (mc_op_has(n->op, MC_T_BINARY)) y[c] = combined(s, n, c);
-      else if (keeps_channels(n)) y[c] = depends(s, n->in[0], c % channels_of(n->in[0]));
+      if (product)
+        y[c] = summed(s, n, c);
+      else if (n->op == MC_OP_batch_norm)
+        y[c] = normalized(s, n, c);
+      else if (mc_op_has(n->op, MC_T_BINARY))
+        y[c] = combined(s, n, c);
+      else if (keeps_channels(n))
+        y[c] = depends(s, n->in[0], c % channels_of(n->in[0]));
       s->any |= !y[c];
     }
   }
@@ -130,7 +152,10 @@ static void visit(steady *s, const mc_node *n) {
 
 /* ---- numbers ---- */
 
-typedef struct numbers { float *x; unsigned char *kind; } numbers;
+typedef struct numbers {
+  float *x;
+  unsigned char *kind;
+} numbers;
 
 static bool observe(void *ctx, const mc_value *v, const mc_array *x) {
   steady *s = ctx;
@@ -140,9 +165,12 @@ static bool observe(void *ctx, const mc_value *v, const mc_array *x) {
   *r = (numbers){ MC_NEWN(s->a, float, n), MC_NEWN(s->a, unsigned char, n) };
   const float *d = x->data;
   memcpy(r->x, d, sizeof *d * (size_t)n);
-  for (int64_t c = 0; c < n; c++) r->kind[c] = depends(s, v, c) ? STEADY_NO : isfinite(d[c]) ? STEADY_CONSTANT : STEADY_PATTERN;
+  for (int64_t c = 0; c < n; c++)
+    r->kind[c] = depends(s, v, c) ? STEADY_NO : isfinite(d[c]) ? STEADY_CONSTANT : STEADY_PATTERN;
   for (int64_t i = 0; i < count; i++)
-    if (r->kind[i % n] == STEADY_CONSTANT && !(fabsf(d[i] - r->x[i % n]) <= 1e-4f * fabsf(r->x[i % n]))) r->kind[i % n] = STEADY_PATTERN;
+    if (r->kind[i % n] == STEADY_CONSTANT &&
+        !(fabsf(d[i] - r->x[i % n]) <= 1e-4f * fabsf(r->x[i % n])))
+      r->kind[i % n] = STEADY_PATTERN;
   *mc_map_ptr_slot(&s->seen, v) = r;
   return true;
 }
@@ -170,7 +198,7 @@ steady *mc_steady_of(mc_graph *g, mc_arena *a) {
   mc_map_init(&s->seen, a);
   for (int i = 0; i < g->nin; i++) flags_new(s, g->in[i], true);
   MC_FOR_NODES(n, g)
-    if (!mc_op_has(n->op, MC_T_CONST | MC_T_TERM)) visit(s, n);
+  if (!mc_op_has(n->op, MC_T_CONST | MC_T_TERM)) visit(s, n);
   if (s->any) evaluate(s);
   return s;
 }

@@ -1,15 +1,18 @@
 /* Constants of removed channels go on living in the layers that read them.
  *
- * A layer without a border adds w c to every result, which is a bias. Where a border of zeros is seen (padding, transposed convolutions) the sum is another one there: then one constant
- * channel stays, and takes the weights of the others along, each times its constant over the one that stays: exact at the border too. What is fixed but not constant (a constant behind a
- * padded depthwise convolution) cannot move: its channel stays. */
+ * A layer without a border adds w c to every result, which is a bias. Where a border of zeros is
+ * seen (padding, transposed convolutions) the sum is another one there: then one constant channel
+ * stays, and takes the weights of the others along, each times its constant over the one that
+ * stays: exact at the border too. What is fixed but not constant (a constant behind a padded
+ * depthwise convolution) cannot move: its channel stays. */
 #include "steady.h"
 #include "mc/ir/build.h"
 #include <math.h>
 
 /* The layers that read channels away: not depthwise ones, whose channels go through. */
 static bool reads(const mc_node *n) {
-  if (n->op != MC_OP_conv2d && n->op != MC_OP_conv_transpose2d && n->op != MC_OP_linear) return false;
+  if (n->op != MC_OP_conv2d && n->op != MC_OP_conv_transpose2d && n->op != MC_OP_linear)
+    return false;
   return mc_value_tensor(n->in[1]) && !mc_is_depthwise(n);
 }
 static bool has_border(const mc_node *n) {
@@ -23,12 +26,16 @@ static bool removed(const mc_channels *ch, const bool *keep, const mc_value *v, 
   return k >= 0 && !keep[k];
 }
 
-/* The constant that takes others along: the largest that stays; -1: none. `all`: also of those that would go. */
-static int64_t carrier(const steady *s, const mc_channels *ch, const bool *keep, const mc_value *v, bool all) {
+/* The constant that takes others along: the largest that stays; -1: none. `all`: also of those that
+ * would go. */
+static int64_t carrier(const steady *s, const mc_channels *ch, const bool *keep, const mc_value *v,
+                       bool all) {
   int64_t best = -1;
   float most = 0, x;
   for (int64_t c = 0; c < channels_of(v); c++)
-    if (mc_steady_channel(s, v, c, &x) == STEADY_CONSTANT && fabsf(x) > most && (all || !removed(ch, keep, v, c))) best = c, most = fabsf(x);
+    if (mc_steady_channel(s, v, c, &x) == STEADY_CONSTANT && fabsf(x) > most &&
+        (all || !removed(ch, keep, v, c)))
+      best = c, most = fabsf(x);
   return best;
 }
 
@@ -46,10 +53,13 @@ static bool keep_for(const steady *s, const mc_node *n, const mc_channels *ch, b
     float x;
     steady_kind kind = mc_steady_channel(s, v, c, &x);
     if (!removed(ch, keep, v, c) || kind == STEADY_NO) continue;
-    if (kind == STEADY_PATTERN) changed |= keep_channel(ch, keep, v, c);
-    else carries |= x != 0 && has_border(n);
+    if (kind == STEADY_PATTERN)
+      changed |= keep_channel(ch, keep, v, c);
+    else
+      carries |= x != 0 && has_border(n);
   }
-  if (carries && carrier(s, ch, keep, v, false) < 0) changed |= keep_channel(ch, keep, v, carrier(s, ch, keep, v, true));
+  if (carries && carrier(s, ch, keep, v, false) < 0)
+    changed |= keep_channel(ch, keep, v, carrier(s, ch, keep, v, true));
   return changed;
 }
 
@@ -57,13 +67,14 @@ bool mc_steady_keep(const steady *s, const mc_channels *ch, bool *keep) {
   bool changed = false;
   if (!s->any) return false;
   MC_FOR_NODES(n, s->g)
-    if (reads(n)) changed |= keep_for(s, n, ch, keep);
+  if (reads(n)) changed |= keep_for(s, n, ch, keep);
   return changed;
 }
 
 /* ---- moving ---- */
 
-static mc_value *constant(mc_node *n, const mc_value *like, const char *name, int rank, const int64_t *dim, const double *x, mc_diag *d) {
+static mc_value *constant(mc_node *n, const mc_value *like, const char *name, int rank,
+                          const int64_t *dim, const double *x, mc_diag *d) {
   const mc_tensor *t = like ? mc_value_tensor(like) : NULL;
   mc_module *m = n->graph->module;
   void *p;
@@ -73,17 +84,23 @@ static mc_value *constant(mc_node *n, const mc_value *like, const char *name, in
   return mc_build_tensor(&b, r, NULL);
 }
 
-typedef struct moved { double *weight, *bias; bool weights, biases; } moved;
+typedef struct moved {
+  double *weight, *bias;
+  bool weights, biases;
+} moved;
 
 /* What removing channel c adds: to the weights of channel `to`, or to the bias. */
 static void move_channel(moved *m, const mc_node *n, int64_t c, float x, int64_t to, float to_x) {
   const float *w = mc_value_tensor(n->in[1])->data;
-  int64_t rows = n->in[1]->type->dim[0], k = mc_type_elems(n->in[1]->type) / rows, per = channels_of(n->in[1]);
+  int64_t rows = n->in[1]->type->dim[0], k = mc_type_elems(n->in[1]->type) / rows,
+          per = channels_of(n->in[1]);
   for (int64_t o = 0; o < rows; o++)
     for (int64_t i = c; i < k; i += per) {
       double part = (double)w[o * k + i] * (double)x;
-      if (to >= 0) m->weight[o * k + i - c + to] += part / (double)to_x;
-      else m->bias[o] += part;
+      if (to >= 0)
+        m->weight[o * k + i - c + to] += part / (double)to_x;
+      else
+        m->bias[o] += part;
     }
   m->weights |= to >= 0;
   m->biases |= to < 0;
@@ -102,28 +119,34 @@ static bool rewrite(const steady *s, mc_node *n, const moved *m, mc_diag *d) {
     mc_node_set_in(n, 1, w);
   }
   if (!m->biases) return true;
-  mc_value *b = constant(n, n->nin > 2 ? n->in[2] : NULL, bias_name(n, s->a), 1, wt->dim, m->bias, d);
+  mc_value *b =
+      constant(n, n->nin > 2 ? n->in[2] : NULL, bias_name(n, s->a), 1, wt->dim, m->bias, d);
   if (b) mc_node_set_nin(n, (mc_value *[]){ n->in[0], n->in[1], b }, 3);
   return b != NULL;
 }
 
-static bool fold_into(const steady *s, mc_node *n, const mc_channels *ch, const bool *keep, mc_diag *d) {
+static bool fold_into(const steady *s, mc_node *n, const mc_channels *ch, const bool *keep,
+                      mc_diag *d) {
   const mc_value *v = n->in[0];
-  const float *w = mc_value_tensor(n->in[1])->data, *b = n->nin > 2 ? mc_value_tensor(n->in[2])->data : NULL;
-  int64_t count = mc_type_elems(n->in[1]->type), rows = n->in[1]->type->dim[0], to = has_border(n) ? carrier(s, ch, keep, v, false) : -1;
+  const float *w = mc_value_tensor(n->in[1])->data,
+              *b = n->nin > 2 ? mc_value_tensor(n->in[2])->data : NULL;
+  int64_t count = mc_type_elems(n->in[1]->type), rows = n->in[1]->type->dim[0],
+          to = has_border(n) ? carrier(s, ch, keep, v, false) : -1;
   moved m = { .weight = MC_NEWN(s->a, double, count), .bias = MC_NEWN(s->a, double, rows) };
   float x, to_x = 0;
   for (int64_t i = 0; i < count; i++) m.weight[i] = (double)w[i];
   for (int64_t i = 0; i < rows; i++) m.bias[i] = b ? (double)b[i] : 0;
   if (to >= 0) mc_steady_channel(s, v, to, &to_x);
   for (int64_t c = 0; c < channels_of(v); c++)
-    if (removed(ch, keep, v, c) && mc_steady_channel(s, v, c, &x) == STEADY_CONSTANT && x != 0) move_channel(&m, n, c, x, to, to_x);
+    if (removed(ch, keep, v, c) && mc_steady_channel(s, v, c, &x) == STEADY_CONSTANT && x != 0)
+      move_channel(&m, n, c, x, to, to_x);
   return rewrite(s, n, &m, d);
 }
 
 bool mc_steady_fold(const steady *s, const mc_channels *ch, const bool *keep, mc_diag *d) {
   if (!s->any) return true;
   MC_FOR_NODES(n, s->g)
-    if (reads(n) && (n->nin < 3 || mc_value_tensor(n->in[2])) && !fold_into(s, n, ch, keep, d)) return false;
+  if (reads(n) && (n->nin < 3 || mc_value_tensor(n->in[2])) && !fold_into(s, n, ch, keep, d))
+    return false;
   return true;
 }

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 
 /* ---- ranges ---- */
-static const double largest = 0x1p60, smallest = 0x1p-60; /* of scales: products and quotients of two stay finite numbers */
-enum { LEAST_LEVELS = 24, LEAST_SHARE = 8 };              /* levels for all of a value; for one operand of a concat */
+/* Of scales: products and quotients of two stay finite numbers. */
+static const double largest = 0x1p60, smallest = 0x1p-60;
+/* Levels for all of a value; for one operand of a concat. */
+enum { LEAST_LEVELS = 24, LEAST_SHARE = 8 };
 
 static double width_of(float lo, float hi) { return (double)fmaxf(hi, 0) - (double)fminf(lo, 0); }
 
@@ -20,11 +22,16 @@ const char *mcq_range_unfit(mc_arena *a, mc_range r) {
   const char *why = scale_unfit(width);
   bool constant = own <= 1e-5 * width;
   if (why || constant || own * 255 >= LEAST_LEVELS * width) return why;
-  return mc_arena_printf(a, "values from %g to %g are far from 0, which stored integers must be able to say: only %d of 256 levels would be left for them", (double)r.lo,
-                         (double)r.hi, (int)(own * 255 / width) + 1);
+  return mc_arena_printf(a,
+                         "values from %g to %g are far from 0, which stored integers must be able "
+                         "to say: only %d of 256 levels would be left for them",
+                         (double)r.lo, (double)r.hi, (int)(own * 255 / width) + 1);
 }
 
-typedef struct span { float lo, hi; bool finite; } span;
+typedef struct span {
+  float lo, hi;
+  bool finite;
+} span;
 static span span_of(const mc_tensor *t) {
   const float *x = t->data;
   span r = { x[0], x[0], true };
@@ -46,7 +53,9 @@ bool mcq_const_params(const state *s, const mc_value *v, mc_quant *q) {
 static float level(const entry *e, float x) {
   int64_t lo, hi;
   mc_dtype_range(e->dtype, &lo, &hi);
-  return (float)(mc_fx_quantize(x, e->params.scale, e->params.zero, (int32_t)lo, (int32_t)hi) - e->params.zero) * e->params.scale;
+  return (float)(mc_fx_quantize(x, e->params.scale, e->params.zero, (int32_t)lo, (int32_t)hi) -
+                 e->params.zero) *
+         e->params.scale;
 }
 
 bool mcq_clamp_implied(const entry *e, float lo, float hi) {
@@ -66,24 +75,28 @@ bool mcq_pad_fits(state *s, const mc_node *n) {
 }
 
 /* ---- products ---- */
-/* Rounding an operand to steps of s adds s / sqrt(12) for each weight, independent of each other: beside a small result of a large sum that is too much. */
+/* Rounding an operand to steps of s adds s / sqrt(12) for each weight, independent of each other:
+ * beside a small result of a large sum that is too much. */
 static const double most_noise = 0.01;
 
 static int by_size(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
 }
-/* Sum of squares of the weights of the median output channel: a few channels of another size say nothing of the rest. */
+/* Sum of squares of the weights of the median output channel: a few channels of another size say
+ * nothing of the rest. */
 static double median_energy(const mc_tensor *w, mc_arena *a) {
   int64_t rows = w->dim[0], k = mc_tensor_elems(w) / rows;
   double *energy = MC_NEWN(a, double, rows);
-  for (int64_t i = 0; i < rows * k; i++) energy[i / k] += (double)((const float *)w->data)[i] * (double)((const float *)w->data)[i];
+  for (int64_t i = 0; i < rows * k; i++)
+    energy[i / k] += (double)((const float *)w->data)[i] * (double)((const float *)w->data)[i];
   qsort(energy, (size_t)rows, sizeof *energy, by_size);
   return energy[rows / 2];
 }
 
 const char *mcq_product_unfit(state *s, const mc_node *n) {
-  const mc_tensor *w = mc_value_tensor(n->in[1]), *b = n->nin > 2 ? mc_value_tensor(n->in[2]) : NULL;
+  const mc_tensor *w = mc_value_tensor(n->in[1]),
+                  *b = n->nin > 2 ? mc_value_tensor(n->in[2]) : NULL;
   const mc_range *y = &n->out[0]->range;
   if (!w) return NULL;
   span r = span_of(w);
@@ -91,12 +104,16 @@ const char *mcq_product_unfit(state *s, const mc_node *n) {
   const char *why = scale_unfit(width_of(r.lo, r.hi));
   double wide = y->known ? (double)y->hi - (double)y->lo : 0;
   if (why || n->op == MC_OP_matmul || wide <= 0) return why;
-  double noise = (double)mcq_entry(s, n->in[0])->params.scale * sqrt(median_energy(w, s->cx->scratch) / 12);
-  return noise <= most_noise * wide ? NULL : "its results are small beside what it sums up: rounding its input would drown them";
+  double noise =
+      (double)mcq_entry(s, n->in[0])->params.scale * sqrt(median_energy(w, s->cx->scratch) / 12);
+  return noise <= most_noise * wide
+             ? NULL
+             : "its results are small beside what it sums up: rounding its input would drown them";
 }
 
 /* ---- ops that follow ---- */
-enum { COARSE = 6, JUMP = 16 };   /* steps of an operand in steps of the result; levels between neighbours in a table */
+/* Steps of an operand in steps of the result; levels between neighbours in a table. */
+enum { COARSE = 6, JUMP = 16 };
 
 /* The step of an operand: 0 for a constant of one number, which is stored exactly. */
 static bool operand(state *s, const mc_value *v, double *step, double *most) {
@@ -115,19 +132,23 @@ static bool operand(state *s, const mc_value *v, double *step, double *most) {
   return true;
 }
 
-/* Of the values that matter behind n: a relu or clamp that reads n alone is all that they are seen through. */
+/* Of the values that matter behind n: a relu or clamp that reads n alone is all that they are seen
+ * through. */
 static double result_step(state *s, const mc_node *n) {
   const mc_node *u = mc_value_single_user(n->out[0]);
   const entry *e = mcq_entry(s, n->out[0]), *then = e;
-  if (u && (u->op == MC_OP_relu || u->op == MC_OP_clamp) && mcq_selected(s, u)) then = mcq_entry(s, u->out[0]);
-  float step = then->known && then->params.scale < e->params.scale ? then->params.scale : e->params.scale;
+  if (u && (u->op == MC_OP_relu || u->op == MC_OP_clamp) && mcq_selected(s, u))
+    then = mcq_entry(s, u->out[0]);
+  float step =
+      then->known && then->params.scale < e->params.scale ? then->params.scale : e->params.scale;
   return (double)step;
 }
 
 static const char *binary_unfit(state *s, const mc_node *n) {
   double step[2], most[2], y = result_step(s, n);
   for (int i = 0; i < 2; i++)
-    if (!operand(s, n->in[i], &step[i], &most[i])) return "its constant is not a number that 8 bits can carry";
+    if (!operand(s, n->in[i], &step[i], &most[i]))
+      return "its constant is not a number that 8 bits can carry";
   if (n->op == MC_OP_mul) step[0] *= most[1], step[1] *= most[0];
   for (int i = 0; i < 2; i++)
     if (step[i] > COARSE * y) return "one step of an operand would be several steps of its result";
@@ -148,15 +169,18 @@ static const char *table_unfit(state *s, const mc_node *n) {
     float v = (float)(i + lo - x->params.zero) * x->params.scale;
     if (r->known && (v < r->lo - x->params.scale || v > r->hi + x->params.scale)) continue;
     int now = y->dtype == MC_i8 ? (signed char)t[i] : t[i];
-    if (before >= 0 && abs(now - last) > JUMP) return "it is steeper than 256 levels of its operand can follow";
+    if (before >= 0 && abs(now - last) > JUMP)
+      return "it is steeper than 256 levels of its operand can follow";
     last = now, before = i;
   }
   return NULL;
 }
 
 static const char *mean_unfit(state *s, const mc_node *n) {
-  double step, most, count = (double)mc_type_elems(n->in[0]->type) / (double)mc_type_elems(n->out[0]->type);
-  if (n->op == MC_OP_avg_pool) count = (double)(MC_ATTRS(n, avg_pool)->kernel[0] * MC_ATTRS(n, avg_pool)->kernel[1]);
+  double step, most,
+      count = (double)mc_type_elems(n->in[0]->type) / (double)mc_type_elems(n->out[0]->type);
+  if (n->op == MC_OP_avg_pool)
+    count = (double)(MC_ATTRS(n, avg_pool)->kernel[0] * MC_ATTRS(n, avg_pool)->kernel[1]);
   if (!operand(s, n->in[0], &step, &most)) return "the range of its operand is not known";
   double noise = n->op == MC_OP_reduce_sum ? step * sqrt(count) : step / sqrt(count);
   return noise > COARSE * result_step(s, n) ? "its results are small beside what it sums up" : NULL;
@@ -165,11 +189,14 @@ static const char *mean_unfit(state *s, const mc_node *n) {
 /* One operand (or what a pad surrounds) would be left with a few levels of the common range. */
 static const char *crowded(const mc_value *v, const mc_range *all) {
   span r = { v->range.lo, v->range.hi, true };
-  if (mcq_is_f32_const(v)) r = span_of(mc_value_tensor(v));
-  else if (!v->range.known) return NULL;
+  if (mcq_is_f32_const(v))
+    r = span_of(mc_value_tensor(v));
+  else if (!v->range.known)
+    return NULL;
   double wide = width_of(r.lo, r.hi), common = width_of(all->lo, all->hi);
   if (r.finite && (wide <= 0 || wide * 255 >= LEAST_SHARE * common)) return NULL;
-  return "an operand's values are small beside the others: they would be left with a few of 256 levels";
+  return "an operand's values are small beside the others: they would be left with a few of 256 "
+         "levels";
 }
 
 static const char *joined_unfit(const mc_node *n) {
@@ -183,10 +210,21 @@ static const char *joined_unfit(const mc_node *n) {
 
 const char *mcq_op_unfit(state *s, const mc_node *n) {
   switch (n->op) {
-  case MC_OP_add: case MC_OP_sub: case MC_OP_mul: case MC_OP_min: case MC_OP_max: return binary_unfit(s, n);
-  case MC_OP_avg_pool: case MC_OP_global_avg_pool: case MC_OP_reduce_mean: case MC_OP_reduce_sum: return mean_unfit(s, n);
-  case MC_OP_softmax: return mcq_entry(s, n->in[0])->params.scale > 0.25f ? "its operand's range is too wide for 8 bits" : NULL;
-  case MC_OP_concat: case MC_OP_pad: return joined_unfit(n);
+  case MC_OP_add:
+  case MC_OP_sub:
+  case MC_OP_mul:
+  case MC_OP_min:
+  case MC_OP_max: return binary_unfit(s, n);
+  case MC_OP_avg_pool:
+  case MC_OP_global_avg_pool:
+  case MC_OP_reduce_mean:
+  case MC_OP_reduce_sum: return mean_unfit(s, n);
+  case MC_OP_softmax:
+    return mcq_entry(s, n->in[0])->params.scale > 0.25f
+               ? "its operand's range is too wide for 8 bits"
+               : NULL;
+  case MC_OP_concat:
+  case MC_OP_pad: return joined_unfit(n);
   default: break; /* tables below; the others move elements or weigh them */
   }
   return mc_op_has(n->op, MC_T_UNARY) ? table_unfit(s, n) : NULL;
@@ -203,7 +241,8 @@ static bool amplifies(const mc_node *n) {
 }
 
 static bool compares(mc_opcode op) {
-  return op == MC_OP_sub || op == MC_OP_add || op == MC_OP_neg || op == MC_OP_abs || op == MC_OP_clamp || op == MC_OP_relu || (mc_op_has(op, MC_T_MOVE) && op != MC_OP_concat);
+  return op == MC_OP_sub || op == MC_OP_add || op == MC_OP_neg || op == MC_OP_abs ||
+         op == MC_OP_clamp || op == MC_OP_relu || (mc_op_has(op, MC_T_MOVE) && op != MC_OP_concat);
 }
 
 bool mcq_compared(const mc_value *v, int depth) {
@@ -221,7 +260,15 @@ bool mcq_compared(const mc_value *v, int depth) {
 /* Ops through which a number near zero stays one. */
 static bool keeps_small(const mc_node *n) {
   switch (n->op) {
-  case MC_OP_abs: case MC_OP_neg: case MC_OP_relu: case MC_OP_sqrt: case MC_OP_mul: case MC_OP_reduce_sum: case MC_OP_reduce_mean: case MC_OP_reduce_max: case MC_OP_global_avg_pool: return true;
+  case MC_OP_abs:
+  case MC_OP_neg:
+  case MC_OP_relu:
+  case MC_OP_sqrt:
+  case MC_OP_mul:
+  case MC_OP_reduce_sum:
+  case MC_OP_reduce_mean:
+  case MC_OP_reduce_max:
+  case MC_OP_global_avg_pool: return true;
   default: return mc_op_has(n->op, MC_T_MOVE) && n->op != MC_OP_concat;
   }
 }
@@ -241,7 +288,9 @@ bool mcq_only_compared(const mc_value *v, int depth) {
   if (depth > 6 || !v->uses) return false;
   MC_FOR_USES(u, v) {
     const mc_node *n = u->user;
-    if (!amplifies(n) && !(compares(n->op) && n->nout == 1 && mcq_only_compared(n->out[0], depth + 1))) return false;
+    if (!amplifies(n) &&
+        !(compares(n->op) && n->nout == 1 && mcq_only_compared(n->out[0], depth + 1)))
+      return false;
   }
   return true;
 }
