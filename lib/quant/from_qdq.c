@@ -186,7 +186,7 @@ static void convert_quantize(islands *s, mc_node *n) {
 
 /* ---- what is left ---- */
 
-/* The f32 result of a product that f32 ops (or nothing but they) read. */
+/* The f32 result of a product (or of the addition of its bias) that f32 ops (or nothing but they) read. */
 static bool real_of_sums(islands *s, mc_node *n) {
   sums *r = mc_map_ptr_get(&s->sums, n->out[0]);
   if (!r || !n->out[0]->uses) return true;
@@ -249,7 +249,7 @@ bool mc_pass_from_qdq(mc_pass_context *cx, const mc_opts_from_qdq *o, bool *chan
   }
   if (s.failed) return false;
   MC_FOR_NODES(n, cx->graph)
-    if (mc_op_has(n->op, MC_T_ACCUM) && !real_of_sums(&s, n)) return false;
+    if (n->nout && !real_of_sums(&s, n)) return false;
   MC_FOR_NODES_REV(n, cx->graph) remove_dead(n);
   MC_FOR_NODES(n, cx->graph)
     if (is_left_over(n) && !fold_constant(&s, n)) return false;

@@ -42,8 +42,14 @@ static bool read_once(mc_value *input, reading *r) {
   if (!n || n->op != MC_OP_cast || n->out[0]->type->dtype != MC_f32) return false;
   r->real = n->out[0];
   r->scale = 1;
-  for (int steps = 0; (n = mc_value_single_user(r->real)) && n->nin == 2 && arithmetic(r, n); steps++) r->real = n->out[0];
+  while ((n = mc_value_single_user(r->real)) && n->nin == 2 && arithmetic(r, n)) r->real = n->out[0];
   return true;
+}
+
+static void refused(islands *s, const mc_value *input) {
+  mc_error(s->cx->diag, input->loc, "from-qdq: input %s cannot be read as %s; please report it", input->name ? input->name : "",
+           mc_dtype_names[input->type->dtype]);
+  s->failed = true;
 }
 
 void islands_adopt(islands *s, mc_value *input) {
@@ -61,11 +67,17 @@ void islands_adopt(islands *s, mc_value *input) {
   mc_value *q = input;
   for (int i = 0; i < r.nmove; i++) {
     mc_node *c = islands_build(s, at, r.move[i], r.move[i]->op, &q, 1, r.move[i]->attrs, NULL);
-    if (!c) { s->failed = true; return; }
+    if (!c) {
+      refused(s, input);
+      return;
+    }
     q = c->out[0];
   }
   mc_node *d = islands_build(s, at, at, MC_OP_dequantize, &q, 1, NULL, NULL);
-  if (!d) { s->failed = true; return; }
+  if (!d) {
+    refused(s, input);
+    return;
+  }
   for (mc_value *v = r.real; v != input;) {   /* the old way goes, last first */
     mc_node *n = v->def;
     v = number_of(n->in[0], &(double){ 0 }) ? n->in[1] : n->in[0];

@@ -24,7 +24,7 @@ static mc_value *bias_const(mc_value *v) {
   const mc_node *n = v->def;
   mc_value *c = n && n->op == MC_OP_dequantize ? n->in[0] : v;
   const mc_tensor *t = mc_value_tensor(c);
-  if (!t || c->type->rank != 1) return NULL;
+  if (!t || c->type->rank < 1 || mc_type_elems(c->type) != c->type->dim[c->type->rank - 1]) return NULL;
   if (t->dtype == MC_f32) return c;
   return t->dtype == MC_i32 && mc_type_is_quant(c->type) && (c->type->q.kind == MC_Q_AXIS || !c->type->q.zero) ? c : NULL;
 }
@@ -47,11 +47,11 @@ static void tell_bias(islands *s, const mc_node *n, bool same, int64_t lost) {
 /* The bias as i32 on the scale of the sums; *exact: every real stays, up to the rounding of its scale. */
 static mc_tensor *bias_ints(islands *s, const mc_node *n, mc_value *b, const mc_type *acc, const char *stem) {
   const mc_tensor *t = mc_value_tensor(b);
-  int64_t channels = t->dim[0], lost = 0;
+  int64_t channels = mc_tensor_elems(t), lost = 0;
   bool same = true;
   void *data;
-  if (same_scales(b->type, acc, channels)) return mc_value_tensor(b);
-  mc_tensor *q = mc_tensor_create(s->cx->module, mc_arena_printf(s->cx->scratch, "%s.bias.q", stem), MC_i32, 1, t->dim, &data);
+  if (t->rank == 1 && same_scales(b->type, acc, channels)) return mc_value_tensor(b);
+  mc_tensor *q = mc_tensor_create(s->cx->module, mc_arena_printf(s->cx->scratch, "%s.bias.q", stem), MC_i32, 1, &channels, &data);
   for (int64_t c = 0; c < channels; c++) {
     double real = bias_real(b, c) / (double)mc_type_scale(acc, c), r = rint(real);
     lost += r > INT32_MAX || r < INT32_MIN;
@@ -63,13 +63,13 @@ static mc_tensor *bias_ints(islands *s, const mc_node *n, mc_value *b, const mc_
   return q;
 }
 
-static mc_value *build_bias(islands *s, mc_node *n, const mc_type *acc, const char *stem) {
-  mc_value *b = bias_const(n->in[2]);
-  mc_type t = { .dtype = MC_i32, .rank = 1, .dim = { b->type->dim[0] }, .q = acc->q };
+static mc_value *build_bias(islands *s, mc_node *n, mc_value *bias, const mc_type *acc, const char *stem) {
+  mc_value *b = bias_const(bias);
+  mc_type t = { .dtype = MC_i32, .rank = 1, .dim = { mc_type_elems(b->type) }, .q = acc->q };
   if (t.q.kind == MC_Q_AXIS) t.q.axis = 0;
   const mc_type *want = mc_type_intern(s->cx->module, &t);
   mc_tensor *q = bias_ints(s, n, b, acc, stem);
-  if (q == mc_value_tensor(b) && b->type == want) return b;
+  if (n->nin > 2 && q == mc_value_tensor(b) && b->type == want) return b;
   mc_builder at = { .graph = s->cx->graph, .before = n, .diag = s->cx->diag, .loc = n->loc };
   mc_value *v = mc_build_tensor(&at, q, want);
   s->failed |= !v;
@@ -109,6 +109,7 @@ static int64_t groups_of(const mc_node *n) {
 
 /* ---- products ---- */
 
+/* The result of n, on integers. */
 static void note(islands *s, mc_node *n, mc_node *c, float lo, float hi) {
   sums *r = MC_NEW(s->cx->scratch, sums);
   *r = (sums){ c->out[0], lo, hi };
@@ -132,29 +133,42 @@ static const char *no_weight(islands *s, const mc_value *v) {
                             : "its weights are computed";
 }
 
+/* An addition of one constant per channel behind a layer without bias: its bias. */
+static mc_node *bias_behind(const mc_node *n, mc_value **bias) {
+  mc_node *a = mc_value_single_user(n->out[0]);
+  const mc_type *y = n->out[0]->type;
+  if (n->nin > 2 || !a || a->op != MC_OP_add || !mc_type_same_shape(a->out[0]->type, y)) return NULL;
+  *bias = a->in[a->in[0] == n->out[0]];
+  const mc_value *c = bias_const(*bias);
+  return c && mc_type_elems(c->type) == y->dim[y->rank - 1] ? a : NULL;
+}
+
 /* Returns why not, or NULL. */
 static const char *layer(islands *s, mc_node *n, mc_value *x) {
   weight w;
   if (!islands_weight(s, n->in[1], &w)) return no_weight(s, n->in[1]);
-  if (n->nin > 2 && !bias_const(n->in[2])) return "its bias is no constant of f32 or i32";
+  mc_value *bias = n->nin > 2 ? n->in[2] : NULL;
+  if (bias && !bias_const(bias)) return "its bias is no constant of f32 or i32";
+  float lo, hi, low, high;
+  void *attrs = islands_attrs(s, n, &lo, &hi);
+  mc_node *last = lo == -INFINITY && hi == INFINITY ? bias_behind(n, &bias) : NULL;
+  if (last) islands_attrs(s, last, &low, &high), lo = low, hi = high;
   bool halves = !islands_weight_fits(&w);
   mc_value *q = islands_build_weight(s, n, &w, halves), *in[3] = { x, q, NULL };
   if (s->failed) return NULL;
   if (!q) return "the scales of its weights do not go with output channels";
   const char *stem = w.name ? w.name : mc_arena_printf(s->cx->scratch, "%s%u", mc_ops[n->op].text, n->id);
   const mc_type *acc = mc_quant_acc_type(s->cx->module, x->type, q->type, n->out[0]->type, stem);
-  if (n->nin > 2 && !(in[2] = build_bias(s, n, acc, stem))) return NULL;
+  if (bias && !(in[2] = build_bias(s, n, bias, acc, stem))) return NULL;
   const mc_tensor *b = in[2] ? mc_value_tensor(in[2]) : NULL;
   if (mc_quant_acc_bound(mc_value_tensor(q), x->type, b) > INT32_MAX) return "its 32-bit sums could overflow";
   if (halves && !(in[0] = doubled(s, n, x, groups_of(n)))) return "its weights do not fit 8 bits";
-  float lo, hi;
-  void *attrs = islands_attrs(s, n, &lo, &hi);
-  mc_node *c = islands_build(s, n, n, n->op, in, n->nin, attrs, acc);
+  mc_node *c = islands_build(s, n, n, n->op, in, bias ? 3 : 2, attrs, acc);
   if (!c) return "the product of its scales is no fp32 number above 0";
   if (halves)
     mc_remark(s->cx->diag, n->loc, "%s: weights with a zero point do not fit 8 bits and are taken in two halves, with twice "
               "the products; symmetrical weights (zero point 0, or 128 for u8) take one", islands_name(s, n));
-  note(s, n, c, lo, hi);
+  note(s, last ? last : n, c, lo, hi);
   return NULL;
 }
 

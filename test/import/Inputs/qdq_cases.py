@@ -218,6 +218,18 @@ def matmul_columns(t):
 
 
 @case
+def matmul_bias(t):
+    """An addition of one f32 number per column is the layer's bias; Relu behind it."""
+    x = flat(t)
+    w = t.weight("w", t.random(S, (t.v[x].shape[1], 7)), (t.r.rand(7) * .002 + .001).astype("f4"), np.zeros(7, S), 1)
+    b = t.const("b", t.r.randn(7).astype("f4"))
+    y = t.op("Add", [b, t.op("MatMul", [x, w], "m", t.v[x] @ t.v[w])], "y", t.v[x] @ t.v[w] + t.v[b].astype("f8"))
+    y = t.op("Relu", [y], "r", np.maximum(t.v[y], 0))
+    t.layers += 1
+    return t.qdq(y, .1, S(-20))
+
+
+@case
 def quantized_weights(t):
     """The weight is f32 with Q and DQ of its own, the scales along an axis (as TensorRT's tools write it)."""
     x = t.qdq("x", .04, S(0))
