@@ -141,7 +141,7 @@ class Writer:
             return self.dequantize(name, q, scale, zero, None), scale
         other = tuple(i for i in range(w.ndim) if i != axis)
         most = np.abs(w).max(other) if self.per_channel else np.abs(w).max()
-        scale = (np.maximum(most, 1e-30) / 127).astype("f4")
+        scale = np.where(most > 1e-12, most / 127, 1).astype("f4")
         shape = [-1 if i == axis else 1 for i in range(w.ndim)]
         q = np.clip(np.rint(w / (scale.reshape(shape) if self.per_channel else scale)), -127, 127).astype(np.int8)
         zero = np.zeros(scale.shape, np.int8)
@@ -160,6 +160,9 @@ def main():
     graph = model.graph
     weights = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
     inputs = [i for i in graph.input if i.name not in weights]
+    for n in [n for n in graph.node if n.op_type == "Identity" and n.input[0] in weights]:
+        weights[n.output[0]] = weights[n.input[0]]
+        graph.node.remove(n)
     fold_batch_norms(graph, weights)
     fuse_relus(graph)
     x = np.load(words[1])["x"][:int(option("samples", 100))].astype("f4")

@@ -155,7 +155,8 @@ static mc_value *clamped(islands *s, mc_node *at, mc_value *q, const island *d, 
 static mc_value *start_of(islands *s, mc_node *n, mc_value *v, island *d, const mc_type *to) {
   for (mc_value *next;; v = next) {
     sums *r = mc_map_ptr_get(&s->sums, v);
-    mc_value *q = r ? r->acc : islands_ints(s, v);
+    bool bound = v->def && (v->def->op == MC_OP_relu || v->def->op == MC_OP_clamp);
+    mc_value *q = r ? r->acc : bound ? NULL : islands_ints(s, v);
     if (r) add_clamp(d, r->lo, r->hi);
     if (q) return as_type(s, n, r ? v->def : n, q, to);
     if (!v->def || v->def->region || v->type->dtype != MC_f32) return NULL;

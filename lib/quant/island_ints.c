@@ -46,12 +46,25 @@ static mc_value *joined(islands *s, const mc_value *v) {
   return moved(s, v, in);
 }
 
+/* relu and clamp to bounds that the integers can hold, in the same type. */
+static mc_value *bounded(islands *s, const mc_value *v) {
+  mc_node *n = v->def;
+  mc_value *x = islands_ints(s, n->in[0]);
+  if (!x) return NULL;
+  float lo = n->op == MC_OP_relu ? 0 : MC_ATTRS(n, clamp)->low, hi = n->op == MC_OP_relu ? INFINITY : MC_ATTRS(n, clamp)->high;
+  if ((isfinite(lo) && !holds(x->type, lo)) || (isfinite(hi) && !holds(x->type, hi))) return NULL;
+  mc_node *c = islands_build(s, n, n, n->op, &x, 1, n->attrs, x->type);
+  if (c) *mc_map_ptr_slot(&s->ints, v) = c->out[0];
+  return c ? c->out[0] : NULL;
+}
+
 mc_value *islands_ints(islands *s, mc_value *v) {
   mc_value *known = mc_map_ptr_get(&s->ints, v);
   mc_node *n = v->def;
   if (known || !n || v->type->dtype != MC_f32 || n->region) return known;
   if (n->op == MC_OP_dequantize) return is_q8(n->in[0]->type) ? n->in[0] : NULL;
   if (n->op == MC_OP_concat) return joined(s, v);
+  if (n->op == MC_OP_relu || n->op == MC_OP_clamp) return bounded(s, v);
   if (!mc_op_has(n->op, MC_T_MOVE) && n->op != MC_OP_resize) return NULL;
   mc_value *x = islands_ints(s, n->in[0]);
   if (!x || !moves(n, x->type)) return NULL;

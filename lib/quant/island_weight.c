@@ -9,23 +9,37 @@ static int element(const mc_tensor *t, int64_t i) {
   return t->dtype == MC_i8 ? ((const int8_t *)t->data)[i] : ((const uint8_t *)t->data)[i];
 }
 
+/* As it is stored already. */
+static bool ready(const weight *w) {
+  const mc_type *t = w->whole ? w->whole->type : NULL;
+  return t && t->dtype == MC_i8 && (t->q.kind == MC_Q_AXIS ? t->q.axis == 0 : t->q.zero == 0);
+}
+
 /* i16: differences of 8-bit integers to zero points of their own. */
-static bool stored(islands *s, const mc_value *v, weight *w) {
+static bool stored(const mc_value *v, weight *w) {
   const mc_tensor *t = mc_value_tensor(v);
   if (!t || !mc_type_is_quant(v->type) || (t->dtype != MC_i8 && t->dtype != MC_u8 && t->dtype != MC_i16)) return false;
-  int64_t n = mc_tensor_elems(t), inner = 1;
-  int axis = v->type->q.kind == MC_Q_AXIS ? v->type->q.axis : -1;
   *w = (weight){ .whole = v, .shape = v->type, .name = t->name, .type = v->type };
+  return true;
+}
+
+/* The elements, unless they are there. False when one does not fit 9 bits. */
+static bool load(islands *s, weight *w) {
+  if (w->d) return true;
+  const mc_tensor *t = mc_value_tensor(w->whole);
+  const mc_quant *q = &w->type->q;
+  int64_t n = mc_tensor_elems(t), inner = 1;
+  bool many = q->kind == MC_Q_AXIS;
   w->d = MC_NEWN(s->cx->scratch, int16_t, n);
   for (int64_t i = 0; i < n; i++) {
-    int d = element(t, i) - (axis < 0 ? v->type->q.zero : 0);
+    int d = element(t, i) - (many ? 0 : q->zero);
     if (d < -255 || d > 255) return false;
     w->d[i] = (int16_t)d;
   }
-  if (axis < 0) return true;
-  for (int i = axis + 1; i < t->rank; i++) inner *= t->dim[i];
+  if (!many) return true;
+  for (int i = q->axis + 1; i < t->rank; i++) inner *= t->dim[i];
   w->index = MC_NEWN(s->cx->scratch, int32_t, n);
-  for (int64_t i = 0; i < n; i++) w->index[i] = (int32_t)(i / inner % t->dim[axis]);
+  for (int64_t i = 0; i < n; i++) w->index[i] = (int32_t)(i / inner % t->dim[q->axis]);
   return true;
 }
 
@@ -51,19 +65,21 @@ static void permute(islands *s, weight *w, const mc_node *n) {
   w->index = index;
 }
 
-bool islands_weight(islands *s, const mc_value *v, weight *w) {
+static bool find(islands *s, const mc_value *v, weight *w) {
   const mc_node *n = v->def;
   if (!n) return false;
-  if (n->op == MC_OP_dequantize) return stored(s, n->in[0], w);
-  if ((n->op != MC_OP_reshape && n->op != MC_OP_transpose) || !islands_weight(s, n->in[0], w)) return false;
+  if (n->op == MC_OP_dequantize) return stored(n->in[0], w);
+  if ((n->op != MC_OP_reshape && n->op != MC_OP_transpose) || !find(s, n->in[0], w) || !load(s, w)) return false;
   if (n->op == MC_OP_transpose) permute(s, w, n);
   w->shape = v->type;
   w->whole = NULL;
   return true;
 }
 
+bool islands_weight(islands *s, const mc_value *v, weight *w) { return find(s, v, w) && (ready(w) || load(s, w)); }
+
 bool islands_weight_fits(const weight *w) {
-  for (int64_t i = 0, n = mc_type_elems(w->shape); i < n; i++)
+  for (int64_t i = 0, n = w->d ? mc_type_elems(w->shape) : 0; i < n; i++)
     if (w->d[i] < -128 || w->d[i] > 127) return false;
   return true;
 }
@@ -100,12 +116,6 @@ static void fill(const weight *w, bool halves, int8_t *to) {
     if (!halves) to[i] = (int8_t)d;
     else to[i / k * 2 * k + i % k] = (int8_t)part, to[i / k * 2 * k + k + i % k] = (int8_t)(d - part);
   }
-}
-
-/* As it is stored already. */
-static bool ready(const weight *w) {
-  const mc_type *t = w->whole ? w->whole->type : NULL;
-  return t && t->dtype == MC_i8 && (t->q.kind == MC_Q_AXIS ? t->q.axis == 0 : t->q.zero == 0);
 }
 
 mc_value *islands_build_weight(islands *s, mc_node *n, const weight *w, bool halves) {

@@ -42,7 +42,7 @@ void islands_product(islands *s, mc_node *n);
 typedef struct weight {
   const mc_value *whole;           /* the stored weight, when nothing but dequantize stands behind it */
   const mc_type *shape; const char *name;
-  int16_t *d; int32_t *index;      /* index NULL: all 0 */
+  int16_t *d; int32_t *index;      /* d NULL: it is i8 as products want it; index NULL: all 0 */
   const mc_type *type;             /* of the stored weight */
 } weight;
 /* False without report when v is no 8-bit constant behind dequantize, reshape and transpose. */

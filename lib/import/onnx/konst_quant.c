@@ -117,7 +117,8 @@ static bool stored_form(const kquant *o, int axis, mc_dtype *dtype, int32_t *zer
   if (o->q->etype != ONNX_INT32 && lo >= -128 && hi <= 127) return true;
   *zero = (int32_t)z;
   *dtype = mc_onnx_etype(o->q->etype)->carry;
-  if (is_8bit && one_zero) return true;
+  int64_t least = *dtype == MC_u8 ? 0 : -128;
+  if (is_8bit && one_zero && z >= least && z <= least + 255) return true;
   *zero = 0;
   *dtype = o->q->etype == ONNX_INT32 ? MC_i32 : MC_i16;
   if (o->q->etype == ONNX_INT32) return lo >= INT32_MIN && hi <= INT32_MAX;

@@ -430,4 +430,5 @@ def main():
     sys.exit(right != len(names))
 
 
-main()
+if __name__ == "__main__":
+    main()
