@@ -2,10 +2,12 @@
 # chains.sh PYTHON SCRIPT FOLDER FROM TO NATIVE: random chains, compiled with every link that can be and without any, in INT8 and fp32: the same bytes.
 python=$1 script=$2 dir=$3 seed=$4 to=$5 native=$6
 mkdir -p "$dir"
+wide=$native
+grep -qw avx512bw /proc/cpuinfo && wide=avx512
 compile() { mcc -quiet -O3 -march=$level -chain=off "$@"; }
 while [ "$seed" -le "$to" ]; do
   net=$dir/$seed
-  case $((seed % 4)) in 0) level=$native ;; 1) level=x86-64-v3 ;; 2) level=avx512 ;; *) level=x86-64 ;; esac
+  case $((seed % 4)) in 0) level=$native ;; 1) level=x86-64-v3 ;; 2) level=$wide ;; *) level=x86-64 ;; esac
   rows=$((seed % 5 < 3 ? 0 : seed % 5 - 2))
   "$python" "$script" "$seed" "$net.mir" "$net.npz" || exit 1
   for how in int8 none; do

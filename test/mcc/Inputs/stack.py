@@ -1,15 +1,15 @@
 """Compiles the example network in each precision and runs it on a painted stack:
-stack.py FOLDER CC EXAMPLE OPTIONS PRECISION..."""
+stack.py FOLDER CC NATIVE EXAMPLE OPTIONS PRECISION..."""
 import subprocess
 import sys
 from pathlib import Path
 
-folder, cc, example, options, *precisions = sys.argv[1:]
+folder, cc, native, example, options, *precisions = sys.argv[1:]
 here = Path(__file__).parent
 for quant in precisions:
     obj = f"{folder}/net.o"
     calib = [f"-calib={example}/calib.npz"] if quant == "int8" else []
-    command = ["mcc", "-O3", "-quiet", "-march=native", f"-quant={quant}", *calib, *options.split()]
+    command = ["mcc", "-O3", "-quiet", f"-march={native}", f"-quant={quant}", *calib, *options.split()]
     subprocess.run([*command, f"{example}/shapes.mir", "-o", obj], check=True)
     program = f"{folder}/stack"
     subprocess.run([cc, "-O1", f"-I{folder}", str(here / "stack.c"), obj, "-o", program], check=True)
