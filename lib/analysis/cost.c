@@ -133,6 +133,9 @@ mc_layers mc_graph_layers(const mc_graph *g) {
   return l;
 }
 const char *mc_layers_text(const mc_layers *l) {
-  static const char *const names[] = { "no layers", "INT8", "bf16", "INT8 and bf16", "fp32", "INT8 and fp32", "bf16 and fp32", "INT8, bf16 and fp32" };
+  static const char *const names[] = { "no layers",     "INT8",
+                                       "bf16",          "INT8 and bf16",
+                                       "fp32",          "INT8 and fp32",
+                                       "bf16 and fp32", "INT8, bf16 and fp32" };
   return names[(l->int8 > 0) | (l->bf16 > 0) << 1 | (l->f32 > 0) << 2];
 }

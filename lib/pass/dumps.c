@@ -3,7 +3,13 @@
 #include "mc/support/suggest.h"
 #include <string.h>
 
-typedef struct naming { const mc_registry *reg; const mc_pipeline *p; const char *option; mc_arena *arena; mc_diag *diag; } naming;
+typedef struct naming {
+  const mc_registry *reg;
+  const mc_pipeline *p;
+  const char *option;
+  mc_arena *arena;
+  mc_diag *diag;
+} naming;
 
 static bool in_pipeline(const mc_pipeline *p, const char *name) {
   for (int i = 0; i < p->n; i++)
@@ -26,13 +32,16 @@ static int add_passes(const naming *n, mc_strbuf *out, const mc_pipeline *p) {
 static void nothing_such(const naming *n, const char *word, bool known) {
   const char *near = NULL;
   if (known) {
-    mc_warning(n->diag, mc_noloc, "-%s=%s prints nothing: the pipeline does not run that pass", n->option, word);
+    mc_warning(n->diag, mc_noloc, "-%s=%s prints nothing: the pipeline does not run that pass",
+               n->option, word);
     return;
   }
-  for (int i = 0; i < n->reg->npass; i++) near = mc_suggest_better(word, near, n->reg->pass[i].text);
-  for (int i = 0; i < n->reg->nalias; i++) near = mc_suggest_better(word, near, n->reg->alias[i].name);
-  mc_warning(n->diag, mc_noloc, "-%s=%s prints nothing: there is no such pass%s%s%s", n->option, word, near ? " (did you mean '" : "",
-             near ? near : "", near ? "'?)" : "");
+  for (int i = 0; i < n->reg->npass; i++)
+    near = mc_suggest_better(word, near, n->reg->pass[i].text);
+  for (int i = 0; i < n->reg->nalias; i++)
+    near = mc_suggest_better(word, near, n->reg->alias[i].name);
+  mc_warning(n->diag, mc_noloc, "-%s=%s prints nothing: there is no such pass%s%s%s", n->option,
+             word, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
 }
 
 /* A word is read as a pipeline of its own: so aliases stand for their passes here, too. */
@@ -46,7 +55,8 @@ static void add_word(const naming *n, mc_strbuf *out, const char *word) {
   if (!known || !add_passes(n, out, &one)) nothing_such(n, word, known);
 }
 
-const char *mc_pipeline_names(const mc_registry *r, const mc_pipeline *p, const char *list, const char *option, mc_arena *a, mc_diag *d) {
+const char *mc_pipeline_names(const mc_registry *r, const mc_pipeline *p, const char *list,
+                              const char *option, mc_arena *a, mc_diag *d) {
   if (!list || !p->n) return NULL;
   naming n = { r, p, option, a, d };
   mc_strbuf out = { 0 };

@@ -109,7 +109,8 @@ static void add_outputs(cmp *c, int64_t k, int64_t count) {
     int64_t n = mc_type_elems(ta) / c->f->batch * used;
     int64_t from = c->b ? 0 : k * c->per[i], per = n / used;
     diff_add(&c->d[i], &a, &b, 0, from, n, k, c->tol);
-    for (int64_t s = 0; has_top(ta, c->f->batch) && s < used; s++) diff_add_top(&c->d[i], &a, &b, s * per, from + s * per, per);
+    for (int64_t s = 0; has_top(ta, c->f->batch) && s < used; s++)
+      diff_add_top(&c->d[i], &a, &b, s * per, from + s * per, per);
   }
 }
 
@@ -130,17 +131,25 @@ static void print_diff(cmp *c, mc_strbuf *s, int i) {
   mc_sb_printf(s, "%s: ", mc_network_out_name(c->a, i));
   mc_type_print(s, mc_network_out_type(c->a, i));
   mc_sb_printf(s, " %lld of %lld elements differ", (long long)d->differ, (long long)d->n);
-  if (d->differ) mc_sb_printf(s, ", max abs %.3g%s, max rel %.3g", d->max_abs, ints ? " steps" : "", d->max_rel);
-  if (d->differ && isfinite(d->max_ulp) && !c->other_arithmetic) mc_sb_printf(s, ", max ulp %.0f", d->max_ulp);
-  if (d->differ) mc_sb_printf(s, " (sample %lld), relative L2 %.3g, SNR %.1f dB", (long long)d->at, diff_relative_l2(d), diff_snr(d));
+  if (d->differ)
+    mc_sb_printf(s, ", max abs %.3g%s, max rel %.3g", d->max_abs, ints ? " steps" : "", d->max_rel);
+  if (d->differ && isfinite(d->max_ulp) && !c->other_arithmetic)
+    mc_sb_printf(s, ", max ulp %.0f", d->max_ulp);
+  if (d->differ)
+    mc_sb_printf(s, " (sample %lld), relative L2 %.3g, SNR %.1f dB", (long long)d->at,
+                 diff_relative_l2(d), diff_snr(d));
   if (d->differ && d->tops)
-    mc_sb_printf(s, ", top-1 the same for %lld of %lld samples (%.2f %%)", (long long)d->top_same, (long long)d->tops,
-                 100.0 * (double)d->top_same / (double)d->tops);
+    mc_sb_printf(s, ", top-1 the same for %lld of %lld samples (%.2f %%)", (long long)d->top_same,
+                 (long long)d->tops, 100.0 * (double)d->top_same / (double)d->tops);
   mc_sb_putc(s, '\n');
 }
-static bool below_snr(const cmp *c, int i) { return c->tol.min_snr > 0 && !(diff_snr(&c->d[i]) >= c->tol.min_snr); }
+static bool below_snr(const cmp *c, int i) {
+  return c->tol.min_snr > 0 && !(diff_snr(&c->d[i]) >= c->tol.min_snr);
+}
 /* Whether elements beyond the tolerance are a failure: not between arithmetics, or with --min-snr, unless a tolerance was given. */
-static bool strict(const cmp *c) { return c->tol.given || (!c->other_arithmetic && !(c->tol.min_snr > 0)); }
+static bool strict(const cmp *c) {
+  return c->tol.given || (!c->other_arithmetic && !(c->tol.min_snr > 0));
+}
 static const char *verdict(const cmp *c, int64_t differ, int64_t beyond) {
   bool low = false;
   for (int i = 0; i < mc_network_nout(c->a); i++) low |= below_snr(c, i);
@@ -160,19 +169,27 @@ static bool judge(cmp *c, int64_t beyond) {
   bool ok = true;
   for (int i = 0; i < mc_network_nout(c->a); i++)
     if (below_snr(c, i))
-      ok = mc_error(d, mc_noloc, "%s: a signal-to-noise ratio of %.1f dB, less than --min-snr=%g", mc_network_out_name(c->a, i), diff_snr(&c->d[i]), c->tol.min_snr);
+      ok = mc_error(d, mc_noloc, "%s: a signal-to-noise ratio of %.1f dB, less than --min-snr=%g",
+                    mc_network_out_name(c->a, i), diff_snr(&c->d[i]), c->tol.min_snr);
   if (!beyond || !strict(c)) return ok;
-  mc_error(d, mc_noloc, "%lld elements are beyond the tolerance (atol %g, rtol %g, ulp %lld)", (long long)beyond, c->tol.atol, c->tol.rtol, (long long)c->tol.ulp);
-  if (!c->tol.given && c->b && rounding_only(c)) mc_note(d, mc_noloc, "fp32 sums may be taken in another order: --atol=1e-4 --rtol=1e-4 allows that");
+  mc_error(d, mc_noloc, "%lld elements are beyond the tolerance (atol %g, rtol %g, ulp %lld)",
+           (long long)beyond, c->tol.atol, c->tol.rtol, (long long)c->tol.ulp);
+  if (!c->tol.given && c->b && rounding_only(c))
+    mc_note(d, mc_noloc,
+            "fp32 sums may be taken in another order: --atol=1e-4 --rtol=1e-4 allows that");
   return false;
 }
-static const char advice[] = "the two compute in other arithmetic, so no equality was asked for; --min-snr=DB, --atol= or --rtol= make this a check,\n"
-                             "and mcc -check holds an object, bit for bit, against the graph that it was made from\n";
-static const char random_inputs[] = "the inputs are random numbers, which INT8 ranges are not made for: give samples with --data\n";
+static const char advice[] =
+    "the two compute in other arithmetic, so no equality was asked for; --min-snr=DB, --atol= or "
+    "--rtol= make this a check,\n"
+    "and mcc -check holds an object, bit for bit, against the graph that it was made from\n";
+static const char random_inputs[] =
+    "the inputs are random numbers, which INT8 ranges are not made for: give samples with --data\n";
 static void print_report(cmp *c, int64_t count, int64_t differ, int64_t beyond) {
   mc_strbuf s = {0};
   for (int i = 0; i < mc_network_nout(c->a); i++) print_diff(c, &s, i);
-  mc_sb_printf(&s, "%s on %lld samples: %s and %s\n", verdict(c, differ, beyond), (long long)count, side(c, c->a, c->o->first), side(c, c->b, c->o->other));
+  mc_sb_printf(&s, "%s on %lld samples: %s and %s\n", verdict(c, differ, beyond), (long long)count,
+               side(c, c->a, c->o->first), side(c, c->b, c->o->other));
   if (differ && !strict(c) && !(c->tol.min_snr > 0)) mc_sb_puts(&s, advice);
   if (differ && c->other_arithmetic && !c->f->data && !c->f->fixed) mc_sb_puts(&s, random_inputs);
   tool_print(mc_sb_str(&s), s.n);
@@ -184,13 +201,15 @@ static json_side json_of(const mc_network *n, const char *file) {
 }
 static int report(cmp *c, int64_t count) {
   int64_t beyond = 0, differ = 0;
-  for (int i = 0; i < mc_network_nout(c->a); i++) beyond += c->d[i].beyond, differ += c->d[i].differ;
+  for (int i = 0; i < mc_network_nout(c->a); i++)
+    beyond += c->d[i].beyond, differ += c->d[i].differ;
   bool to_stdout = c->o->json && !*c->o->json;
   if (!to_stdout) print_report(c, count, differ, beyond);
   if (c->l && !to_stdout) layers_print(c->l);
   bool ok = judge(c, beyond);
   if (c->o->json)
-    ok &= json_compare(c->t, c->o->json, json_of(c->a, c->o->first), json_of(c->b, c->o->other), verdict(c, differ, beyond), count, c->a, c->d);
+    ok &= json_compare(c->t, c->o->json, json_of(c->a, c->o->first), json_of(c->b, c->o->other),
+                       verdict(c, differ, beyond), count, c->a, c->d);
   return ok ? MC_EXIT_OK : MC_EXIT_INPUT;
 }
 
@@ -198,7 +217,8 @@ static int report(cmp *c, int64_t count) {
  * approximates: expected outputs, else the one in fp32, else what the reference evaluates, else the second. */
 static void weigh(cmp *c) {
   mc_layers a = mc_network_layers(c->a), b = c->b ? mc_network_layers(c->b) : (mc_layers){ 0 };
-  bool low_a = a.int8 || a.bf16, low_b = b.int8 || b.bf16, ref_a = mc_network_graph(c->a), ref_b = c->b && mc_network_graph(c->b);
+  bool low_a = a.int8 || a.bf16, low_b = b.int8 || b.bf16, ref_a = mc_network_graph(c->a),
+       ref_b = c->b && mc_network_graph(c->b);
   c->other_arithmetic = c->b && (a.int8 != b.int8 || a.bf16 != b.bf16);
   bool first = c->b && (low_a != low_b ? low_b : ref_a && !ref_b);
   for (int i = 0; i < mc_network_nout(c->a); i++) c->d[i].signal_a = first;
@@ -214,7 +234,10 @@ static bool set_level(cmp *c) {
 static bool set_threads(cmp *c) {
   if (!c->o->pool) return true;
   if (mc_network_graph(c->a) && (!c->b || mc_network_graph(c->b)))
-    return mc_error(&c->t->diag, mc_noloc, "--threads=%d: the reference evaluator uses one thread; --jit compiles the first network", mcrt_pool_threads(c->o->pool));
+    return mc_error(
+        &c->t->diag, mc_noloc,
+        "--threads=%d: the reference evaluator uses one thread; --jit compiles the first network",
+        mcrt_pool_threads(c->o->pool));
   if (c->b) mc_network_set_parallel(c->b, mcrt_parallel_for, c->o->pool);
   return true;
 }
@@ -226,17 +249,26 @@ static bool open_other(cmp *c) {
     if (c->o->layers) return mc_error(d, mc_noloc, "--layers needs two networks");
     return read_expected(c, other) && set_level(c) && set_threads(c);
   }
-  c->b = mc_network_open_as(other, MC_HOW_REF, c->o->pool ? mcrt_pool_threads(c->o->pool) : 1, c->f->other_args, d);
+  c->b = mc_network_open_as(other, MC_HOW_REF, c->o->pool ? mcrt_pool_threads(c->o->pool) : 1,
+                            c->f->other_args, d);
   if (!c->b || !same_interface(c, other) || !set_level(c) || !set_threads(c)) return false;
   c->out_b = room_out(c->t, c->b);
   if (!c->o->layers) return true;
-  if (!mc_network_graph(c->a) || !mc_network_graph(c->b)) return mc_error(d, mc_noloc, "--layers needs two networks that the reference evaluates");
+  if (!mc_network_graph(c->a) || !mc_network_graph(c->b))
+    return mc_error(d, mc_noloc, "--layers needs two networks that the reference evaluates");
   c->l = layers_create(c->t, c->a, c->b, c->tol);
   return true;
 }
 
 int compare(tool *t, mc_network *a, const feed *f, const compare_opts *o) {
-  cmp c = { .t = t, .a = a, .f = f, .o = o, .tol = o->tol, .in = room_in(t, a), .out_a = room_out(t, a), .d = MC_NEWN(t->arena, diff, mc_network_nout(a)) };
+  cmp c = { .t = t,
+            .a = a,
+            .f = f,
+            .o = o,
+            .tol = o->tol,
+            .in = room_in(t, a),
+            .out_a = room_out(t, a),
+            .d = MC_NEWN(t->arena, diff, mc_network_nout(a)) };
   bool ok = open_other(&c);
   int64_t count = f->count;
   if (ok) weigh(&c);

@@ -54,7 +54,8 @@ static int64_t top(const mc_array *x, int64_t from, int64_t n) {
   return best;
 }
 
-void diff_add_top(diff *d, const mc_array *a, const mc_array *b, int64_t from_a, int64_t from_b, int64_t n) {
+void diff_add_top(diff *d, const mc_array *a, const mc_array *b, int64_t from_a, int64_t from_b,
+                  int64_t n) {
   d->tops++;
   d->top_same += top(a, from_a, n) == top(b, from_b, n);
 }

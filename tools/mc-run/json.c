@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct json_runs { tool *t; const mc_network *n; json_t *root, *results; };
+struct json_runs {
+  tool *t;
+  const mc_network *n;
+  json_t *root, *results;
+};
 
 /* JSON has no numbers that are not finite. */
 static json_t *number(double v) {
@@ -35,8 +39,9 @@ static json_t *values(const mc_type *t, const void *data) {
   plain.q = (mc_quant){ .kind = MC_Q_NONE };
   mc_array x = { &plain, (void *)(uintptr_t)data };
   for (int64_t i = 0, n = mc_type_elems(t); i < n; i++) {
-    json_t *v = t->dtype == MC_i64 ? integer(((const int64_t *)data)[i])
-                : mc_dtype_is_float(t->dtype) ? number(mc_array_real(&x, i)) : integer((int64_t)mc_array_real(&x, i));
+    json_t *v = t->dtype == MC_i64            ? integer(((const int64_t *)data)[i])
+                : mc_dtype_is_float(t->dtype) ? number(mc_array_real(&x, i))
+                                              : integer((int64_t)mc_array_real(&x, i));
     json_array_append_new(list, v);
   }
   return list;
@@ -74,9 +79,11 @@ static json_t *difference(const mc_network *n, int i, const diff *d) {
   json_object_set_new(j, "top1_samples", d->tops ? integer(d->tops) : json_null());
   return j;
 }
-bool json_compare(tool *t, const char *path, json_side first, json_side second, const char *verdict, int64_t samples, const mc_network *a, const diff *d) {
+bool json_compare(tool *t, const char *path, json_side first, json_side second, const char *verdict,
+                  int64_t samples, const mc_network *a, const diff *d) {
   json_t *j = json_object(), *outputs = json_array();
-  for (int i = 0; i < mc_network_nout(a); i++) json_array_append_new(outputs, difference(a, i, &d[i]));
+  for (int i = 0; i < mc_network_nout(a); i++)
+    json_array_append_new(outputs, difference(a, i, &d[i]));
   json_object_set_new(j, "schema", json_string("mc-run/1"));
   json_object_set_new(j, "version", json_string(mc_version()));
   json_object_set_new(j, "first", side(first));
@@ -94,7 +101,8 @@ json_runs *json_runs_begin(tool *t, const char *file, const mc_network *n) {
   *j = (json_runs){ t, n, json_object(), json_array() };
   json_object_set_new(j->root, "schema", json_string("mc-run/1"));
   json_object_set_new(j->root, "version", json_string(mc_version()));
-  json_object_set_new(j->root, "first", side((json_side){ file, mc_network_kind(n), mc_layers_text(&l) }));
+  json_object_set_new(j->root, "first",
+                      side((json_side){ file, mc_network_kind(n), mc_layers_text(&l) }));
   json_t *outputs = json_array();
   for (int i = 0; i < mc_network_nout(n); i++) json_array_append_new(outputs, describe(n, i));
   json_object_set_new(j->root, "outputs", outputs);
@@ -102,7 +110,8 @@ json_runs *json_runs_begin(tool *t, const char *file, const mc_network *n) {
 }
 void json_runs_add(json_runs *j, void *const *out) {
   json_t *run = json_array();
-  for (int i = 0; i < mc_network_nout(j->n); i++) json_array_append_new(run, values(mc_network_out_type(j->n, i), out[i]));
+  for (int i = 0; i < mc_network_nout(j->n); i++)
+    json_array_append_new(run, values(mc_network_out_type(j->n, i), out[i]));
   json_array_append_new(j->results, run);
 }
 bool json_runs_end(json_runs *j, const char *path, int64_t samples, const char *output) {

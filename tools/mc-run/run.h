@@ -25,15 +25,20 @@ void **room_in(tool *t, const mc_network *n);
 void **room_out(tool *t, const mc_network *n);
 
 /* given: some of the three was on the command line. min_snr: in dB; 0: none is asked for. */
-typedef struct tolerance { double atol, rtol; int64_t ulp; bool given; double min_snr; } tolerance;
+typedef struct tolerance {
+  double atol, rtol;
+  int64_t ulp;
+  bool given;
+  double min_snr;
+} tolerance;
 /* Everything that a comparison is told. */
 typedef struct compare_opts {
-  const char *first, *other;       /* the two files */
-  const char *level;               /* of objects for several levels, the one to run; NULL: the best */
-  mcrt_pool *pool;                 /* for compiled code; NULL: one thread */
+  const char *first, *other; /* the two files */
+  const char *level;         /* of objects for several levels, the one to run; NULL: the best */
+  mcrt_pool *pool;           /* for compiled code; NULL: one thread */
   tolerance tol;
   bool layers;
-  const char *json;                /* a file, "" for standard output; NULL: no report */
+  const char *json; /* a file, "" for standard output; NULL: no report */
 } compare_opts;
 /* Run both on every sample and report; 0 when all is within the tolerance, or when the two compute in other
  * arithmetic (INT8 and fp32) and nothing was asked for; 1 otherwise or after an error. `o->other` is a
@@ -42,15 +47,17 @@ int compare(tool *t, mc_network *a, const feed *f, const compare_opts *o);
 
 /* Differences of many elements. */
 typedef struct diff {
-  int64_t n, differ, beyond, at;   /* elements; the sample with the largest difference */
+  int64_t n, differ, beyond, at; /* elements; the sample with the largest difference */
   double max_abs, max_rel, max_ulp;
-  double err2, ref2;               /* sums of squares: differences, and the signal */
-  int64_t tops, top_same;          /* samples, and those where both have their largest element in the same place */
-  bool signal_a;                   /* the signal is a's values; b's else */
+  double err2, ref2; /* sums of squares: differences, and the signal */
+  int64_t tops,
+      top_same;  /* samples, and those where both have their largest element in the same place */
+  bool signal_a; /* the signal is a's values; b's else */
 } diff;
 void diff_add(diff *d, const mc_array *a, const mc_array *b, int64_t from_a, int64_t from_b, int64_t n, int64_t sample, tolerance tol);
 /* One sample's n elements: where each is largest (of equal ones the first). */
-void diff_add_top(diff *d, const mc_array *a, const mc_array *b, int64_t from_a, int64_t from_b, int64_t n);
+void diff_add_top(diff *d, const mc_array *a, const mc_array *b, int64_t from_a, int64_t from_b,
+                  int64_t n);
 double diff_relative_l2(const diff *d);
 /* Signal-to-noise ratio in dB; infinite where nothing differs. */
 double diff_snr(const diff *d);
@@ -62,9 +69,12 @@ bool layers_run(layers *l, const void *const *in, void *const *out_a, void *cons
 void layers_print(layers *l);
 
 /* ---- json.c (docs/tools.md, "JSON") ---- */
-typedef struct json_side { const char *file, *kind, *arithmetic; } json_side;   /* arithmetic NULL: not known */
+typedef struct json_side {
+  const char *file, *kind, *arithmetic;
+} json_side; /* arithmetic NULL: not known */
 /* The report of a comparison. False after reporting. */
-bool json_compare(tool *t, const char *path, json_side first, json_side second, const char *verdict, int64_t samples, const mc_network *a, const diff *d);
+bool json_compare(tool *t, const char *path, json_side first, json_side second, const char *verdict,
+                  int64_t samples, const mc_network *a, const diff *d);
 /* Of runs: begin, one call for each run (values of every output, or none with out NULL), end. */
 typedef struct json_runs json_runs;
 json_runs *json_runs_begin(tool *t, const char *file, const mc_network *n);

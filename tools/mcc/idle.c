@@ -6,37 +6,50 @@
 #define IDLE(o, why, ...) tool_no_effect(&(o)->t, (const char *const[]){ __VA_ARGS__, NULL }, why)
 
 static void with_pipeline(mcc *o) {
-  IDLE(o, "-pass-pipeline names the passes that run", "calib", "calib-method", "mixed", "winograd", "chain", "skip",
-       "only");
-  if (!o->co.target || !o->co.target->next)   /* -quant chooses the levels of a dispatch object */
+  IDLE(o, "-pass-pipeline names the passes that run", "calib", "calib-method", "mixed", "winograd",
+       "chain", "skip", "only");
+  if (!o->co.target || !o->co.target->next) /* -quant chooses the levels of a dispatch object */
     IDLE(o, "-pass-pipeline names the passes that run", "quant");
 }
 
 static void with_passes(mcc *o) {
   bool int8 = o->co.quant == MC_QUANT_INT8;
-  if (o->co.quant == MC_QUANT_NONE) IDLE(o, "it is for -quant=int8 and -quant=bf16", "skip", "only");
-  if (!int8) IDLE(o, "it is for -quant=int8", "winograd", "calib-method");
-  else if (o->co.small) IDLE(o, "-Os leaves winograd out", "winograd");
-  else if (o->co.opt_level < 2) IDLE(o, "winograd runs from -O2 on", "winograd");
+  if (o->co.quant == MC_QUANT_NONE)
+    IDLE(o, "it is for -quant=int8 and -quant=bf16", "skip", "only");
+  if (!int8)
+    IDLE(o, "it is for -quant=int8", "winograd", "calib-method");
+  else if (o->co.small)
+    IDLE(o, "-Os leaves winograd out", "winograd");
+  else if (o->co.opt_level < 2)
+    IDLE(o, "winograd runs from -O2 on", "winograd");
   if (o->co.chain != MC_CHAIN_AUTO) return;
-  if (o->co.small || o->co.opt_level < 2) IDLE(o, "without -O2 or -O3 no chains are formed (-chain=memory forms them)", "chain");
-  else if (o->threads > 1) IDLE(o, "chains are for one thread, and this is for several", "chain");
+  if (o->co.small || o->co.opt_level < 2)
+    IDLE(o, "without -O2 or -O3 no chains are formed (-chain=memory forms them)", "chain");
+  else if (o->threads > 1)
+    IDLE(o, "chains are for one thread, and this is for several", "chain");
 }
 
 static void with_code(mcc *o) {
-  if (o->emit == EMIT_MIR) IDLE(o, "-emit=mir stops before code", "g", "share", "name");
+  if (o->emit == EMIT_MIR)
+    IDLE(o, "-emit=mir stops before code", "g", "share", "name");
   else if (o->share && (o->debug || o->co.opt_level == 0))
-    IDLE(o, o->debug ? "with -g each layer has code of its own" : "at -O0 each layer has code of its own", "share");
+    IDLE(o,
+         o->debug ? "with -g each layer has code of its own"
+                  : "at -O0 each layer has code of its own",
+         "share");
   if (o->emit != EMIT_OBJ) IDLE(o, "only an object can be run", "check");
 }
 
 void warn_idle(mcc *o) {
   if (o->print_pipeline) {
-    IDLE(o, "-print-pipeline runs nothing and writes no file", "o", "g", "share", "name", "emit", "print-before", "print-after",
-         "print-after-change", "verify-each", "check-numerics", "bisect-limit", "time-passes", "stats", "remarks", "tune", "json", "check");
+    IDLE(o, "-print-pipeline runs nothing and writes no file", "o", "g", "share", "name", "emit",
+         "print-before", "print-after", "print-after-change", "verify-each", "check-numerics",
+         "bisect-limit", "time-passes", "stats", "remarks", "tune", "json", "check");
     return;
   }
-  if (o->pipeline) with_pipeline(o);
-  else with_passes(o);
+  if (o->pipeline)
+    with_pipeline(o);
+  else
+    with_passes(o);
   with_code(o);
 }

@@ -42,7 +42,10 @@ static json_t *level(const mcc *o, const mc_plan *p, const mc_object *x, int k) 
   json_object_set_new(j, "groups", integer(p->ngroup));
   json_object_set_new(j, "arena_bytes", integer(p->arena_bytes));
   bool one = x && !o->co.target->next;
-  json_object_set_new(j, "code_bytes", one ? integer(x->code_bytes) : x && k < x->nlevel ? integer(x->level[k].code_bytes) : json_null());
+  json_object_set_new(j, "code_bytes",
+                      one                  ? integer(x->code_bytes)
+                      : x && k < x->nlevel ? integer(x->level[k].code_bytes)
+                                           : json_null());
   return j;
 }
 
@@ -64,18 +67,21 @@ static json_t *sizes(const mcc *o, const mc_object *x) {
 }
 
 static json_t *seconds(const mc_compile_report *r) {
-  return json_pack("{s:f, s:f, s:f}", "passes", r->pass_seconds, "plan", r->plan_seconds, "code", r->code_seconds);
+  return json_pack("{s:f, s:f, s:f}", "passes", r->pass_seconds, "plan", r->plan_seconds, "code",
+                   r->code_seconds);
 }
 
 static json_t *options(const mcc *o) {
-  return json_pack("{s:s, s:s, s:I, s:b, s:b}", "O", o->level, "quant", mc_quant_names[o->co.quant], "threads",
-                   (json_int_t)(o->threads ? o->threads : 1), "debug", o->debug, "mixed", o->mixed);
+  return json_pack("{s:s, s:s, s:I, s:b, s:b}", "O", o->level, "quant", mc_quant_names[o->co.quant],
+                   "threads", (json_int_t)(o->threads ? o->threads : 1), "debug", o->debug, "mixed",
+                   o->mixed);
 }
 
 static json_t *report(mcc *o, const mc_plan *p) {
   const mc_compile_report *r = &o->rep;
   mc_object x;
-  bool file = o->emit == EMIT_OBJ && has_header(o), object = file && mc_object_read(&x, o->out, o->t.arena, &o->t.diag);
+  bool file = o->emit == EMIT_OBJ && has_header(o),
+       object = file && mc_object_read(&x, o->out, o->t.arena, &o->t.diag);
   json_t *j = json_object();
   json_object_set_new(j, "schema", json_string("mcc/1"));
   json_object_set_new(j, "version", json_string(mc_version()));
@@ -88,8 +94,12 @@ static json_t *report(mcc *o, const mc_plan *p) {
   json_object_set_new(j, "arch", json_string(mc_arch_name(p->target->arch)));
   json_object_set_new(j, "options", options(o));
   json_object_set_new(j, "pipeline", json_string(r->pipeline));
-  json_object_set_new(j, "layers", json_pack("{s:i, s:i, s:i}", "int8", r->layers_int8, "bf16", r->layers_bf16, "fp32", r->layers_f32));
-  json_object_set_new(j, "macs", json_pack("{s:I, s:I}", "total", (json_int_t)r->macs, "int8", (json_int_t)r->macs_int8));
+  json_object_set_new(j, "layers",
+                      json_pack("{s:i, s:i, s:i}", "int8", r->layers_int8, "bf16", r->layers_bf16,
+                                "fp32", r->layers_f32));
+  json_object_set_new(
+      j, "macs",
+      json_pack("{s:I, s:I}", "total", (json_int_t)r->macs, "int8", (json_int_t)r->macs_int8));
   json_object_set_new(j, "bytes", sizes(o, object ? &x : NULL));
   json_object_set_new(j, "levels", levels(o, p, object ? &x : NULL));
   if (o->exact) json_object_set_new(j, "check", string_or_null(o->exact_text));

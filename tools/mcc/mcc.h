@@ -7,14 +7,15 @@
 #include "mc/driver/importing.h"
 
 typedef enum emit { EMIT_OBJ, EMIT_ASM, EMIT_LLVM, EMIT_MIR } emit;
-extern const char *const emit_names[];   /* "obj", "asm", "llvm", "mir", NULL */
+extern const char *const emit_names[]; /* "obj", "asm", "llvm", "mir", NULL */
 
 typedef struct mcc {
   tool t;
-  const char *summary;           /* the last line; NULL: none */
-  const char *in, *out, *name, *level, *arch, *march, *calib, *skip, *only, *pipeline, *graph, *check, *tune;
-  const char *json, *exact;      /* -json, -check: a file, "" for none; NULL: not given */
-  const char *exact_text;        /* what -check found; NULL: nothing was checked */
+  const char *summary; /* the last line; NULL: none */
+  const char *in, *out, *name, *level, *arch, *march, *calib, *skip, *only, *pipeline, *graph,
+      *check, *tune;
+  const char *json, *exact; /* -json, -check: a file, "" for none; NULL: not given */
+  const char *exact_text;   /* what -check found; NULL: nothing was checked */
   mc_strlist before, after;
   mc_import_args imp;
   int emit, quant, method, chain;

@@ -17,18 +17,22 @@ void choose_output(mcc *o) {
   if (o->out) return;
   const char *slash = strrchr(o->in, '/');
   bool from_pipe = strcmp(o->in, "-") == 0;
-  o->out = o->emit == EMIT_OBJ && !from_pipe ? with_ending(o, slash ? slash + 1 : o->in, endings[o->emit]) : "-";
+  o->out = o->emit == EMIT_OBJ && !from_pipe
+               ? with_ending(o, slash ? slash + 1 : o->in, endings[o->emit])
+               : "-";
 }
 
 /* Beside standard output, a device or a pipe there is no place for a header. */
 bool has_header(const mcc *o) {
   struct stat st;
-  return strcmp(o->out, "-") != 0 && (stat(o->out, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
+  return strcmp(o->out, "-") != 0 &&
+         (stat(o->out, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
 }
 
 /* Neither of the files that are read may be written. */
 static bool keeps_inputs(mcc *o, const char *out) {
-  const char *samples = o->exact && *o->exact ? o->exact : NULL, *numerics = o->check && *o->check ? o->check : NULL;
+  const char *samples = o->exact && *o->exact ? o->exact : NULL,
+             *numerics = o->check && *o->check ? o->check : NULL;
   bool ok = tool_keeps(&o->t, o->in, out);
   if (ok && o->calib) ok = tool_keeps(&o->t, o->calib, out);
   if (ok && samples) ok = tool_keeps(&o->t, samples, out);
@@ -40,8 +44,12 @@ static bool keeps_inputs(mcc *o, const char *out) {
 static bool has_place(mcc *o, const char *path) {
   struct stat st;
   const char *slash = strrchr(path, '/');
-  const char *folder = !slash ? "." : slash == path ? "/" : mc_arena_strndup(o->t.arena, path, (size_t)(slash - path));
-  int err = stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? EISDIR : access(folder, W_OK | X_OK) != 0 ? errno : 0;
+  const char *folder = !slash          ? "."
+                       : slash == path ? "/"
+                                       : mc_arena_strndup(o->t.arena, path, (size_t)(slash - path));
+  int err = stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? EISDIR
+            : access(folder, W_OK | X_OK) != 0          ? errno
+                                                        : 0;
   return !err || mc_error(&o->t.diag, mc_noloc, "cannot write '%s': %s", path, strerror(err));
 }
 
@@ -50,11 +58,14 @@ bool check_outputs(mcc *o) {
   size_t n = strlen(o->out);
   const char *header = o->emit == EMIT_OBJ && has_header(o) ? with_ending(o, o->out, ".h") : NULL;
   if (o->emit == EMIT_OBJ && n > 2 && strcmp(o->out + n - 2, ".h") == 0)
-    return mc_error(d, mc_noloc, "'-o %s' would be overwritten by the header; name the object", o->out);
+    return mc_error(d, mc_noloc, "'-o %s' would be overwritten by the header; name the object",
+                    o->out);
   if (!keeps_inputs(o, o->out) || (header && !keeps_inputs(o, header))) return false;
   if (!o->json) return true;
   if (!*o->json && strcmp(o->out, "-") == 0)
-    return mc_error(d, mc_noloc, "standard output cannot take both the code and -json; name a file with -o or -json=FILE");
+    return mc_error(
+        d, mc_noloc,
+        "standard output cannot take both the code and -json; name a file with -o or -json=FILE");
   if (strcmp(o->json, o->out) == 0 || (header && strcmp(o->json, header) == 0))
     return mc_error(d, mc_noloc, "-json=%s is the name of another output", o->json);
   return !*o->json || (keeps_inputs(o, o->json) && has_place(o, o->json));
