@@ -224,6 +224,32 @@ static bool share_range(mc_node *n) {
   }
   return changed;
 }
+static bool widen(mc_range *r, float x) {
+  if (!isfinite(x) || (x >= r->lo && x <= r->hi)) return false;
+  r->lo = fminf(r->lo, x);
+  r->hi = fmaxf(r->hi, x);
+  return true;
+}
+/* What a pad or a concat brings in for certain belongs into the range, whatever guessed or cut it. */
+static bool hold_constants(mc_node *n) {
+  mc_range *r = &n->out[0]->range;
+  bool wider = false;
+  if (n->op == MC_OP_pad && MC_ATTRS(n, pad)->mode == mc_padmode_constant)
+    wider = widen(r, MC_ATTRS(n, pad)->value);
+  for (int i = 0; n->op == MC_OP_concat && i < n->nin; i++) {
+    const mc_tensor *t = mcq_is_f32_const(n->in[i]) ? mc_value_tensor(n->in[i]) : NULL;
+    for (int64_t k = 0; t && k < mc_tensor_elems(t); k++)
+      wider |= widen(r, ((const float *)t->data)[k]);
+  }
+  return wider;
+}
+static bool hold_all_constants(state *s) {
+  bool wider = false;
+  MC_FOR_NODES(n, s->cx->graph)
+    if ((n->op == MC_OP_pad || n->op == MC_OP_concat) && n->out[0]->range.known)
+      wider |= hold_constants(n);
+  return wider;
+}
 static bool share_ranges(state *s) {
   bool changed = false;
   MC_FOR_NODES(n, s->cx->graph) {
@@ -301,7 +327,8 @@ bool mc_pass_quantize(mc_pass_context *cx, const mc_opts_quantize *o, bool *chan
   mc_map_init(&s.means, cx->scratch);
   mc_map_init(&s.slower, cx->scratch);
   if (o->faster) mc_quant_slower(cx, &s.slower);
-  *changed = share_ranges(&s);
+  *changed = hold_all_constants(&s);
+  *changed |= share_ranges(&s);
   *changed |= adopt_inputs(&s);
   MC_FOR_NODES(n, cx->graph) if (n->op != MC_OP_return && !mc_op_has(n->op, MC_T_CONST)) plan_node(&s, n);
   report(&s);
