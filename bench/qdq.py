@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """Writes the QDQ form of a convolutional ONNX network, as ONNX Runtime's quantize_static does.
 
-    bench/qdq.py net.onnx calib.npz out.onnx [--acts=u8|s8] [--weights=s8|u8] [--per-tensor] [--samples=N]
-    bench/qdq.py net.onnx calib.npz out.onnx --preprocess=scale,mean,std --nhwc
+    bench/qdq.py net.onnx calib.npz out.onnx [--acts=u8|s8] [--weights=s8|u8] [--per-tensor]
+    bench/qdq.py net.onnx calib.npz out.onnx --samples=N --preprocess=scale,mean,std --nhwc
 
-Batch norms are folded first; Q and DQ stand around every Conv, Add, Gemm and pool; biases are i32 of scale s_x * s_w.
-calib.npz has `x` (samples first). Ops: Conv, BatchNormalization, Relu, Add, AveragePool, GlobalAveragePool, MaxPool,
-Flatten, Reshape, Gemm, Softmax, Identity. Needs python3-onnx and python3-numpy.
+Batch norms are folded first; Q and DQ stand around every Conv, Add, Gemm and pool; biases are
+i32 of scale s_x * s_w. calib.npz has `x` (samples first). Ops: Conv, BatchNormalization, Relu,
+Add, AveragePool, GlobalAveragePool, MaxPool, Flatten, Reshape, Gemm, Softmax, Identity. Needs
+python3-onnx and python3-numpy.
 """
 import sys
 
@@ -28,7 +29,7 @@ def windows(x, kernel, stride, pads, value):
     """[n, c, oh, ow, kh, kw]"""
     x = np.pad(x, ((0, 0), (0, 0), (pads[0], pads[2]), (pads[1], pads[3])), constant_values=value)
     w = np.lib.stride_tricks.sliding_window_view(x, tuple(kernel), axis=(2, 3))
-    return w[:, :, ::stride[0], ::stride[1]]
+    return w[:, :, :: stride[0], :: stride[1]]
 
 
 def padding(node, x, kernel, stride):
@@ -36,7 +37,10 @@ def padding(node, x, kernel, stride):
     mode = a.get("auto_pad", b"NOTSET")
     if mode in (b"NOTSET", b"VALID"):
         return list(a.get("pads", [0] * 4))
-    total = [max(0, (-(-x.shape[2 + i] // stride[i]) - 1) * stride[i] + kernel[i] - x.shape[2 + i]) for i in range(2)]
+    total = [
+        max(0, (-(-x.shape[2 + i] // stride[i]) - 1) * stride[i] + kernel[i] - x.shape[2 + i])
+        for i in range(2)
+    ]
     small = [t // 2 for t in total]
     large = [t - s for t, s in zip(total, small)]
     return small + large if mode == b"SAME_UPPER" else large + small
@@ -71,9 +75,14 @@ def evaluate(node, x):
         return e / e.sum(-1, keepdims=True)
     if op in ("AveragePool", "MaxPool"):
         return pool(node, x[0], op == "AveragePool")
-    simple = {"Relu": lambda: np.maximum(x[0], 0), "Add": lambda: x[0] + x[1], "Identity": lambda: x[0],
-              "GlobalAveragePool": lambda: x[0].mean((2, 3), keepdims=True), "Flatten": lambda: x[0].reshape(len(x[0]), -1),
-              "Reshape": lambda: x[0].reshape(len(x[0]), -1)}
+    simple = {
+        "Relu": lambda: np.maximum(x[0], 0),
+        "Add": lambda: x[0] + x[1],
+        "Identity": lambda: x[0],
+        "GlobalAveragePool": lambda: x[0].mean((2, 3), keepdims=True),
+        "Flatten": lambda: x[0].reshape(len(x[0]), -1),
+        "Reshape": lambda: x[0].reshape(len(x[0]), -1),
+    }
     return simple[op]()
 
 
@@ -124,13 +133,31 @@ class Writer:
     def activation(self, name, lo, hi):
         scale, zero = parameters(lo, hi, self.acts)
         p = [self.constant(name + "_scale", scale), self.constant(name + "_zero", zero)]
-        self.nodes.append(helper.make_node("QuantizeLinear", [name, *p], [name + "_q"], name + "_QuantizeLinear"))
-        self.nodes.append(helper.make_node("DequantizeLinear", [name + "_q", *p], [name + "_dq"], name + "_DequantizeLinear"))
+        self.nodes.append(
+            helper.make_node("QuantizeLinear", [name, *p], [name + "_q"], name + "_QuantizeLinear")
+        )
+        self.nodes.append(
+            helper.make_node(
+                "DequantizeLinear", [name + "_q", *p], [name + "_dq"], name + "_DequantizeLinear"
+            )
+        )
         self.real[name] = (name + "_dq", scale)
 
     def dequantize(self, name, q, scale, zero, axis):
-        p = [self.constant(name + "_q", q), self.constant(name + "_scale", scale), self.constant(name + "_zero", zero)]
-        self.nodes.append(helper.make_node("DequantizeLinear", p, [name + "_dq"], name + "_DequantizeLinear", **({} if axis is None else {"axis": axis})))
+        p = [
+            self.constant(name + "_q", q),
+            self.constant(name + "_scale", scale),
+            self.constant(name + "_zero", zero),
+        ]
+        self.nodes.append(
+            helper.make_node(
+                "DequantizeLinear",
+                p,
+                [name + "_dq"],
+                name + "_DequantizeLinear",
+                **({} if axis is None else {"axis": axis}),
+            )
+        )
         return name + "_dq"
 
     def weight(self, name, w, axis):
@@ -143,13 +170,17 @@ class Writer:
         most = np.abs(w).max(other) if self.per_channel else np.abs(w).max()
         scale = np.where(most > 1e-12, most / 127, 1).astype("f4")
         shape = [-1 if i == axis else 1 for i in range(w.ndim)]
-        q = np.clip(np.rint(w / (scale.reshape(shape) if self.per_channel else scale)), -127, 127).astype(np.int8)
+        q = np.clip(
+            np.rint(w / (scale.reshape(shape) if self.per_channel else scale)), -127, 127
+        ).astype(np.int8)
         zero = np.zeros(scale.shape, np.int8)
         return self.dequantize(name, q, scale, zero, axis if self.per_channel else None), scale
 
     def bias(self, name, b, scale):
         q = np.rint(b / scale).astype(np.int32)
-        return self.dequantize(name, q, scale, np.zeros(np.shape(scale), np.int32), 0 if np.ndim(scale) else None)
+        return self.dequantize(
+            name, q, scale, np.zeros(np.shape(scale), np.int32), 0 if np.ndim(scale) else None
+        )
 
 
 def main():
@@ -165,14 +196,20 @@ def main():
         graph.node.remove(n)
     fold_batch_norms(graph, weights)
     fuse_relus(graph)
-    x = np.load(words[1])["x"][:int(option("samples", 100))].astype("f4")
+    x = np.load(words[1])["x"][: int(option("samples", 100))].astype("f4")
     if "--nhwc" in sys.argv:
         x = x.transpose(0, 3, 1, 2)
     if option("preprocess", ""):
         scale, mean, std = (float(v) for v in option("preprocess", "").split(","))
         x = (x * scale - mean) / std
-    values, relu = {inputs[0].name: x}, {o for n in onnx.load(words[0]).graph.node if n.op_type == "Relu" for o in n.output}
-    w = Writer(np.int8 if option("acts", "u8") == "s8" else np.uint8, np.uint8 if option("weights", "s8") == "u8" else np.int8, "--per-tensor" not in sys.argv)
+    values, relu = {inputs[0].name: x}, {
+        o for n in onnx.load(words[0]).graph.node if n.op_type == "Relu" for o in n.output
+    }
+    w = Writer(
+        np.int8 if option("acts", "u8") == "s8" else np.uint8,
+        np.uint8 if option("weights", "s8") == "u8" else np.int8,
+        "--per-tensor" not in sys.argv,
+    )
     w.activation(inputs[0].name, float(x.min()), float(x.max()))
     for n in graph.node:
         y = evaluate(n, [values[i] if i in values else weights[i] for i in n.input])
@@ -180,14 +217,20 @@ def main():
         values[n.output[0]] = y
         names = [w.real[i][0] if i in w.real else i for i in n.input]
         if n.op_type in ("Conv", "Gemm"):
-            names[1], s = w.weight(n.input[1], weights[n.input[1]], 1 if n.op_type == "Gemm" and not attributes(n).get("transB", 0) else 0)
+            names[1], s = w.weight(
+                n.input[1],
+                weights[n.input[1]],
+                1 if n.op_type == "Gemm" and not attributes(n).get("transB", 0) else 0,
+            )
             if len(names) > 2:
                 names[2] = w.bias(n.input[2], weights[n.input[2]], w.real[n.input[0]][1] * s)
         else:
             for i in n.input:
                 if i in weights:
                     w.constant(i, weights[i])
-        w.nodes.append(helper.make_node(n.op_type, names, n.output, n.name or n.output[0], **attributes(n)))
+        w.nodes.append(
+            helper.make_node(n.op_type, names, n.output, n.name or n.output[0], **attributes(n))
+        )
         if n.op_type not in ("Softmax", "Identity"):
             w.activation(n.output[0], float(y.min()), float(y.max()))
     g = helper.make_graph(w.nodes, "qdq", inputs, graph.output, w.init)

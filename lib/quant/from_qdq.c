@@ -9,12 +9,13 @@
  *   %a  = conv2d %x, %w : i32<@s.acc axis=3>[1,6,6,32]
  *   %q  = requantize %a : u8<0.05:0>[1,6,6,32]                 // relu is what the range does
  *
- * Applies to every op with a quantized form (docs/design.md) whose operands are dequantized values, constants
- * too, possibly moved; a product needs no quantize behind it. relu and clamp in front of a quantize vanish
- * into its range, or follow it on the integers. What must stay in f32 is named by a remark, products by a
- * warning; dequantized constants that are left become f32 constants.
- * Contract: LOSSY: a requantize multiplies where dequantize and quantize multiply and divide, so a value may
- * come out one step beside; the bound stated is on the relative L2 error of the outputs, 0.1. */
+ * Applies to every op with a quantized form (docs/design.md) whose operands are dequantized values,
+ * constants too, possibly moved; a product needs no quantize behind it. relu and clamp in front of
+ * a quantize vanish into its range, or follow it on the integers. What must stay in f32 is named by
+ * a remark, products by a warning; dequantized constants that are left become f32 constants.
+ * Contract: LOSSY: a requantize multiplies where dequantize and quantize multiply and divide, so a
+ * value may come out one step beside; the bound stated is on the relative L2 error of the outputs,
+ * 0.1. */
 #include "islands.h"
 #include "mc/support/fixed.h"
 #include <math.h>
@@ -23,7 +24,10 @@
 /* ---- reports ---- */
 
 const char *islands_name(islands *s, const mc_node *n) {
-  const char *name = n->source ? n->source : n->nout ? n->out[0]->name : NULL, *op = mc_ops[n->op].text;
+  const char *name = n->source ? n->source
+                     : n->nout ? n->out[0]->name
+                               : NULL,
+             *op = mc_ops[n->op].text;
   return name ? mc_arena_printf(s->cx->diag->arena, "%s %s", op, name) : op;
 }
 
@@ -37,9 +41,12 @@ void *islands_keep(islands *s, const mc_node *n, const char *why) {
 static void summary(islands *s) {
   mc_loc at = s->cx->graph->loc;
   if (!s->kept) return;
-  const char *more = s->kept > 1 ? mc_arena_printf(s->cx->diag->arena, " and %lld more", (long long)s->kept - 1) : "";
-  mc_warning(s->cx->diag, at, "%lld of the %lld layers that read quantized values stay in f32 (%s%s)", (long long)s->kept,
-             (long long)(s->kept + s->layers), s->why, more);
+  const char *more =
+      s->kept > 1 ? mc_arena_printf(s->cx->diag->arena, " and %lld more", (long long)s->kept - 1)
+                  : "";
+  mc_warning(s->cx->diag, at,
+             "%lld of the %lld layers that read quantized values stay in f32 (%s%s)",
+             (long long)s->kept, (long long)(s->kept + s->layers), s->why, more);
 }
 
 /* ---- ops with a quantized form ---- */
@@ -64,7 +71,8 @@ static mc_value *one_number(islands *s, mc_node *n, const mc_value *v) {
   void *data;
   mc_tensor *q = mc_tensor_create(s->cx->module, NULL, MC_i8, t->rank, t->dim, &data);
   *(int8_t *)data = (int8_t)((x > 0) - (x < 0));
-  const mc_type *type = mc_type_make_q(s->cx->module, MC_i8, t->rank, t->dim, x == 0 ? 1 : fabsf(x), 0);
+  const mc_type *type =
+      mc_type_make_q(s->cx->module, MC_i8, t->rank, t->dim, x == 0 ? 1 : fabsf(x), 0);
   mc_builder b = { .graph = s->cx->graph, .before = n, .diag = s->cx->diag, .loc = n->loc };
   return mc_build_tensor(&b, q, type);
 }
@@ -84,7 +92,9 @@ static mc_value *on_integers(islands *s, mc_node *n, const mc_type *to, float *l
   for (int i = 0; i < n->nin; i++) {
     in[i] = keeps_type(n, i) ? n->in[i] : islands_ints(s, n->in[i]);
     if (!in[i] && mc_op_has(n->op, MC_T_BINARY)) in[i] = one_number(s, n, n->in[i]);
-    if (!in[i]) return islands_keep(s, n, mc_arena_printf(s->cx->scratch, "operand %d is not of 8 bits with one scale", i));
+    if (!in[i])
+      return islands_keep(
+          s, n, mc_arena_printf(s->cx->scratch, "operand %d is not of 8 bits with one scale", i));
   }
   void *attrs = islands_attrs(s, n, lo, hi);
   mc_node *c = islands_build(s, n, n, n->op, in, n->nin, attrs, to);
@@ -128,8 +138,11 @@ static mc_value *step(island *d, mc_value *v) {
   return n->in[0];
 }
 
-static mc_value *as_type(islands *s, mc_node *at, const mc_node *like, mc_value *q, const mc_type *to) {
-  if (q->type->dtype == to->dtype && q->type->q.scale == to->q.scale && q->type->q.zero == to->q.zero && is_q8(q->type)) return q;
+static mc_value *as_type(islands *s, mc_node *at, const mc_node *like, mc_value *q,
+                         const mc_type *to) {
+  if (q->type->dtype == to->dtype && q->type->q.scale == to->q.scale &&
+      q->type->q.zero == to->q.zero && is_q8(q->type))
+    return q;
   mc_node *c = islands_build(s, at, like, MC_OP_requantize, &q, 1, NULL, to);
   return c ? c->out[0] : NULL;
 }
@@ -147,7 +160,8 @@ static mc_value *clamped(islands *s, mc_node *at, mc_value *q, const island *d, 
   if (stored(d->lo, to) == lo && stored(d->hi, to) == hi) return q;
   mc_attrs_clamp a = { .low = d->lo, .high = d->hi };
   bool relu = d->lo == 0 && d->hi == INFINITY;
-  mc_node *c = islands_build(s, at, at, relu ? MC_OP_relu : MC_OP_clamp, &q, 1, relu ? NULL : (void *)&a, to);
+  mc_node *c = islands_build(s, at, at, relu ? MC_OP_relu : MC_OP_clamp, &q, 1,
+                             relu ? NULL : (void *)&a, to);
   return c ? c->out[0] : NULL;
 }
 
@@ -187,13 +201,17 @@ static void convert_quantize(islands *s, mc_node *n) {
 
 /* ---- what is left ---- */
 
-/* The f32 result of a product (or of the addition of its bias) that f32 ops (or nothing but they) read. */
+/* The f32 result of a product (or of the addition of its bias) that f32 ops (or nothing but they)
+ * read. */
 static bool real_of_sums(islands *s, mc_node *n) {
   sums *r = mc_map_ptr_get(&s->sums, n->out[0]);
   if (!r || !n->out[0]->uses) return true;
-  mc_builder b = { .graph = s->cx->graph, .before = n, .diag = s->cx->diag, .loc = n->loc, .source = n->source };
+  mc_builder b = {
+    .graph = s->cx->graph, .before = n, .diag = s->cx->diag, .loc = n->loc, .source = n->source
+  };
   mc_value *v = mc_build1(&b, MC_OP_dequantize, &r->acc, 1, NULL);
-  if (v && (r->lo > -INFINITY || r->hi < INFINITY)) v = mc_build1(&b, MC_OP_clamp, &v, 1, &(mc_attrs_clamp){ .low = r->lo, .high = r->hi });
+  if (v && (r->lo > -INFINITY || r->hi < INFINITY))
+    v = mc_build1(&b, MC_OP_clamp, &v, 1, &(mc_attrs_clamp){ .low = r->lo, .high = r->hi });
   if (v) mc_value_replace(n->out[0], v);
   return v != NULL;
 }
@@ -205,7 +223,8 @@ static bool fold_constant(islands *s, mc_node *n) {
   mc_array in = { n->in[0]->type, (void *)(uintptr_t)t->data }, out = { to, NULL };
   bool named = t->name || mc_type_elems(to) > 16;
   const char *name = t->name ? mc_arena_printf(s->cx->scratch, "%s.f32", t->name) : "constant";
-  mc_tensor *r = mc_tensor_create(s->cx->module, named ? name : NULL, to->dtype, to->rank, to->dim, &out.data);
+  mc_tensor *r =
+      mc_tensor_create(s->cx->module, named ? name : NULL, to->dtype, to->rank, to->dim, &out.data);
   mc_builder b = { .graph = s->cx->graph, .before = n, .diag = s->cx->diag, .loc = n->loc };
   mc_value *v = mc_eval_node(n, &in, &out, s->cx->diag) ? mc_build_tensor(&b, r, to) : NULL;
   if (v) mc_value_replace(n->out[0], v);

@@ -3,11 +3,15 @@
 #include "mc/support/fixed.h"
 #include <math.h>
 
-mc_node *islands_build(islands *s, mc_node *before, const mc_node *like, mc_opcode op, mc_value *const *in,
-                       int nin, const void *attrs, const mc_type *elem) {
+mc_node *islands_build(islands *s, mc_node *before, const mc_node *like, mc_opcode op,
+                       mc_value *const *in, int nin, const void *attrs, const mc_type *elem) {
   mc_diag quiet;
   mc_diag_init(&quiet, s->cx->scratch);
-  mc_builder b = { .graph = s->cx->graph, .before = before, .diag = &quiet, .loc = like->loc, .source = like->source };
+  mc_builder b = { .graph = s->cx->graph,
+                   .before = before,
+                   .diag = &quiet,
+                   .loc = like->loc,
+                   .source = like->source };
   return elem ? mc_build_as(&b, op, in, nin, attrs, elem) : mc_build(&b, op, in, nin, attrs);
 }
 
@@ -39,8 +43,8 @@ static mc_value *joined(islands *s, const mc_value *v) {
   mc_value **in = MC_NEWN(s->cx->scratch, mc_value *, n->nin);
   for (int i = 0; i < n->nin; i++) {
     in[i] = islands_ints(s, n->in[i]);
-    if (!in[i] || in[i]->type->dtype != in[0]->type->dtype || in[i]->type->q.scale != in[0]->type->q.scale ||
-        in[i]->type->q.zero != in[0]->type->q.zero)
+    if (!in[i] || in[i]->type->dtype != in[0]->type->dtype ||
+        in[i]->type->q.scale != in[0]->type->q.scale || in[i]->type->q.zero != in[0]->type->q.zero)
       return NULL;
   }
   return moved(s, v, in);
@@ -51,7 +55,8 @@ static mc_value *bounded(islands *s, const mc_value *v) {
   mc_node *n = v->def;
   mc_value *x = islands_ints(s, n->in[0]);
   if (!x) return NULL;
-  float lo = n->op == MC_OP_relu ? 0 : MC_ATTRS(n, clamp)->low, hi = n->op == MC_OP_relu ? INFINITY : MC_ATTRS(n, clamp)->high;
+  float lo = n->op == MC_OP_relu ? 0 : MC_ATTRS(n, clamp)->low,
+        hi = n->op == MC_OP_relu ? INFINITY : MC_ATTRS(n, clamp)->high;
   if ((isfinite(lo) && !holds(x->type, lo)) || (isfinite(hi) && !holds(x->type, hi))) return NULL;
   mc_node *c = islands_build(s, n, n, n->op, &x, 1, n->attrs, x->type);
   if (c) *mc_map_ptr_slot(&s->ints, v) = c->out[0];

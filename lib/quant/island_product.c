@@ -3,8 +3,9 @@
  *   %y = conv2d (dequantize %x), (dequantize %w), (dequantize %b)
  *   %a = conv2d %x, %w, %b : i32<s_x * s_w>          // %y is the dequantize of %a
  *
- * Weights with a zero point, whose differences do not fit 8 bits, are cut in two halves that stand side by
- * side along the sum's axis, and the operand stands there twice: twice the products, the same sums. */
+ * Weights with a zero point, whose differences do not fit 8 bits, are cut in two halves that stand
+ * side by side along the sum's axis, and the operand stands there twice: twice the products, the
+ * same sums. */
 #include "islands.h"
 #include "mc/support/fixed.h"
 #include <math.h>
@@ -24,9 +25,13 @@ static mc_value *bias_const(mc_value *v) {
   const mc_node *n = v->def;
   mc_value *c = n && n->op == MC_OP_dequantize ? n->in[0] : v;
   const mc_tensor *t = mc_value_tensor(c);
-  if (!t || c->type->rank < 1 || mc_type_elems(c->type) != c->type->dim[c->type->rank - 1]) return NULL;
+  if (!t || c->type->rank < 1 || mc_type_elems(c->type) != c->type->dim[c->type->rank - 1])
+    return NULL;
   if (t->dtype == MC_f32) return c;
-  return t->dtype == MC_i32 && mc_type_is_quant(c->type) && (c->type->q.kind == MC_Q_AXIS || !c->type->q.zero) ? c : NULL;
+  return t->dtype == MC_i32 && mc_type_is_quant(c->type) &&
+                 (c->type->q.kind == MC_Q_AXIS || !c->type->q.zero)
+             ? c
+             : NULL;
 }
 
 static bool same_scales(const mc_type *bias, const mc_type *acc, int64_t n) {
@@ -38,20 +43,26 @@ static bool same_scales(const mc_type *bias, const mc_type *acc, int64_t n) {
 
 static void tell_bias(islands *s, const mc_node *n, bool same, int64_t lost) {
   if (lost)
-    mc_remark(s->cx->diag, n->loc, "%s: %lld bias values do not fit 32 bits at the scale of the sums and were saturated",
+    mc_remark(s->cx->diag, n->loc,
+              "%s: %lld bias values do not fit 32 bits at the scale of the sums and were saturated",
               islands_name(s, n), (long long)lost);
   else if (!same)
-    mc_remark(s->cx->diag, n->loc, "%s: the bias is not on the scale of the sums (s_x * s_w): rounded to it", islands_name(s, n));
+    mc_remark(s->cx->diag, n->loc,
+              "%s: the bias is not on the scale of the sums (s_x * s_w): rounded to it",
+              islands_name(s, n));
 }
 
-/* The bias as i32 on the scale of the sums; *exact: every real stays, up to the rounding of its scale. */
-static mc_tensor *bias_ints(islands *s, const mc_node *n, mc_value *b, const mc_type *acc, const char *stem) {
+/* The bias as i32 on the scale of the sums; *exact: every real stays, up to the rounding of its
+ * scale. */
+static mc_tensor *bias_ints(islands *s, const mc_node *n, mc_value *b, const mc_type *acc,
+                            const char *stem) {
   const mc_tensor *t = mc_value_tensor(b);
   int64_t channels = mc_tensor_elems(t), lost = 0;
   bool same = true;
   void *data;
   if (t->rank == 1 && same_scales(b->type, acc, channels)) return mc_value_tensor(b);
-  mc_tensor *q = mc_tensor_create(s->cx->module, mc_arena_printf(s->cx->scratch, "%s.bias.q", stem), MC_i32, 1, &channels, &data);
+  mc_tensor *q = mc_tensor_create(s->cx->module, mc_arena_printf(s->cx->scratch, "%s.bias.q", stem),
+                                  MC_i32, 1, &channels, &data);
   for (int64_t c = 0; c < channels; c++) {
     double real = bias_real(b, c) / (double)mc_type_scale(acc, c), r = rint(real);
     lost += r > INT32_MAX || r < INT32_MIN;
@@ -63,7 +74,8 @@ static mc_tensor *bias_ints(islands *s, const mc_node *n, mc_value *b, const mc_
   return q;
 }
 
-static mc_value *build_bias(islands *s, mc_node *n, mc_value *bias, const mc_type *acc, const char *stem) {
+static mc_value *build_bias(islands *s, mc_node *n, mc_value *bias, const mc_type *acc,
+                            const char *stem) {
   mc_value *b = bias_const(bias);
   mc_type t = { .dtype = MC_i32, .rank = 1, .dim = { mc_type_elems(b->type) }, .q = acc->q };
   if (t.q.kind == MC_Q_AXIS) t.q.axis = 0;
@@ -127,7 +139,8 @@ static const char *no_weight(islands *s, const mc_value *v) {
   const mc_node *n = v->def;
   while (n && (n->op == MC_OP_reshape || n->op == MC_OP_transpose)) n = n->in[0]->def;
   if (n && n->op == MC_OP_dequantize)
-    return mc_arena_printf(s->cx->scratch, "its weights are %s%s", mc_dtype_names[n->in[0]->type->dtype],
+    return mc_arena_printf(s->cx->scratch, "its weights are %s%s",
+                           mc_dtype_names[n->in[0]->type->dtype],
                            mc_value_tensor(n->in[0]) ? "" : " and no constants");
   return mc_value_tensor(v) ? "its weights are f32 constants (no integers, or scales in blocks)"
                             : "its weights are computed";
@@ -137,7 +150,8 @@ static const char *no_weight(islands *s, const mc_value *v) {
 static mc_node *bias_behind(const mc_node *n, mc_value **bias) {
   mc_node *a = mc_value_single_user(n->out[0]);
   const mc_type *y = n->out[0]->type;
-  if (n->nin > 2 || !a || a->op != MC_OP_add || !mc_type_same_shape(a->out[0]->type, y)) return NULL;
+  if (n->nin > 2 || !a || a->op != MC_OP_add || !mc_type_same_shape(a->out[0]->type, y))
+    return NULL;
   *bias = a->in[a->in[0] == n->out[0]];
   const mc_value *c = bias_const(*bias);
   return c && mc_type_elems(c->type) == y->dim[y->rank - 1] ? a : NULL;
@@ -157,17 +171,22 @@ static const char *layer(islands *s, mc_node *n, mc_value *x) {
   mc_value *q = islands_build_weight(s, n, &w, halves), *in[3] = { x, q, NULL };
   if (s->failed) return NULL;
   if (!q) return "the scales of its weights do not go with output channels";
-  const char *stem = w.name ? w.name : mc_arena_printf(s->cx->scratch, "%s%u", mc_ops[n->op].text, n->id);
+  const char *stem =
+      w.name ? w.name : mc_arena_printf(s->cx->scratch, "%s%u", mc_ops[n->op].text, n->id);
   const mc_type *acc = mc_quant_acc_type(s->cx->module, x->type, q->type, n->out[0]->type, stem);
   if (bias && !(in[2] = build_bias(s, n, bias, acc, stem))) return NULL;
   const mc_tensor *b = in[2] ? mc_value_tensor(in[2]) : NULL;
-  if (mc_quant_acc_bound(mc_value_tensor(q), x->type, b) > INT32_MAX) return "its 32-bit sums could overflow";
+  if (mc_quant_acc_bound(mc_value_tensor(q), x->type, b) > INT32_MAX)
+    return "its 32-bit sums could overflow";
   if (halves && !(in[0] = doubled(s, n, x, groups_of(n)))) return "its weights do not fit 8 bits";
   mc_node *c = islands_build(s, n, n, n->op, in, bias ? 3 : 2, attrs, acc);
   if (!c) return "the product of its scales is no fp32 number above 0";
   if (halves)
-    mc_remark(s->cx->diag, n->loc, "%s: weights with a zero point do not fit 8 bits and are taken in two halves, with twice "
-              "the products; symmetrical weights (zero point 0, or 128 for u8) take one", islands_name(s, n));
+    mc_remark(
+        s->cx->diag, n->loc,
+        "%s: weights with a zero point do not fit 8 bits and are taken in two halves, with twice "
+        "the products; symmetrical weights (zero point 0, or 128 for u8) take one",
+        islands_name(s, n));
   note(s, last ? last : n, c, lo, hi);
   return NULL;
 }
@@ -180,7 +199,8 @@ static bool as_linear(islands *s, mc_node *n, mc_value *a) {
   mc_value *t = n->in[1];
   if (!MC_ATTRS(n, matmul)->transpose_b) {
     int64_t perm[2] = { 1, 0 };
-    mc_node *c = islands_build(s, n, n, MC_OP_transpose, &t, 1, &(mc_attrs_transpose){ .perm = { perm, 2 } }, NULL);
+    mc_node *c = islands_build(s, n, n, MC_OP_transpose, &t, 1,
+                               &(mc_attrs_transpose){ .perm = { perm, 2 } }, NULL);
     if (!c) return false;
     t = c->out[0];
   }
@@ -212,7 +232,8 @@ static const char *matmul(islands *s, mc_node *n, mc_value *a) {
 
 static bool reads_quantized(islands *s, const mc_node *n) {
   for (int i = 0; i < n->nin; i++)
-    if (n->in[i]->def && (n->in[i]->def->op == MC_OP_dequantize || islands_ints(s, n->in[i]))) return true;
+    if (n->in[i]->def && (n->in[i]->def->op == MC_OP_dequantize || islands_ints(s, n->in[i])))
+      return true;
   return false;
 }
 
@@ -227,6 +248,8 @@ void islands_product(islands *s, mc_node *n) {
   mc_value *x = islands_ints(s, n->in[0]);
   const char *why = NULL;
   if (x) why = n->op == MC_OP_matmul ? matmul(s, n, x) : layer(s, n, x);
-  else if (reads_quantized(s, n)) why = only_weights(s, n) ? "only its weights are quantized" : "its operand is not of 8 bits with one scale";
+  else if (reads_quantized(s, n))
+    why = only_weights(s, n) ? "only its weights are quantized"
+                             : "its operand is not of 8 bits with one scale";
   if (why) keep(s, n, why);
 }

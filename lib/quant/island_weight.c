@@ -18,7 +18,9 @@ static bool ready(const weight *w) {
 /* i16: differences of 8-bit integers to zero points of their own. */
 static bool stored(const mc_value *v, weight *w) {
   const mc_tensor *t = mc_value_tensor(v);
-  if (!t || !mc_type_is_quant(v->type) || (t->dtype != MC_i8 && t->dtype != MC_u8 && t->dtype != MC_i16)) return false;
+  if (!t || !mc_type_is_quant(v->type) ||
+      (t->dtype != MC_i8 && t->dtype != MC_u8 && t->dtype != MC_i16))
+    return false;
   *w = (weight){ .whole = v, .shape = v->type, .name = t->name, .type = v->type };
   return true;
 }
@@ -46,7 +48,8 @@ static bool load(islands *s, weight *w) {
 static void permute(islands *s, weight *w, const mc_node *n) {
   const mc_type *to = n->out[0]->type;
   const int64_t *perm = MC_ATTRS(n, transpose)->perm.v;
-  int64_t elems = mc_type_elems(to), stride[MC_MAX_RANK], step[MC_MAX_RANK], at[MC_MAX_RANK] = { 0 }, from = 0;
+  int64_t elems = mc_type_elems(to), stride[MC_MAX_RANK], step[MC_MAX_RANK],
+          at[MC_MAX_RANK] = { 0 }, from = 0;
   int16_t *d = MC_NEWN(s->cx->scratch, int16_t, elems);
   int32_t *index = w->index ? MC_NEWN(s->cx->scratch, int32_t, elems) : NULL;
   for (int64_t i = to->rank, k = 1; i-- > 0;) stride[i] = k, k *= w->shape->dim[i];
@@ -69,14 +72,17 @@ static bool find(islands *s, const mc_value *v, weight *w) {
   const mc_node *n = v->def;
   if (!n) return false;
   if (n->op == MC_OP_dequantize) return stored(n->in[0], w);
-  if ((n->op != MC_OP_reshape && n->op != MC_OP_transpose) || !find(s, n->in[0], w) || !load(s, w)) return false;
+  if ((n->op != MC_OP_reshape && n->op != MC_OP_transpose) || !find(s, n->in[0], w) || !load(s, w))
+    return false;
   if (n->op == MC_OP_transpose) permute(s, w, n);
   w->shape = v->type;
   w->whole = NULL;
   return true;
 }
 
-bool islands_weight(islands *s, const mc_value *v, weight *w) { return find(s, v, w) && (ready(w) || load(s, w)); }
+bool islands_weight(islands *s, const mc_value *v, weight *w) {
+  return find(s, v, w) && (ready(w) || load(s, w));
+}
 
 bool islands_weight_fits(const weight *w) {
   for (int64_t i = 0, n = w->d ? mc_type_elems(w->shape) : 0; i < n; i++)
@@ -104,7 +110,8 @@ static mc_quant quant_of(islands *s, const weight *w, const int32_t *of, const c
   if (one) return (mc_quant){ .kind = MC_Q_TENSOR, .scale = mc_type_scale(w->type, of[0]) };
   void *data;
   const char *name = mc_arena_printf(s->cx->scratch, "%s.scale", stem);
-  mc_quant q = { .kind = MC_Q_AXIS, .scales = mc_tensor_create(s->cx->module, name, MC_f32, 1, &n, &data) };
+  mc_quant q = { .kind = MC_Q_AXIS,
+                 .scales = mc_tensor_create(s->cx->module, name, MC_f32, 1, &n, &data) };
   for (int64_t c = 0; c < n; c++) ((float *)data)[c] = mc_type_scale(w->type, of[c]);
   return q;
 }
@@ -114,7 +121,8 @@ static void fill(const weight *w, bool halves, int8_t *to) {
   for (int64_t i = 0; i < n; i++) {
     int d = w->d[i], part = d / 2;
     if (!halves) to[i] = (int8_t)d;
-    else to[i / k * 2 * k + i % k] = (int8_t)part, to[i / k * 2 * k + k + i % k] = (int8_t)(d - part);
+    else
+      to[i / k * 2 * k + i % k] = (int8_t)part, to[i / k * 2 * k + k + i % k] = (int8_t)(d - part);
   }
 }
 
@@ -125,10 +133,12 @@ mc_value *islands_build_weight(islands *s, mc_node *n, const weight *w, bool hal
   mc_type t = { .dtype = MC_i8, .rank = w->shape->rank };
   memcpy(t.dim, w->shape->dim, sizeof t.dim);
   if (halves) t.dim[t.rank - 1] *= 2;
-  const char *stem = w->name ? w->name : mc_arena_printf(s->cx->scratch, "%s%u.w", mc_ops[n->op].text, n->id);
+  const char *stem =
+      w->name ? w->name : mc_arena_printf(s->cx->scratch, "%s%u.w", mc_ops[n->op].text, n->id);
   t.q = quant_of(s, w, of, stem);
   void *data;
-  mc_tensor *q = mc_tensor_create(s->cx->module, mc_arena_printf(s->cx->scratch, "%s.q", stem), MC_i8, t.rank, t.dim, &data);
+  mc_tensor *q = mc_tensor_create(s->cx->module, mc_arena_printf(s->cx->scratch, "%s.q", stem),
+                                  MC_i8, t.rank, t.dim, &data);
   fill(w, halves, data);
   mc_builder b = { .graph = s->cx->graph, .before = n, .diag = s->cx->diag, .loc = n->loc };
   mc_value *v = mc_build_tensor(&b, q, mc_type_intern(s->cx->module, &t));

@@ -80,9 +80,12 @@ bool mc_konst_quant_strided(node *n, konst *r, const konst *k, const int64_t *st
 
 /* ---- as a type of the graph ---- */
 
-static int64_t index_at(const kquant *o, int64_t i) { return o->index ? mc_konst_int(o->index, i) : 0; }
+static int64_t index_at(const kquant *o, int64_t i) {
+  return o->index ? mc_konst_int(o->index, i) : 0;
+}
 
-/* The axis along which the scales change and no other does; -1: one scale; -2: more than one axis. */
+/* The axis along which the scales change and no other does; -1: one scale; -2: more than one axis.
+ * */
 static int axis_of(const kquant *o) {
   const konst *k = o->index;
   bool one = true;
@@ -91,7 +94,8 @@ static int axis_of(const kquant *o) {
   for (int a = 0; a < k->rank; a++) {
     int64_t inner = mc_onnx_prod(k->dim, a + 1, k->rank);
     bool same = true;
-    for (int64_t i = 0; same && i < k->n; i++) same = index_at(o, i) == index_at(o, i / inner % k->dim[a] * inner);
+    for (int64_t i = 0; same && i < k->n; i++)
+      same = index_at(o, i) == index_at(o, i / inner % k->dim[a] * inner);
     if (same) return a;
   }
   return -2;
@@ -102,11 +106,12 @@ static int64_t zero_of(const kquant *o, int64_t i) {
   return o->zero ? mc_konst_int(o->zero, o->zero->n == 1 ? 0 : c) : 0;
 }
 
-/* The stored form: element type, and the zero point where the integers are stored as they are; else the
- * differences to their zero points are (the same reals). False where there is none. */
+/* The stored form: element type, and the zero point where the integers are stored as they are; else
+ * the differences to their zero points are (the same reals). False where there is none. */
 static bool stored_form(const kquant *o, int axis, mc_dtype *dtype, int32_t *zero) {
   int64_t lo = 0, hi = 0, z = o->q->n ? zero_of(o, 0) : 0;
-  bool one_zero = axis < 0, is_8bit = mc_onnx_etype(o->q->etype)->store == MC_u8 || mc_onnx_etype(o->q->etype)->store == MC_i8;
+  bool one_zero = axis < 0, is_8bit = mc_onnx_etype(o->q->etype)->store == MC_u8 ||
+                                      mc_onnx_etype(o->q->etype)->store == MC_i8;
   for (int64_t i = 0; i < o->q->n; i++) {
     int64_t d = mc_konst_int(o->q, i) - zero_of(o, i);
     one_zero &= zero_of(o, i) == z;
@@ -131,12 +136,15 @@ static bool scales_of(node *n, const konst *k, int axis, mc_quant *q) {
     *q = (mc_quant){ .kind = MC_Q_TENSOR, .scale = mc_konst_f32(o->scale, index_at(o, 0)) };
     return true;
   }
-  konst list = { .etype = ONNX_FLOAT, .rank = 1, .dim = { k->dim[axis] }, .n = k->dim[axis], .name = k->name };
+  konst list = {
+    .etype = ONNX_FLOAT, .rank = 1, .dim = { k->dim[axis] }, .n = k->dim[axis], .name = k->name
+  };
   void *data;
   *q = (mc_quant){ .kind = MC_Q_AXIS, .axis = axis };
   if (!(q->scales = mc_onnx_new_tensor(n, &list, ".scale", MC_f32, &data))) return false;
   int64_t inner = mc_onnx_prod(k->dim, axis + 1, k->rank);
-  for (int64_t c = 0; c < list.n; c++) ((float *)data)[c] = mc_konst_f32(o->scale, index_at(o, c * inner));
+  for (int64_t c = 0; c < list.n; c++)
+    ((float *)data)[c] = mc_konst_f32(o->scale, index_at(o, c * inner));
   return true;
 }
 
@@ -158,7 +166,8 @@ bool mc_onnx_quantized_konst(node *n, konst *k, mc_value **out) {
   mc_tensor *tensor = mc_onnx_new_tensor(n, k, "", t.dtype, &data);
   if (!tensor || !scales_of(n, k, axis, &t.q)) return false;
   t.q.zero = zero;
-  for (int64_t i = 0; i < k->n; i++) store(data, t.dtype, i, mc_konst_int(o->q, i) - zero_of(o, i) + zero);
+  for (int64_t i = 0; i < k->n; i++)
+    store(data, t.dtype, i, mc_konst_int(o->q, i) - zero_of(o, i) + zero);
   mc_builder b = mc_onnx_konst_builder(n, k, tensor);
   mc_value *q = mc_build_tensor(&b, tensor, mc_type_intern(n->im->m, &t));
   b.source = NULL;
