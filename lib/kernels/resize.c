@@ -21,7 +21,7 @@ static void make_tables(rs *r, int d) {
   int64_t *lo = MC_NEWN(r->k->arena, int64_t, out), *hi = MC_NEWN(r->k->arena, int64_t, out), *next = MC_NEWN(r->k->arena, int64_t, out);
   float *frac = MC_NEWN(r->k->arena, float, out);
   for (int64_t i = 0; i < out; i++) {
-    mc_resize_tap t = mc_eval_resize_tap(a, in, out, i);
+    mc_resize_tap t = mc_eval_resize_tap(a, d, in, out, i);
     next[i] = i && hi[i - 1] >= t.lo ? hi[i - 1] + 1 : t.lo;
     lo[i] = t.lo * unit;
     hi[i] = t.hi * unit;

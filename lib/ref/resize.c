@@ -1,12 +1,16 @@
 /* Sampling h and w. */
 #include "eval.h"
 
-static double position(mc_e_coord coord, int64_t in, int64_t out, int64_t i) {
-  double n = (double)in, m = (double)out, o = (double)i;
+/* n and m: sizes, or 1 and the scale where the sizes' ratio is not the scale. */
+static double position(mc_e_coord coord, int64_t in, int64_t out, float scale, int64_t i) {
+  double n = scale > 0 ? 1 : (double)in, m = scale > 0 ? (double)scale : (double)out, o = (double)i;
+  double whole = scale > 0 ? (double)in * m : m, shift = (double)in / 2 * (1 - (double)out / whole);
   switch (coord) {
     case mc_coord_pytorch_half_pixel: if (out == 1) return 0; /* fall through */
     case mc_coord_half_pixel: return (o + 0.5) * n / m - 0.5;
-    case mc_coord_align_corners: return out == 1 ? 0 : o * (n - 1) / (m - 1);
+    case mc_coord_half_pixel_symmetric: return shift + (o + 0.5) * n / m - 0.5;
+    case mc_coord_tf_half_pixel_for_nn: return (o + 0.5) * n / m;
+    case mc_coord_align_corners: return out == 1 ? 0 : o * ((double)in - 1) / (whole - 1);
     case mc_coord_asymmetric: case mc_coord_count_: break;
   }
   return o * n / m;
@@ -22,8 +26,9 @@ static double nearest(mc_e_nearest round, double x) {
   return floor(x);
 }
 
-mc_resize_tap mc_eval_resize_tap(const mc_attrs_resize *a, int64_t in, int64_t out, int64_t i) {
-  double last = (double)(in - 1), x = position((mc_e_coord)a->coord, in, out, i);
+mc_resize_tap mc_eval_resize_tap(const mc_attrs_resize *a, int axis, int64_t in, int64_t out, int64_t i) {
+  double last = (double)(in - 1), x = position((mc_e_coord)a->coord, in, out, a->scale[axis], i);
+  if (a->mode == mc_resize_nearest && a->scale[axis] > 0) x = (double)(float)x;   /* 1.7 is no fp32 number: 8.5 / 1.7 is to be 5 */
   if (a->mode == mc_resize_nearest) x = nearest((mc_e_nearest)a->round, x);
   x = x < 0 ? 0 : x > last ? last : x;
   int64_t lo = (int64_t)x;
@@ -67,7 +72,7 @@ bool mc_eval_resize(mc_eval_cx *cx) {
   if (!act && !copied && !(mc_is_f32(&cx->in[0]) && mc_is_f32(&cx->out[0]))) return mc_eval_no_form(cx);
   for (int64_t i = 0, pixels = y->dim[0] * y->dim[1] * y->dim[2]; i < pixels; i++) {
     int64_t n = i / (y->dim[1] * y->dim[2]), oy = i / y->dim[2] % y->dim[1], ox = i % y->dim[2];
-    mc_resize_tap r = mc_eval_resize_tap(a, x->dim[1], y->dim[1], oy), c = mc_eval_resize_tap(a, x->dim[2], y->dim[2], ox);
+    mc_resize_tap r = mc_eval_resize_tap(a, 0, x->dim[1], y->dim[1], oy), c = mc_eval_resize_tap(a, 1, x->dim[2], y->dim[2], ox);
     pixel(cx, i * y->dim[3], n * x->dim[1] * x->dim[2] * x->dim[3], r, c);
   }
   return true;

@@ -89,8 +89,10 @@ def frozen(model, raw_inputs):
     return message([(k, v) for k, v in model if k != 7] + [(7, message(rest))])
 
 
-def refused(result):
-    """What the compiler has no code for is not supported either (with --jit)."""
+def refused(result, inputs):
+    """What the compiler has no code for is not supported either (with --jit), nor are tensors without elements (a size 0 is read as unknown)."""
+    if result[0] == "failed" and any(x.size == 0 for x in inputs):
+        return "unsupported", "an input without elements"
     return ("unsupported", result[1]) if result[0] == "failed" and "has no lowering" in result[1] else result
 
 
@@ -99,11 +101,11 @@ def run(folder, work, how):
     graph = fields(one(model, 7))
     inputs = [array(t) for t in tensors(folder, "input", [v for k, v in graph if k == 11])]
     outputs = [array(t) for t in tensors(folder, "output", [v for k, v in graph if k == 12])]
-    status, why = refused(check(folder / "model.onnx", inputs, outputs, work, run=how))
+    status, why = refused(check(folder / "model.onnx", inputs, outputs, work, run=how), inputs)
     if status == "unsupported" and len(inputs) > 1:
         path = work / "frozen.onnx"
         path.write_bytes(frozen(model, [(folder / "test_data_set_0" / f"input_{i}.pb").read_bytes() for i in range(len(inputs))]))
-        status, why = refused(check(path, inputs[:1], outputs, work, run=how))
+        status, why = refused(check(path, inputs[:1], outputs, work, run=how), inputs)
     return status, why
 
 

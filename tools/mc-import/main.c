@@ -41,7 +41,7 @@ int main(int argc, char **argv) {
     { "raw", MC_O_FLAG, &im.raw, .help = "leave out the clean-up (constant-fold, canonicalize, layout, cse, dce)" },
     { 0 }
   };
-  const mc_command cmd = { .name = "mc-import", .usage = "[options] net.onnx", .summary = "read a trained network (ONNX, opset 7 to 21)", .options = options, .min_args = 1, .max_args = 1,
+  const mc_command cmd = { .name = "mc-import", .usage = "[options] net.onnx", .summary = "read a trained network (ONNX, opset 1 to 21)", .options = options, .min_args = 1, .max_args = 1,
                            .example = "mc-import net.onnx -o net.mir\n"
                                       "mc-import net.onnx --input-layout=nhwc --input-type=u8 --preprocess=\"scale=1/255\" -o net.mir\n"
                                       "mc-import net.onnx --shape N=8 -o - | mc-opt --pass=fold-bn -o net.mir" };

@@ -1,4 +1,4 @@
-/* ONNX (opset 7 to 21) to graph: NHWC compute ops, borders transposed, weights as named tensors. */
+/* ONNX (opset 1 to 21) to graph: NHWC compute ops, borders transposed, weights as named tensors. */
 #ifndef MC_IMPORT_ONNX_H
 #define MC_IMPORT_ONNX_H
 #include "mc/ir/graph.h"

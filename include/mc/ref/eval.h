@@ -19,7 +19,7 @@ void mc_eval_table(const mc_node *n, const mc_type *in, const mc_type *out, unsi
 /* Where resize samples an axis of `in` elements for element i of `out`: between lo and hi (inside the axis), hi with weight frac (fp32, in [0, 1)).
  * mode=nearest: lo == hi. Positions are computed in double. Shared with codegen. */
 typedef struct mc_resize_tap { int64_t lo, hi; float frac; } mc_resize_tap;
-mc_resize_tap mc_eval_resize_tap(const mc_attrs_resize *a, int64_t in, int64_t out, int64_t i);
+mc_resize_tap mc_eval_resize_tap(const mc_attrs_resize *a, int axis, int64_t in, int64_t out, int64_t i);
 /* Real value of stored element i. */
 double mc_array_real(const mc_array *x, int64_t i);
 #endif

@@ -15,6 +15,12 @@ static bool is_input(imp *im, size_t i) {
   return d->kind == DEF_INPUT && d->index == i;
 }
 
+/* Sizes that are not known: a symbol, nothing at all, or (as some exporters write them) -1, or 0 where that is not all there is. */
+static bool is_dynamic(const McOnnxPb__Shape *s, size_t axis) {
+  const McOnnxPb__Dim *d = s->dim[axis];
+  return !d->has_dim_value || d->dim_value == -1 || (d->dim_value == 0 && s->n_dim > 1);
+}
+
 /* Give every symbolic dimension a size: from --shape, or 1 where it is some input's first axis. */
 static void symbols(imp *im) {
   for (size_t i = 0; i < im->pb->n_input; i++) {
@@ -38,7 +44,7 @@ static void symbols(imp *im) {
 static bool resolve_dim(imp *im, const pb_value *p, size_t axis, int64_t *out) {
   const McOnnxPb__Dim *d = p->type->tensor_type->shape->dim[axis];
   const char *what = input_what(im, p), *name = mc_onnx_clean(im->diag->arena, p->name);
-  if (d->has_dim_value) {
+  if (!is_dynamic(p->type->tensor_type->shape, axis)) {
     if (d->dim_value < 1 || d->dim_value > ONNX_MAX_DIM)
       return mc_onnx_fail(im, what, "dimension %zu is %lld: give the shape with --shape %s=DIMS", axis, (long long)d->dim_value, name);
     *out = d->dim_value;
@@ -49,8 +55,10 @@ static bool resolve_dim(imp *im, const pb_value *p, size_t axis, int64_t *out) {
     *out = *known;
     return true;
   }
-  if (axis) return mc_onnx_fail(im, what, "dimension %zu%s%s%s is dynamic: give it with --shape %s=DIMS", axis, d->dim_param ? " ('" : "",
-                                d->dim_param ? mc_onnx_clean(im->diag->arena, d->dim_param) : "", d->dim_param ? "')" : "", name);
+  const char *symbol = d->dim_param && *d->dim_param ? mc_onnx_clean(im->diag->arena, d->dim_param) : NULL;
+  const char *number = d->has_dim_value ? mc_arena_printf(im->diag->arena, "%lld", (long long)d->dim_value) : symbol;
+  if (axis) return mc_onnx_fail(im, what, "dimension %zu%s%s%s is dynamic: give it with --shape %s=DIMS", axis, number ? " ('" : "", number ? number : "",
+                                number ? "')" : "", name);
   *out = 1;
   mc_onnx_remark(im, what, "the batch dimension is dynamic: 1 is used (--shape %s=DIMS gives another)", name);
   return true;

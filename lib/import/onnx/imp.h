@@ -22,7 +22,7 @@ typedef McOnnxPb__ValueInfo pb_value;
 enum {
 #define MC_ETYPE(id, num, text, store, carry, border, bytes) ONNX_##id = num,
 #include "etypes.def"
-  ONNX_MIN_OPSET = 7, ONNX_KNOWN_OPSET = 21, ONNX_MAX_OPSET = 26
+  ONNX_MIN_OPSET = 1, ONNX_KNOWN_OPSET = 21, ONNX_MAX_OPSET = 26
 };
 /* Constants made while importing, all together; dimensions; elements that arithmetic on constants touches. */
 #define ONNX_MAX_FOLDED ((int64_t)256 << 20)
@@ -62,7 +62,7 @@ typedef struct imp {
   mc_module *m; mc_graph *g; mc_builder b;
   mc_diag *diag; const mc_source *src; const char *dir;   /* dir NULL: no external data */
   const mc_import_opts *opt;
-  pb_graph *pb; int64_t opset;
+  pb_graph *pb; int64_t opset, ir;                       /* ir: version of the file format */
   mc_map vals;                                       /* ONNX name -> val */
   mc_map permuted;                                   /* (konst, how) -> mc_value */
   mc_map names;                                      /* value and tensor names in use; the value counts suffixes */
@@ -81,7 +81,7 @@ typedef struct node {
 typedef struct op_row {
   const char *op, *domain;
   int in_min, in_max, out_max;                       /* in_max -1: any number; out_max: outputs that the handler can give */
-  const char *attrs;                                 /* "axis:i perm:I ..." name and kind: i I f F s t; '!' for read and of no effect */
+  const char *attrs;                                 /* "axis:i perm:I ..." name and kind: i I f F s t, z for i or s; a '<7' behind: ended with the opset before 7 */
   bool (*run)(node *n, int arg);
   int arg;
 } op_row;
@@ -105,6 +105,12 @@ float mc_onnx_attr_f(const node *n, const char *name, float dflt);
 const char *mc_onnx_attr_s(const node *n, const char *name, const char *dflt);
 bool mc_onnx_attr_ints(const node *n, const char *name, const int64_t **v, size_t *k);   /* false: absent */
 bool mc_onnx_check_attrs(node *n);
+
+/* ---- opsets 1 to 6 ---- */
+/* Operand 1 of a binary op, so that numpy's broadcasting does what attributes `broadcast` and `axis` said then. False after reporting. */
+bool mc_onnx_second(node *n, val *out);
+/* Whether attribute is_test, which says before opset 7 that a node is as at inference, is missing or 0: warns. */
+void mc_onnx_warn_training(node *n);
 
 /* ---- constants ---- */
 konst *mc_onnx_tensor(imp *im, const pb_tensor *t, const char *what);      /* NULL after reporting */
@@ -191,6 +197,7 @@ mc_value *mc_onnx_positive(node *n, mc_value *d);
 mc_value *mc_onnx_nonzero(node *n, mc_value *d);
 mc_value *mc_onnx_difference(node *n, mc_value *a, mc_value *b);
 mc_value *mc_onnx_product(node *n, val *a, val *b);   /* MatMul of two values */
+mc_value *mc_onnx_softplus_of(node *n, mc_value *x);
 
 /* Operand x of a QLinear... node as reals: its scale is operand `scale`, its zero point the one after; `axis` is
  * that of several scales. */

@@ -97,12 +97,14 @@ static bool run_node(imp *im, size_t index) {
 /* ---- the model ---- */
 static bool check_opset(imp *im, const pb_model *model) {
   im->opset = -1;
+  im->ir = model->has_ir_version ? model->ir_version : 0;
   for (size_t i = 0; i < model->n_opset_import; i++) {
     const char *domain = model->opset_import[i]->domain;
     if (domain && *domain && strcmp(domain, "ai.onnx")) continue;
     if (im->opset >= 0) return mc_onnx_fail(im, NULL, "two opset versions are imported");
     im->opset = model->opset_import[i]->version;
   }
+  if (im->opset < 0 && im->ir > 0 && im->ir < 3) im->opset = 1;   /* opsets came with version 3 of the format */
   if (im->opset < 0) return mc_onnx_fail(im, NULL, "no opset is imported");
   if (im->opset < ONNX_MIN_OPSET || im->opset > ONNX_MAX_OPSET)
     return mc_onnx_fail(im, NULL, "opset %lld is not supported (%d to %d are)", (long long)im->opset, ONNX_MIN_OPSET, ONNX_KNOWN_OPSET);

@@ -158,8 +158,8 @@ static bool two(node *n, int op, val *a, val *b, val *out) {
 }
 
 bool mc_onnx_binary(node *n, int arg) {
-  val out;
-  if (!two(n, arg, n->in[0], n->in[1], &out)) return false;
+  val out, second;
+  if (!mc_onnx_second(n, &second) || !two(n, arg, n->in[0], &second, &out)) return false;
   mc_onnx_give_val(n, 0, &out);
   return true;
 }

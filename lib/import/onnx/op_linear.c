@@ -29,6 +29,9 @@ bool mc_onnx_gemm(node *n, int arg) {
   bool ta = mc_onnx_attr_i(n, "transA", 0), tb = mc_onnx_attr_i(n, "transB", 0);
   int64_t k = a->dim[!ta], kb = b->dim[tb], width = b->dim[!tb];
   if (k != kb) return mc_onnx_error(n, "Gemm: inner sizes %lld and %lld differ", (long long)k, (long long)kb);
+  if (c && n->im->opset < 7 && !mc_onnx_attr_i(n, "broadcast", 0) && (c->rank != 2 || c->dim[0] != a->dim[ta] || c->dim[1] != width))
+    return mc_onnx_error(n, "Gemm: C of shape %s, and attribute 'broadcast' is not set (opset %lld)", mc_onnx_dims(n->im->arena, c->rank, c->dim),
+                         (long long)n->im->opset);
   float alpha = mc_onnx_attr_f(n, "alpha", 1.0f), beta = mc_onnx_attr_f(n, "beta", 1.0f);
   mc_value *x = mc_onnx_value(n, a), *in[3] = { NULL };
   if (ta) x = mc_onnx_transpose(n, x, (int[]){ 1, 0 });

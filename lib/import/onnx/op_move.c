@@ -11,6 +11,9 @@ static bool moved_konst(node *n, int i, konst *k) {
   return k != NULL;
 }
 
+/* A result without elements is known, whatever it is made of: Concat leaves it out, other readers are refused. */
+static bool empty(node *n, int i, const val *x, const int64_t *dim) { return moved_konst(n, i, mc_konst_new(n, x->etype, x->rank, dim)); }
+
 /* ---- transpose ---- */
 static bool permute(node *n, val *x, const int *perm) {
   if (!x->k) return moved(n, 0, x, mc_onnx_transpose(n, x->v, perm));
@@ -51,6 +54,15 @@ static konst *concat_known(node *n, val *const *x, int count, int axis, const in
   return r;
 }
 
+/* The first operand that has elements, else the first. */
+static const val *reference(const node *n) {
+  for (int i = 0; i < n->nin; i++)
+    if (mc_onnx_count(n->in[i]->rank, n->in[i]->dim)) return n->in[i];
+  return n->in[0];
+}
+/* [0], as the empty list of older exporters, fits every shape. */
+static bool is_nothing(const val *v) { return v->rank == 1 && v->dim[0] == 0; }
+
 bool mc_onnx_concat(node *n, int arg) {
   (void)arg;
   int axis = 0, count = 0;
@@ -60,18 +72,19 @@ bool mc_onnx_concat(node *n, int arg) {
     if (!n->in[i]) return mc_onnx_error(n, "Concat: operand %d is left out", i);
     known &= n->in[i]->k != NULL;
   }
-  val *a = n->in[0];
-  if (!mc_onnx_attr(n, "axis")) return mc_onnx_error(n, "Concat: attribute 'axis' is missing");
-  if (!mc_onnx_axis(n, mc_onnx_attr_i(n, "axis", 0), a->rank, &axis)) return false;
+  const val *a = reference(n);
+  if (!mc_onnx_attr(n, "axis") && n->im->opset >= 4) return mc_onnx_error(n, "Concat: attribute 'axis' is missing");
+  if (!mc_onnx_axis(n, mc_onnx_attr_i(n, "axis", 1), a->rank, &axis)) return false;
   int64_t dim[MC_MAX_RANK];
   memcpy(dim, a->dim, sizeof dim);
   dim[axis] = 0;
   for (int i = 0; i < n->nin; i++) {
     val *b = n->in[i];
+    if (is_nothing(b) && a->rank != 1) continue;
     bool fits = b->rank == a->rank && b->etype == a->etype;
     for (int d = 0; fits && d < a->rank; d++) fits = d == axis || b->dim[d] == a->dim[d];
     if (!fits)
-      return mc_onnx_error(n, "Concat: operand %d is %s %s, operand 0 %s %s", i, mc_onnx_etype_name(b->etype), mc_onnx_dims(n->im->arena, b->rank, b->dim),
+      return mc_onnx_error(n, "Concat: operand %d is %s %s, another one %s %s", i, mc_onnx_etype_name(b->etype), mc_onnx_dims(n->im->arena, b->rank, b->dim),
                            mc_onnx_etype_name(a->etype), mc_onnx_dims(n->im->arena, a->rank, a->dim));
     dim[axis] += b->dim[axis];
     if (dim[axis] > ONNX_MAX_DIM) return mc_onnx_error(n, "Concat: the result is too large");
@@ -87,6 +100,7 @@ bool mc_onnx_concat(node *n, int arg) {
 
 /* Part of x: `size` elements of each axis from `start` by `step`. */
 static bool part(node *n, int i, val *x, const int64_t *start, const int64_t *size, const int64_t *step) {
+  if (!mc_onnx_count(x->rank, size)) return empty(n, i, x, size);
   if (!x->k) return moved(n, i, x, mc_onnx_slice(n, x->v, start, size, step));
   int64_t stride[MC_MAX_RANK], at = 0;
   mc_onnx_strides(x->rank, x->dim, stride);
@@ -115,6 +129,23 @@ static bool split_sizes(node *n, int64_t total, int64_t **size, int64_t *k) {
   return true;
 }
 
+static bool split_computed(node *n, val *x, int axis, const int64_t *size) {
+  int64_t *some = MC_NEWN(n->im->arena, int64_t, n->nout), dim[MC_MAX_RANK];
+  int k = 0;
+  memcpy(dim, x->dim, sizeof dim);
+  dim[axis] = 0;
+  for (int i = 0; i < n->nout; i++)
+    if (size[i]) some[k++] = size[i];
+  mc_node *s = k == 1 ? NULL : mc_build(&n->im->b, MC_OP_split, &x->v, 1, &(mc_attrs_split){ .axis = axis, .sizes = { some, k } });
+  if (!s && k > 1) return false;
+  for (int i = 0, j = 0; i < n->nout; i++) {
+    if (!size[i] && !empty(n, i, x, dim)) return false;
+    if (size[i] && s) mc_onnx_give(n, i, x->etype, s->out[j++]);
+    if (size[i] && !s) mc_onnx_give_val(n, i, x);
+  }
+  return true;
+}
+
 bool mc_onnx_split(node *n, int arg) {
   (void)arg;
   val *x = n->in[0];
@@ -122,17 +153,12 @@ bool mc_onnx_split(node *n, int arg) {
   int64_t *size, k, sum = 0;
   if (!mc_onnx_axis(n, mc_onnx_attr_i(n, "axis", 0), x->rank, &axis) || !split_sizes(n, x->dim[axis], &size, &k)) return false;
   for (int64_t i = 0; i < k && sum <= x->dim[axis]; i++) {
-    if (size[i] < 0 || (!size[i] && !x->k) || size[i] > x->dim[axis]) return mc_onnx_error(n, "Split: part %lld has size %lld", (long long)i, (long long)size[i]);
+    if (size[i] < 0 || size[i] > x->dim[axis]) return mc_onnx_error(n, "Split: part %lld has size %lld", (long long)i, (long long)size[i]);
     sum += size[i];
   }
   if (sum != x->dim[axis] || k != n->nout)
     return mc_onnx_error(n, "Split: %lld sizes with sum %lld for %d outputs and an axis of %lld", (long long)k, (long long)sum, n->nout, (long long)x->dim[axis]);
-  if (!x->k) {
-    mc_node *s = k == 1 ? NULL : mc_build(&n->im->b, MC_OP_split, &x->v, 1, &(mc_attrs_split){ .axis = axis, .sizes = { size, (int)k } });
-    if (k == 1) return mc_onnx_give_val(n, 0, x), true;
-    for (int i = 0; s && i < n->nout; i++) mc_onnx_give(n, i, x->etype, s->out[i]);
-    return s != NULL;
-  }
+  if (!x->k) return split_computed(n, x, axis, size);
   int64_t start[MC_MAX_RANK] = { 0 }, dim[MC_MAX_RANK], one[MC_MAX_RANK] = { 1, 1, 1, 1, 1, 1, 1, 1 };
   memcpy(dim, x->dim, sizeof dim);
   for (int i = 0; i < n->nout; i++) {
@@ -222,6 +248,7 @@ bool mc_onnx_gather(node *n, int arg) {
   for (int i = 0; i < axis; i++) dim[rank++] = x->dim[i];
   for (int i = 0; i < index->rank; i++) dim[rank++] = index->dim[i];
   for (int i = axis + 1; i < x->rank; i++) dim[rank++] = x->dim[i];
+  if (!mc_onnx_count(rank, dim)) return moved_konst(n, 0, mc_konst_new(n, x->etype, rank, dim));
   if (x->k && index->k) return gather_known(n, x, index, axis, rank, dim);
   if (index->k && index->k->n == 1) {   /* one known index: a slice */
     int64_t j = mc_konst_int(index->k, 0), start[MC_MAX_RANK] = { 0 }, size[MC_MAX_RANK], one[MC_MAX_RANK] = { 1, 1, 1, 1, 1, 1, 1, 1 };
@@ -244,6 +271,7 @@ bool mc_onnx_expand(node *n, int arg) {
   for (int64_t i = 0; i < k; i++)
     if (want[i] < 0 || want[i] > ONNX_MAX_DIM) return mc_onnx_error(n, "Expand: size %lld is out of range", (long long)want[i]);
   if (!mc_onnx_broadcast(n, x->rank, x->dim, (int)k, want, &rank, dim)) return false;
+  if (!mc_onnx_count(rank, dim)) return moved_konst(n, 0, mc_konst_new(n, x->etype, rank, dim));
   if (!x->k) return moved(n, 0, x, mc_onnx_bcast(n, x->v, rank, dim));
   int64_t stride[MC_MAX_RANK], st[MC_MAX_RANK];
   mc_onnx_strides(x->rank, x->dim, stride);
@@ -254,13 +282,28 @@ bool mc_onnx_expand(node *n, int arg) {
   return moved_konst(n, 0, mc_konst_strided(n, x->k, rank, dim, st, 0));
 }
 
+/* Before opset 6: tiles along one axis. */
+static bool one_axis(node *n, int64_t **times, int64_t *k) {
+  int64_t *axis, len;
+  int a = 0;
+  if (n->nin < 3 || !n->in[2]) return mc_onnx_error(n, "Tile: the axis is missing (opset %lld)", (long long)n->im->opset);
+  if (!mc_onnx_known_ints(n, 2, "the axis", &axis, &len)) return false;
+  if (len != 1 || *k != 1) return mc_onnx_error(n, "Tile: %lld tiles and %lld axes, expected one of each", (long long)*k, (long long)len);
+  if (!mc_onnx_axis(n, axis[0], n->in[0]->rank, &a)) return false;
+  int64_t tiles = (*times)[0];
+  *k = n->in[0]->rank;
+  *times = MC_NEWN(n->im->arena, int64_t, *k);
+  for (int i = 0; i < *k; i++) (*times)[i] = i == a ? tiles : 1;
+  return true;
+}
+
 /* [a, b] tiled by [r, s]: [1, a, 1, b] -> [r, a, s, b] -> [r * a, s * b] */
 bool mc_onnx_tile(node *n, int arg) {
   (void)arg;
   val *x = n->in[0];
   int64_t *times, k, inner[MC_MAX_RANK], wide[MC_MAX_RANK], dim[MC_MAX_RANK];
   int rank = 0;
-  if (!mc_onnx_known_ints(n, 1, "repeats", &times, &k)) return false;
+  if (!mc_onnx_known_ints(n, 1, "repeats", &times, &k) || (n->im->opset < 6 && !one_axis(n, &times, &k))) return false;
   if (k != x->rank) return mc_onnx_error(n, "Tile: %lld repeats, the operand has rank %d", (long long)k, x->rank);
   for (int i = 0; i < x->rank; i++) {
     if (times[i] < 1 || times[i] > ONNX_MAX_DIM || times[i] * (x->dim[i] ? x->dim[i] : 1) > ONNX_MAX_DIM) return mc_onnx_error(n, "Tile: repeats %lld is out of range", (long long)times[i]);
@@ -286,7 +329,7 @@ static bool pad_lists(node *n, int rank, int64_t *before, int64_t *after) {
   const int64_t *list;
   int64_t *v, *axes, k, naxes = -1;
   size_t len;
-  if (mc_onnx_attr_ints(n, "pads", &list, &len)) v = mc_arena_copy(n->im->arena, list, len * sizeof *list), k = (int64_t)len;
+  if (mc_onnx_attr_ints(n, n->im->opset < 2 ? "paddings" : "pads", &list, &len)) v = mc_arena_copy(n->im->arena, list, len * sizeof *list), k = (int64_t)len;
   else if (n->nin < 2 || !n->in[1]) return mc_onnx_error(n, "Pad: pads are missing");
   else if (!mc_onnx_known_ints(n, 1, "pads", &v, &k)) return false;
   bool mask[MC_MAX_RANK];

@@ -10,11 +10,44 @@ static bool done(node *n, mc_value *y) {
   return y != NULL;
 }
 
+/* spatial = 0 (before opset 9): parameters for every element of a sample. (x - mean) / sqrt(variance + epsilon) * gamma + beta */
+static bool norm_elements(node *n) {
+  const val *x = n->in[0];
+  mc_value *in[5];
+  for (int i = 1; i < 5; i++) {
+    const val *p = n->in[i];
+    if (p->rank != x->rank - 1 || memcmp(p->dim, x->dim + 1, (size_t)p->rank * sizeof *p->dim))
+      return mc_onnx_error(n, "BatchNormalization: operand %d has shape %s, expected that of a sample (spatial = 0)", i, mc_onnx_dims(n->im->arena, p->rank, p->dim));
+    if (!(in[i] = mc_onnx_value(n, n->in[i]))) return false;
+  }
+  mc_value *dev = op1(n, MC_OP_sqrt, op2(n, MC_OP_add, in[4], mc_onnx_scalar(n, mc_onnx_attr_f(n, "epsilon", 1e-5f))));
+  mc_value *y = op2(n, MC_OP_div, op2(n, MC_OP_sub, mc_onnx_value(n, n->in[0]), in[3]), dev);
+  return done(n, op2(n, MC_OP_add, op2(n, MC_OP_mul, y, in[1]), in[2]));
+}
+
+/* Local response normalization across channels: x / (bias + alpha / size * sum of squares of `size` channels)^beta. The mean of squares is a
+ * pool over the channels as rows, whose padding counts. */
+bool mc_onnx_lrn(node *n, int arg) {
+  (void)arg;
+  val *x = n->in[0];
+  int64_t size = mc_onnx_attr_i(n, "size", 0), before = (size - 1) / 2;
+  if (x->rank < 2) return mc_onnx_error(n, "LRN: an operand of rank %d has no channels", x->rank);
+  if (size < 1 || size > 4096) return mc_onnx_error(n, "LRN: size %lld is out of range", (long long)size);
+  mc_value *in = mc_onnx_value(n, x), *v = op2(n, MC_OP_mul, in, in);
+  v = mc_onnx_reshape(n, v, 4, (int64_t[]){ x->dim[0], x->dim[1], mc_onnx_prod(x->dim, 2, x->rank), 1 });
+  mc_attrs_avg_pool a = { .kernel = { size, 1 }, .stride = { 1, 1 }, .pad = { before, 0, size - 1 - before, 0 }, .count_pad = true };
+  v = mc_onnx_reshape(n, mc_onnx_op1(n, MC_OP_avg_pool, v, &a), x->rank, x->dim);
+  v = op2(n, MC_OP_mul, v, v ? mc_onnx_scalar(n, mc_onnx_attr_f(n, "alpha", 1e-4f)) : NULL);
+  v = op2(n, MC_OP_add, v, v ? mc_onnx_scalar(n, mc_onnx_attr_f(n, "bias", 1)) : NULL);
+  return done(n, op2(n, MC_OP_div, in, op2(n, MC_OP_pow, v, v ? mc_onnx_scalar(n, mc_onnx_attr_f(n, "beta", 0.75f)) : NULL)));
+}
+
 bool mc_onnx_batch_norm(node *n, int arg) {
   (void)arg;
   val *x = n->in[0];
   if (mc_onnx_attr_i(n, "training_mode", 0)) return mc_onnx_error(n, "BatchNormalization: training_mode is not supported");
-  if (!mc_onnx_attr_i(n, "spatial", 1)) return mc_onnx_error(n, "BatchNormalization: spatial = 0 is not supported");
+  mc_onnx_warn_training(n);
+  if (!mc_onnx_attr_i(n, "spatial", 1)) return norm_elements(n);
   if (x->rank < 2) return mc_onnx_error(n, "BatchNormalization: an operand of rank %d has no channels", x->rank);
   mc_value *in[5];
   for (int i = 1; i < 5; i++) {

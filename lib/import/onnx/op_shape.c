@@ -92,6 +92,7 @@ bool mc_onnx_dropout(node *n, int arg) {
   float training = 0;
   if (n->nin > 2 && n->in[2] && (!mc_onnx_known_f32(n->in[2], &training) || training != 0))
     return mc_onnx_error(n, "Dropout: training_mode must be known and false");
+  mc_onnx_warn_training(n);
   return mc_onnx_identity(n, arg);
 }
 
@@ -119,7 +120,16 @@ bool mc_onnx_reshape_op(node *n, int arg) {
   (void)arg;
   val *x = n->in[0];
   int64_t *want, rank, have = 1, dim[MC_MAX_RANK];
-  if (!mc_onnx_known_ints(n, 1, "the shape", &want, &rank)) return false;
+  const int64_t *list;
+  size_t len;
+  if (mc_onnx_attr_ints(n, "shape", &list, &len)) {   /* opsets 1 to 4 */
+    want = mc_arena_copy(n->im->arena, list, len * sizeof *list);
+    rank = (int64_t)len;
+  } else if (n->nin < 2) {
+    return mc_onnx_error(n, "Reshape: the shape is missing");
+  } else if (!mc_onnx_known_ints(n, 1, "the shape", &want, &rank)) {
+    return false;
+  }
   if (rank > MC_MAX_RANK) return mc_onnx_error(n, "Reshape: rank %lld: at most %d is supported", (long long)rank, MC_MAX_RANK);
   bool allow_zero = mc_onnx_attr_i(n, "allowzero", 0);
   int free_axis = -1;
@@ -215,10 +225,21 @@ static bool cast_to(node *n, int64_t to) {
   return v != NULL;
 }
 
+/* Before opset 6 types had names. */
+static int64_t type_number(const char *name) {
+  static const struct { const char *name; int num; } types[] = {
+#define MC_ETYPE(id, num, text, store, carry, border, bytes) { #id, num },
+#include "etypes.def"
+  };
+  for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+    if (!strcmp(types[i].name, name)) return types[i].num;
+  return 0;
+}
+
 bool mc_onnx_cast(node *n, int arg) {
   (void)arg;
   if (!mc_onnx_attr(n, "to")) return mc_onnx_error(n, "Cast: attribute 'to' is missing");
-  return cast_to(n, mc_onnx_attr_i(n, "to", 0));
+  return cast_to(n, n->im->opset < 6 ? type_number(mc_onnx_attr_s(n, "to", "")) : mc_onnx_attr_i(n, "to", 0));
 }
 bool mc_onnx_cast_like(node *n, int arg) {
   (void)arg;

@@ -75,7 +75,9 @@ bool mc_onnx_elu(node *n, int arg) {
 /* gamma * elu(x, alpha) */
 bool mc_onnx_selu(node *n, int arg) {
   (void)arg;
-  float alpha = mc_onnx_attr_f(n, "alpha", 1.67326319217681884765625f), gamma = mc_onnx_attr_f(n, "gamma", 1.05070102214813232421875f);
+  bool first = n->im->opset < 6;   /* rounded otherwise then */
+  float alpha = mc_onnx_attr_f(n, "alpha", first ? 1.6732f : 1.67326319217681884765625f);
+  float gamma = mc_onnx_attr_f(n, "gamma", first ? 1.0507f : 1.05070102214813232421875f);
   return done(n, with(n, MC_OP_mul, elu(n, mc_onnx_value(n, n->in[0]), alpha), gamma));
 }
 
@@ -104,20 +106,20 @@ bool mc_onnx_gelu(node *n, int arg) {
 }
 
 /* log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)) */
-static mc_value *softplus(node *n, mc_value *x) {
+mc_value *mc_onnx_softplus_of(node *n, mc_value *x) {
   mc_value *e = op1(n, MC_OP_exp, op1(n, MC_OP_neg, op1(n, MC_OP_abs, x)));
   return op2(n, MC_OP_add, op1(n, MC_OP_relu, x), op1(n, MC_OP_log, with(n, MC_OP_add, e, 1)));
 }
 
 bool mc_onnx_softplus(node *n, int arg) {
   (void)arg;
-  return done(n, softplus(n, mc_onnx_value(n, n->in[0])));
+  return done(n, mc_onnx_softplus_of(n, mc_onnx_value(n, n->in[0])));
 }
 
 bool mc_onnx_mish(node *n, int arg) {
   (void)arg;
   mc_value *x = mc_onnx_value(n, n->in[0]);
-  return done(n, op2(n, MC_OP_mul, x, op1(n, MC_OP_tanh, softplus(n, x))));
+  return done(n, op2(n, MC_OP_mul, x, op1(n, MC_OP_tanh, mc_onnx_softplus_of(n, x))));
 }
 
 bool mc_onnx_softsign(node *n, int arg) {
@@ -140,13 +142,18 @@ bool mc_onnx_reciprocal(node *n, int arg) {
   return done(n, from(n, MC_OP_div, 1, mc_onnx_value(n, n->in[0])));
 }
 
-/* max(x, 0) + slope * min(x, 0); the slope broadcasts to x. */
+/* max(x, 0) + slope * min(x, 0); the slope broadcasts to x (before opset 7: along the channels). */
 bool mc_onnx_prelu(node *n, int arg) {
   (void)arg;
   float alpha;
   mc_value *x = mc_onnx_value(n, n->in[0]);
+  val *s = n->in[1];
+  int64_t channels[MC_MAX_RANK] = { s->dim[0], 1, 1, 1, 1, 1, 1, 1 };
+  bool per_channel = n->im->opset < 7 && x && s->rank == 1 && n->in[0]->rank > 2 && s->dim[0] == n->in[0]->dim[1];
   if (mc_onnx_known_f32(n->in[1], &alpha)) return done(n, mc_onnx_op1(n, MC_OP_leaky_relu, x, &(mc_attrs_leaky_relu){ .alpha = alpha }));
-  mc_value *low = op2(n, MC_OP_mul, mc_onnx_value(n, n->in[1]), with(n, MC_OP_min, x, 0));
+  mc_value *slope = per_channel && s->k ? mc_onnx_konst_value(n, mc_konst_reshape(n, s->k, n->in[0]->rank - 1, channels)) : mc_onnx_value(n, s);
+  if (per_channel && !s->k) slope = mc_onnx_reshape(n, slope, n->in[0]->rank - 1, channels);
+  mc_value *low = op2(n, MC_OP_mul, slope, with(n, MC_OP_min, x, 0));
   mc_value *y = op2(n, MC_OP_add, with(n, MC_OP_max, x, 0), low);
   if (y && !mc_type_same_shape(y->type, x->type)) return mc_onnx_error(n, "PRelu: the slope does not broadcast to the operand");
   return done(n, y);

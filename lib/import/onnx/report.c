@@ -1,5 +1,6 @@
 /* Reports, names, element types, attributes: what every handler needs. */
 #include "imp.h"
+#include <stdlib.h>
 #include <string.h>
 
 static const etype_info etypes[] = {
@@ -137,32 +138,43 @@ static const char *kind_word(int32_t num) {
   return "of another kind";
 }
 
-/* The kind that a row's text gives to `name`, 0 when it does not name it; *bit: its position. */
-static char row_kind(const char *attrs, const char *name, unsigned *bit) {
+/* What a row's text says about `name`: the kind, 0 when it does not name it; the position; the first opset without it, or 0. */
+typedef struct attr_row { char kind; unsigned bit; int before; } attr_row;
+static attr_row row_of(const char *attrs, const char *name) {
   size_t len = strlen(name);
-  *bit = 0;
-  for (const char *p = attrs; *p; ++*bit) {
+  attr_row r = { 0 };
+  for (const char *p = attrs; *p; r.bit++) {
     const char *colon = strchr(p, ':');
-    if ((size_t)(colon - p) == len && !memcmp(p, name, len)) return colon[1];
+    bool found = (size_t)(colon - p) == len && !memcmp(p, name, len);
+    r.kind = colon[1];
+    r.before = colon[2] == '<' ? atoi(colon + 3) : 0;
+    if (found) return r;
     p = colon + 2;
+    p += strcspn(p, " ");
     while (*p == ' ') p++;
   }
-  return 0;
+  return (attr_row){ 0 };
 }
+
+/* Attributes of files whose format had no kind for them yet (version 1) have the kind that they are expected to have. */
+static int32_t kind_of(const node *n, const pb_attr *a, int32_t want) { return a->type || n->im->ir > 2 ? a->type : want; }
 
 static bool check_attr(node *n, const pb_attr *a, uint32_t *seen) {
   const char *shown = mc_onnx_clean(n->im->diag->arena, a->name);
   if (a->ref_attr_name && *a->ref_attr_name) return mc_onnx_error(n, "attribute '%s' refers to a function's attribute: not supported", shown);
-  unsigned bit;
-  char kind = a->name ? row_kind(n->row->attrs, a->name, &bit) : 0;
-  if (!kind) return mc_onnx_error(n, "%s: unknown attribute '%s'", n->row->op, shown);
-  if (*seen & 1u << bit) return mc_onnx_error(n, "%s: attribute '%s' is given twice", n->row->op, shown);
-  *seen |= 1u << bit;
-  int32_t want = 0;
+  if (a->name && !strcmp(a->name, "consumed_inputs") && n->im->opset < 6) return true;   /* a hint about memory */
+  attr_row r = row_of(n->row->attrs, a->name ? a->name : "");
+  if (!r.kind) return mc_onnx_error(n, "%s: unknown attribute '%s'", n->row->op, shown);
+  if (r.before && n->im->opset >= r.before)
+    return mc_onnx_error(n, "%s: attribute '%s' ended with opset %d, the model's is %lld", n->row->op, shown, r.before - 1, (long long)n->im->opset);
+  if (*seen & 1u << r.bit) return mc_onnx_error(n, "%s: attribute '%s' is given twice", n->row->op, shown);
+  *seen |= 1u << r.bit;
+  int32_t want = r.kind == 'z' ? (n->im->opset < 6 ? 3 : 2) : 0;
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-    if (kinds[i].kind == kind) want = kinds[i].num;
-  if (a->type != want || (kind == 't' && !a->t))
-    return mc_onnx_error(n, "%s: attribute '%s' is %s, expected %s", n->row->op, shown, kind_word(a->type), kind_word(want));
+    if (kinds[i].kind == r.kind) want = kinds[i].num;
+  int32_t is = kind_of(n, a, want);
+  if (is != want || (want == 4 && !a->t))
+    return mc_onnx_error(n, "%s: attribute '%s' is %s, expected %s", n->row->op, shown, kind_word(is), kind_word(want));
   return true;
 }
 

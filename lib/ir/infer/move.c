@@ -190,6 +190,8 @@ bool mc_infer_resize(mc_infer *f) {
   const mc_attrs_resize *at = MC_ATTRS(f->node, resize);
   const mc_type *x = mc_inf_in(f, 0);
   if (!mc_inf_need_rank(f, 0, 4) || !mc_inf_attr_range(f, "size", at->size, 2, 1)) return false;
+  for (int i = 0; i < 2; i++)
+    if (!(at->scale[i] >= 0 && isfinite(at->scale[i]))) return mc_infer_error(f, "attribute 'scale' must be finite and at least 0");
   if (!mc_inf_is_real(x) && !mc_inf_is_q8(x))
     return mc_infer_error(f, "%s must be f32 or bf16, or u8 or i8 with one scale, got %s", mc_inf_operand(f, 0), mc_inf_elem_text(f, x));
   mc_inf_set_dims(f->out, 4, (int64_t[]){x->dim[0], at->size[0], at->size[1], x->dim[3]});

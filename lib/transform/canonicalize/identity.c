@@ -31,6 +31,13 @@ static mc_value *neutral(const mc_node *n, float unit, bool right) {
   return !right && constant_splat(n->in[0], &c) && c == unit ? n->in[1] : NULL;
 }
 
+/* Of a size that stays: every position is a sample. tf_half_pixel_for_nn lies between two. */
+static bool samples_itself(const mc_attrs_resize *a) {
+  bool own = (a->scale[0] == 0 || a->scale[0] == 1) && (a->scale[1] == 0 || a->scale[1] == 1);
+  bool between = a->coord == mc_coord_tf_half_pixel_for_nn && (a->mode != mc_resize_nearest || a->round != mc_nearest_floor);
+  return own && !between;
+}
+
 /* The operand that n equals, its type aside. */
 static mc_value *same_as(const mc_node *n) {
   mc_value *x = n->nin ? n->in[0] : NULL;
@@ -39,7 +46,8 @@ static mc_value *same_as(const mc_node *n) {
   case MC_OP_sub: return neutral(n, 0, true);
   case MC_OP_mul: return neutral(n, 1, false);
   case MC_OP_div: case MC_OP_pow: return neutral(n, 1, true);
-  case MC_OP_cast: case MC_OP_reshape: case MC_OP_broadcast: case MC_OP_slice: case MC_OP_resize: return x; /* when the type stays */
+  case MC_OP_cast: case MC_OP_reshape: case MC_OP_broadcast: case MC_OP_slice: return x; /* when the type stays */
+  case MC_OP_resize: return samples_itself(MC_ATTRS(n, resize)) ? x : NULL;
   case MC_OP_pad: return all_equal(&MC_ATTRS(n, pad)->before, 0) && all_equal(&MC_ATTRS(n, pad)->after, 0) ? x : NULL;
   case MC_OP_transpose: return permutes_nothing(&MC_ATTRS(n, transpose)->perm) ? x : NULL;
   case MC_OP_concat: return n->nin == 1 ? x : NULL;
