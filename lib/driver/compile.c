@@ -77,6 +77,9 @@ static bool prepare_passes(passes *p, const mc_module *m, const mc_compile_opts 
   *src = (mc_source){ "<pipeline>", text, strlen(text) };
   if (!mc_pipeline_parse(mc_driver_registry(), src, &p->level, p->arena, p->diag)) return false;
   p->opts = o->manager;
+  if (!o->pipeline && o->calib) p->opts.samples_at.what = mc_arena_printf(p->diag->arena, "-calib=%s", o->calib);
+  else if (!o->pipeline && m->calibration)
+    p->opts.samples_at.what = mc_arena_printf(p->diag->arena, "calibration \"%s\"", m->calibration);
   p->opts.always = "form-groups";   /* without it there is no plan, and so no code */
   p->opts.print_before = mc_pipeline_names(mc_driver_registry(), &p->level, o->manager.print_before, "print-before", p->arena, p->diag);
   p->opts.print_after = mc_pipeline_names(mc_driver_registry(), &p->level, o->manager.print_after, "print-after", p->arena, p->diag);

@@ -98,7 +98,18 @@ static bool quant_passes(const char **before, const char **behind, const mc_modu
   else if (m->calibration) *behind = from_samples(m->calibration[0] == '/' ? m->calibration : mc_arena_printf(a, "%s/%s", m->dir, m->calibration), o, a);
   else if (f.ranges) no_samples(o, g, d);
   else if (!f.batch_norm) return no_ranges(g, d);
-  if (o->calib || m->calibration || f.ranges) return true;
+  if (o->calib || m->calibration) {
+    const char *path = o->calib                     ? o->calib
+                       : m->calibration[0] == '/' ? m->calibration
+                                                  : mc_arena_printf(a, "%s/%s", m->dir, m->calibration);
+    mc_strbuf s = { 0 };
+    mc_sb_printf(&s, "%scheck-samples{data=", *before);
+    mc_sb_quoted(&s, path);
+    *before = mc_arena_printf(a, "%s},", mc_sb_str(&s));
+    mc_sb_free(&s);
+    return true;
+  }
+  if (f.ranges) return true;
   *before = f.islands ? "from-qdq,ranges-from-bn," : "ranges-from-bn,";
   no_samples(o, g, d);
   mc_warning(d, g->loc, "no samples and no ranges: guessing them from batch_norm statistics, which costs accuracy; give -calib=FILE.npz");

@@ -13,7 +13,7 @@ struct mc_samples {
   mc_see *see; void *ctx;
 };
 
-static const char *data_path(mc_pass_context *cx, const char *path) {
+const char *mc_samples_path(mc_pass_context *cx, const char *path) {
   const mc_module *m = cx->module;
   if (path && *path) return path;
   if (!m->calibration) return NULL;
@@ -50,11 +50,11 @@ static void make_arrays(mc_samples *s) {
 }
 
 mc_samples *mc_samples_open(mc_pass_context *cx, const char *path, mc_value **watch, int n, bool reference) {
-  path = data_path(cx, path);
+  path = mc_samples_path(cx, path);
   if (!path) return mc_error(cx->diag, cx->loc, "calibrate: no samples: give data=FILE.npz, or a calibration line in the .mir file"), NULL;
   mc_samples *s = MC_NEW(cx->scratch, mc_samples);
   *s = (mc_samples){ .cx = cx, .watch = watch, .n = n, .from = MC_NEWN(cx->scratch, int, n) };
-  s->data = mc_dataset_open(path, cx->graph, NULL, cx->diag, cx->loc);
+  s->data = mc_dataset_open(path, cx->graph, NULL, cx->diag, cx->samples_at.what ? cx->samples_at : cx->loc);
   if (!s->data) return NULL;
   if (cx->runner && !reference && !prepare(s)) {
     mc_dataset_close(s->data);

@@ -17,7 +17,7 @@ static void with_passes(mcc *o) {
   if (o->co.quant == MC_QUANT_NONE)
     IDLE(o, "it is for -quant=int8 and -quant=bf16", "skip", "only");
   if (!int8)
-    IDLE(o, "it is for -quant=int8", "winograd", "calib-method");
+    IDLE(o, "it is for -quant=int8", "winograd", "calib", "calib-method");
   else if (o->co.small)
     IDLE(o, "-Os leaves winograd out", "winograd");
   else if (o->co.opt_level < 2)

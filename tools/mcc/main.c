@@ -163,7 +163,7 @@ static int start(mcc *o, int argc, char **argv) {
     { "o", MC_O_STR, &o->out, .arg = "FILE|-", .help = "the object (its header goes beside it), or the text of -emit=; default: the input's name with .o, or standard output for text" },
     { "O", MC_O_JOINED, &o->level, .arg = "LEVEL", .help = "how much to do (-print-pipeline shows it); s: as 3, but small code before fast code", .words = levels },
     { "quant", MC_O_WORD, &o->quant, .arg = "HOW", .help = "arithmetic", .words = mc_quant_names },
-    { "calib", MC_O_STR, &o->calib, .arg = "FILE.npz", .help = "samples that give the ranges for -quant=int8; default: the file's calibration line, then ranges in the text, then batch_norm statistics" },
+    { "calib", MC_O_STR, &o->calib, .arg = "DATA", .help = "samples (.npz, .npy, an image or a folder of images) that give the ranges for -quant=int8; default: the file's calibration line, then ranges in the text, then batch_norm statistics" },
     { "calib-method", MC_O_WORD, &o->method, .arg = "METHOD", .help = "how ranges come from samples", .words = mc_names_calib },
     { "skip", MC_O_STR, &o->skip, .arg = "LAYERS", .help = "layers that -quant leaves in fp32: names (those of the model, or of values), ':' between them, '*' for any text" },
     { "only", MC_O_STR, &o->only, .arg = "LAYERS", .help = "the only layers that -quant converts" },

@@ -29,6 +29,7 @@ typedef struct mc_pass_context {
   mc_module *module; mc_graph *graph;
   mc_arena *scratch;               /* freed after the pass */
   mc_diag *diag; mc_loc loc;       /* place of the pass in the pipeline text */
+  mc_loc samples_at;               /* what names the samples, if not the pipeline: -calib=FILE (`what`) */
   const mc_target *target;         /* NULL: the host's default */
   const mc_runner *runner;         /* may be NULL */
   int64_t *stats;                  /* by index of the pass's MC_STAT rows; use MC_STAT_ADD */
@@ -81,6 +82,7 @@ typedef struct mc_manager_opts {
   const char *always;                          /* passes that must run, ',' between: bisect_limit neither counts nor skips them; NULL: none */
   int bisect_before, bisect_total;             /* of a pipeline that runs in parts: passes counted in earlier parts, and in all parts (0: this one is all) */
   const char *reproducer;                      /* a .mir with a RUN line, written here in front of each pass and removed when all went well: it survives failures and crashes */
+  mc_loc samples_at;                           /* for messages about samples; see mc_pass_context */
   const mc_target *target; const mc_runner *runner;
   mc_strbuf *dump;                             /* where -print-* text goes; NULL: nowhere */
   void (*dumped)(void *ctx, mc_strbuf *dump); void *dumped_ctx;   /* called around each pass when there is text, which it may take away (so that a crash does not lose it); NULL: all stays in dump */
