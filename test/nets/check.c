@@ -304,7 +304,7 @@ static bool emit_code(variant *v, const mc_plan *p, const mc_target *t, const ar
   if (sums && integers) return true;
   double ***far = sums ? noise_far(n, p->graph, &n->in, planned, v->o.quant == MC_QUANT_BF16 ? NOISE_BF16 : NOISE_SUMS, 6) : NULL;
   if (sums && !far) return nets_diagnostics(n, "the evaluator");
-  const char *prefix = mc_arena_printf(n->a, "n%llx_%s_%d", (unsigned long long)n->seed, mc_quant_names[v->o.quant], n->checks++);
+  const char *prefix = mc_arena_printf(n->a, "c0%llx_%s_%d", (unsigned long long)n->seed, mc_quant_names[v->o.quant], n->checks++);
   mc_codegen_opts co = { .target = t, .prefix = prefix, .opt_level = v->o.opt_level, .apart = v->o.apart };
   return nets_emit(n, p, &co, planned, far);
 }

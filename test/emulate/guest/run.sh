@@ -4,6 +4,7 @@
 set -eu
 if [ $# -lt 3 ] || [ "$1" = --help ]; then
   echo "usage: run.sh KERNELS-SWEEP FOLDER LEVEL [options of kernels-sweep]"
+  echo "       run.sh - FOLDER LEVEL     what is in FOLDER already (nets --emit)"
   echo "example: run.sh build/release/test/unit/kernels-sweep /tmp/guest avx512vnni --every=10 depthwise"
   exit 2
 fi
@@ -11,8 +12,10 @@ sweep=$1 dir=$2 level=$3
 shift 3
 here=$(cd "$(dirname "$0")" && pwd)
 command -v bochs >/dev/null || { echo "run.sh: bochs is missing: apt-get install bochs bochsbios vgabios" >&2; exit 2; }
-rm -rf "$dir" && mkdir -p "$dir"
-"$sweep" --march="$level" --emit="$dir" "$@"
+if [ "$sweep" != - ]; then
+  rm -rf "$dir" && mkdir -p "$dir"
+  "$sweep" --march="$level" --emit="$dir" "$@"
+fi
 cd "$dir"
 # Cases that this Bochs would run wrongly are left out, and named.
 for object in c[0-9]*.o; do
