@@ -205,7 +205,8 @@ static void apply(tuner *t) {
 }
 /* One of several levels that this machine cannot run: blocks that are not in the cache stay the model's. */
 static void leave_open(tuner *t) {
-  mc_warning(t->diag, mc_noloc, "-tune cannot measure '%s' on this machine: %d of %d blocks stay the cost model's",
+  mc_warning(t->diag, mc_noloc,
+             "-tune cannot measure '%s' on this machine: %d of %d blocks stay the cost model's",
              t->plan->target->name, t->open, t->n);
   for (int i = 0; i < t->n; i++) {
     problem *p = &t->p[i];

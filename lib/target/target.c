@@ -85,7 +85,9 @@ static const mc_target *find_name(const char *name) {
 
 static bool unknown_level(const char *march, mc_arch arch, mc_arena *a, mc_diag *d) {
   const mc_target *other = find_name(march);
-  if (other) return mc_error(d, mc_noloc, "'%s' is a level of %s, not of %s", march, arch_names[other->arch], arch_names[arch]);
+  if (other)
+    return mc_error(d, mc_noloc, "'%s' is a level of %s, not of %s", march, arch_names[other->arch],
+                    arch_names[arch]);
   const char *list = "native, dispatch";
   const char *near = mc_suggest_better(march, mc_suggest_better(march, NULL, "native"), "dispatch");
   for (int i = 0; i < NROWS; i++) {
@@ -94,7 +96,8 @@ static bool unknown_level(const char *march, mc_arch arch, mc_arena *a, mc_diag 
     near = mc_suggest_better(march, near, rows[i].name);
   }
   near = mc_cpu_suggest(march, near, a);
-  mc_error(d, mc_noloc, "unknown level '%s' for %s%s%s%s", march, arch_names[arch], near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+  const char *hint = near ? mc_arena_printf(a, " (did you mean '%s'?)", near) : "";
+  mc_error(d, mc_noloc, "unknown level '%s' for %s%s", march, arch_names[arch], hint);
   mc_note(d, mc_noloc, "levels: %s; processors by LLVM's names (docs/tools.md)", list);
   return false;
 }
@@ -143,7 +146,8 @@ static bool bad_level(const levels *l, const char *name) {
 static bool add_level(levels *l, const char *name) {
   const mc_target *row = find_row(name);
   const char *level = row ? NULL : mc_cpu_level(name);
-  if (level) return mc_error(l->d, mc_noloc, "dispatch: '%s' is a processor: name its level, '%s'", name, level);
+  if (level)
+    return mc_error(l->d, mc_noloc, "dispatch: '%s' is a processor: name its level, '%s'", name, level);
   if (mc_same_word(name, "native")) return mc_error(l->d, mc_noloc, "dispatch: 'native' is this machine only: name levels");
   if (!row) return bad_level(l, name);
   if (!is_level(row)) return mc_error(l->d, mc_noloc, "dispatch: '%s' is a processor, and a running program sees features only: name a level", name);

@@ -19,16 +19,20 @@ static void remark_lowest(mcc *o, const mc_target *t) {
   const mc_target *all = mc_target_find_for(o->arch, "dispatch", how, o->t.arena, &o->t.diag);
   for (const mc_target *l = all ? all->next : NULL; l; l = l->next) {
     double times = mc_target_best_rate(l, how) / own;
-    if (times > 1) list = mc_arena_printf(o->t.arena, "%s%s'%s' %.3g times", list ? list : "", list ? ", " : "", l->name, times);
+    if (times <= 1) continue;
+    const char *one = mc_arena_printf(o->t.arena, "'%s' %.3g times", l->name, times);
+    list = list ? mc_arena_printf(o->t.arena, "%s, %s", list, one) : one;
   }
   if (!list) return;
   mc_remark(&o->t.diag, mc_noloc,
-            "code is for '%s', the lowest level of %s; of %s products a cycle %s as many: name a level with -march=, or "
-            "-march=dispatch for all of them in one object", t->name, mc_arch_name(t->arch), arithmetic(how), list);
+            "code is for '%s', the lowest level of %s; of %s products a cycle %s as many: name a level "
+            "with -march=, or -march=dispatch for all of them in one object",
+            t->name, mc_arch_name(t->arch), arithmetic(how), list);
 }
 const mc_target *level_find(mcc *o) {
   const char *march = march_of(o), *level = march ? mc_cpu_level(march) : NULL;
-  const mc_target *t = mc_target_find_for(o->arch, march, mc_quant_arith(o->co.quant), o->t.arena, &o->t.diag);
+  mc_arith how = mc_quant_arith(o->co.quant);
+  const mc_target *t = mc_target_find_for(o->arch, march, how, o->t.arena, &o->t.diag);
   if (t && level && mc_same_word(t->name, level))
     mc_remark(&o->t.diag, mc_noloc, "-march=%s: its best level is '%s'", march, level);
   if (t && !march && o->emit != EMIT_MIR) remark_lowest(o, t);

@@ -43,8 +43,9 @@ typedef struct mc_target {
 const mc_target *mc_target_find(const char *arch, const char *march, mc_arena *a, mc_diag *d);
 /* The same; `how` is the arithmetic that the code will use, which the levels of "dispatch" depend on (int8: AVX-VNNI besides; bf16: AVX512-BF16). */
 const mc_target *mc_target_find_for(const char *arch, const char *march, mc_arith how, mc_arena *a, mc_diag *d);
-/* What -march is for an object when it is not given: "dispatch" for the architecture that this runs on (under Linux, which
- * the choice asks about tiles), NULL (the lowest level) for others and for names that mc_target_find refuses. */
+/* What -march is for an object when it is not given: "dispatch" for the architecture that this runs
+ * on (under Linux, which the choice asks about tiles), NULL (the lowest level) for others and for names
+ * that mc_target_find refuses. */
 const char *mc_target_default_march(const char *arch);
 /* The level of targets.def that a processor of cpus.def has; NULL: no such name. */
 const char *mc_cpu_level(const char *name);
