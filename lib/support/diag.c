@@ -1,4 +1,5 @@
 #include "mc/support/diag.h"
+#include "mc/support/filekind.h"
 #include <string.h>
 
 const mc_loc mc_noloc = { 0 };
@@ -61,7 +62,11 @@ static void quote_line(mc_strbuf *out, mc_loc loc) {
   while (e < s->size && s->text[e] != '\n') e++;
   size_t from = at - b > WIDTH - LEAD ? at - LEAD : b, to = e - from > WIDTH ? from + WIDTH : e;
   mc_sb_puts(out, from > b ? "  ..." : "  ");
-  for (size_t i = from; i < to; i++) mc_sb_putc(out, (unsigned char)s->text[i] < 32 ? ' ' : s->text[i]);
+  for (size_t i = from, len; i < to; i += len ? len : 1) {   /* a column for every byte, as line numbers count them */
+    len = mc_shown_length(s->text + i, to - i);
+    if (len) mc_sb_write(out, s->text + i, len);
+    else mc_sb_putc(out, s->text[i] == '\t' || s->text[i] == '\r' ? ' ' : '?');
+  }
   mc_sb_puts(out, to < e ? "...\n" : "\n");
   mc_sb_puts(out, from > b ? "     " : "  ");
   for (size_t i = from; i < at; i++) mc_sb_putc(out, ' ');
@@ -71,18 +76,24 @@ static void quote_line(mc_strbuf *out, mc_loc loc) {
   mc_sb_putc(out, '\n');
 }
 
+static void shown(mc_strbuf *out, const char *s) { mc_sb_shown(out, s, strlen(s)); }
 void mc_diag_render(mc_strbuf *out, const mc_diagnostic *d) {
   mc_loc l = d->loc;
+  if (l.src) shown(out, l.src->name);
   if (l.src && l.src->text) {
     unsigned line, col;
     mc_loc_linecol(l, &line, &col);
-    mc_sb_printf(out, "%s:%u:%u: ", l.src->name, line, col);
+    mc_sb_printf(out, ":%u:%u: ", line, col);
   } else if (l.src) {
-    mc_sb_printf(out, "%s: ", l.src->name);
+    mc_sb_puts(out, ": ");
     if (l.begin) mc_sb_printf(out, "byte %u: ", l.begin);
   }
   mc_sb_printf(out, "%s: ", mc_severity_name(d->sev));
-  if (l.what) mc_sb_printf(out, "%s: ", l.what);
-  mc_sb_printf(out, "%s\n", d->text);
+  if (l.what) {
+    shown(out, l.what);
+    mc_sb_puts(out, ": ");
+  }
+  shown(out, d->text);
+  mc_sb_putc(out, '\n');
   if (l.src && l.src->text) quote_line(out, l);
 }

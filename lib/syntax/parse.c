@@ -4,6 +4,7 @@
 #include "mc/ir/verify.h"
 #include "mir.tab.h"
 #include "mir.lex.h"
+#include "mc/support/filekind.h"
 #include <locale.h>
 #include <string.h>
 
@@ -51,10 +52,22 @@ static bool parse_in_c_locale(mc_module *m, const mc_source *src, mc_diag *d) {
   return ok;
 }
 
+/* One error for a file that is something else, instead of one for each of its bytes. */
+static bool is_mir(const mc_source *src, mc_diag *d) {
+  mc_filekind kind = mc_filekind_of(src->text, src->size);
+  mc_loc at = { .src = MC_NEW(d->arena, mc_source) };
+  *(mc_source *)(uintptr_t)at.src = (mc_source){ .name = mc_arena_strdup(d->arena, src->name) };
+  bool mir = kind.what && !strcmp(kind.what, ".mir text");
+  if (mir || (!kind.what && mc_is_text(src->text, src->size < 4096 ? src->size : 4096))) return true;
+  mc_error(d, at, "this is %s, not .mir text", kind.what ? kind.what : "binary data");
+  if (kind.help) mc_note(d, at, "%s", kind.help);
+  return false;
+}
+
 mc_module *mc_parse(const mc_source *src, const char *dir, mc_diag *d) {
   mc_module *m = mc_module_create();
   m->dir = mc_arena_strdup(m->arena, dir);
-  if (parse_in_c_locale(m, src, d)) return m;
+  if (is_mir(src, d) && parse_in_c_locale(m, src, d)) return m;
   mc_module_destroy(m);
   return NULL;
 }
@@ -85,7 +98,7 @@ mc_module *mc_parse_file(const char *path, mc_diag *d) {
   src->name = strcmp(path, "-") == 0 ? "<stdin>" : mc_arena_strdup(m->arena, path);
   m->dir = folder_of(path, m->arena);
   src->text = mc_read_file(path, &src->size, m->arena, d, mc_noloc);
-  if (src->text && parse_in_c_locale(m, src, d)) return m;
+  if (src->text && is_mir(src, d) && parse_in_c_locale(m, src, d)) return m;
   keep_reported_text(d, before, src);
   mc_module_destroy(m);
   return NULL;

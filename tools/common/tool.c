@@ -1,4 +1,6 @@
 #include "common/tool.h"
+#include "mc/support/blob.h"
+#include "mc/support/filekind.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,11 +10,27 @@
 
 static int print_error; /* errno of the first failure of tool_print; 0: none */
 
+bool tool_prints_to_terminal(void) { return isatty(STDOUT_FILENO); }
+
+/* Names come from files: on a terminal, control characters and bytes that are no text are shown as \xHH. */
+static bool print_shown(const char *text, size_t n) {
+  mc_strbuf s = { 0 };
+  mc_sb_shown(&s, text, n);
+  bool ok = fwrite(mc_sb_str(&s), 1, s.n, stdout) == s.n && !fflush(stdout);
+  mc_sb_free(&s);
+  return ok;
+}
+
 bool tool_print(const char *text, size_t n) {
-  if (fwrite(text, 1, n, stdout) == n && !fflush(stdout)) return true;
+  if (tool_prints_to_terminal() ? print_shown(text, n) : fwrite(text, 1, n, stdout) == n && !fflush(stdout)) return true;
   if (!print_error) print_error = errno ? errno : EIO;
   clearerr(stdout);
   return false;
+}
+
+bool tool_write(tool *t, const char *path, const char *text, size_t n) {
+  if (!strcmp(path, "-") && tool_prints_to_terminal()) return tool_print(text, n);
+  return mc_write_file(path, text, n, &t->diag);
 }
 
 void tool_print_err(const char *text, size_t n) {

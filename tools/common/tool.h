@@ -24,6 +24,9 @@ int tool_end(tool *t, int rc);
 /* Print text to stdout / stderr. tool_print is false when the stream failed (full disk, closed file);
  * tool_end reports that. */
 bool tool_print(const char *text, size_t n);
+bool tool_prints_to_terminal(void);
+/* Text for people to a file or (path "-") to standard output, where a terminal is shown no control characters. */
+bool tool_write(tool *t, const char *path, const char *text, size_t n);
 void tool_print_err(const char *text, size_t n);
 
 /* ---- options that can do nothing ---- */

@@ -81,7 +81,7 @@ static bool write_results(options *o) {
   for (int i = 0; !o->layers && i < o->n; i++) o->subject[i].nlayer = 0;
   if (o->json) report_json(&s, o->subject, o->n, &o->machine);
   else report_text(&s, o->subject, o->n, &o->machine);
-  bool ok = (!o->roofline || mc_write_file(o->roofline, mc_sb_str(&picture), picture.n, &o->t.diag)) && mc_write_file(o->out, mc_sb_str(&s), s.n, &o->t.diag);
+  bool ok = (!o->roofline || mc_write_file(o->roofline, mc_sb_str(&picture), picture.n, &o->t.diag)) && tool_write(&o->t, o->out, mc_sb_str(&s), s.n);
   mc_sb_free(&s);
   mc_sb_free(&picture);
   return ok;

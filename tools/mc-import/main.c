@@ -23,6 +23,9 @@ static int run(import *im) {
   mc_import_opts o;
   if (!mc_import_args_read(&o, &im->args, im->t.arena, &im->t.diag)) return MC_EXIT_USAGE;
   o.graph_name = im->name;
+  if (!tool_given(&im->t, "o") && tool_prints_to_terminal())
+    return mc_error(&im->t.diag, mc_noloc, "the text and its weights would go to the terminal: -o net.mir writes files, -o - writes to standard output all the same"),
+           MC_EXIT_USAGE;
   mc_module *m = mc_import_onnx(im->t.args.v[0], &o, &im->t.diag);
   if (!m) return MC_EXIT_INPUT;
   int rc = im->raw ? MC_EXIT_OK : tidy(im, m);

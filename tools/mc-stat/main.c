@@ -96,7 +96,7 @@ static int run(stat *o) {
     MC_FOR_NODES(n, g)
       if (!mc_op_has(n->op, MC_T_CONST | MC_T_TERM)) MC_PUSH(o->t.arena, &r, ((row){ n, mc_node_cost(n) }));
     (o->json ? json : text)(&s, g, &r, o->t.arena);
-    rc = mc_write_file(o->out, mc_sb_str(&s), s.n, &o->t.diag) ? MC_EXIT_OK : MC_EXIT_INPUT;
+    rc = tool_write(&o->t, o->out, mc_sb_str(&s), s.n) ? MC_EXIT_OK : MC_EXIT_INPUT;
     mc_sb_free(&s);
   }
   tool_flush(&o->t); /* places are in the module's text */
@@ -110,7 +110,7 @@ static bool is_object(const char *path) {
 }
 static int run_object(stat *o) {
   mc_strbuf s = { 0 };
-  bool ok = object_print(&s, &o->t, o->t.args.v[0], o->json) && mc_write_file(o->out, mc_sb_str(&s), s.n, &o->t.diag);
+  bool ok = object_print(&s, &o->t, o->t.args.v[0], o->json) && tool_write(&o->t, o->out, mc_sb_str(&s), s.n);
   mc_sb_free(&s);
   return ok ? MC_EXIT_OK : MC_EXIT_INPUT;
 }

@@ -32,7 +32,8 @@ void mc_report(mc_diag *d, mc_severity sev, mc_loc loc, const char *fmt, va_list
 
 /* 1-based line and column (bytes) of an offset. */
 void mc_loc_linecol(mc_loc loc, unsigned *line, unsigned *col);
-/* Append "file:line:col: error: text\n" with the quoted line and carets when the source text is known. */
+/* Append "file:line:col: error: text\n" with the quoted line and carets when the source text is known. Names and texts may come from files:
+ * control characters and bytes that are no UTF-8 are written as \xHH (in the quoted line: ?). */
 void mc_diag_render(mc_strbuf *out, const mc_diagnostic *d);
 const char *mc_severity_name(mc_severity s);
 extern const mc_loc mc_noloc;

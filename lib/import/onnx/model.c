@@ -1,6 +1,7 @@
 /* From bytes to a module: unpack, check, import node by node. */
 #include "imp.h"
 #include "mc/ir/verify.h"
+#include "mc/support/filekind.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -184,10 +185,16 @@ static mc_module *unpack(const void *data, size_t size, const char *name, const 
   src->name = mc_arena_strdup(d->arena, name);
   mc_loc at = { .src = src };
   if (!size) return mc_error(d, at, "the file is empty"), NULL;
+  mc_filekind kind = mc_filekind_of(data, size);
+  if (kind.what && strcmp(kind.what, "an ONNX model") != 0) {
+    mc_error(d, at, "this is %s, not an ONNX model", kind.what);
+    if (kind.help) mc_note(d, at, "%s", kind.help);
+    return NULL;
+  }
   bounded left = { .left = ((size_t)64 << 20) + 16 * size };
   ProtobufCAllocator alloc = { bounded_alloc, bounded_free, &left };
   pb_model *model = mc_onnx_pb__model__unpack(&alloc, size, data);
-  if (!model) return mc_error(d, at, "not an ONNX model, or damaged"), NULL;
+  if (!model) return mc_error(d, at, "not an ONNX model, or damaged%s", mc_is_text(data, size < 4096 ? size : 4096) ? " (this is text)" : ""), NULL;
   mc_module *m = import(model, size, name, dir, o, d);
   mc_onnx_pb__model__free_unpacked(model, &alloc);
   return m;
