@@ -19,7 +19,7 @@ fi
 cd "$dir"
 # Cases that this Bochs would run wrongly are left out, and named.
 for object in c[0-9]*.o; do
-  /usr/bin/python3 "$here/displacements.py" "$object" || sed -i "s/^\\(CASE(${object%.o}, \"[^\"]*\", \\)[^,]*,/\\1-1,/" cases.def
+  /usr/bin/python3 "$here/bochs27.py" "$object" || sed -i "s/^\\(CASE(${object%.o}, \"[^\"]*\", \\)[^,]*,/\\1-1,/" cases.def
 done
 flags="-O1 -fno-stack-protector -fno-pic -mno-red-zone"
 gcc $flags -I. -c "$here/../../kernels/sweep_run.c" -o run.o

@@ -1,6 +1,8 @@
-"""displacements.py OBJECT...: changes objects for Bochs 2.7, which takes the byte of displacement of an EVEX-encoded
-vpextrw to memory as it is, where processors take twice as much. It is doubled; where that is no byte the object is named
-and the status is 1."""
+"""bochs27.py OBJECT...: changes objects for Bochs 2.7, which does two instructions wrongly.
+
+An EVEX-encoded vpextrw to memory: its byte of displacement is taken as it is, where processors take
+twice as much. It is doubled. Where that is no byte, and where there is a vcvtps2ph, which rounds ties
+up and not to even, the object is named and the status is 1."""
 import re
 import subprocess
 import sys
@@ -11,10 +13,12 @@ for path in sys.argv[1:]:
     sections = {}
     for m in re.finditer(r"^ +\d+ (\S+) +(\w+) +(\w+) +\w+ +(\w+) ", subprocess.run(["objdump", "-hw", path], capture_output=True, text=True).stdout, re.M):
         sections[m[1]] = int(m[4], 16) - int(m[3], 16)   # file offset of address 0
-    section = None
+    section, halves = None, False
     for line in subprocess.run(["objdump", "-dw", path], capture_output=True, text=True).stdout.splitlines():
         if m := re.match(r"Disassembly of section (\S+):", line):
             section = m[1]
+        if "\tvcvtps2ph" in line:
+            halves = True
         m = re.match(r" +(\w+):\t(62 (?:\w\w ){3}15 (?:\w\w )+) *\tvpextrw", line)
         if not m:
             continue
@@ -28,5 +32,8 @@ for path in sys.argv[1:]:
             status = 1
             continue
         data[sections[section] + int(m[1], 16) + at] = disp & 255
+    if halves:
+        print(f"{path}: a rounding to f16 that Bochs 2.7 does wrongly")
+        status = 1
     open(path, "wb").write(data)
 sys.exit(status)
