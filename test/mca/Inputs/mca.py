@@ -116,7 +116,7 @@ def compile_layer(mcc, march, layer):
         path = os.path.join(d, "net.mir")
         with open(path, "w") as f:
             f.write(layer_text(layer))
-        run = subprocess.run([mcc, "-O3", "-quiet", "-march=" + march, "-emit=asm", path, "-o", "-"], capture_output=True, text=True)
+        run = subprocess.run([mcc, "-O3", "-quiet", "-march=" + march, "-winograd=0", "-emit=asm", path, "-o", "-"], capture_output=True, text=True)
         if run.returncode:
             sys.exit(f"mcc -march={march} {layer}: {run.stderr}")
         return run.stdout
