@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 folder, cc, native, example, options, *precisions = sys.argv[1:]
+arm = "aarch64" in cc
+runner = ["qemu-aarch64-static", "-cpu", "max"] if arm else []
 here = Path(__file__).parent
 for quant in precisions:
     obj = f"{folder}/net.o"
@@ -12,5 +14,7 @@ for quant in precisions:
     command = ["mcc", "-O3", "-quiet", f"-march={native}", f"-quant={quant}", *calib, *options.split()]
     subprocess.run([*command, f"{example}/shapes.mir", "-o", obj], check=True)
     program = f"{folder}/stack"
-    subprocess.run([cc, "-O1", f"-I{folder}", str(here / "stack.c"), obj, "-o", program], check=True)
-    print(subprocess.run([program], check=True, capture_output=True, text=True).stdout, end="")
+    link = [*cc.split(), "-O1", f"-I{folder}", str(here / "stack.c"), obj, "-o", program]
+    subprocess.run(link, check=True)
+    run = subprocess.run([*runner, program], check=True, capture_output=True, text=True)
+    print(run.stdout, end="")
