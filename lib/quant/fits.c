@@ -8,7 +8,7 @@
 /* Of scales: products and quotients of two stay finite numbers. */
 static const double largest = 0x1p60, smallest = 0x1p-60;
 /* Levels for all of a value; for one operand of a concat. */
-enum { LEAST_LEVELS = 24, LEAST_SHARE = 8 };
+static const double least_levels = 24, least_share = 8;
 
 static double width_of(float lo, float hi) { return (double)fmaxf(hi, 0) - (double)fminf(lo, 0); }
 
@@ -21,7 +21,7 @@ const char *mcq_range_unfit(mc_arena *a, mc_range r) {
   double width = width_of(r.lo, r.hi), own = (double)r.hi - (double)r.lo;
   const char *why = scale_unfit(width);
   bool constant = own <= 1e-5 * width;
-  if (why || constant || own * 255 >= LEAST_LEVELS * width) return why;
+  if (why || constant || own * 255 >= least_levels * width) return why;
   return mc_arena_printf(a,
                          "values from %g to %g are far from 0, which stored integers must be able "
                          "to say: only %d of 256 levels would be left for them",
@@ -113,7 +113,8 @@ const char *mcq_product_unfit(state *s, const mc_node *n) {
 
 /* ---- ops that follow ---- */
 /* Steps of an operand in steps of the result; levels between neighbours in a table. */
-enum { COARSE = 6, JUMP = 16 };
+static const double coarse = 6;
+static const int jump = 16;
 
 /* The step of an operand: 0 for a constant of one number, which is stored exactly. */
 static bool operand(state *s, const mc_value *v, double *step, double *most) {
@@ -151,7 +152,7 @@ static const char *binary_unfit(state *s, const mc_node *n) {
       return "its constant is not a number that 8 bits can carry";
   if (n->op == MC_OP_mul) step[0] *= most[1], step[1] *= most[0];
   for (int i = 0; i < 2; i++)
-    if (step[i] > COARSE * y) return "one step of an operand would be several steps of its result";
+    if (step[i] > coarse * y) return "one step of an operand would be several steps of its result";
   return NULL;
 }
 
@@ -169,7 +170,7 @@ static const char *table_unfit(state *s, const mc_node *n) {
     float v = (float)(i + lo - x->params.zero) * x->params.scale;
     if (r->known && (v < r->lo - x->params.scale || v > r->hi + x->params.scale)) continue;
     int now = y->dtype == MC_i8 ? (signed char)t[i] : t[i];
-    if (before >= 0 && abs(now - last) > JUMP)
+    if (before >= 0 && abs(now - last) > jump)
       return "it is steeper than 256 levels of its operand can follow";
     last = now, before = i;
   }
@@ -183,7 +184,7 @@ static const char *mean_unfit(state *s, const mc_node *n) {
     count = (double)(MC_ATTRS(n, avg_pool)->kernel[0] * MC_ATTRS(n, avg_pool)->kernel[1]);
   if (!operand(s, n->in[0], &step, &most)) return "the range of its operand is not known";
   double noise = n->op == MC_OP_reduce_sum ? step * sqrt(count) : step / sqrt(count);
-  return noise > COARSE * result_step(s, n) ? "its results are small beside what it sums up" : NULL;
+  return noise > coarse * result_step(s, n) ? "its results are small beside what it sums up" : NULL;
 }
 
 /* One operand (or what a pad surrounds) would be left with a few levels of the common range. */
@@ -194,7 +195,7 @@ static const char *crowded(const mc_value *v, const mc_range *all) {
   else if (!v->range.known)
     return NULL;
   double wide = width_of(r.lo, r.hi), common = width_of(all->lo, all->hi);
-  if (r.finite && (wide <= 0 || wide * 255 >= LEAST_SHARE * common)) return NULL;
+  if (r.finite && (wide <= 0 || wide * 255 >= least_share * common)) return NULL;
   return "an operand's values are small beside the others: they would be left with a few of 256 "
          "levels";
 }

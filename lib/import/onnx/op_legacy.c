@@ -14,7 +14,7 @@ static bool done(node *n, mc_value *y) {
 static bool shaped(node *n, const val *x, int rank, const int64_t *dim, val *out) {
   *out = *x;
   out->rank = rank;
-  memcpy(out->dim, dim, (size_t)rank * sizeof *dim);
+  for (int i = 0; i < rank; i++) out->dim[i] = dim[i];
   if (x->k) out->k = mc_konst_reshape(n, x->k, rank, dim);
   else out->v = mc_onnx_reshape(n, x->v, rank, dim);
   return out->k || out->v;
