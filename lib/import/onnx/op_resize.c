@@ -132,11 +132,24 @@ static bool modes(node *n, plan *p) {
   return true;
 }
 
+/* ONNX's own test data take size * scale for the new size here, though it is no whole number
+ * (github.com/onnx/onnx/issues/2462: intended); ONNX Runtime, PyTorch and TVM take the whole one. */
+static void warn_of_corners(node *n, const val *x, const plan *p) {
+  bool differs = false;
+  for (int i = 0; i < x->rank; i++) differs |= p->scale[i] > 0 && p->size[i] > 1;
+  if (p->a.coord != mc_coord_align_corners || !differs) return;
+  mc_warning(n->im->diag, n->loc,
+             "%s: align_corners with a scale that gives no whole size: computed as ONNX defines it, "
+             "ONNX Runtime gives other values; export with sizes to have the same everywhere",
+             n->row->op);
+}
+
 bool mc_onnx_resize(node *n, int arg) {
   (void)arg;
   val *x = n->in[0];
   plan p = { 0 };
   if (!modes(n, &p) || !target_size(n, x, &p)) return false;
+  warn_of_corners(n, x, &p);
   bool changed[MC_MAX_RANK], any = false;
   for (int i = 0; i < x->rank; i++) any |= changed[i] = p.size[i] != x->dim[i] || p.scale[i] > 0;
   mc_value *v = mc_onnx_value(n, x);
