@@ -30,6 +30,8 @@ mc_range mc_hist_range(const mc_hist *h, mc_e_calib method, double percentile);
 /* ---- comparisons ---- */
 /* Do comparisons alone read v: products with a huge constant, after differences and clamps? depth: 0. */
 bool mcq_only_compared(const mc_value *v, int depth);
+/* Does one of them read v? depth: 0. */
+bool mcq_compared(const mc_value *v, int depth);
 
 /* ---- cost ---- */
 /* The products of cx->graph that take longer in INT8 than in fp32 on cx->target, conversions between the two counted: node -> why, a text. */

@@ -60,8 +60,6 @@ const char *mcq_op_unfit(state *s, const mc_node *n);
 bool mcq_const_params(const state *s, const mc_value *v, mc_quant *q);
 /* The pad's constant is a value that the operand's parameters can say. */
 bool mcq_pad_fits(state *s, const mc_node *n);
-/* Does a comparison read v: a product with a huge constant, after differences and clamps? */
-bool mcq_compared(const mc_value *v, int depth);
 /* v, or what small ops make of it, is divided by, or is the base of a power: 0 must not stand for a
  * small number. */
 bool mcq_divides(const mc_value *v, int depth);

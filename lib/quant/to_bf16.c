@@ -10,7 +10,7 @@
  *   %z = conv2d %y, %3 : f32[1,32,32,16]
  *
  * An f32 result becomes bf16 unless the group that will compute it reads it on in registers (the chain behind a product, a map), or it only goes to the graph's results. Ops that move
- * elements have operands and results of one type. Everything else takes either type, so casts stand only behind graph inputs, in front of products that skip= keeps, and where a type is fixed.
+ * elements have operands and results of one type. What a comparison reads stays f32: rounding turns equal into less. Everything else takes either type, so casts stand only behind graph inputs, in front of products that skip= keeps, and where a type is fixed.
  * Contract: LOSSY; the bound stated is on the relative L2 error of the outputs, 0.1. */
 #include "quant.h"
 #include "mc/ir/build.h"
@@ -131,7 +131,9 @@ static void convert_product(state *s, mc_node *n) {
 static void convert_move(state *s, mc_node *n) {
   int operands = n->op == MC_OP_gather ? 1 : n->nin;
   if (n->in[0]->type->dtype != MC_f32 && n->in[0]->type->dtype != MC_bf16) return;
-  mc_dtype t = in_map(&s->result, n->out[0]) ? MC_f32 : MC_bf16;
+  bool exact = in_map(&s->result, n->out[0]);
+  for (int i = 0; i < n->nout; i++) exact |= mcq_compared(n->out[i], 0);
+  mc_dtype t = exact ? MC_f32 : MC_bf16;
   for (int i = 0; i < operands; i++) set_operand(s, n, i, t);
   for (int i = 0; i < n->nout; i++) set_dtype(s, n->out[i], t);
 }
@@ -147,7 +149,8 @@ static void convert(state *s, mc_node *n) {
   if (mc_op_has(n->op, MC_T_ACCUM) && n->in[0]->type->q.kind == MC_Q_NONE) convert_product(s, n);
   if (n->op == MC_OP_batch_norm || n->op == MC_OP_layer_norm)
     for (int i = 1; i < n->nin; i++) set_operand(s, n, i, MC_f32);
-  if (chooses(n) && !in_map(&s->result, n->out[0]) && !stays_in_registers(s, n->out[0])) set_dtype(s, n->out[0], MC_bf16);
+  if (!chooses(n) || in_map(&s->result, n->out[0]) || stays_in_registers(s, n->out[0])) return;
+  if (!mcq_compared(n->out[0], 0)) set_dtype(s, n->out[0], MC_bf16);
 }
 static void remove_dead(mc_graph *g) {
   MC_FOR_NODES_REV(n, g) {
