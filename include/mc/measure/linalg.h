@@ -1,0 +1,23 @@
+/* Dense linear algebra in double precision, row-major, over LAPACK and BLAS (one thread, so that the
+ * same input gives the same bytes). Matrices are [rows, columns]. */
+#ifndef MC_MEASURE_LINALG_H
+#define MC_MEASURE_LINALG_H
+#include <stdbool.h>
+#include <stdint.h>
+
+/* c [m, n] = alpha op(a) op(b) + beta c; op transposes where ta, tb say so; k: the inner length. */
+void mc_la_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, double alpha, const double *a,
+                const double *b, double beta, double *c);
+/* c [m, m] += a a^T, a [m, n] f32; both triangles are filled. */
+void mc_la_gram_f32(int64_t m, int64_t n, const float *a, double *c);
+/* The lower Cholesky factor of g [d, d] + ridge I, in place (the upper triangle is zeroed). False: not
+ * positive definite. */
+bool mc_la_cholesky(int64_t d, double *g, double ridge);
+/* x [d, n] := (l l^T)^-1 x */
+void mc_la_cholesky_solve(int64_t d, const double *l, int64_t n, double *x);
+/* Eigenvectors as columns of g [d, d] (symmetric, overwritten), eigenvalues ascending. */
+bool mc_la_eigen(int64_t d, double *g, double *values);
+/* a [m, n] = u [m, k] diag(s) vt [k, n], k = min(m, n); a is overwritten. Signs: the largest element of
+ * each left vector is positive. */
+bool mc_la_svd(int64_t m, int64_t n, double *a, double *u, double *s, double *vt);
+#endif
