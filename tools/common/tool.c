@@ -33,6 +33,22 @@ bool tool_write(tool *t, const char *path, const char *text, size_t n) {
   return mc_write_file(path, text, n, &t->diag);
 }
 
+static bool is_terminal(const char *path) {
+  struct stat st;
+  if (!strcmp(path, "-")) return tool_prints_to_terminal();
+  if (stat(path, &st) || !S_ISCHR(st.st_mode)) return false;
+  int fd = open(path, O_WRONLY | O_NOCTTY | O_NONBLOCK);
+  bool yes = fd >= 0 && isatty(fd);
+  if (fd >= 0) close(fd);
+  return yes;
+}
+
+bool tool_spares_terminal(tool *t, const char *path, const char *what) {
+  if (!is_terminal(path)) return true;
+  return mc_error(&t->diag, mc_noloc,
+                  "%s would go to the terminal, which shows text only; name a file with -o", what);
+}
+
 void tool_print_err(const char *text, size_t n) {
   fflush(stdout);
   fwrite(text, 1, n, stderr);

@@ -28,6 +28,9 @@ bool tool_prints_to_terminal(void);
 /* Text for people to a file or (path "-") to standard output, where a terminal is shown no control characters. */
 bool tool_write(tool *t, const char *path, const char *text, size_t n);
 void tool_print_err(const char *text, size_t n);
+/* An error when `path` is a terminal, or "-" and standard output is one: `what` ("an object") is bytes
+ * that are no text. The message tells to name a file with -o. */
+bool tool_spares_terminal(tool *t, const char *path, const char *what);
 
 /* ---- options that can do nothing ---- */
 /* Whether the option was on the command line. */

@@ -139,6 +139,7 @@ static bool usable(run *r) {
   if (r->preprocess && r->inputs.n && !r->imp.type)
     return mc_error(d, mc_noloc, "--preprocess is for the samples of --data; arrays of --input are taken as they are");
   if (!(r->atol >= 0) || !(r->rtol >= 0) || !(r->min_snr >= 0)) return mc_error(d, mc_noloc, "--atol, --rtol and --min-snr must not be negative");
+  if (r->output && !tool_spares_terminal(&r->t, r->output, "the array of --output")) return false;
   if (r->json && *r->json && !tool_keeps(&r->t, r->t.args.v[0], r->json)) return false;
   return tool_keeps(&r->t, r->t.args.v[0], r->output);
 }
