@@ -1,6 +1,7 @@
 #!/bin/sh
 # Install the Debian 12 packages that mcc needs, only those that are missing.
 # usage: utils/setup.sh build|test
+# Not installed here: bochs, an optional emulator for AVX-512 (CONTRIBUTING.md); bench/setup.sh has the peers.
 set -eu
 build="cmake ninja-build gcc libc6-dev pkg-config python3 flex bison llvm-19-dev libzip-dev zlib1g-dev libjpeg62-turbo-dev libpng-dev libjansson-dev libprotobuf-c-dev protobuf-c-compiler libopenblas-dev liblapacke-dev"
 test="llvm-19-tools python3-numpy python3-psutil clang-19 libclang-rt-19-dev qemu-user-static gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
