@@ -1,0 +1,31 @@
+/* Layers of the pass sparsify and how many of their blocks go. Private to compress. */
+#ifndef MC_COMPRESS_SPARSIFY_H
+#define MC_COMPRESS_SPARSIFY_H
+#include "mc/pass/pass.h"
+#include "pattern.h"
+
+typedef struct sparse_layer {
+  mc_node *node;                 /* linear or conv2d */
+  const mc_tensor *w;
+  mc_grid grid;
+  float *data;                   /* the new weights, a copy of w's */
+  double *score;                 /* by block: mean over its weights; least important first to go */
+  bool *gone;                    /* by block */
+  int64_t quota;                 /* blocks that go */
+} sparse_layer;
+typedef struct sparsifier {
+  mc_pass_context *cx; const mc_opts_sparsify *o;
+  mc_pattern pattern;
+  double share;                  /* of all weights of these layers that become 0 */
+  sparse_layer *l; int n;
+} sparsifier;
+
+/* Layers that the pass takes, with copies of their weights; a remark for each that it leaves alone. */
+void mc_sparsify_layers(sparsifier *s);
+/* Fill score[] of every layer. False after reporting. */
+bool mc_sparsify_scores(sparsifier *s);
+/* Fill quota of every layer from the scores, by the scope. */
+void mc_sparsify_quotas(sparsifier *s);
+/* Zero the blocks of least score, quota of each layer; or what N:M says. */
+void mc_sparsify_zero(sparsifier *s);
+#endif
