@@ -1,23 +1,12 @@
 /* Shared by the quantization passes. */
 #ifndef MC_QUANT_QUANT_H
 #define MC_QUANT_QUANT_H
+#include "mc/measure/samples.h"
 #include "mc/pass/pass.h"
 
 /* ---- parameters ---- */
 /* Scale and zero point of dtype (u8, i8) for real values in [lo, hi]. The range is widened to hold 0, so that padding and relu are exact. */
 mc_quant mc_quant_choose(float lo, float hi, mc_dtype dtype);
-
-/* ---- samples ---- */
-/* Streams samples of an npz through the graph, as compiled code when the context has a runner, and shows the f32 values that are watched. */
-typedef struct mc_samples mc_samples;
-typedef void mc_see(void *ctx, int k, const float *x, int64_t n);       /* value watch[k] of one run */
-/* `path` NULL or "": the file's calibration line. watch: f32 graph inputs or results of nodes. NULL after reporting. */
-mc_samples *mc_samples_open(mc_pass_context *cx, const char *path, mc_value **watch, int n, bool reference);
-void mc_samples_close(mc_samples *s);
-/* The path, or that of the file's calibration line where it is NULL or "". NULL: there is none. */
-const char *mc_samples_path(mc_pass_context *cx, const char *path);
-/* Run at most `limit` samples (0: all) and show every watched value of each. */
-bool mc_samples_sweep(mc_samples *s, int64_t limit, const char *what, mc_see *see, void *ctx);
 
 /* ---- histograms ---- */
 enum { MC_HIST_BINS = 2048 };

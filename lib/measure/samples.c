@@ -1,4 +1,4 @@
-#include "quant.h"
+#include "mc/measure/samples.h"
 #include "mc/import/dataset.h"
 #include <string.h>
 
