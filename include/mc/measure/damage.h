@@ -1,20 +1,21 @@
-/* How far the output of a network moves when one product has other weights, on the samples of the last
- * fold (docs/guide/compression.md, "Damage"). */
+/* How far the output of a network moves when one product has other weights, on the samples of the
+ * last fold (docs/guide/compression.md, "Damage"). */
 #ifndef MC_MEASURE_DAMAGE_H
 #define MC_MEASURE_DAMAGE_H
 #include "mc/measure/walk.h"
 
 typedef struct mc_distance {
-  double kl;             /* mean Kullback-Leibler divergence, original || changed; < 0: no classifier */
-  double l2;             /* squared error of all results / their variance */
-  double local;          /* squared error of the product's own output / its variance */
+  double kl;    /* mean Kullback-Leibler divergence, original || changed; < 0: no classifier */
+  double l2;    /* squared error of all results / their variance */
+  double local; /* squared error of the product's own output / its variance */
 } mc_distance;
 typedef struct mc_damage mc_damage;
 
 /* Reference outputs are those of opts->original, or of the pass's graph. NULL after reporting. */
 mc_damage *mc_damage_open(mc_pass_context *cx, const mc_walk_opts *o);
 void mc_damage_close(mc_damage *d);
-/* The network with weights [groups, o, d] and bias of product i replaced; NULL weights: as it is. */
+/* The network with weights [groups, o, d] and bias of product i replaced; NULL weights: as it is.
+ */
 bool mc_damage_of(mc_damage *d, int i, const float *weights, const float *bias, mc_distance *out);
 /* The distance that allocation adds up: kl where there is one, else l2. */
 static inline double mc_distance_main(const mc_distance *x) { return x->kl >= 0 ? x->kl : x->l2; }

@@ -7,24 +7,33 @@
 enum { MC_FOLDS = 4 };
 /* Sums over the samples of a fold, for each group; not centred. */
 typedef struct mc_sums {
-  double n;              /* columns */
-  double *g;             /* [groups, d, d]  sum x x^T */
-  double *c;             /* [groups, o, d]  sum y x^T */
-  double *x;             /* [groups, d]     sum x */
-  double *y, *yy;        /* [groups, o]     sum y, sum y^2 */
+  double n;       /* columns */
+  double *g;      /* [groups, d, d]  sum x x^T */
+  double *c;      /* [groups, o, d]  sum y x^T */
+  double *x;      /* [groups, d]     sum x */
+  double *y, *yy; /* [groups, o]     sum y, sum y^2 */
 } mc_sums;
-typedef struct mc_moments { int64_t groups, o, d; mc_sums fold[MC_FOLDS]; } mc_moments;
+typedef struct mc_moments {
+  int64_t groups, o, d;
+  mc_sums fold[MC_FOLDS];
+} mc_moments;
 
 /* Centred moments over the folds of a mask (bit f: fold f), of one group. */
-typedef struct mc_centred { int64_t o, d; double n, *g, *c, *mx, *my, *vy; } mc_centred;
+typedef struct mc_centred {
+  int64_t o, d;
+  double n, *g, *c, *mx, *my, *vy;
+} mc_centred;
 mc_centred mc_moments_centred(const mc_moments *m, unsigned folds, int64_t group, mc_arena *a);
 /* The same with only the columns whose flag is set: d falls. */
 mc_centred mc_centred_sub(const mc_centred *m, const bool *keep, mc_arena *a);
 
-/* Ridge fit towards w0 [o, d]: w [o, d], bias [o]; lambda is relative to tr(G) / d. False: singular
- * even so (nothing is written). */
+/* Ridge fit towards w0 [o, d]: w [o, d], bias [o]; lambda is relative to tr(G) / d. Where no column
+ * varies, w0 stays and the bias is fitted. False: singular even so, or without columns (nothing is
+ * written). */
 bool mc_fit(const mc_centred *m, const float *w0, double lambda, float *w, float *bias);
-/* The lambda, of a grid from 1e-5 to 10, whose fits predict best the folds that they have not seen. */
+/* The lambda, of half decades from 1e-5 to 10, whose fits predict best the folds that they have not
+ * seen (more than 1024 columns: the last fold alone). keep (may be NULL: all): columns that take
+ * part; w0 [o, d] has all. 10 where the samples are in one fold only. */
 double mc_fit_lambda(const mc_moments *m, int64_t group, const bool *keep, const float *w0,
                      mc_arena *a);
 /* Mean squared error of weights w and bias on the moments, summed over the outputs; *total (may be

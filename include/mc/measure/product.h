@@ -1,19 +1,22 @@
-/* Layers whose weights are a matrix (docs/guide/compression.md): linear, conv2d, conv_transpose2d with
- * constant f32 weights. */
+/* Layers whose weights are a matrix (docs/guide/compression.md): linear, conv2d, conv_transpose2d
+ * with constant f32 weights and bias; not those inside of groups. */
 #ifndef MC_MEASURE_PRODUCT_H
 #define MC_MEASURE_PRODUCT_H
 #include "mc/ir/graph.h"
 
 typedef struct mc_product {
   mc_node *node;
-  int64_t groups;        /* matrices */
-  int64_t o, d;          /* rows and columns of each */
-  int64_t kh, kw, ci;    /* d = kh * kw * ci; linear: 1, 1, ci */
-  int64_t places;        /* positions of the output of one run of the graph (batch included) */
+  int64_t groups;     /* matrices */
+  int64_t o, d;       /* rows and columns of each */
+  int64_t kh, kw, ci; /* d = kh * kw * ci; linear: 1, 1, ci */
+  int64_t places;     /* positions of the output of one run of the graph (batch included) */
 } mc_product;
 
 /* All products of g in order. In the arena. */
-typedef struct mc_products { mc_product *v; int n; } mc_products;
+typedef struct mc_products {
+  mc_product *v;
+  int n;
+} mc_products;
 mc_products mc_products_of(const mc_graph *g, mc_arena *a);
 /* The weights as matrices [groups, o, d] and the bias [groups * o] (zeros where there is none). */
 void mc_product_weights(const mc_product *p, float *w, float *bias);

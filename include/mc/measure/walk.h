@@ -1,6 +1,6 @@
-/* The original network and one that changes, side by side over the samples (docs/guide/compression.md,
- * "One library of second moments"). The graph is that of the pass (batch norms folded); weights change
- * product by product in topological order.
+/* The original network and one that changes, side by side over the samples
+ * (docs/guide/compression.md, "One library of second moments"). The graph is that of the pass
+ * (batch norms folded); weights change product by product in topological order.
  *
  *   mc_walk *w = mc_walk_open(cx, &opts);
  *   for (int i = 0; i < mc_walk_products(w)->n; i++) {
@@ -16,11 +16,11 @@
 #include "mc/pass/pass.h"
 
 typedef struct mc_walk_opts {
-  const char *data;              /* samples; NULL or "": the file's calibration line */
-  int64_t samples;               /* at most so many; 0: all */
-  int64_t memory;                /* bytes for activations and moments */
-  const mc_graph *original;      /* what targets come from; NULL: the pass's graph as it is at open */
-  const char *what;              /* for the progress bar: "prune" */
+  const char *data;         /* samples; NULL or "": the file's calibration line */
+  int64_t samples;          /* at most so many; 0: all */
+  int64_t memory;           /* bytes for activations and moments */
+  const mc_graph *original; /* what targets come from; NULL: the pass's graph as it is at open */
+  const char *what;         /* for the progress bar: "prune" */
 } mc_walk_opts;
 typedef struct mc_walk mc_walk;
 
@@ -32,11 +32,13 @@ int64_t mc_walk_samples(const mc_walk *w);
 /* Moments of product i, which must not come before one that was asked for already. Valid until the
  * next call. NULL after reporting. */
 mc_moments *mc_walk_moments(mc_walk *w, int i);
-/* Weights [groups, o, d] and bias [groups * o] of product i from now on. Must follow its moments. */
+/* Weights [groups, o, d] and bias [groups * o] of product i from now on. Must follow its moments.
+ */
 bool mc_walk_set(mc_walk *w, int i, const float *weights, const float *bias);
 
-/* Moments of many products of one network in as few passes over the samples as the memory allows; Y is
- * the product's own output. NULL after reporting; out[i] in the arena. `want` may be NULL: all. */
+/* Moments of many products of one network in as few passes over the samples as the memory allows; Y
+ * is the product's own output. NULL after reporting; out[i] in the arena. `want` may be NULL: all.
+ */
 mc_moments **mc_moments_of_all(mc_pass_context *cx, const mc_walk_opts *o, const mc_products *p,
                                const bool *want, mc_arena *a);
 #endif

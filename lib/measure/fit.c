@@ -1,0 +1,178 @@
+/* Ridge regression from moments, its error, and its strength by cross-validation. */
+#include "mc/measure/linalg.h"
+#include "mc/measure/moments.h"
+#include <math.h>
+#include <string.h>
+
+static double mean_diagonal(const mc_centred *m) {
+  double t = 0;
+  for (int64_t i = 0; i < m->d; i++) t += m->g[i * m->d + i];
+  return m->d ? t / (double)m->d : 0;
+}
+
+/* r [o, d] = c - w0 g */
+static double *residual(const mc_centred *m, const double *w0, mc_arena *a) {
+  double *r = mc_arena_copy(a, m->c, sizeof *r * (size_t)(m->o * m->d));
+  mc_la_gemm(false, false, m->o, m->d, m->d, -1, w0, m->g, 1, r);
+  return r;
+}
+
+/* out [c, r] = x [r, c] transposed */
+static void transpose(int64_t r, int64_t c, const double *x, double *out) {
+  for (int64_t i = 0; i < r; i++)
+    for (int64_t j = 0; j < c; j++) out[j * r + i] = x[i * c + j];
+}
+
+static double *doubles(const float *x, int64_t n, mc_arena *a) {
+  double *y = MC_NEWN(a, double, n);
+  for (int64_t i = 0; i < n; i++) y[i] = (double)x[i];
+  return y;
+}
+
+/* w [o, d] = w0 + r (g + lambda tr(g) / d)^-1. False: singular. Where nothing varies, w0 stays. */
+static bool solve(const mc_centred *m, const double *w0, const double *r, double lambda, double *w,
+                  mc_arena *a) {
+  int64_t o = m->o, d = m->d;
+  double mean = mean_diagonal(m);
+  memcpy(w, w0, sizeof *w * (size_t)(o * d));
+  if (!(mean > 0)) return mean == 0;
+  double *l = mc_arena_copy(a, m->g, sizeof *l * (size_t)(d * d)), *x = MC_NEWN(a, double, o *d);
+  transpose(o, d, r, x);
+  if (!mc_la_cholesky(d, l, lambda * mean)) return false;
+  mc_la_cholesky_solve(d, l, o, x);
+  for (int64_t i = 0; i < o; i++)
+    for (int64_t j = 0; j < d; j++) w[i * d + j] += x[j * o + i];
+  for (int64_t i = 0; i < o * d; i++)
+    if (!isfinite((float)w[i])) return false;
+  return true;
+}
+
+static void bias_of(const mc_centred *m, const double *w, double *b) {
+  for (int64_t i = 0; i < m->o; i++) {
+    b[i] = m->my[i];
+    for (int64_t j = 0; j < m->d; j++) b[i] -= w[i * m->d + j] * m->mx[j];
+  }
+}
+
+bool mc_fit(const mc_centred *m, const float *w0, double lambda, float *w, float *bias) {
+  mc_arena *a = mc_arena_create();
+  double *start = doubles(w0, m->o * m->d, a), *b = MC_NEWN(a, double, m->o);
+  double *out = MC_NEWN(a, double, m->o * m->d);
+  bool ok = m->n > 0 && solve(m, start, residual(m, start, a), lambda, out, a);
+  if (ok) {
+    bias_of(m, out, b);
+    for (int64_t i = 0; i < m->o * m->d; i++) w[i] = (float)out[i];
+    for (int64_t i = 0; i < m->o; i++) bias[i] = (float)b[i];
+  }
+  mc_arena_destroy(a);
+  return ok;
+}
+
+/* E |y - w x - b|^2 = vy - 2 w c^T + w g w^T + (my - w mx - b)^2, summed over the outputs. */
+static double error_of(const mc_centred *m, const double *w, const double *b, mc_arena *a) {
+  int64_t o = m->o, d = m->d;
+  double *wg = MC_NEWN(a, double, o *d), e = 0;
+  mc_la_gemm(false, false, o, d, d, 1, w, m->g, 0, wg);
+  for (int64_t i = 0; i < o; i++) {
+    double one = m->vy[i], off = m->my[i] - b[i];
+    for (int64_t j = i * d; j < i * d + d; j++) {
+      one += w[j] * (wg[j] - 2 * m->c[j]);
+      off -= w[j] * m->mx[j - i * d];
+    }
+    e += (one > 0 ? one : 0) + off * off;
+  }
+  return e;
+}
+
+double mc_fit_error(const mc_centred *m, const float *w, const float *bias, double *total) {
+  mc_arena *a = mc_arena_create();
+  double e = error_of(m, doubles(w, m->o * m->d, a), doubles(bias, m->o, a), a), t = 0;
+  for (int64_t i = 0; i < m->o; i++) t += m->vy[i];
+  if (total) *total = t;
+  mc_arena_destroy(a);
+  return e;
+}
+
+/* ---- cross-validation ---- */
+
+enum {
+  GRID = 13,
+  FULL = 1024
+}; /* half decades; columns up to which all folds and steps are tried */
+
+static double grid(int k) { return pow(10, -5 + 0.5 * k); }
+
+/* One way to hold a fold back. */
+typedef struct split {
+  mc_centred fit, judge;
+  double *w0, *r;
+} split;
+typedef struct judge {
+  split s[MC_FOLDS];
+  int n;
+  mc_arena *a;
+  double error[GRID];
+  bool known[GRID];
+} judge;
+
+static mc_centred part(const mc_moments *m, unsigned folds, int64_t group, const bool *keep,
+                       mc_arena *a) {
+  mc_centred z = mc_moments_centred(m, folds, group, a);
+  return keep ? mc_centred_sub(&z, keep, a) : z;
+}
+
+/* w0's columns that stay, in double. */
+static double *start_of(const mc_moments *m, const bool *keep, const float *w0, mc_arena *a) {
+  double *w = MC_NEWN(a, double, m->o * m->d), *to = w;
+  for (int64_t i = 0; i < m->o * m->d; i++)
+    if (!keep || keep[i % m->d]) *to++ = (double)w0[i];
+  return w;
+}
+
+static double held_out(judge *j, int k) {
+  if (j->known[k]) return j->error[k];
+  j->known[k] = true;
+  for (int f = 0; f < j->n; f++) {
+    split *s = &j->s[f];
+    mc_arena *a = mc_arena_create();
+    double *w = MC_NEWN(a, double, s->fit.o * s->fit.d + 1), *b = MC_NEWN(a, double, s->fit.o);
+    if (solve(&s->fit, s->w0, s->r, grid(k), w, a)) {
+      bias_of(&s->fit, w, b);
+      j->error[k] += error_of(&s->judge, w, b, a) * s->judge.n;
+    } else
+      j->error[k] = INFINITY;
+    mc_arena_destroy(a);
+  }
+  return j->error[k];
+}
+
+/* Decades first, then the half decades beside the best one. */
+static double best_of_grid(judge *j) {
+  int best = GRID - 1;
+  for (int k = GRID - 1; k >= 0; k -= 2)
+    if (held_out(j, k) < held_out(j, best)) best = k;
+  int middle = best;
+  for (int k = middle - 1; k <= middle + 1; k += 2)
+    if (k >= 0 && k < GRID && held_out(j, k) < held_out(j, best)) best = k;
+  return grid(best);
+}
+
+double mc_fit_lambda(const mc_moments *m, int64_t group, const bool *keep, const float *w0,
+                     mc_arena *a) {
+  (void)a;
+  judge j = { .a = mc_arena_create() };
+  enum { ALL = (1 << MC_FOLDS) - 1 };
+  for (int f = MC_FOLDS - 1; f >= 0 && (m->d <= FULL || j.n == 0); f--) {
+    double rest = 0;
+    for (int k = 0; k < MC_FOLDS; k++) rest += k == f ? 0 : m->fold[k].n;
+    if (m->fold[f].n == 0 || rest == 0) continue;
+    split *s = &j.s[j.n++];
+    s->fit = part(m, (unsigned)ALL & ~(1u << f), group, keep, j.a);
+    s->judge = part(m, 1u << f, group, keep, j.a);
+    s->w0 = start_of(m, keep, w0, j.a);
+    s->r = residual(&s->fit, s->w0, j.a);
+  }
+  double best = j.n ? best_of_grid(&j) : grid(GRID - 1);
+  mc_arena_destroy(j.a);
+  return best;
+}
