@@ -1,0 +1,145 @@
+/* For a unit u of a part: cost = tr(W_u (H_uu)^-1 W_u^T); its removal is W -= W_u (H_uu)^-1 H_u,
+ * H -= H_u^T (H_uu)^-1 H_u. */
+#include "obs.h"
+#include "mc/measure/linalg.h"
+#include <math.h>
+#include <string.h>
+
+static double trace(int64_t d, const double *g) {
+  double t = 0;
+  for (int64_t i = 0; i < d; i++) t += g[i * d + i];
+  return t;
+}
+
+/* tr(w g w^T) */
+static double energy(int64_t o, int64_t d, const float *w, const double *g, mc_arena *a) {
+  double *x = MC_NEWN(a, double, o * d), *y = MC_NEWN(a, double, o * d), sum = 0;
+  for (int64_t i = 0; i < o * d; i++) x[i] = (double)w[i];
+  mc_la_gemm(false, false, o, d, d, 1, x, g, 0, y);
+  for (int64_t i = 0; i < o * d; i++) sum += x[i] * y[i];
+  return sum;
+}
+
+bool mc_obs_part_of(mc_obs_part *p, int64_t d_all, const double *g, int64_t o, const float *w,
+                    int units, const int64_t *first, const int64_t *column, double lambda,
+                    mc_arena *a) {
+  int64_t d = first[units];
+  mc_arena *t = mc_arena_create();
+  double *l = mc_arena_copy(t, g, sizeof *g * (size_t)(d_all * d_all)), e = energy(o, d_all, w, g, t);
+  bool ok = mc_la_cholesky(d_all, l, lambda * trace(d_all, g) / (double)d_all + 1e-12);
+  *p = (mc_obs_part){ .o = o, .d = d, .first = first, .weight = e > 0 ? 1 / e : 0 };
+  p->h = MC_NEWN(a, double, d * d);
+  p->w = MC_NEWN(a, double, o * d);
+  if (ok) {
+    double *x = MC_NEWN(t, double, d_all * d); /* columns of the inverse */
+    for (int64_t k = 0; k < d; k++) x[column[k] * d + k] = 1;
+    mc_la_cholesky_solve(d_all, l, d, x);
+    for (int64_t k = 0; k < d; k++)
+      memcpy(p->h + k * d, x + column[k] * d, sizeof *x * (size_t)d);
+    for (int64_t r = 0; r < o; r++)
+      for (int64_t k = 0; k < d; k++) p->w[r * d + k] = (double)w[r * d_all + column[k]];
+  }
+  mc_arena_destroy(t);
+  return ok;
+}
+
+/* The lower Cholesky factor of the k x k block of h at column c. False where it has vanished. */
+static bool factor(const mc_obs_part *p, int64_t c, int64_t k, double *l) {
+  for (int64_t i = 0; i < k; i++)
+    for (int64_t j = 0; j <= i; j++) {
+      double s = p->h[(c + i) * p->d + c + j];
+      for (int64_t m = 0; m < j; m++) s -= l[i * k + m] * l[j * k + m];
+      if (i == j && !(s > 0)) return false;
+      l[i * k + j] = i == j ? sqrt(s) : s / l[j * k + j];
+    }
+  return true;
+}
+
+/* |l^-1 w_u|^2 summed over the rows of w. */
+static double cost(const mc_obs_part *p, int64_t c, int64_t k, const double *l, double *z) {
+  double sum = 0;
+  for (int64_t r = 0; r < p->o; r++) {
+    const double *w = p->w + r * p->d + c;
+    for (int64_t i = 0; i < k; i++) {
+      double s = w[i];
+      for (int64_t j = 0; j < i; j++) s -= l[i * k + j] * z[j];
+      z[i] = s / l[i * k + i];
+      sum += z[i] * z[i];
+    }
+  }
+  return sum;
+}
+
+static int64_t widest(const mc_obs_part *p, int np, int units) {
+  int64_t k = 1;
+  for (int i = 0; i < np; i++)
+    for (int u = 0; u < units; u++)
+      if (p[i].first[u + 1] - p[i].first[u] > k) k = p[i].first[u + 1] - p[i].first[u];
+  return k;
+}
+
+static double unit_cost(const mc_obs_part *p, int np, int u, double *l, double *z) {
+  double sum = 0;
+  for (int i = 0; i < np; i++) {
+    int64_t c = p[i].first[u], k = p[i].first[u + 1] - c;
+    if (k && factor(&p[i], c, k, l)) sum += p[i].weight * cost(&p[i], c, k, l, z);
+  }
+  return sum;
+}
+
+/* Rows c .. c + k - 1 of h become (h_uu)^-1 h_u in m [k, d]. */
+static void solved_rows(const mc_obs_part *p, int64_t c, int64_t k, const double *l, double *m) {
+  int64_t d = p->d;
+  memcpy(m, p->h + c * d, sizeof *m * (size_t)(k * d));
+  for (int64_t i = 0; i < k; i++) {
+    for (int64_t j = 0; j < i; j++)
+      for (int64_t x = 0; x < d; x++) m[i * d + x] -= l[i * k + j] * m[j * d + x];
+    for (int64_t x = 0; x < d; x++) m[i * d + x] /= l[i * k + i];
+  }
+  for (int64_t i = k - 1; i >= 0; i--) {
+    for (int64_t j = i + 1; j < k; j++)
+      for (int64_t x = 0; x < d; x++) m[i * d + x] -= l[j * k + i] * m[j * d + x];
+    for (int64_t x = 0; x < d; x++) m[i * d + x] /= l[i * k + i];
+  }
+}
+
+static void remove_unit(mc_obs_part *p, int u, double *l, double *m, double *col) {
+  int64_t c = p->first[u], k = p->first[u + 1] - c, d = p->d;
+  if (!k || !factor(p, c, k, l)) return;
+  solved_rows(p, c, k, l, m);
+  for (int64_t r = 0; r < p->o; r++) memcpy(col + r * k, p->w + r * d + c, sizeof *col * (size_t)k);
+  mc_la_gemm(false, false, p->o, d, k, -1, col, m, 1, p->w);
+  for (int64_t r = 0; r < d; r++) memcpy(col + r * k, p->h + r * d + c, sizeof *col * (size_t)k);
+  mc_la_gemm(false, false, d, d, k, -1, col, m, 1, p->h);
+  for (int64_t r = 0; r < p->o; r++) memset(p->w + r * d + c, 0, sizeof *m * (size_t)k);
+  for (int64_t r = 0; r < d; r++) memset(p->h + r * d + c, 0, sizeof *m * (size_t)k);
+  memset(p->h + c * d, 0, sizeof *m * (size_t)(k * d));
+}
+
+int mc_obs_eliminate(mc_obs_part *p, int np, int units, const bool *free_, int count, int *order,
+                     double *error, mc_arena *a) {
+  int64_t k = widest(p, np, units), d = 1, gone = 0;
+  for (int i = 0; i < np; i++) {
+    if (p[i].d > d) d = p[i].d;
+    if (p[i].o > d) d = p[i].o;
+  }
+  double *l = MC_NEWN(a, double, k * k), *z = MC_NEWN(a, double, k), total = 0;
+  double *m = MC_NEWN(a, double, k * d), *col = MC_NEWN(a, double, k * d);
+  bool *alive = mc_arena_copy(a, free_, sizeof *free_ * (size_t)units);
+  for (; gone < count; gone++) {
+    double least = HUGE_VAL;
+    int best = -1;
+    for (int u = 0; u < units; u++) {
+      if (!alive[u]) continue;
+      double c = unit_cost(p, np, u, l, z);
+      if (c < least) least = c, best = u;
+    }
+    if (best < 0) break;
+    alive[best] = false;
+    total += least;
+    order[gone] = best;
+    if (error) error[gone] = total;
+    for (int i = 0; i < np; i++) remove_unit(&p[i], best, l, m, col);
+  }
+  return (int)gone;
+}

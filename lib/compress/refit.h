@@ -1,0 +1,34 @@
+/* Least-squares weights for a network that lost columns (docs/guide/compression.md, "Repair"). Private to
+ * compress. */
+#ifndef MC_COMPRESS_REFIT_H
+#define MC_COMPRESS_REFIT_H
+#include "compress.h"
+#include "mc/measure/damage.h"
+
+enum { MC_FOLDS_FIT = 7, MC_FOLDS_ALL = 15 }; /* the last fold is held back, or not */
+
+/* Weights [groups, o, d] and bias [groups * o] of each product; NULL: as they are. */
+typedef struct mc_fitted { float **w, **b; int n; } mc_fitted;
+
+typedef struct mc_refit {
+  mc_walk_opts walk;
+  double damping;                 /* lambda, relative to the mean of G's diagonal; 0: chosen */
+  unsigned folds;                 /* samples that the fits see */
+  const bool *const *keep;        /* by product: columns [groups, d] that stay; NULL: all */
+  const bool *const *rows;        /* by product: rows [groups * o] that stay; NULL: all */
+  bool only_readers;              /* refit only products that lost columns */
+} mc_refit;
+
+/* One fit of every product of cx->graph in order, on the changed network's activations towards the
+ * original's. The graph stays as it is. False after reporting. Results in the arena. */
+bool mc_refit_run(mc_pass_context *cx, const mc_refit *o, mc_fitted *out, mc_arena *a);
+/* Give the products of g (in the order of mc_products_of) these weights. False after reporting. */
+bool mc_fitted_set(const mc_fitted *f, const mc_graph *g, mc_diag *d);
+/* Fit product p's weights w0 [groups, o, d] on moments with only the columns of keep (NULL: all);
+ * columns that go are 0 in w. damping as above; `samples`: how many there are. False: a group was
+ * singular and keeps its weights. */
+bool mc_refit_product(const mc_product *p, const mc_moments *m, unsigned folds, const bool *keep,
+                      double damping, int64_t samples, const float *w0, float *w, float *bias);
+/* A copy of g's module with the weights set; *out: its graph. NULL after reporting. */
+mc_module *mc_fitted_copy(const mc_fitted *f, const mc_graph *g, mc_graph **out, mc_diag *d);
+#endif
