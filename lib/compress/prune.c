@@ -9,7 +9,7 @@
  *   %3 = conv2d %2, %w2.p, %b2 : f32[1,32,32,32]              // columns of %w2
  *
  * Channels that must stay together (analysis/channels.h) go together. The score of a class is the mean over the products that make it; with scope=global each layer's scores are divided by
- * their root mean square first, so that layers compare (Molchanov et al. 2017, section 2.2). A layer never loses all channels. Not pruned: graph inputs and results, grouped convolutions, layers named in
+ * their root mean square first, so that layers compare (Molchanov et al. 2017, section 2.2). A layer never loses all channels. Not pruned: what the analysis says cannot go, layers named in
  * skip=. A removed channel that is a constant (gamma 0, beta not) goes on in the bias of the layers that read it (steadyfold.c). Contract: LOSSY, without a bound: accuracy comes back by training, so measure it (mc-eval). */
 #include "steady.h"
 #include "mc/ir/build.h"
@@ -90,7 +90,7 @@ static void rank_classes(pruner *p) {
   int *times = MC_NEWN(p->cx->scratch, int, ch->ncls + 1);
   p->score = MC_NEWN(p->cx->scratch, double, ch->ncls + 1);
   MC_FOR_NODES(n, p->cx->graph)
-    if (mc_op_has(n->op, MC_T_ACCUM) && n->op != MC_OP_matmul && !mc_is_depthwise(n) && mc_value_tensor(n->in[1])) score_layer(p, n, times);
+    if (mc_makes_channels(n)) score_layer(p, n, times);
   p->order = MC_NEWN(p->cx->scratch, candidate, ch->ncls + 1);
   for (int k = 0; k < ch->ncls; k++) {
     if (times[k]) p->score[k] /= times[k];
@@ -109,7 +109,8 @@ static void round_groups(pruner *p, int64_t align) {
     if (p->ch->cls[k].group >= 0) kept[p->ch->cls[k].group] += p->keep[k];
   for (int i = p->n - 1; i >= 0; i--) {
     int k = p->order[i].cls, g = p->ch->cls[k].group;
-    if (p->keep[k] || (kept[g] % align == 0 && kept[g] >= p->o->min && kept[g] > 0)) continue;
+    int64_t width = p->ch->group[g].width, many = kept[g] * width;
+    if (p->keep[k] || (many % align == 0 && many >= p->o->min && kept[g] > 0)) continue;
     p->keep[k] = true;
     kept[g]++;
   }
@@ -208,11 +209,13 @@ bool mc_pass_prune_channels(mc_pass_context *cx, const mc_opts_prune_channels *o
   p.ch = mc_channels_of(cx->graph, cx->scratch);
   p.keep = MC_NEWN(cx->scratch, bool, p.ch->ncls + 1);
   rank_classes(&p);
+  mc_channels_remark(cx->graph, p.ch, cx->diag);
   if (!p.n) {
     mc_warning(cx->diag, cx->loc, "prune-channels: no channel of this graph may be removed");
     return true;
   }
   if (!choose(&p)) return false;
+  mc_channels_never_empty(cx->graph, p.ch, p.keep, p.score);
   steady *s = mc_steady_of(cx->graph, cx->scratch);
   keep_steady(&p, s);
   int removed = 0;
