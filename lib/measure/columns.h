@@ -6,4 +6,27 @@
 /* mc_product_columns with the matrices of groups `apart` floats from each other. */
 void mcm_columns(const mc_product *p, const float *x, const int64_t *place, int64_t n, float *col,
                  int64_t apart);
+
+/* ---- places ---- */
+/* How many places of each of `runs` runs go into the moments: 100 d in all, at least 10,000 and at
+ * most 40,000, as far as there are so many. */
+int64_t mcm_places_of(const mc_product *p, int64_t runs);
+/* n of `all` places, ascending; the same for the same seed and run. */
+void mcm_places(uint64_t seed, int64_t run, int64_t all, int64_t n, int64_t *place);
+
+/* ---- sums ---- */
+typedef struct mcm_sum mcm_sum;
+/* Sums for p, all zero, in the arena. */
+mc_moments *mcm_moments_new(const mc_product *p, mc_arena *a);
+int64_t mcm_moments_bytes(const mc_product *p);
+/* Adds to m. targets: y is given (else only x is summed). */
+mcm_sum *mcm_sum_open(const mc_product *p, mc_moments *m, bool targets, mc_arena *a);
+/* The columns of x at n places, and the rows of y there (plus `more` minus `less` where not NULL),
+ * into a fold. x, y, more, less: dense data of the product's operand and result. */
+void mcm_sum_add(mcm_sum *s, int fold, const float *x, const float *y, const float *more,
+                 const float *less, const int64_t *place, int64_t n);
+/* What is still buffered. False: numbers that are not finite were seen. */
+bool mcm_sum_close(mcm_sum *s);
+/* The sums of y from those of x where y = w x + bias. w [groups, o, d]. */
+void mcm_sum_own(mc_moments *m, const float *w, const float *bias);
 #endif

@@ -10,7 +10,7 @@ static bool is_product(const mc_node *n) {
     return false;
   const mc_tensor *w = mc_value_tensor(n->in[1]);
   if (!w || w->dtype != MC_f32 || n->out[0]->type->dtype != MC_f32) return false;
-  return n->nin < 3 || mc_value_tensor(n->in[2]);
+  return !mc_value_tensor(n->in[0]) && (n->nin < 3 || mc_value_tensor(n->in[2]));
 }
 
 static int64_t groups_of(const mc_node *n) {

@@ -90,7 +90,8 @@ static bool check_after(run *r, bool changed) {
 /* ---- one pass ---- */
 static bool run_on_graph(run *r, mc_graph *g, int k, bool *changed) {
   mc_pass_context cx = { .module = r->m, .graph = g, .scratch = mc_arena_create(), .diag = r->diag, .loc = r->it->loc, .samples_at = r->o->samples_at, .target = r->o->target, .runner = r->o->runner,
-                         .stats = r->rep->stats[r->index], .progress = r->o->progress, .progress_ctx = r->o->progress_ctx };
+                         .stats = r->rep->stats[r->index], .progress = r->o->progress, .progress_ctx = r->o->progress_ctx,
+                         .temp = r->o->temp };
   bool ch = false;
   unsigned errors = r->diag->errors;
   bool ok = r->it->pass->run(&cx, r->it->opts, &ch);

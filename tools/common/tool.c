@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -114,4 +115,9 @@ int tool_end(tool *t, int rc) {
   int code = rc == MC_EXIT_OK && t->diag.errors ? MC_EXIT_INPUT : rc;
   mc_arena_destroy(t->arena);
   return code;
+}
+
+const char *tool_temp_folder(void) {
+  const char *folder = getenv("TMPDIR");
+  return folder && *folder ? folder : NULL;
 }

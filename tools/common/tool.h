@@ -39,4 +39,6 @@ bool tool_given(const tool *t, const char *option);
 void tool_no_effect(tool *t, const char *const *options, const char *why);
 /* An error when `out` is the file `in`: writing one would destroy the other. "-" and devices are never. */
 bool tool_keeps(tool *t, const char *in, const char *out);
+/* The folder for temporary files that the environment names (TMPDIR); NULL: none. */
+const char *tool_temp_folder(void);
 #endif

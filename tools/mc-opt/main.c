@@ -182,7 +182,8 @@ static bool set_up(opt *o) {
                               .print_after_change = o->after_change, .verify_each = o->verify_each, .check_numerics = o->check != NULL,
                               .check_data = o->check && *o->check ? o->check : NULL, .seed = (uint64_t)o->seed, .bisect_limit = o->bisect, .reproducer = o->reproducer,
                               .dump = &o->dump, .dumped = dumped, .time_passes = o->time, .stats = o->stats,
-                              .progress = progress_pass, .progress_ctx = &o->passing };
+                              .progress = progress_pass, .progress_ctx = &o->passing,
+                              .temp = tool_temp_folder() };
   bool ok = parse_pipeline(o);
   const mc_target *native = mc_target_find(NULL, "native", o->t.arena, &o->t.diag);
   if (native) o->mgr.runner = mc_compile_runner(native, o->t.arena); /* calibrate runs samples through compiled code */

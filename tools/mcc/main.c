@@ -147,7 +147,8 @@ static bool set_up(mcc *o) {
   o->co.apart = !o->share;
   o->co.manager = (mc_manager_opts){ .bisect_limit = o->bisect, .dump = &o->dump, .print_before = join(o, &o->before), .print_after = join(o, &o->after), .print_after_change = o->after_change,
                                      .verify_each = o->verify_each, .check_numerics = o->check != NULL, .check_data = o->check && *o->check ? o->check : NULL,
-                                     .time_passes = o->time, .stats = o->stats, .progress = progress_pass, .progress_ctx = &o->passes };
+                                     .time_passes = o->time, .stats = o->stats, .progress = progress_pass, .progress_ctx = &o->passes,
+                                     .temp = tool_temp_folder() };
   o->co.target = level_find(o);
   if (o->co.target && o->co.target->next && o->emit == EMIT_MIR) return mc_error(&o->t.diag, mc_noloc, "-emit=mir shows the plan of one level: name it with -march=");
   if (o->mixed && o->co.quant != MC_QUANT_INT8) return mc_error(&o->t.diag, mc_noloc, "-mixed chooses between INT8 and fp32: it needs -quant=int8");

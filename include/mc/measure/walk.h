@@ -18,8 +18,9 @@
 typedef struct mc_walk_opts {
   const char *data;         /* samples; NULL or "": the file's calibration line */
   int64_t samples;          /* at most so many; 0: all */
-  int64_t memory;           /* bytes for activations and moments */
-  const mc_graph *original; /* what targets come from; NULL: the pass's graph as it is at open */
+  int64_t memory;           /* bytes for activations and moments; 0: 1 GiB */
+  const mc_graph *original; /* what targets come from, batch norms folded as in the pass's graph;
+                               NULL: the pass's graph as it is at open */
   const char *what;         /* for the progress bar: "prune" */
 } mc_walk_opts;
 typedef struct mc_walk mc_walk;
@@ -36,9 +37,18 @@ mc_moments *mc_walk_moments(mc_walk *w, int i);
  */
 bool mc_walk_set(mc_walk *w, int i, const float *weights, const float *bias);
 
-/* Moments of many products of one network in as few passes over the samples as the memory allows; Y
- * is the product's own output. NULL after reporting; out[i] in the arena. `want` may be NULL: all.
- */
+/* Does the original have what product i should give? Always where the original is the pass's own
+ * graph. Where not, Y is the product's own output: a fit leaves it as it is. */
+bool mc_walk_has_target(const mc_walk *w, int i);
+
+/* Moments of many products of one graph (that of the pass) in as few passes over the samples as the
+ * memory allows; Y is the product's own output. `want` may be NULL: all. `see` gets each once,
+ * valid during the call; false ends it. False after reporting. */
+typedef bool mc_moments_see(void *ctx, int i, mc_moments *m);
+bool mc_moments_each(mc_pass_context *cx, const mc_walk_opts *o, const mc_products *p,
+                     const bool *want, mc_moments_see *see, void *ctx);
+/* The same, all at once: out[i] in the arena, NULL where it is not wanted. Many large layers: take
+ * mc_moments_each, since results are beyond any memory budget. NULL after reporting. */
 mc_moments **mc_moments_of_all(mc_pass_context *cx, const mc_walk_opts *o, const mc_products *p,
                                const bool *want, mc_arena *a);
 #endif

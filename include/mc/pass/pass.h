@@ -35,6 +35,7 @@ typedef struct mc_pass_context {
   int64_t *stats;                  /* by index of the pass's MC_STAT rows; use MC_STAT_ADD */
   double bound;                    /* a LOSSY pass sets the bound that it promises on relative L2 of the outputs; 0: none to check */
   void (*progress)(void *ctx, const char *what, int64_t done, int64_t total); void *progress_ctx;  /* NULL: silent */
+  const char *temp;                /* folder for temporary files; NULL: /tmp */
 } mc_pass_context;
 
 /* struct mc_opts_prune_channels { double ratio; ... }; bool mc_pass_prune_channels(mc_pass_context *, const mc_opts_prune_channels *, bool *changed); enum mc_stat_prune_channels_removed */
@@ -88,6 +89,7 @@ typedef struct mc_manager_opts {
   void (*dumped)(void *ctx, mc_strbuf *dump); void *dumped_ctx;   /* called around each pass when there is text, which it may take away (so that a crash does not lose it); NULL: all stays in dump */
   bool time_passes, stats;
   void (*progress)(void *ctx, const char *what, int64_t done, int64_t total); void *progress_ctx;
+  const char *temp;                            /* folder for temporary files; NULL: /tmp */
 } mc_manager_opts;
 typedef struct mc_manager_report {
   mc_pass_timing *time; int64_t **stats; int n;   /* one entry per pipeline item, in the arena given */

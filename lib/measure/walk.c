@@ -1,0 +1,196 @@
+/* The walk: two networks advance to the product that is asked for, sample by sample, and the
+ * columns of one and the outputs of the other are added up as they pass. */
+#include "mc/measure/walk.h"
+#include "columns.h"
+#include "data.h"
+#include "match.h"
+#include "net.h"
+#include <stdlib.h>
+
+struct mc_walk {
+  mc_pass_context *cx;
+  mc_arena *a, *moments; /* moments: of the last product */
+  const char *what;
+  mcm_data data;
+  mcm_store store;
+  mc_products p;     /* of the pass's graph */
+  mcm_net was, is;   /* the original, and the one that changes */
+  mc_value **target; /* of the original: what product i should give; NULL: not there */
+  int next;          /* products before it are done */
+};
+
+/* ---- opening ---- */
+
+/* All samples, in rows that both networks share. */
+static bool read_samples(mc_walk *w, mcm_rows **in) {
+  const mc_graph *g = w->cx->graph;
+  void **data = MC_NEWN(w->a, void *, g->nin);
+  for (int i = 0; i < g->nin; i++) {
+    in[i] = mcm_rows_new(&w->store, w->data.runs, mc_type_bytes(g->in[i]->type));
+    if (!in[i]) return false;
+  }
+  for (int64_t r = 0; r < w->data.runs; r++) {
+    for (int i = 0; i < g->nin; i++) data[i] = mcm_rows_at(in[i], r);
+    if (!mcm_data_fetch(&w->data, r, data)) return false;
+    for (int i = 0; i < g->nin; i++)
+      if (!mcm_rows_put(in[i], r)) return false;
+  }
+  return true;
+}
+
+static bool open_networks(mc_walk *w, const mc_graph *original) {
+  const mc_graph *g = w->cx->graph;
+  if (original && !mcm_same_inputs(original, g))
+    return mc_error(w->cx->diag, w->cx->loc, "%s: the original has other inputs than this graph",
+                    w->what);
+  mcm_rows **in = MC_NEWN(w->a, mcm_rows *, g->nin);
+  bool ok = read_samples(w, in);
+  if (ok) {
+    mcm_net_open(&w->was, w->cx, original ? original : g, &w->store, w->data.runs, in, w->a);
+    mcm_net_open(&w->is, w->cx, g, &w->store, w->data.runs, in, w->a);
+    w->target = mcm_match(&w->was.p, &w->is.p, original && original != g, w->a);
+    for (int i = 0; i < w->p.n; i++)
+      if (w->target[i]) mcm_net_pin(&w->was, w->target[i]);
+  }
+  for (int i = 0; i < g->nin; i++) mcm_rows_free(in[i]);
+  return ok;
+}
+
+static int64_t most_moments(const mc_products *p) {
+  int64_t most = 0;
+  for (int i = 0; i < p->n; i++)
+    if (mcm_moments_bytes(&p->v[i]) > most) most = mcm_moments_bytes(&p->v[i]);
+  return most;
+}
+
+mc_walk *mc_walk_open(mc_pass_context *cx, const mc_walk_opts *o) {
+  mc_arena *a = mc_arena_create();
+  mc_walk *w = MC_NEW(a, mc_walk);
+  *w = (mc_walk){ .cx = cx, .a = a, .what = mcm_what(o) };
+  w->p = mc_products_of(cx->graph, a);
+  int64_t memory = mcm_memory(o), most = most_moments(&w->p);
+  w->store = (mcm_store){ cx, w->what, memory > most ? memory - most : 0, 0 };
+  bool ok = mcm_data_open(&w->data, cx, o);
+  if (ok) {
+    mcm_warn_few(&w->data, &w->p, NULL);
+    mcm_warn_memory(&w->data, &w->p, NULL, memory);
+    ok = open_networks(w, o->original);
+  }
+  if (ok) return w;
+  mc_walk_close(w);
+  return NULL;
+}
+
+void mc_walk_close(mc_walk *w) {
+  mcm_net_close(&w->was);
+  mcm_net_close(&w->is);
+  mcm_data_close(&w->data);
+  mc_arena_destroy(w->moments);
+  mc_arena_destroy(w->a);
+}
+
+const mc_products *mc_walk_products(const mc_walk *w) { return &w->p; }
+int64_t mc_walk_samples(const mc_walk *w) { return w->data.samples; }
+bool mc_walk_has_target(const mc_walk *w, int i) { return w->target[i] != NULL; }
+
+/* ---- moments ---- */
+
+/* What one product's sums are made of. */
+typedef struct reading {
+  mcm_rows *x, *y, *more, *less;
+} reading;
+
+/* The other operand of the add that v alone feeds; NULL: there is none of the same shape. */
+static mc_value *other_operand(const mc_value *v) {
+  const mc_node *n = mc_value_single_user(v);
+  if (!n || n->op != MC_OP_add || n->graph != v->def->graph) return NULL;
+  mc_value *o = n->in[n->in[0] == v];
+  return o != v && mc_type_same_shape(o->type, v->type) && o->type->dtype == MC_f32 ? o : NULL;
+}
+
+static reading reading_of(mc_walk *w, int i) {
+  const mc_value *out = w->is.p.v[i].node->out[0];
+  reading r = { .x = mcm_net_rows(&w->is, w->is.p.v[i].node->in[0]) };
+  if (!w->target[i]) return r;
+  r.y = mcm_net_rows(&w->was, w->target[i]);
+  const mc_value *a = other_operand(w->target[i]), *b = other_operand(out);
+  r.more = a ? mcm_net_rows(&w->was, a) : NULL;
+  r.less = b ? mcm_net_rows(&w->is, b) : NULL;
+  if (!r.more || !r.less) r.more = r.less = NULL;
+  return r;
+}
+
+static bool get(mcm_rows *r, int64_t run, const float **x) {
+  return !r || (*x = mcm_rows_get(r, run)) != NULL;
+}
+
+static bool add_run(mcm_sum *s, const reading *r, int64_t run, const int64_t *place, int64_t n) {
+  const float *x = NULL, *y = NULL, *more = NULL, *less = NULL;
+  if (!get(r->x, run, &x) || !get(r->y, run, &y) || !get(r->more, run, &more)) return false;
+  if (!get(r->less, run, &less)) return false;
+  mcm_sum_add(s, (int)(run % MC_FOLDS), x, y, more, less, place, n);
+  return true;
+}
+
+/* Both networks take their step for every sample, and the sums theirs. */
+static bool run_samples(mc_walk *w, int i, mcm_sum *s) {
+  const mc_product *p = &w->is.p.v[i];
+  int64_t runs = w->data.runs, n = mcm_places_of(p, runs), *place = MC_NEWN(w->moments, int64_t, n);
+  reading r = reading_of(w, i);
+  for (int64_t k = 0; k < runs; k++) {
+    mcm_places((uint64_t)i + 1, k, p->places, n, place);
+    if (!mcm_net_run(&w->was, k) || !mcm_net_run(&w->is, k)) return false;
+    if (!add_run(s, &r, k, place, n)) return false;
+    if (w->cx->progress)
+      w->cx->progress(w->cx->progress_ctx, w->what, i * runs + k + 1, w->p.n * runs);
+  }
+  return true;
+}
+
+static bool step_networks(mc_walk *w, int i) {
+  mc_value *t = w->target[i];
+  if (t && !mcm_net_step(&w->was, mcm_net_at(&w->was, t) + 1)) return false;
+  return mcm_net_step(&w->is, mcm_net_at(&w->is, w->is.p.v[i].node->out[0]));
+}
+
+/* Without a target: the product's own output, so that nothing would change. */
+static void own_target(const mc_walk *w, int i, mc_moments *m) {
+  const mc_product *p = &w->is.p.v[i];
+  float *wt = MC_NEWN(w->moments, float, p->groups * p->o * p->d);
+  float *bias = MC_NEWN(w->moments, float, p->groups * p->o);
+  mc_product_weights(p, wt, bias);
+  mcm_sum_own(m, wt, bias);
+}
+
+mc_moments *mc_walk_moments(mc_walk *w, int i) {
+  if (i < w->next || i >= w->p.n) {
+    mc_error(w->cx->diag, w->cx->loc, "%s: moments are asked for out of order", w->what);
+    return NULL;
+  }
+  w->next = i + 1;
+  mc_arena_destroy(w->moments);
+  w->moments = mc_arena_create();
+  const mc_product *p = &w->is.p.v[i];
+  mc_moments *m = mcm_moments_new(p, w->moments);
+  mcm_sum *s = mcm_sum_open(p, m, w->target[i] != NULL, w->moments);
+  if (!step_networks(w, i) || !run_samples(w, i, s)) return NULL;
+  bool fine = mcm_sum_close(s);
+  if (w->target[i])
+    mcm_net_unpin(&w->was, w->target[i]);
+  else
+    own_target(w, i, m);
+  mcm_net_stepped(&w->was);
+  mcm_net_stepped(&w->is);
+  if (fine) return m;
+  mc_error(
+      w->cx->diag, w->p.v[i].node->loc,
+      "%s: layer '%s' reads or gives numbers that are not finite (or too large for fp32) on these "
+      "samples",
+      w->what, mcm_layer(w->p.v[i].node));
+  return NULL;
+}
+
+bool mc_walk_set(mc_walk *w, int i, const float *weights, const float *bias) {
+  return mc_product_set(&w->p.v[i], weights, bias, w->cx->diag) &&
+         mc_product_set(&w->is.p.v[i], weights, bias, w->cx->diag);
+}
