@@ -9,9 +9,9 @@ typedef struct alloc {
   int nu;
   const mc_alloc_limit *l;
   int nl;
-  double *weight;                 /* of each limit in the price */
-  int *now, *best;                /* choices */
-  double damage;                  /* of best; HUGE_VAL: none yet */
+  double *weight;  /* of each limit in the price */
+  int *now, *best; /* choices */
+  double damage;   /* of best; HUGE_VAL: none yet */
 } alloc;
 
 double mc_alloc_damage(const mc_alloc_unit *u, int nu, const int *choice) {
@@ -64,7 +64,9 @@ static void descend(alloc *s, double price) {
   }
 }
 
-static bool feasible(const alloc *s, const int *choice) { return !mc_alloc_broken(s->l, s->nl, choice); }
+static bool feasible(const alloc *s, const int *choice) {
+  return !mc_alloc_broken(s->l, s->nl, choice);
+}
 
 /* Spend what is left: the step that saves the most damage for its cost, until none fits. */
 static void spend(alloc *s, int *c) {
@@ -103,8 +105,10 @@ static void bisect(alloc *s, int *tmp) {
   for (int i = 0; i < 48; i++) {
     double mid = (lo + hi) / 2;
     descend(s, exp(mid));
-    if (feasible(s, s->now)) hi = mid;
-    else lo = mid;
+    if (feasible(s, s->now))
+      hi = mid;
+    else
+      lo = mid;
     if (i >= 6) offer(s, s->now, tmp);
   }
   descend(s, exp(hi));

@@ -1,12 +1,15 @@
-/* Choosing one alternative for each unit (the width of a coupling group, the form and rank of a layer)
- * so that the damages add up to the least within limits. */
+/* Choosing one alternative for each unit (the width of a coupling group, the form and rank of a
+ * layer) so that the damages add up to the least within limits. */
 #ifndef MC_COMPRESS_ALLOC_H
 #define MC_COMPRESS_ALLOC_H
 #include "mc/support/arena.h"
 #include <stdbool.h>
 
 /* Damage of each alternative, >= 0, in any order; HUGE_VAL: not to be taken. */
-typedef struct mc_alloc_unit { int n; const double *damage; } mc_alloc_unit;
+typedef struct mc_alloc_unit {
+  int n;
+  const double *damage;
+} mc_alloc_unit;
 /* A budget: cost(ctx, choice[unit]) <= most. Costs are >= 0 and need not be sums. */
 typedef struct mc_alloc_limit {
   const char *name;
@@ -15,10 +18,10 @@ typedef struct mc_alloc_limit {
   void *ctx;
 } mc_alloc_limit;
 
-/* choice[nu]: the alternatives taken. A price on the costs is bisected; for each price the units are
- * settled in turn (costs may be products of two widths); what is left of the budgets is spent where it
- * saves the most damage, and single exchanges are tried. False: no choice holds all limits; choice is
- * then the cheapest that was found. */
+/* choice[nu]: the alternatives taken. A price on the costs is bisected; for each price the units
+ * are settled in turn (costs may be products of two widths); what is left of the budgets is spent
+ * where it saves the most damage, and single exchanges are tried. False: no choice holds all
+ * limits; choice is then the cheapest that was found. */
 bool mc_alloc(const mc_alloc_unit *u, int nu, const mc_alloc_limit *l, int nl, int *choice,
               mc_arena *a);
 /* The sum of the damages of a choice. */

@@ -8,42 +8,67 @@
 
 const char *const mc_budget_names[MC_NUM_BUDGETS] = { "macs", "params", "bytes", "arena", "time" };
 
-typedef struct term { int group; double per; } term;  /* elements for each class that is kept */
-typedef struct width { int64_t all; double fixed; MC_VEC(term) t; } width;
+typedef struct term {
+  int group;
+  double per;
+} term; /* elements for each class that is kept */
+typedef struct width {
+  int64_t all;
+  double fixed;
+  MC_VEC(term) t;
+} width;
 typedef struct product {
   mc_node *node;
-  const width *in, *out;
-  double rows, taps, groups;      /* MACs = rows * taps * out * in / groups; depthwise: without in */
-  bool depthwise;
-  mc_map time;                    /* (in, out) -> cycles */
+  const width *in, *out, *groups; /* last axes; groups NULL: 1 */
+  double taps;
+  mc_map time; /* (in, out) -> cycles */
 } product;
 
 struct mc_widths {
-  const mc_graph *g; const mc_channels *ch; const mc_target *t; mc_arith how; mc_arena *a;
-  mc_map of;                      /* value -> width */
-  product *p; int np;
+  const mc_graph *g;
+  const mc_channels *ch;
+  const mc_target *t;
+  mc_arith how;
+  mc_arena *a;
+  mc_map of; /* value -> width of each axis */
+  product *p;
+  int np;
   mc_liveness live;
-  const width **at;               /* by interval */
-  double *now;                    /* bytes by position */
-  double weights;                 /* parameters of all products, for the model of time */
+  double *now;    /* bytes by position */
+  double weights; /* parameters of all products, for the model of time */
 };
 
 /* ---- widths ---- */
 
-static const width *width_of(mc_widths *w, const mc_value *v) {
+static void add_class(const mc_widths *w, width *x, int k) {
+  int g = k < 0 ? -1 : w->ch->cls[k].group;
+  size_t i = 0;
+  while (i < x->t.n && x->t.v[i].group != g) i++;
+  if (g < 0 || w->ch->group[g].size < 1)
+    x->fixed++;
+  else if (i < x->t.n)
+    x->t.v[i].per += 1.0 / w->ch->group[g].size;
+  else
+    MC_PUSH(w->a, &x->t, ((term){ g, 1.0 / w->ch->group[g].size }));
+}
+
+static width *axes_of(mc_widths *w, const mc_value *v) {
   void **slot = mc_map_ptr_slot(&w->of, v);
   if (*slot) return *slot;
-  width *x = *slot = MC_NEW(w->a, width);
-  x->all = v->type->rank ? v->type->dim[v->type->rank - 1] : 1;
-  for (int64_t c = 0; c < x->all; c++) {
-    int k = mc_channels_class(w->ch, v, c), g = k < 0 ? -1 : w->ch->cls[k].group;
-    size_t i = 0;
-    while (i < x->t.n && x->t.v[i].group != g) i++;
-    if (g < 0 || w->ch->group[g].size < 1) x->fixed++;
-    else if (i < x->t.n) x->t.v[i].per += 1.0 / w->ch->group[g].size;
-    else MC_PUSH(w->a, &x->t, ((term){ g, 1.0 / w->ch->group[g].size }));
+  width *x = *slot = MC_NEWN(w->a, width, v->type->rank + 1);
+  for (int axis = 0; axis < v->type->rank; axis++) {
+    x[axis].all = v->type->dim[axis];
+    bool known = mc_channels_axis(w->ch, v, axis, 0) >= 0;
+    for (int64_t c = 0; known && c < x[axis].all; c++)
+      add_class(w, &x[axis], mc_channels_axis(w->ch, v, axis, c));
+    if (!known) x[axis].fixed = (double)x[axis].all;
   }
+  if (!v->type->rank) x->all = 1, x->fixed = 1;
   return x;
+}
+
+static const width *last_axis(mc_widths *w, const mc_value *v) {
+  return &axes_of(w, v)[v->type->rank ? v->type->rank - 1 : 0];
 }
 
 static double width_now(const width *x, const int *kept) {
@@ -53,34 +78,53 @@ static double width_now(const width *x, const int *kept) {
   return sum;
 }
 
-static double share(const width *x, const int *kept) { return width_now(x, kept) / (double)x->all; }
+static double elems_now(mc_widths *w, const mc_value *v, const int *kept) {
+  const width *x = axes_of(w, v);
+  double n = 1;
+  for (int i = 0; i < v->type->rank; i++) n *= width_now(&x[i], kept);
+  return n;
+}
 
 /* ---- products ---- */
 
-static double taps_of(const mc_node *n) {
-  const mc_type *t = n->in[1]->type;
-  bool conv = n->op == MC_OP_conv2d || n->op == MC_OP_conv_transpose2d;
-  return conv ? (double)(t->dim[1] * t->dim[2]) : 1;
+static bool conv(const mc_node *n) {
+  return n->op == MC_OP_conv2d || n->op == MC_OP_conv_transpose2d;
+}
+
+static const width *groups_of(mc_widths *w, const mc_node *n) {
+  int64_t all =
+      n->op == MC_OP_conv2d ? MC_ATTRS(n, conv2d)->groups : MC_ATTRS(n, conv_transpose2d)->groups;
+  if (all == 1) return NULL;
+  width *x = MC_NEW(w->a, width);
+  x->all = all;
+  for (int64_t i = 0; i < all; i++) add_class(w, x, mc_channels_conv_group(w->ch, n, i));
+  return x;
 }
 
 static void add_product(mc_widths *w, mc_node *n) {
-  const mc_type *x = n->in[0]->type, *y = n->out[0]->type;
+  const mc_type *t = n->in[1]->type;
   product *p = &w->p[w->np++];
-  *p = (product){ .node = n, .in = width_of(w, n->in[0]), .out = width_of(w, n->out[0]), .groups = 1 };
-  p->taps = taps_of(n);
-  p->depthwise = n->op == MC_OP_conv2d && mc_is_depthwise(n);
-  if (n->op == MC_OP_conv2d) p->groups = (double)MC_ATTRS(n, conv2d)->groups;
-  if (n->op == MC_OP_conv_transpose2d) p->groups = (double)MC_ATTRS(n, conv_transpose2d)->groups;
-  const mc_type *r = n->op == MC_OP_conv_transpose2d ? x : y;
-  p->rows = (double)(mc_type_elems(r) / r->dim[r->rank - 1]);
-  if (mc_value_tensor(n->in[1])) w->weights += (double)mc_type_elems(n->in[1]->type);
+  *p = (product){
+    .node = n, .in = last_axis(w, n->in[0]), .out = last_axis(w, n->out[0]), .taps = 1
+  };
+  if (conv(n)) p->groups = groups_of(w, n), p->taps = (double)(t->dim[1] * t->dim[2]);
+  if (mc_value_tensor(n->in[1])) w->weights += (double)mc_type_elems(t);
   mc_map_init(&p->time, w->a);
 }
 
-/* Weights for one output channel of one row, summed over outputs. */
+static double groups_now(const product *p, const int *kept) {
+  return p->groups ? width_now(p->groups, kept) : 1;
+}
+
 static double weights_now(const product *p, const int *kept) {
-  double out = width_now(p->out, kept);
-  return p->taps * out * (p->depthwise ? 1 : width_now(p->in, kept) / p->groups);
+  return p->taps * width_now(p->out, kept) * width_now(p->in, kept) / groups_now(p, kept);
+}
+
+static double product_macs(mc_widths *w, const product *p, const int *kept) {
+  bool turned = p->node->op == MC_OP_conv_transpose2d;
+  const mc_value *v = turned ? p->node->in[0] : p->node->out[0];
+  double other = width_now(turned ? p->out : p->in, kept);
+  return elems_now(w, v, kept) * p->taps * other / groups_now(p, kept);
 }
 
 /* ---- time ---- */
@@ -89,7 +133,10 @@ static int64_t whole(double x) { return x < 1 ? 1 : (int64_t)llround(x); }
 
 /* The node with other widths, for questions to the model. */
 typedef struct twin {
-  mc_node node; mc_value in[3], out; mc_value *ins[3], *outs[1]; mc_type type[4];
+  mc_node node;
+  mc_value in[3], out;
+  mc_value *ins[3], *outs[1];
+  mc_type type[4];
   mc_attrs_conv2d conv;
 } twin;
 
@@ -100,7 +147,7 @@ static void twin_value(mc_value *v, mc_type *t, const mc_value *from) {
   v->uses = NULL;
 }
 
-static void twin_of(twin *w, const product *p, int64_t in, int64_t out) {
+static void twin_of(twin *w, const product *p, int64_t in, int64_t out, int64_t groups) {
   const mc_node *n = p->node;
   w->node = *n;
   w->node.in = w->ins;
@@ -113,19 +160,21 @@ static void twin_of(twin *w, const product *p, int64_t in, int64_t out) {
   if (w->node.nin > 2) w->type[2].dim[w->type[2].rank - 1] = out;
   if (!mc_value_tensor(n->in[1])) return;
   w->type[1].dim[0] = out;
-  if (!p->depthwise) w->type[1].dim[w->type[1].rank - 1] = whole((double)in / p->groups);
-  if (!p->depthwise) return;
+  if (!p->groups) w->type[1].dim[w->type[1].rank - 1] = in;
+  if (!p->groups || n->op != MC_OP_conv2d) return;
   w->conv = *MC_ATTRS(n, conv2d);
-  w->conv.groups = in;
+  w->conv.groups = groups;
   w->node.attrs = &w->conv;
+  w->type[1].dim[3] = in / groups > 0 ? in / groups : 1;
 }
 
 static double product_time(mc_widths *w, product *p, const int *kept) {
-  int64_t key[2] = { whole(width_now(p->in, kept)), whole(width_now(p->out, kept)) };
+  int64_t key[3] = { whole(width_now(p->in, kept)), whole(width_now(p->out, kept)),
+                     whole(groups_now(p, kept)) };
   void **slot = mc_map_bytes_slot(&p->time, key, sizeof key);
   if (!*slot) {
     twin x;
-    twin_of(&x, p, key[0], key[1]);
+    twin_of(&x, p, key[0], key[1], key[2]);
     double *v = *slot = MC_NEW(w->a, double);
     double each = w->how == MC_ARITH_f32 ? 4 : w->how == MC_ARITH_bf16 ? 2 : 1;
     *v = mc_model_product(&x.node, w->how, w->t, (int64_t)(w->weights * each)).cycles;
@@ -136,7 +185,7 @@ static double product_time(mc_widths *w, product *p, const int *kept) {
 /* Ops that are no products: their vector instructions. */
 static double other_time(mc_widths *w, const mc_node *n, const int *kept) {
   if (!n->nout || !n->nin || mc_op_has(n->op, MC_T_CONST | MC_T_TERM)) return 0;
-  double in = (double)mc_type_elems(n->in[0]->type) * share(width_of(w, n->in[0]), kept);
+  double in = elems_now(w, n->in[0], kept);
   double ops = mc_model_vector_ops(n, w->t) * (w->how == MC_ARITH_int8 ? 0.5 : 1);
   return in / 16 * ops * (64.0 / w->t->vector_bytes) / w->t->machine->alu;
 }
@@ -145,27 +194,28 @@ static double time_of(mc_widths *w, const int *kept) {
   double sum = 0;
   for (int i = 0; i < w->np; i++) sum += product_time(w, &w->p[i], kept);
   MC_FOR_NODES(n, w->g)
-    if (!mc_op_has(n->op, MC_T_ACCUM)) sum += other_time(w, n, kept);
+  if (!mc_op_has(n->op, MC_T_ACCUM)) sum += other_time(w, n, kept);
   return sum;
 }
 
 /* ---- sums ---- */
 
-static double macs_of(const mc_widths *w, const int *kept) {
+static double macs_of(mc_widths *w, const int *kept) {
   double sum = 0;
-  for (int i = 0; i < w->np; i++) sum += w->p[i].rows * weights_now(&w->p[i], kept);
+  for (int i = 0; i < w->np; i++) sum += product_macs(w, &w->p[i], kept);
   return sum;
 }
 
-/* Constants of a node that is no product follow its result where their last axis is the channels. */
+/* Constants of a node that is no product follow its result where their last axis is the channels.
+ */
 static double other_params(mc_widths *w, const mc_node *n, const int *kept) {
   double sum = 0;
   for (int i = 0; i < n->nin && n->nout; i++) {
     const mc_tensor *t = mc_value_tensor(n->in[i]);
-    const width *x = width_of(w, n->out[0]);
+    const width *x = last_axis(w, n->out[0]);
     if (!t) continue;
     bool channels = t->rank && t->dim[t->rank - 1] == x->all;
-    sum += (double)mc_tensor_elems(t) * (channels ? share(x, kept) : 1);
+    sum += (double)mc_tensor_elems(t) * (channels ? width_now(x, kept) / (double)x->all : 1);
   }
   return sum;
 }
@@ -179,7 +229,7 @@ static double params_of(mc_widths *w, const int *kept) {
   double sum = 0;
   for (int i = 0; i < w->np; i++) sum += product_params(&w->p[i], kept);
   MC_FOR_NODES(n, w->g)
-    if (!mc_op_has(n->op, MC_T_ACCUM | MC_T_CONST | MC_T_TERM)) sum += other_params(w, n, kept);
+  if (!mc_op_has(n->op, MC_T_ACCUM | MC_T_CONST | MC_T_TERM)) sum += other_params(w, n, kept);
   return sum;
 }
 
@@ -197,7 +247,7 @@ static double arena_of(mc_widths *w, const int *kept) {
   for (int i = 0; i < w->live.n; i++) {
     const mc_type *t = w->live.iv[i].value->type;
     double each = t->dtype == MC_f32 ? size : (double)mc_dtype_size(t->dtype);
-    double b = each * (double)mc_type_elems(t) * share(w->at[i], kept);
+    double b = each * elems_now(w, w->live.iv[i].value, kept);
     w->now[w->live.iv[i].first + 1] += b;
     w->now[w->live.iv[i].last + 2] -= b;
   }
@@ -226,9 +276,7 @@ mc_widths *mc_widths_of(const mc_graph *g, const mc_channels *ch, const mc_targe
   MC_FOR_NODES(k, g) n += mc_op_has(k->op, MC_T_ACCUM);
   w->p = MC_NEWN(a, product, n + 1);
   MC_FOR_NODES(k, g) if (mc_op_has(k->op, MC_T_ACCUM)) add_product(w, k);
-  w->at = MC_NEWN(a, const width *, w->live.n + 1);
   w->now = MC_NEWN(a, double, w->live.nodes + 3);
-  for (int i = 0; i < w->live.n; i++) w->at[i] = width_of(w, w->live.iv[i].value);
   return w;
 }
 

@@ -1,11 +1,16 @@
-/* What a graph costs as a function of how many classes each coupling group keeps: MACs, parameters,
- * bytes of weights, peak of live activations, estimated time. Private to compress. */
+/* What a graph costs as a function of how many classes each coupling group keeps: MACs,
+ * parameters, bytes of weights, peak of live activations, estimated time. Private to compress. */
 #ifndef MC_COMPRESS_BUDGET_H
 #define MC_COMPRESS_BUDGET_H
 #include "compress.h"
 
 typedef enum mc_budget_kind {
-  MC_BUDGET_macs, MC_BUDGET_params, MC_BUDGET_bytes, MC_BUDGET_arena, MC_BUDGET_time, MC_NUM_BUDGETS
+  MC_BUDGET_macs,
+  MC_BUDGET_params,
+  MC_BUDGET_bytes,
+  MC_BUDGET_arena,
+  MC_BUDGET_time,
+  MC_NUM_BUDGETS
 } mc_budget_kind;
 extern const char *const mc_budget_names[MC_NUM_BUDGETS]; /* as the options are called */
 
@@ -14,8 +19,8 @@ extern const char *const mc_budget_names[MC_NUM_BUDGETS]; /* as the options are 
 typedef struct mc_widths mc_widths;
 mc_widths *mc_widths_of(const mc_graph *g, const mc_channels *ch, const mc_target *t, mc_arith how,
                         mc_arena *a);
-/* kept[ngroup] classes of each group; NULL: all of them. bytes: a parameter each in `how`, and 8 for
- * each output channel of a product in INT8 (bias and scale). time: cycles. */
+/* kept[ngroup] classes of each group; NULL: all of them. bytes: a parameter each in `how`, and 8
+ * for each output channel of a product in INT8 (bias and scale). time: cycles. */
 double mc_widths_cost(mc_widths *w, mc_budget_kind k, const int *kept);
 /* The same of a graph as it is. */
 double mc_graph_budget(const mc_graph *g, mc_budget_kind k, const mc_target *t, mc_arith how);

@@ -13,7 +13,7 @@ static double trace(int64_t d, const double *g) {
 
 /* tr(w g w^T) */
 static double energy(int64_t o, int64_t d, const float *w, const double *g, mc_arena *a) {
-  double *x = MC_NEWN(a, double, o * d), *y = MC_NEWN(a, double, o * d), sum = 0;
+  double *x = MC_NEWN(a, double, o *d), *y = MC_NEWN(a, double, o *d), sum = 0;
   for (int64_t i = 0; i < o * d; i++) x[i] = (double)w[i];
   mc_la_gemm(false, false, o, d, d, 1, x, g, 0, y);
   for (int64_t i = 0; i < o * d; i++) sum += x[i] * y[i];
@@ -25,17 +25,17 @@ bool mc_obs_part_of(mc_obs_part *p, int64_t d_all, const double *g, int64_t o, c
                     mc_arena *a) {
   int64_t d = first[units];
   mc_arena *t = mc_arena_create();
-  double *l = mc_arena_copy(t, g, sizeof *g * (size_t)(d_all * d_all)), e = energy(o, d_all, w, g, t);
+  double *l = mc_arena_copy(t, g, sizeof *g * (size_t)(d_all * d_all)),
+         e = energy(o, d_all, w, g, t);
   bool ok = mc_la_cholesky(d_all, l, lambda * trace(d_all, g) / (double)d_all + 1e-12);
   *p = (mc_obs_part){ .o = o, .d = d, .first = first, .weight = e > 0 ? 1 / e : 0 };
-  p->h = MC_NEWN(a, double, d * d);
-  p->w = MC_NEWN(a, double, o * d);
+  p->h = MC_NEWN(a, double, d *d);
+  p->w = MC_NEWN(a, double, o *d);
   if (ok) {
-    double *x = MC_NEWN(t, double, d_all * d); /* columns of the inverse */
+    double *x = MC_NEWN(t, double, d_all *d); /* columns of the inverse */
     for (int64_t k = 0; k < d; k++) x[column[k] * d + k] = 1;
     mc_la_cholesky_solve(d_all, l, d, x);
-    for (int64_t k = 0; k < d; k++)
-      memcpy(p->h + k * d, x + column[k] * d, sizeof *x * (size_t)d);
+    for (int64_t k = 0; k < d; k++) memcpy(p->h + k * d, x + column[k] * d, sizeof *x * (size_t)d);
     for (int64_t r = 0; r < o; r++)
       for (int64_t k = 0; k < d; k++) p->w[r * d + k] = (double)w[r * d_all + column[k]];
   }
@@ -107,7 +107,8 @@ static void remove_unit(mc_obs_part *p, int u, double *l, double *m, double *col
   int64_t c = p->first[u], k = p->first[u + 1] - c, d = p->d;
   if (!k || !factor(p, c, k, l)) return;
   solved_rows(p, c, k, l, m);
-  for (int64_t r = 0; r < p->o; r++) memcpy(col + r * k, p->w + r * d + c, sizeof *col * (size_t)k);
+  for (int64_t r = 0; r < p->o; r++)
+    memcpy(col + r * k, p->w + r * d + c, sizeof *col * (size_t)k);
   mc_la_gemm(false, false, p->o, d, k, -1, col, m, 1, p->w);
   for (int64_t r = 0; r < d; r++) memcpy(col + r * k, p->h + r * d + c, sizeof *col * (size_t)k);
   mc_la_gemm(false, false, d, d, k, -1, col, m, 1, p->h);
@@ -123,8 +124,8 @@ int mc_obs_eliminate(mc_obs_part *p, int np, int units, const bool *free_, int c
     if (p[i].d > d) d = p[i].d;
     if (p[i].o > d) d = p[i].o;
   }
-  double *l = MC_NEWN(a, double, k * k), *z = MC_NEWN(a, double, k), total = 0;
-  double *m = MC_NEWN(a, double, k * d), *col = MC_NEWN(a, double, k * d);
+  double *l = MC_NEWN(a, double, k *k), *z = MC_NEWN(a, double, k), total = 0;
+  double *m = MC_NEWN(a, double, k *d), *col = MC_NEWN(a, double, k *d);
   bool *alive = mc_arena_copy(a, free_, sizeof *free_ * (size_t)units);
   for (; gone < count; gone++) {
     double least = HUGE_VAL;

@@ -1,5 +1,5 @@
-/* Least-squares weights for a network that lost columns (docs/guide/compression.md, "Repair"). Private to
- * compress. */
+/* Least-squares weights for a network that lost columns (docs/guide/compression.md, "Repair").
+ * Private to compress. */
 #ifndef MC_COMPRESS_REFIT_H
 #define MC_COMPRESS_REFIT_H
 #include "compress.h"
@@ -8,15 +8,20 @@
 enum { MC_FOLDS_FIT = 7, MC_FOLDS_ALL = 15 }; /* the last fold is held back, or not */
 
 /* Weights [groups, o, d] and bias [groups * o] of each product; NULL: as they are. */
-typedef struct mc_fitted { float **w, **b; int n; } mc_fitted;
+typedef struct mc_fitted {
+  float **w, **b;
+  int n;
+} mc_fitted;
 
 typedef struct mc_refit {
   mc_walk_opts walk;
-  double damping;                 /* lambda, relative to the mean of G's diagonal; 0: chosen */
-  unsigned folds;                 /* samples that the fits see */
-  const bool *const *keep;        /* by product: columns [groups, d] that stay; NULL: all */
-  const bool *const *rows;        /* by product: rows [groups * o] that stay; NULL: all */
-  bool only_readers;              /* refit only products that lost columns */
+  double damping;          /* lambda, relative to the mean of G's diagonal; 0: chosen */
+  unsigned folds;          /* samples that the fits see */
+  const bool *const *keep; /* by product: columns [groups, d] that stay; NULL: all */
+  const bool *const *rows; /* by product: rows [groups * o] that stay; NULL: all */
+  const bool *const
+      *mask;         /* by product: elements [groups, o, d] that may be other than 0; NULL: all */
+  bool only_readers; /* refit only products that lost columns */
 } mc_refit;
 
 /* One fit of every product of cx->graph in order, on the changed network's activations towards the
@@ -29,6 +34,16 @@ bool mc_fitted_set(const mc_fitted *f, const mc_graph *g, mc_diag *d);
  * singular and keeps its weights. */
 bool mc_refit_product(const mc_product *p, const mc_moments *m, unsigned folds, const bool *keep,
                       double damping, int64_t samples, const float *w0, float *w, float *bias);
+/* The same where only the elements of mask [groups, o, d] may be other than 0: conjugate gradients
+ * on all rows at once. */
+void mc_refit_masked(const mc_product *p, const mc_moments *m, unsigned folds, const bool *mask,
+                     double lambda, const float *w0, float *w, float *bias);
+/* The lambda that mc_refit_product takes for a matrix. */
+double mc_refit_lambda(const mc_product *p, const mc_moments *m, int64_t group, const bool *keep,
+                       double damping, int64_t samples, const float *w0);
+/* Rows of channels that go (rows[r] == false; rows NULL: none) are 0 in w [groups * o, d] and
+ * bias. */
+void mc_refit_drop_rows(const mc_product *p, const bool *rows, float *w, float *bias);
 /* A copy of g's module with the weights set; *out: its graph. NULL after reporting. */
 mc_module *mc_fitted_copy(const mc_fitted *f, const mc_graph *g, mc_graph **out, mc_diag *d);
 #endif

@@ -1,5 +1,6 @@
 // RUN: %unit/alloc_test
-/* Allocation against the best of all choices: sums of costs, products of two widths, several limits. */
+/* Allocation against the best of all choices: sums of costs, products of two widths, several
+ * limits. */
 #include "../../lib/compress/alloc.h"
 #include "check.h"
 #include <math.h>

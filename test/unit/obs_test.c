@@ -1,6 +1,6 @@
 // RUN: %unit/obs_test
-/* Structured OBS against fits from scratch: the cost of a removal is the error that the best weights on
- * the columns that stay leave. */
+/* Structured OBS against fits from scratch: the cost of a removal is the error that the best
+ * weights on the columns that stay leave. */
 #include "../../lib/compress/obs.h"
 #include "check.h"
 #include "mc/measure/linalg.h"
@@ -16,7 +16,7 @@ static double rnd(void) {
 
 static void moments(double *g, float *w, mc_arena *a) {
   enum { N = 60 };
-  double *x = MC_NEWN(a, double, D * N);
+  double *x = MC_NEWN(a, double, D *N);
   for (int i = 0; i < D * N; i++) x[i] = rnd();
   for (int i = 4; i < D; i++) /* columns that can be told from others in part */
     for (int k = 0; k < N; k++) x[i * N + k] = 0.4 * x[i * N + k] + x[(i - 4) * N + k];
@@ -29,8 +29,10 @@ static double error_without(const double *g, const float *w, const bool *gone) {
   int k[D], r[D], nk = 0, nr = 0;
   double a[D * D], b[D * D], sum = 0;
   for (int i = 0; i < D; i++) {
-    if (gone[i]) r[nr++] = i;
-    else k[nk++] = i;
+    if (gone[i])
+      r[nr++] = i;
+    else
+      k[nk++] = i;
   }
   for (int i = 0; i < nk; i++) {
     for (int j = 0; j < nk; j++) a[i * nk + j] = g[k[i] * D + k[j]];
@@ -106,7 +108,8 @@ static void parts_add_up(mc_arena *a) {
   CHECK(fabs(error[2] - sum) < 1e-6 * (1 + sum));
 }
 
-/* What never varies goes first and costs nothing; a matrix of zeros is singular only without a ridge. */
+/* What never varies goes first and costs nothing; a matrix of zeros is singular only without a
+ * ridge. */
 static void dead_columns(mc_arena *a) {
   double g[D * D], error[UNITS];
   float w[O * D];

@@ -34,6 +34,7 @@ typedef struct mc_pass_context {
   const mc_runner *runner;         /* may be NULL */
   int64_t *stats;                  /* by index of the pass's MC_STAT rows; use MC_STAT_ADD */
   double bound;                    /* a LOSSY pass sets the bound that it promises on relative L2 of the outputs; 0: none to check */
+  bool bound_samples;              /* the bound is for inputs like the pass's samples: random ones are not held to it */
   void (*progress)(void *ctx, const char *what, int64_t done, int64_t total); void *progress_ctx;  /* NULL: silent */
   const char *temp;                /* folder for temporary files; NULL: /tmp */
 } mc_pass_context;

@@ -1,0 +1,179 @@
+/* Ridge regression of each product towards what the original computes there; sources in
+ * docs/guide/compression.md, "Repair". */
+#include "refit.h"
+#include <math.h>
+#include <string.h>
+
+enum { FEW_SAMPLES = 200 }; /* below, lambda comes from the folds */
+static const double lambda_product = 1e-3, lambda_depthwise = 1e-2;
+
+static bool depthwise(const mc_product *p) { return p->groups > 1 && p->ci == 1; }
+
+static double damping_of(const mc_product *p, const mc_moments *m, int64_t group, const bool *keep,
+                         double damping, int64_t samples, const float *w0, mc_arena *a) {
+  if (damping > 0) return damping;
+  if (depthwise(p)) return lambda_depthwise;
+  if (samples >= FEW_SAMPLES) return lambda_product;
+  return fmax(mc_fit_lambda(m, group, keep, w0, a), 1e-5);
+}
+
+/* w [o, d] from the fitted columns. */
+static void spread(const float *from, const bool *keep, int64_t o, int64_t d, float *w) {
+  for (int64_t r = 0; r < o; r++)
+    for (int64_t c = 0; c < d; c++) w[r * d + c] = keep[c] ? *from++ : 0;
+}
+
+static void gather(const float *w, const bool *keep, int64_t o, int64_t d, float *to) {
+  for (int64_t r = 0; r < o; r++)
+    for (int64_t c = 0; c < d; c++)
+      if (keep[c]) *to++ = w[r * d + c];
+}
+
+double mc_refit_lambda(const mc_product *p, const mc_moments *m, int64_t group, const bool *keep,
+                       double damping, int64_t samples, const float *w0) {
+  mc_arena *a = mc_arena_create();
+  double lambda = damping_of(p, m, group, keep, damping, samples, w0, a);
+  mc_arena_destroy(a);
+  return lambda;
+}
+
+static bool fit_group(const mc_product *p, const mc_moments *m, unsigned folds, int64_t group,
+                      const bool *keep, double lambda, const float *w0, float *w, float *bias,
+                      mc_arena *a) {
+  mc_centred all = mc_moments_centred(m, folds, group, a);
+  if (!keep) return mc_fit(&all, w0, lambda, w, bias);
+  mc_centred some = mc_centred_sub(&all, keep, a);
+  if (!some.d) {
+    memset(w, 0, sizeof *w * (size_t)(p->o * p->d));
+    for (int64_t r = 0; r < p->o; r++) bias[r] = (float)all.my[r];
+    return true;
+  }
+  float *v0 = MC_NEWN(a, float, p->o *some.d), *v = MC_NEWN(a, float, p->o *some.d);
+  gather(w0, keep, p->o, p->d, v0);
+  if (!mc_fit(&some, v0, lambda, v, bias)) return false;
+  spread(v, keep, p->o, p->d, w);
+  return true;
+}
+
+bool mc_refit_product(const mc_product *p, const mc_moments *m, unsigned folds, const bool *keep,
+                      double damping, int64_t samples, const float *w0, float *w, float *bias) {
+  bool ok = true;
+  mc_arena *shared = mc_arena_create();
+  float *b0 = MC_NEWN(shared, float, p->groups * p->o),
+        *own = MC_NEWN(shared, float, p->groups * p->o * p->d);
+  mc_product_weights(p, own, b0);
+  for (int64_t g = 0; g < p->groups; g++) {
+    mc_arena *a = mc_arena_create();
+    const bool *k = keep ? keep + g * p->d : NULL;
+    const float *from = w0 + g * p->o * p->d;
+    float *to = w + g * p->o * p->d;
+    double lambda = damping_of(p, m, g, k, damping, samples, from, a);
+    if (!fit_group(p, m, folds, g, k, lambda, from, to, bias + g * p->o, a)) {
+      for (int64_t i = 0; i < p->o * p->d; i++) to[i] = !k || k[i % p->d] ? from[i] : 0;
+      memcpy(bias + g * p->o, b0 + g * p->o, sizeof *bias * (size_t)p->o);
+      ok = false;
+    }
+    mc_arena_destroy(a);
+  }
+  mc_arena_destroy(shared);
+  return ok;
+}
+
+static bool all_set(const bool *flag, int64_t n) {
+  for (int64_t i = 0; flag && i < n; i++)
+    if (!flag[i]) return false;
+  return true;
+}
+
+void mc_refit_drop_rows(const mc_product *p, const bool *rows, float *w, float *bias) {
+  for (int64_t r = 0; rows && r < p->groups * p->o; r++)
+    if (!rows[r]) {
+      memset(w + r * p->d, 0, sizeof *w * (size_t)p->d);
+      bias[r] = 0;
+    }
+}
+
+typedef struct refitter {
+  mc_pass_context *cx;
+  const mc_refit *o;
+  mc_walk *walk;
+  mc_fitted *out;
+  mc_arena *a;
+  int singular; /* products with a group that has none */
+  bool changed; /* something in front of the next product is new */
+} refitter;
+
+static void fit_one(refitter *r, const mc_product *p, const mc_moments *m, int i, const float *w0,
+                    float *w, float *b) {
+  const bool *keep = r->o->keep ? r->o->keep[i] : NULL, *mask = r->o->mask ? r->o->mask[i] : NULL;
+  int64_t samples = mc_walk_samples(r->walk);
+  if (!mask)
+    r->singular += !mc_refit_product(p, m, r->o->folds, keep, r->o->damping, samples, w0, w, b);
+  else
+    mc_refit_masked(p, m, r->o->folds, mask,
+                    mc_refit_lambda(p, m, 0, NULL, r->o->damping, samples, w0), w0, w, b);
+}
+
+static bool refit_one(refitter *r, int i) {
+  const mc_product *p = &mc_walk_products(r->walk)->v[i];
+  const bool *keep = r->o->keep ? r->o->keep[i] : NULL, *rows = r->o->rows ? r->o->rows[i] : NULL;
+  int64_t elems = p->groups * p->o * p->d;
+  bool lost = !all_set(keep, p->groups * p->d), fit = lost || (r->changed && !r->o->only_readers);
+  r->changed = r->changed || lost || !all_set(rows, p->groups * p->o);
+  if (!fit && all_set(rows, p->groups * p->o)) return true;
+  float *w0 = MC_NEWN(r->a, float, elems), *b = MC_NEWN(r->a, float, p->groups * p->o), *w = w0;
+  mc_product_weights(p, w0, b);
+  const mc_moments *m = mc_walk_moments(r->walk, i);
+  if (!m) return false;
+  if (fit) {
+    w = MC_NEWN(r->a, float, elems);
+    fit_one(r, p, m, i, w0, w, b);
+  }
+  mc_refit_drop_rows(p, rows, w, b);
+  r->out->w[i] = w;
+  r->out->b[i] = b;
+  return mc_walk_set(r->walk, i, w, b);
+}
+
+static mc_graph *same_graph(mc_module *copy, const mc_graph *g) {
+  mc_graph *c = copy->graphs;
+  for (const mc_graph *k = g->module->graphs; k != g; k = k->next) c = c->next;
+  return c;
+}
+
+bool mc_refit_run(mc_pass_context *cx, const mc_refit *o, mc_fitted *out, mc_arena *a) {
+  mc_pass_context own = *cx;
+  own.module = mc_module_clone(cx->graph->module); /* the walk sets weights */
+  own.graph = same_graph(own.module, cx->graph);
+  refitter r = { .cx = cx, .o = o, .out = out, .a = a, .changed = o->walk.original != NULL };
+  r.walk = mc_walk_open(&own, &o->walk);
+  bool ok = r.walk != NULL;
+  int n = ok ? mc_walk_products(r.walk)->n : 0;
+  *out = (mc_fitted){ MC_NEWN(a, float *, n), MC_NEWN(a, float *, n), n };
+  for (int i = 0; ok && i < n; i++) ok = refit_one(&r, i);
+  if (r.walk) mc_walk_close(r.walk);
+  mc_module_destroy(own.module);
+  if (ok && r.singular)
+    mc_warning(cx->diag, cx->loc,
+               "%s: %d layers keep their weights: what they read is the same in all samples",
+               o->walk.what, r.singular);
+  return ok;
+}
+
+bool mc_fitted_set(const mc_fitted *f, const mc_graph *g, mc_diag *d) {
+  mc_arena *a = mc_arena_create();
+  mc_products p = mc_products_of(g, a);
+  bool ok = true;
+  for (int i = 0; ok && i < f->n && i < p.n; i++)
+    if (f->w[i]) ok = mc_product_set(&p.v[i], f->w[i], f->b[i], d);
+  mc_arena_destroy(a);
+  return ok;
+}
+
+mc_module *mc_fitted_copy(const mc_fitted *f, const mc_graph *g, mc_graph **out, mc_diag *d) {
+  mc_module *m = mc_module_clone(g->module);
+  *out = same_graph(m, g);
+  if (mc_fitted_set(f, *out, d)) return m;
+  mc_module_destroy(m);
+  return NULL;
+}

@@ -1,0 +1,98 @@
+/* A fit where most elements must stay 0: min tr((W - W0) G (W - W0)^T) ... over the elements of a
+ * mask, by conjugate gradients with the diagonal as preconditioner, each row of W a system of its
+ * own. */
+#include "refit.h"
+#include "mc/measure/linalg.h"
+#include <math.h>
+#include <string.h>
+
+enum { STEPS = 100 };
+
+typedef struct system {
+  int64_t o, d;
+  const bool *mask;
+  const double *a, *diag;     /* [d, d] G + ridge, and its diagonal */
+  double *w, *r, *p, *q, *rz; /* [o, d]; rz [o]: r . z of each row */
+} masked;
+
+/* sum over the row of x y / diag (diag NULL: 1) */
+static double dot(const masked *s, int64_t row, const double *x, const double *y,
+                  const double *diag) {
+  double sum = 0;
+  for (int64_t j = 0; j < s->d; j++)
+    sum += x[row * s->d + j] * y[row * s->d + j] / (diag ? diag[j] : 1);
+  return sum;
+}
+
+static void project(const masked *s, double *x) {
+  for (int64_t i = 0; i < s->o * s->d; i++)
+    if (!s->mask[i]) x[i] = 0;
+}
+
+/* One step of every row. False: all rows have settled. */
+static bool step(masked *s, const double *first) {
+  bool any = false;
+  mc_la_gemm(false, false, s->o, s->d, s->d, 1, s->p, s->a, 0, s->q);
+  project(s, s->q);
+  for (int64_t i = 0; i < s->o; i++) {
+    double pq = dot(s, i, s->p, s->q, NULL), old = s->rz[i];
+    if (!(pq > 0) || !(old > 1e-12 * first[i])) continue;
+    any = true;
+    for (int64_t j = i * s->d; j < (i + 1) * s->d; j++) {
+      s->w[j] += old / pq * s->p[j];
+      s->r[j] -= old / pq * s->q[j];
+    }
+    s->rz[i] = dot(s, i, s->r, s->r, s->diag);
+    for (int64_t j = 0; j < s->d; j++)
+      s->p[i * s->d + j] = s->r[i * s->d + j] / s->diag[j] + s->rz[i] / old * s->p[i * s->d + j];
+  }
+  return any;
+}
+
+static void solve(masked *s, mc_arena *a) {
+  double *first = MC_NEWN(a, double, s->o);
+  for (int64_t i = 0; i < s->o; i++) {
+    first[i] = s->rz[i] = dot(s, i, s->r, s->r, s->diag);
+    for (int64_t j = 0; j < s->d; j++) s->p[i * s->d + j] = s->r[i * s->d + j] / s->diag[j];
+  }
+  for (int k = 0; k < STEPS && step(s, first); k++) continue;
+}
+
+/* G + lambda tr(G) / d I, in place of G; its diagonal. */
+static double *ridge(mc_centred *c, double lambda, mc_arena *a) {
+  double mean = 0, *diag = MC_NEWN(a, double, c->d);
+  for (int64_t j = 0; j < c->d; j++) mean += c->g[j * c->d + j] / (double)c->d;
+  for (int64_t j = 0; j < c->d; j++) diag[j] = c->g[j * c->d + j] += lambda * mean + 1e-12;
+  return diag;
+}
+
+static void fit_matrix(mc_centred *c, const bool *mask, double lambda, const float *w0, float *w,
+                       float *bias, mc_arena *a) {
+  int64_t n = c->o * c->d;
+  masked s = { .o = c->o, .d = c->d, .mask = mask, .a = c->g };
+  s.w = MC_NEWN(a, double, n), s.r = mc_arena_copy(a, c->c, sizeof *s.r * (size_t)n);
+  s.p = MC_NEWN(a, double, n), s.q = MC_NEWN(a, double, n), s.rz = MC_NEWN(a, double, c->o);
+  for (int64_t i = 0; i < n; i++) s.w[i] = mask[i] ? (double)w0[i] : 0;
+  mc_la_gemm(false, false, c->o, c->d, c->d, -1, s.w, c->g, 1,
+             s.r); /* C - W G: the ridge pulls to W0 */
+  s.diag = ridge(c, lambda, a);
+  project(&s, s.r);
+  solve(&s, a);
+  for (int64_t i = 0; i < c->o; i++) {
+    double b = c->my[i];
+    for (int64_t j = 0; j < c->d; j++) b -= s.w[i * c->d + j] * c->mx[j];
+    bias[i] = (float)b;
+  }
+  for (int64_t i = 0; i < n; i++) w[i] = (float)s.w[i];
+}
+
+void mc_refit_masked(const mc_product *p, const mc_moments *m, unsigned folds, const bool *mask,
+                     double lambda, const float *w0, float *w, float *bias) {
+  for (int64_t g = 0; g < p->groups; g++) {
+    mc_arena *a = mc_arena_create();
+    mc_centred c = mc_moments_centred(m, folds, g, a);
+    int64_t at = g * p->o * p->d;
+    fit_matrix(&c, mask + at, lambda, w0 + at, w + at, bias + g * p->o, a);
+    mc_arena_destroy(a);
+  }
+}
