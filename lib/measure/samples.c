@@ -91,7 +91,7 @@ static bool run_sample(mc_samples *s, int64_t i) {
 }
 
 bool mc_samples_sweep(mc_samples *s, int64_t limit, const char *what, mc_see *see, void *ctx) {
-  int64_t count = mc_dataset_count(s->data), batch = s->cx->graph->nin ? s->cx->graph->in[0]->type->dim[0] : 1;
+  int64_t count = mc_dataset_count(s->data), batch = mc_dataset_batch(s->data);
   s->see = see;
   s->ctx = ctx;
   if (limit > 0 && limit < count) count = limit;

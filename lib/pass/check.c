@@ -136,12 +136,13 @@ static bool evaluate(const checker *c, const mc_graph *g, int k, outputs *o, mc_
 static bool read_inputs(checker *c, const mc_graph *g, int k, mc_diag *d) {
   mc_dataset *data = mc_dataset_open(c->opts->check_data, g, NULL, d, mc_noloc);
   if (!data) return false;
-  if (mc_dataset_count(data) < c->nsamples) c->nsamples = (int)mc_dataset_count(data);
+  int64_t batch = mc_dataset_batch(data), runs = (mc_dataset_count(data) + batch - 1) / batch;
+  if (runs < c->nsamples) c->nsamples = (int)runs;
   void **to = MC_NEWN(c->arena, void *, g->nin);
   bool ok = true;
   for (int s = 0; ok && s < c->nsamples; s++) {
     for (int i = 0; i < g->nin; i++) to[i] = c->in[k][s][i].data;
-    ok = mc_dataset_fetch(data, s, to);
+    ok = mc_dataset_fetch(data, s * batch, to);
   }
   mc_dataset_close(data);
   return ok;

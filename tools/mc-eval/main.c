@@ -33,9 +33,10 @@ static void rooms(eval *e) {
   for (int i = 0; i < mc_network_nout(e->net); i++) e->out[i] = mc_arena_alloc(e->t.arena, (size_t)mc_type_bytes(mc_network_out_type(e->net, i)));
 }
 
+/* Of windows: networks of one axis take one at a time. */
 static int64_t batch_of(const eval *e) {
   const mc_type *t = mc_network_in_type(e->net, 0);
-  return t->rank ? t->dim[0] : 1;
+  return t->rank > 1 ? t->dim[0] : 1;
 }
 
 /* ---- top-k ---------------------------------------------------------------------------------------------------------------- */
@@ -96,9 +97,12 @@ static void print_share(const char *name, int64_t right, int64_t n) {
 
 static bool top(eval *e, mc_dataset *data) {
   const mc_type *t = mc_network_out_type(e->net, 0);
-  int64_t batch = batch_of(e), classes = mc_type_elems(t) / batch, n = mc_dataset_count(data), first = 0, in_top = 0, k = e->top ? e->top : 5;
+  int64_t batch = mc_dataset_batch(data), classes = mc_type_elems(t) / batch, n = mc_dataset_count(data), first = 0, in_top = 0, k = e->top ? e->top : 5;
   mc_array y = { t, e->out[0] };
   if (e->limit && e->limit < n) n = e->limit;
+  if (!classes || mc_type_elems(t) % batch)
+    return mc_error(&e->t.diag, mc_noloc, "the first result has %lld values, which are no scores of %lld samples (the batch)",
+                    (long long)mc_type_elems(t), (long long)batch);
   if (e->top >= classes && e->top > 1)
     mc_warning(&e->t.diag, mc_noloc, "-top=%lld says nothing: the network has %lld class%s", (long long)k, (long long)classes, classes == 1 ? "" : "es");
   if (!mc_dataset_has_labels(data)) return mc_error(&e->t.diag, mc_noloc, "%s: no labels (an integer array 'y', or --y=NAME)", e->data);

@@ -22,18 +22,23 @@ static bool ends_with(const char *s, const char *end) {
   return n >= m && strcmp(s + n - m, end) == 0;
 }
 
+/* Samples in an output of one run: those of the batch where its first axis holds them, else one. */
+static int64_t samples_in(const mc_type *t, int64_t batch) {
+  return t->rank && t->dim[0] % batch == 0 ? batch : 1;
+}
+
 /* ---- expected outputs ----------------------------------------------------------------------------------------------------- */
 static bool take_expected(cmp *c, int i, const mc_npy *x, const char *path) {
   const mc_type *out = mc_network_out_type(c->a, i);
   mc_type *t = MC_NEW(c->t->arena, mc_type);
   t->dtype = x->dtype;
   t->rank = x->rank;
-  int64_t elems = 1, per = mc_type_elems(out) / c->f->batch;
+  int64_t elems = 1, per = mc_type_elems(out) / samples_in(out, c->f->batch);
   for (int k = 0; k < x->rank; k++) elems *= t->dim[k] = x->dim[k];
   if (x->dtype == out->dtype) t->q = out->q;
   c->want[i] = (mc_array){ t, (void *)(uintptr_t)x->data };
   c->per[i] = per;
-  if (elems % per || elems == 0) return mc_error(&c->t->diag, mc_noloc, "%s: array '%s' has %lld elements, not a multiple of %lld", path, x->name ? x->name : "", (long long)elems, (long long)per);
+  if (elems == 0 || per == 0 || elems % per) return mc_error(&c->t->diag, mc_noloc, "%s: array '%s' has %lld elements, not a multiple of %lld", path, x->name ? x->name : "", (long long)elems, (long long)per);
   return true;
 }
 
@@ -67,6 +72,7 @@ static int64_t expected_samples(const cmp *c) {
   int64_t n = INT64_MAX;
   for (int i = 0; i < mc_network_nout(c->a); i++) {
     int64_t have = mc_type_elems(c->want[i].type) / c->per[i];
+    if (samples_in(mc_network_out_type(c->a, i), c->f->batch) == 1) have *= c->f->batch;
     if (have < n) n = have;
   }
   return n;
@@ -106,10 +112,10 @@ static void add_outputs(cmp *c, int64_t k, int64_t count) {
   for (int i = 0; i < mc_network_nout(c->a); i++) {
     const mc_type *ta = mc_network_out_type(c->a, i);
     mc_array a = { ta, c->out_a[i] }, b = c->b ? (mc_array){ mc_network_out_type(c->b, i), c->out_b[i] } : c->want[i];
-    int64_t n = mc_type_elems(ta) / c->f->batch * used;
-    int64_t from = c->b ? 0 : k * c->per[i], per = n / used;
-    diff_add(&c->d[i], &a, &b, 0, from, n, k, c->tol);
-    for (int64_t s = 0; has_top(ta, c->f->batch) && s < used; s++)
+    int64_t in = samples_in(ta, c->f->batch), per = mc_type_elems(ta) / in;
+    int64_t from = c->b ? 0 : k * in / c->f->batch * per, n = in == 1 ? 1 : used;
+    diff_add(&c->d[i], &a, &b, 0, from, n * per, k, c->tol);
+    for (int64_t s = 0; has_top(ta, c->f->batch) && s < n; s++)
       diff_add_top(&c->d[i], &a, &b, s * per, from + s * per, per);
   }
 }

@@ -82,12 +82,6 @@ static bool read_inputs(feed *f, tool *t, const mc_strlist *inputs) {
   return true;
 }
 
-/* Samples that a run takes: the first axis of the inputs, when they agree and the data are samples. */
-static int64_t batch_of(const mc_network *n) {
-  const mc_type *t = mc_network_nin(n) ? mc_network_in_type(n, 0) : NULL;
-  return t && t->rank ? t->dim[0] : 1;
-}
-
 bool feed_open(feed *f, tool *t, const mc_network *n, const char *data, const mc_dataset_opts *o, const mc_strlist *inputs, int64_t limit, int64_t seed) {
   *f = (feed){ .net = n, .other_args = f->other_args, .seed = (uint64_t)seed, .count = 1, .batch = 1 };
   if (data && inputs->n) return mc_error(&t->diag, mc_noloc, "--input and --data exclude each other");
@@ -95,7 +89,7 @@ bool feed_open(feed *f, tool *t, const mc_network *n, const char *data, const mc
   if (!data) return f->count = limit > 0 ? limit : 1, true;
   f->data = mc_network_data(n, data, o, &t->diag);
   if (!f->data) return false;
-  f->batch = batch_of(n);
+  f->batch = mc_dataset_batch(f->data);
   f->count = mc_dataset_count(f->data);
   if (limit > 0 && limit < f->count) f->count = limit;
   return true;

@@ -64,15 +64,15 @@ static bool open_samples(exact *e) {
   if (!*path) return true;
   e->data = mc_network_data(e->net, path, &(mc_dataset_opts){ 0 }, &e->o->t.diag);
   if (!e->data) return false;
-  int64_t n = mc_dataset_count(e->data), batch = e->in[0].type->rank ? e->in[0].type->dim[0] : 1;
+  int64_t n = mc_dataset_count(e->data), batch = mc_dataset_batch(e->data);
   e->samples = (int)((n < FILE_SAMPLES ? n : FILE_SAMPLES) + batch - 1) / (int)batch;
   return true;
 }
 
 static void fetch(exact *e, int k) {
   const mc_graph *g = e->p->graph;
-  int64_t batch = g->nin && e->in[0].type->rank ? e->in[0].type->dim[0] : 1;
-  if (e->data) mc_dataset_fetch(e->data, k * batch, pointers(e, e->in, g->nin));
+  if (e->data)
+    mc_dataset_fetch(e->data, k * mc_dataset_batch(e->data), pointers(e, e->in, g->nin));
   for (int i = 0; !e->data && i < g->nin; i++)
     mc_random_fill(g->in[i], (uint64_t)k + 1, e->in[i].data);
 }

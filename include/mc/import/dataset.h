@@ -8,6 +8,11 @@
  *   FOLDER     JPEG and PNG files in it and below, in the order of their names, for a graph of one input
  *   FILE.jpg, FILE.png   one image
  *
+ * The batch is the first axis of the first input: a run takes so many samples. An input of rank 0, or
+ * whose first axis is another, has no batch: its array holds whole inputs, one for each run, or a single
+ * one for all (stacked [runs, d...], or one after the other along the first axis). A first input whose
+ * samples come whole, [n, d...], has none either: the batch is 1.
+ *
  * Sample shape [s...] must be the input's shape without its batch axis, but for axes of 1, or one of the
  * two is flat; a rank-4 input may be NCHW while the samples are NHWC (or the other way round), and is
  * permuted when only that fits. Numbers become f32, f64, f16 and bf16 inputs by value; integer and bool
@@ -48,10 +53,11 @@ mc_dataset *mc_dataset_open(const char *path, const mc_graph *g, const mc_datase
 mc_dataset *mc_dataset_open_types(const char *path, const mc_dataset_input *in, int nin, const mc_dataset_opts *o, mc_diag *d, mc_loc at);
 void mc_dataset_close(mc_dataset *s);
 int64_t mc_dataset_count(const mc_dataset *s);         /* samples */
+int64_t mc_dataset_batch(const mc_dataset *s);         /* samples of one run, from 1 on */
 /* The element type that the samples of input k are stored in; images: u8. */
 mc_dtype mc_dataset_dtype(const mc_dataset *s, int k);
-/* Fill data[k] (mc_type_bytes of input k) with samples i, i+1, ... up to the batch of input k; past the
- * end the last sample repeats. False after reporting an image that cannot be read. */
+/* Fill data[k] (mc_type_bytes of input k) with samples i, i+1, ... up to the batch, inputs without batch
+ * with those of run i / batch; past the end the last sample repeats. False after reporting an image that cannot be read. */
 bool mc_dataset_fetch(const mc_dataset *s, int64_t i, void *const *data);
 bool mc_dataset_has_labels(const mc_dataset *s);
 int64_t mc_dataset_label(const mc_dataset *s, int64_t i);

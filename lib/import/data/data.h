@@ -9,7 +9,9 @@ typedef struct source {
   mc_npy a;
   const mc_type *type;
   permute perm;
-  int64_t elems;                   /* of one sample */
+  int64_t elems;                   /* of one row: an entry of the input's first axis, or the whole of rank 0 */
+  bool whole;                      /* each run reads the whole input anew; else its rows are samples */
+  int64_t runs;                    /* whole: so many there are; one is for all samples */
 } source;
 struct mc_dataset {
   mc_arena *arena;
@@ -17,7 +19,7 @@ struct mc_dataset {
   const char *path, *who;          /* who: how messages begin: "FILE: ", or "" */
   mc_diag *diag; mc_loc at;
   mc_dataset_input *input; source *in; int nin;
-  int64_t count;
+  int64_t count, batch;            /* samples; of one run */
   mc_npy y; bool has_y;
   imageset images; int w, h, c;    /* images.n > 0: the samples are images, of this size */
   mc_dataset_opts opts;

@@ -132,6 +132,7 @@ void mc_dataset_close(mc_dataset *s) {
 }
 
 int64_t mc_dataset_count(const mc_dataset *s) { return s->count; }
+int64_t mc_dataset_batch(const mc_dataset *s) { return s->batch; }
 bool mc_dataset_has_labels(const mc_dataset *s) { return s->has_y; }
 mc_dtype mc_dataset_dtype(const mc_dataset *s, int k) { return s->in[k].a.dtype; }
 
@@ -169,7 +170,7 @@ static bool same_bits(const source *in) {
 /* Sample number `at` of the input's batch from elements base ... of the array. */
 static void convert(const mc_dataset *s, const source *in, const mc_npy *a, int64_t base, void *data, int64_t at) {
   const int64_t *dim = in->type->dim;
-  int64_t channels = in->perm == NHWC_TO_NCHW ? dim[1] : dim[in->type->rank - 1];
+  int64_t channels = in->perm == NHWC_TO_NCHW ? dim[1] : in->type->rank ? dim[in->type->rank - 1] : 1;
   bool affine = data_is_affine(s, in), bits = same_bits(in);
   for (int64_t e = 0; e < in->elems; e++) {
     int64_t from = permuted(in, e);
@@ -206,13 +207,19 @@ static bool fetch_sample(const mc_dataset *s, const source *in, int64_t i, void 
   return true;
 }
 
+/* The row of the array that is row b of input k in the run that begins with sample i. */
+static int64_t row_of(const mc_dataset *s, const source *in, int64_t rows, int64_t i, int64_t b) {
+  if (!in->whole) return i + b < s->count ? i + b : s->count - 1;
+  int64_t run = i / s->batch;
+  return (run < in->runs ? run : in->runs - 1) * rows + b;
+}
+
 bool mc_dataset_fetch(const mc_dataset *s, int64_t i, void *const *data) {
   for (int k = 0; k < s->nin; k++) {
     const source *in = &s->in[k];
-    for (int64_t b = 0; b < in->type->dim[0]; b++) {
-      int64_t sample = i + b < s->count ? i + b : s->count - 1;
-      if (!fetch_sample(s, in, sample, data[k], b * in->elems)) return false;
-    }
+    int64_t rows = in->type->rank ? in->type->dim[0] : 1;
+    for (int64_t b = 0; b < rows; b++)
+      if (!fetch_sample(s, in, row_of(s, in, rows, i, b), data[k], b * in->elems)) return false;
   }
   return true;
 }

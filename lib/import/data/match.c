@@ -29,7 +29,6 @@ static bool same_but_ones(const mc_npy *a, const mc_type *t) {
 /* How samples [count, s...] become an input [batch, s...]. */
 static bool match_shape(const mc_npy *a, const mc_type *t, permute *perm) {
   *perm = AS_IS;
-  if (t->rank < 1) return false;
   if (a->rank == t->rank && dims_equal(a->dim + 1, t->dim + 1, t->rank - 1)) return true;
   if (a->rank == 4 && t->rank == 4) {
     const int64_t *x = a->dim, *y = t->dim;
@@ -38,6 +37,31 @@ static bool match_shape(const mc_npy *a, const mc_type *t, permute *perm) {
   }
   bool flat = a->rank <= 2 || t->rank <= 2;
   return (flat && product(a->dim, 1, a->rank) == product(t->dim, 1, t->rank)) || same_but_ones(a, t);
+}
+
+/* Whole inputs [count, d, s...]: as samples of an input with one more axis. */
+static bool match_whole(const mc_npy *a, const mc_type *t) {
+  int64_t all = product(t->dim, 0, t->rank);
+  bool same = a->rank == t->rank + 1 && dims_equal(a->dim + 1, t->dim, t->rank);
+  bool flat = t->rank != 1 && a->rank == 2 && a->dim[1] == all;
+  return same || flat || (t->rank == 0 && product(a->dim, 1, a->rank) == 1);
+}
+
+/* What the rows of the array are; with input 0 the batch of all. */
+static bool match(mc_dataset *s, int k) {
+  source *in = &s->in[k];
+  const mc_type *t = in->type;
+  int64_t first = t->rank ? t->dim[0] : 1, rows = in->a.dim[0];
+  bool as_rows = t->rank && match_shape(&in->a, t, &in->perm), stacked = !as_rows && match_whole(&in->a, t);
+  if (k == 0) s->batch = t->rank && !stacked && first > 0 ? first : 1;
+  in->whole = t->rank == 0 || first != s->batch;
+  in->elems = t->rank ? product(t->dim, 1, t->rank) : 1;
+  if (stacked) rows *= first;
+  if (in->whole && first > 0 && rows % first) return false;
+  in->runs = first > 0 ? rows / first : rows;
+  int64_t samples = !in->whole ? rows : in->runs == 1 && k > 0 ? INT64_MAX : in->runs * s->batch;
+  if (k == 0 || samples < s->count) s->count = samples;
+  return as_rows || stacked;
 }
 
 static void print_dims(mc_strbuf *b, const int64_t *dim, int rank) {
@@ -66,14 +90,13 @@ static bool bind(mc_dataset *s, int k) {
   const char *input = input_name(&s->input[k]);
   const char *what = in->array ? mc_arena_printf(s->arena, "array '%s'", in->array) : "the array";
   in->type = s->input[k].type;
+  if (in->a.rank == 0 && in->type->rank == 0) in->a.rank = 1, in->a.dim[0] = 1;
   if (in->a.rank < 1 || in->a.dim[0] < 1) return mc_error(s->diag, s->at, "%s%s holds no samples", s->who, what);
-  if (!match_shape(&in->a, in->type, &in->perm)) return no_match(s, in, what, input);
+  if (!match(s, k)) return no_match(s, in, what, input);
   if (!data_can_convert(&in->a, in->type))
     return mc_error(s->diag, s->at, "%s%s of %s cannot feed input %s, which is %s: it takes the stored "
                     "integers or reals", s->who, what, mc_dtype_names[in->a.dtype], input,
                     mc_dtype_names[in->type->dtype]);
-  in->elems = product(in->type->dim, 1, in->type->rank);
-  if (k == 0 || in->a.dim[0] < s->count) s->count = in->a.dim[0];
   return data_check_values(s, in, input);
 }
 
@@ -178,8 +201,11 @@ static void tell_lengths(const mc_dataset *s) {
   mc_strbuf b = { 0 };
   bool differ = false;
   for (int k = 0; k < s->nin; k++) {
-    differ |= s->in[k].a.dim[0] != s->in[0].a.dim[0];
-    mc_sb_printf(&b, "%s'%s' has %lld", k ? ", " : "", s->in[k].array ? s->in[k].array : "?", (long long)s->in[k].a.dim[0]);
+    const source *in = &s->in[k];
+    if (in->whole && in->runs == 1) continue; /* for all samples */
+    int64_t n = in->whole ? in->runs * s->batch : in->a.dim[0];
+    differ |= n != s->count;
+    mc_sb_printf(&b, "%s'%s' has %lld", b.n ? ", " : "", in->array ? in->array : "?", (long long)n);
   }
   if (differ) data_warn(s, "the arrays hold different numbers of samples (%s): the first %lld of each are "
                         "taken together; are they of one run?", mc_sb_str(&b), (long long)s->count);
@@ -216,6 +242,7 @@ bool data_bind_images(mc_dataset *s) {
   }
   in->type = t;
   in->elems = (int64_t)s->w * s->h * s->c;
+  s->batch = d[0] > 0 ? d[0] : 1;
   in->a = (mc_npy){ .dtype = MC_u8 };
   s->count = s->images.n;
   s->has_y = s->images.labels;
