@@ -3,11 +3,14 @@
 #include <string.h>
 
 bool mc_is_depthwise(const mc_node *n) {
-  return n->op == MC_OP_conv2d && MC_ATTRS(n, conv2d)->groups > 1 && MC_ATTRS(n, conv2d)->groups == n->in[0]->type->dim[3];
+  return n->op == MC_OP_conv2d && MC_ATTRS(n, conv2d)->groups > 1 &&
+         MC_ATTRS(n, conv2d)->groups == n->in[0]->type->dim[3];
 }
 
 bool mc_makes_channels(const mc_node *n) {
-  if (n->op != MC_OP_conv2d && n->op != MC_OP_conv_transpose2d && n->op != MC_OP_linear) return false;
+  if (n->op != MC_OP_conv2d && n->op != MC_OP_conv_transpose2d && n->op != MC_OP_linear)
+    return false;
+  if (n->in[1]->type->dtype != MC_f32 || n->out[0]->type->dtype != MC_f32) return false;
   if (!mc_value_tensor(n->in[1]) || (n->nin > 2 && !mc_value_tensor(n->in[2]))) return false;
   return !mc_is_depthwise(n);
 }
@@ -48,7 +51,9 @@ static void number_value(coupling *c, const mc_value *v) {
 
 /* What a node has of its own: constants belong to the node that reads them, so each use is cut by
  * itself. first[]: of `n` operands; -1: no constant. */
-typedef struct own { int n, groups, *first; } own;
+typedef struct own {
+  int n, groups, *first;
+} own;
 
 static void number_operands(coupling *c, const mc_node *n) {
   own *o = MC_NEW(c->a, own);
@@ -64,7 +69,7 @@ static void number_slots(coupling *c) {
   mc_map_init(&c->value, c->a);
   mc_map_init(&c->node, c->a);
   for (int i = 0; i < c->g->nin; i++) number_value(c, c->g->in[i]);
-  MC_FOR_NODES(n, c->g) {
+  MC_FOR_NODES (n, c->g) {
     if (mc_op_has(n->op, MC_T_CONST)) continue;
     for (int i = 0; i < n->nout; i++) number_value(c, n->out[i]);
     number_operands(c, n);
@@ -84,11 +89,15 @@ static int first_of_operand(const mc_map *value, const mc_map *node, const mc_no
 static run axis_at(int first, const mc_type *t, int i) {
   return (run){ first < 0 ? -1 : first + (int)offset_of(t, i), t->dim[i] };
 }
-run couple_value(coupling *c, const mc_value *v, int i) { return axis_at(first_of(&c->value, v), v->type, i); }
+run couple_value(coupling *c, const mc_value *v, int i) {
+  return axis_at(first_of(&c->value, v), v->type, i);
+}
 run couple_operand(coupling *c, const mc_node *n, int slot, int i) {
   return axis_at(first_of_operand(&c->value, &c->node, n, slot), n->in[slot]->type, i);
 }
-run couple_part(run x, int64_t at, int64_t n) { return (run){ x.first < 0 ? -1 : x.first + (int)at, n }; }
+run couple_part(run x, int64_t at, int64_t n) {
+  return (run){ x.first < 0 ? -1 : x.first + (int)at, n };
+}
 void couple_note_groups(coupling *c, const mc_node *n, run groups) {
   ((own *)mc_map_ptr_get(&c->node, n))->groups = groups.first;
 }
@@ -105,7 +114,11 @@ void couple_join(coupling *c, int a, int b) {
   a = couple_root(c, a);
   b = couple_root(c, b);
   if (a == b) return;
-  if (b < a) { int t = a; a = b; b = t; }
+  if (b < a) {
+    int t = a;
+    a = b;
+    b = t;
+  }
   cell *x = &c->slot.v[a], *y = &c->slot.v[b];
   y->parent = a;
   if (!x->fixed) x->fixed = y->fixed;
@@ -144,7 +157,8 @@ static void number_classes(coupling *c, mc_channels *ch) {
     int r = couple_root(c, e);
     if (r == e) {
       of_root[e] = ch->ncls;
-      ch->cls[ch->ncls++] = (mc_chan_class){ .fixed = c->slot.v[e].fixed, .group = -1, .head = c->slot.v[e].head };
+      ch->cls[ch->ncls++] =
+          (mc_chan_class){ .fixed = c->slot.v[e].fixed, .group = -1, .head = c->slot.v[e].head };
     }
     ch->element[e] = of_root[r];
     ch->cls[of_root[r]].members++;
@@ -156,7 +170,7 @@ typedef MC_VEC(mc_node *) nodes;
 /* Each class's producers are collected in node order, so equal sets are equal byte strings. */
 static nodes *producers_of(const mc_graph *g, const mc_channels *ch, mc_arena *a) {
   nodes *of = MC_NEWN(a, nodes, ch->ncls + 1);
-  MC_FOR_NODES(n, g) {
+  MC_FOR_NODES (n, g) {
     if (!mc_makes_channels(n)) continue;
     for (int64_t i = 0; i < n->out[0]->type->dim[n->out[0]->type->rank - 1]; i++) {
       int k = mc_channels_class(ch, n->out[0], i);
@@ -170,11 +184,16 @@ static nodes *producers_of(const mc_graph *g, const mc_channels *ch, mc_arena *a
 static void measure_width(mc_channels *ch, mc_chan_group *g, mc_arena *a) {
   const mc_value *y = g->producer[0]->out[0];
   int *count = MC_NEWN(a, int, ch->ncls + 1);
-  for (int64_t i = 0; i < y->type->dim[y->type->rank - 1]; i++) count[mc_channels_class(ch, y, i)]++;
+  for (int64_t i = 0; i < y->type->dim[y->type->rank - 1]; i++)
+    count[mc_channels_class(ch, y, i)]++;
   for (int k = 0; k < ch->ncls; k++) {
     if (ch->cls[k].group != g - ch->group) continue;
     int m = count[k], w = g->width;
-    while (w) { int t = m % w; m = w; w = t; }
+    while (w) {
+      int t = m % w;
+      m = w;
+      w = t;
+    }
     g->width = m;
   }
 }
@@ -227,8 +246,9 @@ mc_channels *mc_channels_of_opts(const mc_graph *g, const mc_channels_opts *o, m
   if (o) c.o = *o;
   number_slots(&c);
   for (int i = 0; i < g->nin; i++)
-    for (int k = 0; k < g->in[i]->type->rank; k++) couple_fix(&c, couple_value(&c, g->in[i], k), "an input of the graph");
-  MC_FOR_NODES(n, g)
+    for (int k = 0; k < g->in[i]->type->rank; k++)
+      couple_fix(&c, couple_value(&c, g->in[i], k), "an input of the graph");
+  MC_FOR_NODES (n, g)
     if (!mc_op_has(n->op, MC_T_CONST)) couple_node(&c, n);
   couple_settle(&c);
   mc_channels *ch = MC_NEW(a, mc_channels);
@@ -239,4 +259,6 @@ mc_channels *mc_channels_of_opts(const mc_graph *g, const mc_channels_opts *o, m
   return ch;
 }
 
-mc_channels *mc_channels_of(const mc_graph *g, mc_arena *a) { return mc_channels_of_opts(g, NULL, a); }
+mc_channels *mc_channels_of(const mc_graph *g, mc_arena *a) {
+  return mc_channels_of_opts(g, NULL, a);
+}

@@ -1,7 +1,9 @@
 /* What each op couples. An op that is not here fixes all that it touches. */
 #include "couple.h"
 
-static run in_axis(coupling *c, const mc_node *n, int slot, int i) { return couple_operand(c, n, slot, i); }
+static run in_axis(coupling *c, const mc_node *n, int slot, int i) {
+  return couple_operand(c, n, slot, i);
+}
 static run out_axis(coupling *c, const mc_node *n, int i) { return couple_value(c, n->out[0], i); }
 static int rank_in(const mc_node *n, int slot) { return n->in[slot]->type->rank; }
 static int rank_out(const mc_node *n) { return n->out[0]->type->rank; }
@@ -11,7 +13,8 @@ static void fix_all(coupling *c, const mc_node *n, const char *why) {
   for (int i = 0; i < n->nin; i++)
     for (int k = 0; k < rank_in(n, i); k++) couple_fix(c, in_axis(c, n, i, k), why);
   for (int i = 0; i < n->nout; i++)
-    for (int k = 0; k < n->out[i]->type->rank; k++) couple_fix(c, couple_value(c, n->out[i], k), why);
+    for (int k = 0; k < n->out[i]->type->rank; k++)
+      couple_fix(c, couple_value(c, n->out[i], k), why);
 }
 
 /* Axis i of the operand is axis i of the result, but for those of `but` (bits), which stay. */
@@ -59,7 +62,8 @@ static void conv_channels(coupling *c, const mc_node *n, int64_t groups) {
 }
 
 static void visit_conv(coupling *c, const mc_node *n) {
-  int64_t groups = n->op == MC_OP_conv2d ? MC_ATTRS(n, conv2d)->groups : MC_ATTRS(n, conv_transpose2d)->groups;
+  int64_t groups =
+      n->op == MC_OP_conv2d ? MC_ATTRS(n, conv2d)->groups : MC_ATTRS(n, conv_transpose2d)->groups;
   couple_axes(c, in_axis(c, n, 0, 0), out_axis(c, n, 0));
   for (int i = 1; i < 3; i++) {
     couple_fix(c, in_axis(c, n, 0, i), "rows or columns of an image");
@@ -79,12 +83,14 @@ static void visit_linear(coupling *c, const mc_node *n) {
 }
 
 static void mark_head(coupling *c, run x) {
-  for (int64_t i = 0; x.first >= 0 && i < x.n; i++) c->slot.v[couple_root(c, x.first + (int)i)].head = true;
+  for (int64_t i = 0; x.first >= 0 && i < x.n; i++)
+    c->slot.v[couple_root(c, x.first + (int)i)].head = true;
 }
 
 /* a [..., m, k] times b [..., k, n]: batch axes that both have are heads. */
 static void visit_matmul(coupling *c, const mc_node *n) {
-  int r = rank_out(n), ra = rank_in(n, 0), rb = rank_in(n, 1), tb = MC_ATTRS(n, matmul)->transpose_b;
+  int r = rank_out(n), ra = rank_in(n, 0), rb = rank_in(n, 1),
+      tb = MC_ATTRS(n, matmul)->transpose_b;
   bool computed = !mc_value_tensor(n->in[0]) && !mc_value_tensor(n->in[1]);
   for (int i = 0; i < r - 2; i++) {
     run y = out_axis(c, n, i), x[2] = { { -1, 0 }, { -1, 0 } };
@@ -184,7 +190,8 @@ static void visit_pad(coupling *c, const mc_node *n) {
 }
 
 static void visit_transpose(coupling *c, const mc_node *n) {
-  for (int i = 0; i < rank_out(n); i++) couple_axes(c, out_axis(c, n, i), in_axis(c, n, 0, (int)MC_ATTRS(n, transpose)->perm.v[i]));
+  for (int i = 0; i < rank_out(n); i++)
+    couple_axes(c, out_axis(c, n, i), in_axis(c, n, 0, (int)MC_ATTRS(n, transpose)->perm.v[i]));
 }
 
 /* The indices of a constant list, or NULL. */
@@ -196,12 +203,14 @@ static const mc_tensor *index_list(const mc_node *n) {
 static void visit_gather(coupling *c, const mc_node *n) {
   int picked = (int)norm_axis(MC_ATTRS(n, gather)->axis, rank_in(n, 0)), ri = rank_in(n, 1);
   for (int i = 0; i < rank_in(n, 0); i++)
-    if (i != picked) couple_axes(c, out_axis(c, n, i < picked ? i : i - 1 + ri), in_axis(c, n, 0, i));
+    if (i != picked)
+      couple_axes(c, out_axis(c, n, i < picked ? i : i - 1 + ri), in_axis(c, n, 0, i));
   run x = in_axis(c, n, 0, picked);
   const mc_tensor *t = index_list(n);
   if (!t) {
     couple_fix(c, x, "gather picks by number");
-    for (int i = 0; i < ri; i++) couple_fix(c, out_axis(c, n, picked + i), "gather picks by number");
+    for (int i = 0; i < ri; i++)
+      couple_fix(c, out_axis(c, n, picked + i), "gather picks by number");
     return;
   }
   for (int64_t i = 0; i < t->dim[0]; i++) {
@@ -215,25 +224,30 @@ static void visit_gather(coupling *c, const mc_node *n) {
 static void visit_return(coupling *c, const mc_node *n) {
   for (int i = 0; i < n->nin; i++)
     for (int k = 0; k < rank_in(n, i); k++)
-      if (!c->o.outputs || k < rank_in(n, i) - 1) couple_fix(c, in_axis(c, n, i, k), "a result of the graph");
+      if (!c->o.outputs || k < rank_in(n, i) - 1)
+        couple_fix(c, in_axis(c, n, i, k), "a result of the graph");
 }
 
 static void visit_group(coupling *c, const mc_node *n) {
-  MC_FOR_NODES(k, n->region)
+  MC_FOR_NODES (k, n->region)
     for (int i = 0; i < k->nin; i++)
-      for (int j = 0; j < rank_in(k, i); j++) couple_fix(c, couple_value(c, k->in[i], j), "a formed group reads it");
+      for (int j = 0; j < rank_in(k, i); j++)
+        couple_fix(c, couple_value(c, k->in[i], j), "a formed group reads it");
   fix_all(c, n, "a formed group makes it");
 }
 
 void couple_node(coupling *c, const mc_node *n) {
   const unsigned image = 1u << 1 | 1u << 2;
   switch (n->op) {
-  case MC_OP_conv2d: case MC_OP_conv_transpose2d: visit_conv(c, n); return;
+  case MC_OP_conv2d:
+  case MC_OP_conv_transpose2d: visit_conv(c, n); return;
   case MC_OP_linear: visit_linear(c, n); return;
   case MC_OP_matmul: visit_matmul(c, n); return;
   case MC_OP_layer_norm: visit_layer_norm(c, n); return;
   case MC_OP_softmax: visit_softmax(c, n); return;
-  case MC_OP_reduce_mean: case MC_OP_reduce_sum: case MC_OP_reduce_max: visit_reduce(c, n); return;
+  case MC_OP_reduce_mean:
+  case MC_OP_reduce_sum:
+  case MC_OP_reduce_max: visit_reduce(c, n); return;
   case MC_OP_concat: visit_concat(c, n); return;
   case MC_OP_split: visit_split(c, n); return;
   case MC_OP_slice: visit_slice(c, n); return;
@@ -244,9 +258,11 @@ void couple_node(coupling *c, const mc_node *n) {
   case MC_OP_broadcast: broadcast_operand(c, n, 0); return;
   case MC_OP_return: visit_return(c, n); return;
   case MC_OP_group: visit_group(c, n); return;
-  case MC_OP_max_pool: case MC_OP_avg_pool: case MC_OP_global_avg_pool: case MC_OP_global_max_pool: case MC_OP_resize:
-    same(c, n, image, "rows or columns of an image");
-    return;
+  case MC_OP_max_pool:
+  case MC_OP_avg_pool:
+  case MC_OP_global_avg_pool:
+  case MC_OP_global_max_pool:
+  case MC_OP_resize: same(c, n, image, "rows or columns of an image"); return;
   case MC_OP_batch_norm:
     same(c, n, 0, NULL);
     for (int i = 1; i < n->nin; i++) last_axes(c, n, i);

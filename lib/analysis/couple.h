@@ -1,19 +1,34 @@
-/* Slots while classes are formed: union-find over single indices of axes. Simple, exact for any mixture
- * of couplings, and small (a ResNet-50 has some 150,000). Private to analysis. */
+/* Slots while classes are formed: union-find over single indices of axes. Simple, exact for any
+ * mixture of couplings, and small (a ResNet-50 has some 150,000). Private to analysis. */
 #ifndef MC_ANALYSIS_COUPLE_H
 #define MC_ANALYSIS_COUPLE_H
 #include "mc/analysis/channels.h"
 
-/* A slot while classes are formed; fixed, head and live are kept at roots. live: chosen to stand for an axis that was split. */
-typedef struct cell { int parent; const char *fixed; bool head, live; } cell;
+/* A slot while classes are formed; fixed, head and live are kept at roots. live: chosen to stand
+ * for an axis that was split. */
+typedef struct cell {
+  int parent;
+  const char *fixed;
+  bool head, live;
+} cell;
 /* A run of slots: an axis. first < 0: not analysed. */
-typedef struct run { int first; int64_t n; } run;
-/* An axis whose index is (i_1, ..., i_n) of finer axes: only one of those may lose indices, the others
- * stay whole (else what is left is no box). Which one is settled when it is known what is fixed. */
-typedef struct merge { run whole, part[MC_MAX_RANK]; int n; bool done; } merge;
+typedef struct run {
+  int first;
+  int64_t n;
+} run;
+/* An axis whose index is (i_1, ..., i_n) of finer axes: only one of those may lose indices, the
+ * others stay whole (else what is left is no box). Which one is settled when it is known what is
+ * fixed. */
+typedef struct merge {
+  run whole, part[MC_MAX_RANK];
+  int n;
+  bool done;
+} merge;
 typedef struct coupling {
-  const mc_graph *g; mc_arena *a; mc_channels_opts o;
-  mc_map value, node;              /* -> axes */
+  const mc_graph *g;
+  mc_arena *a;
+  mc_channels_opts o;
+  mc_map value, node; /* -> axes */
   MC_VEC(cell) slot;
   MC_VEC(merge) merge;
 } coupling;

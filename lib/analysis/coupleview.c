@@ -4,7 +4,10 @@
 /* ---- a reshape as splits and merges ---- */
 
 /* A stretch of axes of both sides with the same number of elements, last axis first. */
-typedef struct side { run at[MC_MAX_RANK]; int n; } side;
+typedef struct side {
+  run at[MC_MAX_RANK];
+  int n;
+} side;
 
 static void fix_side(coupling *c, const side *s, const char *why) {
   for (int i = 0; i < s->n; i++) couple_fix(c, s->at[i], why);
@@ -90,8 +93,11 @@ void couple_live(coupling *c, run x) {
 
 static void take(coupling *c, merge *m, int p) {
   for (int k = 0; k < m->n; k++)
-    if (k != p) couple_fix(c, m->part[k], "another axis of the same reshape or grouped convolution may lose channels");
-  for (int64_t i = 0; i < m->whole.n; i++) couple_join(c, m->whole.first + (int)i, m->part[p].first + (int)index_of(m, p, i));
+    if (k != p)
+      couple_fix(c, m->part[k],
+                 "another axis of the same reshape or grouped convolution may lose channels");
+  for (int64_t i = 0; i < m->whole.n; i++)
+    couple_join(c, m->whole.first + (int)i, m->part[p].first + (int)index_of(m, p, i));
   if (m->n > 1) couple_live(c, m->part[p]);
   m->done = true;
 }
@@ -129,8 +135,8 @@ static bool settle_forced(coupling *c, merge *m) {
   return m->done;
 }
 
-/* Classes that may go if part p is taken: the slots of the whole axis with the same index there, and
- * those that are in one class already, fall together. */
+/* Classes that may go if part p is taken: the slots of the whole axis with the same index there,
+ * and those that are in one class already, fall together. */
 static int count_classes(coupling *c, const merge *m, int p) {
   mc_arena *a = mc_arena_create();
   mc_map of;
@@ -141,11 +147,15 @@ static int count_classes(coupling *c, const merge *m, int p) {
   for (int64_t i = 0; i < n; i++) up[i] = (int)i;
   for (int64_t i = 0; i < m->whole.n + n; i++) {
     int64_t at = i < n ? i : index_of(m, p, i - n);
-    int r = couple_root(c, i < n ? m->part[p].first + (int)i : m->whole.first + (int)(i - n)), e = (int)at;
+    int r = couple_root(c, i < n ? m->part[p].first + (int)i : m->whole.first + (int)(i - n)),
+        e = (int)at;
     void **seen = mc_map_ptr_slot(&of, &c->slot.v[r]);
     while (up[e] != e) e = up[e];
     fixed[e] |= c->slot.v[r].fixed != NULL;
-    if (!*seen) { *seen = &up[e]; continue; }
+    if (!*seen) {
+      *seen = &up[e];
+      continue;
+    }
     int o = (int)((int *)*seen - up);
     while (up[o] != o) o = up[o];
     if (o == e) continue;
@@ -157,8 +167,8 @@ static int count_classes(coupling *c, const merge *m, int p) {
   return count;
 }
 
-/* A part that was chosen elsewhere; heads (or all but those); then what leaves most classes; then the
- * first. */
+/* A part that was chosen elsewhere; heads (or all but those); then what leaves most classes;
+ * then the first. */
 static int rank_part(coupling *c, const merge *m, int p) {
   const cell *r = &c->slot.v[couple_root(c, m->part[p].first)];
   return r->live ? 2 : !r->head ? 0 : c->o.inside ? -1 : 1;

@@ -4,12 +4,14 @@
 #include "mc/analysis/channels.h"
 #include "mc/pass/pass.h"
 
-/* What a result of the graph holds in channels that it has lost: value[result][channel]; either may be
- * NULL: 0. */
-typedef struct mc_channels_fill { float **value; } mc_channels_fill;
-/* Physically remove the classes with keep[class] == false: constants are cut, attributes that count
- * channels follow, shapes are inferred again. Results of the graph that lost channels (analysis with
- * `outputs`) get them back after the last op, as zeros. False after reporting. */
+/* What a result of the graph holds in channels that it has lost: value[result][channel]; either
+ * may be NULL: 0. */
+typedef struct mc_channels_fill {
+  float **value;
+} mc_channels_fill;
+/* Physically remove the classes with keep[class] == false: constants are cut, attributes that
+ * count channels follow, shapes are inferred again. Results of the graph that lost channels
+ * (analysis with `outputs`) get them back after the last op, as zeros. False after reporting. */
 bool mc_channels_remove(mc_graph *g, const mc_channels *ch, const bool *keep, mc_diag *d);
 /* The same with lost channels of results filled. */
 bool mc_channels_remove_fill(mc_graph *g, const mc_channels *ch, const bool *keep,
@@ -29,7 +31,8 @@ void mc_channels_remark(const mc_graph *g, const mc_channels *ch, mc_diag *d);
 
 /* ---- private to removal ---- */
 
-/* Give result i of the graph its channels back: flag[c], c < n: which are there. After inference. */
+/* Give result i of the graph its channels back: flag[c], c < n: which are there. After
+ * inference. */
 bool mc_channels_restore(mc_graph *g, int i, const bool *flag, int64_t n, const float *fill,
                          mc_diag *d);
 #endif

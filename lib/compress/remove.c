@@ -1,17 +1,24 @@
-/* Removing channels for real: constants lose slices, counting attributes follow, shapes are inferred
- * again. */
+/* Removing channels for real: constants lose slices, counting attributes follow, shapes are
+ * inferred again. */
 #include "compress.h"
 #include "mc/ir/build.h"
 #include <string.h>
 
-typedef struct cutter { mc_graph *g; const mc_channels *ch; const bool *keep; mc_diag *d; mc_arena *a; } cutter;
+typedef struct cutter {
+  mc_graph *g;
+  const mc_channels *ch;
+  const bool *keep;
+  mc_diag *d;
+  mc_arena *a;
+} cutter;
 
 static bool stays(const cutter *c, int k) { return k < 0 || c->keep[k]; }
 
 /* ---- constants ---- */
 
 /* A tensor with only the indices of `axis` whose flag is set; same name with ".p". */
-static mc_tensor *cut_tensor(cutter *c, const mc_tensor *t, const char *name, int axis, const bool *flag) {
+static mc_tensor *cut_tensor(cutter *c, const mc_tensor *t, const char *name, int axis,
+                             const bool *flag) {
   int64_t dim[MC_MAX_RANK], outer = 1, left = 0, n = t->dim[axis];
   size_t inner = mc_dtype_size(t->dtype);
   memcpy(dim, t->dim, sizeof dim);
@@ -24,7 +31,8 @@ static mc_tensor *cut_tensor(cutter *c, const mc_tensor *t, const char *name, in
   char *to = p;
   for (int64_t o = 0; o < outer; o++)
     for (int64_t i = 0; i < n; i++)
-      if (flag[i]) memcpy(to, (const char *)t->data + (size_t)(o * n + i) * inner, inner), to += inner;
+      if (flag[i])
+        memcpy(to, (const char *)t->data + (size_t)(o * n + i) * inner, inner), to += inner;
   return r;
 }
 
@@ -32,7 +40,8 @@ static bool is_product(const mc_node *n) {
   return n->op == MC_OP_conv2d || n->op == MC_OP_conv_transpose2d || n->op == MC_OP_linear;
 }
 
-/* The class of an index of a constant operand; a bias that came after the analysis follows the result. */
+/* The class of an index of a constant operand; a bias that came after the analysis follows the
+ * result. */
 static int class_of(const cutter *c, const mc_node *n, int slot, int axis, int64_t i) {
   if (is_product(n) && slot == 2) return mc_channels_class(c->ch, n->out[0], i);
   return mc_channels_operand(c->ch, n, slot, axis, i);
@@ -53,7 +62,8 @@ static bool cut_operand(cutter *c, mc_node *n, int slot) {
   for (int axis = 0; axis < whole->rank; axis++) {
     if (!any[axis]) continue;
     bool last = ++done == axes;
-    const char *name = last && whole->name ? mc_arena_printf(c->g->module->arena, "%s.p", whole->name) : NULL;
+    const char *name =
+        last && whole->name ? mc_arena_printf(c->g->module->arena, "%s.p", whole->name) : NULL;
     t = cut_tensor(c, t, name, axis, flag[axis]);
   }
   if (t == whole) return true;
@@ -65,13 +75,16 @@ static bool cut_operand(cutter *c, mc_node *n, int slot) {
 
 static bool cut_constants(cutter *c, mc_node *n) {
   for (int i = 0; i < n->nin; i++)
-    if (mc_value_tensor(n->in[i]) && n->in[i]->type->dtype == MC_f32 && !cut_operand(c, n, i)) return false;
+    if (mc_value_tensor(n->in[i]) && n->in[i]->type->dtype == MC_f32 && !cut_operand(c, n, i))
+      return false;
   return true;
 }
 
 /* ---- attributes and indices that count channels ---- */
 
-static int64_t kept_axis(const cutter *c, const mc_value *v, int axis) { return mc_channels_kept_axis(c->ch, v, axis, c->keep); }
+static int64_t kept_axis(const cutter *c, const mc_value *v, int axis) {
+  return mc_channels_kept_axis(c->ch, v, axis, c->keep);
+}
 
 /* Kept indices of the axis of an operand in front of `end`. */
 static int64_t kept_before(const cutter *c, const mc_node *n, int slot, int axis, int64_t end) {
@@ -114,10 +127,14 @@ static bool follow_gather(cutter *c, mc_node *n) {
   int64_t size = n->in[0]->type->dim[axis], left = kept_axis(c, n->out[0], axis), at = 0;
   if (left == t->dim[0] && kept_before(c, n, 0, axis, size) == size) return true;
   void *p;
-  mc_tensor *r = mc_tensor_create(c->g->module, t->name ? mc_arena_printf(c->g->module->arena, "%s.p", t->name) : NULL, t->dtype, 1, &left, &p);
+  mc_tensor *r =
+      mc_tensor_create(c->g->module,
+                       t->name ? mc_arena_printf(c->g->module->arena, "%s.p", t->name) : NULL,
+                       t->dtype, 1, &left, &p);
   for (int64_t i = 0; i < t->dim[0]; i++) {
     if (!stays(c, mc_channels_axis(c->ch, n->out[0], axis, i))) continue;
-    int64_t from = t->dtype == MC_i64 ? ((const int64_t *)t->data)[i] : ((const int32_t *)t->data)[i];
+    int64_t from =
+        t->dtype == MC_i64 ? ((const int64_t *)t->data)[i] : ((const int32_t *)t->data)[i];
     from = from < 0 ? from + size : from;
     from = kept_before(c, n, 0, axis, from < 0 ? 0 : from >= size ? size - 1 : from);
     if (t->dtype == MC_i64) ((int64_t *)p)[at++] = from;
@@ -133,13 +150,16 @@ static bool follow_gather(cutter *c, mc_node *n) {
 static bool follow(cutter *c, mc_node *n) {
   switch (n->op) {
   case MC_OP_conv2d: follow_groups(c, n, &MC_ATTRS(n, conv2d)->groups); return true;
-  case MC_OP_conv_transpose2d: follow_groups(c, n, &MC_ATTRS(n, conv_transpose2d)->groups); return true;
+  case MC_OP_conv_transpose2d:
+    follow_groups(c, n, &MC_ATTRS(n, conv_transpose2d)->groups);
+    return true;
   case MC_OP_reshape: follow_shape(c, n, &MC_ATTRS(n, reshape)->shape); return true;
   case MC_OP_broadcast: follow_shape(c, n, &MC_ATTRS(n, broadcast)->shape); return true;
   case MC_OP_pad: follow_pad(c, n); return true;
   case MC_OP_gather: return follow_gather(c, n);
   case MC_OP_slice:
-    for (int i = 0; i < n->out[0]->type->rank; i++) MC_ATTRS(n, slice)->starts.v[i] = kept_before(c, n, 0, i, MC_ATTRS(n, slice)->starts.v[i]);
+    for (int i = 0; i < n->out[0]->type->rank; i++)
+      MC_ATTRS(n, slice)->starts.v[i] = kept_before(c, n, 0, i, MC_ATTRS(n, slice)->starts.v[i]);
     follow_shape(c, n, &MC_ATTRS(n, slice)->sizes);
     return true;
   case MC_OP_split: {
@@ -154,7 +174,11 @@ static bool follow(cutter *c, mc_node *n) {
 
 /* ---- results of the graph ---- */
 
-typedef struct result { bool *flag; int64_t n; bool lost; } result;
+typedef struct result {
+  bool *flag;
+  int64_t n;
+  bool lost;
+} result;
 
 static result *note_results(cutter *c) {
   int n = mc_graph_nout(c->g);
@@ -173,11 +197,12 @@ static result *note_results(cutter *c) {
 
 static bool cut_graph(cutter *c, const mc_channels_fill *fill) {
   result *r = note_results(c);
-  MC_FOR_NODES(n, c->g)
+  MC_FOR_NODES (n, c->g)
     if (!mc_op_has(n->op, MC_T_CONST) && !follow(c, n)) return false;
-  MC_FOR_NODES(n, c->g)
+  MC_FOR_NODES (n, c->g)
     if (!mc_op_has(n->op, MC_T_CONST) && !cut_constants(c, n)) return false;
-  MC_FOR_NODES_REV(n, c->g) if (mc_op_has(n->op, MC_T_CONST) && !n->out[0]->uses) mc_node_remove(n);
+  MC_FOR_NODES_REV (n, c->g)
+    if (mc_op_has(n->op, MC_T_CONST) && !n->out[0]->uses) mc_node_remove(n);
   if (!mc_infer_graph(c->g, c->d)) return false;
   for (int i = 0; i < mc_graph_nout(c->g); i++) {
     const float *value = fill && fill->value ? fill->value[i] : NULL;

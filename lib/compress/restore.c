@@ -1,6 +1,6 @@
-/* Results of the graph that lost channels get them back: a border of one 0 behind the last axis, and a
- * gather that reads it wherever a channel is gone; then what the lost channels held, when that is
- * known.
+/* Results of the graph that lost channels get them back: a border of one 0 after the last channel,
+ * and a gather that reads it wherever a channel is gone; then what the lost channels held, when that
+ * is known.
  *
  *   return %y : f32[1,10]              with channels 1 and 3 gone:
  *   %p = pad %y {before=[0,0], after=[0,1]} : f32[1,9]
@@ -22,10 +22,13 @@ static mc_value *spread(mc_builder *b, mc_value *v, const bool *flag, int64_t n)
   int64_t *index = data, at = 0, zero = v->type->dim[v->type->rank - 1] - 1;
   for (int64_t i = 0; i < n; i++) index[i] = flag[i] ? at++ : zero;
   mc_value *list = mc_build_tensor(b, t, NULL);
-  return list ? mc_build1(b, MC_OP_gather, (mc_value *[]){ v, list }, 2, &(mc_attrs_gather){ .axis = v->type->rank - 1 }) : NULL;
+  return list ? mc_build1(b, MC_OP_gather, (mc_value *[]){ v, list }, 2,
+                          &(mc_attrs_gather){ .axis = v->type->rank - 1 })
+              : NULL;
 }
 
-static mc_value *filled(mc_builder *b, mc_value *v, const bool *flag, int64_t n, const float *fill) {
+static mc_value *filled(mc_builder *b, mc_value *v, const bool *flag, int64_t n,
+                        const float *fill) {
   void *data;
   bool any = false;
   for (int64_t i = 0; i < n; i++) any |= !flag[i] && fill[i] != 0;
@@ -36,10 +39,13 @@ static mc_value *filled(mc_builder *b, mc_value *v, const bool *flag, int64_t n,
   return c ? mc_build1(b, MC_OP_add, (mc_value *[]){ v, c }, 2, NULL) : NULL;
 }
 
-bool mc_channels_restore(mc_graph *g, int i, const bool *flag, int64_t n, const float *fill, mc_diag *d) {
+bool mc_channels_restore(mc_graph *g, int i, const bool *flag, int64_t n, const float *fill,
+                         mc_diag *d) {
   mc_node *last = g->last;
   mc_value *v = last->in[i], *y;
-  mc_builder b = { .graph = g, .before = last, .diag = d, .loc = v->def->loc, .source = v->def->source };
+  mc_builder b = {
+    .graph = g, .before = last, .diag = d, .loc = v->def->loc, .source = v->def->source
+  };
   if (!(y = border(&b, v)) || !(y = spread(&b, y, flag, n))) return false;
   if (fill && !(y = filled(&b, y, flag, n, fill))) return false;
   y->name = v->name; /* the result keeps its name */

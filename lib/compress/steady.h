@@ -13,7 +13,8 @@ typedef enum steady_kind {
 typedef struct steady {
   mc_graph *g;
   mc_arena *a;
-  mc_map depends, seen;
+  mc_map depends; /* value -> a flag for each channel */
+  mc_map seen;
   bool any, failed;
 } steady;
 
@@ -27,4 +28,12 @@ bool mc_steady_keep(const steady *s, const mc_channels *ch, bool *keep);
 /* Move the constants of channels that will be removed into the bias of the layers that read them,
  * or into the weights of a constant that stays. False after reporting. */
 bool mc_steady_fold(const steady *s, const mc_channels *ch, const bool *keep, mc_diag *d);
+/* What results of the graph hold in channels that will be removed. In s->a. */
+mc_channels_fill mc_steady_fill(const steady *s, const mc_channels *ch, const bool *keep);
+
+/* ---- steadyflow.c ---- */
+
+/* Which elements of each value depend on the input: value -> a flag for each element, NULL: all do.
+ * Constants have no entry. In the arena. */
+mc_map mc_steady_flow(const mc_graph *g, mc_arena *a);
 #endif
