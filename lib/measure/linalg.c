@@ -74,6 +74,14 @@ void mc_la_gram_f32(int64_t m, int64_t n, const float *a, double *c) {
   mc_la_mirror(m, c);
 }
 
+void mc_la_apply_f32(int64_t n, int64_t o, int64_t d, const float *x, const float *w, float *y,
+                     int64_t ldy) {
+  one_thread();
+  if (n == 0 || o == 0) return;
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)o, (int)d, 1, x, (int)d, w,
+              (int)d, 1, y, (int)ldy);
+}
+
 bool mc_la_cholesky(int64_t d, double *g, double ridge) {
   one_thread();
   for (int64_t i = 0; i < d; i++) {

@@ -73,6 +73,22 @@ int mcm_net_at(const mcm_net *n, const mc_value *v) { return v->def ? place_of(n
 
 static bool constant(const mc_value *v) { return v->def && mc_op_has(v->def->op, MC_T_CONST); }
 
+static void read_by(const mc_graph *g, mc_node *top, const mc_node *k, mcm_values *to,
+                    mc_arena *a) {
+  for (int i = 0; i < k->nin; i++) {
+    mc_value *v = k->in[i];
+    if (v && !constant(v) && (!v->def || mc_node_in(g, v->def) != top)) MC_PUSH(a, to, v);
+  }
+  for (const mc_node *r = k->region ? k->region->first : NULL; r; r = r->next)
+    read_by(g, top, r, to, a);
+}
+
+mcm_values mcm_reads(const mc_graph *g, mc_node *k, mc_arena *a) {
+  mcm_values to = { 0 };
+  read_by(g, k, k, &to, a);
+  return to;
+}
+
 static bool pinned(const mcm_net *n, const mc_value *v) {
   for (size_t i = 0; i < n->pin.n; i++)
     if (n->pin.v[i] == v) return true;
@@ -112,22 +128,6 @@ static void add_once(mcm_net *n, mc_value *v) {
   MC_PUSH(n->a, &n->given, v);
 }
 
-/* What node k, and its region, read from outside of it. */
-static void reads(mcm_net *n, const mc_node *k, int at, bool *needed) {
-  for (int i = 0; i < k->nin; i++) {
-    mc_value *v = k->in[i];
-    if (!v || constant(v)) continue;
-    int from = mcm_net_at(n, v);
-    if (from == at) continue; /* inside of the region */
-    if (from >= n->pos)
-      needed[from] = true;
-    else
-      add_once(n, v);
-  }
-  for (const mc_node *r = k->region ? k->region->first : NULL; r; r = r->next)
-    reads(n, r, at, needed);
-}
-
 /* What later nodes read of nodes [pos, to), and what that needs. */
 static void plan(mcm_net *n, int to) {
   bool *needed = MC_NEWN(n->a, bool, n->n + 1);
@@ -141,8 +141,16 @@ static void plan(mcm_net *n, int to) {
       needed[i] = true;
     }
   }
-  for (int i = to - 1; i >= n->pos; i--)
-    if (needed[i]) reads(n, n->node[i], i, needed);
+  for (int i = to - 1; i >= n->pos; i--) {
+    mcm_values r = mcm_reads(n->g, n->node[i], n->a);
+    for (size_t k = 0; needed[i] && k < r.n; k++) {
+      int from = mcm_net_at(n, r.v[k]);
+      if (from >= n->pos)
+        needed[from] = true;
+      else
+        add_once(n, r.v[k]);
+    }
+  }
 }
 
 static bool make_rows(mcm_net *n) {

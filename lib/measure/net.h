@@ -6,6 +6,7 @@
 #include "slice.h"
 #include "store.h"
 
+typedef MC_VEC(mc_value *) mcm_values;
 typedef struct mcm_live {
   mc_value *v;
   mcm_rows *rows;
@@ -22,10 +23,10 @@ typedef struct mcm_net {
   int *index, n;
   int pos; /* nodes in front of it have run */
   MC_VEC(mcm_live) live;
-  MC_VEC(mc_value *) pin; /* values that stay until mcm_net_unpin */
+  mcm_values pin; /* values that stay until mcm_net_unpin */
   /* The step in progress. */
   mcm_slice *slice;
-  MC_VEC(mc_value *) given, want;
+  mcm_values given, want;
   mcm_rows **from, **to;
   const void **in;
   void **out;
@@ -50,6 +51,8 @@ void mcm_net_stepped(mcm_net *n);
 /* The rows of a live value; NULL: it is not (yet, or any more). */
 mcm_rows *mcm_net_rows(const mcm_net *n, const mc_value *v);
 
+/* What the top-level node k of g, and its region, read from outside of it; no constants. */
+mcm_values mcm_reads(const mc_graph *g, mc_node *k, mc_arena *a);
 /* Take clamps out of the products of g: each becomes an op of its own. False after reporting. */
 bool mcm_unclamp(mc_graph *g, mc_diag *d);
 #endif

@@ -19,6 +19,9 @@ void mc_la_mirror(int64_t d, double *g);
 /* c [m, n] += a^T b, a [k, m] and b [k, n] f32 with rows lda and ldb apart; sums as above. */
 void mc_la_cross_f32(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *b,
                      int64_t ldb, double *c);
+/* y [n, o] += x w^T in f32, x [n, d], w [o, d]; rows of y are ldy apart. */
+void mc_la_apply_f32(int64_t n, int64_t o, int64_t d, const float *x, const float *w, float *y,
+                     int64_t ldy);
 /* The lower Cholesky factor of g [d, d] + ridge I, in place (the upper triangle is zeroed). False:
  * not positive definite. */
 bool mc_la_cholesky(int64_t d, double *g, double ridge);
