@@ -11,13 +11,13 @@
  * Channels that must stay together (analysis/channels.h) go together. The score of a class is the mean over the products that make it; with scope=global each layer's scores are divided by
  * their root mean square first, so that layers compare (Molchanov et al. 2017, section 2.2). A layer never loses all channels. Not pruned: what the analysis says cannot go, layers named in
  * skip=. A removed channel that is a constant (gamma 0, beta not) goes on in the bias of the layers that read it (steadyfold.c). Contract: LOSSY, without a bound: accuracy comes back by training, so measure it (mc-eval). */
+#include "score.h"
 #include "steady.h"
 #include "mc/ir/build.h"
 #include "mc/pass/layers.h"
 #include "mc/support/glob.h"
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 typedef struct candidate { double score; int cls; } candidate;
 typedef struct pruner {
@@ -31,52 +31,30 @@ typedef struct pruner {
 
 /* ---- scores ---- */
 
-static const mc_node *batch_norm_behind(const mc_node *n) {
-  MC_FOR_USES(u, n->out[0]) if (u->user->op == MC_OP_batch_norm && u->slot == 0) return u->user;
-  return NULL;
+static const char *protect_layer(const pruner *p, const mc_node *n) {
+  bool named = mc_glob_list(p->o->skip, n->source) || mc_glob_list(p->o->skip, n->out[0]->name);
+  return named ? "named in skip" : NULL;
 }
 
-static double norm_of(const pruner *p, const float *w, int64_t k) {
-  double sum = 0, e = p->o->score == mc_score_l1 ? 1 : p->o->score == mc_score_l2 ? 2 : p->o->p;
-  for (int64_t i = 0; i < k; i++) sum += e == 2 ? (double)w[i] * (double)w[i] : e == 1 ? fabs((double)w[i]) : pow(fabs((double)w[i]), e);
-  return e == 1 ? sum : pow(sum, 1 / e);
-}
-
-/* Score of each output channel of a product; false: it has none (no batch_norm for bn-gamma). */
-static bool layer_scores(const pruner *p, const mc_node *n, double *s) {
-  const mc_tensor *w = mc_value_tensor(n->in[1]);
-  int64_t channels = w->dim[0], k = mc_tensor_elems(w) / channels;
-  const mc_node *bn = p->o->score == mc_score_bn_gamma ? batch_norm_behind(n) : NULL;
-  const mc_tensor *gamma = bn ? mc_value_tensor(bn->in[1]) : NULL;
-  if (p->o->score == mc_score_bn_gamma && !gamma) return false;
-  double square = 0;
-  for (int64_t c = 0; c < channels; c++) {
-    s[c] = gamma ? fabs((double)((const float *)gamma->data)[c]) : norm_of(p, (const float *)w->data + c * k, k);
-    square += s[c] * s[c];
-  }
-  double rms = sqrt(square / (double)channels);
-  for (int64_t c = 0; p->o->scope == mc_scope_global && rms > 0 && c < channels; c++) s[c] /= rms;
-  return true;
-}
-
-static const char *protect_layer(pruner *p, const mc_node *n) {
-  if (mc_glob_list(p->o->skip, n->source) || mc_glob_list(p->o->skip, n->out[0]->name)) return "named in skip";
-  return NULL;
-}
-
-static void score_layer(pruner *p, const mc_node *n, int *times) {
-  int64_t channels = n->out[0]->type->dim[n->out[0]->type->rank - 1];
-  double *s = MC_NEWN(p->cx->scratch, double, channels);
+static void protect(pruner *p, const mc_node *n) {
   const char *why = protect_layer(p, n);
-  if (!why && !layer_scores(p, n, s)) why = "no batch_norm behind the layer to score it by";
-  for (int64_t c = 0; c < channels; c++) {
-    int k = mc_channels_class(p->ch, n->out[0], c);
-    if (k < 0) continue;
-    if (why && !p->ch->cls[k].fixed) p->ch->cls[k].fixed = why;
-    p->score[k] += s[c];
-    times[k]++;
+  for (int64_t c = 0; why && c < n->in[1]->type->dim[0]; c++) {
+    mc_chan_class *k = &p->ch->cls[mc_channels_class(p->ch, n->out[0], c)];
+    if (!k->fixed) k->fixed = why;
   }
-  if (why) mc_remark(p->cx->diag, n->loc, "%s %s is not pruned: %s", mc_ops[n->op].text, n->source ? n->source : "", why);
+}
+
+static mc_scoring scoring_of(const pruner *p) {
+  const mc_opts_prune_channels *o = p->o;
+  return (mc_scoring){ .cx = p->cx,
+                       .ch = p->ch,
+                       .by = (mc_e_score)o->score,
+                       .together = (mc_e_together)o->group,
+                       .p = o->p,
+                       .seed = o->seed,
+                       .file = o->file,
+                       .level = o->scope == mc_scope_global,
+                       .walk = { .data = o->data, .what = "score" } };
 }
 
 static int by_score(const void *a, const void *b) {
@@ -85,18 +63,19 @@ static int by_score(const void *a, const void *b) {
   return (x->cls > y->cls) - (x->cls < y->cls);
 }
 
-static void rank_classes(pruner *p) {
+static bool rank_classes(pruner *p) {
   mc_channels *ch = p->ch;
-  int *times = MC_NEWN(p->cx->scratch, int, ch->ncls + 1);
-  p->score = MC_NEWN(p->cx->scratch, double, ch->ncls + 1);
   MC_FOR_NODES(n, p->cx->graph)
-    if (mc_makes_channels(n)) score_layer(p, n, times);
+    if (mc_makes_channels(n)) protect(p, n);
+  p->score = MC_NEWN(p->cx->scratch, double, ch->ncls + 1);
+  mc_scoring how = scoring_of(p);
+  if (!mc_scores(&how, p->score)) return false;
+  mc_channels_remark(p->cx->graph, ch, p->cx->diag);
   p->order = MC_NEWN(p->cx->scratch, candidate, ch->ncls + 1);
-  for (int k = 0; k < ch->ncls; k++) {
-    if (times[k]) p->score[k] /= times[k];
+  for (int k = 0; k < ch->ncls; k++)
     if (!ch->cls[k].fixed && ch->cls[k].group >= 0) p->order[p->n++] = (candidate){ p->score[k], k };
-  }
   qsort(p->order, (size_t)p->n, sizeof *p->order, by_score);
+  return true;
 }
 
 /* ---- masks ---- */
@@ -187,6 +166,7 @@ static bool check_options(pruner *p) {
   if (!(o->macs >= 0 && o->macs <= 1)) return mc_error(d, p->cx->loc, "prune-channels: macs must be between 0 and 1");
   if (o->ratio > 0 && o->macs > 0) return mc_error(d, p->cx->loc, "prune-channels: ratio and macs exclude each other");
   if (o->align < 0 || o->align > 1024) return mc_error(d, p->cx->loc, "prune-channels: align must be between 0 and 1024");
+  if (o->file[0] && o->score != mc_score_file) return mc_error(d, p->cx->loc, "prune-channels: file= is for score=file");
   if (o->min < 1) return mc_error(d, p->cx->loc, "prune-channels: min must be at least 1");
   return (o->score == mc_score_lp ? o->p > 0 : true) || mc_error(d, p->cx->loc, "prune-channels: p must be above 0");
 }
@@ -208,8 +188,7 @@ bool mc_pass_prune_channels(mc_pass_context *cx, const mc_opts_prune_channels *o
   mc_layers_warn_unmatched(cx, "prune-channels", "skip", o->skip, MC_T_ACCUM);
   p.ch = mc_channels_of(cx->graph, cx->scratch);
   p.keep = MC_NEWN(cx->scratch, bool, p.ch->ncls + 1);
-  rank_classes(&p);
-  mc_channels_remark(cx->graph, p.ch, cx->diag);
+  if (!rank_classes(&p)) return false;
   if (!p.n) {
     mc_warning(cx->diag, cx->loc, "prune-channels: no channel of this graph may be removed");
     return true;
