@@ -148,8 +148,7 @@ static mc_plan *plan_levels(passes *p, mc_module *m, const mc_compile_opts *o) {
   return first;
 }
 
-/* The first graph's text and the bytes of the tensors that it names: the network, whatever is made of it. */
-static uint64_t model_hash(const mc_module *m, mc_arena *a) {
+uint64_t mc_compile_model_hash(const mc_module *m, mc_arena *a) {
   mc_strbuf text = { 0 };
   mc_map used;
   mc_map_init(&used, a);
@@ -178,7 +177,7 @@ mc_plan *mc_compile_plan(mc_module *m, const mc_compile_opts *o, mc_compile_repo
   passes p = { .rep = rep, .arena = a, .diag = d };
   *rep = (mc_compile_report){ 0 };
   if (!m->graphs) return mc_error(d, mc_noloc, "there is no graph to compile"), NULL;
-  rep->model = model_hash(m, a);
+  rep->model = mc_compile_model_hash(m, a);
   if (!prepare_passes(&p, m, o)) return NULL;
   if (p.common.n && !run_passes(&p, m, &p.common, mc_target_highest(o->target))) return NULL;
   rep->pass_seconds = seconds() - t0;

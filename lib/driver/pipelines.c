@@ -1,5 +1,6 @@
 /* Named pipelines: what -O and -quant mean, as text. */
 #include "mc/driver/compile.h"
+#include <string.h>
 
 const char *const mc_chain_names[] = { "auto", "off", "memory", NULL };
 const char *const mc_quant_names[] = { "none", "int8", "bf16", NULL };
@@ -116,16 +117,38 @@ static bool quant_passes(const char **before, const char **behind, const mc_modu
   return true;
 }
 
-const char *mc_compile_pipeline(const mc_module *m, const mc_compile_opts *o, mc_arena *a, mc_diag *d) {
-  int level = o->opt_level < 0 ? 0 : o->opt_level > 3 ? 3 : o->opt_level;
+static int level_of(const mc_compile_opts *o) {
+  return o->opt_level < 0 ? 0 : o->opt_level > 3 ? 3 : o->opt_level;
+}
+
+/* *ints: whether there are passes that make integers. */
+static const char *front(const mc_module *m, const mc_compile_opts *o, bool *ints, mc_arena *a,
+                         mc_diag *d) {
+  int level = level_of(o);
   const char *before, *behind;
   if (!quant_passes(&before, &behind, m, o, a, d)) return NULL;
+  *ints = *behind;
+  const char *last = o->quant == MC_QUANT_BF16 ? with_layers("to-bf16", NULL, o, a) : "";
+  return mc_arena_printf(a, "%s%s%s%s%s", before, fold[level], behind, tidy[level], last);
+}
+
+const char *mc_compile_front(const mc_module *m, const mc_compile_opts *o, mc_arena *a, mc_diag *d) {
+  bool ints;
+  const char *text = front(m, o, &ints, a, d);
+  size_t n = text ? strlen(text) : 0;
+  return n ? mc_arena_strndup(a, text, n - 1) : text;
+}
+
+const char *mc_compile_pipeline(const mc_module *m, const mc_compile_opts *o, mc_arena *a, mc_diag *d) {
+  int level = level_of(o);
+  bool ints;
+  const char *first = front(m, o, &ints, a, d);
+  if (!first) return NULL;
   if (o->chain == MC_CHAIN_MEMORY && o->threads > 1) return mc_error(d, m->graphs->loc, "-chain=memory is for one thread: strips are not divided; leave out -threads=%d, or take -chain=auto", o->threads), NULL;
   /* AArch64's SDOT takes signed activations, x86-64's VPDPBUSD unsigned ones */
   const char *form = o->target->arch == MC_ARCH_aarch64 ? "storage{form=i8}," : "storage{form=u8},";
   const char *winograd = "";
-  if (level >= 2 && !o->small && o->winograd > 0 && *behind) winograd = o->winograd == 15 ? ",winograd" : mc_arena_printf(a, ",winograd{growth=%g}", o->winograd);
+  if (level >= 2 && !o->small && o->winograd > 0 && ints) winograd = o->winograd == 15 ? ",winograd" : mc_arena_printf(a, ",winograd{growth=%g}", o->winograd);
   const char *chains = o->chain == MC_CHAIN_MEMORY ? ",form-chains{goal=memory}" : level >= 2 && !o->small && o->chain == MC_CHAIN_AUTO && o->threads <= 1 ? ",form-chains" : "";
-  const char *last = o->quant == MC_QUANT_BF16 ? with_layers("to-bf16", NULL, o, a) : "";
-  return mc_arena_printf(a, "%s%s%s%s%s%sform-groups%s%s", before, fold[level], behind, tidy[level], last, form, winograd, chains);
+  return mc_arena_printf(a, "%s%sform-groups%s%s", first, form, winograd, chains);
 }

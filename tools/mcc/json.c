@@ -1,5 +1,7 @@
 /* -json: the compilation as data (docs/tools.md, "JSON"). Keys stay; new ones may come. */
 #include "mcc.h"
+#include "mc/analysis/model.h"
+#include "mc/kernels/query.h"
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +35,13 @@ static json_t *diagnostics(const mcc *o) {
 }
 
 /* ---- levels ---- */
+/* The cost model's time of a run, in microseconds. */
+static double estimate_us(const mc_plan *p) {
+  double cycles = 0;
+  for (int i = 0; i < p->ngroup; i++) cycles += mc_kernel_estimate(p, i).cycles;
+  return mc_model_us(p->target, cycles);
+}
+
 static json_t *level(const mcc *o, const mc_plan *p, const mc_object *x, int k) {
   json_t *j = json_object(), *isa = json_array();
   for (int i = 0; i < MC_NUM_ISA; i++)
@@ -46,6 +55,7 @@ static json_t *level(const mcc *o, const mc_plan *p, const mc_object *x, int k) 
                       one                  ? integer(x->code_bytes)
                       : x && k < x->nlevel ? integer(x->level[k].code_bytes)
                                            : json_null());
+  json_object_set_new(j, "estimate_us", json_real(estimate_us(p)));
   return j;
 }
 

@@ -58,6 +58,11 @@ typedef struct mc_compile_report {
 /* The pipeline text for a module and options, from lowest to highest floor: fold, quantize, tidy up, storage, form-groups. The source of ranges is chosen here, in the order -calib, calibration line, ranges
  * in the text, batch_norm statistics (with a warning); NULL after reporting that there is none and what to do. In the arena. */
 const char *mc_compile_pipeline(const mc_module *m, const mc_compile_opts *o, mc_arena *a, mc_diag *d);
+/* Its part in front of storage, without a ',' at the end: the passes by which mc-opt makes a text of
+ * which mcc, without -quant, makes the code that it makes of m with these options. */
+const char *mc_compile_front(const mc_module *m, const mc_compile_opts *o, mc_arena *a, mc_diag *d);
+/* Hash of m's first graph and of the tensors that it names: the network, whatever is made of it. */
+uint64_t mc_compile_model_hash(const mc_module *m, mc_arena *a);
 /* Run the pipeline on m (which it changes) and plan its first graph; for several levels (o->target->next) once for each, `next` being the next higher one's. NULL after reporting. The plans are in
  * the arena and refer to m. */
 mc_plan *mc_compile_plan(mc_module *m, const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d);
