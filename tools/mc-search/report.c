@@ -1,0 +1,2 @@
+#include "search.h"
+bool report_write(search *s) { return !s->report; }
