@@ -125,8 +125,7 @@ static bool end(search *s) {
                                      "same command goes on", s->time_limit);
   say_failed(s);
   if (!s->best) say_nothing_meets(s);
-  bool ok = show(s) && (!s->best || write_best(s));
-  return ok;
+  return (!s->best || write_best(s)) && report_write(s) && show(s);
 }
 
 /* ---- command line ---- */

@@ -23,7 +23,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-TOOLS = ("mcc", "mc-opt", "mc-import", "mc-run", "mc-eval", "mc-stat", "mc-bench", "mc-docs")
+TOOLS = ("mcc", "mc-opt", "mc-import", "mc-run", "mc-eval", "mc-stat", "mc-bench", "mc-search",
+         "mc-docs")
 PROGRAMS = (*TOOLS, "cmake", "cc", "test/run.sh", "examples/quickstart.sh")
 # Commands that are not run, or not quite as printed: why, and what runs instead.
 OTHERWISE = {
@@ -31,6 +32,12 @@ OTHERWISE = {
         "builds mcc first; the rest of it is run",
         "sed '/setup.sh/d; /^cmake/d; /^PATH=/d' examples/quickstart.sh > examples/rest.sh && "
         "sh examples/rest.sh"),
+    "mc-search net.mir --data=calib.npz --eval=val.npz --max-latency=0.5 -march=native "
+    "-o best.mir --report=search.html": (
+        "takes minutes; fewer candidates are run",
+        "mc-search net.mir --data=calib.npz --eval=val.npz --max-latency=0.9 -march=native "
+        "-o best.mir --report=search.html --latency=model --techniques=prune --precisions=int8 "
+        "--rounds=0 --limit=20"),
     "test/run.sh": ("is what runs this test", None),
     "cmake --preset release && cmake --build build/release && "
     "cmake --install build/release --prefix /usr/local": (

@@ -54,7 +54,8 @@ def make(root, folder):
     tool("mc-import", folder / "net.onnx", *options, "-o", folder / "net.mir")
     for name in ("calib", "samples"):
         samples(example / "calib.npz", folder / f"{name}.npz", 64)
-    samples(example / "test.npz", folder / "test.npz", 200)
+    for name in ("test", "val"):
+        samples(example / "test.npz", folder / f"{name}.npz", 200)
     text = (folder / "net.mir").read_text()
     (folder / "net.mir").write_text(text.replace("graph @torch_jit(", "graph @net("))
     calib = f"-calib={folder}/calib.npz"

@@ -9,7 +9,8 @@ os.chdir(sys.argv[1])
 np.savez("data.npz", x=np.zeros((3, 8), "f4"), y=np.zeros(3, "i8"))
 subprocess.run(["mcc", "-quiet", "-march=x86-64", "net.mir", "-o", "net.o"], check=True)
 open("page.md", "w").write("text\n")
-TOOLS = ["mcc", "mc-opt", "mc-import", "mc-run", "mc-eval", "mc-stat", "mc-bench", "mc-docs"]
+TOOLS = ["mcc", "mc-opt", "mc-import", "mc-run", "mc-eval", "mc-stat", "mc-bench", "mc-search",
+         "mc-docs"]
 TO_STDOUT = [[t, "--help"] for t in TOOLS] + [[t, "--version"] for t in TOOLS] + [
     ["mcc", "-print-pipeline", "net.mir"], ["mcc", "-emit=asm", "net.mir"], ["mcc", "-emit=llvm", "net.mir"],
     ["mcc", "-emit=mir", "net.mir"], ["mcc", "net.mir", "-o", "-"], ["mc-opt", "net.mir"], ["mc-opt", "-list-passes"],

@@ -1,0 +1,142 @@
+/* Histograms of the chosen shape's activations, and the ranges that calibrate gives them for INT8. */
+#include "mc/driver/driver.h"
+#include "mc/measure/samples.h"
+#include "mc/syntax/parse.h"
+#include "report.h"
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { BINS = 60, MOST = 96, WIDTH = 220, HEIGHT = 90, BASE = 70 };
+
+static const char style[] = ".mcb{font-size:10px}.mcb .bin{fill:#26c;fill-opacity:.7}"
+                            ".mcb .range{stroke:#b33;stroke-width:1.5}";
+
+typedef struct histogram { mc_value *v; double lo, hi, bin[BINS], n; } histogram;
+typedef struct histograms { histogram *h; int n; bool filling; } histograms;
+
+static void see(void *ctx, int k, const float *x, int64_t n) {
+  histograms *all = ctx;
+  histogram *h = &all->h[k];
+  for (int64_t i = 0; i < n; i++) {
+    double v = (double)x[i];
+    if (!isfinite(v)) continue;
+    if (!all->filling) {
+      h->lo = fmin(h->lo, v);
+      h->hi = fmax(h->hi, v);
+      continue;
+    }
+    double at = h->hi > h->lo ? (v - h->lo) / (h->hi - h->lo) * BINS : 0;
+    h->bin[at < BINS ? (int)at : BINS - 1]++;
+    h->n++;
+  }
+}
+
+/* What layers and their activations give: the last value of each chain is what INT8 stores. */
+static histograms watched(const mc_graph *g, mc_arena *a) {
+  histograms all = { .h = MC_NEWN(a, histogram, MOST) };
+  for (int i = 0; i < g->nin; i++)
+    if (g->in[i]->type->dtype == MC_f32 && all.n < MOST)
+      all.h[all.n++] = (histogram){ g->in[i], INFINITY, -INFINITY, { 0 }, 0 };
+  MC_FOR_NODES(n, g) {
+    bool plain = !mc_op_has(n->op, MC_T_CONST | MC_T_TERM | MC_T_MOVE) && n->nout;
+    if (plain && n->out[0]->type->dtype == MC_f32 && n->out[0]->range.known && all.n < MOST)
+      all.h[all.n++] = (histogram){ n->out[0], INFINITY, -INFINITY, { 0 }, 0 };
+  }
+  return all;
+}
+
+static void mark(mc_strbuf *out, const histogram *h, double at) {
+  if (at < h->lo || at > h->hi || !(h->hi > h->lo)) return;
+  double x = (at - h->lo) / (h->hi - h->lo) * WIDTH;
+  page_line(out, "range", x, 16, x, BASE);
+}
+
+static void draw(mc_strbuf *out, const histogram *h, const char *name) {
+  double most = 1;
+  for (int k = 0; k < BINS; k++) most = fmax(most, h->bin[k]);
+  page_picture(out, WIDTH, HEIGHT, style);
+  page_label(out, 2, 10, "start", "", name);
+  for (int k = 0; k < BINS; k++) {   /* by logarithm: tails are what a range cuts off */
+    double tall = h->bin[k] > 0 ? (1 + log10(h->bin[k])) / (1 + log10(most)) * (BASE - 18) : 0;
+    mc_sb_printf(out, "<rect class=\"bin\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>\n",
+                 (double)k * WIDTH / BINS, BASE - tall, (double)WIDTH / BINS - 0.5, tall);
+  }
+  mark(out, h, (double)h->v->range.lo);
+  mark(out, h, (double)h->v->range.hi);
+  mc_strbuf t = { 0 };
+  mc_sb_printf(&t, "%.3g ... %.3g; range %.3g ... %.3g", h->lo, h->hi, (double)h->v->range.lo,
+               (double)h->v->range.hi);
+  page_label(out, 2, HEIGHT - 6, "start", "note", mc_sb_str(&t));
+  mc_sb_free(&t);
+  mc_sb_puts(out, "</svg>\n");
+}
+
+/* The passes of INT8 up to calibrate. */
+static const char *until_calibrate(search *s) {
+  mc_compile_opts o = mc_compile_defaults();
+  o.quant = MC_QUANT_INT8;
+  o.calib = s->data;
+  o.calib_method = s->calib_method;
+  o.target = s->target;
+  const char *text = mc_compile_front(s->module, &o, s->t.arena, &s->t.diag);
+  const char *end = text ? strstr(text, ",quantize") : NULL;
+  return end ? mc_arena_strndup(s->t.arena, text, (size_t)(end - text)) : NULL;
+}
+
+static bool run_passes(search *s, mc_module *m, const char *text, const mc_runner *runner) {
+  mc_source *src = MC_NEW(s->t.arena, mc_source);
+  mc_pipeline p = { 0 };
+  mc_manager_report rep;
+  *src = (mc_source){ "<pipeline>", text, strlen(text) };
+  mc_manager_opts o = { .bisect_limit = -1, .runner = runner, .target = s->target };
+  return mc_pipeline_parse(mc_driver_registry(), src, &p, s->t.arena, &s->t.diag) &&
+         mc_manager_run(m, &p, &o, &rep, s->t.arena, &s->t.diag);
+}
+
+static bool sweep(search *s, mc_module *m, histograms *all, const mc_runner *runner) {
+  mc_value **watch = MC_NEWN(s->t.arena, mc_value *, all->n + 1);
+  for (int i = 0; i < all->n; i++) watch[i] = all->h[i].v;
+  mc_pass_context cx = { .module = m, .graph = m->graphs, .scratch = s->t.arena, .diag = &s->t.diag,
+                         .target = s->target, .runner = runner };
+  mc_samples *x = mc_samples_open(&cx, s->data, watch, all->n, false);
+  bool ok = x && mc_samples_sweep(x, 0, "histograms", see, all);
+  all->filling = true;
+  ok = ok && mc_samples_sweep(x, 0, "histograms", see, all);
+  if (x) mc_samples_close(x);
+  return ok;
+}
+
+static void draw_all(mc_strbuf *out, search *s, const histograms *all) {
+  mc_sb_puts(out, "<p>Values over the samples of --data, counts by logarithm; lines: the range that "
+                  "INT8 stores, where it is narrower than the values.</p>\n<div class=\"many\">\n");
+  for (int i = 0; i < all->n; i++) {
+    const mc_value *v = all->h[i].v;
+    const char *name = v->def ? report_name(v->def, s->t.arena) : v->name ? v->name : "input";
+    draw(out, &all->h[i], name);
+  }
+  mc_sb_puts(out, "</div>\n");
+  if (all->n == MOST) mc_sb_printf(out, "<p>The first %d values.</p>\n", MOST);
+}
+
+bool report_histograms(mc_strbuf *out, search *s) {
+  candidate *c = s->best ? s->best : s->original;
+  mc_arena *a = s->t.arena;
+  const char *path = mc_arena_printf(a, "%s/shape-%s.mir", s->work, c->shape->key);
+  if (access(path, R_OK) && !run_again(s, c)) return false;
+  const char *text = until_calibrate(s);
+  mc_module *m = text ? mc_driver_load(path, &s->t.diag) : NULL;
+  const mc_target *native = m ? mc_target_find(NULL, "native", a, &s->t.diag) : NULL;
+  const mc_runner *runner = native ? mc_compile_runner(native, a) : NULL;
+  bool ok = runner && run_passes(s, m, text, runner);
+  histograms all = { 0 };
+  if (ok) all = watched(m->graphs, a);
+  ok = ok && sweep(s, m, &all, runner);
+  if (ok) draw_all(out, s, &all);
+  if (m) {
+    tool_drop_remarks(&s->t);
+    tool_flush(&s->t);   /* places are in the module's text */
+    mc_module_destroy(m);
+  }
+  return ok;
+}
