@@ -13,6 +13,6 @@ for picture in re.findall(r"<svg.*?</svg>", page, re.S):
     svg = ET.fromstring(picture)
     count = {}
     for e in svg.iter():
-        kind = e.tag.split("}")[1] + ("." + e.get("class") if e.get("class") else "")
+        kind = e.tag.split("}")[1] + ("." + " ".join(e.get("class").split()) if e.get("class") else "")
         count[kind] = count.get(kind, 0) + 1
     print("picture", " ".join(f"{k}:{n}" for k, n in sorted(count.items())))
