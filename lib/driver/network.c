@@ -1,5 +1,6 @@
 #include "mc/driver/network.h"
 #include "mc/driver/compile.h"
+#include "mc/driver/driver.h"
 #include "mc/support/fixed.h"
 #include <math.h>
 #include <stdio.h>
@@ -149,6 +150,10 @@ void mc_network_close(mc_network *n) {
 
 mc_dataset *mc_network_data(const mc_network *n, const char *path, const mc_dataset_opts *o, mc_diag *d) {
   return mc_dataset_open_types(path, n->in, n->nin, o, d, mc_noloc);
+}
+
+bool mc_network_check_samples(mc_network *n, const char *data, int samples, mc_diag *d) {
+  return !n->module || mc_driver_check_samples(n->module, data, samples, d);
 }
 
 bool mc_network_set_level(mc_network *n, const char *level, mc_diag *d) {

@@ -169,7 +169,7 @@ static bool against_norms(check *k) {
              "they have other means and variances than it learned (divergence %.3g; below 1 is usual)",
              name_of(k->norm[0].bn), was);
   if (why) mc_note(k->cx->diag, k->at, "it seems that %s (divergence %.2g then): %s", why->what, best, why->mend);
-  else mc_note(k->cx->diag, k->at, "are they scaled, ordered and normalized as in training? results in INT8 will be poor");
+  else mc_note(k->cx->diag, k->at, "are they scaled, ordered and normalized as in training? results will be poor");
   return true;
 }
 
@@ -260,10 +260,10 @@ bool mc_pass_check_samples(mc_pass_context *cx, const mc_opts_check_samples *o, 
   k.data = mc_dataset_open(path, cx->graph, NULL, cx->diag, k.at);
   if (!k.data) return false;
   prepare(&k, o->samples);
-  if (mc_dataset_count(k.data) < FEW)
+  if (!o->norms && mc_dataset_count(k.data) < FEW)
     mc_warning(cx->diag, k.at, "%lld sample%s too few to know the ranges of values: some hundred are usual", (long long)mc_dataset_count(k.data), mc_dataset_count(k.data) == 1 ? " is" : "s are");
   bool fine = true;
-  for (int i = 0; i < cx->graph->nin; i++) fine &= look_at_input(&k, i);
+  for (int i = 0; !o->norms && i < cx->graph->nin; i++) fine &= look_at_input(&k, i);
   if (fine) find_norms(&k);   /* else the cause is told */
   bool ok = !k.nnorm || against_norms(&k);
   mc_dataset_close(k.data);

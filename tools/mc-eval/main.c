@@ -105,6 +105,8 @@ static bool top(eval *e, mc_dataset *data) {
                     (long long)mc_type_elems(t), (long long)batch);
   if (e->top >= classes && e->top > 1)
     mc_warning(&e->t.diag, mc_noloc, "-top=%lld says nothing: the network has %lld class%s", (long long)k, (long long)classes, classes == 1 ? "" : "es");
+  if (!mc_dataset_has_labels(data) && mc_dataset_no_labels(data))
+    return mc_error(&e->t.diag, mc_noloc, "%s: 'y' holds no labels: %s", e->data, mc_dataset_no_labels(data));
   if (!mc_dataset_has_labels(data)) return mc_error(&e->t.diag, mc_noloc, "%s: no labels (an integer array 'y', or --y=NAME)", e->data);
   progress p = progress_start("evaluating");
   for (int64_t i = 0; i < n; i += batch) {
@@ -218,7 +220,7 @@ static bool evaluate(eval *e) {
   if (e->metric == METRIC_AUC) return auc(e);
   mc_dataset_opts o = { .x = e->x, .resize = e->images.resize, .color = e->images.color, .y = e->y, .preprocess = e->imp.preprocess ? NULL : e->preprocess };
   mc_dataset *data = mc_network_data(e->net, e->data, &o, &e->t.diag);
-  bool ok = data && top(e, data);
+  bool ok = data && (e->preprocess || mc_network_check_samples(e->net, e->data, 4, &e->t.diag)) && top(e, data);
   mc_dataset_close(data);
   return ok;
 }

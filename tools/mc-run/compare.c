@@ -38,7 +38,7 @@ static bool take_expected(cmp *c, int i, const mc_npy *x, const char *path) {
   if (x->dtype == out->dtype) t->q = out->q;
   c->want[i] = (mc_array){ t, (void *)(uintptr_t)x->data };
   c->per[i] = per;
-  if (elems == 0 || per == 0 || elems % per) return mc_error(&c->t->diag, mc_noloc, "%s: array '%s' has %lld elements, not a multiple of %lld", path, x->name ? x->name : "", (long long)elems, (long long)per);
+  if (elems == 0 || per == 0 || elems % per) return mc_error(&c->t->diag, mc_noloc, "%s: %s%s%shas %lld elements, not a multiple of %lld", path, x->name ? "array '" : "it ", x->name ? x->name : "", x->name ? "' " : "", (long long)elems, (long long)per);
   return true;
 }
 

@@ -9,7 +9,10 @@ const char *const emit_names[] = { "obj", "asm", "llvm", "mir", NULL };
 static const char *const levels[] = { "0", "1", "2", "3", "s", NULL };
 
 static const char *symbol(mcc *o, const mc_module *m) {
-  if (o->name) return mc_compile_symbol(o->name, o->t.arena);
+  const char *own = o->name ? mc_compile_symbol(o->name, o->t.arena) : NULL;
+  if (own && strcmp(own, o->name) != 0)
+    mc_warning(&o->t.diag, mc_noloc, "-name=%s is no C name: the symbols begin with '%s_'", o->name, own);
+  if (own) return own;
   return mc_compile_symbol(strcmp(o->out, "-") ? o->out : m->graphs->name, o->t.arena);
 }
 

@@ -20,6 +20,9 @@ void mc_network_set_parallel(mc_network *n, mc_parallel_for *pf, void *ctx);
 void mc_network_close(mc_network *n);
 /* The graph that is evaluated; NULL for compiled code. */
 const mc_graph *mc_network_graph(const mc_network *n);
+/* Warn where the samples cannot be what the network learned from; of objects, too few is known.
+ * False after reporting an error. */
+bool mc_network_check_samples(mc_network *n, const char *data, int samples, mc_diag *d);
 /* "reference", "jit" or "object". */
 const char *mc_network_kind(const mc_network *n);
 /* Layers by their arithmetic (macs_int8 only of what is evaluated). */

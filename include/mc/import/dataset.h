@@ -60,6 +60,8 @@ mc_dtype mc_dataset_dtype(const mc_dataset *s, int k);
  * with those of run i / batch; past the end the last sample repeats. False after reporting an image that cannot be read. */
 bool mc_dataset_fetch(const mc_dataset *s, int64_t i, void *const *data);
 bool mc_dataset_has_labels(const mc_dataset *s);
+/* Without labels: why an array of their name is none; NULL: there is no such array. */
+const char *mc_dataset_no_labels(const mc_dataset *s);
 int64_t mc_dataset_label(const mc_dataset *s, int64_t i);
 /* Parse a preprocessing text into per-channel scale and shift: x' = x * scale[c] + shift[c]; n channels
  * (1: all alike). Up to 64 channels. */

@@ -21,6 +21,7 @@ struct mc_dataset {
   mc_dataset_input *input; source *in; int nin;
   int64_t count, batch;            /* samples; of one run */
   mc_npy y; bool has_y;
+  const char *no_y;                /* why the array that is called y has no labels; NULL: there is none */
   imageset images; int w, h, c;    /* images.n > 0: the samples are images, of this size */
   mc_dataset_opts opts;
   mc_affine pre; bool has_pre;

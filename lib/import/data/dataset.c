@@ -38,15 +38,26 @@ static kind kind_of(const char *path) {
   return zip || (len > 4 && strcmp(path + len - 4, ".npz") == 0) ? DATA_NPZ : DATA_UNKNOWN;
 }
 
+/* What keeps the array from being labels; NULL: nothing. */
+static const char *not_labels(const mc_dataset *s) {
+  const mc_npy *y = &s->y;
+  int64_t per = 1;
+  if (!mc_dtype_is_int(y->dtype)) return "its elements are no integers";
+  if (y->rank < 1 || y->dim[0] < s->count) return "it has fewer entries than there are samples";
+  for (int k = 1; k < y->rank; k++) per *= y->dim[k];
+  return per == 1 ? NULL : "it has several numbers for a sample (one-hot? numpy: y.argmax(1))";
+}
+
 static bool read_labels(mc_dataset *s, const char *want) {
   const char *y = want ? want : "y";
   bool there = false;
   for (int i = 0; i < mc_npz_count(s->zip); i++) there |= strcmp(mc_npz_name(s->zip, i), y) == 0;
   if (!there) return !want || mc_error(s->diag, s->at, "%sno array '%s'", s->who, y);
   if (!mc_npz_read(s->zip, y, &s->y, s->arena, s->diag, s->at)) return false;
-  s->has_y = mc_dtype_is_int(s->y.dtype) && s->y.rank >= 1 && s->y.dim[0] >= s->count;
+  s->no_y = not_labels(s);
+  s->has_y = !s->no_y;
   if (want && !s->has_y)
-    return mc_error(s->diag, s->at, "%slabels '%s' must be integers, one per sample", s->who, y);
+    return mc_error(s->diag, s->at, "%slabels '%s' must be integers, one per sample: %s", s->who, y, s->no_y);
   return true;
 }
 
@@ -134,6 +145,7 @@ void mc_dataset_close(mc_dataset *s) {
 int64_t mc_dataset_count(const mc_dataset *s) { return s->count; }
 int64_t mc_dataset_batch(const mc_dataset *s) { return s->batch; }
 bool mc_dataset_has_labels(const mc_dataset *s) { return s->has_y; }
+const char *mc_dataset_no_labels(const mc_dataset *s) { return s->no_y; }
 mc_dtype mc_dataset_dtype(const mc_dataset *s, int k) { return s->in[k].a.dtype; }
 
 int64_t mc_dataset_label(const mc_dataset *s, int64_t i) {

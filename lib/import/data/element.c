@@ -59,9 +59,32 @@ static bool holds_all(const mc_npy *a, const mc_type *t) {
   return a->dtype == t->dtype || mc_dtype_is_float(t->dtype) || mc_type_is_quant(t);
 }
 
+/* Reals for a stored input: rounded to its steps and cut to its range. Both may spoil all of them. */
+static void tell_rounding(const mc_dataset *s, const source *in, const char *what, const char *input) {
+  const mc_type *t = in->type;
+  int64_t qlo, qhi, n = (int64_t)(in->a.size / mc_dtype_size(in->a.dtype)), out = 0;
+  mc_dtype_range(t->dtype, &qlo, &qhi);
+  double step = (double)t->q.scale, lo = INFINITY, hi = -INFINITY;
+  double least = (double)(qlo - t->q.zero) * step, most = (double)(qhi - t->q.zero) * step;
+  for (int64_t i = 0; i < n; i++) {
+    double x = data_element(&in->a, i);
+    lo = fmin(lo, x), hi = fmax(hi, x);
+    out += x < least - step || x > most + step;
+  }
+  if (hi > lo && hi - lo < 4 * step)
+    data_warn(s, "%s holds reals from %.3g to %.3g, which become %.0f of 256 steps of input %s (%s, from %.4g "
+              "to %.4g): are they preprocessed, while the network takes them as they were before?", what, lo, hi,
+              rint((hi - lo) / step) + 1, input, mc_dtype_names[t->dtype], least, most);
+  else if (out > n / 20)
+    data_warn(s, "%.0f %% of %s lies outside of what input %s holds (%s, from %.4g to %.4g), and is cut",
+              100.0 * (double)out / (double)n, what, input, mc_dtype_names[t->dtype], least, most);
+}
+
 bool data_check_values(const mc_dataset *s, const source *in, const char *input) {
   const mc_npy *a = &in->a;
   const char *what = in->array ? mc_arena_printf(s->arena, "array '%s'", in->array) : "the array";
+  if (mc_type_is_quant(in->type) && in->type->q.kind == MC_Q_TENSOR && mc_dtype_is_float(a->dtype) && !s->opts.preprocess)
+    tell_rounding(s, in, what, input);
   if (holds_all(a, in->type)) return true;
   int64_t lo = 0, hi = 1, n = (int64_t)(a->size / mc_dtype_size(a->dtype));
   if (in->type->dtype != MC_bool) mc_dtype_range(in->type->dtype, &lo, &hi);
