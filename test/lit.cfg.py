@@ -37,6 +37,8 @@ for tool in ("qemu-aarch64-static", "aarch64-linux-gnu-gcc", "qemu-x86_64-static
         config.available_features.add(tool)
 if {"qemu-aarch64-static", "aarch64-linux-gnu-gcc"} <= config.available_features:
     config.available_features.add("aarch64")  # REQUIRES: aarch64: objects can be linked and run
+if any(os.access(os.path.join(d, "slurmctld"), os.X_OK) for d in path.split(os.pathsep) + ["/usr/sbin"]):
+    config.available_features.add("slurm")
 # What bench/setup.sh installs: REQUIRES: onnxruntime is skipped where it is not.
 peers = os.environ.get("MC_PEERS", os.path.join(src, "build", "peers"))
 node = any(os.access(os.path.join(d, "node"), os.X_OK) for d in path.split(os.pathsep))

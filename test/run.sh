@@ -65,6 +65,7 @@ long)
   for job in "$@"; do
     case $job in suite | levels | nets) ;; *) echo "test/run.sh: there is no job '$job'" >&2 && help >&2 && exit 2 ;; esac
   done
+  utils/setup.sh long
   build
   failed=0
   for job in "$@"; do
