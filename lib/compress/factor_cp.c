@@ -116,16 +116,21 @@ static void normalise(cp *c) {
   }
 }
 
+/* At most n sweeps: fewer when the error no longer falls. The last step is not one of v. */
 static bool sweeps(cp *c, int n) {
   bool ok = true;
+  double last = INFINITY;
   for (int k = 0; ok && k < n; k++) {
     mc_arena *m = mc_arena_create();
     normalise(c);
     mc_als_normal_x(&c->z);
     ok = solve_a(c, m) && solve_b(c, m) && solve_a(c, m);
     fill_x(c);
-    ok = ok && (k + 1 == n || mc_als_solve_v(&c->z));
+    bool done = k + 1 == n || !(c->z.error < last * (1 - 1e-3)) || c->z.error < 1e-8;
+    last = c->z.error;
+    ok = ok && (done || mc_als_solve_v(&c->z));
     mc_arena_destroy(m);
+    if (done) break;
   }
   return ok && isfinite(c->z.error);
 }
@@ -157,7 +162,7 @@ bool mc_factor_cp(mc_factoring *p, const mc_form *f, int rounds, mc_factors *out
     start_random(&other, 0x9e3779b97f4a7c15u);
     bool first = start_taps(&c, m) && sweeps(&c, 2), second = sweeps(&other, 2);
     if (second && (!first || other.z.error < c.z.error)) c = other;
-    ok = (first || second) && mc_als_solve_v(&c.z) && sweeps(&c, 4 * rounds);
+    ok = (first || second) && mc_als_solve_v(&c.z) && sweeps(&c, 20 * rounds);
   }
   if (ok) take(&c, out, a);
   mc_arena_destroy(m);

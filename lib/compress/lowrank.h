@@ -1,0 +1,100 @@
+/* Parts of lowrank-svd. Private to compress. */
+#ifndef MC_COMPRESS_LOWRANK_H
+#define MC_COMPRESS_LOWRANK_H
+#include "alloc.h"
+#include "budget.h"
+#include "factor.h"
+#include "mc/ir/build.h"
+#include "mc/measure/damage.h"
+#include "refit.h"
+
+/* What a pass of low rank did, for `compress`. */
+typedef struct mc_lowrank_result {
+  double predicted; /* sum of the damages; < 0: not measured */
+  mc_distance
+      held; /* against the reference on samples that the fit has not seen; kl = l2 = -1: none */
+  mc_distance final; /* after the fit on all samples */
+  int split;
+} mc_lowrank_result;
+/* The pass, without its last remark and warning: cx->graph gets layers of low rank. Damage and
+ * budgets are relative to `original` (same inputs and results; NULL: to the graph as it is). */
+bool mc_lowrank(mc_pass_context *cx, const mc_opts_lowrank_svd *o, const mc_graph *original,
+                mc_lowrank_result *res, bool *changed);
+
+/* One way to compute a layer; the first of a layer is `whole`. */
+typedef struct lr_alt {
+  mc_form form;
+  double cost[MC_NUM_BUDGETS]; /* arena: bytes that live at once inside of the layer */
+  double damage, error; /* of the network's output; relative squared error of the layer's own */
+} lr_alt;
+
+typedef struct lr_layer {
+  mc_product p;
+  int index; /* among all products of the graph */
+  mc_kshape s;
+  bool can; /* may be split */
+  MC_VEC(lr_alt) alt;
+} lr_layer;
+
+typedef struct lowrank {
+  mc_pass_context *cx;
+  const mc_opts_lowrank_svd *o;
+  const mc_graph *original;
+  bool samples, fixed; /* there are samples; ranks come from ratio= or energy= */
+  bool refit, data_norm,
+      measured; /* measured: alternatives have the damage of the network's output */
+  unsigned forms; /* bits of mc_form_kind */
+  mc_walk_opts walk;
+  mc_products products;
+  lr_layer *l; /* one for each product */
+  mc_damage *damage; /* NULL: none */
+  const mc_target *target; /* NULL: time is no question */
+  mc_arith how;
+  double share[MC_NUM_BUDGETS], full[MC_NUM_BUDGETS], rest[MC_NUM_BUDGETS]; /* asked; of the
+                                  original; of what is not a layer here */
+  int64_t align;
+  double weights; /* parameters of all products, for the model of time */
+  int64_t slower; /* alternatives left out because the target would not be faster */
+} lowrank;
+
+/* lowrank_layers.c: products and what their alternatives cost */
+bool mc_lr_layers(lowrank *z);
+void mc_lr_cost(lowrank *z, const lr_layer *l, const mc_form *f, double cost[MC_NUM_BUDGETS]);
+/* Ranks of a form that save MACs, ascending, aligned; at most `most` of them. In the scratch arena.
+ */
+int64_t *mc_lr_ranks(lowrank *z, const lr_layer *l, mc_form_kind k, int most, int *n);
+/* The form at the largest rank (pair) that keeps at most this share of the layer's MACs; r 0: none.
+ */
+mc_form mc_lr_form_at(lowrank *z, const lr_layer *l, mc_form_kind k, double share, mc_factoring *p);
+/* Append an alternative, unless the target would not be faster. */
+void mc_lr_add(lowrank *z, lr_layer *l, const mc_form *f, double damage, double error);
+/* Forms that such a layer may take, as bits. */
+unsigned mc_lr_forms(const lowrank *z, const lr_layer *l);
+
+/* lowrank_table.c: alternatives with damage and error */
+bool mc_lr_table(lowrank *z);
+
+/* lowrank_choose.c: an alternative for each layer. guide 0: damage, 1: error */
+bool mc_lr_choose(lowrank *z, int guide, int *choice, double *predicted);
+
+/* lowrank_fit.c: factors and weights */
+typedef struct lr_fit {
+  float **w, **b; /* by product; NULL: as they are. Split layers: what the factors multiply to */
+  mc_factors **f; /* by product: [groups]; NULL: whole */
+  double *error; /* by product: relative squared error of the split in the norm */
+} lr_fit;
+bool mc_lr_fit(lowrank *z, const int *choice, unsigned folds, lr_fit *out);
+/* w [o, d] in double, and the metric of group g: centred moments over the folds and a small ridge.
+ */
+double *mc_lr_metric(const mc_centred *m, mc_arena *a);
+int mc_lr_rounds(const lr_layer *l, bool final);
+
+/* lowrank_split.c */
+bool mc_lr_split(lowrank *z, const lr_fit *f, int *split);
+/* The nodes of a form of node `like` on x; weights in the order of the stages. NULL after
+ * reporting. */
+mc_value *mc_lr_build(mc_builder *b, const mc_node *like, mc_value *x, const mc_form *f,
+                      mc_kshape s, mc_value *const *weight, mc_value *bias);
+/* Dimensions of the weight of stage k of such a layer; their number. */
+int mc_lr_dims(const lr_layer *l, const mc_form *f, int k, int64_t dim[4]);
+#endif

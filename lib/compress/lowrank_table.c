@@ -1,0 +1,312 @@
+/* Alternatives of each layer with what they cost and what they do: forms are compared by their
+ * error in the norm, which takes no samples to run; the best are measured at seven ranks, by the
+ * change of the network's output on the samples of the last fold; between them damage is linear in
+ * the rank. */
+#include "lowrank.h"
+#include <math.h>
+#include <string.h>
+
+enum { LEVELS = 8, FIT_FOLDS = 7, MOST_RANKS = 64, FORMS_MEASURED = 2 };
+static const double near_best =
+    1.3; /* errors up to so many times the best form's are measured, too */
+
+/* A layer's groups, ready to be factored. */
+typedef struct ready {
+  const lr_layer *l;
+  mc_factoring **p; /* [groups] */
+  mc_centred *m; /* [groups] */
+  double **w; /* [groups] [o, d] */
+  float *bias; /* [groups * o] */
+  double norm;
+  mc_arena *a;
+} ready;
+
+static ready prepare(lowrank *z, const lr_layer *l, const mc_moments *m, mc_arena *a) {
+  int64_t groups = l->p.groups, elems = l->p.o * l->p.d;
+  ready r = { .l = l, .a = a };
+  r.p = MC_NEWN(a, mc_factoring *, groups);
+  r.m = MC_NEWN(a, mc_centred, groups);
+  r.w = MC_NEWN(a, double *, groups);
+  r.bias = MC_NEWN(a, float, groups * l->p.o);
+  float *w = MC_NEWN(a, float, groups *elems);
+  mc_product_weights(&l->p, w, r.bias);
+  for (int64_t g = 0; g < groups; g++) {
+    r.w[g] = MC_NEWN(a, double, elems);
+    for (int64_t i = 0; i < elems; i++)
+      r.w[g][i] = (double)w[g * elems + i];
+    if (m) r.m[g] = mc_moments_centred(m, FIT_FOLDS, g, a);
+    r.p[g] = mc_factoring_new(l->s, r.w[g], m && z->data_norm ? mc_lr_metric(&r.m[g], a) : NULL, a);
+    r.norm += mc_factoring_norm(r.p[g]);
+  }
+  return r;
+}
+
+/* Factor all groups; the dense weights and bias go to w and b (NULL: not asked for). Negative:
+ * failed. */
+static double error_of(const ready *r, const mc_form *f, int rounds, float *w, float *b) {
+  const lr_layer *l = r->l;
+  int64_t elems = l->p.o * l->p.d;
+  double lost = 0;
+  for (int64_t g = 0; g < l->p.groups; g++) {
+    mc_arena *a = mc_arena_create();
+    mc_factors x;
+    bool ok = mc_factor_fit(r->p[g], f, rounds, &x, a);
+    if (ok && w) {
+      double *now = MC_NEWN(a, double, elems);
+      mc_factors_dense(&x, l->s, now);
+      for (int64_t i = 0; i < elems; i++)
+        w[g * elems + i] = (float)now[i];
+      for (int64_t o = 0; o < l->p.o; o++) {
+        double shift = 0;
+        for (int64_t c = 0; r->m[g].mx && c < l->p.d; c++)
+          shift += (r->w[g][o * l->p.d + c] - now[o * l->p.d + c]) * r->m[g].mx[c];
+        b[g * l->p.o + o] = r->bias[g * l->p.o + o] + (float)shift;
+      }
+    }
+    lost += ok ? x.error * mc_factoring_norm(r->p[g]) : 0;
+    mc_arena_destroy(a);
+    if (!ok) return -1;
+  }
+  return r->norm > 0 ? lost / r->norm : 0;
+}
+
+/* ---- which forms ---- */
+
+/* The mean of the logs of errors at a quarter, a half and three quarters of the MACs; HUGE_VAL: the
+ * form saves nothing. NaN: failed. */
+static double rate(lowrank *z, const ready *r, mc_form_kind k, int rounds) {
+  double sum = 0;
+  int n = 0;
+  for (int i = 1; i < 4; i++) {
+    mc_form f = mc_lr_form_at(z, r->l, k, 0.25 * i, r->p[0]);
+    if (f.r < 1) continue;
+    double e = error_of(r, &f, rounds, NULL, NULL);
+    if (e < 0) return NAN;
+    sum += log(e + 1e-6);
+    n++;
+  }
+  return n ? sum / n : HUGE_VAL;
+}
+
+/* Rows and cols are one form in two orders: the better one stays. */
+static void drop_twin(double *score, mc_form_kind *kind, int *n) {
+  int spatial = 0, k = 0;
+  for (int i = 0; i < *n; i++) {
+    bool is = kind[i] == MC_FORM_rows || kind[i] == MC_FORM_cols;
+    if (is && spatial++) continue;
+    score[k] = score[i], kind[k++] = kind[i];
+  }
+  *n = k;
+}
+
+/* The forms to measure, best first. False: the numbers are not finite. */
+static bool pick(lowrank *z, const ready *r, mc_form_kind *kind, int *n) {
+  unsigned forms = mc_lr_forms(z, r->l);
+  double score[MC_FORM_count_];
+  *n = 0;
+  for (int k = MC_FORM_out; k < MC_FORM_count_; k++) {
+    if (!(forms >> k & 1)) continue;
+    double s = (forms & (forms - 1))
+                   ? rate(z, r, (mc_form_kind)k, 1 + (k == MC_FORM_rows || k == MC_FORM_cols))
+                   : 0;
+    if (isnan(s)) return false;
+    if (s >= HUGE_VAL) continue;
+    int i = (*n)++;
+    for (; i > 0 && s < score[i - 1]; i--)
+      score[i] = score[i - 1], kind[i] = kind[i - 1];
+    score[i] = s, kind[i] = (mc_form_kind)k;
+  }
+  drop_twin(score, kind, n);
+  int keep = 0;
+  while (keep < *n && keep < FORMS_MEASURED && score[keep] <= score[0] + log(near_best))
+    keep++;
+  *n = keep;
+  return true;
+}
+
+/* ---- measuring ---- */
+
+typedef struct point {
+  mc_form f;
+  double damage, error;
+} point;
+
+static bool measure(lowrank *z, const ready *r, const mc_form *f, point *out) {
+  const lr_layer *l = r->l;
+  mc_arena *a = mc_arena_create();
+  float *w = MC_NEWN(a, float, l->p.groups * l->p.o * l->p.d),
+        *b = MC_NEWN(a, float, l->p.groups * l->p.o);
+  *out = (point){ .f = *f, .error = error_of(r, f, mc_lr_rounds(l, false), w, b) };
+  mc_distance x = { 0 };
+  bool ok = out->error >= 0 && (!z->measured || mc_damage_of(z->damage, l->index, w, b, &x));
+  out->damage = z->measured ? mc_distance_main(&x) : out->error;
+  if (z->measured) out->error = x.local;
+  mc_arena_destroy(a);
+  return ok;
+}
+
+/* Damage and error do not fall when the rank falls. */
+static void monotone(point *p, int n) {
+  for (int i = n - 2; i >= 0; i--) {
+    if (p[i].damage < p[i + 1].damage) p[i].damage = p[i + 1].damage;
+    if (p[i].error < p[i + 1].error) p[i].error = p[i + 1].error;
+  }
+}
+
+/* Alternatives from measured points, ranks ascending. */
+static void add_points(lowrank *z, lr_layer *l, const point *p, int n) {
+  if (!n) return;
+  if (p[0].f.kind == MC_FORM_tucker2) {
+    for (int i = 0; i < n; i++)
+      mc_lr_add(z, l, &p[i].f, p[i].damage, p[i].error);
+    return;
+  }
+  int count, k = 0;
+  int64_t *rank = mc_lr_ranks(z, l, p[0].f.kind, MOST_RANKS, &count);
+  for (int i = 0; i < count; i++) {
+    if (rank[i] < p[0].f.r || rank[i] > p[n - 1].f.r) continue;
+    while (k + 1 < n && p[k + 1].f.r <= rank[i])
+      k++;
+    const point *a = &p[k], *b = &p[k + 1 < n ? k + 1 : k];
+    double t = b->f.r > a->f.r ? (double)(rank[i] - a->f.r) / (double)(b->f.r - a->f.r) : 0;
+    mc_form f = a->f;
+    f.r = rank[i];
+    mc_lr_add(z, l, &f, a->damage + t * (b->damage - a->damage),
+              a->error + t * (b->error - a->error));
+  }
+}
+
+static bool same_form(const mc_form *a, const mc_form *b) { return a->r == b->r && a->r2 == b->r2; }
+
+static bool measure_form(lowrank *z, lr_layer *l, const ready *r, mc_form_kind k) {
+  point p[LEVELS];
+  int n = 0;
+  for (int i = 1; i < LEVELS; i++) {
+    mc_form f = mc_lr_form_at(z, l, k, (double)i / LEVELS, r->p[0]);
+    if (f.r < 1 || (n && same_form(&f, &p[n - 1].f))) continue;
+    if (!measure(z, r, &f, &p[n++])) return false;
+  }
+  monotone(p, n);
+  add_points(z, l, p, n);
+  return true;
+}
+
+/* ---- fixed ranks: ratio=, energy= ---- */
+
+static mc_form_kind usual(const lowrank *z, const lr_layer *l) {
+  unsigned forms = mc_lr_forms(z, l);
+  if (l->s.kh > 1 && l->s.kw > 1 && (forms >> MC_FORM_rows & 1)) return MC_FORM_rows;
+  for (int k = MC_FORM_out; k < MC_FORM_count_; k++)
+    if (forms >> k & 1) return (mc_form_kind)k;
+  return MC_FORM_whole;
+}
+
+static int64_t upto(const lowrank *z, double rank, int64_t full) {
+  int64_t r = (int64_t)ceil(rank - 1e-9);
+  r = (r + z->align - 1) / z->align * z->align;
+  return r < 1 ? 1 : r > full ? full : r;
+}
+
+/* The rank at which no group loses more than the share. NULL tail: -1. */
+static int64_t rank_for_energy(const lowrank *z, const ready *r, mc_form_kind k, int64_t full) {
+  int64_t best = 0;
+  for (int64_t g = 0; g < r->l->p.groups; g++) {
+    const double *tail = mc_factoring_tail(r->p[g], k);
+    if (!tail) return -1;
+    int64_t n = 0;
+    while (n < full && 1 - tail[n] < z->o->energy)
+      n++;
+    if (n > best) best = n;
+  }
+  return upto(z, (double)best, full);
+}
+
+static bool add_fixed(lowrank *z, lr_layer *l, const ready *r) {
+  mc_form f = { .kind = usual(z, l) };
+  if (f.kind == MC_FORM_whole) return true;
+  int64_t full = mc_form_full(f.kind, l->s);
+  f = mc_lr_form_at(z, l, f.kind, 1, r->p[0]);
+  f.r = z->o->ratio > 0 ? upto(z, z->o->ratio * (double)full, full)
+                        : rank_for_energy(z, r, f.kind, full);
+  if (f.r < 0) return false;
+  if (f.kind == MC_FORM_tucker2)
+    f.r2 = upto(z, z->o->ratio * (double)mc_form_full(MC_FORM_out, l->s),
+                mc_form_full(MC_FORM_out, l->s));
+  double cost[MC_NUM_BUDGETS];
+  mc_lr_cost(z, l, &f, cost);
+  if (cost[MC_BUDGET_macs] < l->alt.v[0].cost[MC_BUDGET_macs]) mc_lr_add(z, l, &f, 0, 0);
+  return true;
+}
+
+/* ---- no samples: every rank from the singular values ---- */
+
+static bool add_spectrum(lowrank *z, lr_layer *l, const ready *r, mc_form_kind k) {
+  int count;
+  int64_t *rank = mc_lr_ranks(z, l, k, 4 * MOST_RANKS, &count);
+  for (int i = 0; i < count; i++) {
+    mc_form f = mc_lr_form_at(z, l, k, 1, r->p[0]);
+    f.r = rank[i];
+    double lost = 0;
+    for (int64_t g = 0; g < l->p.groups; g++) {
+      const double *tail = mc_factoring_tail(r->p[g], k);
+      if (!tail) return false;
+      lost += tail[rank[i]] * mc_factoring_norm(r->p[g]);
+    }
+    mc_lr_add(z, l, &f, 0, r->norm > 0 ? lost / r->norm : 0);
+  }
+  return true;
+}
+
+/* ---- all layers ---- */
+
+static bool has_spectrum(mc_form_kind k) { return k >= MC_FORM_out && k <= MC_FORM_cols; }
+
+static bool fill(lowrank *z, lr_layer *l, const mc_moments *m) {
+  mc_arena *a = mc_arena_create();
+  ready r = prepare(z, l, m, a);
+  mc_form_kind kind[MC_FORM_count_];
+  int n = 0;
+  bool ok = isfinite(r.norm);
+  if (ok && z->fixed)
+    ok = add_fixed(z, l, &r);
+  else if (ok)
+    ok = pick(z, &r, kind, &n);
+  for (int i = 0; ok && i < n; i++)
+    ok = m || !has_spectrum(kind[i]) ? measure_form(z, l, &r, kind[i])
+                                     : add_spectrum(z, l, &r, kind[i]);
+  mc_arena_destroy(a);
+  if (ok || z->cx->diag->errors) return ok;
+  return mc_error(z->cx->diag, l->p.node->loc,
+                  "lowrank-svd: this layer cannot be factored: its weights or what it reads hold "
+                  "no finite numbers, or what it reads does not vary");
+}
+
+typedef struct seer {
+  lowrank *z;
+  int done;
+} seer;
+
+static bool see(void *ctx, int i, mc_moments *m) {
+  seer *s = ctx;
+  if (!fill(s->z, &s->z->l[i], m)) return false;
+  if (s->z->cx->progress)
+    s->z->cx->progress(s->z->cx->progress_ctx, "lowrank-svd", ++s->done, s->z->products.n);
+  return true;
+}
+
+static bool with_samples(lowrank *z) {
+  bool *want = MC_NEWN(z->cx->scratch, bool, z->products.n + 1), any = false;
+  for (int i = 0; i < z->products.n; i++)
+    any |= want[i] = z->l[i].can && (!z->fixed || z->o->energy > 0);
+  for (int i = 0; i < z->products.n; i++)
+    if (z->l[i].can && !want[i] && !fill(z, &z->l[i], NULL)) return false;
+  seer s = { .z = z };
+  return !any || mc_moments_each(z->cx, &z->walk, &z->products, want, see, &s);
+}
+
+bool mc_lr_table(lowrank *z) {
+  if (z->samples) return with_samples(z);
+  for (int i = 0; i < z->products.n; i++)
+    if (z->l[i].can && !fill(z, &z->l[i], NULL)) return false;
+  return true;
+}
