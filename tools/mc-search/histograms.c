@@ -84,7 +84,12 @@ static const char *until_calibrate(search *s) {
   return end ? mc_arena_strndup(s->t.arena, text, (size_t)(end - text)) : NULL;
 }
 
-static bool run_passes(search *s, mc_module *m, const char *text, const mc_runner *runner) {
+const mc_runner *report_runner(search *s) {
+  const mc_target *native = mc_target_find(NULL, "native", s->t.arena, &s->t.diag);
+  return native ? mc_compile_runner(native, s->t.arena) : NULL;
+}
+
+bool report_passes(search *s, mc_module *m, const char *text, const mc_runner *runner) {
   mc_source *src = MC_NEW(s->t.arena, mc_source);
   mc_pipeline p = { 0 };
   mc_manager_report rep;
@@ -126,9 +131,8 @@ bool report_histograms(mc_strbuf *out, search *s) {
   if (access(path, R_OK) && !run_again(s, c)) return false;
   const char *text = until_calibrate(s);
   mc_module *m = text ? mc_driver_load(path, &s->t.diag) : NULL;
-  const mc_target *native = m ? mc_target_find(NULL, "native", a, &s->t.diag) : NULL;
-  const mc_runner *runner = native ? mc_compile_runner(native, a) : NULL;
-  bool ok = runner && run_passes(s, m, text, runner);
+  const mc_runner *runner = m ? report_runner(s) : NULL;
+  bool ok = runner && report_passes(s, m, text, runner);
   histograms all = { 0 };
   if (ok) all = watched(m->graphs, a);
   ok = ok && sweep(s, m, &all, runner);

@@ -15,7 +15,7 @@ static const char *const metrics[] = { "top", "auc", NULL };
 static const char *const latencies[] = { "measured", "model", NULL };
 static const char *const goals[] = { "latency", "bytes", "arena", "macs", "accuracy", NULL };
 static const char *const technique_names[] = { "prune",         "lowrank",       "compress",
-                                               "prune+lowrank", "lowrank+prune", NULL };
+                                               "prune+lowrank", "lowrank+prune", "none", NULL };
 
 /* ---- rounds ---- */
 static bool finished(search *s) {
@@ -247,7 +247,7 @@ int main(int argc, char **argv) {
     { "runner", MC_O_STR, &s.runner, .arg = "COMMAND", .help = "instead of parallel: gets command lines on standard input and gives what they print" },
     { "rounds", MC_O_I64, &s.rounds, .arg = "N", .help = "rounds of refinement at most; default: 5", .lo = 0, .hi = 100 },
     { "time-limit", MC_O_STR, &s.time_limit, .arg = "TIME", .help = "begin no candidate that would end later: 90s, 30m, 1h" },
-    { "techniques", MC_O_LIST, &s.techniques, .arg = "LIST", .help = "of prune, lowrank, compress, prune+lowrank, lowrank+prune, ',' between; default: all" },
+    { "techniques", MC_O_LIST, &s.techniques, .arg = "LIST", .help = "of prune, lowrank, compress, prune+lowrank, lowrank+prune, ',' between, or none: precisions alone; default: all" },
     { "precisions", MC_O_LIST, &s.precisions, .arg = "LIST", .help = "of fp32, bf16, int8, mixed, ',' between; default: all; fp32 is always there" },
     { "calib-method", MC_O_WORD, &method, .arg = "METHOD", .help = "how INT8's ranges come from samples", .words = mc_names_calib },
     { "latency", MC_O_WORD, &s.latency, .arg = "HOW", .help = "measured on this machine, or the cost model's", .words = latencies },

@@ -37,6 +37,9 @@ static void step(mc_strbuf *out, const search *s, const char *pass, const char *
     mc_sb_puts(out, " data=");
     mc_sb_quoted(out, s->data);
   }
+  bool ints = s->front[P_INT8] || s->front[P_MIXED];   /* passes count time and bytes in INT8 */
+  if (!ints && pass_has(pass, "arith"))
+    mc_sb_printf(out, " arith=%s", s->front[P_BF16] ? "bf16" : "f32");
   mc_sb_putc(out, '}');
 }
 

@@ -58,6 +58,20 @@ static void table(mc_strbuf *out, search *s) {
   mc_sb_puts(out, "</table>\n");
 }
 
+static bool layers(mc_strbuf *out, search *s) {
+  report_layers(out, s);
+  mc_module *m = mc_driver_load(s->in, &s->t.diag);
+  const mc_runner *runner = m ? report_runner(s) : NULL;
+  bool ok = runner && report_passes(s, m, "canonicalize,constant-fold,fold-bn,dce", runner) &&
+            report_widths(out, s, m, runner);
+  if (m) {
+    tool_drop_remarks(&s->t);
+    tool_flush(&s->t);   /* places are in the module's text */
+    mc_module_destroy(m);
+  }
+  return ok;
+}
+
 static bool page(mc_strbuf *out, search *s) {
   page_begin(out, "mc-search", style);
   head(out, s);
@@ -65,7 +79,7 @@ static bool page(mc_strbuf *out, search *s) {
   report_front(out, s);
   table(out, s);
   mc_sb_puts(out, "<h2>Layers</h2>\n");
-  report_layers(out, s);
+  if (!layers(out, s)) return false;
   mc_sb_puts(out, "<h2>Activations and ranges</h2>\n");
   if (!report_histograms(out, s)) return false;
   mc_sb_puts(out, "<h2>Graphs</h2>\n");
