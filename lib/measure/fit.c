@@ -146,13 +146,18 @@ static double held_out(judge *j, int k) {
   return j->error[k];
 }
 
-/* Decades first, then the half decades beside the best one. */
-static double best_of_grid(judge *j) {
+/* Decades first, then the half decades beside the best one. Large systems: decades from the
+ * strongest on, until the error rises. */
+static double best_of_grid(judge *j, bool large) {
   int best = GRID - 1;
-  for (int k = GRID - 1; k >= 0; k -= 2)
-    if (held_out(j, k) < held_out(j, best)) best = k;
+  for (int k = GRID - 3; k >= 0; k -= 2) {
+    if (held_out(j, k) < held_out(j, best))
+      best = k;
+    else if (large)
+      return grid(best);
+  }
   int middle = best;
-  for (int k = middle - 1; k <= middle + 1; k += 2)
+  for (int k = middle - 1; !large && k <= middle + 1; k += 2)
     if (k >= 0 && k < GRID && held_out(j, k) < held_out(j, best)) best = k;
   return grid(best);
 }
@@ -172,7 +177,7 @@ double mc_fit_lambda(const mc_moments *m, int64_t group, const bool *keep, const
     s->w0 = start_of(m, keep, w0, j.a);
     s->r = residual(&s->fit, s->w0, j.a);
   }
-  double best = j.n ? best_of_grid(&j) : grid(GRID - 1);
+  double best = j.n ? best_of_grid(&j, m->d > FULL) : grid(GRID - 1);
   mc_arena_destroy(j.a);
   return best;
 }

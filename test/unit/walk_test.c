@@ -3,6 +3,8 @@
  * gives C = W G; targets across residual adds; the memory changes nothing but the passes; errors.
  */
 #include "measure_world.h"
+#include <signal.h>
+#include <sys/resource.h>
 
 /* ---- nothing changed ---- */
 
@@ -220,6 +222,23 @@ static void no_folder(const char *path) {
   stop(w);
 }
 
+/* No room for what does not fit the memory: an error, and nothing is left in the folder. */
+static void full_disk(const char *path) {
+  world *w = start(nets[0].text, path, true);
+  write_samples(w, path, 5, 0);
+  struct rlimit old, small;
+  CHECK(getrlimit(RLIMIT_FSIZE, &old) == 0);
+  small = old;
+  small.rlim_cur = 1000;
+  signal(SIGXFSZ, SIG_IGN);
+  CHECK(setrlimit(RLIMIT_FSIZE, &small) == 0);
+  w->o.memory = 1;
+  CHECK(!opens(w, false) &&
+        said(w, "MiB of activations in a temporary file in /tmp: File too large"));
+  CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
+  stop(w);
+}
+
 int main(int argc, char **argv) {
   if (argc != 2) return 2;
   for (int k = 0; k < (int)(sizeof nets / sizeof *nets); k++)
@@ -230,5 +249,6 @@ int main(int argc, char **argv) {
   refuses(argv[1]);
   overflows(argv[1]);
   no_folder(argv[1]);
+  full_disk(argv[1]);
   return CHECK_DONE();
 }

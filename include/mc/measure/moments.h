@@ -32,8 +32,8 @@ mc_centred mc_centred_sub(const mc_centred *m, const bool *keep, mc_arena *a);
  * written). */
 bool mc_fit(const mc_centred *m, const float *w0, double lambda, float *w, float *bias);
 /* The lambda, of half decades from 1e-5 to 10, whose fits predict best the folds that they have not
- * seen (more than 1024 columns: the last fold alone). keep (may be NULL: all): columns that take
- * part; w0 [o, d] has all. 10 where the samples are in one fold only. */
+ * seen (more than 1024 columns: the last fold alone, and decades). keep (may be NULL: all): columns
+ * that take part; w0 [o, d] has all. 10 where the samples are in one fold only. */
 double mc_fit_lambda(const mc_moments *m, int64_t group, const bool *keep, const float *w0,
                      mc_arena *a);
 /* Mean squared error of weights w and bias on the moments, summed over the outputs; *total (may be
