@@ -11,6 +11,31 @@ const char *mcm_layer(const mc_node *n) {
   return n->source ? n->source : n->out[0]->name ? n->out[0]->name : mc_ops[n->op].text;
 }
 
+static void warn_once(const mcm_data *d, mc_loc loc, const char *text) {
+  const mc_diag *g = d->cx->diag;
+  for (size_t i = 0; i < g->list.n; i++)
+    if (g->list.v[i].sev == MC_WARNING && !strcmp(g->list.v[i].text, text)) return;
+  mc_warning(d->cx->diag, loc, "%s", text);
+}
+
+/* Samples of an incomplete batch: the last one would count several times. */
+static void warn_of_rest(const mcm_data *d) {
+  int64_t rest = d->samples - d->runs * d->batch;
+  if (rest == 0) return;
+  const char *text =
+      rest > 0
+          ? mc_arena_printf(
+                d->cx->scratch,
+                "%s: the graph takes %lld samples at once: left over at the end and not used: %lld",
+                d->what, (long long)d->batch, (long long)rest)
+          : mc_arena_printf(
+                d->cx->scratch,
+                "%s: the graph takes %lld samples at once, but there are %lld: the last "
+                "one is repeated",
+                d->what, (long long)d->batch, (long long)d->samples);
+  warn_once(d, d->cx->loc, text);
+}
+
 bool mcm_data_open(mcm_data *d, mc_pass_context *cx, const mc_walk_opts *o) {
   *d = (mcm_data){ .cx = cx, .what = mcm_what(o) };
   const mc_graph *g = cx->graph;
@@ -25,14 +50,15 @@ bool mcm_data_open(mcm_data *d, mc_pass_context *cx, const mc_walk_opts *o) {
   if (!d->set) return false;
   d->samples = mc_dataset_count(d->set);
   if (o->samples > 0 && o->samples < d->samples) d->samples = o->samples;
-  d->batch = g->in[0]->type->rank && g->in[0]->type->dim[0] > 0 ? g->in[0]->type->dim[0] : 1;
+  d->batch = mc_dataset_batch(d->set);
   if (d->samples < 1) {
     mc_error(cx->diag, cx->loc, "%s: there are no samples in %s", d->what, path);
     mcm_data_close(d);
     return false;
   }
-  d->runs = d->samples / d->batch; /* the last samples of an incomplete batch would count twice */
+  d->runs = d->samples / d->batch;
   if (d->runs < 1) d->runs = 1;
+  warn_of_rest(d);
   return true;
 }
 
@@ -43,11 +69,12 @@ void mcm_data_close(mcm_data *d) {
 
 static bool check_input(const mcm_data *d, int64_t run, const mc_value *v, const float *x) {
   int64_t n = mc_type_elems(v->type);
+  int64_t each = v->type->rank && v->type->dim[0] == d->batch ? n / d->batch : n; /* of a sample */
   for (int64_t i = 0; i < n; i++) {
     if (isfinite(x[i])) continue;
     return mc_error(d->cx->diag, d->cx->samples_at.what ? d->cx->samples_at : d->cx->loc,
                     "%s: sample %lld of input '%s' holds %s: take it out of the samples", d->what,
-                    (long long)(run * d->batch + i / (n / d->batch)), v->name ? v->name : "?",
+                    (long long)(run * d->batch + i / each), v->name ? v->name : "?",
                     isnan(x[i]) ? "NaN" : "an infinite number");
   }
   return true;
@@ -62,13 +89,6 @@ bool mcm_data_fetch(const mcm_data *d, int64_t run, void *const *in) {
 }
 
 /* ---- warnings ---- */
-
-static void warn_once(const mcm_data *d, mc_loc loc, const char *text) {
-  const mc_diag *g = d->cx->diag;
-  for (size_t i = 0; i < g->list.n; i++)
-    if (g->list.v[i].sev == MC_WARNING && !strcmp(g->list.v[i].text, text)) return;
-  mc_warning(d->cx->diag, loc, "%s", text);
-}
 
 void mcm_warn_few(const mcm_data *d, const mc_products *p, const bool *want) {
   const mc_product *worst = NULL;

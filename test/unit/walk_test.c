@@ -197,6 +197,18 @@ static void refuses(const char *path) {
   }
 }
 
+/* A batch of two, three samples or one. */
+static void odd_batch(const char *path) {
+  world *w = start(nets[3].text, path, true);
+  write_samples(w, path, 3, 0);
+  CHECK(opens(w, false) && said(w, "2 samples at once: left over at the end and not used: 1"));
+  write_samples(w, path, 1, 0);
+  CHECK(opens(w, false) && said(w, "2 samples at once, but there are 1: the last one is repeated"));
+  write_samples(w, path, 6, NAN);
+  CHECK(!opens(w, false) && said(w, "sample 3 of input 'x' holds NaN"));
+  stop(w);
+}
+
 /* Activations that overflow: the layer is named. */
 static void overflows(const char *path) {
   world *w = start(nets[0].text, path, true);
@@ -247,6 +259,7 @@ int main(int argc, char **argv) {
   across_add(argv[1]);
   other_original(argv[1]);
   refuses(argv[1]);
+  odd_batch(argv[1]);
   overflows(argv[1]);
   no_folder(argv[1]);
   full_disk(argv[1]);

@@ -25,7 +25,8 @@ typedef struct mc_walk_opts {
 } mc_walk_opts;
 typedef struct mc_walk mc_walk;
 
-/* NULL after reporting (no samples, samples that do not fit, NaN in them). */
+/* Samples are taken in runs of the graph; where it takes a batch, a fold has whole runs.
+ * NULL after reporting (no samples, samples that do not fit, NaN in them). */
 mc_walk *mc_walk_open(mc_pass_context *cx, const mc_walk_opts *o);
 void mc_walk_close(mc_walk *w);
 const mc_products *mc_walk_products(const mc_walk *w);
