@@ -8,7 +8,7 @@ import lit.formats
 NEEDS_MACHINE = re.compile(
     r"the object needs .*, which this machine does not have"
     r"|level '.*': this machine does not have it"
-    r"|(which|this machine) cannot run code for '.*'"
+    r"|(which|this machine) cannot run (code for )?\S+"
     r"|SIGILL|Illegal instruction|exit status: -4\b")
 
 

@@ -73,12 +73,14 @@ lit.TestRunner.threading = types.SimpleNamespace(Lock=threading.Lock, Timer=Daem
 # Where the processor lacks instructions that test/emulate knows, tools and programs run under its trap.
 unit = os.path.join(config.mcc_obj_root, "test", "unit")
 native, emulate = lit_config.params.get("native", "native"), ""
+config.available_features.add("native-runs")  # REQUIRES: native-runs: C programs run objects for %native
 if native != "native":
     levels = subprocess.run([os.path.join(unit, "kernels-sweep"), "--levels"], capture_output=True, text=True).stdout
     how = dict(line.split() for line in levels.splitlines()).get(native)
     if how is None:
         lit_config.fatal(f"native={native}: not a level of this architecture that kernels-sweep --levels lists")
     if how == "lacks":
+        config.available_features.remove("native-runs")
         lit_config.note(f"native={native}: compiled only; a test stops where this machine must run it")
         config.test_format = compile_only.Format(native)
     if how == "emulated":

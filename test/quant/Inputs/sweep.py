@@ -15,6 +15,7 @@ import sys
 import numpy as np
 
 LIMIT = {"f32": 2e-4, "bf16": 0.04, "int8": 0.05}
+TAILS = 0.06   # products of two layers: a few large ones take the range, the others get fewer steps
 rng = np.random.default_rng(7)
 SHAPE = (1, 4, 6, 4)
 X = "f32[1,4,6,4]"
@@ -287,7 +288,7 @@ def measure(folder, level, names, net, worst):
     for i, name in enumerate(names):
         coarse = name.startswith("far")   # 8 bits of mantissa far from 0
         for what, got, ref, limit in (("f32", made["none"], want, LIMIT["f32"]), ("bf16", made["bf16"], want, 10 if coarse else LIMIT["bf16"]),
-                                      ("int8", made["int8"], want, LIMIT["int8"]), ("int8, evaluator", made["int8"], checked, 1e-2 if coarse else 1e-3)):
+                                      ("int8", made["int8"], want, TAILS if name.startswith("mul,") else LIMIT["int8"]), ("int8, evaluator", made["int8"], checked, 1e-2 if coarse else 1e-3)):
             e = error(got[i], ref[i])
             worst[what] = max(worst.get(what, 0), e)
             if not e <= limit:
