@@ -65,19 +65,29 @@ static double prepares(const mc_nest *n, const mc_target *t, double regs) {
   if (x86 && wide > 0 && !(t->isa & MC_ISA_BIT(sse41))) wide++;
   return n->mr * row + regs * wide;
 }
+/* Instructions for a block that is not left out: its place in A, the loop. Dense code must be so much slower. */
+static const double unit_issue = 5, sparse_margin = 0.97;
+/* Sets of sums that a kernel keeps which leaves blocks out, so that few sums do not wait for themselves. */
+static double ways(const mc_nest *n, const mc_target *t) {
+  double sums = n->mr * n->nv * group_regs(t);
+  return !n->unit || sums >= 6 ? 1 : sums >= 3 ? 2 : 4;
+}
+static double share_of(const mc_nest *n) { return n->unit ? mc_zeros_share(&n->zeros, n->nv, n->unit) : 1; }
 /* One step of a block: depth products for mr rows and `regs` registers of columns, of which `unused` are not multiplied. */
 static double step_cycles(const mc_nest *n, const mc_target *t, double regs, double unused, int depth) {
   const mc_machine *m = t->machine;
   double products = n->mr * (regs - unused) / group_regs(t) * (int)KMODEL_LANES * depth / mc_target_rate(t, n->rate);
   double a = (double)n->mr / (n->ku > 1 ? n->ku : 1), loads = a + regs * (depth == 8 ? 2 : 1);   /* smmla: 16 columns of depth 8 are 8 registers of B, for 4 of sums in a row */
   double arithmetic = n->mr * regs * mc_rate_ops(n->rate) + prepares(n, t, regs), issue = (arithmetic + loads + 1) / m->issue;
-  return most(most(products, loads / m->loads), most(most(arithmetic / m->alu, issue), m->latency)) + 0.012 * loads;
+  return most(most(products, loads / m->loads), most(most(arithmetic / m->alu, issue), m->latency / ways(n, t))) + 0.012 * loads;
 }
 /* Products and epilogue of a block. An epilogue waits for the last products, and the next block's products wait for nothing: the core does both at once as far as it looks ahead. */
 static void add_block(mc_estimate *e, const mc_nest *n, const mc_target *t, double regs, double unused, double times) {
   const mc_machine *m = t->machine;
   int depth = mc_rate_depth(n->rate);
-  double products = (double)n->k / depth * step_cycles(n, t, regs, unused, depth), epilogue = n->mr * regs * n->epilogue / m->alu, ahead = m->window / m->issue;
+  double products = (double)n->k / depth * step_cycles(n, t, regs, unused, depth);
+  if (n->unit) products = share_of(n) * (products + (double)n->k / n->unit * unit_issue / t->machine->issue) + 6;
+  double epilogue = n->mr * regs * n->epilogue / m->alu, ahead = m->window / m->issue;
   double both = products < epilogue ? products : epilogue;
   e->part[MC_PART_compute] += times * products;
   e->part[MC_PART_epilogue] += times * (epilogue - (n->interleaved ? (depth >= 32 ? interleaved_tiles : interleaved) * both : hidden * (both < ahead ? both : ahead)));
@@ -91,14 +101,14 @@ static void core_parts(mc_estimate *e, const mc_nest *n, const mc_target *t) {
   if (full) add_block(e, n, t, n->nv * all, 0, blocks * (double)full);
   add_block(e, n, t, tiles ? up(rest, KMODEL_LANES) * all : up(rest, t->vector_bytes / 4), half, blocks);
 }
-static double panel_bytes(const mc_nest *n) { return (double)((n->cols + KMODEL_LANES - 1) / KMODEL_LANES * KMODEL_LANES * n->k * n->b_bytes); }
+static double panel_bytes(const mc_nest *n) { return share_of(n) * (double)((n->cols + KMODEL_LANES - 1) / KMODEL_LANES * KMODEL_LANES * n->k * n->b_bytes); }
 mc_part mc_nest_weights(const mc_nest *n, const mc_target *t, int64_t weights) {
   return model_level(t, most((double)weights, panel_bytes(n) * (double)n->groups) + (double)(n->in + n->out));
 }
 /* Bytes: weights once from where the run keeps them, and again for each block of rows from where a block of columns fits; the input once per block of columns. */
 static void memory_parts(mc_estimate *e, const mc_nest *n, const mc_target *t, int64_t weights) {
   int64_t vectors = (n->cols + KMODEL_LANES - 1) / KMODEL_LANES, nv = n->nv < vectors ? n->nv : vectors;
-  double panel = panel_bytes(n), all = panel * (double)n->groups, column = (double)(nv * KMODEL_LANES * n->k * n->b_bytes);
+  double panel = panel_bytes(n), all = panel * (double)n->groups, column = share_of(n) * (double)(nv * KMODEL_LANES * n->k * n->b_bytes);
   double passes = (double)n->outer * up(n->rows, n->mr), columns = up(vectors, nv), rows = (double)n->in / most(1, passes);
   model_traffic(e, t, mc_nest_weights(n, t, weights), all);
   mc_part again = model_level(t, n->rows_outer ? panel : column + rows), activations = model_level(t, (double)(n->in + n->out) + all);
@@ -128,6 +138,23 @@ mc_rate mc_model_rate(mc_arith how, const mc_target *t) {
   }
   return (mc_rate)best;
 }
+mc_estimate mc_model_nest_unit(mc_nest *n, const mc_target *t, int64_t weights, int64_t rlen) {
+  n->unit = 0;
+  mc_estimate least = mc_model_nest(n, t, weights);
+  int best = 0, depth = mc_rate_depth(n->rate);
+  bool always = t->sparse == MC_SPARSE_ALWAYS;
+  if (!n->zeros.all[0][0] || t->sparse == MC_SPARSE_OFF || n->nv > MC_ZERO_WIDTHS) return least;
+  for (int u = depth; u < 1 << MC_ZERO_UNITS; u *= 2) {
+    if (rlen % u) continue;
+    n->unit = u;
+    mc_estimate e = mc_model_nest(n, t, weights);
+    if (!(always && !best) && e.cycles >= (best ? 1 : sparse_margin) * least.cycles) continue;
+    least = e;
+    best = u;
+  }
+  n->unit = best;
+  return least;
+}
 /* The block that costs least, over all that fit into registers. */
 mc_estimate model_best_block(mc_nest *n, const mc_target *t, int64_t weights) {
   mc_nest best = *n;
@@ -137,7 +164,7 @@ mc_estimate model_best_block(mc_nest *n, const mc_target *t, int64_t weights) {
     for (n->mr = tiles ? (n->rows < 32 ? (int)n->rows : 32) : 1; n->mr <= (tiles ? 32 : 14) && n->mr <= n->rows; n->mr++) {
       bool first = n->mr == 1 && n->nv == 1;
       if (!tiles && !first && !mc_nest_fits(n, t, 1)) continue;
-      mc_estimate e = mc_model_nest(n, t, weights);
+      mc_estimate e = mc_model_nest_unit(n, t, weights, mc_rate_arith(n->rate) == MC_ARITH_int8 ? 0 : n->k / n->runs);
       if (least.cycles > 0 && e.cycles >= least.cycles) continue;
       least = e;
       best = *n;

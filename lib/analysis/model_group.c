@@ -70,6 +70,16 @@ static shape product_shape(const mc_node *n) {
   s.macs = (double)mc_node_cost(n).macs;
   return s;
 }
+/* Zeros of constant weights in the order in which kernels read them. */
+static mc_zeros zeros_of(const mc_node *n, const shape *s) {
+  const mc_tensor *w = n->op == MC_OP_conv_transpose2d || s->depthwise ? NULL : mc_value_tensor(n->in[1]);
+  bool columns = n->op == MC_OP_matmul && !MC_ATTRS(n, matmul)->transpose_b;
+  int64_t k = s->runs * s->rlen;
+  if (w && n->op == MC_OP_conv2d && MC_ATTRS(n, conv2d)->groups != s->groups) w = NULL;   /* groups side by side */
+  if (!w || mc_tensor_elems(w) != s->groups * s->cols * k) return (mc_zeros){ .all = { { 0 } } };
+  mc_zeros_view v = { w->data, w->dtype, s->groups, s->cols, s->runs, s->rlen, columns ? 1 : k, columns ? s->cols : 1 };
+  return mc_zeros_of(&v);
+}
 static mc_nest nest_of(const mc_node *n, const shape *s, mc_arith how, const mc_target *t) {
   mc_rate rate = mc_model_rate(how, t);
   if (how == MC_ARITH_bf16 && mc_rate_arith(rate) != MC_ARITH_bf16) rate = mc_model_rate(MC_ARITH_f32, t);
@@ -79,6 +89,7 @@ static mc_nest nest_of(const mc_node *n, const shape *s, mc_arith how, const mc_
   nest.packed = n->op == MC_OP_matmul && !mc_value_tensor(n->in[1]) ? mc_type_elems(n->in[1]->type) : 0;
   nest.in = mc_type_elems(n->in[0]->type) * bytes;
   nest.out = mc_type_elems(n->out[0]->type) * bytes;
+  nest.zeros = zeros_of(n, s);
   return nest;
 }
 /* Depthwise: no engine; the rate is a measured one. On x86-64 rows are interleaved first, for each byte of the input, and channels and columns are one axis; elsewhere vectors go along the channels and

@@ -146,6 +146,56 @@ static void emit_runs(tile *t, V a, V b, int64_t first) {
   memcpy(t->acc, l.carried, sizeof(V) * (size_t)tile_accs(t));
 }
 
+/* One block of B: its steps behind one another, but for pmaddwd a loop (straight_steps says why). */
+static void emit_unit(tile *t, V a, V b) {
+  kgemm *p = t->p;
+  kb *k = p->k;
+  const kengine *e = p->e;
+  int64_t steps = p->unit / p->kr, near = e->in == 'I' && e->kr == 2 && steps > e->ku ? e->ku : steps;
+  if (near == steps) {
+    emit_straight(t, a, b, 0, steps, false);
+    return;
+  }
+  kb_loop l;
+  kb_for(k, &l, kb_i64(k, 0), kb_i64(k, steps), near, t->acc, tile_accs(t));
+  memcpy(t->acc, l.carried, sizeof(V) * (size_t)tile_accs(t));
+  emit_straight(t, kb_gep(k, a, kb_muli(k, l.iv, e->kr * kgemm_a_elem(e))), kb_gep(k, b, kb_muli(k, l.iv, step_bytes(t))), 0, near, false);
+  kb_end(k, &l, t->acc);
+  memcpy(t->acc, l.carried, sizeof(V) * (size_t)tile_accs(t));
+}
+/* Blocks [from, to) of the list, `ways` at a time, each on a set of sums of its own. */
+static void emit_list(tile *t, V a, V b, V from, V to, int ways, V *sums) {
+  kgemm *p = t->p;
+  kb *k = p->k;
+  int n = tile_accs(t);
+  int64_t bytes = ksparse_bytes(p, t->nv);
+  kb_loop l;
+  kb_for(k, &l, from, to, ways, sums, ways * n);
+  memcpy(sums, l.carried, sizeof(V) * (size_t)(ways * n));
+  for (int w = 0; w < ways; w++) {
+    V i = kb_addi(k, l.iv, w);
+    memcpy(t->acc, sums + w * n, sizeof(V) * (size_t)n);
+    emit_unit(t, ksparse_a(p, a, i), kb_gep(k, b, kb_muli(k, i, bytes)));
+    memcpy(sums + w * n, t->acc, sizeof(V) * (size_t)n);
+  }
+  kb_end(k, &l, sums);
+  memcpy(sums, l.carried, sizeof(V) * (size_t)(ways * n));
+}
+/* All blocks of the list. A tile of few sums takes several sets of them, which are added at the end. */
+static void emit_units(tile *t, V a, V b) {
+  kgemm *p = t->p;
+  kb *k = p->k;
+  int n = tile_accs(t), ways = n >= 6 ? 1 : n >= 3 ? 2 : 4;
+  V count = kb_sub(k, p->units_end, p->units), whole = ways > 1 ? LLVMBuildAnd(k->b, count, kb_i64(k, -ways), "") : count;
+  V sums[KB_MAX_CARRIED];
+  for (int i = 0; i < ways * n; i++) sums[i] = i < n ? t->acc[i] : LLVMConstNull(LLVMTypeOf(t->acc[i % n]));
+  emit_list(t, a, b, kb_i64(k, 0), whole, ways, sums);
+  for (int w = 1; w < ways; w++)
+    for (int i = 0; i < n; i++) sums[i] = kengine_real(p->e) ? LLVMBuildFAdd(k->b, sums[i], sums[w * n + i], "") : LLVMBuildAdd(k->b, sums[i], sums[w * n + i], "");
+  if (ways > 1) emit_list(t, a, b, whole, count, 1, sums);
+  memcpy(t->acc, sums, sizeof(V) * (size_t)n);
+}
+
 /* From a vector for each row of the block, what belongs to row r of the accumulators. */
 static V rows_of(tile *t, V *row, int r) {
   const kengine *e = t->p->e;
@@ -230,7 +280,8 @@ static void kgemm_block(kgemm *p, V a, V b, V bias, V m0, V n0, int nv, int vali
   tile t = tile_of(p, nv, valid);
   kgemm_row w = { .nv = nv, .valid = valid };
   start_accs(&t, bias, m0);
-  if (p->nrun) emit_runs(&t, a, b, 0);
+  if (p->unit) emit_units(&t, a, b);
+  else if (p->nrun) emit_runs(&t, a, b, 0);
   kgemm_stand(p, m0, n0);
   for (int r = 0; r < p->mr; r++)
     for (int j = 0; j < nv; j++) kgemm_finish(p, &w, r, j, row_sums(&t, r, j));
@@ -280,7 +331,8 @@ static void emit_part(kgemm *p, V a, V b, V bias, V n0, kgemm_columns c) {
   kb_loop l;
   kl_range_part(p->g, &l, c.from, c.to, c.of, 1, p->split == KGEMM_COLUMNS);
   V at = kb_muli(k, kb_addi(k, l.iv, -c.from), width);
-  emit_row_axes(p, p->nbatch, a, k_widen_block(p, kb_gep(k, b, kb_muli(k, at, col_bytes)), c.nv), kb_gep(k, bias, kb_muli(k, at, 4)), kb_add(k, n0, at), c.nv, c.valid);
+  V columns = p->unit ? ksparse_columns(p, l.iv) : k_widen_block(p, kb_gep(k, b, kb_muli(k, at, col_bytes)), c.nv);
+  emit_row_axes(p, p->nbatch, a, columns, kb_gep(k, bias, kb_muli(k, at, 4)), kb_add(k, n0, at), c.nv, c.valid);
   kb_end(k, &l, NULL);
 }
 /* Full column blocks, then the rest: fewer vectors, the last of them partly used. */
@@ -296,6 +348,7 @@ static void emit_groups(kgemm *p, V a, V b, V bias) {
   kb *k = p->k;
   kb_loop l;
   kl_range(p->g, &l, p->groups, 1, p->split == KGEMM_GROUPS);
+  p->units_group = l.iv;
   (p->e->tile ? ktile_columns : emit_columns)(p, kb_gep(k, a, kb_muli(k, l.iv, p->a_group)), kb_gep(k, b, kb_muli(k, l.iv, p->b_group)), kb_gep(k, bias, kb_muli(k, l.iv, p->bias_group)),
                kb_muli(k, l.iv, p->n));
   kb_end(k, &l, NULL);

@@ -34,6 +34,7 @@ static mc_nest nest_of(const kgemm *p, int64_t rows) {
   n.k = p->nrun * p->steps * p->kr;
   if (n.k == 0) n.k = 1;
   n.ku = p->e->ku;
+  n.zeros = p->zeros;
   return n;
 }
 static int by_cycles(const void *a, const void *b) {
@@ -41,15 +42,32 @@ static int by_cycles(const void *a, const void *b) {
   if (x->estimate.cycles != y->estimate.cycles) return x->estimate.cycles < y->estimate.cycles ? -1 : 1;
   return x->rows != y->rows ? x->rows - y->rows : x->vectors - y->vectors;
 }
-static mc_blocking asked(const kgemm *p, mc_nest *n, int mr, int nv) {
+/* A block, and zero blocks of so many elements left out; unit 0: none, < 0: what is best. */
+static mc_blocking asked(const kgemm *p, mc_nest *n, int mr, int nv, int unit) {
+  const mc_target *t = p->k->target;
   n->mr = mr;
   n->nv = nv;
-  if (!p->e->tile) n->interleaved = kgemm_overlaps(p, mr, nv);
-  mc_estimate e = mc_model_nest(n, p->k->target, p->g->weights);
+  n->unit = unit < 0 ? 0 : unit;
+  if (!p->e->tile) n->interleaved = !n->unit && kgemm_overlaps(p, mr, nv);
+  mc_estimate e = mc_model_nest(n, t, p->g->weights);
+  mc_nest s = *n;
+  s.interleaved = false;
+  int64_t divides = ksparse_divides(p);
+  if (unit < 0 && divides >= 0 && p->zeros.all[0][0]) {
+    mc_estimate left_out = mc_model_nest_unit(&s, t, p->g->weights, divides);
+    if (s.unit && (left_out.cycles < e.cycles || t->sparse == MC_SPARSE_ALWAYS)) e = left_out, n->unit = s.unit;
+  }
   int times = kl_by_images(p->g) ? p->g->tasks : 1;   /* the nest is one image's */
   e.cycles *= times;
   for (int i = 0; i < MC_NUM_PARTS; i++) e.part[i] *= times;
-  return (mc_blocking){ mr, nv, e };
+  return (mc_blocking){ mr, nv, n->unit, e };
+}
+/* -sparse=always: of blocks that can leave something out, these alone. */
+static int those_sparse(mc_blocking *list, int n) {
+  int kept = 0;
+  for (int i = 0; i < n; i++)
+    if (list[i].unit) list[kept++] = list[i];
+  return kept ? kept : n;
 }
 /* Every block that fits, the cheapest first. */
 static int candidates(const kgemm *p, int64_t rows, mc_blocking *list) {
@@ -59,17 +77,29 @@ static int candidates(const kgemm *p, int64_t rows, mc_blocking *list) {
   int count = 0, most = p->a.stride[p->x->rank - 2] % 4096 == 0 ? 7 : MAX_ROWS_CHOSEN;
   for (int nv = 1; nv <= MAX_VECTORS && nv <= vectors; nv++)
     for (int mr = 1; mr <= most && mr <= rows; mr++)
-      if (fits(p, mr, nv)) list[count++] = asked(p, &n, mr, nv);
+      if (fits(p, mr, nv)) list[count++] = asked(p, &n, mr, nv, -1);
+  if (p->k->target->sparse == MC_SPARSE_ALWAYS) count = those_sparse(list, count);
   qsort(list, (size_t)count, sizeof *list, by_cycles);
   return count;
 }
-/* The attribute: rows, vectors. */
+/* Can blocks of `unit` elements be left out? */
+static bool unit_fits(const kgemm *p, int64_t unit, int64_t nv) {
+  int64_t divides = ksparse_divides(p);
+  if (unit == 0) return true;
+  return divides >= 0 && p->zeros.all[0][0] && nv <= MC_ZERO_WIDTHS && unit >= p->kr && unit < 1 << MC_ZERO_UNITS && (unit & (unit - 1)) == 0 && divides % unit == 0;
+}
+/* The attribute: rows, vectors, and perhaps elements of the zero blocks that are left out (0: none are). */
 static bool obey(kgemm *p, int64_t rows, const mc_ints *b) {
-  int64_t mr = b->n == 2 ? b->v[0] : 0, nv = b->n == 2 ? b->v[1] : 0;
+  bool given = b->n == 2 || b->n == 3;
+  int64_t mr = given ? b->v[0] : 0, nv = given ? b->v[1] : 0, unit = b->n == 3 ? b->v[2] : 0;
   if (mr < 1 || nv < 1 || mr > MAX_ROWS || nv > MAX_VECTORS || mr > rows || nv > kgemm_vectors(p->n) || !fits(p, (int)mr, (int)nv))
     return kl_error(p->g, p->g->group, "'blocking' must be [rows, 16-column vectors] of a block that the registers of engine %s hold and the result has", p->e->name);
+  if (!unit_fits(p, unit, nv))
+    return kl_error(p->g, p->g->group, "'blocking': engine %s cannot leave out zero blocks of %lld elements here: there are none, or a power of two from %d to 16 that divides %lld is wanted, and at most %d vectors", p->e->name, (long long)unit, p->kr, (long long)p->rlen, MC_ZERO_WIDTHS);
   p->mr = (int)mr;
   p->nv = (int)nv;
+  mc_nest n = nest_of(p, rows);
+  p->unit = b->n == 3 ? (int)unit : asked(p, &n, p->mr, p->nv, -1).unit;
   return true;
 }
 /* Tiles have a rule of their own (pick.c). */
@@ -82,7 +112,7 @@ static bool tiles(kgemm *p, int64_t rows) {
   n.outer = 1;   /* a block takes tiles of several lines; flat, it takes an image */
   n.rows = p->flat ? p->mr : 1;
   for (int d = 0; d < p->x->rank - (p->flat ? 3 : 1); d++) *(p->flat || d < p->nbatch ? &n.outer : &n.rows) *= p->x->dim[d];
-  p->g->estimate = asked(p, &n, p->mr, p->nv).estimate;
+  p->g->estimate = asked(p, &n, p->mr, p->nv, 0).estimate;
   return !p->g->ask;
 }
 static const char *key_of(const kgemm *p, const mc_nest *n) {
@@ -119,6 +149,15 @@ static void explain(kgemm *p, int64_t rows) {
     if (candidates(&q, rows, list) && (!g->other_engine || list[0].estimate.cycles < g->other.cycles)) g->other_engine = e->name, g->other = list[0].estimate;
   }
 }
+/* What is left out, or why nothing is where there would be something. */
+static const char *zeros_note(const kgemm *p) {
+  mc_arena *a = p->k->arena;
+  int unit = p->unit ? p->unit : p->kr < 4 ? 4 : p->kr;
+  double share = mc_zeros_share(&p->zeros, p->unit ? p->nv : 1, unit);
+  if (p->unit) return mc_arena_printf(a, ", %.1f %% of the blocks of %d columns x %d of K multiplied, the others are 0", 100 * share, p->nv * KGEMM_LANES, unit);
+  if (!p->zeros.all[0][0] || share > 0.95) return "";
+  return mc_arena_printf(a, ", zeros multiplied too (%.1f %% of the blocks of 16 columns x %d of K are 0): %s", 100 - 100 * share, unit, ksparse_divides(p) < 0 ? "this engine cannot leave them out" : "leaving them out is expected to be no faster");
+}
 bool kgemm_blocking(kgemm *p, int64_t rows) {
   kgroup *g = p->g;
   mc_arena *a = p->k->arena;
@@ -130,12 +169,13 @@ bool kgemm_blocking(kgemm *p, int64_t rows) {
   const mc_blocking *chosen = g->plan->small ? smallest(p, g->blocking, g->nblocking) : g->blocking;
   p->mr = chosen->rows;
   p->nv = chosen->vectors;
+  p->unit = chosen->unit;
   if (b->n && !obey(p, rows, b)) return false;
   mc_nest n = nest_of(p, rows);
   g->key = key_of(p, &n);
-  g->estimate = asked(p, &n, p->mr, p->nv).estimate;
+  g->estimate = asked(p, &n, p->mr, p->nv, p->unit).estimate;
   if (p->head->op == MC_OP_conv_transpose2d) g->nblocking = 0;   /* the phases of one group have shapes of their own */
-  g->note = mc_arena_printf(a, "engine %s, blocks of %d rows x %d columns, K = %d x %lld%s", p->e->name, p->mr, p->nv * KGEMM_LANES, p->nrun, (long long)p->rlen,
-                             kgemm_overlaps(p, p->mr, p->nv) ? ", epilogues between products" : "");
+  g->note = mc_arena_printf(a, "engine %s, blocks of %d rows x %d columns, K = %d x %lld%s%s", p->e->name, p->mr, p->nv * KGEMM_LANES, p->nrun, (long long)p->rlen,
+                             kgemm_overlaps(p, p->mr, p->nv) ? ", epilogues between products" : "", zeros_note(p));
   return !g->ask;
 }

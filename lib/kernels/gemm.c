@@ -74,8 +74,9 @@ static bool prepare_conv(kgemm *p) {
   memcpy(p->clamp, c->clamp, sizeof p->clamp);
   p->nbatch = images_outside(p);
   kx_collapse_from(p->x, p->nbatch, (kview *[]){ &p->a }, 1, p->x->rank - 1);
-  if (!kgemm_blocking(p, p->x->dim[p->x->rank - 2])) return false;
   kweights kw = { w->data, wt->dim[1] * wt->dim[2] * wt->dim[3], 1, woff };
+  ksparse_scan(p, &kw);
+  if (!kgemm_blocking(p, p->x->dim[p->x->rank - 2])) return false;
   kgemm_pack(p, &kw, 1, 0, b ? b->data : NULL);
   return true;
 }
@@ -95,9 +96,10 @@ bool k_linear_like(kgemm *p) {
   kgemm_steps(p);
   memcpy(p->clamp, mm ? MC_ATTRS(p->head, matmul)->clamp : MC_ATTRS(p->head, linear)->clamp, sizeof p->clamp);
   kx_collapse(p->x, (kview *[]){ &p->a }, 1, p->x->rank - 1);
-  if (!kgemm_blocking(p, p->x->dim[p->x->rank - 2])) return false;
   int64_t *woff = MC_NEW(p->k->arena, int64_t);
   kweights kw = { w->data, rows ? k : 1, rows ? 1 : p->n, woff };
+  ksparse_scan(p, &kw);
+  if (!kgemm_blocking(p, p->x->dim[p->x->rank - 2])) return false;
   kgemm_pack(p, &kw, 1, 0, b ? b->data : NULL);
   return true;
 }

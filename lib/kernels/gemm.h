@@ -7,8 +7,10 @@
 #ifndef MC_KERNELS_GEMM_H
 #define MC_KERNELS_GEMM_H
 #include "engine.h"
+#include "mc/analysis/zeros.h"
 #include "lower.h"
 
+typedef struct ksparse_lists ksparse_lists;   /* sparse.c */
 typedef struct kgemm {
   kgroup *g; kb *k; mc_node *head; const kengine *e;
   kx *x;                          /* iteration space: row axes, then the columns of all groups */
@@ -26,6 +28,8 @@ typedef struct kgemm {
   int tr, mt;                     /* tile engines: rows of a tile, tiles of A of a block (mr = mt * tr) */
   int64_t flat;                   /* tile engines: rows of A from one line of the two innermost row axes to the next, where a block takes both axes as one; else 0 */
   bool rows_outside; V tile_scratch, tile_fn;   /* block order; sums on their way to the epilogue, in the frame of tile_fn */
+  mc_zeros zeros; int unit;       /* zero blocks of B; elements of K of those that are left out, 0: none are (sparse.c) */
+  ksparse_lists *lists; V units, units_end, units_group;   /* unit not 0: blocks of B of the block of columns that is being emitted, and the group's first block of columns */
   V b, bias;                      /* packed B and bias of (batch 0, group 0) */
   int64_t b_batch, b_group, bias_batch, bias_group;   /* bytes from one to the next; a batch stride of 0: shared, or repacked */
   V rowterm; kview rowterm_view;  /* i32 added to every accumulator of a row, or NULL */
@@ -50,6 +54,19 @@ int64_t kgemm_panel(const kgemm *p);                  /* bytes of one group's pa
 bool kgemm_blocking(kgemm *p, int64_t rows);
 /* Pack constant weights and fold zero points into the bias (either may lack: bias NULL). Fills b, bias and their strides. w[batch] for nbatches batches. */
 void kgemm_pack(kgemm *p, const kweights *w, int64_t nbatches, int64_t batch_elems, const void *bias);
+/* ---- blocks of zeros that are left out (sparse.c): B holds blocks of nv vectors by `unit` elements that are not 0, and a list of their places in A for each block of columns ---- */
+/* Fill p->zeros from constant weights that are not batched. */
+void ksparse_scan(kgemm *p, const kweights *w);
+/* What a block must not have to be left out: elements of a run that blocks must divide; 0: they need not. -1: this product leaves nothing out. */
+int64_t ksparse_divides(const kgemm *p);
+/* In the place of pack_group for all groups: packed B and the lists, as constants. */
+void ksparse_pack(kgemm *p, const kweights *w);
+/* A block of columns begins (`index`: its number in the group): sets units and units_end; where its B is. */
+V ksparse_columns(kgemm *p, V index);
+/* Where block i of the list of this block of columns reads A, from a on. */
+V ksparse_a(kgemm *p, V a, V i);
+/* Bytes of a block of nv vectors. */
+int64_t ksparse_bytes(const kgemm *p, int nv);
 /* Emit the nest. `repack` (may be NULL) is called inside the batch loops, before the columns. */
 void kgemm_nest(kgemm *p, void (*repack)(kgemm *p, void *ctx), void *ctx);
 /* Choose p->split; repacks: B is packed at run time, so that rows cannot be divided. Called by the nest. */

@@ -115,11 +115,12 @@ void kgemm_pack(kgemm *p, const kweights *w, int64_t nbatches, int64_t batch_ele
     wi.data = (const char *)w->data + i * batch_elems * kgemm_elem(p->e);
     for (int64_t g = 0; g < p->groups; g++) {
       int64_t at = i * p->groups + g;
-      pack_group(p, &wi, pb + at * p->b_group, g * p->n);
+      if (!p->unit) pack_group(p, &wi, pb + at * p->b_group, g * p->n);
       fill_bias(p, &wi, pbias + at * p->bias_group, bias, g * p->n);
     }
   }
-  p->b = kb_rodata(k, pb, (size_t)(nbatches * p->groups * p->b_group), 0, "weights");
+  if (p->unit) ksparse_pack(p, w);
+  else p->b = kb_rodata(k, pb, (size_t)(nbatches * p->groups * p->b_group), 0, "weights");
   p->bias = kb_rodata(k, pbias, (size_t)(nbatches * p->groups * p->bias_group), 0, "bias");
   mc_arena_destroy(scratch);
 }

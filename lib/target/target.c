@@ -233,3 +233,14 @@ const mc_target *mc_target_find_for(const char *arch, const char *march, mc_arit
   unknown_level(march, want, a, d);
   return NULL;
 }
+const char *const mc_sparse_names[] = { "auto", "off", "always", NULL };
+const mc_target *mc_target_sparse(const mc_target *t, mc_sparse_how how, mc_arena *a) {
+  mc_target *first = NULL, **to = &first;
+  for (; t; t = t->next) {
+    mc_target *copy = mc_arena_copy(a, t, sizeof *t);
+    copy->sparse = how;
+    *to = copy;
+    to = (mc_target **)(uintptr_t)&copy->next;
+  }
+  return first;
+}

@@ -20,7 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct { const char *march, *filter, *dir, *engine; int every, opt, threads, random, shared; bool list, compile; int seen, run, failed; mc_arena *a; const mc_target *target; mc_strbuf table, data; } s = { .every = 1, .opt = 2, .threads = 1 };
+static struct { const char *march, *filter, *dir, *engine; int every, opt, threads, random, shared, sparse; bool list, compile; int seen, run, failed; mc_arena *a; const mc_target *target; mc_strbuf table, data; } s = { .every = 1, .opt = 2, .threads = 1 };
 
 /* ---- random numbers, building ---- */
 uint64_t rnd(tcase *t) {
@@ -302,6 +302,7 @@ static bool against_reference(tcase *t) {
   if (!mc_eval_graph(t->g, in, want, NULL, &t->d)) return complain(t, "has no reference");
   mc_plan *p = plan(t);
   if (!p) return complain(t, "has no plan");
+  for (int i = 0; t->zeros && i < p->ngroup; i++) s.sparse += strstr(mc_kernel_describe(p, i, t->a), "multiplied, the others are 0") != NULL;
   return s.dir ? emit(t, p, in, want) : run_jit(t, p, in, want);
 }
 static bool compiles(tcase *t) {
@@ -373,6 +374,7 @@ int main(int argc, char **argv) {
     sweep_random_depthwise(s.random);
   } else {
     sweep_products();
+    sweep_sparse();
     sweep_depthwise();
     sweep_elementwise();
     sweep_shapes();
@@ -382,6 +384,7 @@ int main(int argc, char **argv) {
     mc_write_file(mc_arena_printf(s.a, "%s/cases.bin", s.dir), mc_sb_str(&s.data), s.data.n, &d);
   }
   if (emulating) printf("emulated: %llu tile products, %llu vector dot products\n", (unsigned long long)emulate_count(EMULATE_product), (unsigned long long)emulate_count(EMULATE_vnni));
+  if (s.sparse) printf("%d products leave out zeros\n", s.sparse);
   if (s.threads > 1) printf("%d functions divided into up to %d shares\n", s.shared, s.threads);
   if (s.failed) fprintf(stderr, "%d of %d cases failed\n", s.failed, s.run);
   mc_sb_free(&s.table);

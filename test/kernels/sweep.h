@@ -11,12 +11,14 @@ typedef struct tcase {
   uint64_t seed;
   double tolerance;               /* |difference| of f32 results, and of bf16 results but for a last place; 0: bit for bit */
   mc_value *out[16]; int nout;
+  bool zeros;                     /* its weights have blocks of zeros: counted where the kernel leaves them out */
   bool winograd, ready;           /* with the pass of this name, faster or not; with its option ready */
 } tcase;
 /* Called by the generators for each case; true when the case is wanted: build it and call sweep_end. */
 tcase *sweep_begin(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void sweep_end(tcase *t);
 void sweep_products(void);
+void sweep_sparse(void);
 /* `n` shapes of each family that no list has: sizes of every order, odd ones too. The same ones each time. */
 void sweep_random_products(int n);
 void sweep_random_depthwise(int n);

@@ -1,10 +1,8 @@
 /* Products on every engine: all remainders of channels, rows, taps; strides, borders, dilations, groups; epilogues. */
-#include "sweep.h"
+#include "sweep_products.h"
 #include <stdio.h>
 
-typedef enum kind { F32, U8, I8, BF16, KINDS } kind;
 static const char *const kinds[] = { "f32", "u8", "i8", "bf16" };
-typedef struct shape { int64_t n, h, w, ci, co, kh, kw, s, p, d, g; } shape;
 
 static bool real(kind k) { return k == F32 || k == BF16; }
 static mc_dtype stored(kind k) { return k == BF16 ? MC_bf16 : MC_f32; }
@@ -18,7 +16,32 @@ static void tolerate(tcase *t, kind k, int64_t terms) {
   if (real(k)) t->tolerance = (k == BF16 ? 12e-8 : 6e-8) * (double)(terms + 4) * (double)(terms + 4) * 0.25;
 }
 static mc_value *bias_of(tcase *t, kind k, int64_t n) { return real(k) ? const_f32(t, -1, 1, 1, &n) : const_i32(t, -20000, 20000, n); }
-static mc_value *weights_of(tcase *t, kind k, int rank, const int64_t *dim) { return real(k) ? const_real(t, stored(k), -1, 1, rank, dim) : const_w8(t, rnd(t) % 3 != 0, rank, dim); }
+zeros sweep_zeros;
+static const char *zeros_name(void) {
+  static char text[64];
+  snprintf(text, sizeof text, sweep_zeros.of ? " zeros %d/%d of 16x%d" : "", sweep_zeros.gone, sweep_zeros.of, sweep_zeros.unit);
+  return text;
+}
+/* Zero blocks of a constant whose elements [n][k] lie `column` and `step` elements apart; `tap`: elements after which blocks begin anew. */
+static mc_value *punched(tcase *t, mc_value *v, int64_t n, int64_t k, int64_t column, int64_t step, int64_t tap) {
+  mc_tensor *w = mc_value_tensor(v);
+  size_t es = mc_dtype_size(w->dtype);
+  char *data = (char *)(uintptr_t)w->data;
+  t->zeros = sweep_zeros.of != 0;
+  for (int64_t c = 0; sweep_zeros.of && c < n; c += 16)
+    for (int64_t from = 0; from < k; from += tap)
+      for (int64_t j = from; j < from + tap; j += sweep_zeros.unit) {
+        if ((int)(rnd(t) % (uint64_t)sweep_zeros.of) >= sweep_zeros.gone) continue;
+        for (int64_t i = c; i < c + 16 && i < n; i++)
+          for (int64_t e = j; e < j + sweep_zeros.unit && e < from + tap; e++) memset(data + (size_t)(i * column + e * step) * es, 0, es);
+      }
+  return v;
+}
+static mc_value *weights_of(tcase *t, kind k, int rank, const int64_t *dim) {
+  mc_value *v = real(k) ? const_real(t, stored(k), -1, 1, rank, dim) : const_w8(t, rnd(t) % 3 != 0, rank, dim);
+  int64_t all = rank == 4 ? dim[1] * dim[2] * dim[3] : dim[1];
+  return punched(t, v, dim[0], all, all, 1, dim[rank - 1]);
+}
 
 /* Sums of bf16 products are stored in 16 bits half of the time. */
 static const mc_type *sum_type(tcase *t, const mc_value *x, const mc_value *w, int axis) {
@@ -45,8 +68,8 @@ static void finish(tcase *t, kind k, mc_value *acc, int64_t terms) {
   else result(t, rnd(t) % 4 == 0 ? acc : requant(t, acc, terms, rnd(t) % 2 ? MC_u8 : MC_i8, mc_rounding_fp32_rne));
   sweep_end(t);
 }
-static void one_conv(kind k, shape c) {
-  tcase *t = sweep_begin("conv %s n%d %dx%d ci%d co%d k%dx%d s%d p%d d%d g%d", kinds[k], (int)c.n, (int)c.h, (int)c.w, (int)c.ci, (int)c.co, (int)c.kh, (int)c.kw, (int)c.s, (int)c.p, (int)c.d, (int)c.g);
+void one_conv(kind k, shape c) {
+  tcase *t = sweep_begin("conv %s n%d %dx%d ci%d co%d k%dx%d s%d p%d d%d g%d%s", kinds[k], (int)c.n, (int)c.h, (int)c.w, (int)c.ci, (int)c.co, (int)c.kh, (int)c.kw, (int)c.s, (int)c.p, (int)c.d, (int)c.g, zeros_name());
   if (!t) return;
   mc_value *x = activation(t, k, 4, DIMS(c.n, c.h, c.w, c.ci));
   finish(t, k, conv(t, k, x, c, rnd(t) % 3 != 0), c.kh * c.kw * c.ci / c.g);
@@ -179,8 +202,8 @@ static void transposeds(void) {
   }
 }
 
-static void one_linear(kind k, int rank, const int64_t *dim, int64_t n) {
-  tcase *t = sweep_begin("linear %s r%d m%d k%d n%d", kinds[k], rank, (int)(rank > 1 ? dim[rank - 2] : 1), (int)dim[rank - 1], (int)n);
+void one_linear(kind k, int rank, const int64_t *dim, int64_t n) {
+  tcase *t = sweep_begin("linear %s r%d m%d k%d n%d%s", kinds[k], rank, (int)(rank > 1 ? dim[rank - 2] : 1), (int)dim[rank - 1], (int)n, zeros_name());
   if (!t) return;
   int64_t terms = dim[rank - 1];
   mc_value *x = activation(t, k, rank, dim), *w = weights_of(t, k, 2, DIMS(n, terms)), *b = bias_of(t, k, n);
@@ -199,10 +222,9 @@ static void linears(void) {
   }
 }
 
-/* b: an input or, where constant is set, a constant; batch axes in front of both. */
-static void one_matmul(kind k, bool constant, bool tb, int ra, const int64_t *da, int rb, const int64_t *db) {
+void one_matmul(kind k, bool constant, bool tb, int ra, const int64_t *da, int rb, const int64_t *db) {
   int64_t kk = da[ra - 1];
-  tcase *t = sweep_begin("matmul %s %s %s a%d b%d m%d k%d n%d", kinds[k], constant ? "const" : "input", tb ? "nk" : "kn", ra, rb, (int)da[ra - 2], (int)kk, (int)db[rb - (tb ? 2 : 1)]);
+  tcase *t = sweep_begin("matmul %s %s %s a%d b%d m%d k%d n%d%s", kinds[k], constant ? "const" : "input", tb ? "nk" : "kn", ra, rb, (int)da[ra - 2], (int)kk, (int)db[rb - (tb ? 2 : 1)], zeros_name());
   if (!t) return;
   mc_attrs_matmul at;
   mc_attrs_init(MC_OP_matmul, &at, t->a);
@@ -214,6 +236,8 @@ static void one_matmul(kind k, bool constant, bool tb, int ra, const int64_t *da
     int32_t z = (int32_t)rnd_in(t, bt == MC_u8 ? 0 : -128, bt == MC_u8 ? 255 : 127);
     b = constant ? const_q(t, bt, 0.01f, z, rb, db) : in_q(t, bt, 0.01f, z, rb, db);
   }
+  int64_t n = db[rb - (tb ? 2 : 1)];
+  if (constant && rb == 2) punched(t, b, n, kk, tb ? kk : 1, tb ? 1 : n, kk);
   finish(t, k, mc_build1_as(&t->b, MC_OP_matmul, (mc_value *[]){ a, b }, 2, &at, k == BF16 ? sum_type(t, a, b, 0) : NULL), kk);
 }
 static mc_value *turned(tcase *t, mc_value *x, int a, int b, int c, int d) { return op1(t, MC_OP_transpose, x, &(mc_attrs_transpose){ .perm = ints(t, 4, DIMS(a, b, c, d)) }); }
@@ -262,8 +286,8 @@ static void matmuls(void) {
 }
 
 /* conv -> requantize -> op with an outer value -> table, and so on: what epilogues hold. */
-static void epilogue(kind k, int64_t co, int which) {
-  tcase *t = sweep_begin("epilogue %s %d co%d", kinds[k], which, (int)co);
+void one_epilogue(kind k, int64_t co, int which) {
+  tcase *t = sweep_begin("epilogue %s %d co%d%s", kinds[k], which, (int)co, zeros_name());
   if (!t) return;
   shape c = { 1, 5, 9, 8, co, 3, 3, 1, 1, 1, 1 };
   mc_value *x = activation(t, k, 4, DIMS(1, 5, 9, 8)), *y = conv(t, k, x, c, true), *r = activation(t, k, 4, DIMS(1, 5, 9, co));
@@ -334,7 +358,7 @@ void sweep_products(void) {
   linears();
   matmuls();
   for (kind k = F32; k < KINDS; k++) {
-    for (int which = 0; which < 9; which++) epilogue(k, 16 + which * 3 % 7, which);
+    for (int which = 0; which < 9; which++) one_epilogue(k, 16 + which * 3 % 7, which);
     for (int which = 0; which < 8; which++) border(k, which);
   }
 }

@@ -40,7 +40,7 @@ typedef struct subject {
 } subject;
 
 /* How a network is compiled: the command line, changed by one --variant. */
-typedef struct form { const char *name, *level, *march, *arch, *calib, *method, *run; /* the level to run */ int quant, chain; int64_t batch, threads; double winograd; const mc_import_args *imp; } form;
+typedef struct form { const char *name, *level, *march, *arch, *calib, *method, *run; /* the level to run */ int quant, chain, sparse; int64_t batch, threads; double winograd; const mc_import_args *imp; } form;
 
 /* ---- subject.c ---- */
 /* Load an object, or compile a network; `layers`: with what --layers needs. False after reporting. */

@@ -41,7 +41,7 @@ static int usage(options *o) {
 
 /* Options on how networks are compiled, where every file is an object. */
 static void warn_idle(options *o) {
-  static const char *const compiling[] = { "quant", "calib", "batch", "winograd", "chain", "march", "O", NULL };
+  static const char *const compiling[] = { "quant", "calib", "batch", "winograd", "chain", "sparse", "march", "O", NULL };
   bool objects = true;
   for (size_t i = 0; i < o->t.args.n; i++) {
     size_t n = strlen(o->t.args.v[i]);
@@ -100,7 +100,7 @@ int main(int argc, char **argv) {
     { "seconds", MC_O_F64, &o.seconds, .arg = "S", .help = "how long to measure each network, above 0" },
     { "layers", MC_O_FLAG, &o.layers, .help = "also the time of each layer: speed, share of the engine's peak, what the cost model says" },
     { "roofline", MC_O_STR, &o.roofline, .arg = "FILE", .help = "a picture of the layers under the machine's limits: FILE.svg, or FILE.html with tables" },
-    { "variant", MC_O_LIST, &o.variants, .arg = "TEXT", .help = "\"quant=int8,march=x86-64-v3,level=LEVEL,O=2,batch=8,threads=2,calib=FILE,winograd=PERCENT,chain=WHY,name=WORD\" (all optional): measure each network in this form; may be repeated" },
+    { "variant", MC_O_LIST, &o.variants, .arg = "TEXT", .help = "\"quant=int8,march=x86-64-v3,level=LEVEL,O=2,batch=8,threads=2,calib=FILE,winograd=PERCENT,chain=WHY,sparse=HOW,name=WORD\" (all optional): measure each network in this form; may be repeated" },
     { "threads", MC_O_I64, &o.base.threads, .arg = "N", .help = THREADS_HELP, .lo = 1, .hi = MCRT_MAX_THREADS },
     { "cpu", MC_O_I64, &o.cpu, .arg = "N", .help = "keep to this core", .lo = 0, .hi = 1023 },
     { "fifo", MC_O_FLAG, &o.fifo, .help = "real-time priority (needs the right to it): other programs wait" },
@@ -112,6 +112,7 @@ int main(int argc, char **argv) {
     { "calib", MC_O_STR, &o.base.calib, .arg = "FILE.npz", .help = "for .mir and .onnx: samples for -quant=int8" },
     { "batch", MC_O_I64, &o.base.batch, .arg = "N", .help = "for .mir and .onnx: compile for another batch", .lo = 1, .hi = 1 << 20 },
     { "winograd", MC_O_F64, &o.base.winograd, .arg = "PERCENT", .help = "for .mir and .onnx: as in mcc" },
+    { "sparse", MC_O_WORD, &o.base.sparse, .arg = "HOW", .help = "for .mir and .onnx: as in mcc", .words = mc_sparse_names },
     { "chain", MC_O_WORD, &o.base.chain, .arg = "WHY", .help = "for .mir and .onnx: as in mcc", .words = mc_chain_names },
     { "march", MC_O_STR, &o.base.march, .arg = "LEVEL", .help = "for .mir and .onnx; default: native" },
     MC_IMPORT_OPTIONS(o.imp),

@@ -32,6 +32,7 @@ static bool set(form *f, const char *key, const char *value) {
     return *value && !*end && f->winograd >= 0;
   }
   if (strcmp(key, "quant") == 0) return set_word(&f->quant, mc_quant_names, value);
+  if (strcmp(key, "sparse") == 0) return set_word(&f->sparse, mc_sparse_names, value);
   if (strcmp(key, "chain") == 0) return set_word(&f->chain, mc_chain_names, value);
   if (strcmp(key, "batch") == 0) return set_count(&f->batch, value, 1 << 20);
   if (strcmp(key, "threads") == 0) return set_count(&f->threads, value, MCRT_MAX_THREADS);
@@ -47,7 +48,7 @@ bool form_apply(form *f, tool *t, const char *text) {
     rest = comma ? comma + 1 : NULL;
     equals = strchr(key, '=');
     if (equals) *equals = 0;
-    if (!equals || !set(f, key, equals + 1)) return mc_error(&t->diag, mc_noloc, "--variant=%s: '%s%s%s' is none of quant=, march=, level=, O=, batch=, threads=, calib=, winograd=, chain=, name= with a value", text, key, equals ? "=" : "", equals ? equals + 1 : "");
+    if (!equals || !set(f, key, equals + 1)) return mc_error(&t->diag, mc_noloc, "--variant=%s: '%s%s%s' is none of quant=, march=, level=, O=, batch=, threads=, calib=, winograd=, chain=, sparse=, name= with a value", text, key, equals ? "=" : "", equals ? equals + 1 : "");
   }
   return true;
 }
@@ -149,6 +150,7 @@ static bool compile(subject *s, tool *t, const form *f, bool layers) {
   co.calib_method = f->method;
   co.threads = s->threads;
   co.target = s->target = mc_target_find_for(f->arch, f->march, mc_quant_arith(co.quant), t->arena, &t->diag);
+  if (co.target && f->sparse) co.target = s->target = mc_target_sparse(co.target, (mc_sparse_how)f->sparse, t->arena);
   if (co.target && co.target->next && layers) return mc_error(&t->diag, mc_noloc, "%s: layers are those of one level: name it with -march=", s->file);
   if (!co.target || (f->batch && !mc_driver_set_batch(s->module->graphs, f->batch, &t->diag))) return false;
   mc_plan *p = mc_compile_plan(s->module, &co, &s->report, t->arena, &t->diag);

@@ -182,6 +182,7 @@ static int start(mcc *o, int argc, char **argv) {
     { "threads", MC_O_I64, &o->threads, .arg = "N", .help = "also an entry that takes the caller's parallel_for and divides the work into up to N tasks (docs/abi.md)", .lo = 1, .hi = MC_MAX_THREADS },
     { "mixed", MC_O_FLAG, &o->mixed, .help = "INT8: layers that the cost model finds faster in fp32 on this level stay there (remarks say why); results then depend on the level" },
     { "winograd", MC_O_F64, &o->winograd, .arg = "PERCENT", .help = "INT8: weights may grow by so much for 3x3 convolutions with fewer products (default 15); 0: direct ones only" },
+    { "sparse", MC_O_WORD, &o->sparse, .arg = "HOW", .help = "products leave out blocks of zero weights where the cost model expects that to be faster (the default), never, or wherever there are some", .words = mc_sparse_names },
     { "chain", MC_O_WORD, &o->chain, .arg = "WHY", .help = "groups that are computed in strips of rows: where that is faster (from -O2 on, the default), never, or for the smallest arena", .words = mc_chain_names },
     { "pass-pipeline", MC_O_STR, &o->pipeline, .arg = "TEXT", .help = "these passes instead of those of -O and -quant; must end with form-groups" },
     { "print-pipeline", MC_O_FLAG, &o->print_pipeline, .help = "print the passes that would run, and stop" },

@@ -8,7 +8,11 @@ int64_t mc_kernel_scratch(void *ctx, const mc_plan *p, int i);
 /* One line about how group i is computed ("gemm: engine vnni, blocks of 8 rows x 32 columns, K = 3 x 48"), its estimate, what bounds it and the next best blocks, for remarks; in the arena. */
 const char *mc_kernel_describe(const mc_plan *p, int i, mc_arena *a);
 /* Blocks of a product: what a group's `blocking` attribute may hold. */
-typedef struct mc_blocking { int rows, vectors; mc_estimate estimate; } mc_blocking;
+typedef struct mc_blocking {
+  int rows, vectors;
+  int unit;                      /* elements of K of the zero blocks that are left out; 0: all are multiplied */
+  mc_estimate estimate;
+} mc_blocking;
 /* What group i could be computed with. key: engine, shape, types, epilogue and where the weights come from: groups with the same key on the same target take the same time. v: all blocks, the cost
  * model's choice first. n 0: the group has no such choice. In the arena. */
 typedef struct mc_choices { const char *key; mc_blocking *v; int n; } mc_choices;

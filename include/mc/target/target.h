@@ -24,6 +24,10 @@ typedef struct mc_machine {
   double l1, l2, l3, dram;     /* bytes a cycle */
   double rate[MC_NUM_RATES];   /* products a cycle; 0: no such instruction */
 } mc_machine;
+/* Blocks of zero weights are left out where the cost model expects that to be faster, nowhere, or wherever
+ * there are some (to measure it). */
+typedef enum mc_sparse_how { MC_SPARSE_AUTO, MC_SPARSE_OFF, MC_SPARSE_ALWAYS } mc_sparse_how;
+extern const char *const mc_sparse_names[];   /* "auto", "off", "always", NULL */
 /* A machine level: what -march names. */
 typedef struct mc_target {
   const char *name;            /* "x86-64", "x86-64-v3", "avx512vnni", "neoverse-n1", ... */
@@ -36,6 +40,7 @@ typedef struct mc_target {
   long l1, l2, l3;             /* bytes, typical */
   const mc_machine *machine;   /* figures of the row; native: of the row that it took */
   const char *engine;          /* products go to this engine (engines.def) wherever it can compute them; NULL: to the one that the cost model likes */
+  mc_sparse_how sparse;        /* what becomes of blocks of zero weights (mcc -sparse) */
   const struct mc_target *next; /* -march=dispatch: the next higher level of the object; else NULL */
 } mc_target;
 /* arch: "x86_64", "aarch64" or an ELF, little-endian triple; NULL: that of the level, or the host's; march (in any case): "native", a level, a CPU name of targets.def or cpus.def, NULL: the default level of the arch,
@@ -51,6 +56,8 @@ const char *mc_target_default_march(const char *arch);
 const char *mc_cpu_level(const char *name);
 /* The most products a cycle of any instruction of t for this arithmetic. */
 double mc_target_best_rate(const mc_target *t, mc_arith how);
+/* The same list of levels with `sparse` as given. In the arena. */
+const mc_target *mc_target_sparse(const mc_target *t, mc_sparse_how how, mc_arena *a);
 /* The last of the list that starts with t: the highest level. */
 const mc_target *mc_target_highest(const mc_target *t);
 /* "avx512vnni"; of a list "dispatch=x86-64-v3,avx512vnni". In the arena. */
