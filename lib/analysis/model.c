@@ -77,8 +77,9 @@ static double share_of(const mc_nest *n) { return n->unit ? mc_zeros_share(&n->z
 static double step_cycles(const mc_nest *n, const mc_target *t, double regs, double unused, int depth) {
   const mc_machine *m = t->machine;
   double products = n->mr * (regs - unused) / group_regs(t) * (int)KMODEL_LANES * depth / mc_target_rate(t, n->rate);
-  double a = (double)n->mr / (n->ku > 1 ? n->ku : 1), loads = a + regs * (depth == 8 ? 2 : 1);   /* smmla: 16 columns of depth 8 are 8 registers of B, for 4 of sums in a row */
-  double arithmetic = n->mr * regs * mc_rate_ops(n->rate) + prepares(n, t, regs), issue = (arithmetic + loads + 1) / m->issue;
+  bool single = n->unit && n->unit < depth * n->ku;   /* a block is shorter than what one load of A brings: each step loads, and spreads, its own */
+  double a = (double)n->mr / (n->ku > 1 && !single ? n->ku : 1), loads = a + regs * (depth == 8 ? 2 : 1);   /* smmla: 16 columns of depth 8 are 8 registers of B, for 4 of sums in a row */
+  double arithmetic = n->mr * regs * mc_rate_ops(n->rate) + prepares(n, t, regs) + (single ? 2 * n->mr * mc_rate_row(n->rate) : 0), issue = (arithmetic + loads + 1) / m->issue;
   return most(most(products, loads / m->loads), most(most(arithmetic / m->alu, issue), m->latency / ways(n, t))) + 0.012 * loads;
 }
 /* Products and epilogue of a block. An epilogue waits for the last products, and the next block's products wait for nothing: the core does both at once as far as it looks ahead. */

@@ -69,6 +69,16 @@ static int those_sparse(mc_blocking *list, int n) {
     if (list[i].unit) list[kept++] = list[i];
   return kept ? kept : n;
 }
+static double core_of(const mc_blocking *b) { return b->estimate.part[MC_PART_compute] + b->estimate.part[MC_PART_epilogue]; }
+/* What leaves blocks out moves fewer weights and may compute for longer: where it wins little, and by memory alone, the first that multiplies all goes in front. */
+static void settle(mc_blocking *list, int n) {
+  int dense = 0;
+  while (dense < n && list[dense].unit) dense++;
+  if (!dense || dense == n || list[0].estimate.bound <= MC_PART_epilogue || list[0].estimate.cycles < 0.85 * list[dense].estimate.cycles || core_of(&list[0]) <= core_of(&list[dense])) return;
+  mc_blocking d = list[dense];
+  memmove(list + 1, list, sizeof *list * (size_t)dense);
+  list[0] = d;
+}
 /* Every block that fits, the cheapest first. */
 static int candidates(const kgemm *p, int64_t rows, mc_blocking *list) {
   int64_t vectors = kgemm_vectors(p->n);
@@ -80,6 +90,7 @@ static int candidates(const kgemm *p, int64_t rows, mc_blocking *list) {
       if (fits(p, mr, nv)) list[count++] = asked(p, &n, mr, nv, -1);
   if (p->k->target->sparse == MC_SPARSE_ALWAYS) count = those_sparse(list, count);
   qsort(list, (size_t)count, sizeof *list, by_cycles);
+  settle(list, count);
   return count;
 }
 /* Can blocks of `unit` elements be left out? */
@@ -155,7 +166,7 @@ static const char *zeros_note(const kgemm *p) {
   int unit = p->unit ? p->unit : p->kr < 4 ? 4 : p->kr;
   double share = mc_zeros_share(&p->zeros, p->unit ? p->nv : 1, unit);
   if (p->unit) return mc_arena_printf(a, ", %.1f %% of the blocks of %d columns x %d of K multiplied, the others are 0", 100 * share, p->nv * KGEMM_LANES, unit);
-  if (!p->zeros.all[0][0] || share > 0.95) return "";
+  if (!p->zeros.all[0][0] || share > 0.98) return "";
   return mc_arena_printf(a, ", zeros multiplied too (%.1f %% of the blocks of 16 columns x %d of K are 0): %s", 100 - 100 * share, unit, ksparse_divides(p) < 0 ? "this engine cannot leave them out" : "leaving them out is expected to be no faster");
 }
 bool kgemm_blocking(kgemm *p, int64_t rows) {

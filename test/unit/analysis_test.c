@@ -2,6 +2,7 @@
 #include "check.h"
 #include "mc/analysis/cost.h"
 #include "mc/analysis/live.h"
+#include "mc/analysis/zeros.h"
 #include "mc/ir/build.h"
 
 typedef struct net { mc_arena *a; mc_diag d; mc_module *m; mc_graph *g; mc_builder b; mc_value *x, *conv, *relu, *pool, *flat, *fc; } net;
@@ -84,9 +85,29 @@ static void shared_constants_count_once(void) {
   drop(&n);
 }
 
+/* 40 columns, 2 runs of 10: only column 17, run 1, element 9 is not 0. */
+static void zeros_by_hand(void) {
+  float w[40 * 20] = { 0 };
+  mc_zeros_view v = { w, MC_f32, 1, 40, 2, 10, 20, 1 };
+  w[17 * 20 + 19] = 1;
+  mc_zeros z = mc_zeros_of(&v);
+  CHECK(z.all[0][0] == 3 * 20 && z.used[0][0] == 1 && z.all[1][0] == 2 * 20 && z.used[1][0] == 1);
+  CHECK(z.all[0][2] == 3 * 6 && z.used[0][2] == 1);      /* the last block of a run has 2 elements */
+  CHECK(z.all[3][4] == 2 && z.used[3][4] == 1 && mc_zeros_share(&z, 4, 16) == 0.5);
+  CHECK(mc_zeros_share(&z, 5, 4) == 1 && mc_zeros_share(&z, 1, 32) == 1);
+  CHECK(mc_zeros_at(&v, 0, 0, 16, 1, 9) && !mc_zeros_at(&v, 0, 16, 16, 1, 9));
+  for (int i = 0; i < 40 * 20; i++) w[i] = -1;
+  z = mc_zeros_of(&v);
+  CHECK(z.all[0][0] == 0 && mc_zeros_share(&z, 1, 4) == 1);
+  for (int i = 0; i < 40 * 20; i++) w[i] = i % 20 < 10 ? -0.0f : 2;   /* run 0 is 0 */
+  z = mc_zeros_of(&v);
+  CHECK(z.used[0][0] == 30 && z.used[2][3] == 2 && z.all[2][3] == 4);
+}
+
 int main(void) {
   costs_by_hand();
   lives_by_hand();
   shared_constants_count_once();
+  zeros_by_hand();
   return CHECK_DONE();
 }

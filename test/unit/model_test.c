@@ -18,10 +18,15 @@ static void close_net(net *n) {
   mc_module_destroy(n->m);
   mc_arena_destroy(n->a);
 }
+/* Weights without zeros, which kernels would leave out. */
+static void fill(void *data, int64_t n) {
+  for (int64_t i = 0; i < n; i++) ((float *)data)[i] = 1;
+}
 static const mc_node *conv(net *n, int64_t side, int64_t ci, int64_t co, int64_t k, int64_t groups) {
   mc_value *x = mc_graph_add_input(n->g, NULL, mc_type_make(n->m, MC_f32, 4, (int64_t[]){ 1, side, side, ci }), mc_noloc);
   void *data;
   mc_value *w = mc_build_tensor(&n->b, mc_tensor_create(n->m, "w", MC_f32, 4, (int64_t[]){ co, k, k, ci / groups }, &data), NULL);
+  fill(data, co * k * k * (ci / groups));
   mc_attrs_conv2d c;
   mc_attrs_init(MC_OP_conv2d, &c, n->a);
   for (int i = 0; i < 4; i++) c.pad[i] = k / 2;
@@ -34,6 +39,7 @@ static const mc_node *linear(net *n, int64_t rows, int64_t k, int64_t cols) {
   mc_value *x = mc_graph_add_input(n->g, NULL, mc_type_make(n->m, MC_f32, 2, (int64_t[]){ rows, k }), mc_noloc);
   void *data;
   mc_value *w = mc_build_tensor(&n->b, mc_tensor_create(n->m, "w", MC_f32, 2, (int64_t[]){ cols, k }, &data), NULL);
+  fill(data, cols * k);
   mc_value *y = mc_build1(&n->b, MC_OP_linear, (mc_value *[]){ x, w }, 2, NULL);
   CHECK(y != NULL);
   return y->def;
