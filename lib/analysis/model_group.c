@@ -80,6 +80,11 @@ static mc_zeros zeros_of(const mc_node *n, const shape *s) {
   mc_zeros_view v = { w->data, w->dtype, s->groups, s->cols, s->runs, s->rlen, columns ? 1 : k, columns ? s->cols : 1 };
   return mc_zeros_of(&v);
 }
+double mc_model_zeros_share(const mc_node *n, int vectors, int unit) {
+  shape s = product_shape(n);
+  mc_zeros z = zeros_of(n, &s);
+  return mc_zeros_share(&z, vectors, unit);
+}
 static mc_nest nest_of(const mc_node *n, const shape *s, mc_arith how, const mc_target *t) {
   mc_rate rate = mc_model_rate(how, t);
   if (how == MC_ARITH_bf16 && mc_rate_arith(rate) != MC_ARITH_bf16) rate = mc_model_rate(MC_ARITH_f32, t);

@@ -87,11 +87,16 @@ static double tile_cycles(const kengine *e, const mc_target *t, const ktile_size
   const double setup = 300;   /* configuration, release, the first loads */
   return (double)s->groups * ktile_best(e, t, s, false).cycles + setup;
 }
+/* What vectors need not multiply, and what its lists cost. */
+static double left_out(const mc_target *t, const mc_node *head) {
+  double share = t->sparse == MC_SPARSE_OFF ? 1 : mc_model_zeros_share(head, 1, 4);
+  return share < 1 && t->sparse == MC_SPARSE_ALWAYS ? 0 : share * 1.25 < 1 ? share * 1.25 : 1;
+}
 /* Tiles take 64 elements of K and up to 16 rows, whether there are so many or not, and their sums go through memory; vectors take 4 elements, two products a cycle. */
-static bool tiles_win(const kengine *e, const mc_target *t, const ktile_size *s) {
+static bool tiles_win(const kengine *e, const mc_target *t, const ktile_size *s, double share) {
   double columns = mc_nest_shares(s->groups, s->n) ? (double)(s->groups * s->n / KGEMM_LANES) : (double)s->groups * (double)kgemm_vectors(s->n);
   double vectors = columns * (double)(s->lines * s->line) * (double)(s->nrun * ((s->rlen + 3) / 4)) * (e->in == 'B' ? 2.4 : 0.6);
-  return tile_cycles(e, t, s) < vectors;
+  return tile_cycles(e, t, s) < vectors * share;
 }
 double ktile_cycles(const mc_target *t, const mc_node *head) {
   const kengine *e = kgemm_pick(t, head, kengine_kind(head->in[0]->type->dtype));
@@ -113,7 +118,7 @@ const kengine *kgemm_pick(const mc_target *t, const mc_node *head, char in) {
   const kengine *tiles = kengine_find_tile(t, in), *vectors = kengine_find(t, &need);
   if (!tiles || !s.rlen || !s.line || !divides(tiles, s.rlen) || (t->engine && strcmp(t->engine, vectors->name) == 0)) return vectors;
   bool forced = t->engine && strcmp(t->engine, tiles->name) == 0;
-  return forced || tiles_win(tiles, t, &s) ? tiles : vectors;
+  return forced || tiles_win(tiles, t, &s, left_out(t, head)) ? tiles : vectors;
 }
 
 /* Rows of A from one line to the next, where lines lie at a whole number of rows; 0: they do not. Small images are one line then: what lies between lines is computed and not stored. */

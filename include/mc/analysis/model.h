@@ -43,6 +43,9 @@ mc_rate mc_model_rate(mc_arith how, const mc_target *t);
 /* A conv2d, conv_transpose2d, linear or matmul (quantized already or still fp32) if it were computed as `how`, with the elementwise ops behind it that would join its epilogue, whatever the
  * types in the graph are: this is the question "would INT8 be faster here?". weights as above. */
 mc_estimate mc_model_product(const mc_node *n, mc_arith how, const mc_target *t, int64_t weights);
+/* Of the blocks of `vectors` vectors of columns by `unit` elements of K of its constant weights, the share that
+ * is not 0 (mc/analysis/zeros.h); 1 where kernels cannot leave blocks out. */
+double mc_model_zeros_share(const mc_node *n, int vectors, int unit);
 /* A pass of its own over `elems` elements that turns arithmetic `from` into `to` (quantize, dequantize, rounding to bf16). */
 mc_estimate mc_model_convert(int64_t elems, mc_arith from, mc_arith to, const mc_target *t);
 /* A group of a planned graph, by its `kernel` and contents; products with the block that the model itself would choose. */
