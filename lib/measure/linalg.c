@@ -55,8 +55,11 @@ void mc_la_lower_f32(int64_t m, int64_t k, const float *a, int64_t lda, double *
 }
 
 void mc_la_mirror(int64_t d, double *g) {
-  for (int64_t i = 0; i < d; i++)
-    for (int64_t j = 0; j < i; j++) g[j * d + i] = g[i * d + j];
+  enum { TILE = 32 }; /* of rows and columns: both sides stay in the cache */
+  for (int64_t r = 0; r < d; r += TILE)
+    for (int64_t c = 0; c <= r; c += TILE)
+      for (int64_t i = r; i < r + TILE && i < d; i++)
+        for (int64_t j = c; j < c + TILE && j < i; j++) g[j * d + i] = g[i * d + j];
 }
 
 void mc_la_gram_f32(int64_t m, int64_t n, const float *a, double *c) {

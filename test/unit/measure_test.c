@@ -47,7 +47,7 @@ static void multiplies(mc_arena *a) {
 }
 
 static void sums_products(mc_arena *a) {
-  enum { M = 6, N = 3, K = 2500 };
+  enum { M = 70, N = 3, K = 2500 };
   float *x = noise_f32(a, M * K), *y = noise_f32(a, N * K), *xt = MC_NEWN(a, float, M *K);
   for (int i = 0; i < M; i++)
     for (int k = 0; k < K; k++) xt[k * M + i] = x[i * K + k];
