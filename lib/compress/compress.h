@@ -2,6 +2,7 @@
 #ifndef MC_COMPRESS_COMPRESS_H
 #define MC_COMPRESS_COMPRESS_H
 #include "mc/analysis/channels.h"
+#include "mc/measure/damage.h"
 #include "mc/pass/pass.h"
 
 /* What a result of the graph holds in channels that it has lost: value[result][channel]; either
@@ -35,4 +36,17 @@ void mc_channels_remark(const mc_graph *g, const mc_channels *ch, mc_diag *d);
  * inference. */
 bool mc_channels_restore(mc_graph *g, int i, const bool *flag, int64_t n, const float *fill,
                          mc_diag *d);
+
+/* What a pass of low rank did, for `compress`. */
+typedef struct mc_lowrank_result {
+  double predicted; /* sum of the damages; < 0: not measured */
+  mc_distance
+      held; /* against the reference on samples that the fit has not seen; kl = l2 = -1: none */
+  mc_distance final; /* after the fit on all samples */
+  int split;
+} mc_lowrank_result;
+/* The pass, without its last remark and warning: cx->graph gets layers of low rank. Damage and
+ * budgets are relative to `original` (same inputs and results; NULL: to the graph as it is). */
+bool mc_lowrank(mc_pass_context *cx, const mc_opts_lowrank_svd *o, const mc_graph *original,
+                mc_lowrank_result *res, bool *changed);
 #endif

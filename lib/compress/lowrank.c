@@ -150,30 +150,51 @@ static bool judge(lowrank *z, const lr_fit *f, mc_distance *out) {
 
 enum { FIT_FOLDS = 7, ALL_FOLDS = 15 };
 
-/* Both guides, each fitted and judged; the choice with the lower distance stays. */
-static bool best_choice(lowrank *z, int *choice, mc_lowrank_result *res) {
-  int n = z->products.n, *other = MC_NEWN(z->cx->scratch, int, n + 1);
-  double predicted;
+/* Choices by damage, by the layers' own errors, and by both (each in shares of what the first two
+ * reached): none is the best guide of all networks. */
+enum { GUIDES = 3 };
+static const char *const guide_names[GUIDES] = { "damage", "the layers' own errors", "both" };
+
+typedef struct trial {
+  int *choice;
+  double damage, error; /* sums */
+  mc_distance held;
+} trial;
+
+static bool attempt(lowrank *z, double damage, double error, trial *t) {
   lr_fit f;
-  if (!mc_lr_choose(z, z->measured ? 0 : 1, choice, &res->predicted)) return false;
-  if (!z->measured) res->predicted = -1;
-  if (!z->damage) return true;
-  if (!mc_lr_fit(z, choice, FIT_FOLDS, &f) || !judge(z, &f, &res->held)) return false;
-  if (!z->measured) return true;
-  if (!mc_lr_choose(z, 1, other, &predicted)) return false;
-  mc_distance x;
-  if (!memcmp(choice, other, sizeof *choice * (size_t)n)) return true;
-  if (!mc_lr_fit(z, other, FIT_FOLDS, &f) || !judge(z, &f, &x)) return false;
-  bool damage = mc_distance_main(&x) >= mc_distance_main(&res->held);
-  mc_remark(
-      z->cx->diag, z->cx->loc,
-      "lowrank-svd: held-back samples: %.4g with ranks by damage, %.4g with ranks by the layers' "
-      "own errors; %s",
-      mc_distance_main(&res->held), mc_distance_main(&x),
-      damage ? "the former are kept" : "the latter are kept");
-  if (damage) return true;
-  memcpy(choice, other, sizeof *choice * (size_t)n);
-  res->held = x, res->predicted = predicted;
+  t->choice = MC_NEWN(z->cx->scratch, int, z->products.n + 1);
+  if (!mc_lr_choose(z, damage, error, t->choice)) return false;
+  mc_lr_sums(z, t->choice, &t->damage, &t->error);
+  return !z->damage || (mc_lr_fit(z, t->choice, FIT_FOLDS, &f) && judge(z, &f, &t->held));
+}
+
+static int nearest(const trial *t, int n) {
+  int best = 0;
+  for (int i = 1; i < n; i++)
+    if (mc_distance_main(&t[i].held) < mc_distance_main(&t[best].held)) best = i;
+  return best;
+}
+
+/* Each guide's choice is fitted and judged; the one with the lowest distance stays. */
+static bool best_choice(lowrank *z, int **choice, mc_lowrank_result *res) {
+  trial t[GUIDES];
+  int best = 0;
+  if (!attempt(z, z->measured, !z->measured, &t[0])) return false;
+  if (z->measured) {
+    if (!attempt(z, 0, 1, &t[1])) return false;
+    double d = t[0].damage, e = t[1].error;
+    if (!attempt(z, d > 0 ? 1 / d : 1, e > 0 ? 1 / e : 0, &t[2])) return false;
+    best = nearest(t, GUIDES);
+    mc_remark(z->cx->diag, z->cx->loc,
+              "lowrank-svd: distance on held-back samples: %.4g with ranks by damage, %.4g by the "
+              "layers' own errors, %.4g by both; ranks by %s are kept",
+              mc_distance_main(&t[0].held), mc_distance_main(&t[1].held),
+              mc_distance_main(&t[2].held), guide_names[best]);
+    res->predicted = t[best].damage;
+  }
+  *choice = t[best].choice;
+  if (z->damage) res->held = t[best].held;
   return true;
 }
 
@@ -231,13 +252,12 @@ static bool fold_batch_norms(mc_pass_context *cx, bool *changed) {
 }
 
 static bool run(lowrank *z, mc_lowrank_result *res, bool *changed) {
-  mc_arena *a = z->cx->scratch;
   if (!mc_lr_layers(z)) return false;
   take_stock(z);
   if (!mc_lr_table(z)) return false;
-  int *choice = MC_NEWN(a, int, z->products.n + 1);
+  int *choice;
   lr_fit f;
-  if (!best_choice(z, choice, res) || !mc_lr_fit(z, choice, ALL_FOLDS, &f)) return false;
+  if (!best_choice(z, &choice, res) || !mc_lr_fit(z, choice, ALL_FOLDS, &f)) return false;
   if (z->damage && !judge(z, &f, &res->final)) return false;
   tell_layers(z, choice, &f);
   tell_budgets(z, choice);

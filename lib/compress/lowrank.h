@@ -8,19 +8,6 @@
 #include "mc/measure/damage.h"
 #include "refit.h"
 
-/* What a pass of low rank did, for `compress`. */
-typedef struct mc_lowrank_result {
-  double predicted; /* sum of the damages; < 0: not measured */
-  mc_distance
-      held; /* against the reference on samples that the fit has not seen; kl = l2 = -1: none */
-  mc_distance final; /* after the fit on all samples */
-  int split;
-} mc_lowrank_result;
-/* The pass, without its last remark and warning: cx->graph gets layers of low rank. Damage and
- * budgets are relative to `original` (same inputs and results; NULL: to the graph as it is). */
-bool mc_lowrank(mc_pass_context *cx, const mc_opts_lowrank_svd *o, const mc_graph *original,
-                mc_lowrank_result *res, bool *changed);
-
 /* One way to compute a layer; the first of a layer is `whole`. */
 typedef struct lr_alt {
   mc_form form;
@@ -74,8 +61,10 @@ unsigned mc_lr_forms(const lowrank *z, const lr_layer *l);
 /* lowrank_table.c: alternatives with damage and error */
 bool mc_lr_table(lowrank *z);
 
-/* lowrank_choose.c: an alternative for each layer. guide 0: damage, 1: error */
-bool mc_lr_choose(lowrank *z, int guide, int *choice, double *predicted);
+/* lowrank_choose.c: an alternative for each layer, within the budgets: the least sum of damage and
+ * error with these weights */
+bool mc_lr_choose(lowrank *z, double damage, double error, int *choice);
+void mc_lr_sums(const lowrank *z, const int *choice, double *damage, double *error);
 
 /* lowrank_fit.c: factors and weights */
 typedef struct lr_fit {

@@ -121,14 +121,15 @@ static bool unreachable(lowrank *z, const mc_alloc_limit *l, int nl, const int *
   return false;
 }
 
-static double predicted_of(const lowrank *z, const int *choice) {
-  double sum = 0;
-  for (int i = 0; i < z->products.n; i++)
-    sum += z->l[i].alt.v[choice[i]].damage;
-  return sum;
+void mc_lr_sums(const lowrank *z, const int *choice, double *damage, double *error) {
+  *damage = *error = 0;
+  for (int i = 0; i < z->products.n; i++) {
+    *damage += z->l[i].alt.v[choice[i]].damage;
+    *error += z->l[i].alt.v[choice[i]].error;
+  }
 }
 
-bool mc_lr_choose(lowrank *z, int guide, int *choice, double *predicted) {
+bool mc_lr_choose(lowrank *z, double damage, double error, int *choice) {
   mc_arena *a = z->cx->scratch;
   int n = z->products.n;
   mc_alloc_limit limit[MC_NUM_BUDGETS];
@@ -138,7 +139,7 @@ bool mc_lr_choose(lowrank *z, int guide, int *choice, double *predicted) {
   for (int i = 0; i < n; i++) {
     double *d = MC_NEWN(a, double, z->l[i].alt.n);
     for (size_t k = 0; k < z->l[i].alt.n; k++)
-      d[k] = guide ? z->l[i].alt.v[k].error : z->l[i].alt.v[k].damage;
+      d[k] = damage * z->l[i].alt.v[k].damage + error * z->l[i].alt.v[k].error;
     unit[i] = (mc_alloc_unit){ (int)z->l[i].alt.n, d };
   }
   if (z->fixed) {
@@ -148,6 +149,5 @@ bool mc_lr_choose(lowrank *z, int guide, int *choice, double *predicted) {
                                                : mc_alloc(unit, n, limit, nl, choice, a))) {
     return unreachable(z, limit, nl, choice);
   }
-  *predicted = predicted_of(z, choice);
   return true;
 }
