@@ -30,6 +30,17 @@ double mc_channels_macs(const mc_graph *g, const mc_channels *ch, const bool *ke
 /* One remark for each layer of which no channel may be removed: why. */
 void mc_channels_remark(const mc_graph *g, const mc_channels *ch, mc_diag *d);
 
+/* ---- options of prune-channels (candidates.c) ---- */
+
+/* Classes of other kinds become fixed. */
+void mc_channels_only(mc_channels *ch, mc_e_prunewhat what);
+/* A remark for each layer_norm whose width shrinks. */
+void mc_channels_say_norms(const mc_graph *g, const mc_channels *ch, const bool *keep, mc_diag *d);
+/* Means over the samples of the channels of results that may go. In cx->scratch. False after
+ * reporting. */
+bool mc_channels_means(mc_pass_context *cx, const mc_walk_opts *o, const mc_channels *ch,
+                       mc_channels_fill *fill);
+
 /* ---- private to removal ---- */
 
 /* Give result i of the graph its channels back: flag[c], c < n: which are there. After

@@ -186,7 +186,9 @@ bool mc_pass_prune_channels(mc_pass_context *cx, const mc_opts_prune_channels *o
   pruner p = { .cx = cx, .o = o };
   if (!check_options(&p)) return false;
   mc_layers_warn_unmatched(cx, "prune-channels", "skip", o->skip, MC_T_ACCUM);
-  p.ch = mc_channels_of(cx->graph, cx->scratch);
+  mc_channels_opts may = { .norms = o->norms, .outputs = o->pad_outputs, .inside = o->inside };
+  p.ch = mc_channels_of_opts(cx->graph, &may, cx->scratch);
+  mc_channels_only(p.ch, (mc_e_prunewhat)o->what);
   p.keep = MC_NEWN(cx->scratch, bool, p.ch->ncls + 1);
   if (!rank_classes(&p)) return false;
   if (!p.n) {
@@ -202,5 +204,7 @@ bool mc_pass_prune_channels(mc_pass_context *cx, const mc_opts_prune_channels *o
   if (!removed) return true;
   MC_STAT_ADD(cx, prune_channels, removed, removed);
   *changed = true;
-  return mc_steady_fold(s, p.ch, p.keep, cx->diag) && mc_channels_remove(cx->graph, p.ch, p.keep, cx->diag);
+  mc_channels_fill fill = mc_steady_fill(s, p.ch, p.keep);
+  mc_channels_say_norms(cx->graph, p.ch, p.keep, cx->diag);
+  return mc_steady_fold(s, p.ch, p.keep, cx->diag) && mc_channels_remove_fill(cx->graph, p.ch, p.keep, &fill, cx->diag);
 }
