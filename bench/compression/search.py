@@ -76,7 +76,7 @@ def rows(tools, name, folder, found, ms):
 def network(tools, o, name, folder):
     folder.mkdir(parents=True, exist_ok=True)
     net = ROAD[name]
-    tools("mc-import", MODELS / net["model"], *import_args(name), "-o", folder / "net.mir")
+    tools("mc-import", MODELS / net["model"], *import_args(net), "-o", folder / "net.mir")
     split(net, folder)
     found = {way: r for way in WAYS if (r := search(tools, o, net, folder, way))}
     ms = objects(tools, o, folder, found)

@@ -139,7 +139,10 @@ const char *replay_command(search *s, const candidate *c) {
   mc_strbuf out = { 0 };
   mc_sb_printf(&out, "mc-opt %s --pass-pipeline=", machine_words(s));
   shell_quote(&out, candidate_pipeline(s, c));
-  mc_sb_printf(&out, " %s -o %s", s->in, s->out);
+  mc_sb_putc(&out, ' ');
+  shell_word(&out, s->in);
+  mc_sb_puts(&out, " -o ");
+  shell_word(&out, s->out);
   const char *text = mc_arena_strdup(s->t.arena, mc_sb_str(&out));
   mc_sb_free(&out);
   return text;

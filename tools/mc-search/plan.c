@@ -174,20 +174,18 @@ static void look(search *s, family *f) {
 }
 
 /* The families to go on with: the best ones first, those that meet no limit yet last. */
-static const search *sorting;
-static int by_promise(const void *a, const void *b) {
+static int by_promise(const void *a, const void *b, void *s) {
   const family *x = a, *y = b;
   if (!x->best != !y->best) return !x->best - !y->best;
   if (!x->best) return strcmp(x->list.v[0]->key, y->list.v[0]->key);
-  return better(sorting, x->best, y->best) ? -1 : better(sorting, y->best, x->best);
+  return better(s, x->best, y->best) ? -1 : better(s, y->best, x->best);
 }
 
 bool plan_refine(search *s) {
   families f = collect(s);
   int made = 0, most = s->jobs > 2 ? (int)(2 * s->jobs) : 4;
   for (size_t i = 0; i < f.n; i++) look(s, &f.v[i]);
-  sorting = s;
-  qsort(f.v, f.n, sizeof *f.v, by_promise);
+  if (f.n) qsort_r(f.v, f.n, sizeof *f.v, by_promise, s);
   for (size_t i = 0; i < f.n && made < most; i++) {
     const shape *h = f.v[i].list.v[0]->shape;
     if (!*h->passes && f.v[i].list.n > 1) h = f.v[i].list.v[1]->shape;

@@ -28,12 +28,12 @@ static const char body[] =
     "  fi\n"
     "  if [ -n \"$expect\" ]; then\n"
     "    eval \"\\\"\\$bin/mc-run\\\" $how \\\"\\$f\\\" $samples --compare=\\\"\\$expect\\\" --atol=1e30"
-    " -json=\\\"$work/$1.run\\\"\" >/dev/null 2>>\"$2\" ||"
+    " -json=\\\"\\$work/\\$1.run\\\"\" >/dev/null 2>>\"$2\" ||"
     " return\n"
     "  fi\n"
     "  [ \"$labels\" = 1 ] || return 0\n"
     "  eval \"\\\"\\$bin/mc-eval\\\" $how \\\"\\$f\\\" $samples $labels_how"
-    " -json=\\\"$work/$1.eval\\\"\" >/dev/null 2>>\"$2\"\n"
+    " -json=\\\"\\$work/\\$1.eval\\\"\" >/dev/null 2>>\"$2\"\n"
     "}\n"
     "text() {   # the end of a log, as text of JSON\n"
     "  tail -c 1500 \"$@\" | tr -c '\\40-\\176' ' ' | sed 's/[\\\\\"]/\\\\&/g'\n"
@@ -75,6 +75,12 @@ void shell_quote(mc_strbuf *out, const char *text) {
     else mc_sb_putc(out, *text);
   }
   mc_sb_putc(out, '\'');
+}
+
+void shell_word(mc_strbuf *out, const char *text) {
+  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+=:,@%";
+  if (*text && text[strspn(text, plain)] == 0) mc_sb_puts(out, text);
+  else shell_quote(out, text);
 }
 
 static void variable(mc_strbuf *out, const char *name, const char *value) {

@@ -88,6 +88,8 @@ void limits_print(mc_strbuf *out, const search *s);
 bool setup(search *s);
 /* Text as one word of the shell. */
 void shell_quote(mc_strbuf *out, const char *text);
+/* The same, as it is where the shell needs no quotes. */
+void shell_word(mc_strbuf *out, const char *text);
 
 /* ---- script.c ---- */
 /* Write WORK/candidate.sh. */

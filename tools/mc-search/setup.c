@@ -65,6 +65,7 @@ static bool find_tools(search *s) {
 static bool hash_context(search *s) {
   uint64_t h = mc_hash_text(mc_hash_text(MC_HASH_START, mc_version()), s->target->name);
   h = mc_hash(h, &s->model, sizeof s->model);
+  h = mc_hash(h, &s->target->isa, sizeof s->target->isa);   /* "native" is not the same everywhere */
   h = mc_hash_text(h, mc_arena_printf(s->t.arena, "%s,%s,%lld,%d,%lld,%d,%d,%d", s->x ? s->x : "",
                                       s->y ? s->y : "", (long long)s->samples, s->metric,
                                       (long long)s->stride, s->images.resize, s->images.color,
@@ -135,7 +136,17 @@ static bool check_data(search *s, const mc_network *n) {
   return d != NULL;
 }
 
+/* Judged by what the passes were fitted to. */
+static void warn_same(search *s) {
+  struct stat a, b;
+  if (stat(s->data, &a) || stat(s->eval, &b) || a.st_dev != b.st_dev || a.st_ino != b.st_ino) return;
+  mc_warning(&s->t.diag, mc_noloc,
+             "--eval is --data: candidates look better than they are on samples that they were fitted "
+             "to; give others");
+}
+
 static bool check_samples(search *s) {
+  warn_same(s);
   mc_network *n = mc_network_open(s->in, MC_HOW_REF, 1, &s->t.diag);
   bool ok = n && mc_network_nin(n) > 0 && mc_network_nout(n) > 0;
   if (n && !ok) mc_error(&s->t.diag, mc_noloc, "%s: needs an input and an output", s->in);

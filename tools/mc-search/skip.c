@@ -30,10 +30,9 @@ void plan_probes(search *s) {
 static double damage(const search *s, const candidate *c) {
   return isfinite(c->error) ? c->error : s->original->accuracy - c->accuracy;
 }
-static const search *sorting;
-static int by_damage(const void *a, const void *b) {
+static int by_damage(const void *a, const void *b, void *s) {
   const candidate *x = *(candidate *const *)a, *y = *(candidate *const *)b;
-  double d = damage(sorting, y) - damage(sorting, x);
+  double d = damage(s, y) - damage(s, x);
   return d > 0 ? 1 : d < 0 ? -1 : strcmp(x->key, y->key);
 }
 
@@ -42,8 +41,7 @@ candidates probes_sorted(search *s) {
   for (size_t i = 0; i < s->all.n; i++)
     if (s->all.v[i]->probe && s->all.v[i]->done && !s->all.v[i]->failed)
       MC_PUSH(s->t.arena, &p, s->all.v[i]);
-  sorting = s;
-  if (p.n) qsort(p.v, p.n, sizeof *p.v, by_damage);
+  if (p.n) qsort_r(p.v, p.n, sizeof *p.v, by_damage, s);
   return p;
 }
 
@@ -55,12 +53,12 @@ static const candidate *in_fp32(const search *s, const candidate *c) {
 }
 
 /* INT8 candidates that lose accuracy which fp32 of the same shape has, the best first. */
-static int by_better(const void *a, const void *b) {
+static int by_better(const void *a, const void *b, void *s) {
   candidate *x = *(candidate *const *)a, *y = *(candidate *const *)b;
-  bool mx = meets(sorting, x), my = meets(sorting, y);
+  bool mx = meets(s, x), my = meets(s, y);
   if (mx != my) return my - mx;
   if (!mx) return (x->accuracy < y->accuracy) - (x->accuracy > y->accuracy);
-  return better(sorting, x, y) ? -1 : better(sorting, y, x);
+  return better(s, x, y) ? -1 : better(s, y, x);
 }
 static candidates losing(search *s) {
   candidates p = { 0 };
@@ -70,8 +68,7 @@ static candidates losing(search *s) {
     const candidate *f = in_fp32(s, c);
     if (f && counts(f) && f->accuracy > c->accuracy) MC_PUSH(s->t.arena, &p, c);
   }
-  sorting = s;
-  if (p.n) qsort(p.v, p.n, sizeof *p.v, by_better);
+  if (p.n) qsort_r(p.v, p.n, sizeof *p.v, by_better, s);
   return p;
 }
 
