@@ -30,20 +30,27 @@ void page_picture(mc_strbuf *out, int width, int height, const char *style) {
 
 void page_escaped(mc_strbuf *out, const char *s) {
   for (; *s; s++) {
-    const char *e = *s == '<' ? "&lt;" : *s == '>' ? "&gt;" : *s == '&' ? "&amp;" : *s == '"' ? "&quot;" : NULL;
-    if (e) mc_sb_puts(out, e);
-    else mc_sb_putc(out, *s);
+    const char *e = *s == '<'   ? "&lt;"
+                    : *s == '>' ? "&gt;"
+                    : *s == '&' ? "&amp;"
+                    : *s == '"' ? "&quot;"
+                                : NULL;
+    if (e)
+      mc_sb_puts(out, e);
+    else
+      mc_sb_putc(out, *s);
   }
 }
 
 void page_label(mc_strbuf *out, double x, double y, const char *anchor, const char *cls,
                 const char *text) {
-  mc_sb_printf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" class=\"%s\">", x, y, anchor, cls);
+  mc_sb_printf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" class=\"%s\">", x, y, anchor,
+               cls);
   page_escaped(out, text);
   mc_sb_puts(out, "</text>\n");
 }
 
 void page_line(mc_strbuf *out, const char *cls, double x0, double y0, double x1, double y1) {
-  mc_sb_printf(out, "<line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", cls, x0,
-               y0, x1, y1);
+  mc_sb_printf(out, "<line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", cls,
+               x0, y0, x1, y1);
 }

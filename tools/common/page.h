@@ -3,8 +3,8 @@
 #define PAGE_H
 #include "mc/support/strbuf.h"
 
-/* Colours and fonts of pictures of class "mcb", light and dark: classes grid, note, back. The text of a
- * style element. */
+/* Colours and fonts of pictures of class "mcb", light and dark: classes grid, note, back. The text
+ * of a style element. */
 extern const char page_picture_style[];
 /* The page's head up to the body; `style`: more rules, or "". page_end closes it. */
 void page_begin(mc_strbuf *out, const char *title, const char *style);

@@ -61,8 +61,15 @@ candidate *candidate_get(search *s, const shape *h, precision p, const char *ski
   void **slot = mc_map_str_slot(&s->by_key, key);
   if (*slot) return *slot;
   candidate *c = MC_NEW(s->t.arena, candidate);
-  *c = (candidate){ .key = key, .passes = passes, .shape = h, .precision = p, .skip = skip,
-                    .probe = probe, .said = "", .agreement = NAN, .error = NAN };
+  *c = (candidate){ .key = key,
+                    .passes = passes,
+                    .shape = h,
+                    .precision = p,
+                    .skip = skip,
+                    .probe = probe,
+                    .said = "",
+                    .agreement = NAN,
+                    .error = NAN };
   *slot = c;
   MC_PUSH(s->t.arena, &s->all, c);
   journal_find(s, c);

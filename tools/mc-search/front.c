@@ -4,18 +4,19 @@
 #include <string.h>
 
 enum { WIDTH = 960, HEIGHT = 460, LEFT = 60, RIGHT = 30, TOP = 24, BOTTOM = 50 };
-typedef struct axes { double x1, y0, y1; } axes;   /* ms from 0; accuracy in points */
+typedef struct axes {
+  double x1, y0, y1;
+} axes; /* ms from 0; accuracy in points */
 
-static const char style[] =
-    ".mcb circle{stroke-width:1.5;fill-opacity:0}.mcb .m{fill-opacity:.75}"
-    ".mcb .fp32{stroke:#26c;fill:#26c}.mcb .bf16{stroke:#393;fill:#393}"
-    ".mcb .int8{stroke:#c72;fill:#c72}.mcb .mixed{stroke:#a3a;fill:#a3a}"
-    ".mcb .front{fill:none;stroke:#888;stroke-dasharray:4 3}"
-    ".mcb .limit{stroke:#b33;stroke-dasharray:6 3}"
-    ".mcb .ring{stroke:#b33;fill:none;stroke-width:2}.mcb .bar{fill:#c72}";
+static const char style[] = ".mcb circle{stroke-width:1.5;fill-opacity:0}.mcb .m{fill-opacity:.75}"
+                            ".mcb .fp32{stroke:#26c;fill:#26c}.mcb .bf16{stroke:#393;fill:#393}"
+                            ".mcb .int8{stroke:#c72;fill:#c72}.mcb .mixed{stroke:#a3a;fill:#a3a}"
+                            ".mcb .front{fill:none;stroke:#888;stroke-dasharray:4 3}"
+                            ".mcb .limit{stroke:#b33;stroke-dasharray:6 3}"
+                            ".mcb .ring{stroke:#b33;fill:none;stroke-width:2}.mcb .bar{fill:#c72}";
 
 static double x_of(const axes *a, double ms) {
-  return LEFT + ms / a->x1 * (double)(WIDTH - LEFT - RIGHT);
+  return (double)LEFT + ms / a->x1 * (double)(WIDTH - LEFT - RIGHT);
 }
 static double y_of(const axes *a, double points) {
   return (double)(HEIGHT - BOTTOM) -
@@ -91,7 +92,7 @@ void report_front(mc_strbuf *out, search *s) {
   limits(out, s, &a);
   mc_sb_puts(out, "<polyline class=\"front\" points=\"");
   double top = -INFINITY;
-  for (size_t i = 0; i < p.n; i++) {   /* the part in accuracy and latency alone */
+  for (size_t i = 0; i < p.n; i++) { /* the part in accuracy and latency alone */
     if (p.v[i]->accuracy <= top) continue;
     double x = x_of(&a, latency_ms(s, p.v[i]));
     if (isfinite(top)) mc_sb_printf(out, "%.1f,%.1f ", x, y_of(&a, 100 * top));
@@ -122,13 +123,14 @@ void report_layers(mc_strbuf *out, search *s) {
   double most = fmax(p.v[0]->error, 1e-12);
   page_picture(out, WIDTH, ROW * (int)p.n + 8, style);
   for (size_t i = 0; i < p.n; i++) {
-    double y = ROW * (double)i, width = isfinite(p.v[i]->error) ? BAR * p.v[i]->error / most : 0;
+    double y = (double)ROW * (double)i,
+           width = isfinite(p.v[i]->error) ? (double)BAR * p.v[i]->error / most : 0;
     page_label(out, NAME - 8, y + 15, "end", "", p.v[i]->probe);
     mc_sb_printf(out, "<rect class=\"bar\" x=\"%d\" y=\"%.0f\" width=\"%.1f\" height=\"14\"/>\n",
                  NAME, y + 3, width);
     mc_strbuf t = { 0 };
     mc_sb_printf(&t, "%.3g, %.2f", p.v[i]->error, 100 * p.v[i]->accuracy);
-    page_label(out, NAME + width + 6, y + 15, "start", "note", mc_sb_str(&t));
+    page_label(out, (double)NAME + width + 6, y + 15, "start", "note", mc_sb_str(&t));
     mc_sb_free(&t);
   }
   mc_sb_puts(out, "</svg>\n");

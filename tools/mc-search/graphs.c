@@ -33,20 +33,21 @@ static const char *shape_text(const mc_type *t, mc_arena *a) {
 }
 
 static void arc(mc_strbuf *out, int from, int to) {
-  double y0 = ROW * (from + 0.5), y1 = ROW * (to + 0.5), deep = 8 + 3 * sqrt((double)(to - from)) * 4;
+  double y0 = (double)ROW * (from + 0.5), y1 = (double)ROW * (to + 0.5),
+         deep = 8 + 3 * sqrt((double)(to - from)) * 4;
   double x = NAME - 6, left = fmax(4, x - deep);
-  mc_sb_printf(out, "<path class=\"arc\" d=\"M%.0f %.1f C%.0f %.1f %.0f %.1f %.0f %.1f\"/>\n", x, y0,
-               left, y0, left, y1, x, y1);
+  mc_sb_printf(out, "<path class=\"arc\" d=\"M%.0f %.1f C%.0f %.1f %.0f %.1f %.0f %.1f\"/>\n", x,
+               y0, left, y0, left, y1, x, y1);
 }
 
 static void row(mc_strbuf *out, const mc_node *n, int at, double most, mc_arena *a) {
   double macs = (double)mc_node_cost(n).macs, y = ROW * at + 13;
-  mc_sb_printf(out, "<rect class=\"macs %s\" x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"12\"><title>%.0f "
-                    "MACs</title></rect>\n", arithmetic(n), NAME, ROW * at + 3,
-               most > 0 ? BAR * macs / most : 0, macs);
+  mc_sb_printf(out,
+               "<rect class=\"macs %s\" x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"12\"><title>%.0f "
+               "MACs</title></rect>\n",
+               arithmetic(n), NAME, ROW * at + 3, most > 0 ? (double)BAR * macs / most : 0, macs);
   page_label(out, NAME + BAR + 6, y, "start", macs > 0 ? "layer" : "", mc_ops[n->op].text);
-  page_label(out, NAME + BAR + 120, y, "start", "",
-             n->nout ? shape_text(n->out[0]->type, a) : "");
+  page_label(out, NAME + BAR + 120, y, "start", "", n->nout ? shape_text(n->out[0]->type, a) : "");
   page_label(out, NAME + BAR + 250, y, "start", "note", report_name(n, a));
 }
 
@@ -55,7 +56,7 @@ static void draw(mc_strbuf *out, const mc_graph *g, double most, mc_arena *a) {
   mc_map_init(&rows, a);
   int count = 0;
   MC_FOR_NODES(n, g)
-    if (shown(n)) *mc_map_ptr_slot(&rows, n) = (void *)(uintptr_t)++count;
+  if (shown(n)) *mc_map_ptr_slot(&rows, n) = (void *)(uintptr_t)++count;
   if (count > MOST) {
     mc_sb_printf(out, "<p>%d ops: too many to draw.</p>\n", count);
     return;

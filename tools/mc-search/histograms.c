@@ -1,4 +1,5 @@
-/* Histograms of the chosen shape's activations, and the ranges that calibrate gives them for INT8. */
+/* Histograms of the chosen shape's activations, and the ranges that calibrate gives them for INT8.
+ */
 #include "mc/driver/driver.h"
 #include "mc/measure/samples.h"
 #include "mc/syntax/parse.h"
@@ -12,8 +13,15 @@ enum { BINS = 60, MOST = 96, WIDTH = 220, HEIGHT = 90, BASE = 70 };
 static const char style[] = ".mcb{font-size:10px}.mcb .bin{fill:#26c;fill-opacity:.7}"
                             ".mcb .range{stroke:#b33;stroke-width:1.5}";
 
-typedef struct histogram { mc_value *v; double lo, hi, bin[BINS], n; } histogram;
-typedef struct histograms { histogram *h; int n; bool filling; } histograms;
+typedef struct histogram {
+  mc_value *v;
+  double lo, hi, bin[BINS], n;
+} histogram;
+typedef struct histograms {
+  histogram *h;
+  int n;
+  bool filling;
+} histograms;
 
 static void see(void *ctx, int k, const float *x, int64_t n) {
   histograms *all = ctx;
@@ -26,8 +34,8 @@ static void see(void *ctx, int k, const float *x, int64_t n) {
       h->hi = fmax(h->hi, v);
       continue;
     }
-    double at = h->hi > h->lo ? (v - h->lo) / (h->hi - h->lo) * BINS : 0;
-    h->bin[at < BINS ? (int)at : BINS - 1]++;
+    double at = h->hi > h->lo ? (v - h->lo) / (h->hi - h->lo) * (double)BINS : 0;
+    h->bin[at < (double)BINS ? (int)at : BINS - 1]++;
     h->n++;
   }
 }
@@ -48,19 +56,21 @@ static histograms watched(const mc_graph *g, mc_arena *a) {
 
 static void mark(mc_strbuf *out, const histogram *h, double at) {
   if (at < h->lo || at > h->hi || !(h->hi > h->lo)) return;
-  double x = (at - h->lo) / (h->hi - h->lo) * WIDTH;
+  double x = (at - h->lo) / (h->hi - h->lo) * (double)WIDTH;
   page_line(out, "range", x, 16, x, BASE);
 }
 
 static void draw(mc_strbuf *out, const histogram *h, const char *name) {
-  double most = 1;
+  double most = 1, bar = (double)WIDTH / (double)BINS;
   for (int k = 0; k < BINS; k++) most = fmax(most, h->bin[k]);
   page_picture(out, WIDTH, HEIGHT, style);
   page_label(out, 2, 10, "start", "", name);
-  for (int k = 0; k < BINS; k++) {   /* by logarithm: tails are what a range cuts off */
-    double tall = h->bin[k] > 0 ? (1 + log10(h->bin[k])) / (1 + log10(most)) * (BASE - 18) : 0;
-    mc_sb_printf(out, "<rect class=\"bin\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>\n",
-                 (double)k * WIDTH / BINS, BASE - tall, (double)WIDTH / BINS - 0.5, tall);
+  for (int k = 0; k < BINS; k++) { /* by logarithm: tails are what a range cuts off */
+    double tall =
+        h->bin[k] > 0 ? (1 + log10(h->bin[k])) / (1 + log10(most)) * (double)(BASE - 18) : 0;
+    mc_sb_printf(out,
+                 "<rect class=\"bin\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>\n",
+                 bar * k, (double)BASE - tall, bar - 0.5, tall);
   }
   mark(out, h, (double)h->v->range.lo);
   mark(out, h, (double)h->v->range.hi);
@@ -102,8 +112,12 @@ bool report_passes(search *s, mc_module *m, const char *text, const mc_runner *r
 static bool sweep(search *s, mc_module *m, histograms *all, const mc_runner *runner) {
   mc_value **watch = MC_NEWN(s->t.arena, mc_value *, all->n + 1);
   for (int i = 0; i < all->n; i++) watch[i] = all->h[i].v;
-  mc_pass_context cx = { .module = m, .graph = m->graphs, .scratch = s->t.arena, .diag = &s->t.diag,
-                         .target = s->target, .runner = runner };
+  mc_pass_context cx = { .module = m,
+                         .graph = m->graphs,
+                         .scratch = s->t.arena,
+                         .diag = &s->t.diag,
+                         .target = s->target,
+                         .runner = runner };
   mc_samples *x = mc_samples_open(&cx, s->data, watch, all->n, false);
   bool ok = x && mc_samples_sweep(x, 0, "histograms", see, all);
   all->filling = true;
@@ -113,8 +127,9 @@ static bool sweep(search *s, mc_module *m, histograms *all, const mc_runner *run
 }
 
 static void draw_all(mc_strbuf *out, search *s, const histograms *all) {
-  mc_sb_puts(out, "<p>Values over the samples of --data, counts by logarithm; lines: the range that "
-                  "INT8 stores, where it is narrower than the values.</p>\n<div class=\"many\">\n");
+  mc_sb_puts(out,
+             "<p>Values over the samples of --data, counts by logarithm; lines: the range that "
+             "INT8 stores, where it is narrower than the values.</p>\n<div class=\"many\">\n");
   for (int i = 0; i < all->n; i++) {
     const mc_value *v = all->h[i].v;
     const char *name = v->def ? report_name(v->def, s->t.arena) : v->name ? v->name : "input";
@@ -139,7 +154,7 @@ bool report_histograms(mc_strbuf *out, search *s) {
   if (ok) draw_all(out, s, &all);
   if (m) {
     tool_drop_remarks(&s->t);
-    tool_flush(&s->t);   /* places are in the module's text */
+    tool_flush(&s->t); /* places are in the module's text */
     mc_module_destroy(m);
   }
   return ok;

@@ -1,4 +1,5 @@
-/* The journal: lines of JSON that are only ever appended, each synced before anything builds on it. */
+/* The journal: lines of JSON that are only ever appended, each synced before anything builds on it.
+ */
 #include "search.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -82,7 +83,8 @@ static double real_at(const json_t *j, const char *key) {
   return json_is_number(v) ? json_number_value(v) : NAN;
 }
 
-/* What the journal says of a key, kept until a candidate asks for it: {"result": ..., "latency": ...}. */
+/* What the journal says of a key, kept until a candidate asks for it: {"result": ..., "latency":
+ * ...}. */
 static bool take_line(search *s, const char *line, size_t number_of) {
   json_error_t e;
   json_t *j = json_loads(line, 0, &e);
@@ -111,8 +113,7 @@ void journal_find(search *s, candidate *c) {
   c->accuracy = real_at(r, "accuracy");
   c->agreement = real_at(r, "agreement");
   c->error = real_at(r, "error");
-  for (int k = 0; k < NUM_COSTS; k++)
-    c->cost[k] = real_at(r, k ? cost_names[k] : "estimate_ms");
+  for (int k = 0; k < NUM_COSTS; k++) c->cost[k] = real_at(r, k ? cost_names[k] : "estimate_ms");
   c->weights = real_at(r, "weights");
   c->seconds = real_at(r, "seconds");
   const char *said = json_string_value(json_object_get(r, "said"));
@@ -136,9 +137,11 @@ static bool check_head(search *s, const char *line) {
   if (!known)
     return mc_error(&s->t.diag, mc_noloc, "%s: not a journal of this version of mc-search",
                     path_of(s));
-  return same || mc_error(&s->t.diag, mc_noloc,
-                          "%s: the journal is of another network than %s; delete %s or name another "
-                          "folder with --work=", path_of(s), s->in, s->work);
+  return same ||
+         mc_error(&s->t.diag, mc_noloc,
+                  "%s: the journal is of another network than %s; delete %s or name another "
+                  "folder with --work=",
+                  path_of(s), s->in, s->work);
 }
 
 /* All whole lines; a torn one at the end is cut off. */

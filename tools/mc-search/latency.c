@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MODEL = 1 };   /* of --latency */
+enum { MODEL = 1 }; /* of --latency */
 
 const char *object_path(const search *s, const candidate *c) {
   return mc_arena_printf(s->t.arena, "%s/%s.o", s->work, c->key);
@@ -68,10 +68,11 @@ bool measure_one(search *s, candidate *c) {
   mc_arena *a = s->t.arena;
   if (!has_object(s, s->original) || !has_object(s, c)) return false;
   const char *out = mc_arena_printf(a, "%s/bench.json", s->work);
-  const char *argv[] = { mc_arena_printf(a, "%s/mc-bench", s->bin), "--json",
-                         mc_arena_printf(a, "--seconds=%g", s->seconds_each),
-                         object_path(s, s->original), c == s->original ? NULL : object_path(s, c),
-                         NULL };
+  const char *argv[] = {
+    mc_arena_printf(a, "%s/mc-bench", s->bin),           "--json",
+    mc_arena_printf(a, "--seconds=%g", s->seconds_each), object_path(s, s->original),
+    c == s->original ? NULL : object_path(s, c),         NULL
+  };
   int rc = run_program(s, argv, out, NULL);
   if (rc < 0) return false;
   if (rc) return mc_error(&s->t.diag, mc_noloc, "mc-bench %s: exit code %d", argv[4], rc);

@@ -6,9 +6,12 @@
 #include <string.h>
 
 const char *const cost_names[] = { "latency", "bytes", "arena", "macs", NULL };
-typedef struct unit { const char *name; double factor; } unit;
+typedef struct unit {
+  const char *name;
+  double factor;
+} unit;
 static const unit times[] = { { "us", 1e-3 }, { "ms", 1 }, { "s", 1e3 }, { NULL, 0 } };
-static const unit sizes[] = { { "B", 1 },      { "KB", 1e3 },       { "MB", 1e6 },
+static const unit sizes[] = { { "B", 1 },      { "KB", 1e3 },      { "MB", 1e6 },
                               { "KiB", 1024 }, { "MiB", 1 << 20 }, { NULL, 0 } };
 static const unit counts_of[] = { { "k", 1e3 }, { "M", 1e6 }, { "G", 1e9 }, { NULL, 0 } };
 static const unit *const units[NUM_COSTS] = { times, sizes, sizes, counts_of };
@@ -53,7 +56,7 @@ static bool read_max(search *s, cost k) {
   if (!(v > 0)) return bad(s, option, l->text, "must be above 0");
   if (share(l, v, rest) || in_units(l, v, rest, units[k])) return true;
   if (*rest || k == COST_LATENCY) return bad(s, option, l->text, what_is_right[k]);
-  l->kind = LIMIT_ABSOLUTE;   /* bytes and MACs are whole numbers above 1 */
+  l->kind = LIMIT_ABSOLUTE; /* bytes and MACs are whole numbers above 1 */
   l->value = v;
   return true;
 }
@@ -108,8 +111,10 @@ static void print_max(mc_strbuf *out, const search *s, cost k) {
   double v = limit_of(s, k), share_of = 100 * v / cost_of(s, s->original, k);
   if (s->max[k].kind == LIMIT_NONE) return;
   mc_sb_printf(out, "limit: %s at most ", cost_names[k]);
-  if (k == COST_LATENCY) mc_sb_printf(out, "%.4g ms", v);
-  else mc_sb_printf(out, "%.0f%s", v, k == COST_MACS ? "" : " bytes");
+  if (k == COST_LATENCY)
+    mc_sb_printf(out, "%.4g ms", v);
+  else
+    mc_sb_printf(out, "%.0f%s", v, k == COST_MACS ? "" : " bytes");
   mc_sb_printf(out, " (%.1f %% of the original's)\n", share_of);
 }
 

@@ -34,11 +34,13 @@ void print_table(mc_strbuf *out, search *s) {
   bool original = false, best = false;
   int left_out = 0;
   limits_print(out, s);
-  mc_sb_printf(out, "  %8s %10s %7s %10s %10s %12s  passes\n", accuracy_word(s), "ms", "speed", "bytes",
-               "arena", "MACs");
+  mc_sb_printf(out, "  %8s %10s %7s %10s %10s %12s  passes\n", accuracy_word(s), "ms", "speed",
+               "bytes", "arena", "MACs");
   for (size_t i = 0; i < p.n; i++) {
-    if (useless(s, p.v[i]) && p.v[i] != s->best) left_out++;
-    else row(out, s, p.v[i]);
+    if (useless(s, p.v[i]) && p.v[i] != s->best)
+      left_out++;
+    else
+      row(out, s, p.v[i]);
     original |= p.v[i] == s->original;
     best |= p.v[i] == s->best;
   }
@@ -91,9 +93,9 @@ static json_t *json_layers(search *s) {
   json_t *list = json_array();
   candidates p = probes_sorted(s);
   for (size_t i = 0; i < p.n; i++)
-    json_array_append_new(list, json_pack("{s:s, s:o, s:o}", "layer", p.v[i]->probe, "error",
-                                          number(p.v[i]->error), "accuracy",
-                                          number(p.v[i]->accuracy)));
+    json_array_append_new(list,
+                          json_pack("{s:s, s:o, s:o}", "layer", p.v[i]->probe, "error",
+                                    number(p.v[i]->error), "accuracy", number(p.v[i]->accuracy)));
   return list;
 }
 
@@ -108,8 +110,9 @@ json_t *json_report(search *s) {
   json_t *j = json_object(), *failed = json_array();
   candidates bad = all_that_count(s, true);
   for (size_t i = 0; i < bad.n; i++)
-    json_array_append_new(failed, json_pack("{s:s, s:s}", "pipeline",
-                                            candidate_pipeline(s, bad.v[i]), "said", bad.v[i]->said));
+    json_array_append_new(failed,
+                          json_pack("{s:s, s:s}", "pipeline", candidate_pipeline(s, bad.v[i]),
+                                    "said", bad.v[i]->said));
   json_object_set_new(j, "schema", json_string("mc-search/1"));
   json_object_set_new(j, "version", json_string(mc_version()));
   json_object_set_new(j, "network", json_string(s->in));
@@ -152,9 +155,15 @@ const char *replay_command(search *s, const candidate *c) {
 static bool check_best(search *s) {
   mc_arena *a = s->t.arena;
   const char *out = mc_arena_printf(a, "%s/best.o", s->work), *measured = object_path(s, s->best);
-  const char *argv[] = { mc_arena_printf(a, "%s/mcc", s->bin), mc_arena_printf(a, "-march=%s", s->march),
-                         "-O3", "-quiet", "-name=net", s->out, mc_arena_printf(a, "-o=%s", out),
-                         s->arch ? mc_arena_printf(a, "-target=%s", s->arch) : NULL, NULL };
+  const char *argv[] = { mc_arena_printf(a, "%s/mcc", s->bin),
+                         mc_arena_printf(a, "-march=%s", s->march),
+                         "-O3",
+                         "-quiet",
+                         "-name=net",
+                         s->out,
+                         mc_arena_printf(a, "-o=%s", out),
+                         s->arch ? mc_arena_printf(a, "-target=%s", s->arch) : NULL,
+                         NULL };
   if (access(measured, R_OK) && !run_again(s, s->best)) return false;
   if (run_program(s, argv, NULL, mc_arena_printf(a, "%s/best.log", s->work)) == 0) {
     const char *cmp[] = { "cmp", "-s", measured, out, NULL };
@@ -169,8 +178,10 @@ bool write_best(search *s) {
   const char *argv[] = { mc_arena_printf(a, "%s/mc-opt", s->bin),
                          mc_arena_printf(a, "-march=%s", s->march),
                          mc_arena_printf(a, "--pass-pipeline=%s", candidate_pipeline(s, s->best)),
-                         s->in, mc_arena_printf(a, "-o=%s", s->out),
-                         s->arch ? mc_arena_printf(a, "-target=%s", s->arch) : NULL, NULL };
+                         s->in,
+                         mc_arena_printf(a, "-o=%s", s->out),
+                         s->arch ? mc_arena_printf(a, "-target=%s", s->arch) : NULL,
+                         NULL };
   const char *log = mc_arena_printf(a, "%s/best.log", s->work);
   int rc = run_program(s, argv, NULL, log);
   if (rc > 0) {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GOAL_ACCURACY = NUM_COSTS };   /* of s->goal: a cost, or this */
+enum { GOAL_ACCURACY = NUM_COSTS }; /* of s->goal: a cost, or this */
 
 bool counts(const candidate *c) { return c->done && !c->failed && !c->probe; }
 
@@ -24,7 +24,8 @@ static int compare(double a, double b) { return (a > b) - (a < b); }
 
 /* By the goal, then accuracy, latency, bytes, and the order in which they were tried. */
 static int order(const search *s, const candidate *a, const candidate *b) {
-  int d = s->goal < NUM_COSTS ? compare(cost_of(s, a, (cost)s->goal), cost_of(s, b, (cost)s->goal)) : 0;
+  int d =
+      s->goal < NUM_COSTS ? compare(cost_of(s, a, (cost)s->goal), cost_of(s, b, (cost)s->goal)) : 0;
   if (!d) d = compare(b->accuracy, a->accuracy);
   if (!d) d = compare(latency_ms(s, a), latency_ms(s, b));
   if (!d) d = compare(a->cost[COST_BYTES], b->cost[COST_BYTES]);
@@ -52,7 +53,10 @@ static bool beats(const search *s, const candidate *a, const candidate *b, doubl
   return some || (a != b && strcmp(a->key, b->key) < 0 && slack == 0);
 }
 
-typedef struct entry { candidate *c; double at; } entry;
+typedef struct entry {
+  candidate *c;
+  double at;
+} entry;
 static int by_latency(const void *a, const void *b) {
   const entry *x = a, *y = b;
   int d = compare(x->at, y->at);
@@ -68,7 +72,7 @@ candidates pareto(search *s, double slack) {
     bool out = !counts(c), plain = !*c->shape->passes && !c->skip;
     for (size_t k = 0; !out && k < s->all.n; k++)
       out = s->all.v[k] != c && counts(s->all.v[k]) && beats(s, s->all.v[k], c, slack);
-    if (counts(c) && plain && slack > 0) out = false;   /* originals say how good estimates are */
+    if (counts(c) && plain && slack > 0) out = false; /* originals say how good estimates are */
     if (!out) v[n++] = (entry){ c, latency_ms(s, c) };
   }
   qsort(v, n, sizeof *v, by_latency);

@@ -8,7 +8,9 @@
 enum { GOAL_ACCURACY = NUM_COSTS, MAX_STEPS = 2 };
 
 /* One or two passes that share a budget. */
-typedef struct technique { const char *name, *pass[MAX_STEPS]; } technique;
+typedef struct technique {
+  const char *name, *pass[MAX_STEPS];
+} technique;
 static const technique techniques[] = {
   { "prune", { "prune" } },
   { "lowrank", { "lowrank" } },
@@ -31,13 +33,14 @@ static bool wanted(const search *s, const technique *t) {
 }
 
 /* ---- texts ---- */
-static void step(mc_strbuf *out, const search *s, const char *pass, const char *unit, double budget) {
+static void step(mc_strbuf *out, const search *s, const char *pass, const char *unit,
+                 double budget) {
   mc_sb_printf(out, "%s%s{%s=%.4g", out->n ? "," : "", pass, unit, budget);
   if (pass_has(pass, "data")) {
     mc_sb_puts(out, " data=");
     mc_sb_quoted(out, s->data);
   }
-  bool ints = s->front[P_INT8] || s->front[P_MIXED];   /* passes count time and bytes in INT8 */
+  bool ints = s->front[P_INT8] || s->front[P_MIXED]; /* passes count time and bytes in INT8 */
   if (!ints && pass_has(pass, "arith"))
     mc_sb_printf(out, " arith=%s", s->front[P_BF16] ? "bf16" : "f32");
   mc_sb_putc(out, '}');
@@ -88,7 +91,9 @@ static int units_of(const search *s, const char *out[2]) {
 
 /* The limit itself is a budget, too, where it is one of the unit's. */
 static double share_wanted(const search *s, const char *unit) {
-  cost k = strcmp(unit, "macs") == 0 ? COST_MACS : strcmp(unit, "arena") == 0 ? COST_ARENA : NUM_COSTS;
+  cost k = strcmp(unit, "macs") == 0    ? COST_MACS
+           : strcmp(unit, "arena") == 0 ? COST_ARENA
+                                        : NUM_COSTS;
   return k == NUM_COSTS ? INFINITY : limit_of(s, k) / cost_of(s, s->original, k);
 }
 
@@ -107,8 +112,15 @@ void plan_grid(search *s) {
 
 /* ---- near the limits ---- */
 /* Candidates of one technique, unit and precision, by budget. */
-typedef struct family { candidates list; candidate *best; double next; } family;
-typedef struct families { family *v; size_t n, cap; } families;
+typedef struct family {
+  candidates list;
+  candidate *best;
+  double next;
+} family;
+typedef struct families {
+  family *v;
+  size_t n, cap;
+} families;
 
 static bool same_family(const candidate *a, const candidate *b) {
   return a->precision == b->precision && strcmp(a->shape->technique, b->shape->technique) == 0 &&

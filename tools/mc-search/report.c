@@ -12,9 +12,14 @@ static const char style[] =
 static void head(mc_strbuf *out, search *s) {
   mc_sb_puts(out, "<h1>");
   page_escaped(out, s->in);
-  mc_sb_printf(out, "</h1>\n<p>%s on %lld samples of ", s->metric ? "AUC" : s->labels ? "top-1" : "agreement with the original", (long long)s->nsamples);
+  mc_sb_printf(out, "</h1>\n<p>%s on %lld samples of ",
+               s->metric   ? "AUC"
+               : s->labels ? "top-1"
+                           : "agreement with the original",
+               (long long)s->nsamples);
   page_escaped(out, s->eval);
-  mc_sb_printf(out, "; level %s; %zu candidates; latency: %s.</p>\n<pre>", s->target->name, s->all.n,
+  mc_sb_printf(out, "; level %s; %zu candidates; latency: %s.</p>\n<pre>", s->target->name,
+               s->all.n,
                s->latency ? "the cost model's" : "measured where a dot is filled, else estimated");
   mc_strbuf limits = { 0 };
   limits_print(&limits, s);
@@ -47,7 +52,8 @@ static void cells(mc_strbuf *out, search *s, const candidate *c) {
 static void table(mc_strbuf *out, search *s) {
   candidates p = pareto(s, 0);
   bool original = false, best = !s->best;
-  mc_sb_puts(out, "<table><tr><th>accuracy<th>ms<th>speed<th>bytes<th>arena<th>MACs<th>passes</tr>\n");
+  mc_sb_puts(out,
+             "<table><tr><th>accuracy<th>ms<th>speed<th>bytes<th>arena<th>MACs<th>passes</tr>\n");
   for (size_t i = 0; i < p.n; i++) {
     cells(out, s, p.v[i]);
     original |= p.v[i] == s->original;
@@ -66,7 +72,7 @@ static bool layers(mc_strbuf *out, search *s) {
             report_widths(out, s, m, runner);
   if (m) {
     tool_drop_remarks(&s->t);
-    tool_flush(&s->t);   /* places are in the module's text */
+    tool_flush(&s->t); /* places are in the module's text */
     mc_module_destroy(m);
   }
   return ok;

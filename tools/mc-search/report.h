@@ -10,7 +10,8 @@ void report_front(mc_strbuf *out, search *s);
 void report_layers(mc_strbuf *out, search *s);
 /* How layers of m, batch norms folded, react to narrower inputs. False after reporting. */
 bool report_widths(mc_strbuf *out, search *s, mc_module *m, const mc_runner *runner);
-/* Activations of the chosen shape in fp32, with the ranges that INT8 gets. False after reporting. */
+/* Activations of the chosen shape in fp32, with the ranges that INT8 gets. False after reporting.
+ */
 bool report_histograms(mc_strbuf *out, search *s);
 /* The original and the chosen network, op by op. False after reporting. */
 bool report_graphs(mc_strbuf *out, search *s);

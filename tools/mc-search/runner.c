@@ -16,11 +16,16 @@
 #include <unistd.h>
 
 /* ---- processes ---- */
-typedef struct child { pid_t pid; const char *in, *out, *err; int pipe; } child;
+typedef struct child {
+  pid_t pid;
+  const char *in, *out, *err;
+  int pipe;
+} child;
 
-/* In the child: `in` and `out` are files (NULL: as they are), pipe: where its output goes instead. */
+/* In the child: `in` and `out` are files (NULL: as they are), pipe: where its output goes instead.
+ */
 static void become(const child *c, const char *const *argv, int to) {
-  prctl(PR_SET_PDEATHSIG, SIGTERM);   /* nobody is left to take the results */
+  prctl(PR_SET_PDEATHSIG, SIGTERM); /* nobody is left to take the results */
   int in = open(c->in ? c->in : "/dev/null", O_RDONLY);
   int out = to >= 0 ? to : c->out ? open(c->out, O_WRONLY | O_CREAT | O_TRUNC, 0666) : 1;
   int err = c->err ? open(c->err, O_WRONLY | O_CREAT | O_APPEND, 0666) : 2;
@@ -39,10 +44,11 @@ static bool start(search *s, child *c, const char *const *argv, bool piped) {
   if (c->pid == 0) become(c, argv, p[1]);
   if (p[1] >= 0) close(p[1]);
   c->pipe = p[0];
-  return c->pid > 0 || mc_error(&s->t.diag, mc_noloc, "cannot start %s: %s", argv[0], strerror(errno));
+  return c->pid > 0 ||
+         mc_error(&s->t.diag, mc_noloc, "cannot start %s: %s", argv[0], strerror(errno));
 }
 
-static int finish(child *c) {
+static int wait_for(child *c) {
   int status = 0;
   while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR) {}
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
@@ -51,7 +57,7 @@ static int finish(child *c) {
 int run_program(search *s, const char *const *argv, const char *out, const char *err) {
   child c = { .out = out, .err = err };
   if (err) unlink(err);
-  return start(s, &c, argv, false) ? finish(&c) : -1;
+  return start(s, &c, argv, false) ? wait_for(&c) : -1;
 }
 
 /* ---- the runner ---- */
@@ -101,8 +107,9 @@ static bool choose_runner(search *s) {
     return mc_error(&s->t.diag, mc_noloc,
                     "GNU parallel is not installed (Debian package parallel); --jobs=1 runs "
                     "candidates one after the other");
-  mc_warning(&s->t.diag, mc_noloc, "GNU parallel is not installed (Debian package parallel): "
-                                   "candidates run one after the other");
+  mc_warning(&s->t.diag, mc_noloc,
+             "GNU parallel is not installed (Debian package parallel): "
+             "candidates run one after the other");
   s->jobs = 1;
   return true;
 }
@@ -114,8 +121,14 @@ static double now(void) {
   return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-typedef struct batch { const shape *shape; candidates list; } batch;
-typedef struct batches { batch *v; size_t n, cap; } batches;
+typedef struct batch {
+  const shape *shape;
+  candidates list;
+} batch;
+typedef struct batches {
+  batch *v;
+  size_t n, cap;
+} batches;
 
 /* Candidates by shape; those of the original, which need no work on the shape, two by two. */
 static batches group(search *s) {
@@ -177,7 +190,7 @@ static void without_result(search *s, const batches *b, const char *err, int rc)
       candidate *c = b->v[i].list.v[k];
       if (!c->asked) continue;
       c->asked = false;
-      c->done = c->failed = true;   /* not in the journal: it is tried again next time */
+      c->done = c->failed = true; /* not in the journal: it is tried again next time */
       c->said = "no result came back";
       n++;
     }
@@ -200,7 +213,7 @@ static bool run_lines(search *s, const char *what, const batches *b) {
   child c = { .in = in, .err = err };
   if (!ok || !start(s, &c, runner(s).v, true)) return false;
   ok = collect(s, &c, what, total);
-  int rc = finish(&c);
+  int rc = wait_for(&c);
   if (ok) without_result(s, b, err, rc);
   s->round++;
   return ok;
@@ -221,6 +234,8 @@ bool run_again(search *s, candidate *c) {
   c->asked = true;
   if (!run_lines(s, "again", &list)) return false;
   if (!c->failed && c->accuracy == accuracy) return true;
-  return mc_error(&s->t.diag, mc_noloc, "%s: the journal has another result for this candidate than "
-                                        "it gives now (%s)", c->key, c->said);
+  return mc_error(&s->t.diag, mc_noloc,
+                  "%s: the journal has another result for this candidate than "
+                  "it gives now (%s)",
+                  c->key, c->said);
 }

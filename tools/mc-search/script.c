@@ -22,18 +22,12 @@ static const char body[] =
     "judge() {   # KEY LOG\n"
     "  f=$work/$1.o how=\n"
     "  [ \"$runs\" = 1 ] || { f=$work/$1.mir how=-jit; }\n"
-    "  if [ -n \"$expect\" ] && [ ! -e \"$expect\" ]; then\n"
-    "    eval \"\\\"\\$bin/mc-run\\\" $how \\\"\\$f\\\" $samples --output=\\\"\\$expect\\\"\" >/dev/null 2>>\"$2\" ||"
-    " return\n"
-    "  fi\n"
     "  if [ -n \"$expect\" ]; then\n"
-    "    eval \"\\\"\\$bin/mc-run\\\" $how \\\"\\$f\\\" $samples --compare=\\\"\\$expect\\\" --atol=1e30"
-    " -json=\\\"\\$work/\\$1.run\\\"\" >/dev/null 2>>\"$2\" ||"
-    " return\n"
+    "    [ -e \"$expect\" ] || outputs $how \"$f\" -o \"$expect\" >/dev/null 2>>\"$2\" || return\n"
+    "    outputs $how \"$f\" --compare=\"$expect\" --atol=1e30 -json=\"$work/$1.run\" \\\n"
+    "      >/dev/null 2>>\"$2\" || return\n"
     "  fi\n"
-    "  [ \"$labels\" = 1 ] || return 0\n"
-    "  eval \"\\\"\\$bin/mc-eval\\\" $how \\\"\\$f\\\" $samples $labels_how"
-    " -json=\\\"\\$work/\\$1.eval\\\"\" >/dev/null 2>>\"$2\"\n"
+    "  [ \"$labels\" = 0 ] || score $how \"$f\" -json=\"$work/$1.eval\" >/dev/null 2>>\"$2\"\n"
     "}\n"
     "text() {   # the end of a log, as text of JSON\n"
     "  tail -c 1500 \"$@\" | tr -c '\\40-\\176' ' ' | sed 's/[\\\\\"]/\\\\&/g'\n"
@@ -71,16 +65,21 @@ static const char body[] =
 void shell_quote(mc_strbuf *out, const char *text) {
   mc_sb_putc(out, '\'');
   for (; *text; text++) {
-    if (*text == '\'') mc_sb_puts(out, "'\\''");
-    else mc_sb_putc(out, *text);
+    if (*text == '\'')
+      mc_sb_puts(out, "'\\''");
+    else
+      mc_sb_putc(out, *text);
   }
   mc_sb_putc(out, '\'');
 }
 
 void shell_word(mc_strbuf *out, const char *text) {
-  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+=:,@%";
-  if (*text && text[strspn(text, plain)] == 0) mc_sb_puts(out, text);
-  else shell_quote(out, text);
+  static const char plain[] =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+=:,@%";
+  if (*text && text[strspn(text, plain)] == 0)
+    mc_sb_puts(out, text);
+  else
+    shell_quote(out, text);
 }
 
 static void variable(mc_strbuf *out, const char *name, const char *value) {
@@ -89,33 +88,29 @@ static void variable(mc_strbuf *out, const char *name, const char *value) {
   mc_sb_putc(out, '\n');
 }
 
-/* A word of a text that the script evaluates. */
 static void option(mc_strbuf *out, const char *name, const char *value) {
   if (!value) return;
-  mc_strbuf word = { 0 };
-  mc_sb_printf(&word, "--%s=%s", name, value);
-  shell_quote(out, mc_sb_str(&word));
-  mc_sb_putc(out, ' ');
-  mc_sb_free(&word);
+  mc_sb_printf(out, " --%s=", name);
+  shell_word(out, value);
 }
 static void option_number(mc_strbuf *out, const char *name, int64_t v) {
-  if (v) mc_sb_printf(out, "--%s=%lld ", name, (long long)v);
+  if (v) mc_sb_printf(out, " --%s=%lld", name, (long long)v);
 }
 
-static void samples(mc_strbuf *out, const search *s) {
-  mc_strbuf words = { 0 };
-  option(&words, "data", s->eval);
-  option(&words, "x", s->x);
-  option_number(&words, "limit", s->samples);
-  if (s->images.resize) option(&words, "resize", mc_image_resize_words[s->images.resize]);
-  if (s->images.color) option(&words, "color", mc_image_color_words[s->images.color]);
-  variable(out, "samples", mc_sb_str(&words));
-  mc_sb_clear(&words);
-  option(&words, "y", s->y);
-  if (s->metric) mc_sb_puts(&words, "--metric=auc ");
-  option_number(&words, "stride", s->stride);
-  variable(out, "labels_how", mc_sb_str(&words));
-  mc_sb_free(&words);
+/* NAME(): a tool on the samples of --eval; its arguments come first. */
+static void function(mc_strbuf *out, const search *s, const char *name, const char *tool_name) {
+  mc_sb_printf(out, "%s() {\n  \"$bin/%s\" \"$@\"", name, tool_name);
+  option(out, "data", s->eval);
+  option(out, "x", s->x);
+  option_number(out, "limit", s->samples);
+  if (s->images.resize) option(out, "resize", mc_image_resize_words[s->images.resize]);
+  if (s->images.color) option(out, "color", mc_image_color_words[s->images.color]);
+  if (strcmp(tool_name, "mc-eval") == 0) {
+    option(out, "y", s->y);
+    if (s->metric) option(out, "metric", "auc");
+    option_number(out, "stride", s->stride);
+  }
+  mc_sb_puts(out, "\n}\n");
 }
 
 bool script_write(search *s) {
@@ -130,7 +125,8 @@ bool script_write(search *s) {
   variable(&out, "expect", s->expect);
   variable(&out, "runs", s->runs ? "1" : "0");
   variable(&out, "labels", s->labels ? "1" : "0");
-  samples(&out, s);
+  function(&out, s, "outputs", "mc-run");
+  function(&out, s, "score", "mc-eval");
   mc_sb_puts(&out, body);
   s->script = mc_arena_printf(s->t.arena, "%s/candidate.sh", s->work);
   bool ok = mc_write_file(s->script, mc_sb_str(&out), out.n, &s->t.diag);

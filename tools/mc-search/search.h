@@ -9,39 +9,42 @@
 
 /* ---- limits ---- */
 typedef enum cost { COST_LATENCY, COST_BYTES, COST_ARENA, COST_MACS, NUM_COSTS } cost;
-extern const char *const cost_names[];          /* "latency", "bytes", "arena", "macs", NULL */
+extern const char *const cost_names[]; /* "latency", "bytes", "arena", "macs", NULL */
 /* SHARE: of the original's; BELOW: accuracy, points less than the original's. */
 typedef enum limit_kind { LIMIT_NONE, LIMIT_SHARE, LIMIT_ABSOLUTE, LIMIT_BELOW } limit_kind;
 typedef struct limit {
-  const char *text;                             /* of the command line; NULL: not given */
+  const char *text; /* of the command line; NULL: not given */
   limit_kind kind;
-  double value;                                 /* ms, bytes, MACs, accuracy 0 ... 1, or a share */
+  double value; /* ms, bytes, MACs, accuracy 0 ... 1, or a share */
 } limit;
 
 /* ---- candidates ---- */
 typedef enum precision { P_FP32, P_BF16, P_INT8, P_MIXED, NUM_PRECISIONS } precision;
-extern const char *const precision_names[];     /* "fp32", "bf16", "int8", "mixed", NULL */
+extern const char *const precision_names[]; /* "fp32", "bf16", "int8", "mixed", NULL */
 
 /* What is removed or split. */
 typedef struct shape {
-  const char *key, *passes;                     /* "": the original */
-  const char *technique, *unit;                 /* "prune", "macs"; "original", "" */
-  double budget;                                /* of the unit; 1: the original */
+  const char *key, *passes;     /* "": the original */
+  const char *technique, *unit; /* "prune", "macs"; "original", "" */
+  double budget;                /* of the unit; 1: the original */
 } shape;
 
 typedef struct candidate {
-  const char *key, *passes;                     /* passes of the precision */
+  const char *key, *passes; /* passes of the precision */
   const shape *shape;
   precision precision;
-  const char *skip, *probe;                     /* layers in fp32; the only layer in INT8; or NULL */
-  bool asked, done, failed;                     /* to run; has a result; the tools reported an error */
-  double accuracy, agreement, error;            /* 0 ... 1; relative L2 of the output; NAN: not known */
-  double cost[NUM_COSTS], weights, seconds;     /* latency: the cost model's, in ms */
-  double ms, original_ms;                       /* measured; 0: not */
-  const char *said;                             /* warnings, or the error; "" */
+  const char *skip, *probe;                 /* layers in fp32; the only layer in INT8; or NULL */
+  bool asked, done, failed;                 /* to run; has a result; the tools reported an error */
+  double accuracy, agreement, error;        /* 0 ... 1; relative L2 of the output; NAN: not known */
+  double cost[NUM_COSTS], weights, seconds; /* latency: the cost model's, in ms */
+  double ms, original_ms;                   /* measured; 0: not */
+  const char *said;                         /* warnings, or the error; "" */
 } candidate;
 
-typedef struct candidates { candidate **v; size_t n, cap; } candidates;
+typedef struct candidates {
+  candidate **v;
+  size_t n, cap;
+} candidates;
 
 typedef struct search {
   tool t;
@@ -51,28 +54,38 @@ typedef struct search {
   mc_strlist techniques, precisions;
   int64_t jobs, samples, rounds, stride;
   double seconds_each;
-  int metric, latency, goal;                    /* words; goal -1: by the limits */
+  int metric, latency, goal; /* words; goal -1: by the limits */
   mc_dataset_opts images;
   bool quiet;
   limit max[NUM_COSTS], min;
 
-  mc_module *module;                            /* as read */
+  mc_module *module; /* as read */
   const mc_target *target;
-  bool labels, runs;                            /* labels in --eval; objects run on this machine */
-  const char *cwd, *bin, *script, *expect;      /* folders; the candidates' script; original's outputs */
-  uint64_t model, context;                      /* hash of the network; of all else but passes */
-  const char *front[NUM_PRECISIONS];            /* NULL: not wanted */
+  bool labels, runs;                       /* labels in --eval; objects run on this machine */
+  const char *cwd, *bin, *script, *expect; /* folders; the candidates' script; original's outputs */
+  uint64_t model, context;                 /* hash of the network; of all else but passes */
+  const char *front[NUM_PRECISIONS];       /* NULL: not wanted */
   int64_t nsamples;
-  double deadline;                              /* of the monotonic clock; 0: none */
-  bool late;                                    /* the time limit cut a round */
+  double deadline; /* of the monotonic clock; 0: none */
+  bool late;       /* the time limit cut a round */
 
   candidates all;
-  mc_map by_key, shapes;                        /* key -> candidate; passes -> shape */
-  candidate *original;                          /* fp32 */
-  candidate *best;                              /* NULL: nothing meets the limits */
-  int journal, round;                           /* file; number */
-  size_t known;                                 /* results that the journal had */
+  mc_map by_key, shapes; /* key -> candidate; passes -> shape */
+  candidate *original;   /* fp32 */
+  candidate *best;       /* NULL: nothing meets the limits */
+  int journal, round;    /* file; number */
+  size_t known;          /* results that the journal had */
 } search;
+
+/* ---- usage.c, rounds.c, finish.c ---- */
+/* The command line. False after reporting. */
+bool check_usage(search *s);
+/* All rounds. False after reporting. */
+bool go(search *s);
+/* Choose the best; its latency is a measured one. */
+bool settle(search *s);
+/* Messages, the table, all files. False after reporting. */
+bool finish(search *s);
 
 /* ---- limits.c ---- */
 /* Read the texts. False after reporting. */
@@ -123,8 +136,8 @@ bool pass_has(const char *name, const char *option);
 /* ---- runner.c ---- */
 /* Run everything that is asked for, one round. False after reporting. */
 bool run_round(search *s, const char *what);
-/* Run a program: argv[0] a path. Its standard output and error go to the files (NULL: to ours). 0, its
- * exit code, or -1 after reporting. */
+/* Run a program: argv[0] a path. Its standard output and error go to the files (NULL: to ours). 0,
+ * its exit code, or -1 after reporting. */
 int run_program(search *s, const char *const *argv, const char *out, const char *err);
 /* Again, for its object: a candidate whose object is no longer there. */
 bool run_again(search *s, candidate *c);
@@ -133,8 +146,8 @@ bool run_again(search *s, candidate *c);
 /* Measure what could be on the front or the answer and is not measured yet, one at a time. */
 bool measure_latency(search *s);
 bool measure_one(search *s, candidate *c);
-/* Remove objects and shapes that are far from the front: a network may be large. They are made again
- * where they are needed after all. */
+/* Remove objects and shapes that are far from the front: a network may be large. They are made
+ * again where they are needed after all. */
 void tidy(search *s);
 /* Latency in ms, measured or the corrected estimate; share of the original's. */
 double latency_ms(const search *s, const candidate *c);
@@ -148,8 +161,8 @@ bool counts(const candidate *c);
 bool meets(const search *s, const candidate *c);
 /* Whether a is better than b, both meeting the limits. */
 bool better(const search *s, const candidate *a, const candidate *b);
-/* Candidates that no other one beats in accuracy and every cost that matters, fastest first. `slack`:
- * latency may be so much lower than it looks, 0 ... 1. In the arena. */
+/* Candidates that no other one beats in accuracy and every cost that matters, fastest first.
+ * `slack`: latency may be so much lower than it looks, 0 ... 1. In the arena. */
 candidates pareto(search *s, double slack);
 /* Sets s->best. */
 void choose(search *s);

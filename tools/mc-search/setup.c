@@ -65,7 +65,7 @@ static bool find_tools(search *s) {
 static bool hash_context(search *s) {
   uint64_t h = mc_hash_text(mc_hash_text(MC_HASH_START, mc_version()), s->target->name);
   h = mc_hash(h, &s->model, sizeof s->model);
-  h = mc_hash(h, &s->target->isa, sizeof s->target->isa);   /* "native" is not the same everywhere */
+  h = mc_hash(h, &s->target->isa, sizeof s->target->isa); /* "native" is not the same everywhere */
   h = mc_hash_text(h, mc_arena_printf(s->t.arena, "%s,%s,%lld,%d,%lld,%d,%d,%d", s->x ? s->x : "",
                                       s->y ? s->y : "", (long long)s->samples, s->metric,
                                       (long long)s->stride, s->images.resize, s->images.color,
@@ -80,8 +80,8 @@ static bool hash_context(search *s) {
 /* ---- network and samples ---- */
 static bool quantized(const mc_graph *g) {
   MC_FOR_NODES(n, g)
-    for (int i = 0; i < n->nout; i++)
-      if (mc_type_is_quant(n->out[i]->type) || n->op == MC_OP_dequantize) return true;
+  for (int i = 0; i < n->nout; i++)
+    if (mc_type_is_quant(n->out[i]->type) || n->op == MC_OP_dequantize) return true;
   return false;
 }
 
@@ -114,7 +114,7 @@ static bool has_classes(const mc_network *n) {
 }
 
 static bool check_eval(search *s, const mc_network *n) {
-  if (s->metric) return s->labels = true;   /* windows: mc-eval reads them */
+  if (s->metric) return s->labels = true; /* windows: mc-eval reads them */
   mc_dataset_opts o = s->images;
   o.x = s->x;
   o.y = s->y;
@@ -127,7 +127,8 @@ static bool check_eval(search *s, const mc_network *n) {
   if (s->labels || has_classes(n)) return true;
   return mc_error(&s->t.diag, mc_noloc,
                   "%s: no labels, and the network's first output is no row of scores: there is "
-                  "nothing to judge candidates by", s->eval);
+                  "nothing to judge candidates by",
+                  s->eval);
 }
 
 static bool check_data(search *s, const mc_network *n) {
@@ -139,10 +140,12 @@ static bool check_data(search *s, const mc_network *n) {
 /* Judged by what the passes were fitted to. */
 static void warn_same(search *s) {
   struct stat a, b;
-  if (stat(s->data, &a) || stat(s->eval, &b) || a.st_dev != b.st_dev || a.st_ino != b.st_ino) return;
-  mc_warning(&s->t.diag, mc_noloc,
-             "--eval is --data: candidates look better than they are on samples that they were fitted "
-             "to; give others");
+  if (stat(s->data, &a) || stat(s->eval, &b) || a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+    return;
+  mc_warning(
+      &s->t.diag, mc_noloc,
+      "--eval is --data: candidates look better than they are on samples that they were fitted "
+      "to; give others");
 }
 
 static bool check_samples(search *s) {
@@ -152,7 +155,7 @@ static bool check_samples(search *s) {
   if (n && !ok) mc_error(&s->t.diag, mc_noloc, "%s: needs an input and an output", s->in);
   ok = ok && check_data(s, n) && check_eval(s, n);
   tool_drop_remarks(&s->t);
-  tool_flush(&s->t);   /* places are in the text that the network owns */
+  tool_flush(&s->t); /* places are in the text that the network owns */
   mc_network_close(n);
   return ok;
 }
@@ -162,8 +165,9 @@ static bool find_target(search *s) {
   const mc_target *t = s->target = mc_target_find(s->arch, s->march, s->t.arena, &s->t.diag);
   if (!t) return false;
   if (t->next)
-    return mc_error(&s->t.diag, mc_noloc, "candidates are compiled for one level: name it with "
-                                          "-march=");
+    return mc_error(&s->t.diag, mc_noloc,
+                    "candidates are compiled for one level: name it with "
+                    "-march=");
   s->runs = t->arch == mc_host_arch() && !(t->isa & ~mc_host_isa());
   if (s->runs) return true;
   if (s->latency == 0 && tool_given(&s->t, "latency"))
@@ -172,7 +176,8 @@ static bool find_target(search *s) {
   s->latency = 1;
   mc_warning(&s->t.diag, mc_noloc,
              "this machine cannot run code for '%s': latency is the cost model's, accuracy that of "
-             "code for this machine", t->name);
+             "code for this machine",
+             t->name);
   return true;
 }
 
@@ -191,7 +196,7 @@ static bool find_front(search *s, precision p) {
 }
 
 static bool find_fronts(search *s) {
-  bool ok = find_front(s, P_FP32);   /* the original is always there */
+  bool ok = find_front(s, P_FP32); /* the original is always there */
   for (int p = P_BF16; ok && p < NUM_PRECISIONS; p++) {
     bool wanted = !s->precisions.n;
     for (size_t i = 0; i < s->precisions.n; i++)
@@ -215,12 +220,13 @@ static bool make_work(search *s) {
     return mc_error(&s->t.diag, mc_noloc, "%s: %s", s->work, strerror(errno));
   s->work = mc_arena_strdup(s->t.arena, full);
   s->cwd = mc_arena_strdup(s->t.arena, cwd);
-  s->expect = s->metric ? "" : mc_arena_printf(s->t.arena, "%s/outputs-%016llx.npz", s->work,
-                                               (unsigned long long)s->context);
+  s->expect = s->metric ? ""
+                        : mc_arena_printf(s->t.arena, "%s/outputs-%016llx.npz", s->work,
+                                          (unsigned long long)s->context);
   return true;
 }
 
 bool setup(search *s) {
-  return find_target(s) && read_network(s) && find_tools(s) && check_samples(s) &&
-         find_fronts(s) && hash_context(s) && make_work(s);
+  return find_target(s) && read_network(s) && find_tools(s) && check_samples(s) && find_fronts(s) &&
+         hash_context(s) && make_work(s);
 }

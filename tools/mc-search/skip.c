@@ -18,13 +18,16 @@ void plan_probes(search *s) {
   const shape *h = shape_get(s, "original", "", 1, "");
   MC_FOR_NODES(n, s->module->graphs) {
     if (!mc_op_has(n->op, MC_T_ACCUM)) continue;
-    if (listable(name_of(n))) candidate_get(s, h, P_INT8, NULL, name_of(n));
-    else if (!unnamed++) first = n;
+    if (listable(name_of(n)))
+      candidate_get(s, h, P_INT8, NULL, name_of(n));
+    else if (!unnamed++)
+      first = n;
   }
   if (unnamed)
     mc_warning(&s->t.diag, first->loc,
                "%d layers have no name, or one with ':' or '*': what INT8 costs them is not "
-               "measured, and they are never left in fp32 on their own", unnamed);
+               "measured, and they are never left in fp32 on their own",
+               unnamed);
 }
 
 static double damage(const search *s, const candidate *c) {
@@ -79,7 +82,7 @@ void plan_skips(search *s) {
     const char *list = NULL;
     for (size_t k = 0; k < p.n && k < 4; k++) {
       list = list ? mc_arena_printf(s->t.arena, "%s:%s", list, p.v[k]->probe) : p.v[k]->probe;
-      if (k != 2) candidate_get(s, c.v[i]->shape, P_INT8, list, NULL);   /* 1, 2 and 4 layers */
+      if (k != 2) candidate_get(s, c.v[i]->shape, P_INT8, list, NULL); /* 1, 2 and 4 layers */
     }
   }
 }

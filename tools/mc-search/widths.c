@@ -1,6 +1,6 @@
-/* How each layer reacts to narrower inputs: half of what it reads is left out and the rest refitted on
- * the samples; how far the network's output moves is measured on samples that the fit has not seen
- * (mc/measure). */
+/* How each layer reacts to narrower inputs: half of what it reads is left out and the rest refitted
+ * on the samples; how far the network's output moves is measured on samples that the fit has not
+ * seen (mc/measure). */
 #include "mc/measure/damage.h"
 #include "mc/measure/walk.h"
 #include "report.h"
@@ -11,20 +11,27 @@
 enum { NWIDTHS = 3, SAMPLES = 128, FIT_FOLDS = (1 << (MC_FOLDS - 1)) - 1, MOST = 60 };
 static const double widths[NWIDTHS] = { 0.75, 0.5, 0.25 };
 
-typedef struct moved { double by[NWIDTHS]; } moved;   /* NAN: not measured */
+typedef struct moved {
+  double by[NWIDTHS];
+} moved; /* NAN: not measured */
 typedef struct state {
   search *s;
   mc_pass_context *cx;
   mc_products p;
   mc_damage *damage;
-  moved *moved;               /* of each product */
-  bool classes;               /* moved is a divergence, else a relative squared error */
+  moved *moved; /* of each product */
+  bool classes; /* moved is a divergence, else a relative squared error */
 } state;
 
-typedef struct channel { int64_t c; double score; } channel;
+typedef struct channel {
+  int64_t c;
+  double score;
+} channel;
 static int by_score(const void *a, const void *b) {
   const channel *x = a, *y = b;
-  return x->score != y->score ? (x->score < y->score) - (x->score > y->score) : x->c < y->c ? -1 : 1;
+  return x->score != y->score ? (x->score < y->score) - (x->score > y->score)
+         : x->c < y->c        ? -1
+                              : 1;
 }
 
 /* Input channels by |w| and the size of what they carry: w_c^2 E(x_c^2), summed. */
@@ -41,10 +48,10 @@ static channel *ranked(const mc_product *p, const float *w, const mc_centred *m,
 }
 
 /* The fit of the columns that stay, as weights over all columns. */
-static bool narrowed(const mc_product *p, const mc_centred *m, const float *w, const bool *keep, float *out,
-                     float *bias, mc_arena *a) {
+static bool narrowed(const mc_product *p, const mc_centred *m, const float *w, const bool *keep,
+                     float *out, float *bias, mc_arena *a) {
   mc_centred sub = mc_centred_sub(m, keep, a);
-  float *w0 = MC_NEWN(a, float, p->o * sub.d), *fit = MC_NEWN(a, float, p->o * sub.d);
+  float *w0 = MC_NEWN(a, float, p->o *sub.d), *fit = MC_NEWN(a, float, p->o *sub.d);
   int64_t at = 0;
   for (int64_t k = 0; k < p->d; k++) {
     if (!keep[k]) continue;
@@ -62,8 +69,8 @@ static bool narrowed(const mc_product *p, const mc_centred *m, const float *w, c
   return true;
 }
 
-static bool try_width(state *t, int i, int width, const channel *order, const mc_centred *m, const float *w,
-                      mc_arena *a) {
+static bool try_width(state *t, int i, int width, const channel *order, const mc_centred *m,
+                      const float *w, mc_arena *a) {
   const mc_product *p = &t->p.v[i];
   bool *keep = MC_NEWN(a, bool, p->d);
   float *out = MC_NEWN(a, float, p->o * p->d), *bias = MC_NEWN(a, float, p->o);
@@ -108,9 +115,11 @@ static bool measure(state *t) {
 }
 
 static void rows(mc_strbuf *out, const state *t) {
-  mc_sb_printf(out, "<p>The original with one layer that reads fewer channels, the rest refitted: %s of its "
-                    "output on samples that the fit has not seen.</p>\n<table><tr><th>reads",
-               t->classes ? "divergence (nats)" : "relative squared error");
+  mc_sb_printf(
+      out,
+      "<p>The original with one layer that reads fewer channels, the rest refitted: %s of its "
+      "output on samples that the fit has not seen.</p>\n<table><tr><th>reads",
+      t->classes ? "divergence (nats)" : "relative squared error");
   for (int k = 0; k < NWIDTHS; k++) mc_sb_printf(out, "<th>%g %%", 100 * widths[k]);
   mc_sb_puts(out, "<th>layer</tr>\n");
   for (int i = 0; i < t->p.n; i++) {
@@ -125,8 +134,12 @@ static void rows(mc_strbuf *out, const state *t) {
 }
 
 bool report_widths(mc_strbuf *out, search *s, mc_module *m, const mc_runner *runner) {
-  mc_pass_context cx = { .module = m, .graph = m->graphs, .scratch = s->t.arena, .diag = &s->t.diag,
-                         .target = s->target, .runner = runner };
+  mc_pass_context cx = { .module = m,
+                         .graph = m->graphs,
+                         .scratch = s->t.arena,
+                         .diag = &s->t.diag,
+                         .target = s->target,
+                         .runner = runner };
   state t = { .s = s, .cx = &cx, .p = mc_products_of(m->graphs, s->t.arena) };
   if (t.p.n > MOST) {
     mc_sb_printf(out, "<p>%d layers: too many to measure narrower widths of each.</p>\n", t.p.n);
