@@ -170,3 +170,9 @@ bool journal_open(search *s) {
                     path_of(s));
   return read_all(s);
 }
+
+void journal_close(search *s) {
+  for (size_t i = 0; i < s->by_key.n; i++)
+    if (*(const char *)s->by_key.entries[i].key == '+') json_decref(s->by_key.entries[i].val);
+  if (s->journal >= 0) close(s->journal);
+}

@@ -11,6 +11,7 @@ static int run(search *s) {
   mc_map_init(&s->by_key, s->t.arena);
   mc_map_init(&s->shapes, s->t.arena);
   bool ok = setup(s) && journal_open(s) && script_write(s) && go(s) && settle(s) && finish(s);
+  journal_close(s);
   if (s->module) {
     tool_drop_remarks(&s->t);
     tool_flush(&s->t);
@@ -22,7 +23,9 @@ static int run(search *s) {
 static const char *calib_words(int method) { return method >= 0 ? mc_names_calib[method] : NULL; }
 
 int main(int argc, char **argv) {
-  search s = { .out = "best.mir", .march = "native", .rounds = 5, .seconds_each = 1, .goal = -1 };
+  search s = {
+    .out = "best.mir", .march = "native", .rounds = 5, .seconds_each = 1, .goal = -1, .journal = -1
+  };
   int method = -1;
   const mc_option options[] = {
     { "data", MC_O_STR, &s.data, .arg = "DATA",

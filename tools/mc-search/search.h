@@ -113,6 +113,8 @@ void script_line(mc_strbuf *out, const search *s, const shape *h, candidate *con
 /* ---- journal.c ---- */
 /* Open, lock, read; candidates that come later find their results by key. */
 bool journal_open(search *s);
+/* Also of a journal that was not opened. */
+void journal_close(search *s);
 bool journal_result(search *s, const candidate *c);
 bool journal_latency(search *s, const candidate *c);
 /* Take over what the journal has for c. */
