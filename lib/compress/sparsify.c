@@ -12,6 +12,7 @@
 #include "sparsify.h"
 #include "mc/analysis/channels.h"
 #include "mc/ir/build.h"
+#include "mc/measure/samples.h"
 #include "mc/pass/layers.h"
 #include "mc/support/glob.h"
 #include <string.h>
@@ -32,6 +33,7 @@ static const char *refused(const sparsifier *s, const mc_node *n) {
   if (n->op != MC_OP_linear && n->op != MC_OP_conv2d) return "only linear and conv2d are";
   if (!w) return "its weights are not a constant";
   if (w->dtype != MC_f32) return "its weights are not f32: sparsify comes before quantize";
+  if (s->fits && n->nin > 2 && !mc_value_tensor(n->in[2])) return "its bias is not a constant";
   if (mc_is_depthwise(n)) return "kernels of depthwise layers have no form for zero weights";
   if (n->op == MC_OP_conv2d && MC_ATTRS(n, conv2d)->groups > 1 &&
       w->dim[0] / MC_ATTRS(n, conv2d)->groups < s->pattern.rows)
@@ -47,7 +49,7 @@ static bool done_before(const sparsifier *s, const mc_tensor *w) {
 static void take(sparsifier *s, mc_node *n) {
   mc_arena *a = s->cx->scratch;
   const mc_tensor *w = mc_value_tensor(n->in[1]);
-  if (done_before(s, w)) return;
+  if (!s->fits && done_before(s, w)) return;
   sparse_layer *l = &s->l[s->n++];
   int64_t groups = n->op == MC_OP_conv2d ? MC_ATTRS(n, conv2d)->groups : 1;
   *l = (sparse_layer){ .node = n, .w = w, .grid = mc_grid_of(&s->pattern, w, groups) };
@@ -75,16 +77,23 @@ static int64_t zeros_of(const float *w, int64_t n) {
   for (int64_t i = 0; i < n; i++) zeros += w[i] == 0;
   return zeros;
 }
-static bool replace(sparsifier *s, sparse_layer *l) {
-  mc_module *m = s->cx->module;
+static void count(sparsifier *s, const sparse_layer *l) {
   int64_t n = mc_tensor_elems(l->w), before = zeros_of(l->w->data, n), after = zeros_of(l->data, n);
   mc_remark(s->cx->diag, l->node->loc, "sparsify: %s %s: %.1f %% of %lld weights are 0, pattern %s",
             mc_ops[l->node->op].text, name_of(l->node), 100 * (double)after / (double)n, (long long)n, s->o->pattern);
   MC_STAT_ADD(s->cx, sparsify, layers, 1);
   MC_STAT_ADD(s->cx, sparsify, weights, n);
   MC_STAT_ADD(s->cx, sparsify, zeros, after);
-  if (memcmp(l->data, l->w->data, l->w->size) == 0) return true;
   MC_STAT_ADD(s->cx, sparsify, zeroed, after - before);
+}
+static bool count_all(sparsifier *s) {
+  for (int i = 0; i < s->n; i++) count(s, &s->l[i]);
+  return true;
+}
+static bool replace(sparsifier *s, sparse_layer *l) {
+  mc_module *m = s->cx->module;
+  count(s, l);
+  if (memcmp(l->data, l->w->data, l->w->size) == 0) return true;
   void *data;
   const char *name = l->w->name ? l->w->name : "w";
   mc_tensor *t = mc_tensor_create(m, mc_arena_printf(m->arena, "%s.s", name), MC_f32, l->w->rank,
@@ -101,6 +110,22 @@ static bool replace(sparsifier *s, sparse_layer *l) {
 
 /* ---- the pass ---- */
 
+/* What needs samples says so when there are none. */
+static bool check_samples(sparsifier *s) {
+  const mc_opts_sparsify *o = s->o;
+  mc_diag *d = s->cx->diag;
+  s->fits = mc_samples_path(s->cx, o->data) != NULL;
+  s->repairs = s->fits && o->repair != mc_weightfix_none;
+  const char *what = o->score == mc_wscore_aw           ? "score=aw"
+                     : o->score == mc_wscore_obs        ? "score=obs"
+                     : o->repair == mc_weightfix_refit ? "repair=refit"
+                                                        : NULL;
+  if (s->fits) return true;
+  if (what) return mc_error(d, s->cx->loc, "sparsify: %s needs samples: data=FILE.npz", what);
+  mc_warning(d, s->cx->loc, "sparsify: without samples (data=) blocks are chosen by their weights alone and "
+             "nothing is repaired: expect to lose most of the accuracy");
+  return true;
+}
 static bool check_options(sparsifier *s) {
   const mc_opts_sparsify *o = s->o;
   mc_diag *d = s->cx->diag;
@@ -117,6 +142,18 @@ static bool check_options(sparsifier *s) {
   if (s->share > o->most && !s->pattern.of)
     return mc_error(d, at, "sparsify: sparsity=%g is more than a layer may lose (most=%g)", s->share,
                     o->most);
+  if (o->samples < 0 || o->memory < 1) return mc_error(d, at, "sparsify: samples must be at least 0, memory at least 1");
+  if (!(o->damping >= 0)) return mc_error(d, at, "sparsify: damping must not be negative");
+  return check_samples(s);
+}
+/* Moments are those of layers with their batch norms. */
+static bool fold_batch_norms(mc_pass_context *cx, bool *changed) {
+  mc_pass_context inner = *cx;
+  bool any = false, done = false;
+  MC_FOR_NODES(n, cx->graph) any |= n->op == MC_OP_batch_norm;
+  inner.stats = NULL;
+  if (any && !mc_pass_fold_bn(&inner, &(mc_opts_fold_bn){ 0 }, &done)) return false;
+  *changed = *changed || done;
   return true;
 }
 bool mc_pass_sparsify(mc_pass_context *cx, const mc_opts_sparsify *o, bool *changed) {
@@ -124,14 +161,16 @@ bool mc_pass_sparsify(mc_pass_context *cx, const mc_opts_sparsify *o, bool *chan
   if (!check_options(&s)) return false;
   mc_layers_warn_unmatched(cx, "sparsify", "skip", o->skip, MC_T_ACCUM);
   mc_layers_warn_unmatched(cx, "sparsify", "only", o->only, MC_T_ACCUM);
+  if (s.fits && !fold_batch_norms(cx, changed)) return false;
   mc_sparsify_layers(&s);
   if (!s.n) {
     mc_warning(cx->diag, cx->loc, "sparsify: no layer of this graph can be made sparse");
     return true;
   }
-  if (!mc_sparsify_scores(&s)) return false;
+  mc_sparsify_scores(&s);
   mc_sparsify_quotas(&s);
-  mc_sparsify_zero(&s);
+  if (s.fits) return mc_sparsify_fit(&s, changed) && count_all(&s);
+  for (int i = 0; i < s.n; i++) mc_sparsify_zero(&s, &s.l[i], NULL);
   for (int i = 0; i < s.n; i++) {
     *changed = *changed || memcmp(s.l[i].data, s.l[i].w->data, s.l[i].w->size) != 0;
     if (!replace(&s, &s.l[i])) return false;

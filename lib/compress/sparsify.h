@@ -2,6 +2,7 @@
 #ifndef MC_COMPRESS_SPARSIFY_H
 #define MC_COMPRESS_SPARSIFY_H
 #include "mc/pass/pass.h"
+#include "mc/measure/moments.h"
 #include "pattern.h"
 
 typedef struct sparse_layer {
@@ -16,16 +17,24 @@ typedef struct sparse_layer {
 typedef struct sparsifier {
   mc_pass_context *cx; const mc_opts_sparsify *o;
   mc_pattern pattern;
+  bool fits, repairs;            /* there are samples; weights that stay are fitted to them */
   double share;                  /* of all weights of these layers that become 0 */
   sparse_layer *l; int n;
 } sparsifier;
 
 /* Layers that the pass takes, with copies of their weights; a remark for each that it leaves alone. */
 void mc_sparsify_layers(sparsifier *s);
-/* Fill score[] of every layer. False after reporting. */
-bool mc_sparsify_scores(sparsifier *s);
+/* Fill score[] of every layer from its weights. */
+void mc_sparsify_scores(sparsifier *s);
 /* Fill quota of every layer from the scores, by the scope. */
 void mc_sparsify_quotas(sparsifier *s);
-/* Zero the blocks of least score, quota of each layer; or what N:M says. */
-void mc_sparsify_zero(sparsifier *s);
+/* Zero the blocks of least score, quota of a layer; or what N:M says. value: importance of each weight of
+ * data (for N:M); NULL: its size. */
+void mc_sparsify_zero(sparsifier *s, sparse_layer *l, const double *value);
+/* The same by what samples say: data, and with repair the weights of all layers. False after reporting. */
+bool mc_sparsify_fit(sparsifier *s, bool *changed);
+/* By moments of what a layer reads: true where blocks were taken out one after the other (gone[], and
+ * zeros in w [groups * o, d], its weights); else score[], and value: the importance of each weight. */
+bool mc_sparsify_measure(const sparsifier *s, sparse_layer *l, const mc_product *p, const mc_moments *m,
+                         unsigned folds, float *w, double *value, mc_arena *a);
 #endif

@@ -16,14 +16,15 @@ static double chance(const sparse_layer *l, int64_t i) {
 static double score_of(const sparsifier *s, const sparse_layer *l, int64_t i) {
   mc_grid_block b = mc_grid_at(&l->grid, i);
   int64_t width = l->grid.taps * l->grid.ci;
+  bool l1 = s->o->score == mc_wscore_l1;
   double sum = 0, n = (double)(b.rows * b.cols);
   if (s->o->score == mc_wscore_random) return chance(l, i);
   for (int64_t r = b.row; r < b.row + b.rows; r++)
     for (int64_t c = b.col; c < b.col + b.cols; c++) {
       double w = fabs((double)l->data[r * width + c]);
-      sum += s->o->score == mc_wscore_l1 ? w : w * w;
+      sum += l1 ? w : w * w;
     }
-  return s->o->score == mc_wscore_l1 ? sum / n : sqrt(sum / n);
+  return l1 ? sum / n : sqrt(sum / n);
 }
 /* Layers compare once each one's scores are divided by their root mean square. */
 static void normalize(sparse_layer *l) {
@@ -32,13 +33,12 @@ static void normalize(sparse_layer *l) {
   double rms = sqrt(square / (double)l->grid.n);
   for (int64_t i = 0; i < l->grid.n && rms > 0; i++) l->score[i] /= rms;
 }
-bool mc_sparsify_scores(sparsifier *s) {
+void mc_sparsify_scores(sparsifier *s) {
   for (int k = 0; k < s->n; k++) {
     sparse_layer *l = &s->l[k];
     for (int64_t i = 0; i < l->grid.n; i++) l->score[i] = score_of(s, l, i);
     normalize(l);
   }
-  return true;
 }
 
 /* ---- how many ---- */
@@ -102,34 +102,36 @@ static void zero_block(sparse_layer *l, int64_t i) {
 static void zero_least(sparsifier *s, int k) {
   int64_t n;
   block *b = sorted(s, k, k + 1, &n);
+  memset(s->l[k].gone, 0, sizeof *s->l[k].gone * (size_t)s->l[k].grid.n);
   for (int64_t i = 0; i < s->l[k].quota; i++) {
     s->l[k].gone[b[i].at] = true;
     zero_block(&s->l[k], b[i].at);
   }
 }
-/* Of n neighbours the largest `keep` stay. */
-static void thin(float *w, int64_t n, int64_t keep) {
+/* Of n neighbours those of the largest values stay, `keep` of them. */
+static void thin(float *w, const double *value, int64_t n, int64_t keep) {
   int64_t have = 0;
   for (int64_t i = 0; i < n; i++) have += w[i] != 0;
   for (; have > keep; have--) {
     int64_t least = -1;
     for (int64_t i = 0; i < n; i++)
-      if (w[i] != 0 && (least < 0 || fabsf(w[i]) < fabsf(w[least]))) least = i;
+      if (w[i] != 0 && (least < 0 || value[i] < value[least])) least = i;
     w[least] = 0;
   }
 }
-static void zero_n_of_m(sparsifier *s, sparse_layer *l) {
+static void zero_n_of_m(sparsifier *s, sparse_layer *l, const double *value) {
   const mc_pattern *p = &s->pattern;
-  int64_t ci = l->grid.ci, rows = mc_tensor_elems(l->w) / ci;
+  int64_t ci = l->grid.ci, all = mc_tensor_elems(l->w), rows = all / ci;
+  double *size = value ? NULL : MC_NEWN(s->cx->scratch, double, all);
+  for (int64_t i = 0; size && i < all; i++) size[i] = fabs((double)l->data[i]);
   for (int64_t r = 0; r < rows; r++)
     for (int64_t c = 0; c < ci; c += p->of) {
       int64_t n = c + p->of > ci ? ci - c : p->of;
-      thin(l->data + r * ci + c, n, (p->keep * n + p->of - 1) / p->of);
+      thin(l->data + r * ci + c, (value ? value : size) + r * ci + c, n,
+           (p->keep * n + p->of - 1) / p->of);
     }
 }
-void mc_sparsify_zero(sparsifier *s) {
-  for (int k = 0; k < s->n; k++) {
-    if (s->pattern.of) zero_n_of_m(s, &s->l[k]);
-    else zero_least(s, k);
-  }
+void mc_sparsify_zero(sparsifier *s, sparse_layer *l, const double *value) {
+  if (s->pattern.of) zero_n_of_m(s, l, value);
+  else zero_least(s, (int)(l - s->l));
 }

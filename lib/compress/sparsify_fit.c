@@ -1,0 +1,116 @@
+/* sparsify with samples: blocks chosen and weights fitted on what layers read, one layer after the other
+ * (docs/guide/compression.md, "Sparsity"). */
+#include "refit.h"
+#include "report.h"
+#include "sparsify.h"
+#include <string.h>
+
+typedef struct fitter {
+  sparsifier *s;
+  mc_walk_opts walk;
+  mc_products products;          /* of the pass's graph */
+  sparse_layer **layer;          /* by product; NULL: stays dense */
+  bool **mask;                   /* by product; NULL: all elements stay */
+  mc_fitted first, last;         /* fitted without the last fold, and on all samples */
+} fitter;
+
+static void take_products(fitter *f) {
+  mc_arena *a = f->s->cx->scratch;
+  f->products = mc_products_of(f->s->cx->graph, a);
+  f->layer = MC_NEWN(a, sparse_layer *, f->products.n + 1);
+  f->mask = MC_NEWN(a, bool *, f->products.n + 1);
+  for (int i = 0; i < f->products.n; i++)
+    for (int k = 0; k < f->s->n; k++)
+      if (f->s->l[k].node == f->products.v[i].node) f->layer[i] = &f->s->l[k];
+}
+/* Choose the blocks of product i that go: its mask. w: its weights on the network as it is now. */
+static void choose(fitter *f, int i, const mc_product *p, const mc_moments *m, float *w) {
+  sparsifier *s = f->s;
+  sparse_layer *l = f->layer[i];
+  int64_t n = p->groups * p->o * p->d;
+  mc_arena *a = mc_arena_create();
+  double *value = MC_NEWN(a, double, n);
+  float *own = l->data;
+  l->data = w;
+  if (s->o->score == mc_wscore_random || s->o->score == mc_wscore_l1 || s->o->score == mc_wscore_l2)
+    mc_sparsify_zero(s, l, NULL);
+  else if (!mc_sparsify_measure(s, l, p, m, MC_FOLDS_FIT, w, value, a))
+    mc_sparsify_zero(s, l, value);
+  l->data = own;
+  f->mask[i] = MC_NEWN(s->cx->scratch, bool, n);
+  for (int64_t j = 0; j < n; j++) f->mask[i][j] = w[j] != 0;
+  mc_arena_destroy(a);
+}
+static bool fit_product(fitter *f, mc_walk *walk, int i) {
+  sparsifier *s = f->s;
+  mc_arena *a = s->cx->scratch;
+  const mc_product *p = &mc_walk_products(walk)->v[i];
+  int64_t n = p->groups * p->o * p->d, samples = mc_walk_samples(walk);
+  float *w0 = MC_NEWN(a, float, n), *w = MC_NEWN(a, float, n), *b = MC_NEWN(a, float, p->groups * p->o);
+  mc_product_weights(p, w0, b);
+  memcpy(w, w0, sizeof *w * (size_t)n);
+  const mc_moments *m = mc_walk_moments(walk, i);
+  if (!m) return false;
+  if (s->repairs) mc_refit_product(p, m, MC_FOLDS_FIT, NULL, s->o->damping, samples, w0, w, b);
+  if (f->layer[i]) {
+    double lambda = mc_refit_lambda(p, m, 0, NULL, s->o->damping, samples, w0);
+    float *from = mc_arena_copy(a, w, sizeof *w * (size_t)n);
+    choose(f, i, p, m, w);
+    if (s->repairs) mc_refit_masked(p, m, MC_FOLDS_FIT, f->mask[i], lambda, from, w, b);
+  }
+  f->first.w[i] = w;
+  f->first.b[i] = b;
+  return mc_walk_set(walk, i, w, b);
+}
+/* One walk on a copy of the network: masks, and weights that the last fold has not seen. */
+static bool first_fit(fitter *f) {
+  mc_pass_context own = *f->s->cx;
+  mc_arena *a = own.scratch;
+  int n = f->products.n;
+  f->first = (mc_fitted){ MC_NEWN(a, float *, n + 1), MC_NEWN(a, float *, n + 1), 0 };
+  own.module = mc_fitted_copy(&f->first, f->s->cx->graph, &own.graph, own.diag);
+  mc_walk *walk = own.module ? mc_walk_open(&own, &f->walk) : NULL;
+  bool ok = walk != NULL;
+  f->first.n = n;
+  for (int i = 0; ok && i < n; i++) ok = fit_product(f, walk, i);
+  if (walk) mc_walk_close(walk);
+  if (own.module) mc_module_destroy(own.module);
+  return ok;
+}
+/* The masks stay; weights that see all samples. */
+static bool last_fit(fitter *f) {
+  sparsifier *s = f->s;
+  f->last = f->first;
+  if (!s->repairs) return true;
+  mc_refit r = { .walk = f->walk, .damping = s->o->damping, .folds = MC_FOLDS_ALL,
+                 .mask = (const bool *const *)f->mask };
+  r.walk.original = s->cx->graph;
+  return mc_refit_run(s->cx, &r, &f->last, s->cx->scratch);
+}
+static bool judge(fitter *f, mc_damage *d, const mc_fitted *w, mc_distance *out) {
+  mc_graph *g;
+  mc_module *m = mc_fitted_copy(w, f->s->cx->graph, &g, f->s->cx->diag);
+  bool ok = m && mc_damage_graph(d, g, out);
+  if (m) mc_module_destroy(m);
+  return ok;
+}
+/* What the layers become, for the counters. */
+static void keep_data(fitter *f) {
+  for (int i = 0; i < f->products.n; i++)
+    if (f->layer[i]) f->layer[i]->data = f->last.w[i];
+}
+bool mc_sparsify_fit(sparsifier *s, bool *changed) {
+  fitter f = { .s = s, .walk = { .data = s->o->data, .samples = s->o->samples,
+                                 .memory = s->o->memory << 20, .what = "sparsify" } };
+  mc_distance held, final;
+  take_products(&f);
+  mc_damage *d = mc_damage_open(s->cx, &f.walk);
+  if (!d) return false;
+  bool ok = first_fit(&f) && judge(&f, d, &f.first, &held) && last_fit(&f) && judge(&f, d, &f.last, &final);
+  mc_damage_close(d);
+  if (!ok) return false;
+  keep_data(&f);
+  mc_report_damage(s->cx, "sparsify", &held, &final);
+  *changed = true;
+  return mc_fitted_set(&f.last, s->cx->graph, s->cx->diag);
+}

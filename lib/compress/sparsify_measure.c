@@ -1,0 +1,128 @@
+/* What blocks are worth by what the layer reads (sparsify_fit.c). G: second moments of the columns.
+ *
+ *   aw    w^2 G_cc                                 the output that a weight makes
+ *   obs   w^2 / (G^-1)_cc                          the error that stays when others make up for it
+ *
+ * obs of blocks takes one block out after the other, the others making up each time (obs.h), in each row
+ * of blocks for itself; where that is too much work, each block is judged as if it went alone (Hassibi and
+ * Stork 1993; Frantar and Alistarh, "SparseGPT", 2023, section 3). */
+#include "mc/measure/linalg.h"
+#include "obs.h"
+#include "sparsify.h"
+#include <math.h>
+#include <string.h>
+
+static const double most_work = 1.5e11;   /* multiplications for one layer's elimination */
+static const double obs_damping = 1e-2;
+
+/* (G + lambda tr(G) / d I)^-1's diagonal. False: singular. */
+static bool inverse_diagonal(const mc_centred *c, double lambda, double *diag, mc_arena *a) {
+  int64_t d = c->d;
+  double *l = mc_arena_copy(a, c->g, sizeof *l * (size_t)(d * d)), *x = MC_NEWN(a, double, d * d), trace = 0;
+  for (int64_t i = 0; i < d; i++) trace += c->g[i * d + i], x[i * d + i] = 1;
+  if (!mc_la_cholesky(d, l, lambda * trace / (double)d + 1e-12)) return false;
+  mc_la_cholesky_solve(d, l, d, x);
+  for (int64_t i = 0; i < d; i++) diag[i] = x[i * d + i];
+  return true;
+}
+/* value [o, d] of one group's weights. */
+static void weigh(const sparsifier *s, const mc_centred *c, const float *w, double *value, mc_arena *a) {
+  double *of = MC_NEWN(a, double, c->d);
+  bool aw = s->o->score == mc_wscore_aw || !inverse_diagonal(c, obs_damping, of, a);
+  for (int64_t j = 0; j < c->d; j++) of[j] = aw ? c->g[j * c->d + j] + c->mx[j] * c->mx[j] : 1 / of[j];
+  for (int64_t i = 0; i < c->o * c->d; i++) value[i] = (double)w[i] * (double)w[i] * of[i % c->d];
+}
+static void score_blocks(sparse_layer *l, const double *value) {
+  int64_t width = l->grid.taps * l->grid.ci;
+  for (int64_t i = 0; i < l->grid.n; i++) {
+    mc_grid_block b = mc_grid_at(&l->grid, i);
+    double sum = 0;
+    for (int64_t r = b.row; r < b.row + b.rows; r++)
+      for (int64_t c = b.col; c < b.col + b.cols; c++) sum += value[r * width + c];
+    l->score[i] = sqrt(sum / (double)(b.rows * b.cols));
+  }
+}
+
+/* ---- one after the other ---- */
+
+/* A row of blocks: the order in which they would go, and what that costs up to each. */
+typedef struct line { int *order, n, taken; double *error; } line;
+
+static bool eliminate(const sparse_layer *l, const mc_centred *c, const float *w, int64_t row, int64_t rows,
+                      int most, line *out, mc_arena *a) {
+  int units = (int)(l->grid.taps * l->grid.across);
+  int64_t *first = MC_NEWN(a, int64_t, units + 1), *column = MC_NEWN(a, int64_t, c->d);
+  bool *alive = MC_NEWN(a, bool, units);
+  for (int u = 0; u < units; u++) first[u] = mc_grid_at(&l->grid, u).col, alive[u] = true;
+  first[units] = c->d;
+  for (int64_t j = 0; j < c->d; j++) column[j] = j;
+  mc_arena *t = mc_arena_create();
+  mc_obs_part part;
+  bool ok = mc_obs_part_of(&part, c->d, c->g, rows, w + row * c->d, units, first, column, obs_damping, t);
+  part.weight = 1;
+  out->order = MC_NEWN(a, int, most + 1);
+  out->error = MC_NEWN(a, double, most + 1);
+  out->taken = 0;
+  out->n = ok ? mc_obs_eliminate(&part, 1, units, alive, most, out->order, out->error, t) : 0;
+  mc_arena_destroy(t);
+  return ok;
+}
+/* The line whose next block costs least; -1: all have lost what they may. */
+static int cheapest(const line *v, int64_t n) {
+  int best = -1;
+  double least = HUGE_VAL;
+  for (int i = 0; i < n; i++) {
+    if (v[i].taken == v[i].n) continue;
+    double next = v[i].error[v[i].taken] - (v[i].taken ? v[i].error[v[i].taken - 1] : 0);
+    if (next < least) least = next, best = i;
+  }
+  return best;
+}
+static double work_of(const sparsifier *s, const sparse_layer *l, const mc_product *p) {
+  return 2 * (double)(l->grid.groups * l->grid.down) * s->o->most * pow((double)p->d, 3);
+}
+/* gone[] and zeros in w, quota of the layer. False: too much work, or singular: nothing has changed. */
+static bool obs_blocks(const sparsifier *s, sparse_layer *l, const mc_product *p, const mc_moments *m,
+                       unsigned folds, float *w, mc_arena *a) {
+  int64_t per_line = l->grid.taps * l->grid.across, lines = l->grid.groups * l->grid.down;
+  if (work_of(s, l, p) > most_work) return false;
+  line *v = MC_NEWN(a, line, lines);
+  for (int64_t g = 0; g < p->groups; g++) {
+    mc_centred c = mc_moments_centred(m, folds, g, a);
+    for (int64_t k = 0; k < l->grid.down; k++) {
+      int64_t i = g * l->grid.down + k;
+      mc_grid_block b = mc_grid_at(&l->grid, i * per_line);
+      int most = (int)(s->o->most * (double)per_line);
+      if (!eliminate(l, &c, w + g * p->o * p->d, b.row - g * p->o, b.rows, most, &v[i], a)) return false;
+    }
+  }
+  memset(l->gone, 0, sizeof *l->gone * (size_t)l->grid.n);
+  for (int64_t left = l->quota; left > 0; left--) {
+    int i = cheapest(v, lines);
+    if (i < 0) break;
+    l->gone[i * per_line + v[i].order[v[i].taken++]] = true;
+  }
+  return true;
+}
+static void zero_gone(const sparse_layer *l, float *w) {
+  int64_t width = l->grid.taps * l->grid.ci;
+  for (int64_t i = 0; i < l->grid.n; i++) {
+    if (!l->gone[i]) continue;
+    mc_grid_block b = mc_grid_at(&l->grid, i);
+    for (int64_t r = b.row; r < b.row + b.rows; r++)
+      memset(w + r * width + b.col, 0, sizeof *w * (size_t)b.cols);
+  }
+}
+bool mc_sparsify_measure(const sparsifier *s, sparse_layer *l, const mc_product *p, const mc_moments *m,
+                         unsigned folds, float *w, double *value, mc_arena *a) {
+  if (s->o->score != mc_wscore_aw && !s->pattern.of && obs_blocks(s, l, p, m, folds, w, a)) {
+    zero_gone(l, w);
+    return true;
+  }
+  for (int64_t g = 0; g < p->groups; g++) {
+    mc_centred c = mc_moments_centred(m, folds, g, a);
+    weigh(s, &c, w + g * p->o * p->d, value + g * p->o * p->d, a);
+  }
+  score_blocks(l, value);
+  return false;
+}
