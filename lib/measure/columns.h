@@ -7,9 +7,11 @@
 void mcm_columns(const mc_product *p, const float *x, const int64_t *place, int64_t n, float *col,
                  int64_t apart);
 
-/* y [places, groups o] = w x + bias, all of the product's output; w [groups, o, d]. */
+/* y [places, groups o] = w x + bias, all of the product's output; w [groups, o, d]; `room`: so many
+ * floats as mcm_product_room says. */
 void mcm_product_run(const mc_product *p, const float *x, const float *w, const float *bias,
-                     float *y);
+                     float *y, float *room);
+int64_t mcm_product_room(const mc_product *p);
 
 /* ---- places ---- */
 /* How many places of each of `runs` runs go into the moments: 100 d in all, at least 10,000 and at

@@ -265,12 +265,13 @@ static bool keep_own(mc_damage *d, int i, mc_arena *a) {
   const mc_product *p = &d->p.v[i];
   float *w = MC_NEWN(a, float, p->groups * p->o * p->d), *b = MC_NEWN(a, float, p->groups * p->o);
   mc_product_weights(p, w, b);
+  float *room = MC_NEWN(a, float, mcm_product_room(p));
   mcm_result r = { .v = p->node->out[0] };
   d->own = mcm_rows_new(&d->store, d->nrun, mc_type_bytes(r.v->type));
   for (int64_t k = 0; d->own && k < d->nrun; k++) {
     const float *x = mcm_rows_get(rows_of(d, p->node->in[0]), k);
     if (!x) return false;
-    mcm_product_run(p, x, w, b, mcm_rows_at(d->own, k));
+    mcm_product_run(p, x, w, b, mcm_rows_at(d->own, k), room);
     if (!mcm_rows_put(d->own, k)) return false;
   }
   return d->own && mcm_variance(&r, d->own, d->nrun, &d->own_variance, a);
@@ -293,7 +294,7 @@ static bool enter(mc_damage *d, int i) {
 
 /* One run with the product's output y. */
 typedef struct variant {
-  float *y;
+  float *y, *room;
   const void **in;
   void **out;
   mcm_apart apart;
@@ -317,7 +318,7 @@ static bool run_variant(mc_damage *d, variant *v, const float *w, const float *b
   const mcm_tail *t = d->tail[d->at];
   const float *x = mcm_rows_get(rows_of(d, p->node->in[0]), run), *own;
   if (!x) return false;
-  mcm_product_run(p, x, w, b, v->y);
+  mcm_product_run(p, x, w, b, v->y, v->room);
   if (!(own = mcm_rows_get(d->own, run))) return false;
   for (int64_t i = 0; i < p->places * p->groups * p->o; i++) {
     double e = (double)v->y[i] - (double)own[i];
@@ -333,6 +334,7 @@ static variant start_variant(mc_damage *d, mc_arena *a) {
   const mcm_tail *t = d->tail[d->at];
   variant v = { .apart = mcm_apart_new(d->r.n, a) };
   v.y = mc_arena_alloc(a, (size_t)mc_type_bytes(d->p.v[d->at].node->out[0]->type) + 64);
+  v.room = MC_NEWN(a, float, mcm_product_room(&d->p.v[d->at]));
   v.in = MC_NEWN(a, const void *, t->side.n + 1);
   v.out = MC_NEWN(a, void *, t->want.n + 1);
   for (size_t k = 0; k < t->want.n; k++)

@@ -170,11 +170,14 @@ static void start_rows(const mc_product *p, const float *bias, float *y) {
   for (int64_t i = 0; i < p->places; i++) memcpy(y + i * outs, bias, sizeof *y * (size_t)outs);
 }
 
-/* Depthwise: taps outside, channels inside. */
-static void run_depthwise(const mc_product *p, const float *x, const float *w, float *y,
-                          mc_arena *a) {
+static bool is_depthwise(const mc_product *p) {
+  return p->node->op != MC_OP_linear && p->ci == 1 && p->o == 1 &&
+         p->groups == p->node->in[0]->type->dim[3];
+}
+
+/* Depthwise: taps outside, channels inside. t: room for [taps, channels]. */
+static void run_depthwise(const mc_product *p, const float *x, const float *w, float *y, float *t) {
   window k = window_of(p->node);
-  float *t = MC_NEWN(a, float, p->d * p->groups); /* [taps, channels] */
   for (int64_t c = 0; c < p->groups; c++)
     for (int64_t i = 0; i < p->d; i++) t[i * p->groups + c] = w[c * p->d + i];
   for (int64_t place = 0; place < p->places; place++, y += p->groups)
@@ -185,26 +188,31 @@ static void run_depthwise(const mc_product *p, const float *x, const float *w, f
     }
 }
 
+enum { BLOCK = 256 }; /* places at once */
+
+int64_t mcm_product_room(const mc_product *p) {
+  int64_t n = p->groups * p->d;
+  return p->node->op == MC_OP_linear ? 1 : is_depthwise(p) ? n : BLOCK * n;
+}
+
 void mcm_product_run(const mc_product *p, const float *x, const float *w, const float *bias,
-                     float *y) {
-  enum { BLOCK = 256 };
-  mc_arena *a = mc_arena_create();
+                     float *y, float *room) {
   int64_t outs = p->groups * p->o, place[BLOCK];
   start_rows(p, bias, y);
   if (p->node->op == MC_OP_linear) {
     mc_la_apply_f32(p->places, p->o, p->d, x, w, y, outs);
-  } else if (p->ci == 1 && p->o == 1 && p->groups == p->node->in[0]->type->dim[3]) {
-    run_depthwise(p, x, w, y, a);
-  } else {
-    float *col = MC_NEWN(a, float, p->groups *BLOCK * p->d);
-    for (int64_t at = 0; at < p->places; at += BLOCK) {
-      int64_t n = p->places - at < BLOCK ? p->places - at : BLOCK;
-      for (int64_t i = 0; i < n; i++) place[i] = at + i;
-      mcm_columns(p, x, place, n, col, BLOCK * p->d);
-      for (int64_t g = 0; g < p->groups; g++)
-        mc_la_apply_f32(n, p->o, p->d, col + g * BLOCK * p->d, w + g * p->o * p->d,
-                        y + at * outs + g * p->o, outs);
-    }
+    return;
   }
-  mc_arena_destroy(a);
+  if (is_depthwise(p)) {
+    run_depthwise(p, x, w, y, room);
+    return;
+  }
+  for (int64_t at = 0; at < p->places; at += BLOCK) {
+    int64_t n = p->places - at < BLOCK ? p->places - at : BLOCK;
+    for (int64_t i = 0; i < n; i++) place[i] = at + i;
+    mcm_columns(p, x, place, n, room, BLOCK * p->d);
+    for (int64_t g = 0; g < p->groups; g++)
+      mc_la_apply_f32(n, p->o, p->d, room + g * BLOCK * p->d, w + g * p->o * p->d,
+                      y + at * outs + g * p->o, outs);
+  }
 }
