@@ -1,6 +1,7 @@
 /* From nodes and groups to the model: what a product is as a nest, what an epilogue costs, and the families without products. docs/cost-model.md. */
 #include "mc/analysis/channels.h"
 #include "mc/analysis/cost.h"
+#include "mc/analysis/winograd.h"
 #include "model.h"
 #include <string.h>
 
@@ -135,6 +136,13 @@ mc_estimate mc_model_product(const mc_node *n, mc_arith how, const mc_target *t,
   mc_nest nest = nest_of(n, &s, how, t);
   nest.epilogue = epilogue_as(n, how, t, &nest.extra);
   return product(&nest, &s, how, t, weights);
+}
+mc_estimate mc_model_layer(const mc_node *n, mc_arith how, const mc_target *t, int64_t weights) {
+  mc_estimate direct = mc_model_product(n, how, t, weights);
+  if (how != MC_ARITH_int8 || !mc_winograd_plain(n) || mc_winograd_unsuited(n, t)) return direct;
+  int64_t extra = 0;
+  mc_estimate w = model_winograd(n, t, false, epilogue_as(n, how, t, &extra), weights);
+  return w.cycles * MC_WINOGRAD_WORTH < direct.cycles ? w : direct;
 }
 mc_estimate mc_model_convert(int64_t elems, mc_arith from, mc_arith to, const mc_target *t) {
   mc_estimate e = { 0 };

@@ -152,3 +152,19 @@ mc_estimate model_winograd(const mc_node *head, const mc_target *t, bool ready, 
   winograd_finish(&e);
   return e;
 }
+
+bool mc_winograd_plain(const mc_node *n) {
+  if (n->op != MC_OP_conv2d) return false;
+  const mc_attrs_conv2d *c = MC_ATTRS(n, conv2d);
+  const mc_type *w = n->in[1]->type;
+  bool steps = c->stride[0] == 1 && c->stride[1] == 1 && c->dilation[0] == 1 && c->dilation[1] == 1;
+  return w->dim[1] == 3 && w->dim[2] == 3 && steps && c->groups == 1;
+}
+const char *mc_winograd_unsuited(const mc_node *n, const mc_target *t) {
+  const mc_type *x = n->in[0]->type, *y = n->out[0]->type;
+  if (x->dim[3] % 16 || y->dim[3] % 16) return "its channels are no multiples of 16";
+  if (y->dim[1] < 4 || y->dim[2] < 4) return "its result is smaller than 4x4";
+  if (t->arch == MC_ARCH_aarch64 && (t->isa & MC_ISA_BIT(dotprod)))
+    return "the target's 8-bit dot products are faster";
+  return t->isa & MC_ISA_BIT(amx_int8) ? "the target's tiles are faster" : NULL;
+}

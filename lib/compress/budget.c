@@ -177,7 +177,7 @@ static double product_time(mc_widths *w, product *p, const int *kept) {
     twin_of(&x, p, key[0], key[1], key[2]);
     double *v = *slot = MC_NEW(w->a, double);
     double each = w->how == MC_ARITH_f32 ? 4 : w->how == MC_ARITH_bf16 ? 2 : 1;
-    *v = mc_model_product(&x.node, w->how, w->t, (int64_t)(w->weights * each)).cycles;
+    *v = mc_model_layer(&x.node, w->how, w->t, (int64_t)(w->weights * each)).cycles;
   }
   return *(double *)*slot;
 }

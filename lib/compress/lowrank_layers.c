@@ -129,7 +129,7 @@ static mc_graph *alone(const lr_layer *l, const mc_form *f, mc_module *m, mc_dia
 static double time_of(lowrank *z, const lr_layer *l, const mc_form *f) {
   int64_t weights = (int64_t)(z->weights * bytes_each(z->how));
   if (f->kind == MC_FORM_whole)
-    return mc_model_product(l->p.node, z->how, z->target, weights).cycles;
+    return mc_model_layer(l->p.node, z->how, z->target, weights).cycles;
   mc_arena *a = mc_arena_create();
   mc_diag d;
   mc_diag_init(&d, a);
@@ -138,7 +138,7 @@ static double time_of(lowrank *z, const lr_layer *l, const mc_form *f) {
   double sum = g ? 0 : HUGE_VAL;
   if (g) MC_FOR_NODES(n, g) {
       if (mc_op_has(n->op, MC_T_ACCUM))
-        sum += mc_model_product(n, z->how, z->target, weights).cycles;
+        sum += mc_model_layer(n, z->how, z->target, weights).cycles;
       else if (n->op == MC_OP_transpose || n->op == MC_OP_add || n->op == MC_OP_clamp)
         sum += mc_model_convert(mc_type_elems(n->out[0]->type), z->how, z->how, z->target).cycles;
     }

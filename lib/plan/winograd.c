@@ -10,6 +10,7 @@
 #include "families.h"
 #include "mc/analysis/cost.h"
 #include "mc/analysis/model.h"
+#include "mc/analysis/winograd.h"
 #include "mc/pass/pass.h"
 #include <stdlib.h>
 
@@ -30,22 +31,14 @@ static int64_t worst_sum(const mc_tensor *w, bool is_signed) {
   }
   return worst;
 }
-static bool is_plain_3x3(const mc_node *n) {
-  if (n->op != MC_OP_conv2d) return false;
-  const mc_attrs_conv2d *c = MC_ATTRS(n, conv2d);
-  const mc_type *w = n->in[1]->type;
-  return w->dim[1] == 3 && w->dim[2] == 3 && c->stride[0] == 1 && c->stride[1] == 1 && c->dilation[0] == 1 && c->dilation[1] == 1 && c->groups == 1;
-}
 const char *mc_winograd_refused(const mc_node *n, const mc_target *t) {
-  if (!is_plain_3x3(n)) return "it is no convolution of 3x3 with stride 1, dilation 1 and one group";
-  const mc_type *x = n->in[0]->type, *y = n->out[0]->type;
+  if (!mc_winograd_plain(n)) return "it is no convolution of 3x3 with stride 1, dilation 1 and one group";
+  const mc_type *x = n->in[0]->type;
   const mc_tensor *w = mc_value_tensor(n->in[1]);
   if ((x->dtype != MC_u8 && x->dtype != MC_i8) || !w || w->dtype != MC_i8) return "its operands are not 8-bit integers with constant weights";
   if (n->nin > 2 && !mc_value_tensor(n->in[2])) return "its bias is not a constant";
-  if (x->dim[3] % 16 || y->dim[3] % 16) return "its channels are no multiples of 16";
-  if (y->dim[1] < 4 || y->dim[2] < 4) return "its result is smaller than 4x4";
-  if (t->arch == MC_ARCH_aarch64 && (t->isa & MC_ISA_BIT(dotprod))) return "the target's 8-bit dot products are faster";
-  if (t->isa & MC_ISA_BIT(amx_int8)) return "the target's tiles are faster";
+  const char *why = mc_winograd_unsuited(n, t);
+  if (why) return why;
   if (worst_sum(w, x->dtype == MC_i8) >= sum_limit) return "its sums could leave 25 bits";
   return NULL;
 }
@@ -55,7 +48,7 @@ int64_t mc_winograd_growth(const mc_node *n) {
 }
 /* A convolution and its three forms: cycles by the model. */
 typedef struct candidate { mc_node *group, *head; int64_t growth; double direct, made, ready; } candidate;
-static const double worth = 1.04;   /* a form must be faster than the simpler one by so much: estimates are not exact */
+static const double worth = MC_WINOGRAD_WORTH;
 static double saved(const candidate *c) { return (c->made < c->direct ? c->made : c->direct) - c->ready; }
 static int by_worth(const void *a, const void *b) {
   const candidate *x = a, *y = b;

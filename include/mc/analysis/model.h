@@ -43,6 +43,9 @@ mc_rate mc_model_rate(mc_arith how, const mc_target *t);
 /* A conv2d, conv_transpose2d, linear or matmul (quantized already or still fp32) if it were computed as `how`, with the elementwise ops behind it that would join its epilogue, whatever the
  * types in the graph are: this is the question "would INT8 be faster here?". weights as above. */
 mc_estimate mc_model_product(const mc_node *n, mc_arith how, const mc_target *t, int64_t weights);
+/* The same in the fastest form that such a layer may take in an object: INT8 convolutions of 3x3 by Winograd's
+ * filtering, too. What a layer costs against others in its place. */
+mc_estimate mc_model_layer(const mc_node *n, mc_arith how, const mc_target *t, int64_t weights);
 /* Of the blocks of `vectors` vectors of columns by `unit` elements of K of its constant weights, the share that
  * is not 0 (mc/analysis/zeros.h); 1 where kernels cannot leave blocks out. */
 double mc_model_zeros_share(const mc_node *n, int vectors, int unit);

@@ -29,4 +29,10 @@ mc_winograd mc_winograd_cut(const mc_node *head, const mc_target *t, int tasks, 
 void mc_winograd_range(const mc_winograd *w, bool row, bool column, int64_t *from, int64_t *to);
 /* Bytes of the weights of a block of `nv` vectors; from point to point. */
 int64_t mc_winograd_point(const mc_winograd *w, int nv);
+/* A conv2d of 3x3 with stride 1, dilation 1 and one group. */
+bool mc_winograd_plain(const mc_node *n);
+/* Why a plain convolution in INT8 is not computed so on the target, by its shape; NULL: it may be. */
+const char *mc_winograd_unsuited(const mc_node *n, const mc_target *t);
+/* How much faster it must be than a direct convolution: estimates are not exact. */
+#define MC_WINOGRAD_WORTH 1.04
 #endif
