@@ -4,11 +4,11 @@
     bench/sparse.py [--build=build/release] [--march=native] [--seconds=S] [--pattern=16x4]
                     [--shares=0.2,0.5,...] [--shapes=NAME,...] [--quant=none,int8]
 
-Single layers with random weights, made sparse at random (sparsify{score=random}).
-mc-bench compiles each twice, -sparse=off and -sparse=always, and times both in alternation; a cell is
-the ratio of their least times (above 1: leaving zeros out is faster), and 'd' behind it where
--sparse=auto multiplies everything. INT8 is measured against the faster of the direct and the Winograd
-form. One Markdown table for each arithmetic; break-even is where the line crosses 1."""
+Single layers with random weights, made sparse at random (sparsify{score=random}). mc-bench compiles
+each with -sparse=off and -sparse=always, and times them in alternation; a cell is the ratio of their
+least times (above 1: leaving zeros out is faster), and 'd' behind it where -sparse=auto multiplies
+everything. INT8 is measured against the faster of the direct and the Winograd form. One Markdown
+table for each arithmetic; break-even is where the line crosses 1."""
 import argparse
 import base64
 import json
@@ -33,7 +33,8 @@ def constant(name, dims, rng):
         n *= d
     for d in dims[1:]:
         k *= d
-    text = base64.b64encode(struct.pack(f"<{n}f", *((rng.random() * 2 - 1) / k ** 0.5 * 1.7 for _ in range(n))))
+    numbers = ((rng.random() * 2 - 1) / k ** 0.5 * 1.7 for _ in range(n))
+    text = base64.b64encode(struct.pack(f"<{n}f", *numbers))
     return f'  @{name} : f32[{",".join(map(str, dims))}] =\n    "{text.decode()}"\n'
 
 
@@ -50,26 +51,29 @@ def network(shape, path):
     text = f"mir 1\ngraph @net(%x0: {kind}{spread}) -> {kind} {{\n"
     for i in range(LAYERS):
         text += f"  %w{i} = weight @w{i} : f32[{','.join(map(str, weights))}]\n"
-        text += f"  %y{i} = {'conv2d' if conv else 'linear'} %x{i}, %w{i}{attrs} : {kind}{spread}\n"
+        op = "conv2d" if conv else "linear"
+        text += f"  %y{i} = {op} %x{i}, %w{i}{attrs} : {kind}{spread}\n"
         text += f"  %x{i + 1} = relu %y{i} : {kind} range(0.0, 4.0)\n"
     text += f"  return %x{LAYERS}\n}}\n\ndata {{\n"
-    path.write_text(text + "".join(constant(f"w{i}", weights, rng) for i in range(LAYERS)) + "}\n")
+    data = "".join(constant(f"w{i}", weights, rng) for i in range(LAYERS))
+    path.write_text(text + data + "}\n")
 
 
 def times(o, mir, quant):
     """Least milliseconds by form."""
-    forms = ["off", "always"] + (["off,winograd=0"] if quant == "int8" else [])
-    run = subprocess.run([o.build / "bin/mc-bench", mir, "--json", f"--seconds={o.seconds}", f"-march={o.march}",
-                          *(f"--variant=quant={quant},sparse={f}" for f in forms)],
+    forms = ["always,winograd=0", "off"] + (["off,winograd=0"] if quant == "int8" else [])
+    variants = [f"--variant=quant={quant},sparse={f}" for f in forms]
+    run = subprocess.run([o.build / "bin/mc-bench", mir, "--json", f"--seconds={o.seconds}",
+                          f"-march={o.march}", *variants],
                          check=True, capture_output=True, text=True)
     least = [n["min_ms"] for n in json.loads(run.stdout)["networks"]]
-    return min(least[:1] + least[2:]), least[1]
+    return min(least[1:]), least[0]
 
 
 def chosen(tools, o, mir, quant, folder):
     """Do all products leave zeros out by the cost model's choice?"""
-    run = subprocess.run([o.build / "bin/mcc", f"-march={o.march}", f"-quant={quant}", "-remarks", mir,
-                          "-o", folder / "net.o"], check=True, capture_output=True, text=True)
+    run = subprocess.run([o.build / "bin/mcc", f"-march={o.march}", f"-quant={quant}", "-remarks",
+                          mir, "-o", folder / "net.o"], check=True, capture_output=True, text=True)
     return run.stderr.count("the others are 0") == LAYERS
 
 
@@ -92,8 +96,9 @@ def main():
                 folder, cells = pathlib.Path(folder), []
                 network(SHAPES[name], folder / "net.mir")
                 for share in shares:
-                    tools("mc-opt", f"--pass=sparsify{{pattern={o.pattern} sparsity={share} score=random}}",
-                          folder / "net.mir", "-o", folder / "sparse.mir")
+                    how = f"pattern={o.pattern} sparsity={share} score=random"
+                    tools("mc-opt", f"--pass=sparsify{{{how}}}", folder / "net.mir", "-o",
+                          folder / "sparse.mir")
                     dense, sparse = times(o, folder / "sparse.mir", quant)
                     mark = "" if chosen(tools, o, folder / "sparse.mir", quant, folder) else " d"
                     cells.append(f"{dense / sparse:.2f}{mark}")

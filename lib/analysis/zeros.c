@@ -8,7 +8,7 @@ static bool is_zero(const mc_zeros_view *v, int64_t at) {
   case MC_f32: return ((const float *)v->data)[at] == 0;
   case MC_bf16: return (((const uint16_t *)v->data)[at] & 0x7fff) == 0;
   case MC_i8: return ((const int8_t *)v->data)[at] == 0;
-  default: return false;         /* weights of other types are in no kernel */
+  default: return false; /* weights of other types are in no kernel */
   }
 }
 bool mc_zeros_at(const mc_zeros_view *v, int64_t group, int64_t n, int64_t count, int64_t r,
@@ -18,8 +18,8 @@ bool mc_zeros_at(const mc_zeros_view *v, int64_t group, int64_t n, int64_t count
     if (!is_zero(v, (group * v->cols + c) * v->column + (r * v->rlen + k) * v->step)) return false;
   return true;
 }
-/* A look at places spread over the weights tells layers without zeros, which are most: where 3 % of the
- * vectors are 0, the chance to miss them all is 1e-13. */
+/* A look at places spread over the weights tells layers without zeros, which are most: where 3 % of
+ * the vectors are 0, the chance to miss them all is 1e-13. */
 static bool dense(const mc_zeros_view *v) {
   int64_t vectors = (v->cols + LANES - 1) / LANES, k = v->runs * v->rlen;
   int64_t all = v->groups * vectors * k;
@@ -32,8 +32,8 @@ static bool dense(const mc_zeros_view *v) {
   return true;
 }
 /* used[vector]: bit i is set where element k + i is not 0 in all columns of the vector. */
-static void look(const mc_zeros_view *v, int64_t group, int64_t n, int vectors, int64_t r, int64_t k,
-                 int len, unsigned *used) {
+static void look(const mc_zeros_view *v, int64_t group, int64_t n, int vectors, int64_t r,
+                 int64_t k, int len, unsigned *used) {
   for (int w = 0; w < vectors; w++) {
     used[w] = 0;
     for (int i = 0; i < len; i++)

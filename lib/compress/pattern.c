@@ -20,8 +20,10 @@ bool mc_pattern_parse(const char *text, mc_pattern *p) {
   if (!number(&text, &a)) return false;
   char sign = *text++;
   if ((sign != 'x' && sign != ':') || !number(&text, &b) || *text) return false;
-  if (sign == 'x') p->rows = a, p->cols = b;
-  else p->keep = a, p->of = b;
+  if (sign == 'x')
+    p->rows = a, p->cols = b;
+  else
+    p->keep = a, p->of = b;
   return sign == 'x' || a < b;
 }
 mc_grid mc_grid_of(const mc_pattern *p, const mc_tensor *w, int64_t groups) {

@@ -2,13 +2,15 @@
  *
  *   %1 = conv2d %x, %w : f32[1,32,32,64]            // %w f32[64,3,3,64]
  * becomes, with sparsity=0.8 and pattern=16x4,
- *   %1 = conv2d %x, %w.s : f32[1,32,32,64]          // of each 16 output channels by 4 input channels
+ *   %1 = conv2d %x, %w.s : f32[1,32,32,64]          // of each 16 output channels by 4 input
+ * channels
  *                                                   // of a tap, 4 of 5 blocks are 0
  *
- * When it applies: linear and conv2d with constant f32 weights. Not depthwise ones (their kernels have no
- * form for zeros), nor layers of skip=. Kernels leave out blocks of 16 output channels that are 0 where
- * the cost model expects to gain (docs/kernels.md, "Zero weights"); finer patterns save storage alone.
- * A layer never loses all blocks. Contract: LOSSY, without a bound: measure it (mc-eval). */
+ * When it applies: linear and conv2d with constant f32 weights. Not depthwise ones (their kernels
+ * have no form for zeros), nor layers of skip=. Kernels leave out blocks of 16 output channels that
+ * are 0 where the cost model expects to gain (docs/kernels.md, "Zero weights"); finer patterns save
+ * storage alone. A layer never loses all blocks. Contract: LOSSY, without a bound: measure it
+ * (mc-eval). */
 #include "sparsify.h"
 #include "mc/analysis/channels.h"
 #include "mc/ir/build.h"
@@ -64,9 +66,11 @@ void mc_sparsify_layers(sparsifier *s) {
   MC_FOR_NODES(m, s->cx->graph) {
     if (!mc_op_has(m->op, MC_T_ACCUM)) continue;
     const char *why = refused(s, m);
-    if (!why) take(s, m);
-    else mc_remark(s->cx->diag, m->loc, "%s %s is not made sparse: %s", mc_ops[m->op].text,
-                   name_of(m), why);
+    if (!why)
+      take(s, m);
+    else
+      mc_remark(s->cx->diag, m->loc, "%s %s is not made sparse: %s", mc_ops[m->op].text, name_of(m),
+                why);
   }
 }
 
@@ -80,7 +84,8 @@ static int64_t zeros_of(const float *w, int64_t n) {
 static void count(sparsifier *s, const sparse_layer *l) {
   int64_t n = mc_tensor_elems(l->w), before = zeros_of(l->w->data, n), after = zeros_of(l->data, n);
   mc_remark(s->cx->diag, l->node->loc, "sparsify: %s %s: %.1f %% of %lld weights are 0, pattern %s",
-            mc_ops[l->node->op].text, name_of(l->node), 100 * (double)after / (double)n, (long long)n, s->o->pattern);
+            mc_ops[l->node->op].text, name_of(l->node), 100 * (double)after / (double)n,
+            (long long)n, s->o->pattern);
   MC_STAT_ADD(s->cx, sparsify, layers, 1);
   MC_STAT_ADD(s->cx, sparsify, weights, n);
   MC_STAT_ADD(s->cx, sparsify, zeros, after);
@@ -116,13 +121,14 @@ static bool check_samples(sparsifier *s) {
   mc_diag *d = s->cx->diag;
   s->fits = mc_samples_path(s->cx, o->data) != NULL;
   s->repairs = s->fits && o->repair != mc_weightfix_none;
-  const char *what = o->score == mc_wscore_aw           ? "score=aw"
-                     : o->score == mc_wscore_obs        ? "score=obs"
+  const char *what = o->score == mc_wscore_aw          ? "score=aw"
+                     : o->score == mc_wscore_obs       ? "score=obs"
                      : o->repair == mc_weightfix_refit ? "repair=refit"
-                                                        : NULL;
+                                                       : NULL;
   if (s->fits) return true;
   if (what) return mc_error(d, s->cx->loc, "sparsify: %s needs samples: data=FILE.npz", what);
-  mc_warning(d, s->cx->loc, "sparsify: without samples (data=) blocks are chosen by their weights alone and "
+  mc_warning(d, s->cx->loc,
+             "sparsify: without samples (data=) blocks are chosen by their weights alone and "
              "nothing is repaired: expect to lose most of the accuracy");
   return true;
 }
@@ -131,18 +137,23 @@ static bool check_options(sparsifier *s) {
   mc_diag *d = s->cx->diag;
   mc_loc at = s->cx->loc;
   if (!mc_pattern_parse(o->pattern, &s->pattern))
-    return mc_error(d, at, "sparsify: pattern '%s' is none of weights, RxC (16x4: output by input "
-                    "channels) and N:M (2:4: N of M stay), up to 4096", o->pattern);
+    return mc_error(d, at,
+                    "sparsify: pattern '%s' is none of weights, RxC (16x4: output by input "
+                    "channels) and N:M (2:4: N of M stay), up to 4096",
+                    o->pattern);
   if (!(o->sparsity >= 0 && o->sparsity < 1))
     return mc_error(d, at, "sparsify: sparsity must be at least 0 and below 1");
-  if (!(o->most > 0 && o->most < 1)) return mc_error(d, at, "sparsify: most must be between 0 and 1");
+  if (!(o->most > 0 && o->most < 1))
+    return mc_error(d, at, "sparsify: most must be between 0 and 1");
   if (s->pattern.of && o->sparsity > 0)
-    return mc_error(d, at, "sparsify: pattern=%s says the sparsity; leave out sparsity=", o->pattern);
+    return mc_error(d, at,
+                    "sparsify: pattern=%s says the sparsity; leave out sparsity=", o->pattern);
   s->share = o->sparsity > 0 ? o->sparsity : 0.8;
   if (s->share > o->most && !s->pattern.of)
-    return mc_error(d, at, "sparsify: sparsity=%g is more than a layer may lose (most=%g)", s->share,
-                    o->most);
-  if (o->samples < 0 || o->memory < 1) return mc_error(d, at, "sparsify: samples must be at least 0, memory at least 1");
+    return mc_error(d, at, "sparsify: sparsity=%g is more than a layer may lose (most=%g)",
+                    s->share, o->most);
+  if (o->samples < 0 || o->memory < 1)
+    return mc_error(d, at, "sparsify: samples must be at least 0, memory at least 1");
   if (!(o->damping >= 0)) return mc_error(d, at, "sparsify: damping must not be negative");
   return check_samples(s);
 }

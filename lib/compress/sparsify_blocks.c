@@ -43,7 +43,11 @@ void mc_sparsify_scores(sparsifier *s) {
 
 /* ---- how many ---- */
 
-typedef struct block { double score; int layer; int64_t at, weights; } block;
+typedef struct block {
+  double score;
+  int layer;
+  int64_t at, weights;
+} block;
 static int by_score(const void *a, const void *b) {
   const block *x = a, *y = b;
   if (x->score != y->score) return x->score < y->score ? -1 : 1;
@@ -69,7 +73,8 @@ static double weights_of(const sparsifier *s, int from, int to) {
   for (int k = from; k < to; k++) sum += (double)mc_tensor_elems(s->l[k].w);
   return sum;
 }
-/* The first blocks whose weights come nearest to the share, but at most `most` of a layer's blocks. */
+/* The first blocks whose weights come nearest to the share, but at most `most` of a layer's blocks.
+ */
 static void cut(sparsifier *s, int from, int to) {
   int64_t n;
   block *b = sorted(s, from, to, &n);
@@ -132,6 +137,8 @@ static void zero_n_of_m(sparsifier *s, sparse_layer *l, const double *value) {
     }
 }
 void mc_sparsify_zero(sparsifier *s, sparse_layer *l, const double *value) {
-  if (s->pattern.of) zero_n_of_m(s, l, value);
-  else zero_least(s, (int)(l - s->l));
+  if (s->pattern.of)
+    zero_n_of_m(s, l, value);
+  else
+    zero_least(s, (int)(l - s->l));
 }

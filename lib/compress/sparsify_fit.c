@@ -1,5 +1,5 @@
-/* sparsify with samples: blocks chosen and weights fitted on what layers read, one layer after the other
- * (docs/guide/compression.md, "Sparsity"). */
+/* sparsify with samples: blocks chosen and weights fitted on what layers read, one layer after the
+ * other (docs/guide/compression.md, "Sparsity"). */
 #include "refit.h"
 #include "report.h"
 #include "sparsify.h"
@@ -8,10 +8,10 @@
 typedef struct fitter {
   sparsifier *s;
   mc_walk_opts walk;
-  mc_products products;          /* of the pass's graph */
-  sparse_layer **layer;          /* by product; NULL: stays dense */
-  bool **mask;                   /* by product; NULL: all elements stay */
-  mc_fitted first, last;         /* fitted without the last fold, and on all samples */
+  mc_products products;  /* of the pass's graph */
+  sparse_layer **layer;  /* by product; NULL: stays dense */
+  bool **mask;           /* by product; NULL: all elements stay */
+  mc_fitted first, last; /* fitted without the last fold, and on all samples */
 } fitter;
 
 static void take_products(fitter *f) {
@@ -46,7 +46,8 @@ static bool fit_product(fitter *f, mc_walk *walk, int i) {
   mc_arena *a = s->cx->scratch;
   const mc_product *p = &mc_walk_products(walk)->v[i];
   int64_t n = p->groups * p->o * p->d, samples = mc_walk_samples(walk);
-  float *w0 = MC_NEWN(a, float, n), *w = MC_NEWN(a, float, n), *b = MC_NEWN(a, float, p->groups * p->o);
+  float *w0 = MC_NEWN(a, float, n), *w = MC_NEWN(a, float, n),
+        *b = MC_NEWN(a, float, p->groups * p->o);
   mc_product_weights(p, w0, b);
   memcpy(w, w0, sizeof *w * (size_t)n);
   const mc_moments *m = mc_walk_moments(walk, i);
@@ -82,7 +83,9 @@ static bool last_fit(fitter *f) {
   sparsifier *s = f->s;
   f->last = f->first;
   if (!s->repairs) return true;
-  mc_refit r = { .walk = f->walk, .damping = s->o->damping, .folds = MC_FOLDS_ALL,
+  mc_refit r = { .walk = f->walk,
+                 .damping = s->o->damping,
+                 .folds = MC_FOLDS_ALL,
                  .mask = (const bool *const *)f->mask };
   r.walk.original = s->cx->graph;
   return mc_refit_run(s->cx, &r, &f->last, s->cx->scratch);
@@ -100,13 +103,17 @@ static void keep_data(fitter *f) {
     if (f->layer[i]) f->layer[i]->data = f->last.w[i];
 }
 bool mc_sparsify_fit(sparsifier *s, bool *changed) {
-  fitter f = { .s = s, .walk = { .data = s->o->data, .samples = s->o->samples,
-                                 .memory = s->o->memory << 20, .what = "sparsify" } };
+  fitter f = { .s = s,
+               .walk = { .data = s->o->data,
+                         .samples = s->o->samples,
+                         .memory = s->o->memory << 20,
+                         .what = "sparsify" } };
   mc_distance held, final;
   take_products(&f);
   mc_damage *d = mc_damage_open(s->cx, &f.walk);
   if (!d) return false;
-  bool ok = first_fit(&f) && judge(&f, d, &f.first, &held) && last_fit(&f) && judge(&f, d, &f.last, &final);
+  bool ok = first_fit(&f) && judge(&f, d, &f.first, &held) && last_fit(&f) &&
+            judge(&f, d, &f.last, &final);
   mc_damage_close(d);
   if (!ok) return false;
   keep_data(&f);

@@ -3,22 +3,23 @@
  *   aw    w^2 G_cc                                 the output that a weight makes
  *   obs   w^2 / (G^-1)_cc                          the error that stays when others make up for it
  *
- * obs of blocks takes one block out after the other, the others making up each time (obs.h), in each row
- * of blocks for itself; where that is too much work, each block is judged as if it went alone (Hassibi and
- * Stork 1993; Frantar and Alistarh, "SparseGPT", 2023, section 3). */
+ * obs of blocks takes one block out after the other, the others making up each time (obs.h), in
+ * each row of blocks for itself; where that is too much work, each block is judged as if it went
+ * alone (Hassibi and Stork 1993; Frantar and Alistarh, "SparseGPT", 2023, section 3). */
 #include "mc/measure/linalg.h"
 #include "obs.h"
 #include "sparsify.h"
 #include <math.h>
 #include <string.h>
 
-static const double most_work = 1.5e11;   /* multiplications for one layer's elimination */
+static const double most_work = 1.5e11; /* multiplications for one layer's elimination */
 static const double obs_damping = 1e-2;
 
 /* (G + lambda tr(G) / d I)^-1's diagonal. False: singular. */
 static bool inverse_diagonal(const mc_centred *c, double lambda, double *diag, mc_arena *a) {
   int64_t d = c->d;
-  double *l = mc_arena_copy(a, c->g, sizeof *l * (size_t)(d * d)), *x = MC_NEWN(a, double, d * d), trace = 0;
+  double *l = mc_arena_copy(a, c->g, sizeof *l * (size_t)(d * d)), *x = MC_NEWN(a, double, d *d),
+         trace = 0;
   for (int64_t i = 0; i < d; i++) trace += c->g[i * d + i], x[i * d + i] = 1;
   if (!mc_la_cholesky(d, l, lambda * trace / (double)d + 1e-12)) return false;
   mc_la_cholesky_solve(d, l, d, x);
@@ -26,10 +27,12 @@ static bool inverse_diagonal(const mc_centred *c, double lambda, double *diag, m
   return true;
 }
 /* value [o, d] of one group's weights. */
-static void weigh(const sparsifier *s, const mc_centred *c, const float *w, double *value, mc_arena *a) {
+static void weigh(const sparsifier *s, const mc_centred *c, const float *w, double *value,
+                  mc_arena *a) {
   double *of = MC_NEWN(a, double, c->d);
   bool aw = s->o->score == mc_wscore_aw || !inverse_diagonal(c, obs_damping, of, a);
-  for (int64_t j = 0; j < c->d; j++) of[j] = aw ? c->g[j * c->d + j] + c->mx[j] * c->mx[j] : 1 / of[j];
+  for (int64_t j = 0; j < c->d; j++)
+    of[j] = aw ? c->g[j * c->d + j] + c->mx[j] * c->mx[j] : 1 / of[j];
   for (int64_t i = 0; i < c->o * c->d; i++) value[i] = (double)w[i] * (double)w[i] * of[i % c->d];
 }
 static void score_blocks(sparse_layer *l, const double *value) {
@@ -46,10 +49,13 @@ static void score_blocks(sparse_layer *l, const double *value) {
 /* ---- one after the other ---- */
 
 /* A row of blocks: the order in which they would go, and what that costs up to each. */
-typedef struct line { int *order, n, taken; double *error; } line;
+typedef struct line {
+  int *order, n, taken;
+  double *error;
+} line;
 
-static bool eliminate(const sparse_layer *l, const mc_centred *c, const float *w, int64_t row, int64_t rows,
-                      int most, line *out, mc_arena *a) {
+static bool eliminate(const sparse_layer *l, const mc_centred *c, const float *w, int64_t row,
+                      int64_t rows, int most, line *out, mc_arena *a) {
   int units = (int)(l->grid.taps * l->grid.across);
   int64_t *first = MC_NEWN(a, int64_t, units + 1), *column = MC_NEWN(a, int64_t, c->d);
   bool *alive = MC_NEWN(a, bool, units);
@@ -58,7 +64,8 @@ static bool eliminate(const sparse_layer *l, const mc_centred *c, const float *w
   for (int64_t j = 0; j < c->d; j++) column[j] = j;
   mc_arena *t = mc_arena_create();
   mc_obs_part part;
-  bool ok = mc_obs_part_of(&part, c->d, c->g, rows, w + row * c->d, units, first, column, obs_damping, t);
+  bool ok =
+      mc_obs_part_of(&part, c->d, c->g, rows, w + row * c->d, units, first, column, obs_damping, t);
   part.weight = 1;
   out->order = MC_NEWN(a, int, most + 1);
   out->error = MC_NEWN(a, double, most + 1);
@@ -81,9 +88,10 @@ static int cheapest(const line *v, int64_t n) {
 static double work_of(const sparsifier *s, const sparse_layer *l, const mc_product *p) {
   return 2 * (double)(l->grid.groups * l->grid.down) * s->o->most * pow((double)p->d, 3);
 }
-/* gone[] and zeros in w, quota of the layer. False: too much work, or singular: nothing has changed. */
-static bool obs_blocks(const sparsifier *s, sparse_layer *l, const mc_product *p, const mc_moments *m,
-                       unsigned folds, float *w, mc_arena *a) {
+/* gone[] and zeros in w, quota of the layer. False: too much work, or singular: nothing has
+ * changed. */
+static bool obs_blocks(const sparsifier *s, sparse_layer *l, const mc_product *p,
+                       const mc_moments *m, unsigned folds, float *w, mc_arena *a) {
   int64_t per_line = l->grid.taps * l->grid.across, lines = l->grid.groups * l->grid.down;
   if (work_of(s, l, p) > most_work) return false;
   line *v = MC_NEWN(a, line, lines);
@@ -93,7 +101,8 @@ static bool obs_blocks(const sparsifier *s, sparse_layer *l, const mc_product *p
       int64_t i = g * l->grid.down + k;
       mc_grid_block b = mc_grid_at(&l->grid, i * per_line);
       int most = (int)(s->o->most * (double)per_line);
-      if (!eliminate(l, &c, w + g * p->o * p->d, b.row - g * p->o, b.rows, most, &v[i], a)) return false;
+      if (!eliminate(l, &c, w + g * p->o * p->d, b.row - g * p->o, b.rows, most, &v[i], a))
+        return false;
     }
   }
   memset(l->gone, 0, sizeof *l->gone * (size_t)l->grid.n);
@@ -113,8 +122,9 @@ static void zero_gone(const sparse_layer *l, float *w) {
       memset(w + r * width + b.col, 0, sizeof *w * (size_t)b.cols);
   }
 }
-bool mc_sparsify_measure(const sparsifier *s, sparse_layer *l, const mc_product *p, const mc_moments *m,
-                         unsigned folds, float *w, double *value, mc_arena *a) {
+bool mc_sparsify_measure(const sparsifier *s, sparse_layer *l, const mc_product *p,
+                         const mc_moments *m, unsigned folds, float *w, double *value,
+                         mc_arena *a) {
   if (s->o->score != mc_wscore_aw && !s->pattern.of && obs_blocks(s, l, p, m, folds, w, a)) {
     zero_gone(l, w);
     return true;

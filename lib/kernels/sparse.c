@@ -3,24 +3,32 @@
  *   for block of columns                       its list: [first[q], first[q + 1])
  *     for block of rows
  *       acc = bias
- *       for i in the list: acc += A[row][place[i] ... + unit] * B[i]        B[i]: [step][columns][depth]
+ *       for i in the list: acc += A[row][place[i] ... + unit] * B[i]        B[i]:
+ * [step][columns][depth]
  *
- * B holds the blocks that are not 0, one behind the other; place[i] is where a block's elements of K stand
- * in a row of A, in bytes from the row's first one. Nothing is decided at run time but how long a list is. */
+ * B holds the blocks that are not 0, one behind the other; place[i] is where a block's elements of
+ * K stand in a row of A, in bytes from the row's first one. Nothing is decided at run time but how
+ * long a list is. */
 #include "gemm.h"
 #include "mc/analysis/model.h"
 #include <string.h>
 
-/* Tables in the object: where the list of a block of columns begins in `place`, and its B in bytes. */
-struct ksparse_lists { V first, at, place; int64_t per_group; };
+/* Tables in the object: where the list of a block of columns begins in `place`, and its B in bytes.
+ */
+struct ksparse_lists {
+  V first, at, place;
+  int64_t per_group;
+};
 
 static mc_zeros_view view_of(const kgemm *p, const kweights *w) {
-  return (mc_zeros_view){ w->data, kengine_weights(p->e), p->groups, p->n, p->nrun, p->rlen, w->wn, w->wk };
+  return (mc_zeros_view){ w->data, kengine_weights(p->e), p->groups, p->n, p->nrun, p->rlen, w->wn,
+                          w->wk };
 }
 /* Runs lie one behind the other in the weights. */
 static bool plain(const kgemm *p, const kweights *w) {
   for (int r = 0; r < p->nrun; r++)
-    if (w->woff[r] != r * p->rlen || p->run[r] < 0 || p->run[r] > INT32_MAX - p->rlen * 4) return false;
+    if (w->woff[r] != r * p->rlen || p->run[r] < 0 || p->run[r] > INT32_MAX - p->rlen * 4)
+      return false;
   return p->nrun > 0;
 }
 void ksparse_scan(kgemm *p, const kweights *w) {
@@ -40,7 +48,15 @@ int64_t ksparse_bytes(const kgemm *p, int nv) {
 
 /* ---- packing ---- */
 
-typedef struct lists { const kgemm *p; mc_zeros_view v; const kweights *w; char *b; int64_t bytes; int32_t *first, *place; int64_t *at, n, columns; } lists;
+typedef struct lists {
+  const kgemm *p;
+  mc_zeros_view v;
+  const kweights *w;
+  char *b;
+  int64_t bytes;
+  int32_t *first, *place;
+  int64_t *at, n, columns;
+} lists;
 
 /* Columns [n, n + 16 nv) of elements [k, k + unit) of run r: [step][column][depth]. */
 static void pack_unit(lists *l, int64_t group, int64_t n, int nv, int64_t r, int64_t k) {
@@ -55,7 +71,8 @@ static void pack_unit(lists *l, int64_t group, int64_t n, int nv, int64_t r, int
     }
   l->bytes += ksparse_bytes(p, nv);
 }
-static bool unit_zero(const lists *l, int64_t group, int64_t n, int64_t width, int64_t r, int64_t k) {
+static bool unit_zero(const lists *l, int64_t group, int64_t n, int64_t width, int64_t r,
+                      int64_t k) {
   for (int64_t j = k; j < k + l->p->unit && j < l->p->rlen; j++)
     if (!mc_zeros_at(&l->v, group, n, width, r, j)) return false;
   return true;
@@ -109,4 +126,6 @@ V ksparse_columns(kgemm *p, V index) {
   p->units_end = load_i32(p, l->first, kb_addi(k, q, 1));
   return kb_gep(k, p->b, kb_load(k, k->i64, kb_gep(k, l->at, kb_muli(k, q, 8)), 8));
 }
-V ksparse_a(kgemm *p, V a, V i) { return kb_gep(p->k, a, load_i32(p, p->lists->place, kb_add(p->k, p->units, i))); }
+V ksparse_a(kgemm *p, V a, V i) {
+  return kb_gep(p->k, a, load_i32(p, p->lists->place, kb_add(p->k, p->units, i)));
+}

@@ -1,13 +1,16 @@
-/* Products whose weights have blocks of zeros, which kernels leave out: sizes of blocks, all that remains at
- * the ends of columns, runs and lists, lists that are empty, few rows (several sets of sums), groups. */
+/* Products whose weights have blocks of zeros, which kernels leave out: sizes of blocks, all that
+ * remains at the ends of columns, runs and lists, lists that are empty, few rows (several sets of
+ * sums), groups. */
 #include "sweep_products.h"
 
 static void convs(kind k, size_t from) {
-  static const shape c[] = { { 1, 9, 9, 32, 64, 3, 3, 1, 1, 1, 1 }, { 1, 8, 11, 24, 40, 3, 3, 2, 1, 1, 1 },
-                             { 2, 5, 6, 48, 96, 1, 1, 1, 0, 1, 1 }, { 1, 7, 7, 20, 33, 3, 3, 1, 2, 2, 1 },
-                             { 1, 6, 13, 64, 64, 1, 3, 1, 1, 1, 2 }, { 1, 6, 5, 30, 17, 3, 3, 1, 1, 1, 1 },
-                             { 1, 5, 5, 9, 50, 3, 3, 1, 1, 1, 1 },  { 1, 1, 9, 128, 80, 1, 1, 1, 0, 1, 1 },
-                             { 3, 4, 4, 16, 130, 5, 5, 1, 2, 1, 1 }, { 1, 12, 12, 96, 24, 3, 3, 1, 1, 1, 3 } };
+  static const shape c[] = {
+    { 1, 9, 9, 32, 64, 3, 3, 1, 1, 1, 1 },  { 1, 8, 11, 24, 40, 3, 3, 2, 1, 1, 1 },
+    { 2, 5, 6, 48, 96, 1, 1, 1, 0, 1, 1 },  { 1, 7, 7, 20, 33, 3, 3, 1, 2, 2, 1 },
+    { 1, 6, 13, 64, 64, 1, 3, 1, 1, 1, 2 }, { 1, 6, 5, 30, 17, 3, 3, 1, 1, 1, 1 },
+    { 1, 5, 5, 9, 50, 3, 3, 1, 1, 1, 1 },   { 1, 1, 9, 128, 80, 1, 1, 1, 0, 1, 1 },
+    { 3, 4, 4, 16, 130, 5, 5, 1, 2, 1, 1 }, { 1, 12, 12, 96, 24, 3, 3, 1, 1, 1, 3 }
+  };
   for (size_t i = from; i < sizeof c / sizeof *c; i += 2) one_conv(k, c[i]);
 }
 static void linears(kind k) {
@@ -21,8 +24,8 @@ static void linears(kind k) {
   one_matmul(k, true, false, 2, DIMS(5, 72), 2, DIMS(72, 50));
 }
 void sweep_sparse(void) {
-  static const zeros z[] = { { 4, 4, 5 }, { 1, 9, 10 }, { 2, 5, 6 },
-                             { 8, 3, 4 }, { 16, 1, 2 }, { 4, 1, 1 }, { 4, 1, 4 } };
+  static const zeros z[] = { { 4, 4, 5 },  { 1, 9, 10 }, { 2, 5, 6 }, { 8, 3, 4 },
+                             { 16, 1, 2 }, { 4, 1, 1 },  { 4, 1, 4 } };
   for (size_t i = 0; i < sizeof z / sizeof *z; i++)
     for (kind k = F32; k < KINDS; k++) {
       if (k >= I8 && i % 3) continue;
