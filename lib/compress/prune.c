@@ -8,26 +8,23 @@
  *   %2 = relu %1 : f32[1,32,32,10]
  *   %3 = conv2d %2, %w2.p, %b2 : f32[1,32,32,32]              // columns of %w2
  *
- * Channels that must stay together (analysis/channels.h) go together. The score of a class is the mean over the products that make it; with scope=global each layer's scores are divided by
- * their root mean square first, so that layers compare (Molchanov et al. 2017, section 2.2). A layer never loses all channels. Not pruned: what the analysis says cannot go, layers named in
- * skip=. A removed channel that is a constant (gamma 0, beta not) goes on in the bias of the layers that read it (steadyfold.c). Contract: LOSSY, without a bound: accuracy comes back by training, so measure it (mc-eval). */
+ * Channels that must stay together (analysis/channels.h) go together. The score of a class is the
+ * mean over the products that make it; with scope=global each layer's scores are divided by their
+ * root mean square first, so that layers compare (Molchanov et al. 2017, section 2.2). A layer
+ * never loses all channels. Not pruned: what the analysis says cannot go, layers named in skip=. A
+ * removed channel that is a constant (gamma 0, beta not) goes on in the bias of the layers that
+ * read it (steadyfold.c). Contract: LOSSY, without a bound: accuracy comes back by training, so
+ * measure it (mc-eval). */
+#include "prune.h"
+#include "bn.h"
+#include "report.h"
 #include "score.h"
 #include "steady.h"
-#include "mc/ir/build.h"
+#include "mc/import/dataset.h"
+#include "mc/measure/samples.h"
 #include "mc/pass/layers.h"
 #include "mc/support/glob.h"
 #include <math.h>
-#include <stdlib.h>
-
-typedef struct candidate { double score; int cls; } candidate;
-typedef struct pruner {
-  mc_pass_context *cx; const mc_opts_prune_channels *o;
-  mc_channels *ch;
-  double *score;                  /* by class */
-  candidate *order; int n;        /* prunable classes, least important first */
-  bool *keep;
-  int64_t align;                  /* what the counts of channels are multiples of */
-} pruner;
 
 /* ---- scores ---- */
 
@@ -48,89 +45,103 @@ static mc_scoring scoring_of(const pruner *p) {
   const mc_opts_prune_channels *o = p->o;
   return (mc_scoring){ .cx = p->cx,
                        .ch = p->ch,
-                       .by = (mc_e_score)o->score,
+                       .by = p->by == mc_score_obs ? mc_score_l2 : p->by,
                        .together = (mc_e_together)o->group,
                        .p = o->p,
                        .seed = o->seed,
                        .file = o->file,
-                       .level = o->scope == mc_scope_global,
-                       .walk = { .data = o->data, .what = "score" } };
+                       .level = !p->local,
+                       .gammas = &p->gammas,
+                       .walk = p->walk };
 }
 
-static int by_score(const void *a, const void *b) {
-  const candidate *x = a, *y = b;
-  if (x->score != y->score) return x->score < y->score ? -1 : 1;
-  return (x->cls > y->cls) - (x->cls < y->cls);
-}
-
-static bool rank_classes(pruner *p) {
-  mc_channels *ch = p->ch;
+static bool score_classes(pruner *p) {
   MC_FOR_NODES(n, p->cx->graph)
-    if (mc_makes_channels(n)) protect(p, n);
-  p->score = MC_NEWN(p->cx->scratch, double, ch->ncls + 1);
+  if (mc_makes_channels(n)) protect(p, n);
+  p->score = MC_NEWN(p->cx->scratch, double, p->ch->ncls + 1);
   mc_scoring how = scoring_of(p);
-  if (!mc_scores(&how, p->score)) return false;
-  mc_channels_remark(p->cx->graph, ch, p->cx->diag);
-  p->order = MC_NEWN(p->cx->scratch, candidate, ch->ncls + 1);
-  for (int k = 0; k < ch->ncls; k++)
-    if (!ch->cls[k].fixed && ch->cls[k].group >= 0) p->order[p->n++] = (candidate){ p->score[k], k };
-  qsort(p->order, (size_t)p->n, sizeof *p->order, by_score);
-  return true;
+  return mc_scores(&how, p->score);
 }
 
-/* ---- masks ---- */
+/* ---- options ---- */
 
-/* Give back the best removed classes of each group until its count is a multiple of `align` (or all are there) and at least `min`. */
-static void round_groups(pruner *p, int64_t align) {
-  p->align = align;
-  int *kept = MC_NEWN(p->cx->scratch, int, p->ch->ngroup + 1);
-  for (int k = 0; k < p->ch->ncls; k++)
-    if (p->ch->cls[k].group >= 0) kept[p->ch->cls[k].group] += p->keep[k];
-  for (int i = p->n - 1; i >= 0; i--) {
-    int k = p->order[i].cls, g = p->ch->cls[k].group;
-    int64_t width = p->ch->group[g].width, many = kept[g] * width;
-    if (p->keep[k] || (many % align == 0 && many >= p->o->min && kept[g] > 0)) continue;
-    p->keep[k] = true;
-    kept[g]++;
+static const double *budget_option(const mc_opts_prune_channels *o, mc_budget_kind k) {
+  const double *const v[MC_NUM_BUDGETS] = { &o->macs, &o->params, &o->bytes, &o->arena, &o->time };
+  return v[k];
+}
+
+static bool check_budgets(pruner *p) {
+  const mc_opts_prune_channels *o = p->o;
+  mc_pass_context *cx = p->cx;
+  for (mc_budget_kind k = 0; k < MC_NUM_BUDGETS; k++) {
+    double x = *budget_option(o, k);
+    if (!(x >= 0 && x <= 1))
+      return mc_error(cx->diag, cx->loc, "prune-channels: %s must be between 0 and 1",
+                      mc_budget_names[k]);
+    if (x > 0 && o->ratio > 0)
+      return mc_error(cx->diag, cx->loc, "prune-channels: ratio and %s exclude each other",
+                      mc_budget_names[k]);
+    p->share[k] = x;
   }
+  return o->time <= 0 || cx->target ||
+         mc_error(cx->diag, cx->loc,
+                  "prune-channels: time= is the estimate for a target, and there is none: give "
+                  "-march= (native, or a level)");
 }
 
-/* Keep all but the `count` least important candidates, then round. */
-static void mask_global(pruner *p, int count, int64_t align) {
-  for (int k = 0; k < p->ch->ncls; k++) p->keep[k] = true;
-  for (int i = 0; i < count; i++) p->keep[p->order[i].cls] = false;
-  round_groups(p, align);
+static bool check_numbers(pruner *p) {
+  const mc_opts_prune_channels *o = p->o;
+  mc_diag *d = p->cx->diag;
+  mc_loc at = p->cx->loc;
+  if (!(o->ratio >= 0 && o->ratio < 1))
+    return mc_error(d, at, "prune-channels: ratio must be at least 0 and below 1");
+  if (o->align < 0 || o->align > 1024)
+    return mc_error(d, at, "prune-channels: align must be between 0 and 1024");
+  if (o->file[0] && o->score != mc_score_file)
+    return mc_error(d, at, "prune-channels: file= is for score=file");
+  if (o->min < 1) return mc_error(d, at, "prune-channels: min must be at least 1");
+  if (o->samples < 0) return mc_error(d, at, "prune-channels: samples must be at least 0");
+  if (o->memory < 1) return mc_error(d, at, "prune-channels: memory must be at least 1 (MiB)");
+  if (!(o->damping >= 0) || isinf(o->damping))
+    return mc_error(d, at, "prune-channels: damping must be at least 0");
+  return (o->score == mc_score_lp ? o->p > 0 : true) ||
+         mc_error(d, at, "prune-channels: p must be above 0");
 }
 
-/* The same share of each group. */
-static void mask_local(pruner *p, double ratio, int64_t align) {
-  int *quota = MC_NEWN(p->cx->scratch, int, p->ch->ngroup + 1);
-  for (int g = 0; g < p->ch->ngroup; g++) quota[g] = (int)floor(p->ch->group[g].size * ratio + 1e-9);
-  for (int k = 0; k < p->ch->ncls; k++) p->keep[k] = true;
-  for (int i = 0; i < p->n; i++) {
-    int k = p->order[i].cls, g = p->ch->cls[k].group;
-    if (quota[g] > 0) quota[g]--, p->keep[k] = false;
+static bool needs_samples(pruner *p, const char *option) {
+  return mc_error(p->cx->diag, p->cx->loc,
+                  "prune-channels: %s needs samples: give data=FILE.npz, or a calibration line in "
+                  "the .mir file",
+                  option);
+}
+
+/* What `auto` is. */
+static bool resolve(pruner *p, bool data) {
+  const mc_opts_prune_channels *o = p->o;
+  mc_pass_context *cx = p->cx;
+  p->by = o->score != mc_score_auto ? (mc_e_score)o->score : data ? mc_score_obs : mc_score_l2;
+  p->alloc = (mc_e_alloc)o->alloc;
+  if (o->scope != mc_prunescope_auto) {
+    mc_e_alloc same = o->scope == mc_prunescope_global ? mc_alloc_global : mc_alloc_uniform;
+    if (o->alloc != mc_alloc_auto && o->alloc != (mc_field_ENUM)same)
+      return mc_error(cx->diag, cx->loc,
+                      "prune-channels: scope=%s and alloc=%s exclude each other",
+                      mc_names_prunescope[o->scope], mc_names_alloc[o->alloc]);
+    p->alloc = same;
   }
-  round_groups(p, align);
-}
-
-static void mask_share(pruner *p, double share, int64_t align) {
-  if (p->o->scope == mc_scope_local) mask_local(p, share, align);
-  else mask_global(p, (int)floor(share * p->n + 1e-9), align);
-}
-
-/* Smallest share that meets the budget, by bisection; false: even removing all that may go does not. */
-static bool mask_for_macs(pruner *p, double budget, int64_t align) {
-  double lo = 0, hi = 1;
-  mask_share(p, hi, align);
-  if (mc_channels_macs(p->cx->graph, p->ch, p->keep) > budget) return false;
-  for (int i = 0; i < 40 && (hi - lo) * (p->n + 1) > 0.25; i++) {
-    double mid = (lo + hi) / 2;
-    mask_share(p, mid, align);
-    if (mc_channels_macs(p->cx->graph, p->ch, p->keep) > budget) lo = mid;
-    else hi = mid;
-  }
-  mask_share(p, hi, align);
+  if (p->alloc == mc_alloc_auto)
+    p->alloc = data && o->ratio <= 0 ? mc_alloc_measured : mc_alloc_global;
+  p->local = p->alloc == mc_alloc_uniform;
+  if (p->alloc == mc_alloc_measured && o->ratio > 0)
+    return mc_error(cx->diag, cx->loc,
+                    "prune-channels: alloc=measured shares out a budget (macs= params= bytes= "
+                    "arena= time=), not a ratio");
+  if (data) return true;
+  if (p->by == mc_score_obs) return needs_samples(p, "score=obs");
+  if (p->alloc == mc_alloc_measured) return needs_samples(p, "alloc=measured");
+  if (o->repair == mc_fixup_refit || o->repair == mc_fixup_bn)
+    return needs_samples(p, o->repair == mc_fixup_bn ? "repair=bn" : "repair=refit");
+  if (o->damping > 0) return needs_samples(p, "damping=");
   return true;
 }
 
@@ -139,72 +150,166 @@ static bool mask_for_macs(pruner *p, double budget, int64_t align) {
 /* The alignment asked for, or what the target's vectors like. */
 static int64_t alignment(const pruner *p) {
   if (p->o->align > 0) return p->o->align;
+  if (p->alloc == mc_alloc_measured) return 1;
   return p->cx->target && p->cx->target->align_channels > 0 ? p->cx->target->align_channels : 8;
 }
 
-static bool choose(pruner *p) {
-  double all = mc_channels_macs(p->cx->graph, p->ch, NULL);
-  int64_t align = alignment(p);
-  if (p->o->macs <= 0) {
-    mask_share(p, p->o->ratio > 0 ? p->o->ratio : 0.5, align);
-    return true;
-  }
-  /* Without a fixed alignment, a coarse one that leaves the budget badly unmet is halved. */
-  for (;; align /= 2) {
-    bool met = mask_for_macs(p, all * p->o->macs, align);
-    double share = mc_channels_macs(p->cx->graph, p->ch, p->keep) / all;
-    bool last = align == 1 || p->o->align > 0;
-    if (met && (last || share > p->o->macs * 0.9)) return true;
-    if (last) return mc_error(p->cx->diag, p->cx->loc, "prune-channels: macs=%g cannot be reached: with every channel gone that may go, %.0f %% remain", p->o->macs, share * 100);
-  }
-}
-
-static bool check_options(pruner *p) {
-  const mc_opts_prune_channels *o = p->o;
-  mc_diag *d = p->cx->diag;
-  if (!(o->ratio >= 0 && o->ratio < 1)) return mc_error(d, p->cx->loc, "prune-channels: ratio must be at least 0 and below 1");
-  if (!(o->macs >= 0 && o->macs <= 1)) return mc_error(d, p->cx->loc, "prune-channels: macs must be between 0 and 1");
-  if (o->ratio > 0 && o->macs > 0) return mc_error(d, p->cx->loc, "prune-channels: ratio and macs exclude each other");
-  if (o->align < 0 || o->align > 1024) return mc_error(d, p->cx->loc, "prune-channels: align must be between 0 and 1024");
-  if (o->file[0] && o->score != mc_score_file) return mc_error(d, p->cx->loc, "prune-channels: file= is for score=file");
-  if (o->min < 1) return mc_error(d, p->cx->loc, "prune-channels: min must be at least 1");
-  return (o->score == mc_score_lp ? o->p > 0 : true) || mc_error(d, p->cx->loc, "prune-channels: p must be above 0");
-}
-
-/* Constants that the layers behind cannot take over stay, and with them as many channels as the alignment asks for. */
+/* Constants that the layers behind cannot take over stay, and with them as many channels as the
+ * alignment asks for. */
 static void keep_steady(pruner *p, const steady *s) {
   int before = 0, after = 0;
   for (int k = 0; k < p->ch->ncls; k++) before += p->keep[k];
-  while (mc_steady_keep(s, p->ch, p->keep)) round_groups(p, p->align);
+  while (mc_steady_keep(s, p->ch, p->keep)) mc_prune_round(p, p->align);
   for (int k = 0; k < p->ch->ncls; k++) after += p->keep[k];
   if (after > before)
-    mc_remark(p->cx->diag, p->cx->loc, "prune-channels: %d channels more stay: they are constants that a padded or transposed convolution reads, whose border a bias cannot say",
+    mc_remark(p->cx->diag, p->cx->loc,
+              "prune-channels: %d channels more stay: they are constants that a padded or "
+              "transposed convolution reads, whose border a bias cannot say",
               after - before);
 }
 
-bool mc_pass_prune_channels(mc_pass_context *cx, const mc_opts_prune_channels *o, bool *changed) {
-  pruner p = { .cx = cx, .o = o };
-  if (!check_options(&p)) return false;
-  mc_layers_warn_unmatched(cx, "prune-channels", "skip", o->skip, MC_T_ACCUM);
-  mc_channels_opts may = { .norms = o->norms, .outputs = o->pad_outputs, .inside = o->inside };
-  p.ch = mc_channels_of_opts(cx->graph, &may, cx->scratch);
-  mc_channels_only(p.ch, (mc_e_prunewhat)o->what);
-  p.keep = MC_NEWN(cx->scratch, bool, p.ch->ncls + 1);
-  if (!rank_classes(&p)) return false;
-  if (!p.n) {
+/* Constants of what goes move on. */
+static bool fold_steady(pruner *p, bool *any) {
+  steady *s = mc_steady_of(p->cx->graph, p->cx->scratch);
+  keep_steady(p, s);
+  *any = false;
+  for (int k = 0; k < p->ch->ncls; k++) *any |= !p->keep[k];
+  if (*any) p->fill = mc_steady_fill(s, p->ch, p->keep);
+  return !*any || mc_steady_fold(s, p->ch, p->keep, p->cx->diag);
+}
+
+/* Weights alone choose. */
+static bool without_samples(pruner *p, bool *any) {
+  if (p->o->repair == mc_fixup_auto)
+    mc_warning(p->cx->diag, p->cx->loc,
+               "prune-channels: no samples (data=FILE.npz): weights alone say what goes, and "
+               "nothing makes up for it; the result needs training (repair=none: this is wanted)");
+  mc_prune_rank(p);
+  if (!mc_prune_mask(p)) return false;
+  mc_channels_never_empty(p->cx->graph, p->ch, p->keep, p->score);
+  return fold_steady(p, any);
+}
+
+static bool with_samples(pruner *p, bool *any) {
+  if (p->o->pad_outputs && !mc_channels_means(p->cx, &p->walk, p->ch, &p->fill)) return false;
+  if (!mc_prune_with_samples(p, any)) return false;
+  if (!*any || mc_prune_refits(p)) return true;
+  mc_prune_rank(p);
+  return fold_steady(p, any);
+}
+
+bool mc_prune_refits(const pruner *p) {
+  return p->walk.samples > 0 && (p->o->repair == mc_fixup_auto || p->o->repair == mc_fixup_refit);
+}
+
+static const mc_node *batch_norm_after(const mc_node *n) {
+  MC_FOR_USES(u, n->out[0])
+  if (u->user->op == MC_OP_batch_norm && u->slot == 0) return u->user;
+  return NULL;
+}
+
+/* Gammas outlive the batch_norms that are folded away. */
+static void save_gammas(pruner *p) {
+  mc_map_init(&p->gammas, p->cx->scratch);
+  MC_FOR_NODES(n, p->cx->graph) {
+    const mc_node *bn = n->nout ? batch_norm_after(n) : NULL;
+    if (bn && mc_value_tensor(bn->in[1]))
+      *mc_map_ptr_slot(&p->gammas, n) = mc_value_tensor(bn->in[1]);
+  }
+}
+
+static bool fold_batch_norms(pruner *p, bool *changed) {
+  mc_pass_context cx = *p->cx;
+  cx.stats = NULL;
+  return mc_pass_fold_bn(&cx, &(mc_opts_fold_bn){ 0 }, changed);
+}
+
+static bool prepare(pruner *p, bool *changed) {
+  save_gammas(p);
+  if (mc_prune_refits(p) && !fold_batch_norms(p, changed)) return false;
+  mc_channels_opts may = {
+    .norms = p->o->norms, .outputs = p->o->pad_outputs, .inside = p->o->inside
+  };
+  p->ch = mc_channels_of_opts(p->cx->graph, &may, p->cx->scratch);
+  mc_channels_only(p->ch, (mc_e_prunewhat)p->o->what);
+  p->keep = MC_NEWN(p->cx->scratch, bool, p->ch->ncls + 1);
+  for (int k = 0; k < p->ch->ncls; k++) p->keep[k] = true;
+  if (!score_classes(p)) return false;
+  mc_prune_rank(p);
+  mc_channels_remark(p->cx->graph, p->ch, p->cx->diag);
+  p->align = alignment(p);
+  mc_arith how = p->o->arith == mc_arithmetic_f32    ? MC_ARITH_f32
+                 : p->o->arith == mc_arithmetic_bf16 ? MC_ARITH_bf16
+                                                     : MC_ARITH_int8;
+  p->widths = mc_widths_of(p->cx->graph, p->ch, p->cx->target, how, p->cx->scratch);
+  for (mc_budget_kind k = 0; k < MC_NUM_BUDGETS; k++)
+    if (p->share[k] > 0) p->full[k] = mc_prune_cost(p, k);
+  return true;
+}
+
+/* Samples that there are, at most samples=; < 0 after reporting. */
+static bool count_samples(pruner *p, const char *path) {
+  mc_pass_context *cx = p->cx;
+  mc_dataset *s = mc_dataset_open(path, cx->graph, NULL, cx->diag,
+                                  cx->samples_at.what ? cx->samples_at : cx->loc);
+  if (!s) return false;
+  int64_t n = mc_dataset_count(s);
+  mc_dataset_close(s);
+  p->walk = (mc_walk_opts){ .data = path,
+                            .samples = p->o->samples > 0 && p->o->samples < n ? p->o->samples : n,
+                            .memory = p->o->memory << 20,
+                            .what = "prune" };
+  return true;
+}
+
+static bool new_statistics(pruner *p) {
+  int n;
+  if (!mc_bn_estimate(p->cx, &p->walk, &n)) return false;
+  if (!n)
+    mc_warning(p->cx->diag, p->cx->loc,
+               "prune-channels: repair=bn did nothing: the graph has no batch_norm with constant "
+               "statistics (folded already?); repair=refit needs none");
+  return true;
+}
+
+static bool prune(pruner *p, bool data, bool *changed) {
+  mc_pass_context *cx = p->cx;
+  bool any = false;
+  if (data && p->alloc == mc_alloc_measured && !mc_prune_any_budget(p))
+    p->share[MC_BUDGET_macs] = 0.5;
+  if (!prepare(p, changed)) return false;
+  if (!p->n) {
     mc_warning(cx->diag, cx->loc, "prune-channels: no channel of this graph may be removed");
     return true;
   }
-  if (!choose(&p)) return false;
-  mc_channels_never_empty(cx->graph, p.ch, p.keep, p.score);
-  steady *s = mc_steady_of(cx->graph, cx->scratch);
-  keep_steady(&p, s);
+  if (!(data ? with_samples(p, &any) : without_samples(p, &any))) return false;
   int removed = 0;
-  for (int k = 0; k < p.ch->ncls; k++) removed += !p.keep[k];
+  for (int k = 0; k < p->ch->ncls; k++) removed += !p->keep[k];
+  if (mc_prune_any_budget(p)) mc_prune_say_budgets(p);
   if (!removed) return true;
-  MC_STAT_ADD(cx, prune_channels, removed, removed);
+  p->res->removed = removed;
   *changed = true;
-  mc_channels_fill fill = mc_steady_fill(s, p.ch, p.keep);
-  mc_channels_say_norms(cx->graph, p.ch, p.keep, cx->diag);
-  return mc_steady_fold(s, p.ch, p.keep, cx->diag) && mc_channels_remove_fill(cx->graph, p.ch, p.keep, &fill, cx->diag);
+  mc_channels_say_norms(cx->graph, p->ch, p->keep, cx->diag);
+  if (!mc_channels_remove_fill(cx->graph, p->ch, p->keep, &p->fill, cx->diag)) return false;
+  return p->o->repair != mc_fixup_bn || new_statistics(p);
+}
+
+bool mc_prune(mc_pass_context *cx, const mc_opts_prune_channels *o, bool trial,
+              mc_prune_result *res, bool *changed) {
+  pruner p = { .cx = cx, .o = o, .trial = trial, .res = res };
+  *res = (mc_prune_result){ .predicted = -1 };
+  if (!check_numbers(&p) || !check_budgets(&p)) return false;
+  mc_layers_warn_unmatched(cx, "prune-channels", "skip", o->skip, MC_T_ACCUM);
+  const char *path = mc_samples_path(cx, o->data);
+  if (!resolve(&p, path != NULL)) return false;
+  if (path && !count_samples(&p, path)) return false;
+  return prune(&p, path != NULL, changed);
+}
+
+bool mc_pass_prune_channels(mc_pass_context *cx, const mc_opts_prune_channels *o, bool *changed) {
+  mc_prune_result r;
+  if (!mc_prune(cx, o, false, &r, changed)) return false;
+  MC_STAT_ADD(cx, prune_channels, removed, r.removed);
+  if (r.measured) mc_report_damage(cx, "prune-channels", &r.held, &r.last);
+  return true;
 }

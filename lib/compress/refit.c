@@ -124,7 +124,7 @@ static bool refit_one(refitter *r, int i) {
   float *w0 = MC_NEWN(r->a, float, elems), *b = MC_NEWN(r->a, float, p->groups * p->o), *w = w0;
   mc_product_weights(p, w0, b);
   const mc_moments *m = mc_walk_moments(r->walk, i);
-  if (!m) return false;
+  if (!m || (r->o->choose && !r->o->choose(r->o->choose_ctx, i, m))) return false;
   if (fit) {
     w = MC_NEWN(r->a, float, elems);
     fit_one(r, p, m, i, w0, w, b);

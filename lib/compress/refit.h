@@ -20,7 +20,11 @@ typedef struct mc_refit {
   const bool *const *keep; /* by product: columns [groups, d] that stay; NULL: all */
   const bool *const *rows; /* by product: rows [groups * o] that stay; NULL: all */
   const bool *const
-      *mask;         /* by product: elements [groups, o, d] that may be other than 0; NULL: all */
+      *mask; /* by product: elements [groups, o, d] that may be other than 0; NULL: all */
+  /* May change keep[i] before product i is fitted; m: what it reads now. NULL: nothing to choose.
+   */
+  bool (*choose)(void *ctx, int i, const mc_moments *m);
+  void *choose_ctx;
   bool only_readers; /* refit only products that lost columns */
 } mc_refit;
 

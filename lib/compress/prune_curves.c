@@ -1,0 +1,148 @@
+/* What it costs the network's output to lose so many channels of one coupling group, when what
+ * reads them makes up: refitted on three quarters of the samples, judged on the rest. */
+#include "prune.h"
+#include <math.h>
+#include <string.h>
+
+enum { LEVELS = 8 };
+
+/* Eighths that go; with many layers to measure (a residual stream), fewer points. */
+static void levels_of(const site *s, curve *c, mc_arena *a) {
+  static const int few[] = { 1, 2, 3, 4, 6, LEVELS };
+  bool many = s->nr > 2;
+  int levels = many ? (int)(sizeof few / sizeof *few) : LEVELS;
+  *c = (curve){ 1, MC_NEWN(a, int, LEVELS + 2), MC_NEWN(a, double, LEVELS + 2),
+                MC_NEWN(a, double, LEVELS + 2) };
+  for (int i = 0; i < levels; i++) {
+    int t = many ? few[i] : i + 1;
+    int gone = t < LEVELS ? (int)floor((double)s->units * t / LEVELS + 0.5) : s->units - 1;
+    if (gone > s->norder) gone = s->norder;
+    if (gone > c->gone[c->n - 1]) c->gone[c->n++] = gone;
+  }
+}
+
+static void add(double *sum, double x) {
+  if (x > 0) *sum += x;
+}
+
+/* keep[groups * d] of product i when those units are gone; false: it reads none of them. */
+static bool columns_without(const site *s, int product, const mc_product *p, const bool *gone,
+                            bool *keep) {
+  bool any = false;
+  for (int64_t k = 0; k < p->groups * p->d; k++) keep[k] = true;
+  for (int i = 0; i < s->nr; i++) {
+    const reader *r = &s->r[i];
+    for (int u = 0; r->product == product && u < s->units; u++)
+      for (int64_t k = r->first[u]; gone[u] && k < r->first[u + 1]; k++)
+        keep[r->matrix * p->d + r->column[k]] = false, any = true;
+  }
+  return any;
+}
+
+/* Weights of product i without columns. */
+static void weights_without(const measure *z, int i, const mc_moments *m, const bool *keep,
+                            float *w, float *b, mc_arena *a) {
+  const mc_product *p = &z->p->v[i];
+  int64_t n = p->groups * p->o * p->d;
+  float *w0 = MC_NEWN(a, float, n);
+  mc_product_weights(p, w0, b);
+  if (z->refit)
+    mc_refit_product(p, m, MC_FOLDS_FIT, keep, z->damping, z->walk->samples, w0, w, b);
+  else
+    for (int64_t k = 0; k < n; k++) w[k] = keep[k / (p->o * p->d) * p->d + k % p->d] ? w0[k] : 0;
+}
+
+static bool reader_damage(const measure *z, int i, const mc_moments *m, const bool *keep,
+                          mc_distance *out) {
+  const mc_product *p = &z->p->v[i];
+  mc_arena *a = mc_arena_create();
+  float *w = MC_NEWN(a, float, p->groups * p->o * p->d), *b = MC_NEWN(a, float, p->groups * p->o);
+  weights_without(z, i, m, keep, w, b, a);
+  bool ok = mc_damage_of(z->d, i, w, b, out);
+  mc_arena_destroy(a);
+  return ok;
+}
+
+/* Nothing with columns reads the site (queries and keys): what makes it loses rows. */
+static bool makers_damage(const measure *z, const site *s, const bool *gone, double *main,
+                          double *local) {
+  mc_arena *a = mc_arena_create();
+  bool *keep = MC_NEWN(a, bool, z->ncls + 1), ok = true;
+  for (int k = 0; k < z->ncls; k++) keep[k] = true;
+  for (int u = 0; u < s->units; u++) keep[s->cls[u]] = !gone[u];
+  for (int i = 0; ok && i < z->p->n; i++) {
+    const mc_product *p = &z->p->v[i];
+    const bool *rows = mc_sites_rows(z->ch, p, keep, a);
+    if (!rows) continue;
+    mc_distance x;
+    float *w = MC_NEWN(a, float, p->groups * p->o * p->d),
+          *b = MC_NEWN(a, float, p->groups * p->o);
+    mc_product_weights(p, w, b);
+    mc_refit_drop_rows(p, rows, w, b);
+    ok = mc_damage_of(z->d, i, w, b, &x);
+    if (ok) add(main, mc_distance_main(&x)), add(local, x.local);
+  }
+  mc_arena_destroy(a);
+  return ok;
+}
+
+static const bool *gone_at(const site *s, int count, mc_arena *a) {
+  bool *gone = MC_NEWN(a, bool, s->units + 1);
+  for (int k = 0; k < count; k++) gone[s->order[k]] = true;
+  return gone;
+}
+
+/* All levels for one product: its tail is compiled once. */
+static bool add_reader(const measure *z, const site *s, int q, const mc_moments *m, curve *c) {
+  const mc_product *p = &z->p->v[q];
+  bool ok = true;
+  for (int t = 1; ok && t < c->n; t++) {
+    mc_arena *a = mc_arena_create();
+    bool *keep = MC_NEWN(a, bool, p->groups * p->d);
+    mc_distance x;
+    if (columns_without(s, q, p, gone_at(s, c->gone[t], a), keep)) {
+      ok = reader_damage(z, q, m, keep, &x);
+      if (ok) add(&c->main[t], mc_distance_main(&x)), add(&c->local[t], x.local);
+    }
+    mc_arena_destroy(a);
+  }
+  return ok;
+}
+
+/* Is reader i the first of its product? */
+static bool first_reader(const site *s, int i) {
+  return !i || s->r[i].product != s->r[i - 1].product;
+}
+
+static bool add_makers(const measure *z, const site *s, curve *c) {
+  for (int t = 1; t < c->n; t++) {
+    mc_arena *a = mc_arena_create();
+    bool ok = makers_damage(z, s, gone_at(s, c->gone[t], a), &c->main[t], &c->local[t]);
+    mc_arena_destroy(a);
+    if (!ok) return false;
+  }
+  return true;
+}
+
+bool mc_sites_curve(const measure *z, const site *s, mc_moments *const *m, curve *c) {
+  levels_of(s, c, z->cx->scratch);
+  if (!s->nr && !add_makers(z, s, c)) return false;
+  for (int i = 0; i < s->nr; i++)
+    if (first_reader(s, i) && !add_reader(z, s, s->r[i].product, m[s->r[i].product], c))
+      return false;
+  for (int t = 1; t < c->n; t++) {
+    c->main[t] = fmax(c->main[t], c->main[t - 1]);
+    c->local[t] = fmax(c->local[t], c->local[t - 1]);
+  }
+  return true;
+}
+
+double mc_curve_at(const curve *c, int gone, bool local) {
+  const double *y = local ? c->local : c->main;
+  for (int i = 1; i < c->n; i++) {
+    if (gone > c->gone[i]) continue;
+    double t = (double)(gone - c->gone[i - 1]) / (c->gone[i] - c->gone[i - 1]);
+    return y[i - 1] + t * (y[i] - y[i - 1]);
+  }
+  return c->n > 1 && gone > c->gone[c->n - 1] ? HUGE_VAL : 0;
+}

@@ -1,0 +1,375 @@
+/* The road with samples: order the channels of each coupling group, allocate, refit what is left.
+ * docs/guide/compression.md, "Pruning channels". */
+#include "prune.h"
+#include "mc/measure/samples.h"
+#include <math.h>
+#include <string.h>
+
+enum { MOST_WIDTHS = 64 }; /* alternatives of one group */
+
+typedef struct data_road {
+  pruner *p;
+  mc_products products;
+  sites s;
+  mc_damage *d;
+  curve *c;            /* by site */
+  int **gone;          /* by site and alternative: units that go */
+  mc_alloc_unit *unit; /* by site */
+  bool inner;          /* channels that several layers make stay */
+} data_road;
+
+/* What is added up: the damage of the output is the right measure where its parts add up, the
+ * layers' own error is steadier where little is left. All are tried. */
+typedef enum guide { BY_OUTPUT, BY_LAYERS, BY_BOTH, GUIDES } guide;
+static const char *const guides[GUIDES] = { "the output's change", "the layers' own error",
+                                            "both" };
+
+/* Channels that several layers make (a residual stream) bind many layers: their damage is known
+ * less well, and without them is tried too. */
+typedef struct trial {
+  guide by;
+  bool inner;
+} trial;
+enum { TRIALS = 5 };
+static const trial trials[TRIALS] = {
+  { BY_OUTPUT, false }, { BY_OUTPUT, true },  { BY_BOTH, false },
+  { BY_BOTH, true },    { BY_LAYERS, false },
+};
+
+static double damage_at(const curve *c, int gone, guide by) {
+  double main = mc_curve_at(c, gone, false), local = mc_curve_at(c, gone, true);
+  return by == BY_OUTPUT ? main : by == BY_LAYERS ? local : sqrt(main * local);
+}
+
+/* ---- orders ---- */
+
+/* The units of a site in the order of their scores. */
+static void order_by_score(const pruner *p, site *s) {
+  s->norder = 0;
+  for (int u = 0; u < s->units; u++) {
+    if (!s->free_[u]) continue;
+    int i = s->norder++;
+    for (; i > 0 && p->score[s->cls[u]] < p->score[s->cls[s->order[i - 1]]]; i--)
+      s->order[i] = s->order[i - 1];
+    s->order[i] = u;
+  }
+}
+
+/* ---- alternatives: widths ---- */
+
+/* Units to go, for each alternative: what stays is a multiple of align in channels, and at least
+ * min. */
+static int *widths_of_site(const data_road *z, const site *s, int *n) {
+  const pruner *p = z->p;
+  int64_t width = p->ch->group[s->group].width > 0 ? p->ch->group[s->group].width : 1;
+  int *gone = MC_NEWN(p->cx->scratch, int, s->units + 2), step = s->units / MOST_WIDTHS + 1;
+  *n = 1;
+  if (z->inner && p->ch->group[s->group].nproducer > 1) return gone;
+  for (int kept = s->units - 1, last = s->units + step; kept > 0 && kept * width >= p->o->min;
+       kept--) {
+    if (kept * width % p->align || s->units - kept > s->norder || last - kept < step) continue;
+    gone[(*n)++] = s->units - kept;
+    last = kept;
+  }
+  return gone;
+}
+
+static void make_units(data_road *z, guide by) {
+  mc_arena *a = z->p->cx->scratch;
+  for (int i = 0; i < z->s.n; i++) {
+    int n;
+    z->gone[i] = widths_of_site(z, &z->s.v[i], &n);
+    double *damage = MC_NEWN(a, double, n);
+    for (int k = 0; k < n; k++) damage[k] = damage_at(&z->c[i], z->gone[i][k], by);
+    z->unit[i] = (mc_alloc_unit){ n, damage };
+  }
+}
+
+/* ---- budgets ---- */
+
+typedef struct limit_ctx {
+  data_road *z;
+  mc_budget_kind k;
+  int *kept;
+} limit_ctx;
+
+static double limit_cost(void *ctx, const int *choice) {
+  limit_ctx *c = ctx;
+  const mc_channels *ch = c->z->p->ch;
+  for (int g = 0; g < ch->ngroup; g++) c->kept[g] = ch->group[g].size;
+  for (int i = 0; i < c->z->s.n; i++) c->kept[c->z->s.v[i].group] -= c->z->gone[i][choice[i]];
+  return mc_widths_cost(c->z->p->widths, c->k, c->kept);
+}
+
+static int make_limits(data_road *z, mc_alloc_limit *l, limit_ctx *c, const double *slack) {
+  int n = 0;
+  for (mc_budget_kind k = 0; k < MC_NUM_BUDGETS; k++) {
+    if (z->p->share[k] <= 0 || z->p->full[k] <= 0) continue;
+    c[n] = (limit_ctx){ z, k, MC_NEWN(z->p->cx->scratch, int, z->p->ch->ngroup + 1) };
+    double most = z->p->share[k] * mc_widths_cost(z->p->widths, k, NULL) * slack[k];
+    l[n] = (mc_alloc_limit){ mc_budget_names[k], most, limit_cost, &c[n] };
+    n++;
+  }
+  return n;
+}
+
+static void keep_choice(const data_road *z, const int *choice, bool *keep) {
+  for (int k = 0; k < z->p->ch->ncls; k++) keep[k] = true;
+  for (int i = 0; i < z->s.n; i++)
+    for (int k = 0; k < z->gone[i][choice[i]]; k++)
+      keep[z->s.v[i].cls[z->s.v[i].order[k]]] = false;
+  mc_channels_never_empty(z->p->cx->graph, z->p->ch, keep, z->p->score);
+}
+
+/* The widths for one guide. Where the exact cost of what was chosen is above the estimate of the
+ * widths (classes of one group need not cost the same), again with less. */
+static bool allocate(data_road *z, guide by, int *choice) {
+  pruner *p = z->p;
+  mc_alloc_limit l[MC_NUM_BUDGETS];
+  limit_ctx c[MC_NUM_BUDGETS];
+  double slack[MC_NUM_BUDGETS];
+  for (int k = 0; k < MC_NUM_BUDGETS; k++) slack[k] = 1;
+  make_units(z, by);
+  for (int round = 0;; round++) {
+    int n = make_limits(z, l, c, slack);
+    if (!mc_alloc(z->unit, z->s.n, l, n, choice, p->cx->scratch)) {
+      const limit_ctx *b = mc_alloc_broken(l, n, choice)->ctx;
+      double left = b->z->p->share[b->k] * limit_cost((void *)b, choice) /
+                    mc_alloc_broken(l, n, choice)->most;
+      return mc_error(p->cx->diag, p->cx->loc,
+                      "prune-channels: %s=%g cannot be reached: with every channel gone that may "
+                      "go, %.0f %% remain",
+                      mc_budget_names[b->k], p->share[b->k], left * 100);
+    }
+    keep_choice(z, choice, p->keep);
+    bool over = false;
+    for (mc_budget_kind k = 0; k < MC_NUM_BUDGETS; k++) {
+      double x =
+          p->share[k] > 0 && p->full[k] > 0 ? mc_prune_cost(p, k) / (p->share[k] * p->full[k]) : 0;
+      if (x > 1 + 1e-9) over = true, slack[k] /= x;
+    }
+    if (!over || round == 8) return true;
+  }
+}
+
+/* ---- one result ---- */
+
+static bool **flags(const data_road *z, const bool *keep, bool rows) {
+  bool **f = MC_NEWN(z->p->cx->scratch, bool *, z->products.n + 1);
+  for (int i = 0; i < z->products.n; i++)
+    f[i] = (rows ? mc_sites_rows : mc_sites_columns)(z->p->ch, &z->products.v[i], keep,
+                                                     z->p->cx->scratch);
+  return f;
+}
+
+/* The weights as they are, without what goes. */
+static void zero(const mc_product *p, const bool *keep, const bool *rows, float *w, float *b) {
+  mc_product_weights(p, w, b);
+  for (int64_t k = 0; keep && k < p->groups * p->o * p->d; k++)
+    if (!keep[k / (p->o * p->d) * p->d + k % p->d]) w[k] = 0;
+  mc_refit_drop_rows(p, rows, w, b);
+}
+
+static void drop(const data_road *z, bool **keep, bool **rows, mc_fitted *out) {
+  mc_arena *a = z->p->cx->scratch;
+  int n = z->products.n;
+  *out = (mc_fitted){ MC_NEWN(a, float *, n + 1), MC_NEWN(a, float *, n + 1), n };
+  for (int i = 0; i < n; i++) {
+    const mc_product *p = &z->products.v[i];
+    if (!keep[i] && !rows[i]) continue;
+    out->w[i] = MC_NEWN(a, float, p->groups * p->o * p->d);
+    out->b[i] = MC_NEWN(a, float, p->groups * p->o);
+    zero(p, keep[i], rows[i], out->w[i], out->b[i]);
+  }
+}
+
+/* Channels that one product alone reads are chosen when the walk comes to it, by what it reads
+ * then: layers in front have changed. */
+typedef struct chooser {
+  data_road *z;
+  bool *keep;
+  bool **columns;
+  unsigned folds;
+} chooser;
+
+static bool one_reader(const data_road *z, const site *s) {
+  return s->nr && z->p->ch->group[s->group].nproducer == 1 &&
+         s->r[0].product == s->r[s->nr - 1].product;
+}
+
+static int gone_of(const site *s, const bool *keep) {
+  int n = 0;
+  for (int u = 0; u < s->units; u++) n += !keep[s->cls[u]];
+  return n;
+}
+
+static void choose_site(chooser *c, const site *s, int i, const mc_moments *m) {
+  measure z = { .cx = c->z->p->cx, .p = &c->z->products };
+  int count = gone_of(s, c->keep), *order = MC_NEWN(c->z->p->cx->scratch, int, s->units);
+  if (!count || !mc_site_choose(&z, s, i, m, c->folds, count, order)) return;
+  for (int u = 0; u < s->units; u++) c->keep[s->cls[u]] = true;
+  for (int k = 0; k < count; k++) c->keep[s->cls[order[k]]] = false;
+}
+
+static bool choose(void *ctx, int i, const mc_moments *m) {
+  chooser *c = ctx;
+  pruner *p = c->z->p;
+  const mc_product *q = &c->z->products.v[i];
+  if (!c->columns[i]) return true;
+  for (int k = 0; k < c->z->s.n; k++)
+    if (one_reader(c->z, &c->z->s.v[k]) && c->z->s.v[k].r[0].product == i)
+      choose_site(c, &c->z->s.v[k], i, m);
+  mc_channels_never_empty(p->cx->graph, p->ch, c->keep, p->score);
+  const bool *f = mc_sites_columns(p->ch, q, c->keep, p->cx->scratch);
+  for (int64_t k = 0; k < q->groups * q->d; k++) c->columns[i][k] = !f || f[k];
+  return true;
+}
+
+/* What may be chosen later stays where it is made. */
+static bool *keep_made(const data_road *z, const bool *keep) {
+  bool *made = mc_arena_copy(z->p->cx->scratch, keep, sizeof *keep * (size_t)(z->p->ch->ncls + 1));
+  for (int i = 0; i < z->s.n; i++)
+    for (int u = 0; one_reader(z, &z->s.v[i]) && u < z->s.v[i].units; u++)
+      made[z->s.v[i].cls[u]] = true;
+  return made;
+}
+
+/* Weights for the network without the classes of keep (which changes where better ones are found).
+ */
+static bool fit(data_road *z, bool *keep, unsigned folds, mc_fitted *out) {
+  pruner *p = z->p;
+  bool **columns = flags(z, keep, false), later = p->by == mc_score_obs;
+  if (!mc_prune_refits(p)) {
+    drop(z, columns, flags(z, keep, true), out);
+    return true;
+  }
+  chooser c = { z, keep, columns, folds };
+  mc_refit r = { .walk = p->walk, .damping = p->o->damping, .folds = folds };
+  r.keep = (const bool *const *)columns;
+  r.rows = (const bool *const *)flags(z, later ? keep_made(z, keep) : keep, true);
+  if (later) r.choose = choose, r.choose_ctx = &c;
+  return mc_refit_run(p->cx, &r, out, p->cx->scratch);
+}
+
+/* How far the network with these weights is from what it was, on the samples held back. */
+static bool judge(data_road *z, const mc_fitted *f, mc_distance *out) {
+  mc_graph *g;
+  mc_module *m = mc_fitted_copy(f, z->p->cx->graph, &g, z->p->cx->diag);
+  bool ok = m && mc_damage_graph(z->d, g, out);
+  if (m) mc_module_destroy(m);
+  return ok;
+}
+
+/* All guides, and what each gives: the one with the lower distance is kept. */
+typedef struct best {
+  int trial;
+  bool *keep;
+  mc_distance held;
+} best;
+
+/* One trial: widths by one guide, fitted on three quarters of the samples, judged on the rest. */
+static bool try_widths(data_road *z, int k, bool **tried, best *b) {
+  pruner *p = z->p;
+  size_t size = sizeof *p->keep * (size_t)(p->ch->ncls + 1);
+  int *choice = MC_NEWN(p->cx->scratch, int, z->s.n + 1);
+  mc_distance x;
+  mc_fitted f;
+  z->inner = trials[k].inner;
+  if (!allocate(z, trials[k].by, choice)) return false;
+  tried[k] = mc_arena_copy(p->cx->scratch, p->keep, size);
+  for (int i = 0; i < k; i++)
+    if (tried[i] && memcmp(tried[i], p->keep, size) == 0) return true;
+  if (!fit(z, p->keep, MC_FOLDS_FIT, &f) || !judge(z, &f, &x)) return false;
+  make_units(z, BY_OUTPUT);
+  double predicted = mc_alloc_damage(z->unit, z->s.n, choice);
+  mc_remark(p->cx->diag, p->cx->loc,
+            "prune-channels: widths by %s%s: predicted damage %.4g, on held-back samples %.4g",
+            guides[trials[k].by], z->inner ? ", inside of residual blocks only" : "", predicted,
+            mc_distance_main(&x));
+  if (b->trial >= 0 && mc_distance_main(&x) >= mc_distance_main(&b->held)) return true;
+  *b = (best){ k, tried[k], x };
+  p->res->predicted = predicted;
+  return true;
+}
+
+/* Can inner groups alone meet the budgets? Without a message. */
+static bool inner_can(data_road *z) {
+  mc_alloc_limit l[MC_NUM_BUDGETS];
+  limit_ctx c[MC_NUM_BUDGETS];
+  double slack[MC_NUM_BUDGETS];
+  for (int k = 0; k < MC_NUM_BUDGETS; k++) slack[k] = 0.98;
+  z->inner = true;
+  make_units(z, BY_OUTPUT);
+  int *last = MC_NEWN(z->p->cx->scratch, int, z->s.n + 1);
+  for (int i = 0; i < z->s.n; i++) last[i] = z->unit[i].n - 1;
+  return !mc_alloc_broken(l, make_limits(z, l, c, slack), last);
+}
+
+static bool best_widths(data_road *z, mc_distance *held) {
+  pruner *p = z->p;
+  best b = { .trial = -1 };
+  bool *tried[TRIALS] = { NULL }, inner = inner_can(z);
+  for (int i = 0; i < TRIALS; i++)
+    if ((inner || !trials[i].inner) && !try_widths(z, i, tried, &b)) return false;
+  memcpy(p->keep, b.keep, sizeof *p->keep * (size_t)p->ch->ncls);
+  *held = b.held;
+  return true;
+}
+
+static bool masked(data_road *z, mc_distance *held) {
+  mc_fitted f;
+  mc_prune_rank(z->p);
+  if (!mc_prune_mask(z->p)) return false;
+  mc_channels_never_empty(z->p->cx->graph, z->p->ch, z->p->keep, z->p->score);
+  return fit(z, z->p->keep, MC_FOLDS_FIT, &f) && judge(z, &f, held);
+}
+
+static bool finish(data_road *z) {
+  pruner *p = z->p;
+  mc_fitted f;
+  unsigned folds = p->trial ? MC_FOLDS_FIT : MC_FOLDS_ALL;
+  if (!fit(z, p->keep, folds, &f) || !judge(z, &f, &p->res->last)) return false;
+  p->res->measured = true;
+  return !mc_prune_refits(p) || mc_fitted_set(&f, p->cx->graph, p->cx->diag);
+}
+
+/* Orders by OBS, and curves, where they are asked for. */
+static bool measure_sites(data_road *z) {
+  pruner *p = z->p;
+  bool obs = p->by == mc_score_obs, curves = p->alloc == mc_alloc_measured;
+  z->c = MC_NEWN(p->cx->scratch, curve, z->s.n + 1);
+  z->gone = MC_NEWN(p->cx->scratch, int *, z->s.n + 1);
+  z->unit = MC_NEWN(p->cx->scratch, mc_alloc_unit, z->s.n + 1);
+  for (int i = 0; i < z->s.n; i++) order_by_score(p, &z->s.v[i]);
+  measure m = { .cx = p->cx,
+                .walk = &p->walk,
+                .p = &z->products,
+                .ch = p->ch,
+                .ncls = p->ch->ncls,
+                .s = &z->s,
+                .obs = obs,
+                .score = p->score,
+                .refit = mc_prune_refits(p),
+                .damping = p->o->damping,
+                .d = curves ? z->d : NULL,
+                .curve = z->c };
+  return !(obs || curves) || mc_sites_measure(&m);
+}
+
+static bool with_damage(data_road *z, bool *any) {
+  pruner *p = z->p;
+  if (!measure_sites(z)) return false;
+  if (!(p->alloc == mc_alloc_measured ? best_widths : masked)(z, &p->res->held)) return false;
+  for (int k = 0; k < p->ch->ncls; k++) *any |= !p->keep[k];
+  return !*any || finish(z);
+}
+
+bool mc_prune_with_samples(pruner *p, bool *any) {
+  data_road z = { .p = p, .products = mc_products_of(p->cx->graph, p->cx->scratch) };
+  z.s = mc_sites_of(p->ch, &z.products, p->cx->scratch);
+  z.d = mc_damage_open(p->cx, &p->walk);
+  if (!z.d) return false;
+  bool ok = with_damage(&z, any);
+  mc_damage_close(z.d);
+  return ok;
+}
