@@ -5,8 +5,8 @@
                     [--shares=0.2,0.5,...] [--shapes=NAME,...] [--quant=none,int8]
 
 Single layers with random weights, made sparse at random (sparsify{score=random}). mc-bench compiles
-each with -sparse=off and -sparse=always, and times them in alternation; a cell is the ratio of their
-least times (above 1: leaving zeros out is faster), and 'd' behind it where -sparse=auto multiplies
+each with -sparse=off and -sparse=always, and times them in alternation; a cell is the ratio of
+their least times (above 1: leaving zeros out is faster), and 'd' behind it where -sparse=auto multiplies
 everything. INT8 is measured against the faster of the direct and the Winograd form. One Markdown
 table for each arithmetic; break-even is where the line crosses 1."""
 import argparse
@@ -78,7 +78,8 @@ def chosen(tools, o, mir, quant, folder):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--build", type=pathlib.Path,
                    default=pathlib.Path(__file__).resolve().parent.parent / "build" / "release")
     p.add_argument("--march", default="native")
