@@ -55,7 +55,7 @@ static bool read_max(search *s, cost k) {
   if (rest == l->text || !isfinite(v)) return bad(s, option, l->text, what_is_right[k]);
   if (!(v > 0)) return bad(s, option, l->text, "must be above 0");
   if (share(l, v, rest) || in_units(l, v, rest, units[k])) return true;
-  if (*rest || k == COST_LATENCY) return bad(s, option, l->text, what_is_right[k]);
+  if (*rest || k == COST_LATENCY || v != floor(v)) return bad(s, option, l->text, what_is_right[k]);
   l->kind = LIMIT_ABSOLUTE; /* bytes and MACs are whole numbers above 1 */
   l->value = v;
   return true;

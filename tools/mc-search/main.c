@@ -10,7 +10,9 @@ static int run(search *s) {
   if (!check_usage(s)) return MC_EXIT_USAGE;
   mc_map_init(&s->by_key, s->t.arena);
   mc_map_init(&s->shapes, s->t.arena);
-  bool ok = setup(s) && journal_open(s) && script_write(s) && go(s) && settle(s) && finish(s);
+  bool ok = setup(s) && journal_open(s);
+  if (ok) plan_original(s);
+  ok = ok && script_write(s) && go(s) && settle(s) && finish(s);
   journal_close(s);
   if (s->module) {
     tool_drop_remarks(&s->t);
@@ -73,7 +75,7 @@ int main(int argc, char **argv) {
     { "rounds", MC_O_I64, &s.rounds, .arg = "N", .help = "rounds of refinement at most; default: 5",
       .lo = 0, .hi = 100 },
     { "time-limit", MC_O_STR, &s.time_limit, .arg = "TIME",
-      .help = "begin no candidate that would end later: 90s, 30m, 1h" },
+      .help = "begin no candidate later: 90s, 30m, 1h" },
     { "techniques", MC_O_LIST, &s.techniques, .arg = "LIST",
       .help = "of prune, lowrank, compress, prune+lowrank, lowrank+prune, ',' between, or none: "
               "precisions alone; default: all" },

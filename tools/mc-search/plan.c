@@ -70,6 +70,10 @@ bool plan_shape(search *s, const char *name, const char *unit, double budget) {
 }
 
 /* ---- the first rounds ---- */
+void plan_original(search *s) {
+  s->original = candidate_get(s, shape_get(s, "original", "", 1, ""), P_FP32, NULL, NULL);
+}
+
 void plan_originals(search *s) {
   const shape *h = shape_get(s, "original", "", 1, "");
   for (int p = 0; p < NUM_PRECISIONS; p++)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -144,42 +145,60 @@ static batches group(search *s) {
   return b;
 }
 
-/* As many as the time limit leaves time for, judged by those that have run; at least one. */
-static void cut(search *s, batches *b) {
-  double sum = 0, left = s->deadline - now();
-  int n = 0;
-  if (!(s->deadline > 0)) return;
-  for (size_t i = 0; i < s->all.n; i++)
-    if (s->all.v[i]->done && *s->all.v[i]->shape->passes) sum += s->all.v[i]->seconds, n++;
-  double each = n ? fmax(sum / n, 1) : 1, jobs = (double)(s->jobs ? s->jobs : cpus());
-  size_t fit = left > 0 ? (size_t)(left / each * jobs) : 0;
-  if (fit >= b->n) return;
-  for (size_t i = fit; i < b->n; i++)
-    for (size_t k = 0; k < b->v[i].list.n; k++) b->v[i].list.v[k]->asked = false;
-  b->n = fit;
-  s->late = true;
-}
-
 static bool take(search *s, const char *line) {
   candidate *c = candidate_read(s, line);
   return !c || journal_result(s, c);
 }
 
-/* Results as they come. False where the journal cannot be written: the rest is stopped. */
+/* Whole lines of what was read so far; the rest moves to the front. */
+static bool take_lines(search *s, mc_strbuf *got, size_t *n) {
+  char *p = got->s, *end;
+  bool ok = true;
+  for (; ok && (end = memchr(p, '\n', got->n - (size_t)(p - got->s))) != NULL; p = end + 1) {
+    *end = 0;
+    ok = take(s, p);
+    ++*n;
+  }
+  got->n -= (size_t)(p - got->s);
+  memmove(got->s, p, got->n);
+  return ok;
+}
+
+/* Waits for output, until the time limit if there is one. False: the limit is over. */
+static bool wait_output(const search *s, int fd) {
+  struct pollfd p = { .fd = fd, .events = POLLIN };
+  for (;;) {
+    bool limited = s->deadline > 0 && !s->late && s->original->done;
+    double left = limited ? s->deadline - now() : INFINITY;
+    if (left <= 0) return false;
+    if (poll(&p, 1, left < 1000 ? (int)(left * 1000) + 1 : 1000000) > 0) return true;
+  }
+}
+
+/* Results as they come. At the time limit the runner is told to begin nothing more. False where the
+ * journal cannot be written: the rest is stopped. */
 static bool collect(search *s, child *c, const char *what, size_t total) {
-  FILE *f = fdopen(c->pipe, "r");
-  char *line = NULL;
-  size_t cap = 0, n = 0;
-  bool ok = f != NULL;
+  mc_strbuf got = { 0 };
+  char block[4096];
+  size_t n = 0;
+  bool ok = true;
   progress p = progress_start(what);
-  while (ok && getline(&line, &cap, f) > 0) {
-    ok = take(s, line);
-    progress_step(&p, (int64_t)++n, (int64_t)total);
+  while (ok) {
+    if (!wait_output(s, c->pipe)) {
+      s->late = true;
+      kill(c->pid, SIGTERM);
+    }
+    ssize_t k = read(c->pipe, block, sizeof block);
+    if (k < 0 && errno == EINTR) continue;
+    if (k <= 0) break;
+    mc_sb_write(&got, block, (size_t)k);
+    ok = take_lines(s, &got, &n);
+    progress_step(&p, (int64_t)n, (int64_t)total);
   }
   progress_end(&p);
-  free(line);
+  mc_sb_free(&got);
   if (!ok) kill(c->pid, SIGTERM);
-  if (f) fclose(f);
+  close(c->pipe);
   return ok;
 }
 
@@ -190,6 +209,7 @@ static void without_result(search *s, const batches *b, const char *err, int rc)
       candidate *c = b->v[i].list.v[k];
       if (!c->asked) continue;
       c->asked = false;
+      if (s->late) continue;
       c->done = c->failed = true; /* not in the journal: it is tried again next time */
       c->said = "no result came back";
       n++;
@@ -219,11 +239,26 @@ static bool run_lines(search *s, const char *what, const batches *b) {
   return ok;
 }
 
+/* The shell runs lines one after the other; nobody can tell it to begin no more. */
+static bool one_by_one(search *s, const char *what, const batches *b) {
+  bool ok = true;
+  for (size_t i = 0; ok && i < b->n; i++) {
+    batches one = { .v = &b->v[i], .n = 1 };
+    if (s->original->done && now() >= s->deadline)
+      s->late = true;
+    else
+      ok = run_lines(s, what, &one);
+  }
+  return ok;
+}
+
 bool run_round(search *s, const char *what) {
   if (!s->round && !choose_runner(s)) return false;
   batches b = group(s);
-  cut(s, &b);
-  return !b.n || run_lines(s, what, &b);
+  if (!b.n || s->late) return true;
+  bool alone = s->jobs == 1 && !s->runner && !s->sshlogin && !s->joblog;
+  if (alone && s->deadline > 0) return one_by_one(s, what, &b);
+  return run_lines(s, what, &b);
 }
 
 bool run_again(search *s, candidate *c) {

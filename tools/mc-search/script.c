@@ -23,7 +23,8 @@ static const char body[] =
     "  f=$work/$1.o how=\n"
     "  [ \"$runs\" = 1 ] || { f=$work/$1.mir how=-jit; }\n"
     "  if [ -n \"$expect\" ]; then\n"
-    "    [ -e \"$expect\" ] || outputs $how \"$f\" -o \"$expect\" >/dev/null 2>>\"$2\" || return\n"
+    "    [ -e \"$expect\" ] || [ \"$1\" != \"$original\" ] || outputs $how \"$f\" -o \"$expect\" "
+    ">/dev/null 2>>\"$2\" || return\n"
     "    outputs $how \"$f\" --compare=\"$expect\" --atol=1e30 -json=\"$work/$1.run\" \\\n"
     "      >/dev/null 2>>\"$2\" || return\n"
     "  fi\n"
@@ -123,6 +124,7 @@ bool script_write(search *s) {
   const char *arch = s->arch ? mc_arena_printf(s->t.arena, " -target=%s", s->arch) : "";
   variable(&out, "machine", mc_arena_printf(s->t.arena, "-march=%s%s", s->march, arch));
   variable(&out, "expect", s->expect);
+  variable(&out, "original", s->original->key);
   variable(&out, "runs", s->runs ? "1" : "0");
   variable(&out, "labels", s->labels ? "1" : "0");
   function(&out, s, "outputs", "mc-run");

@@ -170,6 +170,8 @@ candidates pareto(search *s, double slack);
 void choose(search *s);
 
 /* ---- plan.c: what to try ---- */
+/* s->original; then it in every precision. */
+void plan_original(search *s);
 void plan_originals(search *s);
 void plan_probes(search *s);
 void plan_grid(search *s);
