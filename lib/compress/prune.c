@@ -115,6 +115,14 @@ static bool needs_samples(pruner *p, const char *option) {
                   option);
 }
 
+/* The refit sees zeros in the place of channels that go, of which layer_norm makes other statistics
+ * than of the width that is left. */
+static bool refuse_norms(const pruner *p) {
+  return mc_error(p->cx->diag, p->cx->loc,
+                  "prune-channels: norms=true changes what layer_norm computes, which samples "
+                  "cannot repair: say repair=none, and train the result");
+}
+
 /* What `auto` is. */
 static bool resolve(pruner *p, bool data) {
   const mc_opts_prune_channels *o = p->o;
@@ -136,7 +144,8 @@ static bool resolve(pruner *p, bool data) {
     return mc_error(cx->diag, cx->loc,
                     "prune-channels: alloc=measured shares out a budget (macs= params= bytes= "
                     "arena= time=), not a ratio");
-  if (data) return true;
+  bool refit = o->repair == mc_fixup_auto || o->repair == mc_fixup_refit;
+  if (data) return !o->norms || !refit || refuse_norms(p);
   if (p->by == mc_score_obs) return needs_samples(p, "score=obs");
   if (p->alloc == mc_alloc_measured) return needs_samples(p, "alloc=measured");
   if (o->repair == mc_fixup_refit || o->repair == mc_fixup_bn)
