@@ -112,6 +112,11 @@ mc_factoring *mc_factoring_new(mc_kshape s, const double *w, const double *g, mc
   mc_arena_destroy(tmp);
   return p;
 }
+void mc_factoring_renew(mc_factoring *p, mc_arena *a) {
+  p->a = a;
+  for (int k = 0; k < MC_FORM_count_; k++)
+    p->pair[k] = NULL, p->failed[k] = false;
+}
 double mc_factoring_norm(const mc_factoring *p) { return p->norm; }
 
 const mc_pair *mc_factoring_pair(mc_factoring *p, mc_form_kind k) {

@@ -51,6 +51,8 @@ typedef struct mc_factoring mc_factoring;
 /* w [o, d]; g [d, d] symmetric, NULL: the plain norm. Both are kept, not copied. g must be positive
  * definite (add a ridge). */
 mc_factoring *mc_factoring_new(mc_kshape s, const double *w, const double *g, mc_arena *a);
+/* Forget what was worked out; from now on it is kept in this arena. */
+void mc_factoring_renew(mc_factoring *p, mc_arena *a);
 /* tr(W G W^T) */
 double mc_factoring_norm(const mc_factoring *p);
 

@@ -37,7 +37,7 @@ static void permute(mc_pair *p, const int64_t *at, const double *w, const double
     for (int64_t o = 0; o < p->o; o++)
       for (int64_t s = 0; s < S; s++)
         p->w[(t * p->o + o) * S + s] = w[o * D + at[t * S + s]];
-  if (!g) return;
+  if (!gb) return;
   for (int64_t t = 0; t < T; t++)
     for (int64_t u = 0; u < T; u++)
       for (int64_t s = 0; s < S; s++)
@@ -140,10 +140,10 @@ static bool start_right(mc_pair *p, int64_t rows, mc_arena *a) {
 
 bool mc_pair_init(mc_pair *p, const int64_t *at, const double *w, const double *g, mc_arena *a) {
   int64_t rows = p->t * p->o, T = p->t, S = p->s;
-  double *gb = g ? MC_NEWN(a, double, T *T *S *S) : NULL;
+  double *gb = g && T > 1 ? MC_NEWN(a, double, T *T *S *S) : NULL;
   p->w = MC_NEWN(a, double, rows *S);
   p->wg = MC_NEWN(a, double, rows *S);
-  p->g = gb;
+  p->g = gb ? gb : g; /* one block: columns are in their own order */
   permute(p, at, w, g, gb);
   weigh(p);
   if (!isfinite(p->norm) || !find_mean(p, a)) return false;

@@ -166,7 +166,10 @@ static bool attempt(lowrank *z, double damage, double error, trial *t) {
   t->choice = MC_NEWN(z->cx->scratch, int, z->products.n + 1);
   if (!mc_lr_choose(z, damage, error, t->choice)) return false;
   mc_lr_sums(z, t->choice, &t->damage, &t->error);
-  return !z->damage || (mc_lr_fit(z, t->choice, FIT_FOLDS, &f) && judge(z, &f, &t->held));
+  mc_arena *a = mc_arena_create();
+  bool ok = !z->damage || (mc_lr_fit(z, t->choice, FIT_FOLDS, &f, a) && judge(z, &f, &t->held));
+  mc_arena_destroy(a);
+  return ok;
 }
 
 static int nearest(const trial *t, int n) {
@@ -257,7 +260,8 @@ static bool run(lowrank *z, mc_lowrank_result *res, bool *changed) {
   if (!mc_lr_table(z)) return false;
   int *choice;
   lr_fit f;
-  if (!best_choice(z, &choice, res) || !mc_lr_fit(z, choice, ALL_FOLDS, &f)) return false;
+  if (!best_choice(z, &choice, res) || !mc_lr_fit(z, choice, ALL_FOLDS, &f, z->cx->scratch))
+    return false;
   if (z->damage && !judge(z, &f, &res->final)) return false;
   tell_layers(z, choice, &f);
   tell_budgets(z, choice);

@@ -72,10 +72,10 @@ typedef struct lr_fit {
   mc_factors **f; /* by product: [groups]; NULL: whole */
   double *error; /* by product: relative squared error of the split in the norm */
 } lr_fit;
-bool mc_lr_fit(lowrank *z, const int *choice, unsigned folds, lr_fit *out);
-/* w [o, d] in double, and the metric of group g: centred moments over the folds and a small ridge.
- */
-double *mc_lr_metric(const mc_centred *m, mc_arena *a);
+/* In the arena. */
+bool mc_lr_fit(lowrank *z, const int *choice, unsigned folds, lr_fit *out, mc_arena *a);
+/* The metric: m->g with a small ridge, in place. */
+double *mc_lr_metric(mc_centred *m);
 int mc_lr_rounds(const lr_layer *l, bool final);
 
 /* lowrank_split.c */

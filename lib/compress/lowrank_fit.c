@@ -7,14 +7,14 @@
 
 enum { WIDE = 1024 }; /* columns from which fewer rounds must do */
 
-double *mc_lr_metric(const mc_centred *m, mc_arena *a) {
-  double *g = mc_arena_copy(a, m->g, sizeof(double) * (size_t)(m->d * m->d)), trace = 0;
+double *mc_lr_metric(mc_centred *m) {
+  double trace = 0;
   for (int64_t i = 0; i < m->d; i++)
-    trace += g[i * m->d + i];
+    trace += m->g[i * m->d + i];
   double ridge = 1e-3 * trace / (double)m->d;
   for (int64_t i = 0; i < m->d; i++)
-    g[i * m->d + i] += ridge > 0 ? ridge : 1e-12;
-  return g;
+    m->g[i * m->d + i] += ridge > 0 ? ridge : 1e-12;
+  return m->g;
 }
 
 int mc_lr_rounds(const lr_layer *l, bool final) {
@@ -27,6 +27,7 @@ typedef struct fitter {
   const int *choice;
   unsigned folds;
   lr_fit *out;
+  mc_arena *a;
   mc_walk *walk; /* NULL: weights as they are, plain norm */
   int singular;
 } fitter;
@@ -58,9 +59,9 @@ static bool factor_group(fitter *t, const lr_layer *l, const mc_form *form, cons
   mc_centred c;
   double *metric = NULL, *w0 = doubles(w, l->p.o * l->p.d, a);
   if (m) c = mc_moments_centred(m, t->folds, g, a);
-  if (m && z->data_norm) metric = mc_lr_metric(&c, a);
+  if (m && z->data_norm) metric = mc_lr_metric(&c);
   mc_factoring *p = mc_factoring_new(l->s, w0, metric, a);
-  bool ok = mc_factor_fit(p, form, mc_lr_rounds(l, true), f, z->cx->scratch);
+  bool ok = mc_factor_fit(p, form, mc_lr_rounds(l, true), f, t->a);
   *norm = ok ? mc_factoring_norm(p) : 0;
   if (ok) take_dense(l, f, m ? &c : NULL, MC_NEWN(a, double, l->p.o * l->p.d), w, bias);
   mc_arena_destroy(a);
@@ -74,7 +75,7 @@ static bool factor_layer(fitter *t, int i, const mc_form *form, const mc_moments
   const lr_layer *l = &t->z->l[i];
   int64_t elems = l->p.o * l->p.d;
   double all = 0, lost = 0, norm;
-  t->out->f[i] = MC_NEWN(t->z->cx->scratch, mc_factors, l->p.groups);
+  t->out->f[i] = MC_NEWN(t->a, mc_factors, l->p.groups);
   for (int64_t g = 0; g < l->p.groups; g++) {
     mc_factors *f = &t->out->f[i][g];
     if (!factor_group(t, l, form, m, g, w + g * elems, bias + g * l->p.o, f, &norm)) return false;
@@ -92,15 +93,17 @@ static bool fit_layer(fitter *t, int i) {
   bool whole = form->kind == MC_FORM_whole;
   if (whole && !z->refit) return true;
   int64_t elems = l->p.groups * l->p.o * l->p.d;
-  mc_arena *a = z->cx->scratch;
-  float *w0 = MC_NEWN(a, float, elems), *w = w0, *b = MC_NEWN(a, float, l->p.groups * l->p.o);
-  mc_product_weights(&l->p, w0, b);
+  mc_arena *a = t->a;
+  float *w = MC_NEWN(a, float, elems), *b = MC_NEWN(a, float, l->p.groups * l->p.o);
+  mc_product_weights(&l->p, w, b);
   mc_moments *m = t->walk ? mc_walk_moments(t->walk, i) : NULL;
   if (t->walk && !m) return false;
   if (z->refit) {
-    w = MC_NEWN(a, float, elems);
+    mc_arena *tmp = mc_arena_create();
+    float *w0 = mc_arena_copy(tmp, w, sizeof *w * (size_t)elems);
     t->singular += !mc_refit_product(&l->p, m, t->folds, NULL, z->o->damping,
                                      mc_walk_samples(t->walk), w0, w, b);
+    mc_arena_destroy(tmp);
   }
   if (!whole && !factor_layer(t, i, form, m, w, b)) return false;
   t->out->w[i] = w;
@@ -120,12 +123,11 @@ static mc_module *copy_for_walk(const lowrank *z, mc_pass_context *cx) {
   return m;
 }
 
-bool mc_lr_fit(lowrank *z, const int *choice, unsigned folds, lr_fit *out) {
-  mc_arena *a = z->cx->scratch;
+bool mc_lr_fit(lowrank *z, const int *choice, unsigned folds, lr_fit *out, mc_arena *a) {
   int n = z->products.n;
   *out = (lr_fit){ MC_NEWN(a, float *, n + 1), MC_NEWN(a, float *, n + 1),
                    MC_NEWN(a, mc_factors *, n + 1), MC_NEWN(a, double, n + 1) };
-  fitter t = { .z = z, .choice = choice, .folds = folds, .out = out };
+  fitter t = { .z = z, .choice = choice, .folds = folds, .out = out, .a = a };
   mc_pass_context cx;
   mc_module *m = copy_for_walk(z, &cx);
   bool ok = !m || (t.walk = mc_walk_open(&cx, &z->walk)) != NULL;

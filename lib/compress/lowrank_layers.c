@@ -128,8 +128,7 @@ static mc_graph *alone(const lr_layer *l, const mc_form *f, mc_module *m, mc_dia
 
 static double time_of(lowrank *z, const lr_layer *l, const mc_form *f) {
   int64_t weights = (int64_t)(z->weights * bytes_each(z->how));
-  if (f->kind == MC_FORM_whole)
-    return mc_model_layer(l->p.node, z->how, z->target, weights).cycles;
+  if (f->kind == MC_FORM_whole) return mc_model_layer(l->p.node, z->how, z->target, weights).cycles;
   mc_arena *a = mc_arena_create();
   mc_diag d;
   mc_diag_init(&d, a);

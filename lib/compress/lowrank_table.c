@@ -35,7 +35,7 @@ static ready prepare(lowrank *z, const lr_layer *l, const mc_moments *m, mc_aren
     for (int64_t i = 0; i < elems; i++)
       r.w[g][i] = (double)w[g * elems + i];
     if (m) r.m[g] = mc_moments_centred(m, FIT_FOLDS, g, a);
-    r.p[g] = mc_factoring_new(l->s, r.w[g], m && z->data_norm ? mc_lr_metric(&r.m[g], a) : NULL, a);
+    r.p[g] = mc_factoring_new(l->s, r.w[g], m && z->data_norm ? mc_lr_metric(&r.m[g]) : NULL, a);
     r.norm += mc_factoring_norm(r.p[g]);
   }
   return r;
@@ -70,11 +70,19 @@ static double error_of(const ready *r, const mc_form *f, int rounds, float *w, f
   return r->norm > 0 ? lost / r->norm : 0;
 }
 
+/* What is worked out for a form is large: it goes when the arena does. */
+static mc_arena *renew(const ready *r) {
+  mc_arena *a = mc_arena_create();
+  for (int64_t g = 0; g < r->l->p.groups; g++)
+    mc_factoring_renew(r->p[g], a);
+  return a;
+}
+
 /* ---- which forms ---- */
 
 /* The mean of the logs of errors at a quarter, a half and three quarters of the MACs; HUGE_VAL: the
  * form saves nothing. NaN: failed. */
-static double rate(lowrank *z, const ready *r, mc_form_kind k, int rounds) {
+static double rate_with(lowrank *z, const ready *r, mc_form_kind k, int rounds) {
   double sum = 0;
   int n = 0;
   for (int i = 1; i < 4; i++) {
@@ -86,6 +94,13 @@ static double rate(lowrank *z, const ready *r, mc_form_kind k, int rounds) {
     n++;
   }
   return n ? sum / n : HUGE_VAL;
+}
+
+static double rate(lowrank *z, const ready *r, mc_form_kind k, int rounds) {
+  mc_arena *a = renew(r);
+  double x = rate_with(z, r, k, rounds);
+  mc_arena_destroy(a);
+  return x;
 }
 
 /* Rows and cols are one form in two orders: the better one stays. */
@@ -271,9 +286,12 @@ static bool fill(lowrank *z, lr_layer *l, const mc_moments *m) {
     ok = add_fixed(z, l, &r);
   else if (ok)
     ok = pick(z, &r, kind, &n);
-  for (int i = 0; ok && i < n; i++)
+  for (int i = 0; ok && i < n; i++) {
+    mc_arena *t = renew(&r);
     ok = m || !has_spectrum(kind[i]) ? measure_form(z, l, &r, kind[i])
                                      : add_spectrum(z, l, &r, kind[i]);
+    mc_arena_destroy(t);
+  }
   mc_arena_destroy(a);
   if (ok || z->cx->diag->errors) return ok;
   return mc_error(z->cx->diag, l->p.node->loc,
