@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const char *const names[] = { "whole",   "out", "in", "rows", "cols",
-                                     "tucker2", "cp",  "tt", "ls" };
+                                     "tucker2", "cp",  "tt" };
 const char *mc_form_name(mc_form_kind k) { return names[k]; }
 
 /* ---- shapes ---- */
@@ -16,11 +16,9 @@ int mc_form_stages(const mc_form *f, mc_kshape s, mc_stage st[MC_FACTORS]) {
   mc_stage whole = { s.o, s.kh, s.kw, s.ci, true, true, false };
   switch (f->kind) {
   case MC_FORM_out:
-  case MC_FORM_ls:
     st[0] = (mc_stage){ r, s.kh, s.kw, s.ci, true, true, false };
     st[1] = (mc_stage){ s.o, 1, 1, r, false, false, false };
-    if (f->kind == MC_FORM_ls) st[2] = whole;
-    return f->kind == MC_FORM_ls ? 3 : 2;
+    return 2;
   case MC_FORM_in:
     st[0] = (mc_stage){ r, 1, 1, s.ci, false, false, false };
     st[1] = (mc_stage){ s.o, s.kh, s.kw, r, true, true, false };
@@ -121,7 +119,6 @@ double mc_factoring_norm(const mc_factoring *p) { return p->norm; }
 
 const mc_pair *mc_factoring_pair(mc_factoring *p, mc_form_kind k) {
   if (k == MC_FORM_tucker2 || k == MC_FORM_cp) k = MC_FORM_in;
-  if (k == MC_FORM_ls) k = MC_FORM_out;
   if (p->failed[k] || p->pair[k]) return p->pair[k];
   mc_pair *x = MC_NEW(p->a, mc_pair);
   x->o = p->s.o;
@@ -181,7 +178,6 @@ bool mc_factor_fit(mc_factoring *p, const mc_form *f, int rounds, mc_factors *ou
     return mc_factor_cp(p, f, rounds, out, a);
   case MC_FORM_tt:
     return mc_factor_tt(p, f, rounds, out, a);
-  case MC_FORM_ls:
   case MC_FORM_whole:
   case MC_FORM_count_:
     break;

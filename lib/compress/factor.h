@@ -19,7 +19,6 @@ typedef enum mc_form_kind {
   MC_FORM_tucker2, /* 1 x 1 to r, kh x kw to r2, 1 x 1 to o */
   MC_FORM_cp, /* 1 x 1 to r, depthwise kh x kw, 1 x 1 to o */
   MC_FORM_tt, /* linear as a tensor train of two cores */
-  MC_FORM_ls, /* the two of `out`, beside W's most important blocks, added */
   MC_FORM_count_
 } mc_form_kind;
 const char *mc_form_name(mc_form_kind k);
@@ -29,7 +28,7 @@ typedef struct mc_kshape {
 } mc_kshape; /* of one group */
 typedef struct mc_form {
   mc_form_kind kind;
-  int64_t r, r2; /* r2: tucker2's second rank; ls: blocks that stay beside the factors */
+  int64_t r, r2; /* r2: tucker2's second rank */
   int64_t oh, ih; /* tt: o = oh * ol, ci = ih * il */
 } mc_form;
 
@@ -56,7 +55,7 @@ void mc_factoring_renew(mc_factoring *p, mc_arena *a);
 /* tr(W G W^T) */
 double mc_factoring_norm(const mc_factoring *p);
 
-/* The factors of a fit; data in the arena given. ls: w[2] is the sparse part [o, d]. */
+/* The factors of a fit; data in the arena given. */
 typedef struct mc_factors {
   mc_form form;
   double *w[MC_FACTORS]; /* weights of each stage */
