@@ -15,7 +15,7 @@ static const char *what(search *s, const candidate *c) {
 static void row(mc_strbuf *out, search *s, const candidate *c) {
   double ms = latency_ms(s, c), base = original_ms(s);
   bool guess = s->latency || !(c->ms > 0);
-  mc_sb_printf(out, "%c %8.2f %c%9.4g %6.2fx %10.0f %10.0f %12.0f  %s\n", c == s->best ? '*' : ' ',
+  mc_sb_printf(out, "%c %8.2f %c%10.4g %6.2fx %10.0f %10.0f %12.0f  %s\n", c == s->best ? '*' : ' ',
                100 * c->accuracy, guess ? '~' : ' ', ms, base / ms, c->cost[COST_BYTES],
                c->cost[COST_ARENA], c->cost[COST_MACS], what(s, c));
 }
@@ -34,7 +34,7 @@ void print_table(mc_strbuf *out, search *s) {
   bool original = false, best = false;
   int left_out = 0;
   limits_print(out, s);
-  mc_sb_printf(out, "  %8s %10s %7s %10s %10s %12s  passes\n", accuracy_word(s), "ms", "speed",
+  mc_sb_printf(out, "  %8s %11s %7s %10s %10s %12s  passes\n", accuracy_word(s), "ms", "speed",
                "bytes", "arena", "MACs");
   for (size_t i = 0; i < p.n; i++) {
     if (useless(s, p.v[i]) && p.v[i] != s->best)
