@@ -135,17 +135,22 @@ bool mc_prune_mask(pruner *p) {
   }
 }
 
+/* Why a budget is not used up. */
+static const char *why_less(const pruner *p, double most) {
+  if (most >= 0.99) return "";
+  if (p->alloc == mc_alloc_measured)
+    return "; the next larger widths would miss it, or not lower the measured damage";
+  return p->align > 1 ? "; the next channel count that is a multiple of align= would miss it"
+                      : "; the next channel would miss it";
+}
+
 void mc_prune_say_budgets(const pruner *p) {
   double most = load(p, NULL);
   for (mc_budget_kind k = 0; k < MC_NUM_BUDGETS; k++) {
     if (p->share[k] <= 0 || p->full[k] <= 0) continue;
-    double share = mc_prune_cost(p, k) / p->full[k];
-    const char *why =
-        most < 0.99 ? p->align > 1
-                          ? "; a next channel count that is a multiple of align= would miss it"
-                          : "; the next channel would miss it"
-                    : "";
-    mc_remark(p->cx->diag, p->cx->loc, "prune-channels: %.1f %% of the %s (asked for: %.1f %%)%s",
-              share * 100, mc_budget_names[k], p->share[k] * 100, why);
+    mc_remark(p->cx->diag, p->cx->loc,
+              "prune-channels: %.1f %% of the %s (asked for: %.1f %%)%s",
+              mc_prune_cost(p, k) / p->full[k] * 100, mc_budget_names[k], p->share[k] * 100,
+              why_less(p, most));
   }
 }
