@@ -103,17 +103,6 @@ static double rate(lowrank *z, const ready *r, mc_form_kind k, int rounds) {
   return x;
 }
 
-/* Rows and cols are one form in two orders: the better one stays. */
-static void drop_twin(double *score, mc_form_kind *kind, int *n) {
-  int spatial = 0, k = 0;
-  for (int i = 0; i < *n; i++) {
-    bool is = kind[i] == MC_FORM_rows || kind[i] == MC_FORM_cols;
-    if (is && spatial++) continue;
-    score[k] = score[i], kind[k++] = kind[i];
-  }
-  *n = k;
-}
-
 /* The forms to measure, best first. False: the numbers are not finite. */
 static bool pick(lowrank *z, const ready *r, mc_form_kind *kind, int *n) {
   unsigned forms = mc_lr_forms(z, r->l);
@@ -131,7 +120,6 @@ static bool pick(lowrank *z, const ready *r, mc_form_kind *kind, int *n) {
       score[i] = score[i - 1], kind[i] = kind[i - 1];
     score[i] = s, kind[i] = (mc_form_kind)k;
   }
-  drop_twin(score, kind, n);
   int keep = 0;
   while (keep < *n && keep < FORMS_MEASURED && score[keep] <= score[0] + log(near_best))
     keep++;
