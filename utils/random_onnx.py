@@ -39,6 +39,15 @@ def results(g):
     return out
 
 
+def runs(g):
+    """Samples for the same number of runs of all inputs: a batch of the first input's first axis for
+    each, or whole inputs one after the other where theirs is another."""
+    batch = g.inputs[0].shape[0] if g.inputs[0].shape else 1
+    n = -(-max(len(a) for a in g.samples.values()) // batch)
+    rows = {v.name: n * (v.shape[0] if v.shape else 1) for v in g.inputs}
+    return {k: np.resize(a, (rows[k],) + a.shape[1:]) for k, a in g.samples.items()}
+
+
 def make(seed):
     """(bytes of the model, samples, shapes of the inputs)"""
     g = Model(seed)
@@ -50,8 +59,7 @@ def make(seed):
         makers[g.between(0, len(makers) - 1)](g)
     if len(g.values) == len(g.inputs):
         g.node("Relu", [g.inputs[0]], [g.inputs[0].shape])
-    count = max(len(a) for a in g.samples.values())
-    samples = {n: np.resize(a, (count,) + a.shape[1:]) for n, a in g.samples.items()}
+    samples = runs(g)
     return g.bytes(results(g)), samples, {v.name: np.array(v.shape) for v in g.inputs}
 
 

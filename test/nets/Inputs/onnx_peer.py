@@ -41,10 +41,9 @@ def ask(node, model, work):
         given, got = work / "in", work / "out"
         shutil.rmtree(work, ignore_errors=True)
         given.mkdir(parents=True)
-        lead = shapes[next(iter(shapes))][0]
         for name, a in samples.items():
-            n, at = shapes[name][0], run * lead
-            rows = [min(at + i, len(a) - 1) for i in range(n)]
+            n = shapes[name][0]
+            rows = [min(run * n + i, len(a) - 1) for i in range(n)]
             np.save(given / f"{name}.npy", a[rows])
         node.stdin.write(f"{model} {given} {got}\n")
         node.stdin.flush()
