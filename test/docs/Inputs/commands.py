@@ -11,7 +11,8 @@ runs in a folder of its own with the files of fixtures.py. What is a command, an
   Other comments are words. In a ```console block the lines up to the next `$ ` are output.
 - In output that is compared, "..." stands for anything. In lines with times (ms, us) every number stands
   for any number, in lines of -check-numerics for one that is not far from it: samples run as code of this
-  machine, whose sums may round otherwise.
+  machine, whose sums may round otherwise. After the word "about" a number stands for one that is at
+  most 3 away.
 - A line with "[options]" or a word in capitals (FILE, NET.mir) is a synopsis: its options must exist.
 - A span `mc-opt ...` of running text is a command where it names a file, else it is a mention: the
   options must exist in the tool's --help. So are lines that say RUN:.
@@ -122,7 +123,8 @@ def near(a, b):
 
 
 def pattern(line):
-    timed = re.search(r"\d (ms|us)\b", line) or "check-numerics:" in line
+    timed = re.search(r"\d (ms|us)\b|\babout \d", line) or "check-numerics:" in line
+    line = line.replace("about ", "") if timed else line
     text = re.escape(re.sub(r"\s+", " ", line.strip()))
     text = text.replace(r"\(\.\.\.\)", ".*").replace(r"\.\.\.", ".*").replace(r"\ ", r"\s+")
     return re.sub(r"\d+(\\\.\d+)?(e\\[-+]?\d+)?", lambda m: f"({NUMBER})", text) if timed else text
@@ -136,6 +138,9 @@ def check_output(expected, output):
         if found and "check-numerics:" in line:
             pairs = zip(re.findall(NUMBER, line), found.groups())
             found = found if all(near(a, b) for a, b in pairs) else None
+        if found and re.search(r"\babout \d", line):
+            pairs = zip(re.findall(NUMBER, line), re.findall(NUMBER, found.group(0)))
+            found = found if all(abs(float(a) - float(b)) <= 3 for a, b in pairs) else None
         at = found.end() if found else at
         if line.strip() and not found:
             raise Failure(f"the page prints\n    {line.strip()}\nbut the command printed\n{output[-1500:]}")
