@@ -54,7 +54,7 @@ static double error_of(const problem *p, const double *got, const double *g) {
 
 static mc_form form_of(mc_form_kind k, mc_kshape s, int64_t r) {
   mc_form f = { .kind = k, .r = r };
-  if (k == MC_FORM_tucker2) f.r2 = r < s.o ? r : s.o;
+  if (k == MC_FORM_tucker2) f.r = r < s.ci ? r : s.ci, f.r2 = r < s.o ? r : s.o;
   if (k == MC_FORM_tt) f.oh = 3, f.ih = 4;
   return f;
 }
