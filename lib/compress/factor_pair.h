@@ -20,8 +20,8 @@ typedef struct mc_pair {
 } mc_pair;
 /* at[t * s]: the column of w and g that (t, s) is. False: no eigenvectors, or a singular mean. */
 bool mc_pair_init(mc_pair *p, const int64_t *at, const double *w, const double *g, mc_arena *a);
-/* v [r, s] and x [(t, q), o] of rank r, at most `full`; r2 > 0: x has rank r2 over o, and u [o, r2] is filled: x =
- * x u u^T. *error: relative to norm. */
+/* v [r, s] and x [(t, q), o] of rank r, at most `full`; r2 > 0: x has rank r2 over o, and u [o, r2]
+ * is filled: x = x u u^T. *error: relative to norm. */
 bool mc_pair_fit(const mc_pair *p, int64_t r, int64_t r2, int rounds, double *v, double *x,
                  double *u, double *error);
 /* b [c, r] = a [r, c]^T */
