@@ -127,13 +127,6 @@ static bool run_mix(const composer *c, mc_pass_context *cx, double mix, bool tri
   return !splits(c, mix) || split_part(c, cx, original, held, last, changed);
 }
 
-static mc_graph *copy_of(const mc_graph *g, mc_module **m) {
-  *m = mc_module_clone(g->module);
-  mc_graph *c = (*m)->graphs;
-  for (const mc_graph *k = g->module->graphs; k != g; k = k->next) c = c->next;
-  return c;
-}
-
 static const char *name_of(const composer *c, double mix) {
   mc_arena *a = c->cx->scratch;
   if (!prunes(mix)) return "low rank alone";
@@ -150,7 +143,8 @@ static bool try_mix(const composer *c, double mix, mc_distance *held) {
   own.scratch = mc_arena_create();
   mc_diag_init(&quiet, own.scratch);
   own.diag = &quiet, own.stats = NULL;
-  own.graph = copy_of(c->cx->graph, &own.module);
+  own.graph = mc_graph_clone(c->cx->graph);
+  own.module = own.graph->module;
   bool ok = run_mix(c, &own, mix, true, c->cx->graph, held, &last, &changed);
   const char *why = "";
   for (size_t i = 0; !ok && i < quiet.list.n; i++)
@@ -167,13 +161,12 @@ static bool try_mix(const composer *c, double mix, mc_distance *held) {
 
 static bool make(const composer *c, double mix, bool *changed) {
   mc_pass_context own = *c->cx;
-  mc_module *m;
   mc_distance held, last;
   own.stats = NULL;
-  mc_graph *original = copy_of(c->cx->graph, &m);
+  mc_graph *original = mc_graph_clone(c->cx->graph);
   bool ok = run_mix(c, &own, mix, false, original, &held, &last, changed);
   if (ok) mc_report_damage(c->cx, "compress", &held, &last);
-  mc_module_destroy(m);
+  mc_module_destroy(original->module);
   return ok;
 }
 

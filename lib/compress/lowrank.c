@@ -141,11 +141,7 @@ static void take_stock(lowrank *z) {
  * not seen. */
 static bool judge(lowrank *z, const lr_fit *f, mc_distance *out) {
   mc_fitted x = { f->w, f->b, z->products.n };
-  mc_graph *g;
-  mc_module *m = mc_fitted_copy(&x, z->cx->graph, &g, z->cx->diag);
-  bool ok = m && mc_damage_graph(z->damage, g, out);
-  if (m) mc_module_destroy(m);
-  return ok;
+  return mc_fitted_judge(&x, z->cx->graph, z->damage, z->cx->diag, out);
 }
 
 enum { FIT_FOLDS = 7, ALL_FOLDS = 15 };

@@ -115,12 +115,8 @@ static bool fit_layer(fitter *t, int i) {
 static mc_module *copy_for_walk(const lowrank *z, mc_pass_context *cx) {
   *cx = *z->cx;
   if (!z->samples || !(z->refit || z->data_norm)) return NULL;
-  mc_module *m = mc_module_clone(z->cx->module);
-  cx->module = m;
-  cx->graph = m->graphs;
-  for (const mc_graph *g = z->cx->module->graphs; g != z->cx->graph; g = g->next)
-    cx->graph = cx->graph->next;
-  return m;
+  cx->graph = mc_graph_clone(z->cx->graph);
+  return cx->module = cx->graph->module;
 }
 
 bool mc_lr_fit(lowrank *z, const int *choice, unsigned folds, lr_fit *out, mc_arena *a) {

@@ -35,12 +35,11 @@ typedef struct blocker {
 
 /* ---- what it costs ---- */
 
-/* The graph without the blocks that are gone; NULL after reporting. Destroy the module. */
-static mc_module *without(const blocker *p) {
-  mc_module *m = mc_module_clone(p->cx->module);
-  mc_graph *g = mc_module_graph(m, p->cx->graph->name);
-  if (mc_blocks_remove(g, &p->b, p->cx->diag)) return m;
-  mc_module_destroy(m);
+/* A copy of the graph without the blocks that are gone; NULL after reporting. */
+static mc_graph *without(const blocker *p) {
+  mc_graph *g = mc_graph_clone(p->cx->graph);
+  if (mc_blocks_remove(g, &p->b, p->cx->diag)) return g;
+  mc_module_destroy(g->module);
   return NULL;
 }
 
@@ -52,10 +51,10 @@ static double macs_of(const mc_graph *g) {
 }
 
 static bool macs_left(const blocker *p, double *macs) {
-  mc_module *m = without(p);
-  if (!m) return false;
-  *macs = macs_of(mc_module_graph(m, p->cx->graph->name));
-  mc_module_destroy(m);
+  mc_graph *g = without(p);
+  if (!g) return false;
+  *macs = macs_of(g);
+  mc_module_destroy(g->module);
   return true;
 }
 
@@ -68,10 +67,10 @@ static bool score_damage(blocker *p) {
     mc_distance x = { 0 };
     if (p->b.v[i].skipped) continue;
     p->b.v[i].gone = true;
-    mc_module *m = without(p);
+    mc_graph *g = without(p);
     p->b.v[i].gone = false;
-    ok = m && mc_damage_graph(d, mc_module_graph(m, p->cx->graph->name), &x);
-    if (m) mc_module_destroy(m);
+    ok = g && mc_damage_graph(d, g, &x);
+    if (g) mc_module_destroy(g->module);
     p->b.v[i].score = mc_distance_main(&x);
     if (p->cx->progress) p->cx->progress(p->cx->progress_ctx, "blocks", i + 1, p->b.n);
   }
@@ -170,10 +169,9 @@ static const bool **rows_gone(const blocker *p, const mc_products *all) {
 }
 
 static bool judge(blocker *p, mc_damage *d, const mc_fitted *f, mc_distance *x) {
-  mc_graph *g;
-  mc_module *m = mc_fitted_copy(f, p->cx->graph, &g, p->cx->diag);
-  bool ok = m && mc_blocks_remove(g, &p->b, p->cx->diag) && mc_damage_graph(d, g, x);
-  if (m) mc_module_destroy(m);
+  mc_graph *g = mc_fitted_copy(f, p->cx->graph, p->cx->diag);
+  bool ok = g && mc_blocks_remove(g, &p->b, p->cx->diag) && mc_damage_graph(d, g, x);
+  if (g) mc_module_destroy(g->module);
   return ok;
 }
 
@@ -203,10 +201,10 @@ static bool can_repair(const blocker *p) {
 
 static bool report_only(blocker *p) {
   mc_damage *d = mc_damage_open(p->cx, &p->walk);
-  mc_module *m = d ? without(p) : NULL;
+  mc_graph *g = d ? without(p) : NULL;
   mc_distance x;
-  bool ok = m && mc_damage_graph(d, mc_module_graph(m, p->cx->graph->name), &x);
-  if (m) mc_module_destroy(m);
+  bool ok = g && mc_damage_graph(d, g, &x);
+  if (g) mc_module_destroy(g->module);
   if (d) mc_damage_close(d);
   if (ok) mc_report_damage(p->cx, "prune-blocks", NULL, &x);
   return ok;

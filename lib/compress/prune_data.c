@@ -253,11 +253,7 @@ static bool fit(data_road *z, bool *keep, unsigned folds, mc_fitted *out) {
 
 /* How far the network with these weights is from what it was, on the samples held back. */
 static bool judge(data_road *z, const mc_fitted *f, mc_distance *out) {
-  mc_graph *g;
-  mc_module *m = mc_fitted_copy(f, z->p->cx->graph, &g, z->p->cx->diag);
-  bool ok = m && mc_damage_graph(z->d, g, out);
-  if (m) mc_module_destroy(m);
-  return ok;
+  return mc_fitted_judge(f, z->p->cx->graph, z->d, z->p->cx->diag, out);
 }
 
 /* All guides, and what each gives: the one with the lower distance is kept. */

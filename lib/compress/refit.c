@@ -118,7 +118,7 @@ static bool refit_one(refitter *r, int i) {
   const mc_product *p = &mc_walk_products(r->walk)->v[i];
   const bool *keep = r->o->keep ? r->o->keep[i] : NULL, *rows = r->o->rows ? r->o->rows[i] : NULL;
   int64_t elems = p->groups * p->o * p->d;
-  bool lost = !all_set(keep, p->groups * p->d), fit = lost || (r->changed && !r->o->only_readers);
+  bool lost = !all_set(keep, p->groups * p->d), fit = lost || r->changed;
   r->changed = r->changed || lost || !all_set(rows, p->groups * p->o);
   if (!fit && all_set(rows, p->groups * p->o)) return true;
   float *w0 = MC_NEWN(r->a, float, elems), *b = MC_NEWN(r->a, float, p->groups * p->o), *w = w0;
@@ -135,16 +135,10 @@ static bool refit_one(refitter *r, int i) {
   return mc_walk_set(r->walk, i, w, b);
 }
 
-static mc_graph *same_graph(mc_module *copy, const mc_graph *g) {
-  mc_graph *c = copy->graphs;
-  for (const mc_graph *k = g->module->graphs; k != g; k = k->next) c = c->next;
-  return c;
-}
-
 bool mc_refit_run(mc_pass_context *cx, const mc_refit *o, mc_fitted *out, mc_arena *a) {
   mc_pass_context own = *cx;
-  own.module = mc_module_clone(cx->graph->module); /* the walk sets weights */
-  own.graph = same_graph(own.module, cx->graph);
+  own.graph = mc_graph_clone(cx->graph); /* the walk sets weights */
+  own.module = own.graph->module;
   refitter r = { .cx = cx, .o = o, .out = out, .a = a, .changed = o->walk.original != NULL };
   r.walk = mc_walk_open(&own, &o->walk);
   bool ok = r.walk != NULL;
@@ -170,10 +164,17 @@ bool mc_fitted_set(const mc_fitted *f, const mc_graph *g, mc_diag *d) {
   return ok;
 }
 
-mc_module *mc_fitted_copy(const mc_fitted *f, const mc_graph *g, mc_graph **out, mc_diag *d) {
-  mc_module *m = mc_module_clone(g->module);
-  *out = same_graph(m, g);
-  if (mc_fitted_set(f, *out, d)) return m;
-  mc_module_destroy(m);
+mc_graph *mc_fitted_copy(const mc_fitted *f, const mc_graph *g, mc_diag *d) {
+  mc_graph *c = mc_graph_clone(g);
+  if (mc_fitted_set(f, c, d)) return c;
+  mc_module_destroy(c->module);
   return NULL;
+}
+
+bool mc_fitted_judge(const mc_fitted *f, const mc_graph *g, mc_damage *by, mc_diag *d,
+                     mc_distance *out) {
+  mc_graph *c = mc_fitted_copy(f, g, d);
+  bool ok = c && mc_damage_graph(by, c, out);
+  if (c) mc_module_destroy(c->module);
+  return ok;
 }

@@ -25,7 +25,6 @@ typedef struct mc_refit {
    */
   bool (*choose)(void *ctx, int i, const mc_moments *m);
   void *choose_ctx;
-  bool only_readers; /* refit only products that lost columns */
 } mc_refit;
 
 /* One fit of every product of cx->graph in order, on the changed network's activations towards the
@@ -48,6 +47,9 @@ double mc_refit_lambda(const mc_product *p, const mc_moments *m, int64_t group, 
 /* Rows of channels that go (rows[r] == false; rows NULL: none) are 0 in w [groups * o, d] and
  * bias. */
 void mc_refit_drop_rows(const mc_product *p, const bool *rows, float *w, float *bias);
-/* A copy of g's module with the weights set; *out: its graph. NULL after reporting. */
-mc_module *mc_fitted_copy(const mc_fitted *f, const mc_graph *g, mc_graph **out, mc_diag *d);
+/* A copy of g (mc_graph_clone) with the weights set. NULL after reporting. */
+mc_graph *mc_fitted_copy(const mc_fitted *f, const mc_graph *g, mc_diag *d);
+/* How far g with these weights is from what `by` refers to. False after reporting. */
+bool mc_fitted_judge(const mc_fitted *f, const mc_graph *g, mc_damage *by, mc_diag *d,
+                     mc_distance *out);
 #endif

@@ -180,11 +180,7 @@ static bool refit_fewer(repairer *r, unsigned folds, mc_fitted *out) {
 /* ---- the pass ---- */
 
 static bool judge(repairer *r, mc_damage *d, const mc_fitted *f, mc_distance *x) {
-  mc_graph *g;
-  mc_module *m = mc_fitted_copy(f, r->cx->graph, &g, r->cx->diag);
-  bool ok = m && mc_damage_graph(d, g, x);
-  if (m) mc_module_destroy(m);
-  return ok;
+  return mc_fitted_judge(f, r->cx->graph, d, r->cx->diag, x);
 }
 
 static bool refit(repairer *r, mc_damage *d, bool *changed) {

@@ -69,13 +69,14 @@ static bool first_fit(fitter *f) {
   mc_arena *a = own.scratch;
   int n = f->products.n;
   f->first = (mc_fitted){ MC_NEWN(a, float *, n + 1), MC_NEWN(a, float *, n + 1), 0 };
-  own.module = mc_fitted_copy(&f->first, f->s->cx->graph, &own.graph, own.diag);
-  mc_walk *walk = own.module ? mc_walk_open(&own, &f->walk) : NULL;
+  own.graph = mc_graph_clone(f->s->cx->graph);
+  own.module = own.graph->module;
+  mc_walk *walk = mc_walk_open(&own, &f->walk);
   bool ok = walk != NULL;
   f->first.n = n;
   for (int i = 0; ok && i < n; i++) ok = fit_product(f, walk, i);
   if (walk) mc_walk_close(walk);
-  if (own.module) mc_module_destroy(own.module);
+  mc_module_destroy(own.module);
   return ok;
 }
 /* The masks stay; weights that see all samples. */
@@ -91,11 +92,7 @@ static bool last_fit(fitter *f) {
   return mc_refit_run(s->cx, &r, &f->last, s->cx->scratch);
 }
 static bool judge(fitter *f, mc_damage *d, const mc_fitted *w, mc_distance *out) {
-  mc_graph *g;
-  mc_module *m = mc_fitted_copy(w, f->s->cx->graph, &g, f->s->cx->diag);
-  bool ok = m && mc_damage_graph(d, g, out);
-  if (m) mc_module_destroy(m);
-  return ok;
+  return mc_fitted_judge(w, f->s->cx->graph, d, f->s->cx->diag, out);
 }
 /* What the layers become, for the counters. */
 static void keep_data(fitter *f) {

@@ -18,16 +18,10 @@ static void pair_values(mc_map *to, const mc_graph *g, mc_graph *c) {
     for (int i = 0; i < n->nout; i++) *mc_map_ptr_slot(to, n->out[i]) = k->out[i];
 }
 
-static mc_graph *same_graph(mc_module *copy, const mc_graph *g) {
-  mc_graph *c = copy->graphs;
-  for (const mc_graph *k = g->module->graphs; k != g; k = k->next) c = c->next;
-  return c;
-}
-
 /* The copied graph alone in its module, with the watched values behind its results. */
 static mc_graph *watched_copy(exe *e, const mc_graph *g, mc_value *const *watch, int nwatch) {
-  e->m = mc_module_clone(g->module);
-  mc_graph *c = same_graph(e->m, g);
+  mc_graph *c = mc_graph_clone(g);
+  e->m = c->module;
   e->m->graphs = c;
   c->next = NULL;
   mc_map to;

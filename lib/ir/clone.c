@@ -80,3 +80,9 @@ mc_module *mc_module_clone(const mc_module *m) {
   mc_arena_destroy(c.scratch);
   return c.to;
 }
+
+mc_graph *mc_graph_clone(const mc_graph *g) {
+  mc_graph *c = mc_module_clone(g->module)->graphs;
+  for (const mc_graph *k = g->module->graphs; k != g; k = k->next) c = c->next;
+  return c;
+}

@@ -22,10 +22,8 @@ static void pair_values(mc_map *to, const mc_graph *g, const mc_graph *c) {
 }
 
 mc_graph *mcm_graph_copy(const mc_graph *g, mc_map *pairs) {
-  mc_module *m = mc_module_clone(g->module);
-  mc_graph *c = m->graphs;
-  for (const mc_graph *k = g->module->graphs; k != g; k = k->next) c = c->next;
-  m->graphs = c;
+  mc_graph *c = mc_graph_clone(g);
+  c->module->graphs = c;
   c->next = NULL;
   if (pairs) pair_values(pairs, g, c);
   return c;

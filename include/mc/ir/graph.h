@@ -78,7 +78,9 @@ mc_module *mc_module_create(void);
 void mc_module_destroy(mc_module *m);
 /* Deep copy: graphs, types; tensors' data are shared by the copy, which must not outlive `m`. */
 mc_module *mc_module_clone(const mc_module *m);
-/* The same, destroyed together with `m`. */
+/* The graph that is g in a deep copy of its module (copy->module, to be destroyed). */
+mc_graph *mc_graph_clone(const mc_graph *g);
+/* A deep copy that is destroyed together with `m`. */
 mc_module *mc_module_copy(mc_module *m);
 /* The interned type; dims and quantization must be valid (see mc_type_check). */
 const mc_type *mc_type_intern(mc_module *m, const mc_type *proto);
