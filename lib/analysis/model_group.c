@@ -27,7 +27,6 @@ double mc_model_vector_ops(const mc_node *n, const mc_target *t) {
   if (!bytes) return f32_ops[n->op] + (n->nin > 1 ? LOAD_OPS : 0);
   return f32_ops[n->op] + (n->nin - 1) * WIDEN_OPS + 1 + f32_ops[MC_OP_requantize];   /* one operand is in registers already */
 }
-static int bytes_of(mc_arith how) { return how == MC_ARITH_f32 ? 4 : how == MC_ARITH_bf16 ? 2 : 1; }
 
 static double up(int64_t n, int64_t by) { return (double)((n + by - 1) / by); }
 
@@ -89,7 +88,7 @@ double mc_model_zeros_share(const mc_node *n, int vectors, int unit) {
 static mc_nest nest_of(const mc_node *n, const shape *s, mc_arith how, const mc_target *t) {
   mc_rate rate = mc_model_rate(how, t);
   if (how == MC_ARITH_bf16 && mc_rate_arith(rate) != MC_ARITH_bf16) rate = mc_model_rate(MC_ARITH_f32, t);
-  int depth = mc_rate_depth(rate), bytes = bytes_of(how);
+  int depth = mc_rate_depth(rate), bytes = mc_arith_bytes(how);
   mc_nest nest = { .rate = rate, .outer = s->outer, .rows = s->rows, .cols = s->cols, .groups = s->groups, .runs = s->runs, .k = s->runs * ((s->rlen + depth - 1) / depth * depth),
                    .mr = 1, .nv = 1, .ku = 1, .a_bytes = bytes, .b_bytes = bytes };
   nest.packed = n->op == MC_OP_matmul && !mc_value_tensor(n->in[1]) ? mc_type_elems(n->in[1]->type) : 0;
@@ -127,7 +126,7 @@ static double epilogue_as(const mc_node *n, mc_arith how, const mc_target *t, in
     bool clamp = k->op == MC_OP_relu || k->op == MC_OP_clamp, other = k->nin > 1 && !mc_value_tensor(k->in[k->in[0]->def == n]);
     if (how == MC_ARITH_int8) ops += clamp ? 0 : mc_op_has(k->op, MC_T_UNARY) ? table_ops(t) : f32_ops[k->op] + WIDEN_OPS + f32_ops[MC_OP_requantize];
     else ops += f32_ops[k->op] + (k->nin > 1 ? LOAD_OPS : 0);
-    if (other) *extra += mc_type_elems(n->out[0]->type) * bytes_of(how);
+    if (other) *extra += mc_type_elems(n->out[0]->type) * mc_arith_bytes(how);
   }
   return ops;
 }
@@ -148,7 +147,7 @@ mc_estimate mc_model_convert(int64_t elems, mc_arith from, mc_arith to, const mc
   mc_estimate e = { 0 };
   double ops = from == to ? 0 : to == MC_ARITH_int8 ? f32_ops[MC_OP_quantize] : 4;
   e.part[MC_PART_epilogue] = (double)elems / 16 * (ops + (double)(LOAD_OPS + STORE_OPS)) * (64.0 / t->vector_bytes) / t->machine->alu;
-  double bytes = (double)(elems * (bytes_of(from) + bytes_of(to)));
+  double bytes = (double)(elems * (mc_arith_bytes(from) + mc_arith_bytes(to)));
   model_traffic(&e, t, model_level(t, bytes), bytes);
   e.part[MC_PART_overhead] = 60;
   model_finish(&e);

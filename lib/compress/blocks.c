@@ -1,5 +1,6 @@
 /* Finding residual blocks, and taking them out. */
 #include "blocks.h"
+#include "bn.h"
 #include "mc/ir/build.h"
 #include <math.h>
 
@@ -145,12 +146,6 @@ static double rms(const mc_tensor *t, double count) {
   return sqrt(sum / count);
 }
 
-static const mc_tensor *gamma_after(const mc_node *n) {
-  MC_FOR_USES (u, n->out[0])
-    if (u->user->op == MC_OP_batch_norm && u->slot == 0) return mc_value_tensor(u->user->in[1]);
-  return NULL;
-}
-
 /* The first layers with weights that are met on the way back from y. */
 static void add_gain(mc_map *seen, const mc_value *x, const mc_value *v, double *sum, int *n) {
   if (v == x || !v->def || mc_op_has(v->def->op, MC_T_CONST)) return;
@@ -161,7 +156,7 @@ static void add_gain(mc_map *seen, const mc_value *x, const mc_value *v, double 
     for (int i = 0; i < v->def->nin; i++) add_gain(seen, x, v->def->in[i], sum, n);
     return;
   }
-  const mc_tensor *w = mc_value_tensor(v->def->in[1]), *gamma = gamma_after(v->def);
+  const mc_tensor *w = mc_value_tensor(v->def->in[1]), *gamma = mc_bn_gamma(v->def);
   *sum += gamma ? rms(gamma, (double)mc_tensor_elems(gamma)) : rms(w, (double)w->dim[0]);
   (*n)++;
 }

@@ -1,4 +1,4 @@
-/* Batch-norm statistics from samples. */
+/* Batch norms: statistics from samples, folding, gammas. */
 #include "bn.h"
 #include "mc/ir/build.h"
 #include "mc/measure/samples.h"
@@ -64,4 +64,25 @@ bool mc_bn_estimate(mc_pass_context *cx, const mc_walk_opts *o, int *count) {
     ++*count;
   }
   return true;
+}
+
+bool mc_bn_fold(mc_pass_context *cx, bool *changed) {
+  mc_pass_context inner = *cx;
+  bool done = false;
+  inner.stats = NULL; /* they are rows of another pass */
+  if (!mc_pass_fold_bn(&inner, &(mc_opts_fold_bn){ 0 }, &done)) return false;
+  *changed |= done;
+  return true;
+}
+
+bool mc_bn_fold_any(mc_pass_context *cx, bool *changed) {
+  bool any = false;
+  MC_FOR_NODES(n, cx->graph) any |= n->op == MC_OP_batch_norm;
+  return !any || mc_bn_fold(cx, changed);
+}
+
+mc_tensor *mc_bn_gamma(const mc_node *n) {
+  MC_FOR_USES(u, n->out[0])
+  if (u->user->op == MC_OP_batch_norm && u->slot == 0) return mc_value_tensor(u->user->in[1]);
+  return NULL;
 }

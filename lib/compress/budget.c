@@ -8,6 +8,33 @@
 
 const char *const mc_budget_names[MC_NUM_BUDGETS] = { "macs", "params", "bytes", "arena", "time" };
 
+bool mc_budget_shares(const mc_pass_context *cx, const char *pass,
+                      const double given[MC_NUM_BUDGETS], double share[MC_NUM_BUDGETS], int *n) {
+  *n = 0;
+  for (mc_budget_kind k = 0; k < MC_NUM_BUDGETS; k++) {
+    if (!(given[k] >= 0 && given[k] <= 1))
+      return mc_error(cx->diag, cx->loc, "%s: %s must be between 0 and 1", pass,
+                      mc_budget_names[k]);
+    share[k] = given[k];
+    *n += given[k] > 0;
+  }
+  return true;
+}
+
+bool mc_budget_target(const mc_pass_context *cx, const char *pass, double time) {
+  return time <= 0 || cx->target ||
+         mc_error(cx->diag, cx->loc,
+                  "%s: time= is the estimate for a target, and there is none: give -march= "
+                  "(native, or a level)",
+                  pass);
+}
+
+mc_arith mc_budget_arith(mc_field_ENUM arith) {
+  return arith == mc_arithmetic_f32    ? MC_ARITH_f32
+         : arith == mc_arithmetic_bf16 ? MC_ARITH_bf16
+                                       : MC_ARITH_int8;
+}
+
 typedef struct term {
   int group;
   double per;
@@ -176,7 +203,7 @@ static double product_time(mc_widths *w, product *p, const int *kept) {
     twin x;
     twin_of(&x, p, key[0], key[1], key[2]);
     double *v = *slot = MC_NEW(w->a, double);
-    double each = w->how == MC_ARITH_f32 ? 4 : w->how == MC_ARITH_bf16 ? 2 : 1;
+    double each = mc_arith_bytes(w->how);
     *v = mc_model_layer(&x.node, w->how, w->t, (int64_t)(w->weights * each)).cycles;
   }
   return *(double *)*slot;
@@ -235,14 +262,13 @@ static double params_of(mc_widths *w, const int *kept) {
 
 static double bytes_of(mc_widths *w, const int *kept) {
   double sum = params_of(w, kept);
-  if (w->how == MC_ARITH_f32) return 4 * sum;
-  if (w->how == MC_ARITH_bf16) return 2 * sum;
+  if (w->how != MC_ARITH_int8) return mc_arith_bytes(w->how) * sum;
   for (int i = 0; i < w->np; i++) sum += 8 * width_now(w->p[i].out, kept);
   return sum;
 }
 
 static double arena_of(mc_widths *w, const int *kept) {
-  double now = 0, peak = 0, size = w->how == MC_ARITH_f32 ? 4 : w->how == MC_ARITH_bf16 ? 2 : 1;
+  double now = 0, peak = 0, size = mc_arith_bytes(w->how);
   memset(w->now, 0, sizeof *w->now * (size_t)(w->live.nodes + 2));
   for (int i = 0; i < w->live.n; i++) {
     const mc_type *t = w->live.iv[i].value->type;

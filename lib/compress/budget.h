@@ -14,6 +14,15 @@ typedef enum mc_budget_kind {
 } mc_budget_kind;
 extern const char *const mc_budget_names[MC_NUM_BUDGETS]; /* as the options are called */
 
+/* The options macs=, params=, bytes=, arena= and time= of a pass as shares; *n: how many are given.
+ * False after reporting one that is not between 0 and 1. */
+bool mc_budget_shares(const mc_pass_context *cx, const char *pass,
+                      const double given[MC_NUM_BUDGETS], double share[MC_NUM_BUDGETS], int *n);
+/* There is a target where time= asks for one. False after reporting. */
+bool mc_budget_target(const mc_pass_context *cx, const char *pass, double time);
+/* The option arith=, of mc_e_arithmetic. */
+mc_arith mc_budget_arith(mc_field_ENUM arith);
+
 /* The graph must outlive it. `t` may be NULL: the lowest level of the architecture; `how`: the
  * arithmetic of bytes, arena and time. In the arena. */
 typedef struct mc_widths mc_widths;

@@ -40,20 +40,11 @@ static bool parse_mixes(composer *c) {
 static bool check_options(composer *c) {
   const mc_opts_compress *o = c->o;
   mc_pass_context *cx = c->cx;
-  const double share[MC_NUM_BUDGETS] = { o->macs, o->params, o->bytes, o->arena, o->time };
-  bool any = false;
-  for (int k = 0; k < MC_NUM_BUDGETS; k++) {
-    if (!(share[k] >= 0 && share[k] <= 1))
-      return mc_error(cx->diag, cx->loc, "compress: %s must be between 0 and 1",
-                      mc_budget_names[k]);
-    c->share[k] = share[k];
-    any |= share[k] > 0;
-  }
-  if (!any) c->share[MC_BUDGET_macs] = 0.5;
-  if (o->time > 0 && !cx->target)
-    return mc_error(cx->diag, cx->loc,
-                    "compress: time= is the estimate for a target, and there is none: give "
-                    "-march= (native, or a level)");
+  const double given[MC_NUM_BUDGETS] = { o->macs, o->params, o->bytes, o->arena, o->time };
+  int n;
+  if (!mc_budget_shares(cx, "compress", given, c->share, &n)) return false;
+  if (!n) c->share[MC_BUDGET_macs] = 0.5;
+  if (!mc_budget_target(cx, "compress", o->time)) return false;
   if (o->samples < 0) return mc_error(cx->diag, cx->loc, "compress: samples must be at least 0");
   if (o->memory < 1)
     return mc_error(cx->diag, cx->loc, "compress: memory must be at least 1 (MiB)");

@@ -14,6 +14,7 @@
  * convolutions, weights that are computed, layers that no rank makes cheaper. Contract: LOSSY; with
  * samples bounded by the change that was measured on them. */
 #include "lowrank.h"
+#include "bn.h"
 #include "mc/measure/samples.h"
 #include "mc/pass/layers.h"
 #include "report.h"
@@ -24,15 +25,9 @@
 
 static bool shares(lowrank *z) {
   const mc_opts_lowrank_svd *o = z->o;
-  const double share[MC_NUM_BUDGETS] = { o->macs, o->params, o->bytes, o->arena, o->time };
-  int n = 0;
-  for (mc_budget_kind k = 0; k < MC_NUM_BUDGETS; k++) {
-    if (!(share[k] >= 0 && share[k] <= 1))
-      return mc_error(z->cx->diag, z->cx->loc, "lowrank-svd: %s must be between 0 and 1",
-                      mc_budget_names[k]);
-    z->share[k] = share[k];
-    n += share[k] > 0;
-  }
+  const double given[MC_NUM_BUDGETS] = { o->macs, o->params, o->bytes, o->arena, o->time };
+  int n;
+  if (!mc_budget_shares(z->cx, "lowrank-svd", given, z->share, &n)) return false;
   z->fixed = o->ratio > 0 || o->energy > 0;
   if ((o->ratio > 0) + (o->energy > 0) + (n > 0) > 1)
     return mc_error(z->cx->diag, z->cx->loc,
@@ -111,9 +106,7 @@ static unsigned forms_of(int form) {
 
 static bool find_target(lowrank *z) {
   z->target = z->cx->target;
-  z->how = z->o->arith == mc_arithmetic_f32    ? MC_ARITH_f32
-           : z->o->arith == mc_arithmetic_bf16 ? MC_ARITH_bf16
-                                               : MC_ARITH_int8;
+  z->how = mc_budget_arith(z->o->arith);
   if (!z->target && z->share[MC_BUDGET_time] > 0)
     z->target = mc_target_find(NULL, NULL, z->cx->scratch, z->cx->diag);
   const mc_target *likes = z->target;
@@ -144,8 +137,6 @@ static bool judge(lowrank *z, const lr_fit *f, mc_distance *out) {
   return mc_fitted_judge(&x, z->cx->graph, z->damage, z->cx->diag, out);
 }
 
-enum { FIT_FOLDS = 7, ALL_FOLDS = 15 };
-
 /* Choices by damage, by the layers' own errors, and by both (each in shares of what the first two
  * reached): none is the best guide of all networks. */
 enum { GUIDES = 3 };
@@ -163,7 +154,7 @@ static bool attempt(lowrank *z, double damage, double error, trial *t) {
   if (!mc_lr_choose(z, damage, error, t->choice)) return false;
   mc_lr_sums(z, t->choice, &t->damage, &t->error);
   mc_arena *a = mc_arena_create();
-  bool ok = !z->damage || (mc_lr_fit(z, t->choice, FIT_FOLDS, &f, a) && judge(z, &f, &t->held));
+  bool ok = !z->damage || (mc_lr_fit(z, t->choice, MC_FOLDS_FIT, &f, a) && judge(z, &f, &t->held));
   mc_arena_destroy(a);
   return ok;
 }
@@ -238,25 +229,13 @@ static void tell_budgets(lowrank *z, const int *choice) {
 
 /* ---- the pass ---- */
 
-static bool fold_batch_norms(mc_pass_context *cx, bool *changed) {
-  bool any = false, done = false;
-  MC_FOR_NODES(n, cx->graph) any |= n->op == MC_OP_batch_norm;
-  if (!any) return true;
-  mc_pass_context inner = *cx;
-  mc_opts_fold_bn none = { 0 };
-  inner.stats = NULL; /* they are rows of another pass */
-  if (!mc_pass_fold_bn(&inner, &none, &done)) return false;
-  *changed |= done;
-  return true;
-}
-
 static bool run(lowrank *z, mc_lowrank_result *res, bool *changed) {
   if (!mc_lr_layers(z)) return false;
   take_stock(z);
   if (!mc_lr_table(z)) return false;
   int *choice;
   lr_fit f;
-  if (!best_choice(z, &choice, res) || !mc_lr_fit(z, choice, ALL_FOLDS, &f, z->cx->scratch))
+  if (!best_choice(z, &choice, res) || !mc_lr_fit(z, choice, MC_FOLDS_ALL, &f, z->cx->scratch))
     return false;
   if (z->damage && !judge(z, &f, &res->final)) return false;
   tell_layers(z, choice, &f);
@@ -277,7 +256,7 @@ bool mc_lowrank(mc_pass_context *cx, const mc_opts_lowrank_svd *o, const mc_grap
   z.walk = (mc_walk_opts){
     .data = o->data, .samples = o->samples, .memory = o->memory << 20, .what = "lowrank-svd"
   };
-  if (z.samples && !fold_batch_norms(cx, changed)) return false;
+  if (z.samples && !mc_bn_fold_any(cx, changed)) return false;
   mc_walk_opts judged = z.walk;
   judged.original = original;
   if (z.samples && !(z.damage = mc_damage_open(cx, &judged))) return false;

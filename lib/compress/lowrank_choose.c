@@ -43,7 +43,7 @@ static double cost_of(void *ctx, const int *choice) {
 static void fill_arena(ledger *c) {
   lowrank *z = c->z;
   mc_arena *a = z->cx->scratch;
-  double each = z->how == MC_ARITH_f32 ? 4 : z->how == MC_ARITH_bf16 ? 2 : 1, now = 0;
+  double each = mc_arith_bytes(z->how), now = 0;
   c->live = mc_liveness_of(z->cx->graph, a);
   c->at = MC_NEWN(a, double, c->live.nodes + 3);
   c->position = MC_NEWN(a, int, z->products.n + 1);

@@ -60,21 +60,17 @@ static place place_of(const mc_node *n, const mc_type *t) {
   return (place){ t->dim[0], t->dim[1], t->dim[2] };
 }
 
-static double bytes_each(mc_arith how) {
-  return how == MC_ARITH_f32 ? 4 : how == MC_ARITH_bf16 ? 2 : 1;
-}
-
 /* Whether x is needed after the layer. */
 static bool stays(const mc_value *x) { return mc_value_nuses(x) > 1; }
 
 static void add_stage(const lowrank *z, const lr_layer *l, const mc_stage *st, double places,
                       double in, double out, double beside, double cost[]) {
   double g = (double)l->p.groups, weights = g * (double)(st->o * st->kh * st->kw * st->ci);
-  double live = (in + out) * bytes_each(z->how) + beside;
+  double live = (in + out) * mc_arith_bytes(z->how) + beside;
   cost[MC_BUDGET_macs] += places * weights;
   cost[MC_BUDGET_params] += weights;
   cost[MC_BUDGET_bytes] +=
-      weights * bytes_each(z->how) + (z->how == MC_ARITH_int8 ? 8 * g * (double)st->o : 0);
+      weights * mc_arith_bytes(z->how) + (z->how == MC_ARITH_int8 ? 8 * g * (double)st->o : 0);
   if (live > cost[MC_BUDGET_arena]) cost[MC_BUDGET_arena] = live;
 }
 
@@ -83,7 +79,7 @@ static void count(lowrank *z, const lr_layer *l, const mc_form *f, double cost[]
   mc_stage st[MC_FACTORS];
   int ns = mc_form_stages(f, l->s, st);
   place x = place_of(n, n->in[0]->type), y = place_of(n, n->out[0]->type), at = x;
-  double in = (double)mc_type_elems(n->in[0]->type), x_bytes = in * bytes_each(z->how);
+  double in = (double)mc_type_elems(n->in[0]->type), x_bytes = in * mc_arith_bytes(z->how);
   bool transposed = n->op == MC_OP_conv_transpose2d;
   for (int k = 0; k < ns; k++) {
     if (st[k].rows) at.h = y.h;
@@ -98,7 +94,7 @@ static void count(lowrank *z, const lr_layer *l, const mc_form *f, double cost[]
   double bias = n->nin > 2 ? (double)(l->p.groups * l->p.o) : 0;
   cost[MC_BUDGET_params] += bias;
   if (z->how != MC_ARITH_int8)
-    cost[MC_BUDGET_bytes] += bias * bytes_each(z->how);
+    cost[MC_BUDGET_bytes] += bias * mc_arith_bytes(z->how);
   else
     cost[MC_BUDGET_bytes] += bias;
 }
@@ -127,7 +123,7 @@ static mc_graph *alone(const lr_layer *l, const mc_form *f, mc_module *m, mc_dia
 }
 
 static double time_of(lowrank *z, const lr_layer *l, const mc_form *f) {
-  int64_t weights = (int64_t)(z->weights * bytes_each(z->how));
+  int64_t weights = (int64_t)(z->weights * mc_arith_bytes(z->how));
   if (f->kind == MC_FORM_whole) return mc_model_layer(l->p.node, z->how, z->target, weights).cycles;
   mc_arena *a = mc_arena_create();
   mc_diag d;

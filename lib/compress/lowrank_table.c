@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { LEVELS = 8, FIT_FOLDS = 7, MOST_RANKS = 64, FORMS_MEASURED = 2 };
+enum { LEVELS = 8, MOST_RANKS = 64, FORMS_MEASURED = 2 };
 static const double near_best =
     1.3; /* errors up to so many times the best form's are measured, too */
 
@@ -34,7 +34,7 @@ static ready prepare(lowrank *z, const lr_layer *l, const mc_moments *m, mc_aren
     r.w[g] = MC_NEWN(a, double, elems);
     for (int64_t i = 0; i < elems; i++)
       r.w[g][i] = (double)w[g * elems + i];
-    if (m) r.m[g] = mc_moments_centred(m, FIT_FOLDS, g, a);
+    if (m) r.m[g] = mc_moments_centred(m, MC_FOLDS_FIT, g, a);
     r.p[g] = mc_factoring_new(l->s, r.w[g], m && z->data_norm ? mc_lr_metric(&r.m[g]) : NULL, a);
     r.norm += mc_factoring_norm(r.p[g]);
   }

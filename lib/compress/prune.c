@@ -20,7 +20,6 @@
 #include "report.h"
 #include "score.h"
 #include "steady.h"
-#include "mc/import/dataset.h"
 #include "mc/measure/samples.h"
 #include "mc/pass/layers.h"
 #include "mc/support/glob.h"
@@ -65,28 +64,17 @@ static bool score_classes(pruner *p) {
 
 /* ---- options ---- */
 
-static const double *budget_option(const mc_opts_prune_channels *o, mc_budget_kind k) {
-  const double *const v[MC_NUM_BUDGETS] = { &o->macs, &o->params, &o->bytes, &o->arena, &o->time };
-  return v[k];
-}
-
 static bool check_budgets(pruner *p) {
   const mc_opts_prune_channels *o = p->o;
   mc_pass_context *cx = p->cx;
-  for (mc_budget_kind k = 0; k < MC_NUM_BUDGETS; k++) {
-    double x = *budget_option(o, k);
-    if (!(x >= 0 && x <= 1))
-      return mc_error(cx->diag, cx->loc, "prune-channels: %s must be between 0 and 1",
-                      mc_budget_names[k]);
-    if (x > 0 && o->ratio > 0)
+  const double given[MC_NUM_BUDGETS] = { o->macs, o->params, o->bytes, o->arena, o->time };
+  int n;
+  if (!mc_budget_shares(cx, "prune-channels", given, p->share, &n)) return false;
+  for (mc_budget_kind k = 0; k < MC_NUM_BUDGETS; k++)
+    if (p->share[k] > 0 && o->ratio > 0)
       return mc_error(cx->diag, cx->loc, "prune-channels: ratio and %s exclude each other",
                       mc_budget_names[k]);
-    p->share[k] = x;
-  }
-  return o->time <= 0 || cx->target ||
-         mc_error(cx->diag, cx->loc,
-                  "prune-channels: time= is the estimate for a target, and there is none: give "
-                  "-march= (native, or a level)");
+  return mc_budget_target(cx, "prune-channels", o->time);
 }
 
 static bool check_numbers(pruner *p) {
@@ -211,31 +199,18 @@ bool mc_prune_refits(const pruner *p) {
   return p->walk.samples > 0 && (p->o->repair == mc_fixup_auto || p->o->repair == mc_fixup_refit);
 }
 
-static const mc_node *batch_norm_after(const mc_node *n) {
-  MC_FOR_USES(u, n->out[0])
-  if (u->user->op == MC_OP_batch_norm && u->slot == 0) return u->user;
-  return NULL;
-}
-
 /* Gammas outlive the batch_norms that are folded away. */
 static void save_gammas(pruner *p) {
   mc_map_init(&p->gammas, p->cx->scratch);
   MC_FOR_NODES(n, p->cx->graph) {
-    const mc_node *bn = n->nout ? batch_norm_after(n) : NULL;
-    if (bn && mc_value_tensor(bn->in[1]))
-      *mc_map_ptr_slot(&p->gammas, n) = mc_value_tensor(bn->in[1]);
+    mc_tensor *gamma = n->nout ? mc_bn_gamma(n) : NULL;
+    if (gamma) *mc_map_ptr_slot(&p->gammas, n) = gamma;
   }
-}
-
-static bool fold_batch_norms(pruner *p, bool *changed) {
-  mc_pass_context cx = *p->cx;
-  cx.stats = NULL;
-  return mc_pass_fold_bn(&cx, &(mc_opts_fold_bn){ 0 }, changed);
 }
 
 static bool prepare(pruner *p, bool *changed) {
   save_gammas(p);
-  if (mc_prune_refits(p) && !fold_batch_norms(p, changed)) return false;
+  if (mc_prune_refits(p) && !mc_bn_fold(p->cx, changed)) return false;
   mc_channels_opts may = {
     .norms = p->o->norms, .outputs = p->o->pad_outputs, .inside = p->o->inside
   };
@@ -247,27 +222,10 @@ static bool prepare(pruner *p, bool *changed) {
   mc_prune_rank(p);
   mc_channels_remark(p->cx->graph, p->ch, p->cx->diag);
   p->align = alignment(p);
-  mc_arith how = p->o->arith == mc_arithmetic_f32    ? MC_ARITH_f32
-                 : p->o->arith == mc_arithmetic_bf16 ? MC_ARITH_bf16
-                                                     : MC_ARITH_int8;
+  mc_arith how = mc_budget_arith(p->o->arith);
   p->widths = mc_widths_of(p->cx->graph, p->ch, p->cx->target, how, p->cx->scratch);
   for (mc_budget_kind k = 0; k < MC_NUM_BUDGETS; k++)
     if (p->share[k] > 0) p->full[k] = mc_prune_cost(p, k);
-  return true;
-}
-
-/* Samples that there are, at most samples=; < 0 after reporting. */
-static bool count_samples(pruner *p, const char *path) {
-  mc_pass_context *cx = p->cx;
-  mc_dataset *s = mc_dataset_open(path, cx->graph, NULL, cx->diag,
-                                  cx->samples_at.what ? cx->samples_at : cx->loc);
-  if (!s) return false;
-  int64_t n = mc_dataset_count(s);
-  mc_dataset_close(s);
-  p->walk = (mc_walk_opts){ .data = path,
-                            .samples = p->o->samples > 0 && p->o->samples < n ? p->o->samples : n,
-                            .memory = p->o->memory << 20,
-                            .what = "prune" };
   return true;
 }
 
@@ -311,7 +269,11 @@ bool mc_prune(mc_pass_context *cx, const mc_opts_prune_channels *o, bool trial,
   mc_layers_warn_unmatched(cx, "prune-channels", "skip", o->skip, MC_T_ACCUM);
   const char *path = mc_samples_path(cx, o->data);
   if (!resolve(&p, path != NULL)) return false;
-  if (path && !count_samples(&p, path)) return false;
+  mc_walk_opts walk = {
+    .data = path, .samples = o->samples, .memory = o->memory << 20, .what = "prune"
+  };
+  if (path && !mc_walk_count(cx, &walk)) return false;
+  if (path) p.walk = walk;
   return prune(&p, path != NULL, changed);
 }
 

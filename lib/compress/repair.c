@@ -11,7 +11,6 @@
  * Contract: LOSSY; the bound is what was measured on the samples held back. */
 #include "prune.h"
 #include "bn.h"
-#include "mc/import/dataset.h"
 #include "mc/measure/samples.h"
 #include "mc/syntax/parse.h"
 #include "repair_match.h"
@@ -55,22 +54,16 @@ static bool open_samples(repairer *r) {
     return mc_error(
         cx->diag, cx->loc,
         "repair: no samples: give data=FILE.npz, or a calibration line in the .mir file");
-  mc_dataset *s = mc_dataset_open(path, cx->graph, NULL, cx->diag,
-                                  cx->samples_at.what ? cx->samples_at : cx->loc);
-  if (!s) return false;
-  int64_t n = mc_dataset_count(s);
-  mc_dataset_close(s);
-  r->walk = (mc_walk_opts){ .data = path,
-                            .samples = r->o->samples > 0 && r->o->samples < n ? r->o->samples : n,
-                            .memory = r->o->memory << 20,
-                            .what = "repair" };
-  return true;
+  r->walk = (mc_walk_opts){
+    .data = path, .samples = r->o->samples, .memory = r->o->memory << 20, .what = "repair"
+  };
+  return mc_walk_count(cx, &r->walk);
 }
 
 static bool fold(mc_pass_context *cx, mc_module *m, mc_graph *g, bool *changed) {
   mc_pass_context own = *cx;
-  own.module = m, own.graph = g, own.stats = NULL;
-  return mc_pass_fold_bn(&own, &(mc_opts_fold_bn){ 0 }, changed);
+  own.module = m, own.graph = g;
+  return mc_bn_fold(&own, changed);
 }
 
 static bool open_original(repairer *r, bool *changed) {

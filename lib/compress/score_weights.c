@@ -1,5 +1,6 @@
 /* Scores of a layer's output channels from its weights alone. */
 #include "score.h"
+#include "bn.h"
 #include "mc/measure/linalg.h"
 #include <math.h>
 
@@ -14,10 +15,7 @@ static double norm_of(const mc_scoring *s, const float *w, int64_t k) {
 
 static const mc_tensor *gamma_of(const mc_scoring *s, const mc_node *n) {
   const mc_tensor *folded = s->gammas ? mc_map_ptr_get(s->gammas, n) : NULL;
-  if (folded) return folded;
-  MC_FOR_USES (u, n->out[0])
-    if (u->user->op == MC_OP_batch_norm && u->slot == 0) return mc_value_tensor(u->user->in[1]);
-  return NULL;
+  return folded ? folded : mc_bn_gamma(n);
 }
 
 /* Sum of the distances to all filters of the layer: one that lies between the others can be made

@@ -12,6 +12,7 @@
  * storage alone. A layer never loses all blocks. Contract: LOSSY, without a bound: measure it
  * (mc-eval). */
 #include "sparsify.h"
+#include "bn.h"
 #include "mc/analysis/channels.h"
 #include "mc/ir/build.h"
 #include "mc/measure/samples.h"
@@ -157,22 +158,12 @@ static bool check_options(sparsifier *s) {
   if (!(o->damping >= 0)) return mc_error(d, at, "sparsify: damping must not be negative");
   return check_samples(s);
 }
-/* Moments are those of layers with their batch norms. */
-static bool fold_batch_norms(mc_pass_context *cx, bool *changed) {
-  mc_pass_context inner = *cx;
-  bool any = false, done = false;
-  MC_FOR_NODES(n, cx->graph) any |= n->op == MC_OP_batch_norm;
-  inner.stats = NULL;
-  if (any && !mc_pass_fold_bn(&inner, &(mc_opts_fold_bn){ 0 }, &done)) return false;
-  *changed = *changed || done;
-  return true;
-}
 bool mc_pass_sparsify(mc_pass_context *cx, const mc_opts_sparsify *o, bool *changed) {
   sparsifier s = { .cx = cx, .o = o };
   if (!check_options(&s)) return false;
   mc_layers_warn_unmatched(cx, "sparsify", "skip", o->skip, MC_T_ACCUM);
   mc_layers_warn_unmatched(cx, "sparsify", "only", o->only, MC_T_ACCUM);
-  if (s.fits && !fold_batch_norms(cx, changed)) return false;
+  if (s.fits && !mc_bn_fold_any(cx, changed)) return false; /* moments are those with them */
   mc_sparsify_layers(&s);
   if (!s.n) {
     mc_warning(cx->diag, cx->loc, "sparsify: no layer of this graph can be made sparse");

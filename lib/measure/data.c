@@ -62,6 +62,16 @@ bool mcm_data_open(mcm_data *d, mc_pass_context *cx, const mc_walk_opts *o) {
   return true;
 }
 
+bool mc_walk_count(mc_pass_context *cx, mc_walk_opts *o) {
+  mc_dataset *s = mc_dataset_open(o->data, cx->graph, NULL, cx->diag,
+                                  cx->samples_at.what ? cx->samples_at : cx->loc);
+  if (!s) return false;
+  int64_t n = mc_dataset_count(s);
+  mc_dataset_close(s);
+  if (o->samples <= 0 || o->samples > n) o->samples = n;
+  return true;
+}
+
 void mcm_data_close(mcm_data *d) {
   if (d->set) mc_dataset_close(d->set);
   d->set = NULL;

@@ -25,6 +25,8 @@ typedef struct mc_walk_opts {
 } mc_walk_opts;
 typedef struct mc_walk mc_walk;
 
+/* Set o->samples to what there is, at most what it says. False after reporting. */
+bool mc_walk_count(mc_pass_context *cx, mc_walk_opts *o);
 /* Samples are taken in runs of the graph; where it takes a batch, a fold has whole runs.
  * NULL after reporting (no samples, samples that do not fit, NaN in them). */
 mc_walk *mc_walk_open(mc_pass_context *cx, const mc_walk_opts *o);

@@ -17,6 +17,10 @@ typedef enum mc_rate {
   MC_NUM_RATES
 } mc_rate;
 typedef enum mc_arith { MC_ARITH_f32, MC_ARITH_bf16, MC_ARITH_int8 } mc_arith;
+/* Bytes of an element. */
+static inline int mc_arith_bytes(mc_arith how) {
+  return how == MC_ARITH_f32 ? 4 : how == MC_ARITH_bf16 ? 2 : 1;
+}
 /* What a core can do, for the cost model: columns of machines.def, per cycle. */
 typedef struct mc_machine {
   const char *name, *doc; double ghz;
