@@ -38,13 +38,6 @@ static void normal_matrix(mc_als *z) {
     }
 }
 
-static double trace_of(int64_t n, const double *a) {
-  double s = 0;
-  for (int64_t i = 0; i < n; i++)
-    s += a[i * n + i];
-  return s;
-}
-
 /* x := the best r2 directions of its outputs: eigenvectors of x^T A x. */
 static bool truncate_x(mc_als *z, mc_arena *a) {
   int64_t o = z->p->o, r2 = z->r2;
@@ -71,7 +64,7 @@ void mc_als_normal_x(mc_als *z) {
 }
 
 bool mc_als_solve(int64_t n, double *a, int64_t columns, double *x) {
-  double trace = trace_of(n, a);
+  double trace = mc_la_trace(n, a);
   if (!isfinite(trace) || trace <= 0 || !mc_la_cholesky(n, a, 1e-9 * trace / (double)n))
     return false;
   mc_la_cholesky_solve(n, a, columns, x);
@@ -123,7 +116,7 @@ static bool block_sum(const mc_als *z, double *sum) {
     for (int64_t i = 0; i < r; i++)
       for (int64_t j = 0; j < r; j++)
         sum[i * r + j] += z->pp[(t * r + i) * z->n + t * r + j];
-  double trace = trace_of(r, sum);
+  double trace = mc_la_trace(r, sum);
   return trace > 0 && mc_la_cholesky(r, sum, 1e-7 * trace / (double)r);
 }
 

@@ -64,9 +64,7 @@ static bool find_mean(mc_pair *p, mc_arena *a) {
     for (int64_t i = 0; i < n; i++)
       p->mean[i] += p->g[(t * p->t + t) * n + i] / (double)p->t;
   memcpy(p->chol, p->mean, sizeof(double) * (size_t)n);
-  double trace = 0;
-  for (int64_t i = 0; i < S; i++)
-    trace += p->mean[i * S + i];
+  double trace = mc_la_trace(S, p->mean);
   return isfinite(trace) && trace > 0 && mc_la_cholesky(S, p->chol, 1e-9 * trace / (double)S);
 }
 

@@ -47,7 +47,7 @@ static bool solve_half(const half *h, int64_t r, const double *k, double *x, dou
   int64_t n = h->i1 * r, bb = h->b * r;
   double *nn = MC_NEWN(m, double, n *n), *y = MC_NEWN(m, double, bb * h->i2),
          *blk = MC_NEWN(m, double, r *r);
-  double *rhs = MC_NEWN(m, double, n * h->a), *wi = MC_NEWN(m, double, h->a * h->i2), trace = 0;
+  double *rhs = MC_NEWN(m, double, n * h->a), *wi = MC_NEWN(m, double, h->a * h->i2);
   for (int64_t i = 0; i < h->i1; i++)
     for (int64_t u = h->g ? i : i; u < (h->g ? h->i1 : i + 1); u++) {
       const double *f = k;
@@ -70,8 +70,7 @@ static bool solve_half(const half *h, int64_t r, const double *k, double *x, dou
       mc_la_gemm(false, true, r, h->a, h->i2, 1, k + b * r * h->i2, wi, 1, rhs + i * r * h->a);
     }
   memcpy(x, rhs, sizeof(double) * (size_t)(n * h->a));
-  for (int64_t i = 0; i < n; i++)
-    trace += nn[i * n + i];
+  double trace = mc_la_trace(n, nn);
   bool ok = trace > 0 && mc_la_cholesky(n, nn, 1e-9 * trace / (double)n);
   if (ok) mc_la_cholesky_solve(n, nn, h->a, x);
   *gain = 0;

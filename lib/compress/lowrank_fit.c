@@ -8,10 +8,7 @@
 enum { WIDE = 1024 }; /* columns from which fewer rounds must do */
 
 double *mc_lr_metric(mc_centred *m) {
-  double trace = 0;
-  for (int64_t i = 0; i < m->d; i++)
-    trace += m->g[i * m->d + i];
-  double ridge = 1e-3 * trace / (double)m->d;
+  double ridge = 1e-3 * mc_la_trace(m->d, m->g) / (double)m->d;
   for (int64_t i = 0; i < m->d; i++)
     m->g[i * m->d + i] += ridge > 0 ? ridge : 1e-12;
   return m->g;

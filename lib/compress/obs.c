@@ -5,29 +5,14 @@
 #include <math.h>
 #include <string.h>
 
-static double trace(int64_t d, const double *g) {
-  double t = 0;
-  for (int64_t i = 0; i < d; i++) t += g[i * d + i];
-  return t;
-}
-
-/* tr(w g w^T) */
-static double energy(int64_t o, int64_t d, const float *w, const double *g, mc_arena *a) {
-  double *x = MC_NEWN(a, double, o *d), *y = MC_NEWN(a, double, o *d), sum = 0;
-  for (int64_t i = 0; i < o * d; i++) x[i] = (double)w[i];
-  mc_la_gemm(false, false, o, d, d, 1, x, g, 0, y);
-  for (int64_t i = 0; i < o * d; i++) sum += x[i] * y[i];
-  return sum;
-}
-
 bool mc_obs_part_of(mc_obs_part *p, int64_t d_all, const double *g, int64_t o, const float *w,
                     int units, const int64_t *first, const int64_t *column, double lambda,
                     mc_arena *a) {
   int64_t d = first[units];
   mc_arena *t = mc_arena_create();
   double *l = mc_arena_copy(t, g, sizeof *g * (size_t)(d_all * d_all)),
-         e = energy(o, d_all, w, g, t);
-  bool ok = mc_la_cholesky(d_all, l, lambda * trace(d_all, g) / (double)d_all + 1e-12);
+         e = mc_la_energy(o, d_all, w, g);
+  bool ok = mc_la_cholesky(d_all, l, lambda * mc_la_trace(d_all, g) / (double)d_all + 1e-12);
   *p = (mc_obs_part){ .o = o, .d = d, .first = first, .weight = e > 0 ? 1 / e : 0 };
   p->h = MC_NEWN(a, double, d *d);
   p->w = MC_NEWN(a, double, o *d);

@@ -9,50 +9,12 @@ static const double lambda_product = 1e-3, lambda_depthwise = 1e-2;
 
 static bool depthwise(const mc_product *p) { return p->groups > 1 && p->ci == 1; }
 
-static double damping_of(const mc_product *p, const mc_moments *m, int64_t group, const bool *keep,
-                         double damping, int64_t samples, const float *w0, mc_arena *a) {
+double mc_refit_lambda(const mc_product *p, const mc_moments *m, int64_t group, const bool *keep,
+                       double damping, int64_t samples, const float *w0) {
   if (damping > 0) return damping;
   if (depthwise(p)) return lambda_depthwise;
   if (samples >= FEW_SAMPLES) return lambda_product;
-  return fmax(mc_fit_lambda(m, group, keep, w0, a), 1e-5);
-}
-
-/* w [o, d] from the fitted columns. */
-static void spread(const float *from, const bool *keep, int64_t o, int64_t d, float *w) {
-  for (int64_t r = 0; r < o; r++)
-    for (int64_t c = 0; c < d; c++) w[r * d + c] = keep[c] ? *from++ : 0;
-}
-
-static void gather(const float *w, const bool *keep, int64_t o, int64_t d, float *to) {
-  for (int64_t r = 0; r < o; r++)
-    for (int64_t c = 0; c < d; c++)
-      if (keep[c]) *to++ = w[r * d + c];
-}
-
-double mc_refit_lambda(const mc_product *p, const mc_moments *m, int64_t group, const bool *keep,
-                       double damping, int64_t samples, const float *w0) {
-  mc_arena *a = mc_arena_create();
-  double lambda = damping_of(p, m, group, keep, damping, samples, w0, a);
-  mc_arena_destroy(a);
-  return lambda;
-}
-
-static bool fit_group(const mc_product *p, const mc_moments *m, unsigned folds, int64_t group,
-                      const bool *keep, double lambda, const float *w0, float *w, float *bias,
-                      mc_arena *a) {
-  mc_centred all = mc_moments_centred(m, folds, group, a);
-  if (!keep) return mc_fit(&all, w0, lambda, w, bias);
-  mc_centred some = mc_centred_sub(&all, keep, a);
-  if (!some.d) {
-    memset(w, 0, sizeof *w * (size_t)(p->o * p->d));
-    for (int64_t r = 0; r < p->o; r++) bias[r] = (float)all.my[r];
-    return true;
-  }
-  float *v0 = MC_NEWN(a, float, p->o *some.d), *v = MC_NEWN(a, float, p->o *some.d);
-  gather(w0, keep, p->o, p->d, v0);
-  if (!mc_fit(&some, v0, lambda, v, bias)) return false;
-  spread(v, keep, p->o, p->d, w);
-  return true;
+  return fmax(mc_fit_lambda(m, group, keep, w0), 1e-5);
 }
 
 bool mc_refit_product(const mc_product *p, const mc_moments *m, unsigned folds, const bool *keep,
@@ -67,10 +29,12 @@ bool mc_refit_product(const mc_product *p, const mc_moments *m, unsigned folds, 
     const bool *k = keep ? keep + g * p->d : NULL;
     const float *from = w0 + g * p->o * p->d;
     float *to = w + g * p->o * p->d;
-    double lambda = damping_of(p, m, g, k, damping, samples, from, a);
-    if (!fit_group(p, m, folds, g, k, lambda, from, to, bias + g * p->o, a)) {
+    double lambda = mc_refit_lambda(p, m, g, k, damping, samples, from);
+    mc_centred c = mc_moments_centred(m, folds, g, a);
+    float *b = bias + g * p->o;
+    if (!(k ? mc_fit_kept(&c, k, from, lambda, to, b) : mc_fit(&c, from, lambda, to, b))) {
       for (int64_t i = 0; i < p->o * p->d; i++) to[i] = !k || k[i % p->d] ? from[i] : 0;
-      memcpy(bias + g * p->o, b0 + g * p->o, sizeof *bias * (size_t)p->o);
+      memcpy(b, b0 + g * p->o, sizeof *b * (size_t)p->o);
       ok = false;
     }
     mc_arena_destroy(a);

@@ -10,7 +10,6 @@
 #include "score.h"
 #include "mc/measure/linalg.h"
 #include <math.h>
-#include <string.h>
 
 typedef struct layer {
   const mc_product *p;
@@ -47,39 +46,19 @@ static void sub_matrix(const double *g, int64_t d, const int64_t *col, int64_t m
     for (int64_t j = 0; j < m; j++) s[i * m + j] = g[col[i] * d + col[j]];
 }
 
-/* The inverse of a positive definite matrix; false: it is none. */
-static bool invert(int64_t d, double *g, double ridge, mc_arena *a) {
-  double *x = MC_NEWN(a, double, d *d);
-  if (!mc_la_cholesky(d, g, ridge)) return false;
-  for (int64_t i = 0; i < d; i++) x[i * d + i] = 1;
-  mc_la_cholesky_solve(d, g, d, x);
-  memcpy(g, x, sizeof *g * (size_t)(d * d));
-  return true;
-}
-
-static double whole_energy(const layer *l) {
-  int64_t d = l->p->d, o = l->p->o;
-  double *w = MC_NEWN(l->a, double, o *d), *wg = MC_NEWN(l->a, double, o *d), sum = 0;
-  for (int64_t i = 0; i < o * d; i++) w[i] = (double)l->w[i];
-  mc_la_gemm(false, false, o, d, d, 1, w, l->m.g, 0, wg);
-  for (int64_t i = 0; i < o * d; i++) sum += w[i] * wg[i];
-  return sum;
-}
-
 static bool add_layer(tally *t, layer *l) {
   int64_t d = l->p->d, m = l->p->kh * l->p->kw;
-  double whole = whole_energy(l), trace = 0;
+  double whole = mc_la_energy(l->p->o, d, l->w, l->m.g), trace = mc_la_trace(d, l->m.g);
   int64_t *col = MC_NEWN(l->a, int64_t, d);
   double *s = MC_NEWN(l->a, double, m *m);
   bool error = t->s->by == mc_score_error;
-  for (int64_t i = 0; i < d; i++) trace += l->m.g[i * d + i];
-  if (error && trace > 0 && !invert(d, l->m.g, 1e-2 * trace / (double)d, l->a))
+  if (error && trace > 0 && !mc_la_inverse(d, l->m.g, 1e-2 * trace / (double)d))
     return mc_error(t->s->cx->diag, l->p->node->loc,
                     "score=error: the second moments of this layer are singular");
   for (int64_t i = 0; i < l->p->ci; i++) {
     int64_t n = columns_of(l, i, col);
     sub_matrix(l->m.g, d, col, n, s);
-    if (error && trace > 0 && !invert(n, s, 0, l->a))
+    if (error && trace > 0 && !mc_la_inverse(n, s, 0))
       return mc_error(t->s->cx->diag, l->p->node->loc,
                       "score=error: the second moments of this layer are singular");
     mc_tally_add(t, class_of(t->s, l, i), whole > 0 ? energy(l, col, n, s) / whole : 0);

@@ -15,24 +15,19 @@
 static const double most_work = 1.5e11; /* multiplications for one layer's elimination */
 static const double obs_damping = 1e-2;
 
-/* (G + lambda tr(G) / d I)^-1's diagonal. False: singular. */
-static bool inverse_diagonal(const mc_centred *c, double lambda, double *diag, mc_arena *a) {
+/* (G + lambda tr(G) / d I)^-1. NULL: singular. */
+static double *inverse(const mc_centred *c, double lambda, mc_arena *a) {
   int64_t d = c->d;
-  double *l = mc_arena_copy(a, c->g, sizeof *l * (size_t)(d * d)), *x = MC_NEWN(a, double, d *d),
-         trace = 0;
-  for (int64_t i = 0; i < d; i++) trace += c->g[i * d + i], x[i * d + i] = 1;
-  if (!mc_la_cholesky(d, l, lambda * trace / (double)d + 1e-12)) return false;
-  mc_la_cholesky_solve(d, l, d, x);
-  for (int64_t i = 0; i < d; i++) diag[i] = x[i * d + i];
-  return true;
+  double *h = mc_arena_copy(a, c->g, sizeof *h * (size_t)(d * d));
+  return mc_la_inverse(d, h, lambda * mc_la_trace(d, c->g) / (double)d + 1e-12) ? h : NULL;
 }
 /* value [o, d] of one group's weights. */
 static void weigh(const sparsifier *s, const mc_centred *c, const float *w, double *value,
                   mc_arena *a) {
   double *of = MC_NEWN(a, double, c->d);
-  bool aw = s->o->score == mc_wscore_aw || !inverse_diagonal(c, obs_damping, of, a);
+  const double *h = s->o->score == mc_wscore_aw ? NULL : inverse(c, obs_damping, a);
   for (int64_t j = 0; j < c->d; j++)
-    of[j] = aw ? c->g[j * c->d + j] + c->mx[j] * c->mx[j] : 1 / of[j];
+    of[j] = h ? 1 / h[j * c->d + j] : c->g[j * c->d + j] + c->mx[j] * c->mx[j];
   for (int64_t i = 0; i < c->o * c->d; i++) value[i] = (double)w[i] * (double)w[i] * of[i % c->d];
 }
 static void score_blocks(sparse_layer *l, const double *value) {
@@ -54,25 +49,24 @@ typedef struct line {
   double *error;
 } line;
 
-static bool eliminate(const sparse_layer *l, const mc_centred *c, const float *w, int64_t row,
+/* h [d, d]: the inverse second moment, the same for all rows of a group; w [rows, d]. */
+static void eliminate(const sparse_layer *l, int64_t d, const double *h, const float *w,
                       int64_t rows, int most, line *out, mc_arena *a) {
   int units = (int)(l->grid.taps * l->grid.across);
-  int64_t *first = MC_NEWN(a, int64_t, units + 1), *column = MC_NEWN(a, int64_t, c->d);
-  bool *alive = MC_NEWN(a, bool, units);
-  for (int u = 0; u < units; u++) first[u] = mc_grid_at(&l->grid, u).col, alive[u] = true;
-  first[units] = c->d;
-  for (int64_t j = 0; j < c->d; j++) column[j] = j;
   mc_arena *t = mc_arena_create();
-  mc_obs_part part;
-  bool ok =
-      mc_obs_part_of(&part, c->d, c->g, rows, w + row * c->d, units, first, column, obs_damping, t);
-  part.weight = 1;
+  int64_t *first = MC_NEWN(t, int64_t, units + 1);
+  bool *alive = MC_NEWN(t, bool, units);
+  for (int u = 0; u < units; u++) first[u] = mc_grid_at(&l->grid, u).col, alive[u] = true;
+  first[units] = d;
+  mc_obs_part part = { .o = rows, .d = d, .first = first, .weight = 1 };
+  part.h = mc_arena_copy(t, h, sizeof *h * (size_t)(d * d));
+  part.w = MC_NEWN(t, double, rows *d);
+  for (int64_t i = 0; i < rows * d; i++) part.w[i] = (double)w[i];
   out->order = MC_NEWN(a, int, most + 1);
   out->error = MC_NEWN(a, double, most + 1);
   out->taken = 0;
-  out->n = ok ? mc_obs_eliminate(&part, 1, units, alive, most, out->order, out->error, t) : 0;
+  out->n = mc_obs_eliminate(&part, 1, units, alive, most, out->order, out->error, t);
   mc_arena_destroy(t);
-  return ok;
 }
 /* The line whose next block costs least; -1: all have lost what they may. */
 static int cheapest(const line *v, int64_t n) {
@@ -97,12 +91,13 @@ static bool obs_blocks(const sparsifier *s, sparse_layer *l, const mc_product *p
   line *v = MC_NEWN(a, line, lines);
   for (int64_t g = 0; g < p->groups; g++) {
     mc_centred c = mc_moments_centred(m, folds, g, a);
+    const double *h = inverse(&c, obs_damping, a);
+    if (!h) return false;
     for (int64_t k = 0; k < l->grid.down; k++) {
       int64_t i = g * l->grid.down + k;
       mc_grid_block b = mc_grid_at(&l->grid, i * per_line);
       int most = (int)(s->o->most * (double)per_line);
-      if (!eliminate(l, &c, w + g * p->o * p->d, b.row - g * p->o, b.rows, most, &v[i], a))
-        return false;
+      eliminate(l, p->d, h, w + b.row * p->d, b.rows, most, &v[i], a);
     }
   }
   memset(l->gone, 0, sizeof *l->gone * (size_t)l->grid.n);

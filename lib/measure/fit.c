@@ -5,9 +5,7 @@
 #include <string.h>
 
 static double mean_diagonal(const mc_centred *m) {
-  double t = 0;
-  for (int64_t i = 0; i < m->d; i++) t += m->g[i * m->d + i];
-  return m->d ? t / (double)m->d : 0;
+  return m->d ? mc_la_trace(m->d, m->g) / (double)m->d : 0;
 }
 
 /* r [o, d] = c - w0 g */
@@ -64,6 +62,28 @@ bool mc_fit(const mc_centred *m, const float *w0, double lambda, float *w, float
     for (int64_t i = 0; i < m->o * m->d; i++) w[i] = (float)out[i];
     for (int64_t i = 0; i < m->o; i++) bias[i] = (float)b[i];
   }
+  mc_arena_destroy(a);
+  return ok;
+}
+
+static void without_columns(const mc_centred *m, float *w, float *bias) {
+  memset(w, 0, sizeof *w * (size_t)(m->o * m->d));
+  for (int64_t r = 0; r < m->o; r++) bias[r] = (float)m->my[r];
+}
+
+bool mc_fit_kept(const mc_centred *m, const bool *keep, const float *w0, double lambda, float *w,
+                 float *bias) {
+  mc_arena *a = mc_arena_create();
+  mc_centred some = mc_centred_sub(m, keep, a);
+  float *v0 = MC_NEWN(a, float, m->o *some.d), *v = MC_NEWN(a, float, m->o *some.d);
+  int64_t n = 0, at = 0;
+  for (int64_t i = 0; i < m->o * m->d; i++)
+    if (keep[i % m->d]) v0[n++] = w0[i];
+  bool ok = !some.d || mc_fit(&some, v0, lambda, v, bias);
+  if (!some.d)
+    without_columns(m, w, bias);
+  else
+    for (int64_t i = 0; ok && i < m->o * m->d; i++) w[i] = keep[i % m->d] ? v[at++] : 0;
   mc_arena_destroy(a);
   return ok;
 }
@@ -162,9 +182,7 @@ static double best_of_grid(judge *j, bool large) {
   return grid(best);
 }
 
-double mc_fit_lambda(const mc_moments *m, int64_t group, const bool *keep, const float *w0,
-                     mc_arena *a) {
-  (void)a;
+double mc_fit_lambda(const mc_moments *m, int64_t group, const bool *keep, const float *w0) {
   judge j = { .a = mc_arena_create() };
   enum { ALL = (1 << MC_FOLDS) - 1 };
   for (int f = MC_FOLDS - 1; f >= 0 && (m->d <= FULL || j.n == 0); f--) {

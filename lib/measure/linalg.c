@@ -108,6 +108,35 @@ void mc_la_cholesky_solve(int64_t d, const double *l, int64_t n, double *x) {
                 (int)d, (int)n, 1, l, (int)d, x, (int)n);
 }
 
+bool mc_la_inverse(int64_t d, double *g, double ridge) {
+  double *x = heap(d * d, sizeof *x);
+  memset(x, 0, sizeof *x * (size_t)(d * d));
+  for (int64_t i = 0; i < d; i++) x[i * d + i] = 1;
+  bool ok = mc_la_cholesky(d, g, ridge);
+  if (ok) {
+    mc_la_cholesky_solve(d, g, d, x);
+    memcpy(g, x, sizeof *g * (size_t)(d * d));
+  }
+  free(x);
+  return ok;
+}
+
+double mc_la_trace(int64_t d, const double *g) {
+  double t = 0;
+  for (int64_t i = 0; i < d; i++) t += g[i * d + i];
+  return t;
+}
+
+double mc_la_energy(int64_t o, int64_t d, const float *w, const double *g) {
+  double *x = heap(o * d, sizeof *x), *y = heap(o * d, sizeof *y), sum = 0;
+  for (int64_t i = 0; i < o * d; i++) x[i] = (double)w[i];
+  mc_la_gemm(false, false, o, d, d, 1, x, g, 0, y);
+  for (int64_t i = 0; i < o * d; i++) sum += x[i] * y[i];
+  free(x);
+  free(y);
+  return sum;
+}
+
 bool mc_la_eigen(int64_t d, double *g, double *values) {
   one_thread();
   if (LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'U', (lapack_int)d, g, (lapack_int)d, values) != 0)

@@ -99,6 +99,15 @@ const mc_runner *report_runner(search *s) {
   return native ? mc_compile_runner(native, s->t.arena) : NULL;
 }
 
+mc_pass_context report_context(search *s, mc_module *m, const mc_runner *runner) {
+  return (mc_pass_context){ .module = m,
+                            .graph = m->graphs,
+                            .scratch = s->t.arena,
+                            .diag = &s->t.diag,
+                            .target = s->target,
+                            .runner = runner };
+}
+
 bool report_passes(search *s, mc_module *m, const char *text, const mc_runner *runner) {
   mc_source *src = MC_NEW(s->t.arena, mc_source);
   mc_pipeline p = { 0 };
@@ -112,12 +121,7 @@ bool report_passes(search *s, mc_module *m, const char *text, const mc_runner *r
 static bool sweep(search *s, mc_module *m, histograms *all, const mc_runner *runner) {
   mc_value **watch = MC_NEWN(s->t.arena, mc_value *, all->n + 1);
   for (int i = 0; i < all->n; i++) watch[i] = all->h[i].v;
-  mc_pass_context cx = { .module = m,
-                         .graph = m->graphs,
-                         .scratch = s->t.arena,
-                         .diag = &s->t.diag,
-                         .target = s->target,
-                         .runner = runner };
+  mc_pass_context cx = report_context(s, m, runner);
   mc_samples *x = mc_samples_open(&cx, s->data, watch, all->n, false);
   bool ok = x && mc_samples_sweep(x, 0, "histograms", see, all);
   all->filling = true;

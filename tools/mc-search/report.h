@@ -19,6 +19,8 @@ bool report_graphs(mc_strbuf *out, search *s);
 const char *report_name(const mc_node *n, mc_arena *a);
 /* Runs graphs as compiled code on this machine. NULL after reporting. */
 const mc_runner *report_runner(search *s);
+/* What code below the passes is given about m's first graph. */
+mc_pass_context report_context(search *s, mc_module *m, const mc_runner *runner);
 /* Run passes on m. False after reporting. */
 bool report_passes(search *s, mc_module *m, const char *text, const mc_runner *runner);
 #endif

@@ -6,7 +6,6 @@
 #include "report.h"
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { NWIDTHS = 3, SAMPLES = 128, FIT_FOLDS = (1 << (MC_FOLDS - 1)) - 1, MOST = 60 };
 static const double widths[NWIDTHS] = { 0.75, 0.5, 0.25 };
@@ -47,28 +46,6 @@ static channel *ranked(const mc_product *p, const float *w, const mc_centred *m,
   return v;
 }
 
-/* The fit of the columns that stay, as weights over all columns. */
-static bool narrowed(const mc_product *p, const mc_centred *m, const float *w, const bool *keep,
-                     float *out, float *bias, mc_arena *a) {
-  mc_centred sub = mc_centred_sub(m, keep, a);
-  float *w0 = MC_NEWN(a, float, p->o *sub.d), *fit = MC_NEWN(a, float, p->o *sub.d);
-  int64_t at = 0;
-  for (int64_t k = 0; k < p->d; k++) {
-    if (!keep[k]) continue;
-    for (int64_t o = 0; o < p->o; o++) w0[o * sub.d + at] = w[o * p->d + k];
-    at++;
-  }
-  if (!mc_fit(&sub, w0, 1e-3, fit, bias)) return false;
-  memset(out, 0, sizeof *out * (size_t)(p->o * p->d));
-  at = 0;
-  for (int64_t k = 0; k < p->d; k++) {
-    if (!keep[k]) continue;
-    for (int64_t o = 0; o < p->o; o++) out[o * p->d + k] = fit[o * sub.d + at];
-    at++;
-  }
-  return true;
-}
-
 static bool try_width(state *t, int i, int width, const channel *order, const mc_centred *m,
                       const float *w, mc_arena *a) {
   const mc_product *p = &t->p.v[i];
@@ -78,7 +55,7 @@ static bool try_width(state *t, int i, int width, const channel *order, const mc
   for (int64_t r = 0; r < count; r++)
     for (int64_t k = order[r].c; k < p->d; k += p->ci) keep[k] = true;
   mc_distance d;
-  if (!narrowed(p, m, w, keep, out, bias, a)) return true;
+  if (!mc_fit_kept(m, keep, w, 1e-3, out, bias)) return true;
   if (!mc_damage_of(t->damage, i, out, bias, &d)) return false;
   t->classes = d.kl >= 0;
   t->moved[i].by[width] = mc_distance_main(&d);
@@ -134,12 +111,7 @@ static void rows(mc_strbuf *out, const state *t) {
 }
 
 bool report_widths(mc_strbuf *out, search *s, mc_module *m, const mc_runner *runner) {
-  mc_pass_context cx = { .module = m,
-                         .graph = m->graphs,
-                         .scratch = s->t.arena,
-                         .diag = &s->t.diag,
-                         .target = s->target,
-                         .runner = runner };
+  mc_pass_context cx = report_context(s, m, runner);
   state t = { .s = s, .cx = &cx, .p = mc_products_of(m->graphs, s->t.arena) };
   if (t.p.n > MOST) {
     mc_sb_printf(out, "<p>%d layers: too many to measure narrower widths of each.</p>\n", t.p.n);

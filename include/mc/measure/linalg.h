@@ -27,6 +27,12 @@ void mc_la_apply_f32(int64_t n, int64_t o, int64_t d, const float *x, const floa
 bool mc_la_cholesky(int64_t d, double *g, double ridge);
 /* x [d, n] := (l l^T)^-1 x */
 void mc_la_cholesky_solve(int64_t d, const double *l, int64_t n, double *x);
+/* g [d, d] := (g + ridge I)^-1. False: not positive definite; g is then lost. */
+bool mc_la_inverse(int64_t d, double *g, double ridge);
+/* The sum of the diagonal of g [d, d]. */
+double mc_la_trace(int64_t d, const double *g);
+/* tr(w g w^T), w [o, d] f32, g [d, d]. */
+double mc_la_energy(int64_t o, int64_t d, const float *w, const double *g);
 /* Eigenvectors as columns of g [d, d] (symmetric, overwritten), eigenvalues ascending. */
 bool mc_la_eigen(int64_t d, double *g, double *values);
 /* a [m, n] = u [m, k] diag(s) vt [k, n], k = min(m, n); a is overwritten. Signs: the largest

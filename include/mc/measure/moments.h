@@ -31,11 +31,14 @@ mc_centred mc_centred_sub(const mc_centred *m, const bool *keep, mc_arena *a);
  * varies, w0 stays and the bias is fitted. False: singular even so, or without columns (nothing is
  * written). */
 bool mc_fit(const mc_centred *m, const float *w0, double lambda, float *w, float *bias);
+/* The same with only the columns whose flag is set; the others of w [o, d] are 0. Without any the
+ * bias is the mean of the targets. */
+bool mc_fit_kept(const mc_centred *m, const bool *keep, const float *w0, double lambda, float *w,
+                 float *bias);
 /* The lambda, of half decades from 1e-5 to 10, whose fits predict best the folds that they have not
  * seen (more than 1024 columns: the last fold alone, and decades). keep (may be NULL: all): columns
  * that take part; w0 [o, d] has all. 10 where the samples are in one fold only. */
-double mc_fit_lambda(const mc_moments *m, int64_t group, const bool *keep, const float *w0,
-                     mc_arena *a);
+double mc_fit_lambda(const mc_moments *m, int64_t group, const bool *keep, const float *w0);
 /* Mean squared error of weights w and bias on the moments, summed over the outputs; *total (may be
  * NULL): the variance of the targets, summed. */
 double mc_fit_error(const mc_centred *m, const float *w, const float *bias, double *total);
