@@ -208,10 +208,7 @@ static void tell_layers(lowrank *z, const int *choice, const lr_fit *f) {
     mc_remark(z->cx->diag, l->p.node->loc,
               "lowrank-svd: %s: form %s, rank %lld%s, %.0f %% of its MACs; relative squared error "
               "%.3g in the %s norm",
-              l->p.node->source         ? l->p.node->source
-              : l->p.node->out[0]->name ? l->p.node->out[0]->name
-                                        : mc_ops[l->p.node->op].text,
-              mc_form_name(x->kind), (long long)x->r, second,
+              mc_layer_name(l->p.node), mc_form_name(x->kind), (long long)x->r, second,
               100 * l->alt.v[choice[i]].cost[MC_BUDGET_macs] / l->alt.v[0].cost[MC_BUDGET_macs],
               f->error[i], z->data_norm ? "data" : "plain");
   }

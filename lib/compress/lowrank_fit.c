@@ -91,8 +91,7 @@ static bool fit_layer(fitter *t, int i) {
   if (whole && !z->refit) return true;
   int64_t elems = l->p.groups * l->p.o * l->p.d;
   mc_arena *a = t->a;
-  float *w = MC_NEWN(a, float, elems), *b = MC_NEWN(a, float, l->p.groups * l->p.o);
-  mc_product_weights(&l->p, w, b);
+  float *b, *w = mc_product_copy(&l->p, a, &b);
   mc_moments *m = t->walk ? mc_walk_moments(t->walk, i) : NULL;
   if (t->walk && !m) return false;
   if (z->refit) {

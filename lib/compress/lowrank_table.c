@@ -27,9 +27,7 @@ static ready prepare(lowrank *z, const lr_layer *l, const mc_moments *m, mc_aren
   r.p = MC_NEWN(a, mc_factoring *, groups);
   r.m = MC_NEWN(a, mc_centred, groups);
   r.w = MC_NEWN(a, double *, groups);
-  r.bias = MC_NEWN(a, float, groups * l->p.o);
-  float *w = MC_NEWN(a, float, groups *elems);
-  mc_product_weights(&l->p, w, r.bias);
+  const float *w = mc_product_copy(&l->p, a, &r.bias);
   for (int64_t g = 0; g < groups; g++) {
     r.w[g] = MC_NEWN(a, double, elems);
     for (int64_t i = 0; i < elems; i++)

@@ -75,9 +75,7 @@ static bool makers_damage(const measure *z, const site *s, const bool *gone, dou
     const bool *rows = mc_sites_rows(z->ch, p, keep, a);
     if (!rows) continue;
     mc_distance x;
-    float *w = MC_NEWN(a, float, p->groups * p->o * p->d),
-          *b = MC_NEWN(a, float, p->groups * p->o);
-    mc_product_weights(p, w, b);
+    float *b, *w = mc_product_copy(p, a, &b);
     mc_refit_drop_rows(p, rows, w, b);
     ok = mc_damage_of(z->d, i, w, b, &x);
     if (ok) add(main, mc_distance_main(&x)), add(local, x.local);

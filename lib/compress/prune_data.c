@@ -162,9 +162,8 @@ static bool **flags(const data_road *z, const bool *keep, bool rows) {
   return f;
 }
 
-/* The weights as they are, without what goes. */
+/* Zeros where columns and rows go. */
 static void zero(const mc_product *p, const bool *keep, const bool *rows, float *w, float *b) {
-  mc_product_weights(p, w, b);
   for (int64_t k = 0; keep && k < p->groups * p->o * p->d; k++)
     if (!keep[k / (p->o * p->d) * p->d + k % p->d]) w[k] = 0;
   mc_refit_drop_rows(p, rows, w, b);
@@ -177,8 +176,7 @@ static void drop(const data_road *z, bool **keep, bool **rows, mc_fitted *out) {
   for (int i = 0; i < n; i++) {
     const mc_product *p = &z->products.v[i];
     if (!keep[i] && !rows[i]) continue;
-    out->w[i] = MC_NEWN(a, float, p->groups * p->o * p->d);
-    out->b[i] = MC_NEWN(a, float, p->groups * p->o);
+    out->w[i] = mc_product_copy(p, a, &out->b[i]);
     zero(p, keep[i], rows[i], out->w[i], out->b[i]);
   }
 }

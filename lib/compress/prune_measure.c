@@ -1,16 +1,11 @@
 /* Orders and curves of all coupling groups, as many at a time as the memory takes moments. */
 #include "prune.h"
 
-/* Bytes that the moments of product i take. */
-static double moments_size(const mc_product *p) {
-  return (double)sizeof(double) * MC_FOLDS * (double)p->groups * (double)((p->d + p->o) * p->d);
-}
-
 /* Mark the products that read site s; the bytes that their moments add. */
-static double want_site(const site *s, const mc_products *p, bool *want) {
-  double more = 0;
+static int64_t want_site(const site *s, const mc_products *p, bool *want) {
+  int64_t more = 0;
   for (int i = 0; i < s->nr; i++) {
-    if (!want[s->r[i].product]) more += moments_size(&p->v[s->r[i].product]);
+    if (!want[s->r[i].product]) more += mc_moments_bytes(&p->v[s->r[i].product]);
     want[s->r[i].product] = true;
   }
   return more;
@@ -18,13 +13,13 @@ static double want_site(const site *s, const mc_products *p, bool *want) {
 
 /* The end of the sites from `from` on whose moments fit; want: their products. */
 static int batch_of(const measure *z, int from, bool *want) {
-  double size = 0;
+  int64_t size = 0;
   int i = from;
   for (; i < z->s->n; i++) {
     mc_arena *a = mc_arena_create();
     bool *with = mc_arena_copy(a, want, sizeof *want * (size_t)(z->p->n + 1));
     size += want_site(&z->s->v[i], z->p, with);
-    bool fits = i == from || size <= (double)z->walk->memory;
+    bool fits = i == from || size <= z->walk->memory;
     if (fits) want_site(&z->s->v[i], z->p, want);
     mc_arena_destroy(a);
     if (!fits) break;

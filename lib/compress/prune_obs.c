@@ -10,8 +10,7 @@ static bool part_of(const measure *z, const site *s, const reader *r, const mc_m
   const mc_product *q = &z->p->v[r->product];
   mc_arena *t = mc_arena_create();
   mc_centred c = mc_moments_centred(m, folds, r->matrix, t);
-  float *w = MC_NEWN(t, float, q->groups * q->o * q->d), *b = MC_NEWN(t, float, q->groups * q->o);
-  mc_product_weights(q, w, b);
+  float *b, *w = mc_product_copy(q, t, &b);
   w += r->matrix * q->o * q->d;
   float *v = MC_NEWN(t, float, q->o * q->d);
   if (refit && mc_fit(&c, w, lambda_obs, v, b)) w = v;

@@ -21,9 +21,8 @@ bool mc_refit_product(const mc_product *p, const mc_moments *m, unsigned folds, 
                       double damping, int64_t samples, const float *w0, float *w, float *bias) {
   bool ok = true;
   mc_arena *shared = mc_arena_create();
-  float *b0 = MC_NEWN(shared, float, p->groups * p->o),
-        *own = MC_NEWN(shared, float, p->groups * p->o * p->d);
-  mc_product_weights(p, own, b0);
+  float *b0;
+  mc_product_copy(p, shared, &b0);
   for (int64_t g = 0; g < p->groups; g++) {
     mc_arena *a = mc_arena_create();
     const bool *k = keep ? keep + g * p->d : NULL;
@@ -85,8 +84,7 @@ static bool refit_one(refitter *r, int i) {
   bool lost = !all_set(keep, p->groups * p->d), fit = lost || r->changed;
   r->changed = r->changed || lost || !all_set(rows, p->groups * p->o);
   if (!fit && all_set(rows, p->groups * p->o)) return true;
-  float *w0 = MC_NEWN(r->a, float, elems), *b = MC_NEWN(r->a, float, p->groups * p->o), *w = w0;
-  mc_product_weights(p, w0, b);
+  float *b, *w0 = mc_product_copy(p, r->a, &b), *w = w0;
   const mc_moments *m = mc_walk_moments(r->walk, i);
   if (!m || (r->o->choose && !r->o->choose(r->o->choose_ctx, i, m))) return false;
   if (fit) {

@@ -107,11 +107,8 @@ static bool same_shapes(const repairer *r) {
 /* Elements that are 0 now and were not. NULL: none. */
 static bool *mask_of(const mc_product *was, const mc_product *is, mc_arena *a) {
   int64_t n = is->groups * is->o * is->d, zeros = 0;
-  float *w = MC_NEWN(a, float, n), *v = MC_NEWN(a, float, n),
-        *b = MC_NEWN(a, float, is->groups * is->o);
+  const float *w = mc_product_copy(was, a, NULL), *v = mc_product_copy(is, a, NULL);
   bool *mask = MC_NEWN(a, bool, n);
-  mc_product_weights(was, w, b);
-  mc_product_weights(is, v, b);
   for (int64_t i = 0; i < n; i++) {
     mask[i] = !(v[i] == 0 && w[i] != 0);
     zeros += !mask[i];

@@ -51,12 +51,7 @@ static bool match_rows(const matcher *m, bool *keep) {
 static bool match_product(const mc_channels *ch, const mc_product *was, const mc_product *is,
                           bool *keep) {
   mc_arena *a = mc_arena_create();
-  float *w = MC_NEWN(a, float, was->groups * was->o * was->d),
-        *b = MC_NEWN(a, float, was->groups * was->o);
-  float *v = MC_NEWN(a, float, is->groups * is->o * is->d),
-        *c = MC_NEWN(a, float, is->groups * is->o);
-  mc_product_weights(was, w, b);
-  mc_product_weights(is, v, c);
+  const float *w = mc_product_copy(was, a, NULL), *v = mc_product_copy(is, a, NULL);
   matcher m = { ch, was, is, mc_sites_columns(ch, was, keep, a), w, v };
   bool ok = was->kh == is->kh && was->kw == is->kw && was->node->op == is->node->op &&
             match_rows(&m, keep);

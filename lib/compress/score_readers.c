@@ -75,9 +75,7 @@ static bool passes_on(const mc_scoring *s, const mc_product *p) {
 
 static bool add_product(tally *t, const mc_product *p, const mc_moments *m) {
   mc_arena *a = mc_arena_create();
-  float *w = MC_NEWN(a, float, p->groups * p->o * p->d),
-        *bias = MC_NEWN(a, float, p->groups * p->o);
-  mc_product_weights(p, w, bias);
+  const float *w = mc_product_copy(p, a, NULL);
   bool ok = true;
   for (int64_t g = 0; ok && g < p->groups; g++) {
     layer l = { p, g, w + g * p->o * p->d, mc_moments_centred(m, (1u << MC_FOLDS) - 1, g, a), a };

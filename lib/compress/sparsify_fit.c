@@ -46,10 +46,7 @@ static bool fit_product(fitter *f, mc_walk *walk, int i) {
   mc_arena *a = s->cx->scratch;
   const mc_product *p = &mc_walk_products(walk)->v[i];
   int64_t n = p->groups * p->o * p->d, samples = mc_walk_samples(walk);
-  float *w0 = MC_NEWN(a, float, n), *w = MC_NEWN(a, float, n),
-        *b = MC_NEWN(a, float, p->groups * p->o);
-  mc_product_weights(p, w0, b);
-  memcpy(w, w0, sizeof *w * (size_t)n);
+  float *b, *w0 = mc_product_copy(p, a, &b), *w = mc_arena_copy(a, w0, sizeof *w * (size_t)n);
   const mc_moments *m = mc_walk_moments(walk, i);
   if (!m) return false;
   if (s->repairs) mc_refit_product(p, m, MC_FOLDS_FIT, NULL, s->o->damping, samples, w0, w, b);

@@ -87,11 +87,8 @@ static bool finish(pass *s) {
           s->cx->diag, p->node->loc,
           "%s: layer '%s' reads numbers that are not finite (or too large for fp32) on these "
           "samples",
-          s->data->what, mcm_layer(p->node));
-    float *w = MC_NEWN(s->a, float, p->groups * p->o * p->d);
-    float *bias = MC_NEWN(s->a, float, p->groups * p->o);
-    mc_product_weights(p, w, bias);
-    mcm_sum_own(s->m[k], w, bias);
+          s->data->what, mc_layer_name(p->node));
+    mcm_sum_own(s->m[k], p);
   }
   return true;
 }
@@ -101,7 +98,7 @@ static int choose(pass *s, int at, const bool *want, int64_t memory) {
   int64_t used = 0;
   for (s->n = 0; at < s->p->n; at++) {
     if (want && !want[at]) continue;
-    used += mcm_moments_bytes(&s->p->v[at]) + mc_type_bytes(s->p->v[at].node->in[0]->type);
+    used += mc_moments_bytes(&s->p->v[at]) + mc_type_bytes(s->p->v[at].node->in[0]->type);
     if (s->n && used > memory) break;
     s->which[s->n++] = at;
   }

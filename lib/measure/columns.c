@@ -44,7 +44,7 @@ struct mcm_sum {
   float *col[MC_FOLDS], *y[MC_FOLDS]; /* [groups, room, d], [room, groups o] */
 };
 
-int64_t mcm_moments_bytes(const mc_product *p) {
+int64_t mc_moments_bytes(const mc_product *p) {
   return 8 * MC_FOLDS * p->groups * (p->d * p->d + p->o * p->d + p->d + 2 * p->o);
 }
 
@@ -183,8 +183,9 @@ static void own_fold(const mc_sums *s, int64_t o, int64_t d, int64_t g, const do
   }
 }
 
-void mcm_sum_own(mc_moments *m, const float *w, const float *bias) {
+void mcm_sum_own(mc_moments *m, const mc_product *p) {
   mc_arena *a = mc_arena_create();
+  float *bias, *w = mc_product_copy(p, a, &bias);
   int64_t o = m->o, d = m->d;
   double *wd = MC_NEWN(a, double, o *d);
   for (int64_t g = 0; g < m->groups; g++) {

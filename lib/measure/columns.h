@@ -24,7 +24,6 @@ void mcm_places(uint64_t seed, int64_t run, int64_t all, int64_t n, int64_t *pla
 typedef struct mcm_sum mcm_sum;
 /* Sums for p, all zero, in the arena. */
 mc_moments *mcm_moments_new(const mc_product *p, mc_arena *a);
-int64_t mcm_moments_bytes(const mc_product *p);
 /* Adds to m. targets: y is given (else only x is summed). */
 mcm_sum *mcm_sum_open(const mc_product *p, mc_moments *m, bool targets, mc_arena *a);
 /* The columns of x at n places, and the rows of y there (plus `more` minus `less` where not NULL),
@@ -33,6 +32,6 @@ void mcm_sum_add(mcm_sum *s, int fold, const float *x, const float *y, const flo
                  const float *less, const int64_t *place, int64_t n);
 /* What is still buffered. False: numbers that are not finite were seen. */
 bool mcm_sum_close(mcm_sum *s);
-/* The sums of y from those of x where y = w x + bias. w [groups, o, d]. */
-void mcm_sum_own(mc_moments *m, const float *w, const float *bias);
+/* The sums of y from those of x where y is what p computes. */
+void mcm_sum_own(mc_moments *m, const mc_product *p);
 #endif

@@ -263,8 +263,7 @@ static bool compile_tail(mc_damage *d, int i) {
 /* The product's own output, and its variance about the mean of each channel. */
 static bool keep_own(mc_damage *d, int i, mc_arena *a) {
   const mc_product *p = &d->p.v[i];
-  float *w = MC_NEWN(a, float, p->groups * p->o * p->d), *b = MC_NEWN(a, float, p->groups * p->o);
-  mc_product_weights(p, w, b);
+  float *b, *w = mc_product_copy(p, a, &b);
   float *room = MC_NEWN(a, float, mcm_product_room(p));
   mcm_result r = { .v = p->node->out[0] };
   d->own = mcm_rows_new(&d->store, d->nrun, mc_type_bytes(r.v->type));

@@ -7,7 +7,7 @@
 const char *mcm_what(const mc_walk_opts *o) { return o->what ? o->what : "samples"; }
 int64_t mcm_memory(const mc_walk_opts *o) { return o->memory > 0 ? o->memory : (int64_t)1 << 30; }
 
-const char *mcm_layer(const mc_node *n) {
+const char *mc_layer_name(const mc_node *n) {
   return n->source ? n->source : n->out[0]->name ? n->out[0]->name : mc_ops[n->op].text;
 }
 
@@ -117,7 +117,7 @@ void mcm_warn_few(const mcm_data *d, const mc_products *p, const bool *want) {
       mc_arena_printf(d->cx->scratch,
                       "%s: %lld samples are few: layer '%s' reads them at %lld places but has %lld "
                       "inputs to fit%s; give more samples",
-                      d->what, (long long)d->samples, mcm_layer(worst->node),
+                      d->what, (long long)d->samples, mc_layer_name(worst->node),
                       (long long)(worst->places * d->runs), (long long)worst->d, more));
 }
 
@@ -125,15 +125,15 @@ void mcm_warn_memory(const mcm_data *d, const mc_products *p, const bool *want, 
   const mc_product *most = NULL;
   for (int i = 0; i < p->n; i++) {
     if (want && !want[i]) continue;
-    if (!most || mcm_moments_bytes(&p->v[i]) > mcm_moments_bytes(most)) most = &p->v[i];
+    if (!most || mc_moments_bytes(&p->v[i]) > mc_moments_bytes(most)) most = &p->v[i];
   }
-  if (!most || mcm_moments_bytes(most) <= memory) return;
+  if (!most || mc_moments_bytes(most) <= memory) return;
   warn_once(
       d, most->node->loc,
       mc_arena_printf(d->cx->scratch,
                       "%s: memory=%lld (MiB) is less than the %lld MiB that the moments of layer "
                       "'%s' need; they are taken all the same",
                       d->what, (long long)(memory >> 20),
-                      (long long)((mcm_moments_bytes(most) + (1 << 20) - 1) >> 20),
-                      mcm_layer(most->node)));
+                      (long long)((mc_moments_bytes(most) + (1 << 20) - 1) >> 20),
+                      mc_layer_name(most->node)));
 }

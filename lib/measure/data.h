@@ -20,8 +20,6 @@ bool mcm_data_fetch(const mcm_data *d, int64_t run, void *const *in);
 const char *mcm_what(const mc_walk_opts *o);
 /* Bytes; the default where the options have none. */
 int64_t mcm_memory(const mc_walk_opts *o);
-/* What a message calls the layer. */
-const char *mcm_layer(const mc_node *n);
 /* Warnings, once for a text: products with more columns than there are numbers to fit them (want
  * may be NULL: all), and a budget below what one product's moments need. */
 void mcm_warn_few(const mcm_data *d, const mc_products *p, const bool *want);

@@ -50,6 +50,13 @@ void mc_product_weights(const mc_product *p, float *w, float *bias) {
     memset(bias, 0, sizeof *bias * (size_t)(p->groups * p->o));
 }
 
+float *mc_product_copy(const mc_product *p, mc_arena *a, float **bias) {
+  float *w = MC_NEWN(a, float, p->groups * p->o * p->d), *b = MC_NEWN(a, float, p->groups * p->o);
+  mc_product_weights(p, w, b);
+  if (bias) *bias = b;
+  return w;
+}
+
 /* ---- new weights ---- */
 
 /* A constant beside `old` (NULL: a bias that was not there) with its shape and other numbers. */

@@ -59,7 +59,7 @@ static bool open_networks(mc_walk *w, const mc_graph *original) {
 static int64_t most_moments(const mc_products *p) {
   int64_t most = 0;
   for (int i = 0; i < p->n; i++)
-    if (mcm_moments_bytes(&p->v[i]) > most) most = mcm_moments_bytes(&p->v[i]);
+    if (mc_moments_bytes(&p->v[i]) > most) most = mc_moments_bytes(&p->v[i]);
   return most;
 }
 
@@ -153,15 +153,6 @@ static bool step_networks(mc_walk *w, int i) {
   return mcm_net_step(&w->is, mcm_net_at(&w->is, w->is.p.v[i].node->out[0]));
 }
 
-/* Without a target: the product's own output, so that nothing would change. */
-static void own_target(const mc_walk *w, int i, mc_moments *m) {
-  const mc_product *p = &w->is.p.v[i];
-  float *wt = MC_NEWN(w->moments, float, p->groups * p->o * p->d);
-  float *bias = MC_NEWN(w->moments, float, p->groups * p->o);
-  mc_product_weights(p, wt, bias);
-  mcm_sum_own(m, wt, bias);
-}
-
 mc_moments *mc_walk_moments(mc_walk *w, int i) {
   if (i < w->next || i >= w->p.n) {
     mc_error(w->cx->diag, w->cx->loc, "%s: moments are asked for out of order", w->what);
@@ -178,7 +169,7 @@ mc_moments *mc_walk_moments(mc_walk *w, int i) {
   if (w->target[i])
     mcm_net_unpin(&w->was, w->target[i]);
   else
-    own_target(w, i, m);
+    mcm_sum_own(m, p); /* no target: the product's own output, so that nothing would change */
   mcm_net_stepped(&w->was);
   mcm_net_stepped(&w->is);
   if (fine) return m;
@@ -186,7 +177,7 @@ mc_moments *mc_walk_moments(mc_walk *w, int i) {
       w->cx->diag, w->p.v[i].node->loc,
       "%s: layer '%s' reads or gives numbers that are not finite (or too large for fp32) on these "
       "samples",
-      w->what, mcm_layer(w->p.v[i].node));
+      w->what, mc_layer_name(w->p.v[i].node));
   return NULL;
 }
 

@@ -12,9 +12,7 @@ static bool near(double a, double b) { return fabs(a - b) <= 1e-9 + 1e-3 * fabs(
 /* A small change of product i. */
 static void bend(world *w, const mc_product *p, float **wt, float **b) {
   int64_t outs = p->groups * p->o;
-  *wt = MC_NEWN(w->a, float, outs * p->d);
-  *b = MC_NEWN(w->a, float, outs);
-  mc_product_weights(p, *wt, *b);
+  *wt = mc_product_copy(p, w->a, b);
   for (int64_t k = 0; k < outs * p->d; k += 2) (*wt)[k] *= 0.5f;
 }
 
@@ -23,9 +21,7 @@ static void unchanged(world *w, mc_damage *d, int products) {
   mc_distance x;
   CHECK(mc_damage_of(d, 0, NULL, NULL, &x) && x.kl == 0 && x.l2 == 0 && x.local == 0);
   for (int i = 0; i < products; i++) {
-    float *wt = MC_NEWN(w->a, float, p.v[i].groups *p.v[i].o *p.v[i].d);
-    float *b = MC_NEWN(w->a, float, p.v[i].groups *p.v[i].o);
-    mc_product_weights(&p.v[i], wt, b);
+    float *b, *wt = mc_product_copy(&p.v[i], w->a, &b);
     CHECK(mc_damage_of(d, i, wt, b, &x) && x.kl < 1e-9 && x.l2 < 1e-9 && x.local < 1e-9);
   }
 }
@@ -45,9 +41,7 @@ static void like_whole_graph(const char *path, int k, bool compiled, int64_t mem
     mc_distance x, y;
     bend(w, &p.v[i], &wt, &b);
     CHECK(mc_damage_of(d, i, wt, b, &x) && x.l2 > 1e-6 && x.local > 1e-6 && x.kl > 0);
-    old = MC_NEWN(w->a, float, p.v[i].groups *p.v[i].o *p.v[i].d);
-    oldb = MC_NEWN(w->a, float, p.v[i].groups *p.v[i].o);
-    mc_product_weights(&p.v[i], old, oldb);
+    old = mc_product_copy(&p.v[i], w->a, &oldb);
     CHECK(mc_product_set(&p.v[i], wt, b, &w->d) && mc_damage_graph(d, w->cx.graph, &y));
     CHECK(mc_product_set(&p.v[i], old, oldb, &w->d));
     CHECK(near(x.kl, y.kl) && near(x.l2, y.l2) && y.local == 0);
@@ -105,9 +99,7 @@ static void other_original(const char *path) {
   randomize(w);
   write_samples(w, path, 20, 0);
   mc_products p = mc_products_of(w->cx.graph, w->a);
-  float *wt, *b, *old = MC_NEWN(w->a, float, p.v[1].o *p.v[1].d),
-                 *oldb = MC_NEWN(w->a, float, p.v[1].o);
-  mc_product_weights(&p.v[1], old, oldb);
+  float *wt, *b, *oldb, *old = mc_product_copy(&p.v[1], w->a, &oldb);
   bend(w, &p.v[1], &wt, &b);
   CHECK(mc_product_set(&p.v[1], wt, b, &w->d));
   w->o.original = o->m->graphs;

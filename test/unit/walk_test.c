@@ -10,8 +10,7 @@
 
 /* |C - W G| is rounding: relative to |Y| |X|. */
 static bool explained(const mc_product *p, const mc_moments *m, mc_arena *a) {
-  float *w = MC_NEWN(a, float, p->groups * p->o * p->d), *b = MC_NEWN(a, float, p->groups * p->o);
-  mc_product_weights(p, w, b);
+  float *b, *w = mc_product_copy(p, a, &b);
   bool ok = true;
   for (int64_t g = 0; g < p->groups; g++) {
     mc_centred z = mc_moments_centred(m, 15, g, a);
@@ -88,9 +87,7 @@ static size_t collect(const char *path, int k, int64_t memory, bool walk, char *
       CHECK(m != NULL);
       if (m) at = bytes_of(w, m, at);
       const mc_product *q = &mc_walk_products(x)->v[i];
-      float *wt = MC_NEWN(w->a, float, q->groups * q->o * q->d);
-      float *b = MC_NEWN(w->a, float, q->groups * q->o);
-      mc_product_weights(q, wt, b);
+      float *b, *wt = mc_product_copy(q, w->a, &b);
       for (int64_t j = 0; j < q->d; j++) wt[j] = 0;
       CHECK(mc_walk_set(x, i, wt, b));
     }
@@ -125,9 +122,8 @@ static void across_add(const char *path) {
   double before = 0, after = 0, total = 0;
   for (int i = 0; x && i < 3; i++) {
     const mc_product *q = &mc_walk_products(x)->v[i];
-    float *wt = MC_NEWN(w->a, float, q->o * q->d), *b = MC_NEWN(w->a, float, q->o);
+    float *b, *wt = mc_product_copy(q, w->a, &b);
     mc_moments *m = mc_walk_moments(x, i);
-    mc_product_weights(q, wt, b);
     if (i == 0) {
       for (int64_t k = 0; k < q->o * q->d; k++) wt[k] *= 0.5f;
       CHECK(mc_walk_set(x, i, wt, b));

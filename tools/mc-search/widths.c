@@ -66,8 +66,7 @@ static bool see(void *ctx, int i, mc_moments *m) {
   state *t = ctx;
   const mc_product *p = &t->p.v[i];
   mc_arena *a = mc_arena_create();
-  float *w = MC_NEWN(a, float, p->o * p->d), *bias = MC_NEWN(a, float, p->o);
-  mc_product_weights(p, w, bias);
+  const float *w = mc_product_copy(p, a, NULL);
   mc_centred c = mc_moments_centred(m, FIT_FOLDS, 0, a);
   channel *order = ranked(p, w, &c, a);
   bool ok = true;

@@ -18,6 +18,8 @@ typedef struct mc_moments {
   mc_sums fold[MC_FOLDS];
 } mc_moments;
 
+/* Bytes that the moments of a product take. */
+int64_t mc_moments_bytes(const mc_product *p);
 /* Centred moments over the folds of a mask (bit f: fold f), of one group. */
 typedef struct mc_centred {
   int64_t o, d;

@@ -18,8 +18,12 @@ typedef struct mc_products {
   int n;
 } mc_products;
 mc_products mc_products_of(const mc_graph *g, mc_arena *a);
+/* What a message calls a layer: its name in the model, its result's, or its op. */
+const char *mc_layer_name(const mc_node *n);
 /* The weights as matrices [groups, o, d] and the bias [groups * o] (zeros where there is none). */
 void mc_product_weights(const mc_product *p, float *w, float *bias);
+/* The same in the arena: the weights, and *bias (may be NULL). */
+float *mc_product_copy(const mc_product *p, mc_arena *a, float **bias);
 /* Give the node new weights and bias (a bias operand is added where there is none and one is not
  * zero): new tensors of the same shapes. False after reporting. */
 bool mc_product_set(const mc_product *p, const float *w, const float *bias, mc_diag *d);
