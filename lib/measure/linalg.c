@@ -18,6 +18,12 @@ static void *heap(int64_t n, size_t size) {
   return p;
 }
 
+static double *zeros(int64_t n) {
+  double *p = calloc((size_t)n + 1, sizeof *p);
+  if (!p) abort();
+  return p;
+}
+
 void mc_la_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, double alpha, const double *a,
                 const double *b, double beta, double *c) {
   one_thread();
@@ -109,8 +115,7 @@ void mc_la_cholesky_solve(int64_t d, const double *l, int64_t n, double *x) {
 }
 
 bool mc_la_inverse(int64_t d, double *g, double ridge) {
-  double *x = heap(d * d, sizeof *x);
-  memset(x, 0, sizeof *x * (size_t)(d * d));
+  double *x = zeros(d * d);
   for (int64_t i = 0; i < d; i++) x[i * d + i] = 1;
   bool ok = mc_la_cholesky(d, g, ridge);
   if (ok) {
@@ -128,7 +133,7 @@ double mc_la_trace(int64_t d, const double *g) {
 }
 
 double mc_la_energy(int64_t o, int64_t d, const float *w, const double *g) {
-  double *x = heap(o * d, sizeof *x), *y = heap(o * d, sizeof *y), sum = 0;
+  double *x = zeros(o * d), *y = zeros(o * d), sum = 0;
   for (int64_t i = 0; i < o * d; i++) x[i] = (double)w[i];
   mc_la_gemm(false, false, o, d, d, 1, x, g, 0, y);
   for (int64_t i = 0; i < o * d; i++) sum += x[i] * y[i];
