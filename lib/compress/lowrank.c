@@ -107,12 +107,11 @@ static unsigned forms_of(int form) {
 static bool find_target(lowrank *z) {
   z->target = z->cx->target;
   z->how = mc_budget_arith(z->o->arith);
-  if (!z->target && z->share[MC_BUDGET_time] > 0)
-    z->target = mc_target_find(NULL, NULL, z->cx->scratch, z->cx->diag);
+  if (!mc_budget_target(z->cx, "lowrank-svd", z->o->time)) return false;
   const mc_target *likes = z->target;
   if (!likes && z->o->align == 0) likes = mc_target_find(NULL, NULL, z->cx->scratch, z->cx->diag);
   z->align = z->o->align > 0 ? z->o->align : likes ? likes->align_channels : 1;
-  return z->target || !(z->share[MC_BUDGET_time] > 0);
+  return true;
 }
 
 /* ---- budgets ---- */
