@@ -22,7 +22,7 @@
 
 /* ---- layers ---- */
 
-static const char *name_of(const mc_node *n) {
+const char *mc_sparsify_name(const mc_node *n) {
   return n->source && *n->source ? n->source : n->out[0]->name ? n->out[0]->name : "";
 }
 static bool named(const char *list, const mc_node *n) {
@@ -37,6 +37,7 @@ static const char *refused(const sparsifier *s, const mc_node *n) {
   if (!w) return "its weights are not a constant";
   if (w->dtype != MC_f32) return "its weights are not f32: sparsify comes before quantize";
   if (s->fits && n->nin > 2 && !mc_value_tensor(n->in[2])) return "its bias is not a constant";
+  if (s->o->mask[0]) return NULL;
   if (mc_is_depthwise(n)) return "kernels of depthwise layers have no form for zero weights";
   if (n->op == MC_OP_conv2d && MC_ATTRS(n, conv2d)->groups > 1 &&
       w->dim[0] / MC_ATTRS(n, conv2d)->groups < s->pattern.rows)
@@ -70,8 +71,8 @@ void mc_sparsify_layers(sparsifier *s) {
     if (!why)
       take(s, m);
     else
-      mc_remark(s->cx->diag, m->loc, "%s %s is not made sparse: %s", mc_ops[m->op].text, name_of(m),
-                why);
+      mc_remark(s->cx->diag, m->loc, "%s %s is not made sparse: %s", mc_ops[m->op].text,
+                mc_sparsify_name(m), why);
   }
 }
 
@@ -85,8 +86,8 @@ static int64_t zeros_of(const float *w, int64_t n) {
 static void count(sparsifier *s, const sparse_layer *l) {
   int64_t n = mc_tensor_elems(l->w), before = zeros_of(l->w->data, n), after = zeros_of(l->data, n);
   mc_remark(s->cx->diag, l->node->loc, "sparsify: %s %s: %.1f %% of %lld weights are 0, pattern %s",
-            mc_ops[l->node->op].text, name_of(l->node), 100 * (double)after / (double)n,
-            (long long)n, s->o->pattern);
+            mc_ops[l->node->op].text, mc_sparsify_name(l->node), 100 * (double)after / (double)n,
+            (long long)n, s->pattern_text);
   MC_STAT_ADD(s->cx, sparsify, layers, 1);
   MC_STAT_ADD(s->cx, sparsify, weights, n);
   MC_STAT_ADD(s->cx, sparsify, zeros, after);
@@ -116,6 +117,30 @@ static bool replace(sparsifier *s, sparse_layer *l) {
 
 /* ---- the pass ---- */
 
+/* A mask says which weights; nothing else may. */
+static bool check_mask(const sparsifier *s) {
+  const mc_opts_sparsify *o = s->o;
+  const char *other = o->score != mc_wscore_auto         ? "score"
+                      : o->sparsity != 0                 ? "sparsity"
+                      : strcmp(o->pattern, "auto") != 0  ? "pattern"
+                      : o->scope != mc_scope_local       ? "scope"
+                      : o->most != 0.95                  ? "most"
+                      : o->file[0]                       ? "file"
+                                                         : NULL;
+  if (!other) return true;
+  return mc_error(s->cx->diag, s->cx->loc,
+                  "sparsify: mask= says which weights become 0; leave out %s=", other);
+}
+static bool check_file(const sparsifier *s) {
+  bool by_file = s->o->score == mc_wscore_file;
+  if (s->o->mask[0]) return check_mask(s);
+  if (by_file && !s->o->file[0])
+    return mc_error(s->cx->diag, s->cx->loc,
+                    "sparsify: score=file: file= must name the file of scores");
+  if (!by_file && s->o->file[0])
+    return mc_error(s->cx->diag, s->cx->loc, "sparsify: file= is for score=file");
+  return true;
+}
 /* What needs samples says so when there are none. */
 static bool check_samples(sparsifier *s) {
   const mc_opts_sparsify *o = s->o;
@@ -128,16 +153,20 @@ static bool check_samples(sparsifier *s) {
                                                        : NULL;
   if (s->fits) return true;
   if (what) return mc_error(d, s->cx->loc, "sparsify: %s needs samples: data=FILE.npz", what);
+  if (o->mask[0]) return true; /* they may be 0 already: warned where they are not */
   mc_warning(d, s->cx->loc,
-             "sparsify: without samples (data=) blocks are chosen by their weights alone and "
-             "nothing is repaired: expect to lose most of the accuracy");
+             "sparsify: without samples (data=) blocks are chosen by %s alone and "
+             "nothing is repaired: expect to lose most of the accuracy",
+             o->score == mc_wscore_file ? "their scores" : "their weights");
   return true;
 }
 static bool check_options(sparsifier *s) {
   const mc_opts_sparsify *o = s->o;
   mc_diag *d = s->cx->diag;
   mc_loc at = s->cx->loc;
-  if (!mc_pattern_parse(o->pattern, &s->pattern))
+  bool plain = strcmp(o->pattern, "auto") == 0;
+  s->pattern_text = !plain ? o->pattern : o->mask[0] ? "weights" : "16x4";
+  if (!mc_pattern_parse(s->pattern_text, &s->pattern))
     return mc_error(d, at,
                     "sparsify: pattern '%s' is none of weights, RxC (16x4: output by input "
                     "channels) and N:M (2:4: N of M stay), up to 4096",
@@ -156,7 +185,30 @@ static bool check_options(sparsifier *s) {
   if (o->samples < 0 || o->memory < 1)
     return mc_error(d, at, "sparsify: samples must be at least 0, memory at least 1");
   if (!(o->damping >= 0)) return mc_error(d, at, "sparsify: damping must not be negative");
-  return check_samples(s);
+  if (s->o->mask[0]) s->pattern_text = "from a mask";
+  return check_file(s) && check_samples(s);
+}
+static bool changes(const sparse_layer *l) {
+  return memcmp(l->data, l->w->data, l->w->size) != 0;
+}
+/* Without samples: zeros, and no other change. */
+static bool zero_all(sparsifier *s, bool *changed) {
+  bool any = false;
+  for (int i = 0; i < s->n; i++) {
+    if (s->o->mask[0])
+      mc_sparsify_mask(&s->l[i], s->l[i].data, NULL);
+    else
+      mc_sparsify_zero(s, &s->l[i], s->l[i].given);
+    any = any || changes(&s->l[i]);
+  }
+  if (any && s->o->mask[0])
+    mc_warning(s->cx->diag, s->cx->loc,
+               "sparsify: weights that the mask zeroes were not 0, and without samples (data=) "
+               "nothing is repaired");
+  *changed = *changed || any;
+  for (int i = 0; i < s->n; i++)
+    if (!replace(s, &s->l[i])) return false;
+  return true;
 }
 bool mc_pass_sparsify(mc_pass_context *cx, const mc_opts_sparsify *o, bool *changed) {
   sparsifier s = { .cx = cx, .o = o };
@@ -165,6 +217,7 @@ bool mc_pass_sparsify(mc_pass_context *cx, const mc_opts_sparsify *o, bool *chan
   mc_layers_warn_unmatched(cx, "sparsify", "only", o->only, MC_T_ACCUM);
   if (s.fits && !mc_bn_fold_any(cx, changed)) return false; /* moments are those with them */
   mc_sparsify_layers(&s);
+  if (!mc_sparsify_read(&s)) return false;
   if (!s.n) {
     mc_warning(cx->diag, cx->loc, "sparsify: no layer of this graph can be made sparse");
     return true;
@@ -172,10 +225,5 @@ bool mc_pass_sparsify(mc_pass_context *cx, const mc_opts_sparsify *o, bool *chan
   mc_sparsify_scores(&s);
   mc_sparsify_quotas(&s);
   if (s.fits) return mc_sparsify_fit(&s, changed) && count_all(&s);
-  for (int i = 0; i < s.n; i++) mc_sparsify_zero(&s, &s.l[i], NULL);
-  for (int i = 0; i < s.n; i++) {
-    *changed = *changed || memcmp(s.l[i].data, s.l[i].w->data, s.l[i].w->size) != 0;
-    if (!replace(&s, &s.l[i])) return false;
-  }
-  return true;
+  return zero_all(&s, changed);
 }

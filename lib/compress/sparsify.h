@@ -13,11 +13,13 @@ typedef struct sparse_layer {
   double *score; /* by block: mean over its weights; least important first to go */
   bool *gone;    /* by block */
   int64_t quota; /* blocks that go */
+  const double *given; /* by weight: its score or mask from a file; NULL: there is none */
 } sparse_layer;
 typedef struct sparsifier {
   mc_pass_context *cx;
   const mc_opts_sparsify *o;
   mc_pattern pattern;
+  const char *pattern_text;
   bool fits, repairs; /* there are samples; weights that stay are fitted to them */
   double share;       /* of all weights of these layers that become 0 */
   sparse_layer *l;
@@ -27,7 +29,14 @@ typedef struct sparsifier {
 /* Layers that the pass takes, with copies of their weights; a remark for each that it leaves alone.
  */
 void mc_sparsify_layers(sparsifier *s);
-/* Fill score[] of every layer from its weights. */
+/* The layer's name for people. */
+const char *mc_sparsify_name(const mc_node *n);
+/* Read file= or mask=, where there is one, into given[]; layers that it does not name are dropped.
+ * False after reporting. */
+bool mc_sparsify_read(sparsifier *s);
+/* mask=: zero the weights w of the layer that it says; mask (may be NULL): which stay. */
+void mc_sparsify_mask(const sparse_layer *l, float *w, bool *mask);
+/* Fill score[] of every layer from its weights, or from what a file gave. */
 void mc_sparsify_scores(sparsifier *s);
 /* Fill quota of every layer from the scores, by the scope. */
 void mc_sparsify_quotas(sparsifier *s);

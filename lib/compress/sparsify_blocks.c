@@ -19,6 +19,11 @@ static double score_of(const sparsifier *s, const sparse_layer *l, int64_t i) {
   bool l1 = s->o->score == mc_wscore_l1;
   double sum = 0, n = (double)(b.rows * b.cols);
   if (s->o->score == mc_wscore_random) return chance(l, i);
+  if (l->given) {
+    for (int64_t r = b.row; r < b.row + b.rows; r++)
+      for (int64_t c = b.col; c < b.col + b.cols; c++) sum += l->given[r * width + c];
+    return sum / n;
+  }
   for (int64_t r = b.row; r < b.row + b.rows; r++)
     for (int64_t c = b.col; c < b.col + b.cols; c++) {
       double w = fabs((double)l->data[r * width + c]);
@@ -37,7 +42,7 @@ void mc_sparsify_scores(sparsifier *s) {
   for (int k = 0; k < s->n; k++) {
     sparse_layer *l = &s->l[k];
     for (int64_t i = 0; i < l->grid.n; i++) l->score[i] = score_of(s, l, i);
-    normalize(l);
+    if (!l->given) normalize(l); /* a file's scores are compared as they are */
   }
 }
 

@@ -23,6 +23,12 @@ static void take_products(fitter *f) {
     for (int k = 0; k < f->s->n; k++)
       if (f->s->l[k].node == f->products.v[i].node) f->layer[i] = &f->s->l[k];
 }
+/* Scores that say which blocks go, whatever the samples are. */
+static bool fixed_scores(const sparsifier *s) {
+  mc_e_wscore by = s->o->score;
+  return by == mc_wscore_random || by == mc_wscore_l1 || by == mc_wscore_l2 ||
+         by == mc_wscore_file;
+}
 /* Choose the blocks of product i that go: its mask. w: its weights on the network as it is now. */
 static void choose(fitter *f, int i, const mc_product *p, const mc_moments *m, float *w) {
   sparsifier *s = f->s;
@@ -31,14 +37,16 @@ static void choose(fitter *f, int i, const mc_product *p, const mc_moments *m, f
   mc_arena *a = mc_arena_create();
   double *value = MC_NEWN(a, double, n);
   float *own = l->data;
+  f->mask[i] = MC_NEWN(s->cx->scratch, bool, n);
   l->data = w;
-  if (s->o->score == mc_wscore_random || s->o->score == mc_wscore_l1 || s->o->score == mc_wscore_l2)
-    mc_sparsify_zero(s, l, NULL);
+  if (s->o->mask[0])
+    mc_sparsify_mask(l, w, f->mask[i]);
+  else if (fixed_scores(s))
+    mc_sparsify_zero(s, l, l->given);
   else if (!mc_sparsify_measure(s, l, p, m, MC_FOLDS_FIT, w, value, a))
     mc_sparsify_zero(s, l, value);
   l->data = own;
-  f->mask[i] = MC_NEWN(s->cx->scratch, bool, n);
-  for (int64_t j = 0; j < n; j++) f->mask[i][j] = w[j] != 0;
+  for (int64_t j = 0; j < n && !s->o->mask[0]; j++) f->mask[i][j] = w[j] != 0;
   mc_arena_destroy(a);
 }
 static bool fit_product(fitter *f, mc_walk *walk, int i) {
@@ -91,6 +99,22 @@ static bool last_fit(fitter *f) {
 static bool judge(fitter *f, mc_damage *d, const mc_fitted *w, mc_distance *out) {
   return mc_fitted_judge(w, f->s->cx->graph, d, f->s->cx->diag, out);
 }
+/* The sum of the changes that the layers make of the output, each alone in the original. */
+static bool predict(fitter *f, mc_damage *d) {
+  double sum = 0;
+  bool kl = false;
+  for (int i = 0; i < f->products.n; i++) {
+    mc_distance x;
+    if (!f->layer[i]) continue;
+    if (!mc_damage_of(d, i, f->first.w[i], f->first.b[i], &x)) return false;
+    sum += mc_distance_main(&x);
+    kl = x.kl >= 0;
+  }
+  mc_remark(f->s->cx->diag, f->s->cx->loc,
+            "sparsify: predicted change of the output (sum over the layers, each alone): %s %.4g",
+            kl ? "KL" : "relative squared error", sum);
+  return true;
+}
 /* What the layers become, for the counters. */
 static void keep_data(fitter *f) {
   for (int i = 0; i < f->products.n; i++)
@@ -106,7 +130,7 @@ bool mc_sparsify_fit(sparsifier *s, bool *changed) {
   take_products(&f);
   mc_damage *d = mc_damage_open(s->cx, &f.walk);
   if (!d) return false;
-  bool ok = first_fit(&f) && judge(&f, d, &f.first, &held) && last_fit(&f) &&
+  bool ok = first_fit(&f) && predict(&f, d) && judge(&f, d, &f.first, &held) && last_fit(&f) &&
             judge(&f, d, &f.last, &final);
   mc_damage_close(d);
   if (!ok) return false;
