@@ -15,10 +15,7 @@ typedef struct state {
   mc_pass_context *cx;
   const mc_opts_calibrate *o;
   mc_value **watch; int n;        /* f32 values whose range is wanted */
-  float *lo, *hi;
-  bool *strange;                  /* a value that is not finite was seen */
-  const mc_value *nan;            /* a graph input whose samples hold NaN */
-  mc_hist **hist;                 /* second pass only */
+  mc_seen *seen;                  /* of each of them */
 } state;
 
 static void collect_values(state *s) {
@@ -35,46 +32,24 @@ static void collect_values(state *s) {
   s->n = (int)v.n;
 }
 
-static void see(void *ctx, int k, const float *x, int64_t n) {
-  state *s = ctx;
-  if (s->hist && s->strange[k]) return;
-  if (s->hist) {
-    mc_hist_add(s->hist[k], x, n);
-    return;
-  }
-  float lo = s->lo[k], hi = s->hi[k];
-  for (int64_t i = 0; i < n; i++) {
-    if (x[i] < lo) lo = x[i];
-    if (x[i] > hi) hi = x[i];
-    if (isfinite(x[i])) continue;
-    s->strange[k] = true;
-    if (isnan(x[i]) && !s->watch[k]->def) s->nan = s->watch[k];
-  }
-  s->lo[k] = lo;
-  s->hi[k] = hi;
+static bool measure(state *s) {
+  const mc_opts_calibrate *o = s->o;
+  mc_sweep how = { o->data, o->samples, o->reference, o->method != mc_calib_max, "calibrate" };
+  s->seen = mc_measure_values(s->cx, &how, s->watch, s->n);
+  return s->seen != NULL;
 }
 
-static bool measure(state *s) {
-  mc_samples *x = mc_samples_open(s->cx, s->o->data, s->watch, s->n, s->o->reference);
-  if (!x) return false;
-  bool ok = mc_samples_sweep(x, s->o->samples, "calibrate: bounds", see, s);
-  if (ok && s->o->method != mc_calib_max) {
-    s->hist = MC_NEWN(s->cx->scratch, mc_hist *, s->n);
-    for (int k = 0; k < s->n; k++) {
-      s->hist[k] = MC_NEW(s->cx->scratch, mc_hist);
-      s->hist[k]->lo = s->lo[k];
-      s->hist[k]->hi = s->hi[k];
-    }
-    ok = mc_samples_sweep(x, s->o->samples, "calibrate: histograms", see, s);
-  }
-  mc_samples_close(x);
-  return ok;
+/* A graph input whose samples hold NaN, or NULL. */
+static const mc_value *nan_input(const state *s) {
+  for (int k = 0; k < s->n; k++)
+    if (s->seen[k].nan && !s->watch[k]->def) return s->watch[k];
+  return NULL;
 }
 
 static const char *name_of(const mc_value *v) { return v->name ? v->name : v->def && v->def->source ? v->def->source : v->def ? mc_ops[v->def->op].text : "?"; }
 
 /* Sums and differences of a range are computed in fp32: they must be numbers too. */
-static bool usable(const state *s, int k) { return !s->strange[k] && isfinite(s->hi[k] - s->lo[k]); }
+static bool usable(const mc_seen *x) { return !x->strange && isfinite(x->hi - x->lo); }
 
 static void warn_of_strange(const state *s) {
   enum { NAMED = 8 };
@@ -83,7 +58,7 @@ static void warn_of_strange(const state *s) {
   const char *last = "";
   mc_strbuf names = { 0 };
   for (int k = 0; k < s->n; k++) {
-    if (usable(s, k) || strcmp(last, name_of(s->watch[k])) == 0) continue; /* an importer's op may be several of ours, of one name */
+    if (usable(&s->seen[k]) || strcmp(last, name_of(s->watch[k])) == 0) continue; /* an importer's op may be several of ours, of one name */
     last = name_of(s->watch[k]);
     if (!first) first = s->watch[k];
     if (count++ < NAMED) mc_sb_printf(&names, "%s'%s'", count > 1 ? ", " : "", name_of(s->watch[k]));
@@ -94,11 +69,12 @@ static void warn_of_strange(const state *s) {
 }
 
 static bool write_ranges(state *s, bool *changed) {
-  if (s->nan) return mc_error(s->cx->diag, s->nan->loc, "calibrate: the samples of input '%s' hold NaN", name_of(s->nan));
+  const mc_value *nan = nan_input(s);
+  if (nan) return mc_error(s->cx->diag, nan->loc, "calibrate: the samples of input '%s' hold NaN", name_of(nan));
   for (int k = 0; k < s->n; k++) {
-    mc_range r = { true, s->lo[k], s->hi[k] }, *old = &s->watch[k]->range;
-    if (!usable(s, k)) r = (mc_range){ 0 };
-    else if (s->hist) r = mc_hist_range(s->hist[k], (mc_e_calib)s->o->method, s->o->percentile);
+    mc_range r = { true, s->seen[k].lo, s->seen[k].hi }, *old = &s->watch[k]->range;
+    if (!usable(&s->seen[k])) r = (mc_range){ 0 };
+    else if (s->seen[k].hist) r = mc_hist_range(s->seen[k].hist, (mc_e_calib)s->o->method, s->o->percentile);
     *changed |= old->known != r.known || old->lo != r.lo || old->hi != r.hi;
     *old = r;
   }
@@ -111,9 +87,5 @@ bool mc_pass_calibrate(mc_pass_context *cx, const mc_opts_calibrate *o, bool *ch
   if (o->samples < 0) return mc_error(cx->diag, cx->loc, "calibrate: samples must not be negative");
   state s = { .cx = cx, .o = o };
   collect_values(&s);
-  s.lo = MC_NEWN(cx->scratch, float, s.n);
-  s.hi = MC_NEWN(cx->scratch, float, s.n);
-  s.strange = MC_NEWN(cx->scratch, bool, s.n);
-  for (int k = 0; k < s.n; k++) s.lo[k] = INFINITY, s.hi[k] = -INFINITY;
   return measure(&s) && write_ranges(&s, changed);
 }

@@ -1,18 +1,14 @@
 /* Shared by the quantization passes. */
 #ifndef MC_QUANT_QUANT_H
 #define MC_QUANT_QUANT_H
-#include "mc/measure/samples.h"
+#include "mc/measure/histogram.h"
 #include "mc/pass/pass.h"
 
 /* ---- parameters ---- */
 /* Scale and zero point of dtype (u8, i8) for real values in [lo, hi]. The range is widened to hold 0, so that padding and relu are exact. */
 mc_quant mc_quant_choose(float lo, float hi, mc_dtype dtype);
 
-/* ---- histograms ---- */
-enum { MC_HIST_BINS = 2048 };
-/* Values of one tensor, in equal bins over [lo, hi]. */
-typedef struct mc_hist { float lo, hi; uint32_t bin[MC_HIST_BINS]; uint64_t n; } mc_hist;
-void mc_hist_add(mc_hist *h, const float *x, int64_t n);
+/* ---- ranges ---- */
 /* The range that the method picks from a filled histogram; `percentile` in per cent. */
 mc_range mc_hist_range(const mc_hist *h, mc_e_calib method, double percentile);
 

@@ -1,82 +1,73 @@
 /* Histograms of the chosen shape's activations, and the ranges that calibrate gives them for INT8.
  */
 #include "mc/driver/driver.h"
-#include "mc/measure/samples.h"
+#include "mc/measure/histogram.h"
 #include "mc/syntax/parse.h"
 #include "report.h"
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { BINS = 60, MOST = 96, WIDTH = 220, HEIGHT = 90, BASE = 70 };
+enum { BARS = 64, MOST = 96, WIDTH = 220, HEIGHT = 90, BASE = 70 };
 
 static const char style[] = ".mcb{font-size:10px}.mcb .bin{fill:#26c;fill-opacity:.7}"
                             ".mcb .range{stroke:#b33;stroke-width:1.5}";
 
-typedef struct histogram {
-  mc_value *v;
-  double lo, hi, bin[BINS], n;
-} histogram;
+/* The values that are drawn, and what the samples showed of them. */
 typedef struct histograms {
-  histogram *h;
+  mc_value **v;
+  mc_seen *seen;
   int n;
-  bool filling;
 } histograms;
-
-static void see(void *ctx, int k, const float *x, int64_t n) {
-  histograms *all = ctx;
-  histogram *h = &all->h[k];
-  for (int64_t i = 0; i < n; i++) {
-    double v = (double)x[i];
-    if (!isfinite(v)) continue;
-    if (!all->filling) {
-      h->lo = fmin(h->lo, v);
-      h->hi = fmax(h->hi, v);
-      continue;
-    }
-    double at = h->hi > h->lo ? (v - h->lo) / (h->hi - h->lo) * (double)BINS : 0;
-    h->bin[at < (double)BINS ? (int)at : BINS - 1]++;
-    h->n++;
-  }
-}
 
 /* What layers and their activations give: the last value of each chain is what INT8 stores. */
 static histograms watched(const mc_graph *g, mc_arena *a) {
-  histograms all = { .h = MC_NEWN(a, histogram, MOST) };
+  histograms all = { .v = MC_NEWN(a, mc_value *, MOST) };
   for (int i = 0; i < g->nin; i++)
-    if (g->in[i]->type->dtype == MC_f32 && all.n < MOST)
-      all.h[all.n++] = (histogram){ g->in[i], INFINITY, -INFINITY, { 0 }, 0 };
+    if (g->in[i]->type->dtype == MC_f32 && all.n < MOST) all.v[all.n++] = g->in[i];
   MC_FOR_NODES(n, g) {
     bool plain = !mc_op_has(n->op, MC_T_CONST | MC_T_TERM | MC_T_MOVE) && n->nout;
     if (plain && n->out[0]->type->dtype == MC_f32 && n->out[0]->range.known && all.n < MOST)
-      all.h[all.n++] = (histogram){ n->out[0], INFINITY, -INFINITY, { 0 }, 0 };
+      all.v[all.n++] = n->out[0];
   }
   return all;
 }
 
-static void mark(mc_strbuf *out, const histogram *h, double at) {
+static void mark(mc_strbuf *out, const mc_hist *h, float at) {
   if (at < h->lo || at > h->hi || !(h->hi > h->lo)) return;
-  double x = (at - h->lo) / (h->hi - h->lo) * (double)WIDTH;
+  double x = (double)((at - h->lo) / (h->hi - h->lo)) * (double)WIDTH;
   page_line(out, "range", x, 16, x, BASE);
 }
 
-static void draw(mc_strbuf *out, const histogram *h, const char *name) {
-  double most = 1, bar = (double)WIDTH / (double)BINS;
-  for (int k = 0; k < BINS; k++) most = fmax(most, h->bin[k]);
-  page_picture(out, WIDTH, HEIGHT, style);
-  page_label(out, 2, 10, "start", "", name);
-  for (int k = 0; k < BINS; k++) { /* by logarithm: tails are what a range cuts off */
-    double tall =
-        h->bin[k] > 0 ? (1 + log10(h->bin[k])) / (1 + log10(most)) * (double)(BASE - 18) : 0;
+/* Elements in bar k. */
+static double bar_of(const mc_hist *h, int k) {
+  enum { EACH = MC_HIST_BINS / BARS };
+  double sum = 0;
+  for (int i = k * EACH; i < (k + 1) * EACH; i++) sum += h->bin[i];
+  return sum;
+}
+
+static void draw_bars(mc_strbuf *out, const mc_hist *h) {
+  double most = 1, wide = (double)WIDTH / (double)BARS;
+  for (int k = 0; k < BARS; k++) most = fmax(most, bar_of(h, k));
+  for (int k = 0; k < BARS; k++) { /* by logarithm: tails are what a range cuts off */
+    double n = bar_of(h, k);
+    double tall = n > 0 ? (1 + log10(n)) / (1 + log10(most)) * (double)(BASE - 18) : 0;
     mc_sb_printf(out,
                  "<rect class=\"bin\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>\n",
-                 bar * k, (double)BASE - tall, bar - 0.5, tall);
+                 wide * k, (double)BASE - tall, wide - 0.5, tall);
   }
-  mark(out, h, (double)h->v->range.lo);
-  mark(out, h, (double)h->v->range.hi);
+}
+
+static void draw(mc_strbuf *out, const mc_value *v, const mc_hist *h, const char *name) {
+  page_picture(out, WIDTH, HEIGHT, style);
+  page_label(out, 2, 10, "start", "", name);
+  draw_bars(out, h);
+  mark(out, h, v->range.lo);
+  mark(out, h, v->range.hi);
   mc_strbuf t = { 0 };
-  mc_sb_printf(&t, "%.3g ... %.3g; range %.3g ... %.3g", h->lo, h->hi, (double)h->v->range.lo,
-               (double)h->v->range.hi);
+  mc_sb_printf(&t, "%.3g ... %.3g; range %.3g ... %.3g", (double)h->lo, (double)h->hi,
+               (double)v->range.lo, (double)v->range.hi);
   page_label(out, 2, HEIGHT - 6, "start", "note", mc_sb_str(&t));
   mc_sb_free(&t);
   mc_sb_puts(out, "</svg>\n");
@@ -119,15 +110,10 @@ bool report_passes(search *s, mc_module *m, const char *text, const mc_runner *r
 }
 
 static bool sweep(search *s, mc_module *m, histograms *all, const mc_runner *runner) {
-  mc_value **watch = MC_NEWN(s->t.arena, mc_value *, all->n + 1);
-  for (int i = 0; i < all->n; i++) watch[i] = all->h[i].v;
   mc_pass_context cx = report_context(s, m, runner);
-  mc_samples *x = mc_samples_open(&cx, s->data, watch, all->n, false);
-  bool ok = x && mc_samples_sweep(x, 0, "histograms", see, all);
-  all->filling = true;
-  ok = ok && mc_samples_sweep(x, 0, "histograms", see, all);
-  if (x) mc_samples_close(x);
-  return ok;
+  mc_sweep how = { .data = s->data, .histograms = true, .what = "report" };
+  all->seen = mc_measure_values(&cx, &how, all->v, all->n);
+  return all->seen != NULL;
 }
 
 static void draw_all(mc_strbuf *out, search *s, const histograms *all) {
@@ -135,9 +121,10 @@ static void draw_all(mc_strbuf *out, search *s, const histograms *all) {
              "<p>Values over the samples of --data, counts by logarithm; lines: the range that "
              "INT8 stores, where it is narrower than the values.</p>\n<div class=\"many\">\n");
   for (int i = 0; i < all->n; i++) {
-    const mc_value *v = all->h[i].v;
+    const mc_value *v = all->v[i];
+    if (!all->seen[i].hist) continue; /* not finite: INT8 leaves it alone */
     const char *name = v->def ? report_name(v->def, s->t.arena) : v->name ? v->name : "input";
-    draw(out, &all->h[i], name);
+    draw(out, v, all->seen[i].hist, name);
   }
   mc_sb_puts(out, "</div>\n");
   if (all->n == MOST) mc_sb_printf(out, "<p>The first %d values.</p>\n", MOST);

@@ -3,20 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-void mc_hist_add(mc_hist *h, const float *x, int64_t n) {
-  float width = h->hi - h->lo, to_bin = width > 0 ? (float)MC_HIST_BINS / width : 0;
-  for (int64_t i = 0; i < n; i++) {
-    float b = (x[i] - h->lo) * to_bin;
-    int k = b > 0 ? b < MC_HIST_BINS - 1 ? (int)b : MC_HIST_BINS - 1 : 0;
-    h->bin[k]++;
-  }
-  h->n += (uint64_t)n;
-}
-
-/* The share is exact (bins are a power of two), and the product cannot overflow where the range is finite. */
-static float edge(const mc_hist *h, int k) { return h->lo + (h->hi - h->lo) * ((float)k / (float)MC_HIST_BINS); }
-static double centre(const mc_hist *h, int k) { return (double)h->lo + (double)(h->hi - h->lo) * (k + 0.5) / (double)MC_HIST_BINS; }
-
 /* A one-sided distribution (relu) is cut on its far side only. */
 static mc_range by_percentile(const mc_hist *h, double percentile) {
   double outside = (1 - percentile / 100) * (double)h->n;
@@ -25,7 +11,7 @@ static mc_range by_percentile(const mc_hist *h, double percentile) {
   int a = 0, b = MC_HIST_BINS;
   while (low && a < MC_HIST_BINS - 1 && sum + h->bin[a] <= each) sum += h->bin[a++];
   for (sum = 0; high && b > a + 1 && sum + h->bin[b - 1] <= each;) sum += h->bin[--b];
-  return (mc_range){ true, edge(h, a), edge(h, b) };
+  return (mc_range){ true, mc_hist_edge(h, a), mc_hist_edge(h, b) };
 }
 
 /* The range [lo, hi] shrunk to a share f of both ends. */
@@ -35,7 +21,7 @@ static double mse_of(const mc_hist *h, mc_range r) {
   double lo = fmin(r.lo, 0), hi = fmax(r.hi, 0), step = (hi - lo) / 255, sum = 0;
   for (int k = 0; k < MC_HIST_BINS; k++) {
     if (!h->bin[k]) continue;
-    double x = centre(h, k), c = x < lo ? lo : x > hi ? hi : x;
+    double x = mc_hist_centre(h, k), c = x < lo ? lo : x > hi ? hi : x;
     double over = x - c; /* clipped part; inside, rounding costs step^2 / 12 on average */
     sum += h->bin[k] * (over != 0 ? over * over : step * step / 12);
   }
