@@ -21,7 +21,12 @@ void mc_winograd_range(const mc_winograd *w, bool row, bool column, int64_t *fro
   *from = row ? low : 0;
   *to = column ? whole : row ? whole + (w->short_w ? rows : 0) : w->tiles;
 }
-int64_t mc_winograd_point(const mc_winograd *w, int nv) { return w->c * nv * KMODEL_LANES * 2 + (w->weights == MC_WINOGRAD_ready ? 0 : LINE); }
+int64_t mc_winograd_point(const mc_winograd *w, int64_t width) {
+  return w->c * width * 2 + (w->weights == MC_WINOGRAD_ready ? 0 : LINE);
+}
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+/* Registers of sums of a tile in a block. */
+static int regs_of(const mc_winograd *w) { return (int)(w->width / w->lanes); }
 
 /* Steps follow one another: parts add up. */
 static void winograd_finish(mc_estimate *e) {
@@ -34,19 +39,19 @@ static void winograd_finish(mc_estimate *e) {
 }
 /* Cycles of one step of a block, kr channels: products, loads, the latency of sums that wait for themselves. */
 static double step_cycles(const mc_winograd *w, const mc_target *t, int mr) {
-  double rate = mc_target_rate(t, mc_model_rate(MC_ARITH_int8, t)), words = fused(t) ? rate / 2 : rate, loads = mr / (t->machine->loads > 2 ? t->machine->loads : 2) + w->nv * w->parts / t->machine->loads;   /* a number for all lanes is no wide load */
-  double products = (double)(mr * w->nv * KMODEL_LANES * w->kr) / words, step = products > loads ? products + loads / 32 : loads + products / 32;
+  double rate = mc_target_rate(t, mc_model_rate(MC_ARITH_int8, t)), words = fused(t) ? rate / 2 : rate, loads = mr / (t->machine->loads > 2 ? t->machine->loads : 2) + regs_of(w) / t->machine->loads;   /* a number for all lanes is no wide load */
+  double products = (double)(mr * w->width * w->kr) / words, step = products > loads ? products + loads / 32 : loads + products / 32;
   return step > t->machine->latency ? step : t->machine->latency;
 }
 /* Cycles of the products of one point, nv vectors and `tiles` tiles, in blocks of mr: the last block takes what is left. */
 static double point_cycles(const mc_winograd *w, const mc_target *t, int64_t tiles, int mr) {
-  double steps = (double)(w->c / w->kr), sums = store_share * w->nv * w->parts / t->machine->stores, full = steps * step_cycles(w, t, mr) + sums * mr + 12;
+  double steps = (double)(w->c / w->kr), sums = store_share * regs_of(w) / t->machine->stores, full = steps * step_cycles(w, t, mr) + sums * mr + 12;
   int64_t rest = tiles % mr;
   return full * (double)(tiles / mr) + (rest ? steps * step_cycles(w, t, (int)rest) + sums * (double)rest + 12 : 0);
 }
 static bool fits(const mc_winograd *w, const mc_target *t, int mr) {
   int regs = t->arch == MC_ARCH_aarch64 || (t->isa & MC_ISA_BIT(avx512)) ? 28 : 16;   /* of 32: with all of them taken blocks are 3 % slower */
-  return mr * w->nv * w->parts + w->nv * w->parts + 1 + !fused(t) <= regs;
+  return mr * regs_of(w) + regs_of(w) + 1 + !fused(t) <= regs;
 }
 /* All points of a pass and one block of channels; fills mr. */
 static double products_cycles(mc_winograd *w, const mc_target *t) {
@@ -71,25 +76,29 @@ static double share(int64_t units, int tasks) { return (double)(up(units, tasks)
 static double uneven(const mc_winograd *w, int tasks) {
   if (tasks <= 1) return 1;
   bool apart = w->oh % MC_WINOGRAD_TILE == 0 && w->th % w->rp == 0;
-  double best = share(w->batch, tasks), rows = apart ? share(w->th / w->rp, tasks) : best, blocks = share(up(w->n, w->nv * KMODEL_LANES), tasks);
+  double best = share(w->batch, tasks), rows = apart ? share(w->th / w->rp, tasks) : best, blocks = share(up(w->n, w->width), tasks);
   if (rows < best) best = rows;
   return blocks < best ? blocks : best;
 }
 static void set_bytes(mc_winograd *w, const mc_target *t, int64_t passes) {
-  int64_t width = (int64_t)w->nv * KMODEL_LANES, blocks = up(w->n, width);
+  int64_t width = w->width, blocks = up(w->n, width);
   w->v_point = w->tiles * w->c * 2 + LINE;
   w->m_point = w->tiles * width * 4 + LINE;
   w->v_bytes = MC_WINOGRAD_POINTS * w->v_point;
   w->m_bytes = MC_WINOGRAD_POINTS * w->m_point;
   w->tmp_bytes = MC_WINOGRAD_POINTS * LINE;
   if (w->weights != MC_WINOGRAD_ready) w->weights = passes > 1 && (double)(w->n * w->c * 2 * MC_WINOGRAD_POINTS) < 0.6 * (double)t->l2 ? MC_WINOGRAD_once : MC_WINOGRAD_block;
-  w->u_point = mc_winograd_point(w, w->nv);
+  w->u_point = mc_winograd_point(w, width);
   w->u_bytes = w->weights == MC_WINOGRAD_ready ? 0 : w->u_point * (w->weights == MC_WINOGRAD_once ? MC_WINOGRAD_POINTS * blocks : 2 * MC_WINOGRAD_WINDOW);
+}
+/* Registers of the channels of a pixel; where they fill no whole ones, 16 and a last 8 at a time. */
+static double input_registers(const mc_winograd *w) {
+  return (double)(w->c - w->c % KMODEL_LANES) / w->wide + (w->c % KMODEL_LANES ? 1 : 0);
 }
 /* The transforms of one pass: what is written there leaves L1 for lines of L2, and is read back. */
 static void transforms(mc_estimate *e, const mc_winograd *w, const mc_target *t, double times) {
   double tiles = times * (double)w->tiles;
-  e->part[MC_PART_epilogue] += tiles * ((double)w->c / w->wide * input_ops + (double)w->n / w->lanes * output_ops) / t->machine->alu;
+  e->part[MC_PART_epilogue] += tiles * (input_registers(w) * input_ops + (double)(w->npad / w->lanes) * output_ops) / t->machine->alu;
   double near = (double)w->m_bytes / (4.0 * (double)t->l1), sums = (near < 1 ? near : 1) * 4 * (double)w->n;   /* products of a small pass and block are still in L1 */
   model_traffic(e, t, MC_PART_L2, seen_share * tiles * (int)MC_WINOGRAD_POINTS * (2 * 2 * (double)w->c + sums));
 }
@@ -111,7 +120,7 @@ static void estimate(mc_winograd *w, const mc_target *t, int tasks) {
   w->short_w = short_end(w->ow, w->tw, w->cp);
   set_bytes(w, t, passes);
   mc_estimate e = { 0 };
-  double times = (double)passes * uneven(w, tasks), blocks = (double)w->n / (w->nv * KMODEL_LANES), all = 2.0 * (int)MC_WINOGRAD_POINTS * (double)(w->c * w->n);
+  double times = (double)passes * uneven(w, tasks), blocks = (double)w->npad / (double)w->width, all = 2.0 * (int)MC_WINOGRAD_POINTS * (double)(w->c * w->n);
   e.part[MC_PART_compute] = times * blocks * products_cycles(w, t) * (1 + wide_share * (w->nv - 1));
   transforms(&e, w, t, times);
   if (w->weights == MC_WINOGRAD_ready) model_traffic(&e, t, all < 0.3 * (double)t->l2 ? MC_PART_L2 : all < 0.4 * (double)t->l3 ? MC_PART_L3 : MC_PART_DRAM, times * all);
@@ -127,13 +136,16 @@ static void estimate(mc_winograd *w, const mc_target *t, int tasks) {
 mc_winograd mc_winograd_cut(const mc_node *head, const mc_target *t, int tasks, bool ready) {
   enum { MOST_TILES = 112, MOST_VECTORS = 4 };
   const mc_type *x = head->in[0]->type, *y = head->out[0]->type;
-  mc_winograd w = { .weights = ready ? MC_WINOGRAD_ready : MC_WINOGRAD_block, .batch = y->dim[0], .c = x->dim[3], .n = y->dim[3], .oh = y->dim[1], .ow = y->dim[2] }, best = { 0 };
+  mc_winograd w = { .weights = ready ? MC_WINOGRAD_ready : MC_WINOGRAD_block, .batch = y->dim[0], .c = up(x->dim[3], MC_WINOGRAD_CHANNELS) * MC_WINOGRAD_CHANNELS, .n = y->dim[3], .oh = y->dim[1], .ow = y->dim[2] }, best = { 0 };
   w.th = up(w.oh, MC_WINOGRAD_TILE), w.tw = up(w.ow, MC_WINOGRAD_TILE);
   w.lanes = t->vector_bytes / 4;
   w.parts = KMODEL_LANES / w.lanes;
+  w.npad = up(w.n, w.lanes) * w.lanes;
   w.kr = t->arch == MC_ARCH_x86_64 ? 2 : 1;
   w.wide = t->vector_bytes / 2;
-  for (w.nv = 1; w.nv <= MOST_VECTORS && w.nv <= w.n / KMODEL_LANES && fits(&w, t, 1); w.nv++)
+  for (w.nv = 1; w.nv <= MOST_VECTORS && w.nv <= up(w.n, KMODEL_LANES); w.nv++) {
+    w.width = least(w.npad, w.nv * KMODEL_LANES);
+    if (!fits(&w, t, 1)) break;
     for (w.cp = 1; w.cp <= w.tw && w.cp <= MOST_TILES; w.cp++)
       for (w.rp = 1; w.rp <= w.th && w.rp * w.cp <= MOST_TILES; w.rp++) {
         estimate(&w, t, tasks);
@@ -141,6 +153,7 @@ mc_winograd mc_winograd_cut(const mc_node *head, const mc_target *t, int tasks, 
         if (best.nv && (over || w.estimate.cycles >= best.estimate.cycles)) continue;
         best = w;
       }
+  }
   return best;
 }
 mc_estimate model_winograd(const mc_node *head, const mc_target *t, bool ready, double ops, int64_t weights) {
@@ -162,7 +175,8 @@ bool mc_winograd_plain(const mc_node *n) {
 }
 const char *mc_winograd_unsuited(const mc_node *n, const mc_target *t) {
   const mc_type *x = n->in[0]->type, *y = n->out[0]->type;
-  if (x->dim[3] % 16 || y->dim[3] % 16) return "its channels are no multiples of 16";
+  if (x->dim[3] < MC_WINOGRAD_CHANNELS || y->dim[3] < MC_WINOGRAD_CHANNELS)
+    return "it has fewer than 8 channels";
   if (y->dim[1] < 4 || y->dim[2] < 4) return "its result is smaller than 4x4";
   if (t->arch == MC_ARCH_aarch64 && (t->isa & MC_ISA_BIT(dotprod)))
     return "the target's 8-bit dot products are faster";

@@ -63,40 +63,42 @@ void wg_tiles(wg *w, V ty, V tx, wg_tile_fn *fn, void *ctx) {
 
 /* ---- the nest ---- */
 
-static V packed_block(wg *w, V block) { return kb_gep(w->k, w->weights, kb_muli(w->k, block, wg_packed_bytes(w, w->cut.nv))); }
-static V made_block(wg *w, V block) { return kb_gep(w->k, w->u, kb_muli(w->k, block, mc_winograd_point(&w->cut, w->cut.nv) * WG_POINTS)); }
+static V packed_block(wg *w, V block) { return kb_gep(w->k, w->weights, kb_muli(w->k, block, wg_packed_bytes(w, w->cut.width))); }
+static V made_block(wg *w, V block) { return kb_gep(w->k, w->u, kb_muli(w->k, block, mc_winograd_point(&w->cut, w->cut.width) * WG_POINTS)); }
 typedef struct block_ctx { V image, ty, tx; } block_ctx;
-typedef void block_fn(wg *w, V block, int nv, void *ctx);
-/* fn for every block of channels; the last may have fewer vectors. */
+/* width: channels in whole registers; cols of them exist. */
+typedef void block_fn(wg *w, V block, int64_t width, int64_t cols, void *ctx);
+/* fn for every block of channels; the last may have fewer. */
 static void each_block(wg *w, bool split, block_fn *fn, void *ctx) {
-  int64_t width = (int64_t)w->cut.nv * KB_LANES, full = w->cut.n / width, all = up(w->cut.n, width);
+  const mc_winograd *c = &w->cut;
+  int64_t width = c->width, full = c->n / width, all = up(c->n, width);
   kb_loop l;
   if (full) {
     kl_range_part(w->g, &l, 0, full, all, 1, split);
-    fn(w, l.iv, w->cut.nv, ctx);
+    fn(w, l.iv, width, width, ctx);
     kb_end(w->k, &l, NULL);
   }
   if (full == all) return;
   kl_range_part(w->g, &l, full, all, all, 1, split);
-  fn(w, kb_i64(w->k, full), (int)(w->cut.n / KB_LANES - full * w->cut.nv), ctx);
+  fn(w, kb_i64(w->k, full), c->npad - full * width, c->n - full * width, ctx);
   kb_end(w->k, &l, NULL);
 }
-static void compute_block(wg *w, V block, int nv, void *ctx) {
+static void compute_block(wg *w, V block, int64_t width, int64_t cols, void *ctx) {
   const block_ctx *b = ctx;
-  if (w->cut.weights == MC_WINOGRAD_block) wg_products(w, w->u, packed_block(w, block), nv);
-  else wg_products(w, w->cut.weights == MC_WINOGRAD_ready ? packed_block(w, block) : made_block(w, block), NULL, nv);
-  wg_output(w, b->image, b->ty, b->tx, kb_muli(w->k, block, (int64_t)w->cut.nv * KB_LANES), nv);
+  if (w->cut.weights == MC_WINOGRAD_block) wg_products(w, w->u, packed_block(w, block), width);
+  else wg_products(w, w->cut.weights == MC_WINOGRAD_ready ? packed_block(w, block) : made_block(w, block), NULL, width);
+  wg_output(w, b->image, b->ty, b->tx, kb_muli(w->k, block, w->cut.width), width, cols);
 }
-static void make_block(wg *w, V block, int nv, void *ctx) {
-  (void)ctx;
-  wg_weights(w, packed_block(w, block), made_block(w, block), nv, 0, WG_WINDOW / 2, kb_i64(w->k, wg_units(w, nv)));
+static void make_block(wg *w, V block, int64_t width, int64_t cols, void *ctx) {
+  (void)ctx, (void)cols;
+  wg_weights(w, packed_block(w, block), made_block(w, block), width, 0, WG_WINDOW / 2, kb_i64(w->k, wg_units(w, width)));
 }
 /* Images, rows of passes where none moves back into another's rows, or blocks of channels are divided among tasks. */
 static void emit_passes(wg *w) {
   kb *k = w->k;
   const mc_winograd *c = &w->cut;
   bool apart = c->oh % WG_TILE == 0 && c->th % c->rp == 0;
-  int64_t rows = up(c->th, c->rp), trips[3] = { c->batch, apart ? rows : 1, up(c->n, (int64_t)c->nv * KB_LANES) };
+  int64_t rows = up(c->th, c->rp), trips[3] = { c->batch, apart ? rows : 1, up(c->n, c->width) };
   int split = kl_divide(w->g, 3, trips);
   kb_loop once, image, y, x;
   kl_range(w->g, &once, 1, 1, split < 0);
@@ -140,7 +142,7 @@ static bool emit(kgroup *g, bool ready) {
   place_scratch(w);
   const mc_winograd *c = &w->cut;
   static const char *const from[] = { [MC_WINOGRAD_ready] = "ready weights", [MC_WINOGRAD_block] = "weights made for each pass", [MC_WINOGRAD_once] = "weights made once" };
-  g->note = mc_arena_printf(k->arena, "F(4x4, 3x3), passes of %lld x %lld tiles, blocks of %d tiles x %d channels, %lld channels, %s", (long long)c->rp, (long long)c->cp, c->mr[0][0], c->nv * KB_LANES,
+  g->note = mc_arena_printf(k->arena, "F(4x4, 3x3), passes of %lld x %lld tiles, blocks of %d tiles x %d channels, %lld channels, %s", (long long)c->rp, (long long)c->cp, c->mr[0][0], (int)c->width,
                             (long long)c->c, from[c->weights]);
   emit_passes(w);
   kl_fill_borders(g);

@@ -80,11 +80,16 @@ static void input_tile(wg *w, const wg_tile *tile, int wide, V at, V to) {
 static void input_channels(wg *w, const wg_tile *tile, void *image) {
   kb *k = w->k;
   int wide = w->cut.c % w->cut.wide ? KB_LANES : w->cut.wide;
+  int64_t whole = w->cut.c / wide * wide;
   V at = kb_gep(k, kb_gep(k, image, kb_muli(k, tile->row, w->in.stride[1])), kb_muli(k, tile->column, w->in.stride[2])), to = kb_gep(k, w->v, kb_muli(k, tile->index, w->cut.c * 2));
   kb_loop c;
-  kb_range(k, &c, w->cut.c, wide, NULL, 0);
-  input_tile(w, tile, wide, kb_gep(k, at, c.iv), kb_gep(k, to, kb_muli(k, c.iv, 2)));
-  kb_end(k, &c, NULL);
+  if (whole) {
+    kb_range(k, &c, whole, wide, NULL, 0);
+    input_tile(w, tile, wide, kb_gep(k, at, c.iv), kb_gep(k, to, kb_muli(k, c.iv, 2)));
+    kb_end(k, &c, NULL);
+  }
+  if (whole < w->cut.c)
+    input_tile(w, tile, MC_WINOGRAD_CHANNELS, kb_gepi(k, at, whole), kb_gepi(k, to, whole * 2));
 }
 void wg_input(wg *w, V image, V ty, V tx) {
   kb *k = w->k;
@@ -115,11 +120,11 @@ static V madd(wg *w, V acc, V a, V b) {
   return add(w, acc, kb_intr(k, name, NULL, 0, (V[]){ kb_bitcast(k, a, words), kb_bitcast(k, b, words) }, 2));
 }
 /* mr tiles from a on, all channels; products to m. */
-static void product_block(wg *w, int mr, V a, V b, V m, int nv) {
+static void product_block(wg *w, int mr, V a, V b, V m, int64_t width) {
   enum { UNROLL = 4 };
   kb *k = w->k;
-  int nb = nv * w->cut.parts, n = mr * nb, kr = w->cut.kr;
-  int64_t row = w->cut.c * 2, lane = w->cut.lanes * kr * 2, step = (int64_t)nv * KB_LANES * kr * 2;
+  int nb = (int)(width / w->cut.lanes), n = mr * nb, kr = w->cut.kr;
+  int64_t row = w->cut.c * 2, lane = w->cut.lanes * kr * 2, step = width * kr * 2;
   V acc[KB_MAX_CARRIED], bv[16];
   for (int i = 0; i < n; i++) acc[i] = kb_i32s(k, 0, w->cut.lanes);
   kb_loop l;
@@ -135,13 +140,13 @@ static void product_block(wg *w, int mr, V a, V b, V m, int nv) {
   }
   kb_end(k, &l, acc);
   for (int r = 0; r < mr; r++)
-    for (int j = 0; j < nb; j++) kb_store(k, l.carried[r * nb + j], kb_gepi(k, m, ((int64_t)r * nv * KB_LANES + j * w->cut.lanes) * 4), 16);
+    for (int j = 0; j < nb; j++) kb_store(k, l.carried[r * nb + j], kb_gepi(k, m, (r * width + j * w->cut.lanes) * 4), 16);
 }
 /* Points [i0, i1) of all columns [j0, j0 + columns) and the tiles that have them, in blocks of mr and one of what is left; column: whether short columns lack them. u: [row point][column], of which
  * these are the first. */
-static void products_of(wg *w, V u, int nv, int i0, int i1, V j0, bool column, int columns, int pitch) {
+static void products_of(wg *w, V u, int64_t width, int i0, int i1, V j0, bool column, int columns, int pitch) {
   kb *k = w->k;
-  int64_t from, to, width = (int64_t)nv * KB_LANES, row = w->cut.c * 2, point = mc_winograd_point(&w->cut, nv);
+  int64_t from, to, row = w->cut.c * 2, point = mc_winograd_point(&w->cut, width);
   mc_winograd_range(&w->cut, i0 == 4, column, &from, &to);
   if (to == from) return;
   int mr = w->cut.mr[i0 == 4][column], rest = (int)((to - from) % mr);
@@ -153,41 +158,41 @@ static void products_of(wg *w, V u, int nv, int i0, int i1, V j0, bool column, i
   V m = kb_gepi(k, kb_gep(k, w->m, kb_muli(k, p, w->cut.m_point)), from * width * 4);
   if (to - from >= mr) {
     kb_range(k, &t, to - from - rest, mr, NULL, 0);
-    product_block(w, mr, kb_gep(k, a, kb_muli(k, t.iv, row)), b, kb_gep(k, m, kb_muli(k, t.iv, width * 4)), nv);
+    product_block(w, mr, kb_gep(k, a, kb_muli(k, t.iv, row)), b, kb_gep(k, m, kb_muli(k, t.iv, width * 4)), width);
     kb_end(k, &t, NULL);
   }
-  if (rest) product_block(w, rest, kb_gepi(k, a, (to - from - rest) * row), b, kb_gepi(k, m, (to - from - rest) * width * 4), nv);
+  if (rest) product_block(w, rest, kb_gepi(k, a, (to - from - rest) * row), b, kb_gepi(k, m, (to - from - rest) * width * 4), width);
   kb_end(k, &j, NULL);
   kb_end(k, &i, NULL);
 }
-static void all_rows(wg *w, V u, int nv, V j0, bool column, int columns, int pitch) {
+static void all_rows(wg *w, V u, int64_t width, V j0, bool column, int columns, int pitch) {
   int rows = w->cut.short_h ? 4 : WG_WINDOW;
-  products_of(w, u, nv, 0, rows, j0, column, columns, pitch);
-  if (rows < WG_WINDOW) products_of(w, u, nv, rows, WG_WINDOW, j0, column, columns, pitch);
+  products_of(w, u, width, 0, rows, j0, column, columns, pitch);
+  if (rows < WG_WINDOW) products_of(w, u, width, rows, WG_WINDOW, j0, column, columns, pitch);
 }
 /* Pairs of columns [from, to), each made before its products. */
-static void made_pairs(wg *w, V u, V q, int nv, int from, int to, bool column) {
+static void made_pairs(wg *w, V u, V q, int64_t width, int from, int to, bool column) {
   kb *k = w->k;
-  int64_t units = wg_units(w, nv);
+  int64_t units = wg_units(w, width);
   kb_loop l;
   kb_range(k, &l, to - from, 1, NULL, 0);
   for (int pair = from; pair < to; pair++) {   /* a loop of no trips where it is another pair's turn: the code of the products is there once */
     V turn = LLVMBuildICmp(k->b, LLVMIntEQ, l.iv, kb_i64(k, pair - from), "");
-    wg_weights(w, q, u, nv, pair, pair + 1, kb_select(k, turn, kb_i64(k, units), kb_i64(k, 0)));
+    wg_weights(w, q, u, width, pair, pair + 1, kb_select(k, turn, kb_i64(k, units), kb_i64(k, 0)));
   }
-  all_rows(w, u, nv, kb_addi(k, kb_muli(k, l.iv, 2), 2 * from), column, 2, 2);
+  all_rows(w, u, width, kb_addi(k, kb_muli(k, l.iv, 2), 2 * from), column, 2, 2);
   kb_end(k, &l, NULL);
 }
-void wg_products(wg *w, V u, V q, int nv) {
+void wg_products(wg *w, V u, V q, int64_t width) {
   kb *k = w->k;
   int columns = w->cut.short_w ? 4 : WG_WINDOW;
   if (q) {
-    made_pairs(w, u, q, nv, 0, columns / 2, false);
-    if (columns < WG_WINDOW) made_pairs(w, u, q, nv, columns / 2, WG_WINDOW / 2, true);
+    made_pairs(w, u, q, width, 0, columns / 2, false);
+    if (columns < WG_WINDOW) made_pairs(w, u, q, width, columns / 2, WG_WINDOW / 2, true);
     return;
   }
-  all_rows(w, u, nv, kb_i64(k, 0), false, columns, WG_WINDOW);
-  if (columns < WG_WINDOW) all_rows(w, kb_gepi(k, u, columns * mc_winograd_point(&w->cut, nv)), nv, kb_i64(k, columns), true, WG_WINDOW - columns, WG_WINDOW);
+  all_rows(w, u, width, kb_i64(k, 0), false, columns, WG_WINDOW);
+  if (columns < WG_WINDOW) all_rows(w, kb_gepi(k, u, columns * mc_winograd_point(&w->cut, width)), width, kb_i64(k, columns), true, WG_WINDOW - columns, WG_WINDOW);
 }
 
 /* ---- results ---- */
@@ -198,15 +203,15 @@ static V exact(wg *w, V y, int e) {
   y = LLVMBuildMul(k->b, y, kb_i32s(k, NINTH, KB_LANES), "");
   return LLVMBuildAShr(k->b, y, kb_i32s(k, e, KB_LANES), "");
 }
-/* The epilogue of n results along a row of the tile, results that stand n registers of 16 channels. */
-static void finish_row(wg *w, V y[], int n, int r) {
+/* The epilogue of n results along a row of the tile, of `cols` channels each. */
+static void finish_row(wg *w, V y[], int n, int r, int cols) {
   kx *x = &w->x;
   int most = x->tail ? kv_narrow_most(w->k) : 1;
   V raw[WG_TILE];
   x->c[1] = r;
   for (int s = 0; s < n; s++) {
     x->c[2] = s;
-    kx_at(x, KB_LANES, KB_LANES);
+    kx_at(x, KB_LANES, cols);
     kx_bind(x, w->head->out[0], y[s]);
     if (most == 1) kx_finish(x);
     else raw[s] = kx_raw(x);
@@ -216,18 +221,18 @@ static void finish_row(wg *w, V y[], int n, int r) {
     V bytes = kx_narrow(x, raw + s, here);
     for (int i = 0; i < here; i++) {
       x->c[2] = s + i;
-      kx_store_bytes(x, bytes, i * KB_LANES, KB_LANES);
+      kx_store_bytes(x, bytes, i * KB_LANES, cols);
     }
   }
   x->c[1] = x->c[2] = 0;
 }
-/* 16 channels of one tile: m points at point 0; x stands at the tile's origin. A register's lanes at a time, so that six of them fit. */
-static void output_tile(wg *w, const wg_tile *tile, V m, V bias) {
+/* `cols` of 16 channels of one tile: m points at point 0; x stands at the tile's origin. A register's lanes at a time, so that six of them fit. */
+static void output_tile(wg *w, const wg_tile *tile, V m, V bias, int cols) {
   kb *k = w->k;
-  int lanes = w->cut.lanes, points_h = window(tile->short_h), points_w = window(tile->short_w), high = results_of(tile->short_h), across = results_of(tile->short_w);
+  int lanes = w->cut.lanes, points_h = window(tile->short_h), points_w = window(tile->short_w), high = results_of(tile->short_h), across = results_of(tile->short_w), parts = (cols + lanes - 1) / lanes;
   T words = kb_vt(k, k->i32, lanes);
   V in[WG_WINDOW], y[WG_TILE], part[WG_TILE][4], row[WG_TILE];
-  for (int h = 0; h < w->cut.parts; h++)
+  for (int h = 0; h < parts; h++)
     for (int j = 0; j < points_w; j++) {
       for (int i = 0; i < points_h; i++) in[i] = kb_load(k, words, kb_gepi(k, m, (i * WG_WINDOW + j) * w->cut.m_point + (int64_t)h * lanes * 4), 16);
       if (j == 2 && w->bias_inside) in[2] = add(w, in[2], kb_load(k, words, kb_gepi(k, bias, (int64_t)h * lanes * 4), 16));
@@ -235,33 +240,47 @@ static void output_tile(wg *w, const wg_tile *tile, V m, V bias) {
       for (int r = 0; r < high; r++) kb_store(k, y[r], kb_gepi(k, w->tmp, (r * WG_WINDOW + j) * 64 + h * lanes * 4), 16);
     }
   for (int r = 0; r < high; r++) {
-    for (int h = 0; h < w->cut.parts; h++) {
+    for (int h = 0; h < parts; h++) {
       for (int j = 0; j < points_w; j++) in[j] = kb_load(k, words, kb_gepi(k, w->tmp, (r * WG_WINDOW + j) * 64 + h * lanes * 4), 16);
       results(w, tile->short_w, in, y);
       for (int s = 0; s < across; s++) part[s][h] = y[s];
     }
     for (int s = 0; s < across; s++) {
+      for (int h = parts; h < w->cut.parts; h++) part[s][h] = kb_i32s(k, 0, lanes);
       row[s] = exact(w, kb_concat(k, part[s], w->cut.parts), exponent_of(tile->short_h, r) + exponent_of(tile->short_w, s));
       if (!w->bias_inside) row[s] = add(w, row[s], kb_load(k, kb_vt(k, k->i32, KB_LANES), bias, 16));
     }
-    finish_row(w, row, across, r);
+    finish_row(w, row, across, r, cols);
   }
 }
-typedef struct output_ctx { V n0; int nv; } output_ctx;
+typedef struct output_ctx {
+  V n0;
+  int64_t width, cols;
+} output_ctx;
+/* A vector of the block: 16 v channels behind its first. */
+static void output_vector(wg *w, const wg_tile *tile, const output_ctx *o, V v, int cols) {
+  kb *k = w->k;
+  V m = kb_gep(k, w->m, kb_muli(k, tile->index, o->width * 4));
+  V bias = kb_gep(k, w->bias, kb_muli(k, o->n0, 4)), at = kb_muli(k, v, 64);
+  w->x.iv[3] = kb_add(k, o->n0, kb_muli(k, v, KB_LANES));
+  output_tile(w, tile, kb_gep(k, m, at), kb_gep(k, bias, at), cols);
+}
 static void output_channels(wg *w, const wg_tile *tile, void *ctx) {
   const output_ctx *o = ctx;
   kb *k = w->k;
-  int64_t width = (int64_t)o->nv * KB_LANES;
+  int64_t whole = o->cols / KB_LANES;
   kb_loop v;
   w->x.iv[1] = tile->row;
   w->x.iv[2] = tile->column;
-  V m = kb_gep(k, w->m, kb_muli(k, tile->index, width * 4)), bias = kb_gep(k, w->bias, kb_muli(k, o->n0, 4));
-  kb_range(k, &v, o->nv, 1, NULL, 0);
-  w->x.iv[3] = kb_add(k, o->n0, kb_muli(k, v.iv, KB_LANES));
-  output_tile(w, tile, kb_gep(k, m, kb_muli(k, v.iv, 64)), kb_gep(k, bias, kb_muli(k, v.iv, 64)));
-  kb_end(k, &v, NULL);
+  if (whole) {
+    kb_range(k, &v, whole, 1, NULL, 0);
+    output_vector(w, tile, o, v.iv, KB_LANES);
+    kb_end(k, &v, NULL);
+  }
+  if (o->cols % KB_LANES)
+    output_vector(w, tile, o, kb_i64(k, whole), (int)(o->cols % KB_LANES));
 }
-void wg_output(wg *w, V image, V ty, V tx, V n0, int nv) {
+void wg_output(wg *w, V image, V ty, V tx, V n0, int64_t width, int64_t cols) {
   w->x.iv[0] = image;
-  wg_tiles(w, ty, tx, output_channels, &(output_ctx){ n0, nv });
+  wg_tiles(w, ty, tx, output_channels, &(output_ctx){ n0, width, cols });
 }

@@ -19,12 +19,16 @@ static void transform_filter(const int8_t *q, int64_t c, int16_t out[WG_POINTS])
     for (int i = 0; i < WG_WINDOW; i++) out[i * WG_WINDOW + j] = (int16_t)column[i];
   }
 }
-/* Channels of block `block`. */
+/* Channels of block `block`, in whole registers. */
 static int64_t block_width(const wg *w, int64_t block) {
-  int64_t width = (int64_t)w->cut.nv * KB_LANES, left = w->cut.n - block * width;
+  int64_t width = w->cut.width, left = w->cut.npad - block * width;
   return left < width ? left : width;
 }
-int64_t wg_packed_bytes(const wg *w, int nv) { return (w->cut.weights == MC_WINOGRAD_ready ? WG_POINTS * 2 : 9) * w->cut.c * nv * KB_LANES; }
+int64_t wg_packed_bytes(const wg *w, int64_t width) {
+  return (w->cut.weights == MC_WINOGRAD_ready ? WG_POINTS * 2 : 9) * w->cut.c * width;
+}
+/* Channels of the input that exist; weights of those that are computed beside them are 0. */
+static int64_t channels(const wg *w) { return w->head->in[0]->type->dim[3]; }
 
 /* Place of element (c, n), n within the block, among all of a point or tap. */
 static int64_t place(const wg *w, int64_t width, int64_t c, int64_t n) { return (c / w->cut.kr * width + n) * w->cut.kr + c % w->cut.kr; }
@@ -32,10 +36,10 @@ static void pack_transformed(const wg *w, const int8_t *q, int16_t *to) {
   const mc_winograd *cut = &w->cut;
   int16_t u[WG_POINTS];
   for (int64_t n = 0; n < cut->n; n++) {
-    int64_t width = (int64_t)cut->nv * KB_LANES, block = n / width, here = block_width(w, block);
-    for (int64_t c = 0; c < cut->c; c++) {
-      transform_filter(q + n * 9 * cut->c + c, cut->c, u);
-      for (int64_t p = 0; p < WG_POINTS; p++) to[block * wg_packed_bytes(w, cut->nv) / 2 + p * cut->c * here + place(w, here, c, n % width)] = u[p];
+    int64_t width = cut->width, block = n / width, here = block_width(w, block);
+    for (int64_t c = 0; c < channels(w); c++) {
+      transform_filter(q + n * 9 * channels(w) + c, channels(w), u);
+      for (int64_t p = 0; p < WG_POINTS; p++) to[block * wg_packed_bytes(w, width) / 2 + p * cut->c * here + place(w, here, c, n % width)] = u[p];
     }
   }
 }
@@ -43,23 +47,24 @@ static void pack_transformed(const wg *w, const int8_t *q, int16_t *to) {
 static void pack_bytes(const wg *w, const int8_t *q, int8_t *to) {
   const mc_winograd *cut = &w->cut;
   for (int64_t n = 0; n < cut->n; n++) {
-    int64_t width = (int64_t)cut->nv * KB_LANES, block = n / width, here = block_width(w, block);
-    for (int64_t c = 0; c < cut->c; c++) {
+    int64_t width = cut->width, block = n / width, here = block_width(w, block);
+    for (int64_t c = 0; c < channels(w); c++) {
       int64_t at = place(w, here, c, n % width);
-      for (int64_t tap = 0; tap < 9; tap++) to[block * wg_packed_bytes(w, cut->nv) + (at / cut->wide * 9 + tap) * cut->wide + at % cut->wide] = q[(n * 9 + tap) * cut->c + c];
+      for (int64_t tap = 0; tap < 9; tap++) to[block * wg_packed_bytes(w, width) + (at / cut->wide * 9 + tap) * cut->wide + at % cut->wide] = q[(n * 9 + tap) * channels(w) + c];
     }
   }
 }
 /* Bias with the input's zero point folded in. Where sums have room for it, it is added at the point (2, 2), of which every result gets a 36th (in units of its own scale). */
 static void pack_bias(wg *w, const int8_t *q, const mc_tensor *b) {
   const mc_winograd *cut = &w->cut;
-  uint32_t *bias = MC_NEWN(w->k->arena, uint32_t, cut->n);
+  int64_t whole = (cut->n + KB_LANES - 1) / KB_LANES * KB_LANES, k = 9 * channels(w);
+  uint32_t *bias = MC_NEWN(w->k->arena, uint32_t, whole);
   int64_t za = kl_zero_point(w->head->in[0]->type);
   w->bias_inside = true;
   for (int64_t n = 0; n < cut->n; n++) {
     int64_t sum = 0, size = 0;
-    for (int64_t i = 0; i < 9 * cut->c; i++) {
-      int64_t e = q[n * 9 * cut->c + i];
+    for (int64_t i = 0; i < k; i++) {
+      int64_t e = q[n * k + i];
       sum += e;
       size += e < 0 ? -e : e;
     }
@@ -68,13 +73,13 @@ static void pack_bias(wg *w, const int8_t *q, const mc_tensor *b) {
     if (most >= INT64_C(1) << 25) w->bias_inside = false;
   }
   for (int64_t n = 0; n < cut->n && w->bias_inside; n++) bias[n] *= WG_POINTS;
-  w->bias = kb_rodata(w->k, bias, (size_t)cut->n * 4, 0, "bias");
+  w->bias = kb_rodata(w->k, bias, (size_t)whole * 4, 0, "bias");
 }
 void wg_pack(wg *w) {
   const mc_tensor *b = w->head->nin > 2 ? mc_value_tensor(w->head->in[2]) : NULL;
   const int8_t *q = mc_value_tensor(w->head->in[1])->data;
   bool ready = w->cut.weights == MC_WINOGRAD_ready;
-  size_t bytes = (size_t)((ready ? WG_POINTS * 2 : 9) * w->cut.c * w->cut.n);
+  size_t bytes = (size_t)((ready ? WG_POINTS * 2 : 9) * w->cut.c * w->cut.npad);
   mc_arena *scratch = mc_arena_create();
   void *to = mc_arena_alloc(scratch, bytes);
   if (ready) pack_transformed(w, q, to);
@@ -107,18 +112,18 @@ static void fetch(wg *w, V p, int64_t ahead) {
   T t = k->ptr;
   for (int i = 0; i < 9 * w->cut.wide; i += 64) kb_intr(k, "llvm.prefetch", &t, 1, (V[]){ kb_gepi(k, p, ahead + i), kb_i32(k, 0), kb_i32(k, 3), kb_i32(k, 1) }, 4);
 }
-int64_t wg_units(const wg *w, int nv) { return w->cut.c * nv * KB_LANES / w->cut.wide; }
-void wg_weights(wg *w, V q, V u, int nv, int first, int last, V units) {
+int64_t wg_units(const wg *w, int64_t width) { return w->cut.c * width / w->cut.wide; }
+void wg_weights(wg *w, V q, V u, int64_t width, int first, int last, V units) {
   kb *k = w->k;
   int wide = w->cut.wide, columns = 2 * (last - first);
-  int64_t point = mc_winograd_point(&w->cut, nv);
+  int64_t point = mc_winograd_point(&w->cut, width);
   T bytes = kb_vt(k, k->i8, wide);
   V rows[3][WG_WINDOW], out[2];
   kb_loop l;
   kb_for(k, &l, kb_i64(k, 0), units, 1, NULL, 0);
   V from = kb_gep(k, q, kb_muli(k, l.iv, 9 * wide)), to = kb_gep(k, u, kb_muli(k, l.iv, 2 * wide));
   if (first == 0) fetch(w, from, 16 * 9 * wide);
-  else if (last == WG_WINDOW / 2) fetch(w, from, wg_packed_bytes(w, nv));
+  else if (last == WG_WINDOW / 2) fetch(w, from, wg_packed_bytes(w, width));
   for (int a = 0; a < 3; a++) {
     V d[3];
     for (int b = 0; b < 3; b++) d[b] = kb_ext(k, kb_load(k, bytes, kb_gepi(k, from, (int64_t)(a * 3 + b) * wide), 1), k->i16, true);

@@ -154,6 +154,18 @@ static void winograds(void) {
       for (int64_t h = 8; h <= 11; h++) extreme_winograd(k, (shape){ 1, h, 19 - h, 112, 64, 3, 3, 1, 1, 1, 1 }, f, h % 2 ? 20000 : 1 << 30);
     }
 }
+/* Channels that fill no whole registers: every remainder of 16, of the input and of the result. */
+static void narrow_winograds(void) {
+  for (int64_t i = 0; i < 16; i++) {
+    int64_t h = 4 + i % 5, w = 4 + i * 3 % 11;
+    kind k = i % 2 ? U8 : I8;
+    wform f = i / 2 % 2 ? MADE : READY;
+    one_winograd(k, (shape){ 1, h, w, 8 + i, 8 + (i * 5 + 3) % 16, 3, 3, 1, 1, 1, 1 }, f);
+    one_winograd(k, (shape){ 1, w, h, 24 + 3 * i, 17 + 7 * i, 3, 3, 1, 1, 1, 1 }, f);
+    if (i % 4 == 0)
+      extreme_winograd(k, (shape){ 1, 9, 10, 104 + i / 2, 40 + i, 3, 3, 1, 1, 1, 1 }, f, 20000);
+  }
+}
 
 /* More than one block of everything: lines, rows, columns, steps of K. */
 static void large(void) {
@@ -352,6 +364,7 @@ void sweep_products(void) {
   convs();
   narrow_groups();
   winograds();
+  narrow_winograds();
   large();
   depthwises();
   transposeds();

@@ -4,7 +4,12 @@
 #define MC_ANALYSIS_WINOGRAD_H
 #include "mc/analysis/model.h"
 
-enum { MC_WINOGRAD_POINTS = 36, MC_WINOGRAD_TILE = 4, MC_WINOGRAD_WINDOW = 6 };
+enum {
+  MC_WINOGRAD_POINTS = 36,
+  MC_WINOGRAD_TILE = 4,
+  MC_WINOGRAD_WINDOW = 6,
+  MC_WINOGRAD_CHANNELS = 8 /* of the input: computed in multiples of so many; the least */
+};
 /* Where transformed weights come from: constants; the arena, made for a block of channels in every pass; the arena, all of them made once in a run. */
 typedef enum mc_winograd_weights { MC_WINOGRAD_ready, MC_WINOGRAD_block, MC_WINOGRAD_once } mc_winograd_weights;
 
@@ -12,11 +17,13 @@ typedef enum mc_winograd_weights { MC_WINOGRAD_ready, MC_WINOGRAD_block, MC_WINO
  * The tiles of a pass stand in this order: short rows, whole tiles, short columns, short in both; so those that have a point lie together. */
 typedef struct mc_winograd {
   mc_winograd_weights weights;
-  int64_t batch, c, n, oh, ow;             /* images, channels of input and result, size of the result */
+  int64_t batch, c, n, oh, ow;             /* images, channels of input (as computed: multiples of 8) and result, size of the result */
+  int64_t npad;                            /* n in whole registers of sums */
   int64_t th, tw, rp, cp, tiles;           /* tiles of the result, of a pass; rp * cp */
   bool short_h, short_w;
   int lanes, parts, kr, wide;              /* accumulator lanes, registers of 16 of them; channels of a product; 16-bit lanes */
-  int nv;                                  /* vectors of 16 channels of a block */
+  int nv;                                  /* vectors of 16 channels of a block; the last one of all may be part of one */
+  int64_t width;                           /* channels of a block, in whole registers: 16 nv, or npad where that is less */
   int mr[2][2];                            /* tiles of a block, for points [that short rows lack][that short columns lack] */
   int64_t v_point, m_point, u_point;       /* bytes from one point to the next: of the pass's input, products, weights of a block */
   int64_t v_bytes, m_bytes, u_bytes, tmp_bytes;   /* scratch of one task */
@@ -27,8 +34,8 @@ typedef struct mc_winograd {
 mc_winograd mc_winograd_cut(const mc_node *head, const mc_target *t, int tasks, bool ready);
 /* Tiles of a pass that have a point [short rows lack it][short columns lack it]: [from, to). */
 void mc_winograd_range(const mc_winograd *w, bool row, bool column, int64_t *from, int64_t *to);
-/* Bytes of the weights of a block of `nv` vectors; from point to point. */
-int64_t mc_winograd_point(const mc_winograd *w, int nv);
+/* Bytes of the weights of a block of `width` channels; from point to point. */
+int64_t mc_winograd_point(const mc_winograd *w, int64_t width);
 /* A conv2d of 3x3 with stride 1, dilation 1 and one group. */
 bool mc_winograd_plain(const mc_node *n);
 /* Why a plain convolution in INT8 is not computed so on the target, by its shape; NULL: it may be. */
