@@ -102,7 +102,8 @@ static mc_nest nest_of(const mc_node *n, const shape *s, mc_arith how, const mc_
 static mc_estimate depthwise(const mc_nest *n, const shape *s, mc_arith how, const mc_target *t) {
   mc_estimate e = { 0 };
   bool rows = how == MC_ARITH_int8 && t->arch == MC_ARCH_x86_64;
-  double channels = (double)(s->groups * s->cols), lanes = rows ? 1 : up(s->groups * s->cols, 16) * 16 / channels, rate = mc_target_rate(t, how == MC_ARITH_int8 ? MC_RATE_dw8 : MC_RATE_dw32);
+  int64_t lane = how == MC_ARITH_int8 ? 16 : t->vector_bytes / 4;
+  double channels = (double)(s->groups * s->cols), lanes = rows ? 1 : up(s->groups * s->cols, lane) * (double)lane / channels, rate = mc_target_rate(t, how == MC_ARITH_int8 ? MC_RATE_dw8 : MC_RATE_dw32);
   double per_alu = (64.0 / t->vector_bytes) / t->machine->alu, results = s->macs * lanes / (double)(s->runs * s->rlen) / 16;
   e.part[MC_PART_compute] = s->macs * lanes / rate + (rows ? (double)n->in * (s->apart ? interleave_apart_ops : interleave_ops) / 16 * per_alu : 0);
   e.part[MC_PART_epilogue] = results * n->epilogue * per_alu;
