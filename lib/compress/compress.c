@@ -6,9 +6,10 @@
  * Each mix is tried on a copy of the graph, pruned by a fit that has not seen the samples held
  * back, and judged on those against the original; the one that changes the output least is then
  * made for good, with all samples. Contract: LOSSY; the bound is what was measured. */
+#include "bn.h"
 #include "lowrank.h"
 #include "mc/measure/samples.h"
-#include "prune.h"
+#include "prune_road.h"
 #include "report.h"
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,28 @@ typedef struct composer {
   double share[MC_NUM_BUDGETS];
   double mix[MOST_MIXES];
   int n;
+  /* What the mixes share; the graph stays as it is until the best one is made. */
+  mc_pass_context own; /* its diag keeps quiet while a mix is tried */
+  bool changed;
+  mc_graph *original;
+  mc_damage *damage;
+  mc_targets *targets;
+  mc_opts_prune_channels prune;
+  mc_opts_lowrank_svd split;
+  pruner p;
+  mc_prune_result pruned;
+  data_road road;
+  lowrank lr;
 } composer;
+
+/* What a mix came to. */
+typedef struct mix_result {
+  double mix;
+  mc_distance held;
+  bool *keep;    /* classes that stay; NULL: nothing is pruned */
+  int *choice;   /* of the alternatives of composer.lr, or (pruned first) of its own */
+  mc_form *form; /* pruned first: by product */
+} mix_result;
 
 static bool parse_mixes(composer *c) {
   mc_pass_context *cx = c->cx;
@@ -60,126 +82,282 @@ static double first_share(const composer *c, int k, double mix) {
   return c->share[k] <= 0 ? 0 : mix > c->share[k] ? mix : c->share[k];
 }
 
-static bool prunes(double mix) { return mix < 1; }
+static bool prunes(const composer *c, double mix) {
+  (void)c;
+  return mix < 1;
+}
 static bool splits(const composer *c, double mix) {
   for (int k = 0; k < MC_NUM_BUDGETS; k++)
     if (c->share[k] > 0 && mix > c->share[k]) return true;
   return false;
 }
 
-static bool prune_part(const composer *c, mc_pass_context *cx, double mix, bool trial,
-                       mc_distance *held, mc_distance *last, bool *changed) {
+/* ---- what the mixes share ---- */
+
+static mc_opts_prune_channels prune_options(const composer *c) {
   const mc_opts_compress *o = c->o;
-  mc_opts_prune_channels p = { .macs = first_share(c, MC_BUDGET_macs, mix),
-                               .params = first_share(c, MC_BUDGET_params, mix),
-                               .bytes = first_share(c, MC_BUDGET_bytes, mix),
-                               .arena = first_share(c, MC_BUDGET_arena, mix),
-                               .time = first_share(c, MC_BUDGET_time, mix),
-                               .arith = o->arith,
-                               .data = o->data,
-                               .samples = o->samples,
-                               .memory = o->memory,
-                               .p = 2,
-                               .min = 1,
-                               .skip = o->skip,
-                               .file = "" };
-  mc_prune_result r;
-  if (!mc_prune(cx, &p, trial, &r, changed)) return false;
-  if (r.measured) *held = r.held, *last = r.last;
-  return true;
+  return (mc_opts_prune_channels){ .macs = c->share[MC_BUDGET_macs],
+                                   .params = c->share[MC_BUDGET_params],
+                                   .bytes = c->share[MC_BUDGET_bytes],
+                                   .arena = c->share[MC_BUDGET_arena],
+                                   .time = c->share[MC_BUDGET_time],
+                                   .arith = o->arith,
+                                   .data = o->data,
+                                   .samples = o->samples,
+                                   .memory = o->memory,
+                                   .p = 2,
+                                   .min = 1,
+                                   .skip = o->skip,
+                                   .file = "" };
 }
 
-static bool split_part(const composer *c, mc_pass_context *cx, const mc_graph *original,
-                       mc_distance *held, mc_distance *last, bool *changed) {
+static mc_opts_lowrank_svd split_options(const composer *c) {
   const mc_opts_compress *o = c->o;
-  mc_opts_lowrank_svd p = { .macs = c->share[MC_BUDGET_macs],
-                            .params = c->share[MC_BUDGET_params],
-                            .bytes = c->share[MC_BUDGET_bytes],
-                            .arena = c->share[MC_BUDGET_arena],
-                            .time = c->share[MC_BUDGET_time],
-                            .arith = o->arith,
-                            .data = o->data,
-                            .samples = o->samples,
-                            .memory = o->memory,
-                            .align = 1,
-                            .skip = o->skip };
-  mc_lowrank_result r;
-  if (!mc_lowrank(cx, &p, original, &r, changed)) return false;
-  if (r.held.l2 >= 0) *held = r.held, *last = r.final;
-  return true;
+  return (mc_opts_lowrank_svd){ .macs = c->share[MC_BUDGET_macs],
+                                .params = c->share[MC_BUDGET_params],
+                                .bytes = c->share[MC_BUDGET_bytes],
+                                .arena = c->share[MC_BUDGET_arena],
+                                .time = c->share[MC_BUDGET_time],
+                                .arith = o->arith,
+                                .data = o->data,
+                                .samples = o->samples,
+                                .memory = o->memory,
+                                .align = 1,
+                                .skip = o->skip };
 }
 
-/* The mix on cx->graph. */
-static bool run_mix(const composer *c, mc_pass_context *cx, double mix, bool trial,
-                    const mc_graph *original, mc_distance *held, mc_distance *last,
-                    bool *changed) {
-  *held = *last = (mc_distance){ 0, 0, 0 };
-  if (prunes(mix) && !prune_part(c, cx, mix, trial, held, last, changed)) return false;
-  return !splits(c, mix) || split_part(c, cx, original, held, last, changed);
+static bool some(const composer *c, bool (*is)(const composer *, double)) {
+  for (int i = 0; i < c->n; i++)
+    if (is(c, c->mix[i])) return true;
+  return false;
+}
+
+static bool open_pruning(composer *c) {
+  bool data;
+  c->prune = prune_options(c);
+  c->p = (pruner){ .cx = &c->own, .o = &c->prune, .res = &c->pruned };
+  if (!mc_prune_options(&c->p, &data) || !mc_prune_prepare(&c->p, &c->changed)) return false;
+  return !c->p.n || mc_road_open(&c->road, &c->p, c->damage, c->targets);
+}
+
+static bool open_splitting(composer *c) {
+  c->split = split_options(c);
+  c->lr = (lowrank){ .cx = &c->own, .o = &c->split, .damage = c->damage, .targets = c->targets };
+  return mc_lr_open(&c->lr, &c->changed) && mc_lr_table(&c->lr);
+}
+
+/* Damages of widths and of ranks, of the graph as it is. */
+static bool open_shared(composer *c) {
+  c->own = *c->cx;
+  c->own.stats = NULL;
+  mc_walk_opts w = { .data = c->o->data,
+                     .samples = c->o->samples,
+                     .memory = c->o->memory << 20,
+                     .what = "compress" };
+  if (!mc_bn_fold_any(&c->own, &c->changed)) return false;
+  c->original = mc_graph_clone(c->own.graph);
+  c->damage = mc_damage_open(&c->own, &w);
+  if (!c->damage || !(c->targets = mc_targets_open(&c->own, &w))) return false;
+  return (!some(c, prunes) || open_pruning(c)) && (!some(c, splits) || open_splitting(c));
+}
+
+static void close_shared(composer *c) {
+  if (c->road.p) mc_road_close(&c->road);
+  mc_lr_close(&c->lr);
+  mc_targets_close(c->targets);
+  if (c->damage) mc_damage_close(c->damage);
+  if (c->original) mc_module_destroy(c->original->module);
+}
+
+/* ---- a mix ---- */
+
+/* By product of the graph that is left: which rows of the original's they are. */
+static const int64_t *const *rows_left(const composer *c, const bool *keep) {
+  mc_arena *a = c->own.scratch;
+  const int64_t **rows = MC_NEWN(a, const int64_t *, c->road.products.n + 1);
+  for (int i = 0; i < c->road.products.n; i++) {
+    const mc_product *p = &c->road.products.v[i];
+    const bool *f = mc_sites_rows(c->p.ch, p, keep, a);
+    if (!f) continue;
+    int64_t n = 0, *at = MC_NEWN(a, int64_t, p->groups * p->o);
+    for (int64_t r = 0; r < p->groups * p->o; r++)
+      if (f[r]) at[n++] = r;
+    rows[i] = at;
+  }
+  return rows;
+}
+
+/* Low rank on what pruning left (in cx); its rows are `rows`. */
+static bool open_rest(const composer *c, lowrank *z, mc_pass_context *cx,
+                      const int64_t *const *rows) {
+  bool changed = false;
+  *z = (lowrank){ .cx = cx,
+                  .o = &c->split,
+                  .original = c->original,
+                  .damage = c->damage,
+                  .targets = c->targets,
+                  .rows = rows,
+                  .like = &c->lr };
+  return mc_lr_open(z, &changed);
+}
+
+/* The graph without the classes that went, as a copy. NULL after reporting. */
+static mc_graph *left_over(composer *c, const mc_fitted *f) {
+  mc_arena *a = c->own.scratch;
+  mc_graph *g = mc_fitted_copy(f, c->own.graph, c->own.diag);
+  if (!g) return NULL;
+  mc_channels_opts may = { 0 };
+  mc_channels *ch = mc_channels_of_opts(g, &may, a);
+  if (ch->ncls == c->p.ch->ncls && mc_channels_remove(g, ch, c->p.keep, c->own.diag)) return g;
+  mc_module_destroy(g->module);
+  return NULL;
+}
+
+/* Ranks for what the widths of c->p leave. */
+static bool try_rest(composer *c, const mc_fitted *f, mix_result *r) {
+  mc_pass_context cx = c->own;
+  mc_lowrank_result res;
+  if (!(cx.graph = left_over(c, f))) return false;
+  cx.module = cx.graph->module;
+  cx.scratch = mc_arena_create();
+  lowrank z;
+  int *choice;
+  bool ok = open_rest(c, &z, &cx, rows_left(c, c->p.keep)) && mc_lr_table(&z) &&
+            mc_lr_best(&z, &choice, &res);
+  if (ok) {
+    size_t n = (size_t)z.products.n + 1;
+    r->held = res.held;
+    r->choice = mc_arena_copy(c->own.scratch, choice, sizeof *choice * n);
+    r->form = MC_NEWN(c->own.scratch, mc_form, n);
+    for (int i = 0; i < z.products.n; i++) r->form[i] = z.l[i].alt.v[choice[i]].form;
+  }
+  mc_module_destroy(cx.module);
+  mc_arena_destroy(cx.scratch);
+  return ok;
+}
+
+static bool prune_to(composer *c, double mix, mix_result *r) {
+  mc_road_choice x;
+  if (!c->p.n)
+    return mc_error(c->own.diag, c->own.loc, "no channel of this graph may be removed");
+  for (int k = 0; k < MC_NUM_BUDGETS; k++) c->p.share[k] = first_share(c, k, mix);
+  if (!mc_road_choose(&c->road, &x)) return false;
+  r->keep = mc_arena_copy(c->own.scratch, c->p.keep, sizeof *r->keep * (size_t)(c->p.ch->ncls + 1));
+  r->held = x.held;
+  return !splits(c, mix) || try_rest(c, &x.fit, r);
+}
+
+static bool run_mix(composer *c, double mix, mix_result *r) {
+  mc_lowrank_result res;
+  r->mix = mix;
+  if (prunes(c, mix)) return prune_to(c, mix, r);
+  if (!mc_lr_best(&c->lr, &r->choice, &res)) return false;
+  r->held = res.held;
+  return true;
 }
 
 static const char *name_of(const composer *c, double mix) {
   mc_arena *a = c->cx->scratch;
-  if (!prunes(mix)) return "low rank alone";
+  if (!prunes(c, mix)) return "low rank alone";
   if (!splits(c, mix)) return "pruning alone";
   return mc_arena_printf(a, "pruned to %g, then low rank", mix);
 }
 
-/* A mix on a copy; what it says is kept back. False: it is not possible, and why is said. */
-static bool try_mix(const composer *c, double mix, mc_distance *held) {
-  mc_pass_context own = *c->cx;
+/* One mix, judged; what it says is kept back. False: it is not possible, and why is said. */
+static bool try_mix(composer *c, double mix, mix_result *r) {
   mc_diag quiet;
-  mc_distance last;
-  bool changed = false;
-  own.scratch = mc_arena_create();
-  mc_diag_init(&quiet, own.scratch);
-  own.diag = &quiet, own.stats = NULL;
-  own.graph = mc_graph_clone(c->cx->graph);
-  own.module = own.graph->module;
-  bool ok = run_mix(c, &own, mix, true, c->cx->graph, held, &last, &changed);
+  mc_diag_init(&quiet, c->own.scratch);
+  c->own.diag = &quiet;
+  bool ok = run_mix(c, mix, r);
+  c->own.diag = c->cx->diag;
   const char *why = "";
   for (size_t i = 0; !ok && i < quiet.list.n; i++)
     if (quiet.list.v[i].sev == MC_ERROR) why = quiet.list.v[i].text;
   if (ok)
     mc_remark(c->cx->diag, c->cx->loc, "compress: %s: %.4g on held-back samples", name_of(c, mix),
-              mc_distance_main(held));
+              mc_distance_main(&r->held));
   else
     mc_remark(c->cx->diag, c->cx->loc, "compress: %s: not possible: %s", name_of(c, mix), why);
-  mc_module_destroy(own.module);
-  mc_arena_destroy(own.scratch);
   return ok;
 }
 
-static bool make(const composer *c, double mix, bool *changed) {
-  mc_pass_context own = *c->cx;
-  mc_distance held, last;
-  own.stats = NULL;
-  mc_graph *original = mc_graph_clone(c->cx->graph);
-  bool ok = run_mix(c, &own, mix, false, original, &held, &last, changed);
-  if (ok) mc_report_damage(c->cx, "compress", &held, &last);
-  mc_module_destroy(original->module);
-  return ok;
+/* ---- the best one, with all samples ---- */
+
+/* The forms of the trial, on what pruning left of the graph. */
+static bool split_rest(composer *c, const mix_result *r, const int64_t *const *rows,
+                       mc_distance *last) {
+  lowrank z;
+  mc_lowrank_result res;
+  if (!open_rest(c, &z, &c->own, rows)) return false;
+  int *choice = MC_NEWN(c->own.scratch, int, z.products.n + 1);
+  for (int i = 0; i < z.products.n; i++) {
+    if (r->form[i].kind != MC_FORM_whole) mc_lr_add(&z, &z.l[i], &r->form[i], 0, 0);
+    choice[i] = z.l[i].alt.n > 1;
+  }
+  if (!mc_lr_finish(&z, choice, &res, &c->changed)) return false;
+  *last = res.final;
+  return true;
+}
+
+static bool prune_best(composer *c, const mix_result *r, mc_distance *last) {
+  mc_fitted f;
+  bool *keep = c->p.keep;
+  memcpy(keep, r->keep, sizeof *keep * (size_t)c->p.ch->ncls);
+  for (int k = 0; k < MC_NUM_BUDGETS; k++) c->p.share[k] = first_share(c, k, r->mix);
+  if (!mc_road_fit(&c->road, keep, MC_FOLDS_ALL, &f) || !mc_road_judge(&c->road, &f, last))
+    return false;
+  if (!mc_fitted_set(&f, c->own.graph, c->own.diag)) return false;
+  mc_prune_say_budgets(&c->p);
+  for (int k = 0; k < c->p.ch->ncls; k++) c->changed |= !keep[k];
+  const int64_t *const *rows = rows_left(c, keep);
+  if (!mc_channels_remove(c->own.graph, c->p.ch, keep, c->own.diag)) return false;
+  return !splits(c, r->mix) || split_rest(c, r, rows, last);
+}
+
+static bool make(composer *c, const mix_result *r) {
+  mc_distance last;
+  mc_lowrank_result res;
+  bool ok = prunes(c, r->mix) ? prune_best(c, r, &last)
+                              : mc_lr_finish(&c->lr, r->choice, &res, &c->changed);
+  if (!ok) return false;
+  mc_report_damage(c->cx, "compress", &r->held, prunes(c, r->mix) ? &last : &res.final);
+  return true;
+}
+
+/* Does mix i say the same as one before? */
+static bool said_before(const composer *c, int i) {
+  const double *m = c->mix;
+  for (int k = 0; k < i; k++)
+    if (first_share(c, MC_BUDGET_macs, m[k]) == first_share(c, MC_BUDGET_macs, m[i]) &&
+        splits(c, m[k]) == splits(c, m[i]) && prunes(c, m[k]) == prunes(c, m[i]) &&
+        c->share[MC_BUDGET_macs] > 0)
+      return true;
+  return false;
+}
+
+static bool compose(composer *c) {
+  mix_result best = { 0 };
+  bool any = false;
+  if (!open_shared(c)) return false;
+  for (int i = 0; i < c->n; i++) {
+    mix_result r = { 0 };
+    if (said_before(c, i)) continue;
+    MC_STAT_ADD(c->cx, compress, tried, 1);
+    if (!try_mix(c, c->mix[i], &r)) continue;
+    if (!any || mc_distance_main(&r.held) < mc_distance_main(&best.held)) best = r;
+    any = true;
+  }
+  if (!any)
+    return mc_error(c->cx->diag, c->cx->loc,
+                    "compress: none of the mixes is possible; the remarks say why");
+  return make(c, &best);
 }
 
 bool mc_pass_compress(mc_pass_context *cx, const mc_opts_compress *o, bool *changed) {
   composer c = { .cx = cx, .o = o };
   if (!check_options(&c)) return false;
-  mc_distance least = { 0, 0, 0 }, x;
-  double best = -1;
-  for (int i = 0; i < c.n; i++) {
-    bool again = false;
-    for (int k = 0; k < i; k++)
-      again |=
-          first_share(&c, MC_BUDGET_macs, c.mix[k]) == first_share(&c, MC_BUDGET_macs, c.mix[i]) &&
-          splits(&c, c.mix[k]) == splits(&c, c.mix[i]) && prunes(c.mix[k]) == prunes(c.mix[i]) &&
-          c.share[MC_BUDGET_macs] > 0;
-    if (again) continue;
-    MC_STAT_ADD(cx, compress, tried, 1);
-    if (!try_mix(&c, c.mix[i], &x)) continue;
-    if (best < 0 || mc_distance_main(&x) < mc_distance_main(&least)) best = c.mix[i], least = x;
-  }
-  if (best < 0)
-    return mc_error(cx->diag, cx->loc,
-                    "compress: none of the mixes is possible; the remarks say why");
-  return make(&c, best, changed);
+  bool ok = compose(&c);
+  close_shared(&c);
+  *changed |= c.changed;
+  return ok;
 }

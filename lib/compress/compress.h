@@ -56,8 +56,4 @@ typedef struct mc_lowrank_result {
   mc_distance final; /* after the fit on all samples */
   int split;
 } mc_lowrank_result;
-/* The pass, without its last remark and warning: cx->graph gets layers of low rank. Damage and
- * budgets are relative to `original` (same inputs and results; NULL: to the graph as it is). */
-bool mc_lowrank(mc_pass_context *cx, const mc_opts_lowrank_svd *o, const mc_graph *original,
-                mc_lowrank_result *res, bool *changed);
 #endif

@@ -21,6 +21,10 @@
 #include <math.h>
 #include <string.h>
 
+static const mc_lowrank_result nothing = { .predicted = -1,
+                                                .held = { -1, -1, -1 },
+                                                .final = { -1, -1, -1 } };
+
 /* ---- options ---- */
 
 static bool shares(lowrank *z) {
@@ -173,7 +177,8 @@ static int nearest(const trial *t, int n) {
 }
 
 /* Each guide's choice is fitted and judged; the one with the lowest distance stays. */
-static bool best_choice(lowrank *z, int **choice, mc_lowrank_result *res) {
+bool mc_lr_best(lowrank *z, int **choice, mc_lowrank_result *res) {
+  *res = nothing;
   trial t[GUIDES];
   int best = 0;
   if (!attempt(z, z->measured, !z->measured, t, 0)) return false;
@@ -232,14 +237,9 @@ static void tell_budgets(lowrank *z, const int *choice) {
 
 /* ---- the pass ---- */
 
-static bool run(lowrank *z, mc_lowrank_result *res, bool *changed) {
-  if (!mc_lr_layers(z)) return false;
-  take_stock(z);
-  if (!mc_lr_table(z)) return false;
-  int *choice;
+bool mc_lr_finish(lowrank *z, const int *choice, mc_lowrank_result *res, bool *changed) {
   lr_fit f;
-  if (!best_choice(z, &choice, res) || !mc_lr_fit(z, choice, MC_FOLDS_ALL, &f, z->cx->scratch))
-    return false;
+  if (!mc_lr_fit(z, choice, MC_FOLDS_ALL, &f, z->cx->scratch)) return false;
   if (z->damage && !judge(z, &f, &res->final)) return false;
   tell_layers(z, choice, &f);
   tell_budgets(z, choice);
@@ -251,28 +251,45 @@ static bool run(lowrank *z, mc_lowrank_result *res, bool *changed) {
   return mc_lr_split(z, &f, &res->split);
 }
 
-bool mc_lowrank(mc_pass_context *cx, const mc_opts_lowrank_svd *o, const mc_graph *original,
-                mc_lowrank_result *res, bool *changed) {
-  lowrank z = { .cx = cx, .o = o, .original = original, .forms = forms_of(o->form) };
-  *res = (mc_lowrank_result){ .predicted = -1, .held = { -1, -1, -1 }, .final = { -1, -1, -1 } };
-  if (!check_options(&z) || !check_samples(&z) || !find_target(&z)) return false;
-  z.walk = (mc_walk_opts){
+/* What is measured on samples: the graph as it is, and what its layers give. */
+static bool open_samples(lowrank *z) {
+  if (!z->samples || z->lent) return true;
+  mc_walk_opts judged = z->walk;
+  judged.original = z->original;
+  if (!(z->damage = mc_damage_open(z->cx, &judged))) return false;
+  return !(z->refit || z->data_norm) || (z->targets = mc_targets_open(z->cx, &z->walk)) != NULL;
+}
+
+bool mc_lr_open(lowrank *z, bool *changed) {
+  const mc_opts_lowrank_svd *o = z->o;
+  z->forms = forms_of(o->form);
+  z->lent = z->damage != NULL;
+  if (!check_options(z) || !check_samples(z) || !find_target(z)) return false;
+  z->walk = (mc_walk_opts){
     .data = o->data, .samples = o->samples, .memory = o->memory << 20, .what = "lowrank-svd"
   };
-  if (z.samples && !mc_bn_fold_any(cx, changed)) return false;
-  mc_walk_opts judged = z.walk;
-  judged.original = original;
-  if (z.samples && !(z.damage = mc_damage_open(cx, &judged))) return false;
-  bool ok = run(&z, res, changed);
-  if (z.damage) mc_damage_close(z.damage);
-  MC_STAT_ADD(cx, lowrank_svd, split, res->split);
-  return ok;
+  if (z->samples && !mc_bn_fold_any(z->cx, changed)) return false;
+  if (!open_samples(z) || !mc_lr_layers(z)) return false;
+  take_stock(z);
+  return true;
+}
+
+void mc_lr_close(lowrank *z) {
+  if (z->lent) return;
+  mc_targets_close(z->targets);
+  if (z->damage) mc_damage_close(z->damage);
 }
 
 bool mc_pass_lowrank_svd(mc_pass_context *cx, const mc_opts_lowrank_svd *o, bool *changed) {
-  mc_lowrank_result res;
+  lowrank z = { .cx = cx, .o = o };
+  mc_lowrank_result res = nothing;
+  int *choice;
   mc_layers_warn_unmatched(cx, "lowrank-svd", "skip", o->skip, MC_T_ACCUM);
-  if (!mc_lowrank(cx, o, NULL, &res, changed)) return false;
+  bool ok = mc_lr_open(&z, changed) && mc_lr_table(&z) && mc_lr_best(&z, &choice, &res) &&
+            mc_lr_finish(&z, choice, &res, changed);
+  mc_lr_close(&z);
+  MC_STAT_ADD(cx, lowrank_svd, split, res.split);
+  if (!ok) return false;
   if (res.predicted >= 0)
     mc_remark(cx->diag, cx->loc, "lowrank-svd: predicted change of the output: %.4g",
               res.predicted);

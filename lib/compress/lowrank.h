@@ -26,12 +26,17 @@ typedef struct lr_layer {
 typedef struct lowrank {
   mc_pass_context *cx;
   const mc_opts_lowrank_svd *o;
-  const mc_graph *original;
+  const mc_graph *original; /* what budgets and damage are relative to; NULL: the graph as it is */
   bool samples, fixed; /* there are samples; ranks come from ratio= or energy= */
   bool refit, data_norm,
       measured; /* measured: alternatives have the damage of the network's output */
   unsigned forms; /* bits of mc_form_kind */
   mc_walk_opts walk;
+  mc_targets *targets; /* what the layers should give; NULL: nothing is fitted */
+  const int64_t *const *rows; /* see mc_walk_opts */
+  const struct lowrank *like; /* of the network before it was pruned: damage is taken from its
+                                 layers' damage and errors, and not measured; NULL: measured */
+  bool lent;           /* damage and targets are somebody else's */
   mc_products products;
   lr_layer *l; /* one for each product */
   mc_damage *damage; /* NULL: none */
@@ -43,6 +48,15 @@ typedef struct lowrank {
   double weights; /* parameters of all products, for the model of time */
   int64_t slower; /* alternatives left out because the target would not be faster */
 } lowrank;
+
+/* lowrank.c: the pass in steps. z has cx, o and what is lent; mc_lr_close in any case. False after
+ * reporting. */
+bool mc_lr_open(lowrank *z, bool *changed); /* options, layers, what they cost */
+void mc_lr_close(lowrank *z);
+/* After mc_lr_table: a choice for each layer, and what it changes on samples held back. */
+bool mc_lr_best(lowrank *z, int **choice, mc_lowrank_result *res);
+/* The weights of a choice, fitted to all samples; the graph gets its new layers. */
+bool mc_lr_finish(lowrank *z, const int *choice, mc_lowrank_result *res, bool *changed);
 
 /* lowrank_layers.c: products and what their alternatives cost */
 bool mc_lr_layers(lowrank *z);

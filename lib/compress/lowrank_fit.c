@@ -122,7 +122,9 @@ bool mc_lr_fit(lowrank *z, const int *choice, unsigned folds, lr_fit *out, mc_ar
   fitter t = { .z = z, .choice = choice, .folds = folds, .out = out, .a = a };
   mc_pass_context cx;
   mc_module *m = copy_for_walk(z, &cx);
-  bool ok = !m || (t.walk = mc_walk_open(&cx, &z->walk)) != NULL;
+  mc_walk_opts walk = z->walk;
+  walk.folds = folds, walk.targets = z->targets, walk.rows = z->rows;
+  bool ok = !m || (t.walk = mc_walk_open(&cx, &walk)) != NULL;
   for (int i = 0; ok && i < n; i++) {
     ok = fit_layer(&t, i);
     if (!m && z->cx->progress) z->cx->progress(z->cx->progress_ctx, "lowrank-svd", i + 1, n);

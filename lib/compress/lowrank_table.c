@@ -1,7 +1,7 @@
 /* Alternatives of each layer with what they cost and what they do: forms are compared by their
- * error in the norm, which takes no samples to run; the best are measured at seven ranks, by the
- * change of the network's output on the samples of the last fold; between them damage is linear in
- * the rank. */
+ * error in the norm, which takes no samples to run; the best is measured at six ranks, another that
+ * is near it at three, by the change of the network's output on the samples of the last fold;
+ * between them damage is linear in the rank. */
 #include "lowrank.h"
 #include <math.h>
 #include <string.h>
@@ -132,6 +132,20 @@ typedef struct point {
   double damage, error;
 } point;
 
+/* The damage of an error like the one of this layer before pruning: alternatives of it with about
+ * that error, in proportion. */
+static double damage_like(const lowrank *z, int i, double error) {
+  double near[2] = { 0, 0 }, all[2] = { 0, 0 };
+  for (size_t k = 1; k < z->l[i].alt.n; k++) {
+    const lr_alt *x = &z->l[i].alt.v[k];
+    bool close = x->error > error / 2 && x->error < error * 2;
+    all[0] += x->damage, all[1] += x->error;
+    if (close) near[0] += x->damage, near[1] += x->error;
+  }
+  if (near[1] > 0) return error * near[0] / near[1];
+  return all[1] > 0 ? error * all[0] / all[1] : error;
+}
+
 static bool measure(lowrank *z, const ready *r, const mc_form *f, point *out) {
   const lr_layer *l = r->l;
   mc_arena *a = mc_arena_create();
@@ -139,9 +153,12 @@ static bool measure(lowrank *z, const ready *r, const mc_form *f, point *out) {
         *b = MC_NEWN(a, float, l->p.groups * l->p.o);
   *out = (point){ .f = *f, .error = error_of(r, f, mc_lr_rounds(l, false), w, b) };
   mc_distance x = { 0 };
-  bool ok = out->error >= 0 && (!z->measured || mc_damage_of(z->damage, l->index, w, b, &x));
-  out->damage = z->measured ? mc_distance_main(&x) : out->error;
-  if (z->measured) out->error = x.local;
+  bool tail = z->measured && !z->like;
+  bool ok = out->error >= 0 && (!tail || mc_damage_of(z->damage, l->index, w, b, &x));
+  out->damage = tail      ? mc_distance_main(&x)
+                : z->like ? damage_like(z->like, l->index, out->error)
+                          : out->error;
+  if (tail) out->error = x.local;
   mc_arena_destroy(a);
   return ok;
 }
@@ -179,11 +196,14 @@ static void add_points(lowrank *z, lr_layer *l, const point *p, int n) {
 
 static bool same_form(const mc_form *a, const mc_form *b) { return a->r == b->r && a->r2 == b->r2; }
 
-static bool measure_form(lowrank *z, lr_layer *l, const ready *r, mc_form_kind k) {
+/* Eighths of the MACs at which a form is measured: the best one, and one that is near it. */
+static const int eighths[FORMS_MEASURED][LEVELS] = { { 1, 2, 3, 4, 5, 7 }, { 2, 3, 5 } };
+
+static bool measure_form(lowrank *z, lr_layer *l, const ready *r, mc_form_kind k, int place) {
   point p[LEVELS];
   int n = 0;
-  for (int i = 1; i < LEVELS; i++) {
-    mc_form f = mc_lr_form_at(z, l, k, (double)i / LEVELS, r->p[0]);
+  for (int i = 0; i < LEVELS && eighths[place][i]; i++) {
+    mc_form f = mc_lr_form_at(z, l, k, (double)eighths[place][i] / LEVELS, r->p[0]);
     if (f.r < 1 || (n && same_form(&f, &p[n - 1].f))) continue;
     if (!measure(z, r, &f, &p[n++])) return false;
   }
@@ -274,7 +294,7 @@ static bool fill(lowrank *z, lr_layer *l, const mc_moments *m) {
     ok = pick(z, &r, kind, &n);
   for (int i = 0; ok && i < n; i++) {
     mc_arena *t = renew(&r);
-    ok = m || !has_spectrum(kind[i]) ? measure_form(z, l, &r, kind[i])
+    ok = m || !has_spectrum(kind[i]) ? measure_form(z, l, &r, kind[i], i)
                                      : add_spectrum(z, l, &r, kind[i]);
     mc_arena_destroy(t);
   }

@@ -208,7 +208,7 @@ static void save_gammas(pruner *p) {
   }
 }
 
-static bool prepare(pruner *p, bool *changed) {
+bool mc_prune_prepare(pruner *p, bool *changed) {
   save_gammas(p);
   if (mc_prune_refits(p) && !mc_bn_fold(p->cx, changed)) return false;
   mc_channels_opts may = {
@@ -244,7 +244,7 @@ static bool prune(pruner *p, bool data, bool *changed) {
   bool any = false;
   if (data && p->alloc == mc_alloc_measured && !mc_prune_any_budget(p))
     p->share[MC_BUDGET_macs] = 0.5;
-  if (!prepare(p, changed)) return false;
+  if (!mc_prune_prepare(p, changed)) return false;
   if (!p->n) {
     mc_warning(cx->diag, cx->loc, "prune-channels: no channel of this graph may be removed");
     return true;
@@ -261,25 +261,27 @@ static bool prune(pruner *p, bool data, bool *changed) {
   return p->o->repair != mc_fixup_bn || new_statistics(p);
 }
 
-bool mc_prune(mc_pass_context *cx, const mc_opts_prune_channels *o, bool trial,
-              mc_prune_result *res, bool *changed) {
-  pruner p = { .cx = cx, .o = o, .trial = trial, .res = res };
-  *res = (mc_prune_result){ .predicted = -1 };
-  if (!check_numbers(&p) || !check_budgets(&p)) return false;
-  mc_layers_warn_unmatched(cx, "prune-channels", "skip", o->skip, MC_T_ACCUM);
-  const char *path = mc_samples_path(cx, o->data);
-  if (!resolve(&p, path != NULL)) return false;
+bool mc_prune_options(pruner *p, bool *data) {
+  mc_pass_context *cx = p->cx;
+  *p->res = (mc_prune_result){ .predicted = -1 };
+  if (!check_numbers(p) || !check_budgets(p)) return false;
+  mc_layers_warn_unmatched(cx, "prune-channels", "skip", p->o->skip, MC_T_ACCUM);
+  const char *path = mc_samples_path(cx, p->o->data);
+  *data = path != NULL;
+  if (!resolve(p, *data)) return false;
   mc_walk_opts walk = {
-    .data = path, .samples = o->samples, .memory = o->memory << 20, .what = "prune"
+    .data = path, .samples = p->o->samples, .memory = p->o->memory << 20, .what = "prune"
   };
   if (path && !mc_walk_count(cx, &walk)) return false;
-  if (path) p.walk = walk;
-  return prune(&p, path != NULL, changed);
+  if (path) p->walk = walk;
+  return true;
 }
 
 bool mc_pass_prune_channels(mc_pass_context *cx, const mc_opts_prune_channels *o, bool *changed) {
   mc_prune_result r;
-  if (!mc_prune(cx, o, false, &r, changed)) return false;
+  pruner p = { .cx = cx, .o = o, .res = &r };
+  bool data;
+  if (!mc_prune_options(&p, &data) || !prune(&p, data, changed)) return false;
   MC_STAT_ADD(cx, prune_channels, removed, r.removed);
   if (r.measured) mc_report_damage(cx, "prune-channels", &r.held, &r.last);
   return true;

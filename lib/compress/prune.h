@@ -13,11 +13,6 @@ typedef struct mc_prune_result {
   mc_distance held, last; /* on samples that the fit has not seen; after the fit on all */
   int removed;
 } mc_prune_result;
-/* The pass without its last remark and warning. trial: the weights are those of the fit that has
- * not seen the samples held back. False after reporting. */
-bool mc_prune(mc_pass_context *cx, const mc_opts_prune_channels *o, bool trial,
-              mc_prune_result *res, bool *changed);
-
 /* What is pruned, and how: one run of the pass over a graph. */
 typedef struct pruner {
   mc_pass_context *cx;
@@ -37,9 +32,14 @@ typedef struct pruner {
   mc_e_alloc alloc;
   bool local;        /* alloc=uniform */
   mc_walk_opts walk; /* where samples are; samples == 0: there are none */
-  bool trial;
   mc_prune_result *res;
 } pruner;
+/* Checks p->o and finds the samples (*data: there are some). p has cx, o and res. False after
+ * reporting. */
+bool mc_prune_options(pruner *p, bool *data);
+/* What may go, its scores, and what the graph costs. Folds batch norms where what is left is
+ * refitted. False after reporting. */
+bool mc_prune_prepare(pruner *p, bool *changed);
 typedef struct candidate {
   double score;
   int cls;

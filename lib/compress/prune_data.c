@@ -1,22 +1,11 @@
 /* The road with samples: order the channels of each coupling group, allocate, refit what is left.
  * docs/guide/compression.md, "Pruning channels". */
-#include "prune.h"
+#include "prune_road.h"
 #include "mc/measure/samples.h"
 #include <math.h>
 #include <string.h>
 
 enum { MOST_WIDTHS = 64 }; /* alternatives of one group */
-
-typedef struct data_road {
-  pruner *p;
-  mc_products products;
-  sites s;
-  mc_damage *d;
-  curve *c;            /* by site */
-  int **gone;          /* by site and alternative: units that go */
-  mc_alloc_unit *unit; /* by site */
-  bool inner;          /* channels that several layers make stay */
-} data_road;
 
 /* What is added up: the damage of the output is the right measure where its parts add up, the
  * layers' own error is steadier where little is left. All are tried. */
@@ -152,113 +141,11 @@ static bool allocate(data_road *z, guide by, int *choice) {
   }
 }
 
-/* ---- one result ---- */
-
-static bool **flags(const data_road *z, const bool *keep, bool rows) {
-  bool **f = MC_NEWN(z->p->cx->scratch, bool *, z->products.n + 1);
-  for (int i = 0; i < z->products.n; i++)
-    f[i] = (rows ? mc_sites_rows : mc_sites_columns)(z->p->ch, &z->products.v[i], keep,
-                                                     z->p->cx->scratch);
-  return f;
-}
-
-/* Zeros where columns and rows go. */
-static void zero(const mc_product *p, const bool *keep, const bool *rows, float *w, float *b) {
-  for (int64_t k = 0; keep && k < p->groups * p->o * p->d; k++)
-    if (!keep[k / (p->o * p->d) * p->d + k % p->d]) w[k] = 0;
-  mc_refit_drop_rows(p, rows, w, b);
-}
-
-static void drop(const data_road *z, bool **keep, bool **rows, mc_fitted *out) {
-  mc_arena *a = z->p->cx->scratch;
-  int n = z->products.n;
-  *out = (mc_fitted){ MC_NEWN(a, float *, n + 1), MC_NEWN(a, float *, n + 1), n };
-  for (int i = 0; i < n; i++) {
-    const mc_product *p = &z->products.v[i];
-    if (!keep[i] && !rows[i]) continue;
-    out->w[i] = mc_product_copy(p, a, &out->b[i]);
-    zero(p, keep[i], rows[i], out->w[i], out->b[i]);
-  }
-}
-
-/* Channels that one product alone reads are chosen when the walk comes to it, by what it reads
- * then: layers in front have changed. */
-typedef struct chooser {
-  data_road *z;
-  bool *keep;
-  bool **columns;
-  unsigned folds;
-} chooser;
-
-static bool one_reader(const data_road *z, const site *s) {
-  return s->nr && z->p->ch->group[s->group].nproducer == 1 &&
-         s->r[0].product == s->r[s->nr - 1].product;
-}
-
-static int gone_of(const site *s, const bool *keep) {
-  int n = 0;
-  for (int u = 0; u < s->units; u++) n += !keep[s->cls[u]];
-  return n;
-}
-
-static void choose_site(chooser *c, const site *s, int i, const mc_moments *m) {
-  measure z = { .cx = c->z->p->cx, .p = &c->z->products };
-  int count = gone_of(s, c->keep), *order = MC_NEWN(c->z->p->cx->scratch, int, s->units);
-  if (!count || !mc_site_choose(&z, s, i, m, c->folds, count, order)) return;
-  for (int u = 0; u < s->units; u++) c->keep[s->cls[u]] = true;
-  for (int k = 0; k < count; k++) c->keep[s->cls[order[k]]] = false;
-}
-
-static bool choose(void *ctx, int i, const mc_moments *m) {
-  chooser *c = ctx;
-  pruner *p = c->z->p;
-  const mc_product *q = &c->z->products.v[i];
-  if (!c->columns[i]) return true;
-  for (int k = 0; k < c->z->s.n; k++)
-    if (one_reader(c->z, &c->z->s.v[k]) && c->z->s.v[k].r[0].product == i)
-      choose_site(c, &c->z->s.v[k], i, m);
-  mc_channels_never_empty(p->cx->graph, p->ch, c->keep, p->score);
-  const bool *f = mc_sites_columns(p->ch, q, c->keep, p->cx->scratch);
-  for (int64_t k = 0; k < q->groups * q->d; k++) c->columns[i][k] = !f || f[k];
-  return true;
-}
-
-/* What may be chosen later stays where it is made. */
-static bool *keep_made(const data_road *z, const bool *keep) {
-  bool *made = mc_arena_copy(z->p->cx->scratch, keep, sizeof *keep * (size_t)(z->p->ch->ncls + 1));
-  for (int i = 0; i < z->s.n; i++)
-    for (int u = 0; one_reader(z, &z->s.v[i]) && u < z->s.v[i].units; u++)
-      made[z->s.v[i].cls[u]] = true;
-  return made;
-}
-
-/* Weights for the network without the classes of keep (which changes where better ones are found).
- */
-static bool fit(data_road *z, bool *keep, unsigned folds, mc_fitted *out) {
-  pruner *p = z->p;
-  bool **columns = flags(z, keep, false), later = p->by == mc_score_obs;
-  if (!mc_prune_refits(p)) {
-    drop(z, columns, flags(z, keep, true), out);
-    return true;
-  }
-  chooser c = { z, keep, columns, folds };
-  mc_refit r = { .walk = p->walk, .damping = p->o->damping, .folds = folds };
-  r.keep = (const bool *const *)columns;
-  r.rows = (const bool *const *)flags(z, later ? keep_made(z, keep) : keep, true);
-  if (later) r.choose = choose, r.choose_ctx = &c;
-  return mc_refit_run(p->cx, &r, out, p->cx->scratch);
-}
-
-/* How far the network with these weights is from what it was, on the samples held back. */
-static bool judge(data_road *z, const mc_fitted *f, mc_distance *out) {
-  return mc_fitted_judge(f, z->p->cx->graph, z->d, z->p->cx->diag, out);
-}
-
 /* All guides, and what each gives: the one with the lower distance is kept. */
 typedef struct best {
   int trial;
   bool *keep;
-  mc_distance held;
+  mc_road_choice is;
 } best;
 
 /* One trial: widths by one guide, fitted on three quarters of the samples, judged on the rest. */
@@ -273,16 +160,15 @@ static bool try_widths(data_road *z, int k, bool **tried, best *b) {
   tried[k] = mc_arena_copy(p->cx->scratch, p->keep, size);
   for (int i = 0; i < k; i++)
     if (tried[i] && memcmp(tried[i], p->keep, size) == 0) return true;
-  if (!fit(z, p->keep, MC_FOLDS_FIT, &f) || !judge(z, &f, &x)) return false;
+  if (!mc_road_fit(z, p->keep, MC_FOLDS_FIT, &f) || !mc_road_judge(z, &f, &x)) return false;
   make_units(z, BY_OUTPUT);
   double predicted = mc_alloc_damage(z->unit, z->s.n, choice);
   mc_remark(p->cx->diag, p->cx->loc,
             "prune-channels: widths by %s%s: predicted damage %.4g, on held-back samples %.4g",
             guides[trials[k].by], z->inner ? ", inside of residual blocks only" : "", predicted,
             mc_distance_main(&x));
-  if (b->trial >= 0 && mc_distance_main(&x) >= mc_distance_main(&b->held)) return true;
-  *b = (best){ k, tried[k], x };
-  p->res->predicted = predicted;
+  if (b->trial >= 0 && mc_distance_main(&x) >= mc_distance_main(&b->is.held)) return true;
+  *b = (best){ k, tried[k], { x, predicted, f } };
   return true;
 }
 
@@ -299,32 +185,28 @@ static bool inner_can(data_road *z) {
   return !mc_alloc_broken(l, make_limits(z, l, c, slack), last);
 }
 
-static bool best_widths(data_road *z, mc_distance *held) {
+static bool best_widths(data_road *z, mc_road_choice *out) {
   pruner *p = z->p;
   best b = { .trial = -1 };
   bool *tried[TRIALS] = { NULL }, inner = inner_can(z);
   for (int i = 0; i < TRIALS; i++)
     if ((inner || !trials[i].inner) && !try_widths(z, i, tried, &b)) return false;
   memcpy(p->keep, b.keep, sizeof *p->keep * (size_t)p->ch->ncls);
-  *held = b.held;
+  *out = b.is;
   return true;
 }
 
-static bool masked(data_road *z, mc_distance *held) {
-  mc_fitted f;
+static bool masked(data_road *z, mc_road_choice *out) {
+  out->predicted = -1;
   mc_prune_rank(z->p);
   if (!mc_prune_mask(z->p)) return false;
   mc_channels_never_empty(z->p->cx->graph, z->p->ch, z->p->keep, z->p->score);
-  return fit(z, z->p->keep, MC_FOLDS_FIT, &f) && judge(z, &f, held);
+  return mc_road_fit(z, z->p->keep, MC_FOLDS_FIT, &out->fit) &&
+         mc_road_judge(z, &out->fit, &out->held);
 }
 
-static bool finish(data_road *z) {
-  pruner *p = z->p;
-  mc_fitted f;
-  unsigned folds = p->trial ? MC_FOLDS_FIT : MC_FOLDS_ALL;
-  if (!fit(z, p->keep, folds, &f) || !judge(z, &f, &p->res->last)) return false;
-  p->res->measured = true;
-  return !mc_prune_refits(p) || mc_fitted_set(&f, p->cx->graph, p->cx->diag);
+bool mc_road_choose(data_road *z, mc_road_choice *out) {
+  return (z->p->alloc == mc_alloc_measured ? best_widths : masked)(z, out);
 }
 
 /* Orders by OBS, and curves, where they are asked for. */
@@ -350,20 +232,47 @@ static bool measure_sites(data_road *z) {
   return !(obs || curves) || mc_sites_measure(&m);
 }
 
-static bool with_damage(data_road *z, bool *any) {
+bool mc_road_open(data_road *z, pruner *p, mc_damage *d, mc_targets *targets) {
+  bool fits = mc_prune_refits(p);
+  *z = (data_road){ .p = p, .d = d, .targets = targets, .lent = d != NULL };
+  z->products = mc_products_of(p->cx->graph, p->cx->scratch);
+  z->s = mc_sites_of(p->ch, &z->products, p->cx->scratch);
+  if (!z->lent) {
+    z->d = mc_damage_open(p->cx, &p->walk);
+    if (z->d && fits) z->targets = mc_targets_open(p->cx, &p->walk);
+  }
+  return z->d && (z->targets || !fits) && measure_sites(z);
+}
+
+void mc_road_close(data_road *z) {
+  if (z->lent) return;
+  mc_targets_close(z->targets);
+  if (z->d) mc_damage_close(z->d);
+}
+
+/* ---- the pass ---- */
+
+static bool finish(data_road *z) {
   pruner *p = z->p;
-  if (!measure_sites(z)) return false;
-  if (!(p->alloc == mc_alloc_measured ? best_widths : masked)(z, &p->res->held)) return false;
+  mc_fitted f;
+  if (!mc_road_fit(z, p->keep, MC_FOLDS_ALL, &f)) return false;
+  if (!mc_road_judge(z, &f, &p->res->last)) return false;
+  p->res->measured = true;
+  return !mc_prune_refits(p) || mc_fitted_set(&f, p->cx->graph, p->cx->diag);
+}
+
+static bool choose_and_finish(data_road *z, bool *any) {
+  pruner *p = z->p;
+  mc_road_choice c;
+  if (!mc_road_choose(z, &c)) return false;
+  p->res->held = c.held, p->res->predicted = c.predicted;
   for (int k = 0; k < p->ch->ncls; k++) *any |= !p->keep[k];
   return !*any || finish(z);
 }
 
 bool mc_prune_with_samples(pruner *p, bool *any) {
-  data_road z = { .p = p, .products = mc_products_of(p->cx->graph, p->cx->scratch) };
-  z.s = mc_sites_of(p->ch, &z.products, p->cx->scratch);
-  z.d = mc_damage_open(p->cx, &p->walk);
-  if (!z.d) return false;
-  bool ok = with_damage(&z, any);
-  mc_damage_close(z.d);
+  data_road z;
+  bool ok = mc_road_open(&z, p, NULL, NULL) && choose_and_finish(&z, any);
+  mc_road_close(&z);
   return ok;
 }

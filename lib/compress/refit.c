@@ -102,7 +102,9 @@ bool mc_refit_run(mc_pass_context *cx, const mc_refit *o, mc_fitted *out, mc_are
   own.graph = mc_graph_clone(cx->graph); /* the walk sets weights */
   own.module = own.graph->module;
   refitter r = { .cx = cx, .o = o, .out = out, .a = a, .changed = o->walk.original != NULL };
-  r.walk = mc_walk_open(&own, &o->walk);
+  mc_walk_opts walk = o->walk;
+  walk.folds = o->folds;
+  r.walk = mc_walk_open(&own, &walk);
   bool ok = r.walk != NULL;
   int n = ok ? mc_walk_products(r.walk)->n : 0;
   *out = (mc_fitted){ MC_NEWN(a, float *, n), MC_NEWN(a, float *, n), n };

@@ -144,6 +144,19 @@ void mcm_sum_add(mcm_sum *s, int fold, const float *x, const float *y, const flo
   }
 }
 
+void mcm_sum_add_rows(mcm_sum *s, int fold, const float *x, const float *y, const int64_t *place,
+                      int64_t n) {
+  int64_t outs = s->p->groups * s->p->o, apart = s->room * s->p->d;
+  while (n > 0) {
+    int64_t at = s->used[fold], k = s->room - at < n ? s->room - at : n;
+    mcm_columns(s->p, x, place, k, s->col[fold] + at * s->p->d, apart);
+    memcpy(s->y[fold] + at * outs, y, sizeof *y * (size_t)(k * outs));
+    s->used[fold] += k;
+    if (s->used[fold] == s->room) flush(s, fold);
+    place += k, y += k * outs, n -= k;
+  }
+}
+
 static bool all_finite(const double *x, int64_t n) {
   for (int64_t i = 0; i < n; i++)
     if (!isfinite(x[i])) return false;

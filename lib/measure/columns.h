@@ -30,6 +30,9 @@ mcm_sum *mcm_sum_open(const mc_product *p, mc_moments *m, bool targets, mc_arena
  * into a fold. x, y, more, less: dense data of the product's operand and result. */
 void mcm_sum_add(mcm_sum *s, int fold, const float *x, const float *y, const float *more,
                  const float *less, const int64_t *place, int64_t n);
+/* The same with the rows of y already taken: [n, groups o]. */
+void mcm_sum_add_rows(mcm_sum *s, int fold, const float *x, const float *y, const int64_t *place,
+                      int64_t n);
 /* What is still buffered. False: numbers that are not finite were seen. */
 bool mcm_sum_close(mcm_sum *s);
 /* The sums of y from those of x where y is what p computes. */

@@ -5,6 +5,7 @@
 #include "data.h"
 #include "match.h"
 #include "net.h"
+#include "targets.h"
 #include <stdlib.h>
 
 struct mc_walk {
@@ -14,7 +15,10 @@ struct mc_walk {
   mcm_data data;
   mcm_store store;
   mc_products p;     /* of the pass's graph */
-  mcm_net was, is;   /* the original, and the one that changes */
+  mcm_net was, is;   /* the original (not where targets are given), and the one that changes */
+  const mc_targets *given;
+  const int64_t *const *rows; /* by product: rows of the original; NULL: the same */
+  unsigned folds;
   mc_value **target; /* of the original: what product i should give; NULL: not there */
   int next;          /* products before it are done */
 };
@@ -45,7 +49,9 @@ static bool open_networks(mc_walk *w, const mc_graph *original) {
                     w->what);
   mcm_rows **in = MC_NEWN(w->a, mcm_rows *, g->nin);
   bool ok = read_samples(w, in);
-  if (ok) {
+  if (ok && w->given) {
+    mcm_net_open(&w->is, w->cx, g, &w->store, w->data.runs, in, w->a);
+  } else if (ok) {
     mcm_net_open(&w->was, w->cx, original ? original : g, &w->store, w->data.runs, in, w->a);
     mcm_net_open(&w->is, w->cx, g, &w->store, w->data.runs, in, w->a);
     w->target = mcm_match(&w->was.p, &w->is.p, original && original != g, w->a);
@@ -66,9 +72,10 @@ static int64_t most_moments(const mc_products *p) {
 mc_walk *mc_walk_open(mc_pass_context *cx, const mc_walk_opts *o) {
   mc_arena *a = mc_arena_create();
   mc_walk *w = MC_NEW(a, mc_walk);
-  *w = (mc_walk){ .cx = cx, .a = a, .what = mcm_what(o) };
+  *w = (mc_walk){ .cx = cx, .a = a, .what = mcm_what(o), .given = o->targets, .rows = o->rows };
+  w->folds = o->folds ? o->folds : (1u << MC_FOLDS) - 1;
   w->p = mc_products_of(cx->graph, a);
-  int64_t memory = mcm_memory(o), most = most_moments(&w->p);
+  int64_t memory = mcm_memory(o) - (o->targets ? mcm_memory(o) / 4 : 0), most = most_moments(&w->p);
   w->store = (mcm_store){ cx, w->what, memory > most ? memory - most : 0, 0 };
   bool ok = mcm_data_open(&w->data, cx, o);
   if (ok) {
@@ -91,7 +98,25 @@ void mc_walk_close(mc_walk *w) {
 
 const mc_products *mc_walk_products(const mc_walk *w) { return &w->p; }
 int64_t mc_walk_samples(const mc_walk *w) { return w->data.samples; }
-bool mc_walk_has_target(const mc_walk *w, int i) { return w->target[i] != NULL; }
+
+/* Rows of the original's product that row r of product i is. */
+static int64_t row_of(const mc_walk *w, int i, int64_t r) {
+  return w->rows && w->rows[i] ? w->rows[i][r] : r;
+}
+
+static bool given_fits(const mc_walk *w, int i) {
+  const mc_product *p = &w->is.p.v[i];
+  int64_t outs = p->groups * p->o;
+  if (!mcm_targets_fit(w->given, i, p, w->data.runs)) return false;
+  if (!w->rows || !w->rows[i]) return outs == mcm_targets_outs(w->given, i);
+  for (int64_t r = 0; r < outs; r++)
+    if (row_of(w, i, r) < 0 || row_of(w, i, r) >= mcm_targets_outs(w->given, i)) return false;
+  return true;
+}
+
+bool mc_walk_has_target(const mc_walk *w, int i) {
+  return w->given ? given_fits(w, i) : w->target[i] != NULL;
+}
 
 /* ---- moments ---- */
 
@@ -100,20 +125,12 @@ typedef struct reading {
   mcm_rows *x, *y, *more, *less;
 } reading;
 
-/* The other operand of the add that v alone feeds; NULL: there is none of the same shape. */
-static mc_value *other_operand(const mc_value *v) {
-  const mc_node *n = mc_value_single_user(v);
-  if (!n || n->op != MC_OP_add || n->graph != v->def->graph) return NULL;
-  mc_value *o = n->in[n->in[0] == v];
-  return o != v && mc_type_same_shape(o->type, v->type) && o->type->dtype == MC_f32 ? o : NULL;
-}
-
 static reading reading_of(mc_walk *w, int i) {
   const mc_value *out = w->is.p.v[i].node->out[0];
   reading r = { .x = mcm_net_rows(&w->is, w->is.p.v[i].node->in[0]) };
-  if (!w->target[i]) return r;
+  if (w->given || !w->target[i]) return r;
   r.y = mcm_net_rows(&w->was, w->target[i]);
-  const mc_value *a = other_operand(w->target[i]), *b = other_operand(out);
+  const mc_value *a = mcm_other_operand(w->target[i]), *b = mcm_other_operand(out);
   r.more = a ? mcm_net_rows(&w->was, a) : NULL;
   r.less = b ? mcm_net_rows(&w->is, b) : NULL;
   if (!r.more || !r.less) r.more = r.less = NULL;
@@ -132,23 +149,64 @@ static bool add_run(mcm_sum *s, const reading *r, int64_t run, const int64_t *pl
   return true;
 }
 
+static void say_progress(const mc_walk *w, int i, int64_t run) {
+  int64_t runs = w->data.runs;
+  if (w->cx->progress)
+    w->cx->progress(w->cx->progress_ctx, w->what, i * runs + run + 1, w->p.n * runs);
+}
+
 /* Both networks take their step for every sample, and the sums theirs. */
 static bool run_samples(mc_walk *w, int i, mcm_sum *s) {
   const mc_product *p = &w->is.p.v[i];
   int64_t runs = w->data.runs, n = mcm_places_of(p, runs), *place = MC_NEWN(w->moments, int64_t, n);
   reading r = reading_of(w, i);
   for (int64_t k = 0; k < runs; k++) {
+    if (!(w->folds >> k % MC_FOLDS & 1)) continue;
     mcm_places((uint64_t)i + 1, k, p->places, n, place);
     if (!mcm_net_run(&w->was, k) || !mcm_net_run(&w->is, k)) return false;
     if (!add_run(s, &r, k, place, n)) return false;
-    if (w->cx->progress)
-      w->cx->progress(w->cx->progress_ctx, w->what, i * runs + k + 1, w->p.n * runs);
+    say_progress(w, i, k);
+  }
+  return true;
+}
+
+/* Row i of out: `y`'s, plus `more`'s less what is there now. Each is NULL or [n, outs]; of y and
+ * more the rows of w->rows. */
+static void targets_of(const mc_walk *w, int i, const float *y, const float *more,
+                       const float *less, const int64_t *place, int64_t n, float *out) {
+  int64_t outs = w->is.p.v[i].groups * w->is.p.v[i].o, all = mcm_targets_outs(w->given, i);
+  for (int64_t k = 0; k < n; k++, y += all, more += more ? all : 0, out += outs)
+    for (int64_t r = 0; r < outs; r++) {
+      int64_t from = row_of(w, i, r);
+      out[r] = more ? y[from] + (more[from] - less[place[k] * outs + r]) : y[from];
+    }
+}
+
+/* The same where the original's rows are there already. */
+static bool run_given(mc_walk *w, int i, mcm_sum *s) {
+  const mc_product *p = &w->is.p.v[i];
+  int64_t n = mcm_targets_places(w->given, i), *place = MC_NEWN(w->moments, int64_t, n);
+  float *row = MC_NEWN(w->moments, float, n * p->groups * p->o);
+  const mc_value *o = mcm_other_operand(p->node->out[0]);
+  reading r = { .x = mcm_net_rows(&w->is, p->node->in[0]), .y = mcm_targets_y(w->given, i) };
+  r.more = mcm_targets_other(w->given, i);
+  r.less = o ? mcm_net_rows(&w->is, o) : NULL;
+  if (!r.more || !r.less) r.more = r.less = NULL;
+  for (int64_t k = 0; k < w->data.runs; k++) {
+    const float *x = NULL, *y = NULL, *more = NULL, *less = NULL;
+    if (!(w->folds >> k % MC_FOLDS & 1)) continue;
+    mcm_places((uint64_t)i + 1, k, p->places, n, place);
+    if (!mcm_net_run(&w->is, k) || !get(r.x, k, &x) || !get(r.y, k, &y)) return false;
+    if (!get(r.more, k, &more) || !get(r.less, k, &less)) return false;
+    targets_of(w, i, y, more, less, place, n, row);
+    mcm_sum_add_rows(s, (int)(k % MC_FOLDS), x, row, place, n);
+    say_progress(w, i, k);
   }
   return true;
 }
 
 static bool step_networks(mc_walk *w, int i) {
-  mc_value *t = w->target[i];
+  mc_value *t = w->given ? NULL : w->target[i];
   if (t && !mcm_net_step(&w->was, mcm_net_at(&w->was, t) + 1)) return false;
   return mcm_net_step(&w->is, mcm_net_at(&w->is, w->is.p.v[i].node->out[0]));
 }
@@ -163,14 +221,14 @@ mc_moments *mc_walk_moments(mc_walk *w, int i) {
   w->moments = mc_arena_create();
   const mc_product *p = &w->is.p.v[i];
   mc_moments *m = mcm_moments_new(p, w->moments);
-  mcm_sum *s = mcm_sum_open(p, m, w->target[i] != NULL, w->moments);
-  if (!step_networks(w, i) || !run_samples(w, i, s)) return NULL;
+  bool target = mc_walk_has_target(w, i);
+  mcm_sum *s = mcm_sum_open(p, m, target, w->moments);
+  if (!step_networks(w, i)) return NULL;
+  if (!(w->given && target ? run_given : run_samples)(w, i, s)) return NULL;
   bool fine = mcm_sum_close(s);
-  if (w->target[i])
-    mcm_net_unpin(&w->was, w->target[i]);
-  else
-    mcm_sum_own(m, p); /* no target: the product's own output, so that nothing would change */
-  mcm_net_stepped(&w->was);
+  if (target && !w->given) mcm_net_unpin(&w->was, w->target[i]);
+  if (!target) mcm_sum_own(m, p); /* the product's own output, so that nothing would change */
+  if (!w->given) mcm_net_stepped(&w->was);
   mcm_net_stepped(&w->is);
   if (fine) return m;
   mc_error(

@@ -139,6 +139,77 @@ static void across_add(const char *path) {
   stop(w);
 }
 
+static bool near(const double *a, const double *b, int64_t n) {
+  bool ok = true;
+  for (int64_t i = 0; i < n; i++) ok = ok && fabs(a[i] - b[i]) <= 1e-4 * (fabs(a[i]) + 1);
+  return ok;
+}
+
+static bool same_moments(const mc_moments *a, const mc_moments *b, unsigned folds, int64_t rows) {
+  bool ok = a && b;
+  for (int f = 0; ok && f < MC_FOLDS; f++) {
+    const mc_sums *s = &a->fold[f], *t = &b->fold[f];
+    if (!(folds >> f & 1)) {
+      ok = t->n == 0;
+      continue;
+    }
+    ok = s->n == t->n && near(s->g, t->g, a->groups * a->d * a->d) && near(s->y, t->y, rows) &&
+         near(s->c, t->c, rows * a->d);
+  }
+  return ok;
+}
+
+/* What the original gives, kept: the same moments as with the original beside; folds that are left
+ * out; rows of the original in another order. */
+static void kept_targets(const char *path, int k) {
+  world *w = start(nets[k].text, path, true);
+  randomize(w);
+  write_samples(w, path, 13, 0);
+  mc_targets *t = mc_targets_open(&w->cx, &w->o);
+  mc_walk_opts o = w->o;
+  o.targets = t, o.folds = 5;
+  mc_walk *x = mc_walk_open(&w->cx, &w->o), *y = t ? mc_walk_open(&w->cx, &o) : NULL;
+  CHECK(x && y);
+  for (int i = 0; x && y && i < nets[k].products; i++) {
+    const mc_product *q = &mc_walk_products(x)->v[i];
+    float *b, *wt = mc_product_copy(q, w->a, &b);
+    const mc_moments *m = mc_walk_moments(x, i), *n = mc_walk_moments(y, i);
+    CHECK(mc_walk_has_target(y, i) && same_moments(m, n, 5, q->groups * q->o));
+    for (int64_t j = 0; j < q->groups * q->o * q->d; j++) wt[j] *= 0.5f;
+    CHECK(mc_walk_set(x, i, wt, b) && mc_walk_set(y, i, wt, b));
+  }
+  if (x) mc_walk_close(x);
+  if (y) mc_walk_close(y);
+  mc_targets_close(t);
+  stop(w);
+}
+
+/* Row r of the targets is another row of the original's. */
+static void other_rows(const char *path) {
+  world *w = start(nets[0].text, path, true);
+  randomize(w);
+  write_samples(w, path, 8, 0);
+  mc_products p = mc_products_of(w->cx.graph, w->a);
+  const int64_t **rows = MC_NEWN(w->a, const int64_t *, p.n);
+  int64_t outs = p.v[0].groups * p.v[0].o, *back = MC_NEWN(w->a, int64_t, outs);
+  for (int64_t r = 0; r < outs; r++) back[r] = outs - 1 - r;
+  rows[0] = back;
+  mc_walk_opts o = w->o;
+  mc_targets *t = mc_targets_open(&w->cx, &w->o);
+  o.targets = t, o.rows = rows;
+  mc_walk *x = mc_walk_open(&w->cx, &w->o), *y = mc_walk_open(&w->cx, &o);
+  const mc_moments *m = x ? mc_walk_moments(x, 0) : NULL, *n = y ? mc_walk_moments(y, 0) : NULL;
+  CHECK(m && n);
+  for (int64_t r = 0; m && n && r < outs; r++)
+    CHECK(near(&m->fold[0].y[r], &n->fold[0].y[outs - 1 - r], 1));
+  back[0] = outs; /* there is no such row: no target */
+  CHECK(y && !mc_walk_has_target(y, 0));
+  if (x) mc_walk_close(x);
+  if (y) mc_walk_close(y);
+  mc_targets_close(t);
+  stop(w);
+}
+
 /* Targets of another graph, by the layers' names. */
 static void other_original(const char *path) {
   static const char was[] = HEAD("%x: f32[1,4]", "f32[1,3]") W(w0, "6,4")
@@ -253,6 +324,8 @@ int main(int argc, char **argv) {
     for (int c = 0; c < 2; c++) unchanged(argv[1], k, c);
   any_memory(argv[1]);
   across_add(argv[1]);
+  for (int k = 0; k < (int)(sizeof nets / sizeof *nets); k++) kept_targets(argv[1], k);
+  other_rows(argv[1]);
   other_original(argv[1]);
   refuses(argv[1]);
   odd_batch(argv[1]);

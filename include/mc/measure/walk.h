@@ -15,6 +15,9 @@
 #include "mc/measure/moments.h"
 #include "mc/pass/pass.h"
 
+/* What the original's products give, kept for several walks. */
+typedef struct mc_targets mc_targets;
+
 typedef struct mc_walk_opts {
   const char *data;         /* samples; NULL or "": the file's calibration line */
   int64_t samples;          /* at most so many; 0: all */
@@ -22,8 +25,20 @@ typedef struct mc_walk_opts {
   const mc_graph *original; /* what targets come from, batch norms folded as in the pass's graph;
                                NULL: the pass's graph as it is at open */
   const char *what;         /* for the progress bar: "prune" */
+  unsigned folds;           /* samples that moments see: bit f is fold f; 0: all */
+  const mc_targets *targets; /* of the original, in its place: product i of the pass's graph is
+                                product i of the original; NULL: the original runs beside */
+  const int64_t *const *rows; /* with targets: row r of product i is row rows[i][r] of the
+                                 original's; NULL, or rows[i] NULL: the same rows */
 } mc_walk_opts;
 typedef struct mc_walk mc_walk;
+
+/* One run of cx->graph, the original, over the samples: the rows of its products at the places that
+ * walks take, a quarter of the memory at most and the rest in a temporary file. For walks with the
+ * same data and samples. NULL after reporting. */
+mc_targets *mc_targets_open(mc_pass_context *cx, const mc_walk_opts *o);
+/* NULL is allowed. */
+void mc_targets_close(mc_targets *t);
 
 /* Set o->samples to what there is, at most what it says. False after reporting. */
 bool mc_walk_count(mc_pass_context *cx, mc_walk_opts *o);
