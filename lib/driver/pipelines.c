@@ -3,6 +3,7 @@
 #include <string.h>
 
 const char *const mc_chain_names[] = { "auto", "off", "memory", NULL };
+const char *const mc_equalize_names[] = { "auto", "off", NULL };
 const char *const mc_quant_names[] = { "none", "int8", "bf16", NULL };
 
 /* -O0 compiles what is there; -O1 folds constants and batch_norm; -O2 also moves layouts out of the way and merges; -O3 repeats until it settles. */
@@ -49,9 +50,15 @@ static const char *with_layers(const char *name, const char *samples, const mc_c
   return text;
 }
 
-/* Ranges from samples by the method asked for (NULL: the default), and the bias corrected by the same samples. */
+/* Channels scaled for one scale of 8 bits (o->equalize), ranges from samples by the method asked for
+ * (NULL: the default), and the bias corrected by the same samples. */
 static const char *from_samples(const char *path, const mc_compile_opts *o, mc_arena *a) {
   mc_strbuf s = { 0 };
+  if (o->equalize == MC_EQUALIZE_AUTO) {
+    mc_sb_puts(&s, "equalize{data=");
+    mc_sb_quoted(&s, path);
+    mc_sb_puts(&s, "},");
+  }
   mc_sb_puts(&s, "calibrate{data=");
   mc_sb_quoted(&s, path);
   if (o->calib_method) mc_sb_printf(&s, " method=%s", o->calib_method);

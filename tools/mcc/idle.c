@@ -6,8 +6,8 @@
 #define IDLE(o, why, ...) tool_no_effect(&(o)->t, (const char *const[]){ __VA_ARGS__, NULL }, why)
 
 static void with_pipeline(mcc *o) {
-  IDLE(o, "-pass-pipeline names the passes that run", "calib", "calib-method", "mixed", "winograd",
-       "chain", "skip", "only");
+  IDLE(o, "-pass-pipeline names the passes that run", "calib", "calib-method", "equalize", "mixed",
+       "winograd", "chain", "skip", "only");
   if (!o->co.target || !o->co.target->next) /* -quant chooses the levels of a dispatch object */
     IDLE(o, "-pass-pipeline names the passes that run", "quant");
 }
@@ -17,7 +17,7 @@ static void with_passes(mcc *o) {
   if (o->co.quant == MC_QUANT_NONE)
     IDLE(o, "it is for -quant=int8 and -quant=bf16", "skip", "only");
   if (!int8)
-    IDLE(o, "it is for -quant=int8", "winograd", "calib", "calib-method");
+    IDLE(o, "it is for -quant=int8", "winograd", "calib", "calib-method", "equalize");
   else if (o->co.small)
     IDLE(o, "-Os leaves winograd out", "winograd");
   else if (o->co.opt_level < 2)

@@ -147,6 +147,7 @@ static bool set_up(mcc *o) {
   o->co.winograd = o->winograd;
   o->co.chain = (mc_chain_how)o->chain;
   o->co.mixed = o->mixed;
+  o->co.equalize = (mc_equalize_how)o->equalize;
   o->co.apart = !o->share;
   o->co.manager = (mc_manager_opts){ .bisect_limit = o->bisect, .dump = &o->dump, .print_before = join(o, &o->before), .print_after = join(o, &o->after), .print_after_change = o->after_change,
                                      .verify_each = o->verify_each, .check_numerics = o->check != NULL, .check_data = o->check && *o->check ? o->check : NULL,
@@ -169,6 +170,7 @@ static int start(mcc *o, int argc, char **argv) {
     { "quant", MC_O_WORD, &o->quant, .arg = "HOW", .help = "arithmetic", .words = mc_quant_names },
     { "calib", MC_O_STR, &o->calib, .arg = "DATA", .help = "samples (.npz, .npy, an image or a folder of images) that give the ranges for -quant=int8; default: the file's calibration line, then ranges in the text, then batch_norm statistics" },
     { "calib-method", MC_O_WORD, &o->method, .arg = "METHOD", .help = "how ranges come from samples", .words = mc_names_calib },
+    { "equalize", MC_O_WORD, &o->equalize, .arg = "HOW", .help = "INT8: weights between layers are scaled so that one scale suits all channels of a value: where there are samples (the default), or never", .words = mc_equalize_names },
     { "skip", MC_O_STR, &o->skip, .arg = "LAYERS", .help = "layers that -quant leaves in fp32: names (those of the model, or of values), ':' between them, '*' for any text" },
     { "only", MC_O_STR, &o->only, .arg = "LAYERS", .help = "the only layers that -quant converts" },
     { "emit", MC_O_WORD, &o->emit, .arg = "WHAT", .help = "what to write", .words = emit_names },

@@ -23,6 +23,7 @@ typedef struct mcc {
   int64_t bisect, batch, threads;
   double winograd;
   bool mixed, share;
+  int equalize; /* mc_equalize_how */
   int sparse;
   mc_strbuf dump;
   mc_compile_opts co;

@@ -22,6 +22,8 @@ static inline mc_arith mc_quant_arith(mc_quant_how q) { return q == MC_QUANT_INT
 extern const char *const mc_quant_names[];   /* "none", "int8", "bf16", NULL */
 typedef enum mc_chain_how { MC_CHAIN_AUTO, MC_CHAIN_OFF, MC_CHAIN_MEMORY } mc_chain_how;
 extern const char *const mc_chain_names[];   /* "auto", "off", "memory", NULL */
+typedef enum mc_equalize_how { MC_EQUALIZE_AUTO, MC_EQUALIZE_OFF } mc_equalize_how;
+extern const char *const mc_equalize_names[]; /* "auto", "off", NULL */
 
 typedef struct mc_compile_opts {
   int opt_level;                 /* 0 ... 3 */
@@ -31,6 +33,7 @@ typedef struct mc_compile_opts {
   const char *skip, *only;       /* layers to leave in fp32, to convert, as the options of quantize and to-bf16; NULL: none, all */
   const char *calib;             /* npz of samples, one array per graph input; NULL: the file's calibration line, then ranges in the text, then batch_norm statistics */
   const char *calib_method;      /* method= of calibrate; NULL: its default */
+  mc_equalize_how equalize;      /* INT8: the pass equalize in front of calibrate where there are samples, or not */
   double winograd;               /* percent by which weights may grow for the pass winograd; 0: without it */
   mc_chain_how chain;            /* groups in strips (docs/chains.md): where the cost model says so (not with `small`), nowhere, or for the smallest arena; one thread only */
   const char *pipeline;          /* NULL: the one that mc_compile_pipeline chooses */
