@@ -331,7 +331,7 @@ static void emit_part(kgemm *p, V a, V b, V bias, V n0, kgemm_columns c) {
   kb_loop l;
   kl_range_part(p->g, &l, c.from, c.to, c.of, 1, p->split == KGEMM_COLUMNS);
   V at = kb_muli(k, kb_addi(k, l.iv, -c.from), width);
-  V columns = p->unit ? ksparse_columns(p, l.iv) : k_widen_block(p, kb_gep(k, b, kb_muli(k, at, col_bytes)), c.nv);
+  V columns = p->unit ? ksparse_columns(p, l.iv) : p->bits ? kbits_columns(p, l.iv, c.nv) : k_widen_block(p, kb_gep(k, b, kb_muli(k, at, col_bytes)), c.nv);
   emit_row_axes(p, p->nbatch, a, columns, kb_gep(k, bias, kb_muli(k, at, 4)), kb_add(k, n0, at), c.nv, c.valid);
   kb_end(k, &l, NULL);
 }

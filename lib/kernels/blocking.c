@@ -12,7 +12,7 @@ static bool fits(const kgemm *p, int mr, int nv) {
   int64_t lanes = kengine_lanes(p->e, t), columns = p->n < (int64_t)nv * KGEMM_LANES ? p->n : (int64_t)nv * KGEMM_LANES;
   int groups = (int)((columns + lanes - 1) / lanes), b = groups * kengine_group_regs(p->e, t), rows = kgemm_acc_rows(p, mr);
   if (mr == 1 && nv == 1) return true;
-  if (kengine_widens_b(p->e) && nv > KWIDEN_VECTORS) return false;
+  if ((kengine_widens_b(p->e) || p->bits) && nv > KWIDEN_VECTORS) return false;
   if (nv > 4 && mr > 1) return false;   /* wide epilogues leave no registers for their scales */
   if (mr > 1 && mr % p->e->rows) return false;   /* half of the last accumulators would be thrown away */
   int wide = kengine_operand_regs(p->e), flips = rows == 1 && p->e->ku > 1 && p->flip ? 2 : 0;   /* one row: all other registers are sums, and 0x80 and what it flips need theirs */
@@ -57,6 +57,7 @@ static mc_blocking asked(const kgemm *p, mc_nest *n, int mr, int nv, int unit) {
     mc_estimate left_out = mc_model_nest_unit(&s, t, p->g->weights, divides);
     if (s.unit && (left_out.cycles < e.cycles || t->sparse == MC_SPARSE_ALWAYS)) e = left_out, n->unit = s.unit;
   }
+  if (p->bits) e.cycles += kbits_cycles(p), e.part[MC_PART_compute] += kbits_cycles(p);
   int times = kl_by_images(p->g) ? p->g->tasks : 1;   /* the nest is one image's */
   e.cycles *= times;
   for (int i = 0; i < MC_NUM_PARTS; i++) e.part[i] *= times;
@@ -130,6 +131,7 @@ static const char *key_of(const kgemm *p, const mc_nest *n) {
   mc_arena *a = p->k->arena;
   const char *s = mc_arena_printf(a, "%s %lldx%lld rows %lld apart, %lldx%lld columns, K %dx%lld, weights from %s", p->e->name, (long long)n->outer, (long long)n->rows,
                                   (long long)p->a.stride[p->x->rank - 2], (long long)n->groups, (long long)n->cols, p->nrun, (long long)p->rlen, mc_part_name(mc_nest_weights(n, p->k->target, p->g->weights)));
+  if (p->bits) s = mc_arena_printf(a, "%s, kept as bits and values", s);
   MC_FOR_NODES(k, p->g->region)
     if (k->nout && !mc_op_has(k->op, MC_T_CONST)) s = mc_arena_printf(a, "%s, %s %s", s, mc_ops[k->op].text, mc_dtype_names[k->out[0]->type->dtype]);
   return s;
@@ -160,6 +162,13 @@ static void explain(kgemm *p, int64_t rows) {
     if (candidates(&q, rows, list) && (!g->other_engine || list[0].estimate.cycles < g->other.cycles)) g->other_engine = e->name, g->other = list[0].estimate;
   }
 }
+/* What became of weights with zeros that were to be kept small. */
+static const char *packed_note(const kgemm *p) {
+  mc_arena *a = p->k->arena;
+  if (!p->k->target->small_weights) return "";
+  if (p->bits) return mc_arena_printf(a, ", weights kept as bits and values: %lld of %lld bytes", (long long)p->g->packed_to, (long long)p->g->packed_from);
+  return mc_arena_printf(a, ", weights not kept as bits and values: %s", p->bits_why ? p->bits_why : "groups share vectors");
+}
 /* What is left out, or why nothing is where there would be something. */
 static const char *zeros_note(const kgemm *p) {
   mc_arena *a = p->k->arena;
@@ -186,7 +195,7 @@ bool kgemm_blocking(kgemm *p, int64_t rows) {
   g->key = key_of(p, &n);
   g->estimate = asked(p, &n, p->mr, p->nv, p->unit).estimate;
   if (p->head->op == MC_OP_conv_transpose2d) g->nblocking = 0;   /* the phases of one group have shapes of their own */
-  g->note = mc_arena_printf(a, "engine %s, blocks of %d rows x %d columns, K = %d x %lld%s%s", p->e->name, p->mr, p->nv * KGEMM_LANES, p->nrun, (long long)p->rlen,
-                             kgemm_overlaps(p, p->mr, p->nv) ? ", epilogues between products" : "", zeros_note(p));
+  g->note = mc_arena_printf(a, "engine %s, blocks of %d rows x %d columns, K = %d x %lld%s%s%s", p->e->name, p->mr, p->nv * KGEMM_LANES, p->nrun, (long long)p->rlen,
+                             kgemm_overlaps(p, p->mr, p->nv) ? ", epilogues between products" : "", zeros_note(p), packed_note(p));
   return !g->ask;
 }

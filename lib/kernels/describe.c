@@ -78,6 +78,15 @@ mc_estimate mc_kernel_estimate(const mc_plan *p, int i) {
   mc_arena_destroy(scratch);
   return g.estimate;
 }
+bool mc_kernel_packed(const mc_plan *p, int i, int64_t *from, int64_t *to) {
+  mc_arena *scratch = mc_arena_create();
+  kgroup g = { .ask = true };
+  kernels_try(&g, p, i, scratch);
+  mc_arena_destroy(scratch);
+  *from = g.packed_from;
+  *to = g.packed_to;
+  return g.packed_from != 0;
+}
 mc_choices mc_kernel_choices(const mc_plan *p, int i, mc_arena *a) {
   mc_choices c = { 0 };
   if (in_chain(p, i)) return c;   /* its time cannot be told from the others' */

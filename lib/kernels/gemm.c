@@ -76,6 +76,7 @@ static bool prepare_conv(kgemm *p) {
   kx_collapse_from(p->x, p->nbatch, (kview *[]){ &p->a }, 1, p->x->rank - 1);
   kweights kw = { w->data, wt->dim[1] * wt->dim[2] * wt->dim[3], 1, woff };
   ksparse_scan(p, &kw);
+  kbits_choose(p);
   if (!kgemm_blocking(p, p->x->dim[p->x->rank - 2])) return false;
   kgemm_pack(p, &kw, 1, 0, b ? b->data : NULL);
   return true;
@@ -99,6 +100,7 @@ bool k_linear_like(kgemm *p) {
   int64_t *woff = MC_NEW(p->k->arena, int64_t);
   kweights kw = { w->data, rows ? k : 1, rows ? 1 : p->n, woff };
   ksparse_scan(p, &kw);
+  kbits_choose(p);
   if (!kgemm_blocking(p, p->x->dim[p->x->rank - 2])) return false;
   kgemm_pack(p, &kw, 1, 0, b ? b->data : NULL);
   return true;
@@ -149,5 +151,7 @@ int64_t k_gemm_scratch(const mc_plan *p, int group) {
   if (n && n->op == MC_OP_matmul) return k_matmul_scratch(p, n) * kl_tasks(p, group);
   char kind = n && (n->op == MC_OP_conv2d || n->op == MC_OP_linear) ? kengine_kind(n->in[0]->type->dtype) : 0;
   const kengine *e = kind ? kgemm_pick(p->target, n, kind) : NULL;
-  return e && e->sign == KENG_wide ? k_widen_scratch(e, n, kl_tasks(p, group)) : 0;
+  if (!e) return 0;
+  int64_t packed = kbits_scratch(p->target, e, n, kl_workers(p, group));
+  return packed + (e->sign == KENG_wide ? k_widen_scratch(e, n, kl_tasks(p, group)) : 0);
 }

@@ -11,6 +11,7 @@
 #include "lower.h"
 
 typedef struct ksparse_lists ksparse_lists;   /* sparse.c */
+typedef struct kbits_lists kbits_lists;       /* bits.c */
 typedef struct kgemm {
   kgroup *g; kb *k; mc_node *head; const kengine *e;
   kx *x;                          /* iteration space: row axes, then the columns of all groups */
@@ -30,6 +31,7 @@ typedef struct kgemm {
   bool rows_outside; V tile_scratch, tile_fn;   /* block order; sums on their way to the epilogue, in the frame of tile_fn */
   mc_zeros zeros; int unit;       /* zero blocks of B; elements of K of those that are left out, 0: none are (sparse.c) */
   ksparse_lists *lists; V units, units_end, units_group;   /* unit not 0: blocks of B of the block of columns that is being emitted, and the group's first block of columns */
+  bool bits; const char *bits_why; kbits_lists *packed;   /* B is kept as bits and values (bits.c); or why not */
   V b, bias;                      /* packed B and bias of (batch 0, group 0) */
   int64_t b_batch, b_group, bias_batch, bias_group;   /* bytes from one to the next; a batch stride of 0: shared, or repacked */
   V rowterm; kview rowterm_view;  /* i32 added to every accumulator of a row, or NULL */
@@ -67,6 +69,17 @@ V ksparse_columns(kgemm *p, V index);
 V ksparse_a(kgemm *p, V a, V i);
 /* Bytes of a block of nv vectors. */
 int64_t ksparse_bytes(const kgemm *p, int nv);
+/* ---- weights kept small (bits.c): bits and values, unpacked a block of columns at a time ---- */
+/* Bytes of scratch for them. */
+int64_t kbits_scratch(const mc_target *t, const kengine *e, const mc_node *head, int workers);
+/* After ksparse_scan: set p->bits, or bits_why. What is kept so has no blocks of zeros to leave out. */
+void kbits_choose(kgemm *p);
+/* In the place of packed B as a constant; panels: packed B of all groups. */
+void kbits_pack(kgemm *p, const char *panels);
+/* A block of nv vectors of columns begins (`index`: its number in the group): unpack it; where it is. */
+V kbits_columns(kgemm *p, V index, int nv);
+/* Estimated cycles of unpacking everything. */
+double kbits_cycles(const kgemm *p);
 /* Emit the nest. `repack` (may be NULL) is called inside the batch loops, before the columns. */
 void kgemm_nest(kgemm *p, void (*repack)(kgemm *p, void *ctx), void *ctx);
 /* Choose p->split; repacks: B is packed at run time, so that rows cannot be divided. Called by the nest. */

@@ -12,6 +12,7 @@ typedef struct kgroup {
   mc_graph *region;
   const char *note;              /* how it is computed, for people; set by the families that have a choice */
   int64_t weights;               /* bytes of all constants of the plan, for the cost model */
+  int64_t packed_from, packed_to; /* weights kept small: bytes of packed B, and as bits and values; 0: they are not */
   bool ask;                      /* stop when the block is chosen */
   mc_estimate estimate;          /* of the code that is emitted; cycles 0: nobody set it */
   mc_blocking *blocking; int nblocking;   /* every block that could be, by the model's order; products on an engine only */

@@ -120,6 +120,7 @@ void kgemm_pack(kgemm *p, const kweights *w, int64_t nbatches, int64_t batch_ele
     }
   }
   if (p->unit) ksparse_pack(p, w);
+  else if (p->bits) kbits_pack(p, pb);
   else p->b = kb_rodata(k, pb, (size_t)(nbatches * p->groups * p->b_group), 0, "weights");
   p->bias = kb_rodata(k, pbias, (size_t)(nbatches * p->groups * p->bias_group), 0, "bias");
   mc_arena_destroy(scratch);

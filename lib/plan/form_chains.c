@@ -10,6 +10,7 @@
 #include "chains.h"
 #include "families.h"
 #include "mc/analysis/model.h"
+#include "mc/analysis/packed.h"
 #include "mc/pass/pass.h"
 
 typedef struct chooser {
@@ -29,10 +30,15 @@ static void add(chooser *f, int first, int n, int64_t rows) {
 }
 /* Transforms of strips cost more than the model says (docs/chains.md, "Measured"). */
 static bool loses_time(const chooser *f, int i) { return f->o->goal == mc_chaingoal_time && mc_group_is_winograd(f->group[i]); }
+/* Each strip would unpack the weights again. */
+static bool unpacks(const chooser *f, int i) {
+  const mc_node *head = f->o->goal == mc_chaingoal_time ? mc_region_head(f->group[i]->region) : NULL;
+  return head && mc_op_has(head->op, MC_T_ACCUM) && !mc_packed_refused(f->cx->target, head);
+}
 /* Does group i go on from the one before? */
 static bool goes_on(const chooser *f, int i) {
   const mc_type *t = type_of(f, i);
-  if (i < 1 || loses_time(f, i) || loses_time(f, i - 1) || f->of[i] >= 0 || f->of[i - 1] >= 0 || !t || t->rank != 4) return false;
+  if (i < 1 || loses_time(f, i) || loses_time(f, i - 1) || unpacks(f, i) || unpacks(f, i - 1) || f->of[i] >= 0 || f->of[i - 1] >= 0 || !t || t->rank != 4) return false;
   const mc_value *v = type_of(f, i - 1) ? f->group[i - 1]->out[0] : NULL;
   mc_node *user = v ? mc_value_single_user(v) : NULL;
   return user && mc_node_in(f->cx->graph, user) == f->group[i];

@@ -10,6 +10,7 @@
 #include "families.h"
 #include "mc/analysis/cost.h"
 #include "mc/analysis/model.h"
+#include "mc/analysis/packed.h"
 #include "mc/analysis/winograd.h"
 #include "mc/pass/pass.h"
 #include <stdlib.h>
@@ -37,6 +38,7 @@ const char *mc_winograd_refused(const mc_node *n, const mc_target *t) {
   const mc_tensor *w = mc_value_tensor(n->in[1]);
   if ((x->dtype != MC_u8 && x->dtype != MC_i8) || !w || w->dtype != MC_i8) return "its operands are not 8-bit integers with constant weights";
   if (n->nin > 2 && !mc_value_tensor(n->in[2])) return "its bias is not a constant";
+  if (!mc_packed_refused(t, n)) return "its weights are kept small (-compress-weights)";
   const char *why = mc_winograd_unsuited(n, t);
   if (why) return why;
   if (worst_sum(w, x->dtype == MC_i8) >= sum_limit) return "its sums could leave 25 bits";

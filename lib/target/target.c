@@ -234,13 +234,23 @@ const mc_target *mc_target_find_for(const char *arch, const char *march, mc_arit
   return NULL;
 }
 const char *const mc_sparse_names[] = { "auto", "off", "always", NULL };
-const mc_target *mc_target_sparse(const mc_target *t, mc_sparse_how how, mc_arena *a) {
+static mc_target *copy_levels(const mc_target *t, mc_arena *a) {
   mc_target *first = NULL, **to = &first;
   for (; t; t = t->next) {
     mc_target *copy = mc_arena_copy(a, t, sizeof *t);
-    copy->sparse = how;
     *to = copy;
     to = (mc_target **)(uintptr_t)&copy->next;
   }
+  return first;
+}
+static mc_target *next_level(mc_target *t) { return (mc_target *)(uintptr_t)t->next; }
+const mc_target *mc_target_sparse(const mc_target *t, mc_sparse_how how, mc_arena *a) {
+  mc_target *first = copy_levels(t, a);
+  for (mc_target *l = first; l; l = next_level(l)) l->sparse = how;
+  return first;
+}
+const mc_target *mc_target_small_weights(const mc_target *t, mc_arena *a) {
+  mc_target *first = copy_levels(t, a);
+  for (mc_target *l = first; l; l = next_level(l)) l->small_weights = true;
   return first;
 }

@@ -20,7 +20,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct { const char *march, *filter, *dir, *engine; int every, opt, threads, random, shared, sparse; bool list, compile; int seen, run, failed; mc_arena *a; const mc_target *target; mc_strbuf table, data; } s = { .every = 1, .opt = 2, .threads = 1 };
+bool sweep_small_weights;
+static struct { const char *march, *filter, *dir, *engine; int every, opt, threads, random, shared, sparse, kept; bool list, compile; int seen, run, failed; mc_arena *a; const mc_target *target; mc_strbuf table, data; } s = { .every = 1, .opt = 2, .threads = 1 };
 
 /* ---- random numbers, building ---- */
 uint64_t rnd(tcase *t) {
@@ -302,6 +303,7 @@ static bool against_reference(tcase *t) {
   if (!mc_eval_graph(t->g, in, want, NULL, &t->d)) return complain(t, "has no reference");
   mc_plan *p = plan(t);
   if (!p) return complain(t, "has no plan");
+  for (int i = 0; t->zeros && i < p->ngroup; i++) s.kept += strstr(mc_kernel_describe(p, i, t->a), "weights kept as bits") != NULL;
   for (int i = 0; t->zeros && i < p->ngroup; i++) s.sparse += strstr(mc_kernel_describe(p, i, t->a), "multiplied, the others are 0") != NULL;
   return s.dir ? emit(t, p, in, want) : run_jit(t, p, in, want);
 }
@@ -352,6 +354,7 @@ int main(int argc, char **argv) {
     else if (option(argv[i], "--opt=", &v)) s.opt = atoi(v);
     else if (option(argv[i], "--threads=", &v)) s.threads = atoi(v);
     else if (option(argv[i], "--random=", &v)) s.random = atoi(v);
+    else if (strcmp(argv[i], "--small-weights") == 0) sweep_small_weights = true;
     else if (strcmp(argv[i], "--list") == 0) s.list = true;
     else if (strcmp(argv[i], "--levels") == 0) return list_levels(), 0;
     else if (strcmp(argv[i], "--compile") == 0) s.compile = true;
@@ -368,10 +371,13 @@ int main(int argc, char **argv) {
     t->engine = s.engine;
     s.target = t;
   }
+  if (sweep_small_weights) s.target = mc_target_small_weights(s.target, s.a);
   if (!s.dir && !s.compile && (s.target->isa & ~mc_host_isa())) return 0;   /* this machine cannot run it */
   if (s.random) {
     sweep_random_products(s.random);
     sweep_random_depthwise(s.random);
+  } else if (sweep_small_weights) {
+    sweep_sparse();
   } else {
     sweep_products();
     sweep_sparse();
@@ -385,6 +391,7 @@ int main(int argc, char **argv) {
   }
   if (emulating) printf("emulated: %llu tile products, %llu vector dot products\n", (unsigned long long)emulate_count(EMULATE_product), (unsigned long long)emulate_count(EMULATE_vnni));
   if (s.sparse) printf("%d products leave out zeros\n", s.sparse);
+  if (s.kept) printf("%d products keep weights as bits and values\n", s.kept);
   if (s.threads > 1) printf("%d functions divided into up to %d shares\n", s.shared, s.threads);
   if (s.failed) fprintf(stderr, "%d of %d cases failed\n", s.failed, s.run);
   mc_sb_free(&s.table);

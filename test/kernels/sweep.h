@@ -19,6 +19,7 @@ tcase *sweep_begin(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void sweep_end(tcase *t);
 void sweep_products(void);
 void sweep_sparse(void);
+extern bool sweep_small_weights;   /* --small-weights: weights with zeros are kept as bits and values */
 /* `n` shapes of each family that no list has: sizes of every order, odd ones too. The same ones each time. */
 void sweep_random_products(int n);
 void sweep_random_depthwise(int n);

@@ -17,9 +17,10 @@ static void tolerate(tcase *t, kind k, int64_t terms) {
 }
 static mc_value *bias_of(tcase *t, kind k, int64_t n) { return real(k) ? const_f32(t, -1, 1, 1, &n) : const_i32(t, -20000, 20000, n); }
 zeros sweep_zeros;
+static int zeros_wide(void) { return sweep_zeros.wide ? sweep_zeros.wide : 16; }
 static const char *zeros_name(void) {
   static char text[64];
-  snprintf(text, sizeof text, sweep_zeros.of ? " zeros %d/%d of 16x%d" : "", sweep_zeros.gone, sweep_zeros.of, sweep_zeros.unit);
+  snprintf(text, sizeof text, sweep_zeros.of ? " zeros %d/%d of %dx%d" : "", sweep_zeros.gone, sweep_zeros.of, zeros_wide(), sweep_zeros.unit);
   return text;
 }
 /* Zero blocks of a constant whose elements [n][k] lie `column` and `step` elements apart; `tap`: elements after which blocks begin anew. */
@@ -28,11 +29,11 @@ static mc_value *punched(tcase *t, mc_value *v, int64_t n, int64_t k, int64_t co
   size_t es = mc_dtype_size(w->dtype);
   char *data = (char *)(uintptr_t)w->data;
   t->zeros = sweep_zeros.of != 0;
-  for (int64_t c = 0; sweep_zeros.of && c < n; c += 16)
+  for (int64_t c = 0; sweep_zeros.of && c < n; c += zeros_wide())
     for (int64_t from = 0; from < k; from += tap)
       for (int64_t j = from; j < from + tap; j += sweep_zeros.unit) {
         if ((int)(rnd(t) % (uint64_t)sweep_zeros.of) >= sweep_zeros.gone) continue;
-        for (int64_t i = c; i < c + 16 && i < n; i++)
+        for (int64_t i = c; i < c + zeros_wide() && i < n; i++)
           for (int64_t e = j; e < j + sweep_zeros.unit && e < from + tap; e++) memset(data + (size_t)(i * column + e * step) * es, 0, es);
       }
   return v;

@@ -1,6 +1,6 @@
 /* Products whose weights have blocks of zeros, which kernels leave out: sizes of blocks, all that
  * remains at the ends of columns, runs and lists, lists that are empty, few rows (several sets of
- * sums), groups. */
+ * sums), groups. With --small-weights single zeros besides: weights kept as bits and values. */
 #include "sweep_products.h"
 
 static void convs(kind k, size_t from) {
@@ -23,10 +23,8 @@ static void linears(kind k) {
   one_matmul(k, true, true, 2, DIMS(9, 72), 2, DIMS(64, 72));
   one_matmul(k, true, false, 2, DIMS(5, 72), 2, DIMS(72, 50));
 }
-void sweep_sparse(void) {
-  static const zeros z[] = { { 4, 4, 5 },  { 1, 9, 10 }, { 2, 5, 6 }, { 8, 3, 4 },
-                             { 16, 1, 2 }, { 4, 1, 1 },  { 4, 1, 4 } };
-  for (size_t i = 0; i < sizeof z / sizeof *z; i++)
+static void sweep_list(const zeros *z, size_t n) {
+  for (size_t i = 0; i < n; i++)
     for (kind k = F32; k < KINDS; k++) {
       if (k >= I8 && i % 3) continue;
       sweep_zeros = z[i];
@@ -35,5 +33,12 @@ void sweep_sparse(void) {
       for (int which = 0; which < 9; which += 2 + (int)(i % 3))
         one_epilogue(k, 32 + 9 * (int64_t)i, which);
     }
-  sweep_zeros = (zeros){ 0, 0, 0 };
+  sweep_zeros = (zeros){ 0, 0, 0, 0 };
+}
+void sweep_sparse(void) {
+  static const zeros z[] = { { 4, 4, 5, 16 },  { 1, 9, 10, 16 }, { 2, 5, 6, 16 }, { 8, 3, 4, 16 },
+                             { 16, 1, 2, 16 }, { 4, 1, 1, 16 },  { 4, 1, 4, 16 } };
+  static const zeros alone[] = { { 1, 1, 2, 1 }, { 1, 7, 8, 1 }, { 2, 1, 4, 1 }, { 4, 4, 5, 4 } };
+  sweep_list(z, sizeof z / sizeof *z);
+  if (sweep_small_weights) sweep_list(alone, sizeof alone / sizeof *alone);
 }

@@ -31,7 +31,7 @@ static void with_passes(mcc *o) {
 
 static void with_code(mcc *o) {
   if (o->emit == EMIT_MIR)
-    IDLE(o, "-emit=mir stops before code", "g", "share", "name");
+    IDLE(o, "-emit=mir stops before code", "g", "share", "name", "compress-weights");
   else if (o->share && (o->debug || o->co.opt_level == 0))
     IDLE(o,
          o->debug ? "with -g each layer has code of its own"
@@ -44,7 +44,8 @@ void warn_idle(mcc *o) {
   if (o->print_pipeline) {
     IDLE(o, "-print-pipeline runs nothing and writes no file", "o", "g", "share", "name", "emit",
          "print-before", "print-after", "print-after-change", "verify-each", "check-numerics",
-         "bisect-limit", "time-passes", "stats", "remarks", "tune", "json", "check");
+         "bisect-limit", "time-passes", "stats", "remarks", "tune", "json", "check",
+         "compress-weights");
     return;
   }
   if (o->pipeline)

@@ -36,5 +36,6 @@ const mc_target *level_find(mcc *o) {
   if (t && level && mc_same_word(t->name, level))
     mc_remark(&o->t.diag, mc_noloc, "-march=%s: its best level is '%s'", march, level);
   if (t && !march && o->emit != EMIT_MIR) remark_lowest(o, t);
-  return t && o->sparse ? mc_target_sparse(t, (mc_sparse_how)o->sparse, o->t.arena) : t;
+  if (t && o->sparse) t = mc_target_sparse(t, (mc_sparse_how)o->sparse, o->t.arena);
+  return t && o->compress_weights ? mc_target_small_weights(t, o->t.arena) : t;
 }

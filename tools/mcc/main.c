@@ -54,6 +54,7 @@ static bool emit_code(mcc *o, const mc_plan *p) { return o->emit == EMIT_OBJ ? e
 static bool compile(mcc *o, mc_module *m) {
   mc_plan *p = mc_compile_plan(m, &o->co, &o->rep, o->t.arena, &o->t.diag);
   if (o->stats && p) report_stats(o);
+  if (o->compress_weights && p && o->emit != EMIT_MIR) report_packed(o, p);
   flush_dump(o);
   if (!p) return false;
   for (const mc_plan *q = p; o->remarks && q; q = q->next) report_groups(o, q);
@@ -185,6 +186,7 @@ static int start(mcc *o, int argc, char **argv) {
     { "mixed", MC_O_FLAG, &o->mixed, .help = "INT8: layers that the cost model finds faster in fp32 on this level stay there (remarks say why); results then depend on the level" },
     { "winograd", MC_O_F64, &o->winograd, .arg = "PERCENT", .help = "INT8: weights may grow by so much for 3x3 convolutions with fewer products (default 15); 0: direct ones only" },
     { "sparse", MC_O_WORD, &o->sparse, .arg = "HOW", .help = "products leave out blocks of zero weights where the cost model expects that to be faster (the default), never, or wherever there are some", .words = mc_sparse_names },
+    { "compress-weights", MC_O_FLAG, &o->compress_weights, .help = "weights with zeros are kept as a bit for each and the others' values: a smaller object; each run unpacks them, a block of columns at a time" },
     { "chain", MC_O_WORD, &o->chain, .arg = "WHY", .help = "groups that are computed in strips of rows: where that is faster (from -O2 on, the default), never, or for the smallest arena", .words = mc_chain_names },
     { "pass-pipeline", MC_O_STR, &o->pipeline, .arg = "TEXT", .help = "these passes instead of those of -O and -quant; must end with form-groups" },
     { "print-pipeline", MC_O_FLAG, &o->print_pipeline, .help = "print the passes that would run, and stop" },

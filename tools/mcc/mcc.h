@@ -22,7 +22,7 @@ typedef struct mcc {
   bool debug, print_pipeline, remarks, time, stats, quiet, verify_each, after_change;
   int64_t bisect, batch, threads;
   double winograd;
-  bool mixed, share;
+  bool mixed, share, compress_weights;
   int equalize; /* mc_equalize_how */
   int sparse;
   mc_strbuf dump;
@@ -53,6 +53,8 @@ void warn_idle(mcc *o);
 void report_time(mcc *o);
 void report_stats(mcc *o);
 void report_groups(mcc *o, const mc_plan *p);
+/* What -compress-weights saved; a warning where that is nothing. */
+void report_packed(mcc *o, const mc_plan *p);
 /* Keep the summary line, to be shown after the warnings; bytes of code, 0: none. */
 void report_summary(mcc *o, size_t bytes);
 /* A remark on the file that was written. */

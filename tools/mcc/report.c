@@ -25,6 +25,30 @@ void report_groups(mcc *o, const mc_plan *p) {
   }
 }
 
+void report_packed(mcc *o, const mc_plan *p) {
+  int64_t from = 0, to = 0, a, b;
+  int layers = 0;
+  for (; p; p = p->next)
+    for (int i = 0; i < p->ngroup; i++) {
+      if (!mc_kernel_packed(p, i, &a, &b)) continue;
+      from += a, to += b, layers++;
+    }
+  if (o->stats)
+    mc_sb_printf(&o->dump,
+                 "%8d %-18s layers whose weights are kept as bits and values\n"
+                 "%8lld %-18s bytes of weights that the object saves\n",
+                 layers, "compress-weights", (long long)(from - to), "compress-weights");
+  if (layers)
+    mc_remark(&o->t.diag, mc_noloc,
+              "-compress-weights: weights of %d layers take %lld bytes in the place of %lld; each run "
+              "unpacks them",
+              layers, (long long)to, (long long)from);
+  else
+    mc_warning(&o->t.diag, mc_noloc,
+               "-compress-weights saves nothing: no layer has enough weights that are 0 and are not "
+               "left out anyway (-remarks says why for each; the pass sparsify makes zeros)");
+}
+
 void report_summary(mcc *o, size_t bytes) {
   const mc_compile_report *r = &o->rep;
   mc_strbuf s = { 0 };

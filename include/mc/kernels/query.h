@@ -17,6 +17,9 @@ typedef struct mc_blocking {
  * model's choice first. n 0: the group has no such choice. In the arena. */
 typedef struct mc_choices { const char *key; mc_blocking *v; int n; } mc_choices;
 mc_choices mc_kernel_choices(const mc_plan *p, int i, mc_arena *a);
+/* Weights of group i that are kept as bits and values (mcc -compress-weights): bytes that they would
+ * take packed for the engine, and those that they take so. False: they are not kept so. */
+bool mc_kernel_packed(const mc_plan *p, int i, int64_t *from, int64_t *to);
 /* The estimate for group i as it would be emitted. */
 mc_estimate mc_kernel_estimate(const mc_plan *p, int i);
 #endif

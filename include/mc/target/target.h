@@ -45,6 +45,7 @@ typedef struct mc_target {
   const mc_machine *machine;   /* figures of the row; native: of the row that it took */
   const char *engine;          /* products go to this engine (engines.def) wherever it can compute them; NULL: to the one that the cost model likes */
   mc_sparse_how sparse;        /* what becomes of blocks of zero weights (mcc -sparse) */
+  bool small_weights;          /* weights with zeros are kept as bits and values (mcc -compress-weights) */
   const struct mc_target *next; /* -march=dispatch: the next higher level of the object; else NULL */
 } mc_target;
 /* arch: "x86_64", "aarch64" or an ELF, little-endian triple; NULL: that of the level, or the host's; march (in any case): "native", a level, a CPU name of targets.def or cpus.def, NULL: the default level of the arch,
@@ -62,6 +63,8 @@ const char *mc_cpu_level(const char *name);
 double mc_target_best_rate(const mc_target *t, mc_arith how);
 /* The same list of levels with `sparse` as given. In the arena. */
 const mc_target *mc_target_sparse(const mc_target *t, mc_sparse_how how, mc_arena *a);
+/* The same list of levels with small_weights set. In the arena. */
+const mc_target *mc_target_small_weights(const mc_target *t, mc_arena *a);
 /* The last of the list that starts with t: the highest level. */
 const mc_target *mc_target_highest(const mc_target *t);
 /* "avx512vnni"; of a list "dispatch=x86-64-v3,avx512vnni". In the arena. */
