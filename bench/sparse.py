@@ -7,7 +7,7 @@
 Single layers with random weights, made sparse at random (sparsify{score=random}). mc-bench compiles
 each with -sparse=off and -sparse=always, and times them in alternation; a cell is the ratio of
 their least times (above 1: leaving zeros out is faster), and 'd' behind it where -sparse=auto multiplies
-everything. INT8 is measured against the faster of the direct and the Winograd form. One Markdown
+everything. N:M patterns have one column. INT8 is measured against the faster of the direct and the Winograd form. One Markdown
 table for each arithmetic; break-even is where the line crosses 1."""
 import argparse
 import base64
@@ -89,7 +89,8 @@ def main():
     p.add_argument("--shapes", default=",".join(SHAPES))
     p.add_argument("--quant", default="none,int8")
     o = p.parse_args()
-    shares, tools = [float(s) for s in o.shares.split(",")], Tools(o.build)
+    shares = ["0"] if ":" in o.pattern else o.shares.split(",")  # N:M says its share
+    tools = Tools(o.build)
     for quant in o.quant.split(","):
         rows = []
         for name in o.shapes.split(","):
@@ -105,7 +106,7 @@ def main():
                     cells.append(f"{dense / sparse:.2f}{mark}")
                 rows.append([name, *cells])
         print(f"\n{'fp32' if quant == 'none' else quant}, {o.pattern}, -march={o.march}:\n")
-        print(table(rows, ["layer", *(f"{s:.0%}" for s in shares)]))
+        print(table(rows, ["layer", *(f"{float(s):.0%}" if s != "0" else o.pattern for s in shares)]))
 
 
 if __name__ == "__main__":

@@ -72,14 +72,22 @@ static double ways(const mc_nest *n, const mc_target *t) {
   double sums = n->mr * n->nv * group_regs(t);
   return !n->unit || sums >= 6 ? 1 : sums >= 3 ? 2 : 4;
 }
-static double share_of(const mc_nest *n) { return n->unit ? mc_zeros_share(&n->zeros, n->nv, n->unit) : 1; }
+static double share_of(const mc_nest *n) {
+  if (n->unit == MC_ZERO_PICK) return mc_zeros_picked(&n->zeros, n->nv, mc_rate_depth(n->rate));
+  return n->unit ? mc_zeros_share(&n->zeros, n->nv, n->unit) : 1;
+}
+bool mc_rate_picks(mc_rate r, const mc_target *t) {
+  if (r == MC_RATE_pmaddw) return (t->isa & MC_ISA_BIT(sse41)) != 0;
+  return r == MC_RATE_avxvnni || r == MC_RATE_vnni || r == MC_RATE_sdot || r == MC_RATE_sudot;
+}
 /* One step of a block: depth products for mr rows and `regs` registers of columns, of which `unused` are not multiplied. */
 static double step_cycles(const mc_nest *n, const mc_target *t, double regs, double unused, int depth) {
   const mc_machine *m = t->machine;
   double products = n->mr * (regs - unused) / group_regs(t) * (int)KMODEL_LANES * depth / mc_target_rate(t, n->rate);
   bool single = n->unit && n->unit < depth * n->ku;   /* a block is shorter than what one load of A brings: each step loads, and spreads, its own */
-  double a = (double)n->mr / (n->ku > 1 && !single ? n->ku : 1), loads = a + regs * (depth == 8 ? 2 : 1);   /* smmla: 16 columns of depth 8 are 8 registers of B, for 4 of sums in a row */
-  double arithmetic = n->mr * regs * mc_rate_ops(n->rate) + prepares(n, t, regs) + (single ? 2 * n->mr * mc_rate_row(n->rate) : 0), issue = (arithmetic + loads + 1) / m->issue;
+  bool picks = n->unit == MC_ZERO_PICK;   /* a shuffle for each row, and the step's mask */
+  double a = (double)n->mr / (n->ku > 1 && !single && !picks ? n->ku : 1), loads = a + regs * (depth == 8 ? 2 : 1);   /* smmla: 16 columns of depth 8 are 8 registers of B, for 4 of sums in a row */
+  double arithmetic = n->mr * regs * mc_rate_ops(n->rate) + prepares(n, t, regs) + (single ? 2 * n->mr * mc_rate_row(n->rate) : 0) + (picks ? n->mr : 0), issue = (arithmetic + loads + 1) / m->issue;
   return most(most(products, loads / m->loads), most(most(arithmetic / m->alu, issue), m->latency / ways(n, t))) + 0.012 * loads;
 }
 /* Products and epilogue of a block. An epilogue waits for the last products, and the next block's products wait for nothing: the core does both at once as far as it looks ahead. */
@@ -87,7 +95,7 @@ static void add_block(mc_estimate *e, const mc_nest *n, const mc_target *t, doub
   const mc_machine *m = t->machine;
   int depth = mc_rate_depth(n->rate);
   double products = (double)n->k / depth * step_cycles(n, t, regs, unused, depth);
-  if (n->unit) products = share_of(n) * (products + (double)n->k / n->unit * unit_issue / t->machine->issue) + 6;
+  if (n->unit) products = share_of(n) * (products + (double)n->k / (n->unit == MC_ZERO_PICK ? depth : n->unit) * unit_issue / t->machine->issue) + 6;
   double epilogue = n->mr * regs * n->epilogue / m->alu, ahead = m->window / m->issue;
   double both = products < epilogue ? products : epilogue;
   e->part[MC_PART_compute] += times * products;
@@ -152,6 +160,11 @@ mc_estimate mc_model_nest_unit(mc_nest *n, const mc_target *t, int64_t weights, 
     if (!(always && !best) && e.cycles >= (best ? 1 : sparse_margin) * least.cycles) continue;
     least = e;
     best = u;
+  }
+  if (mc_rate_picks(n->rate, t)) {
+    n->unit = MC_ZERO_PICK;
+    mc_estimate e = mc_model_nest(n, t, weights);
+    if (e.cycles < (best ? 1 : sparse_margin) * least.cycles) least = e, best = MC_ZERO_PICK;
   }
   n->unit = best;
   return least;

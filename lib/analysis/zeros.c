@@ -40,12 +40,19 @@ static void look(const mc_zeros_view *v, int64_t group, int64_t n, int vectors, 
       used[w] |= (unsigned)!mc_zeros_at(v, group, n + (int64_t)w * LANES, LANES, r, k + i) << i;
   }
 }
+static int bits_of(unsigned x) { return __builtin_popcount(x); }
+/* Steps that pick the elements of `any` from windows of 8, two each, and of 16, four each. */
+static void count_steps(mc_zeros *z, int width, unsigned any) {
+  z->steps[width - 1][0] += (bits_of(any & 255) + 1) / 2 + (bits_of(any >> 8) + 1) / 2;
+  z->steps[width - 1][1] += (bits_of(any) + 3) / 4;
+}
 /* Blocks of all sizes of the vectors looked at. */
 static void count(mc_zeros *z, const unsigned *used, int vectors, int len) {
   for (int width = 1; width <= MC_ZERO_WIDTHS; width++)
     for (int w = 0; w < vectors; w += width) {
       unsigned any = 0;
       for (int i = w; i < w + width && i < vectors; i++) any |= used[i];
+      count_steps(z, width, any);
       for (int u = 0; u < MC_ZERO_UNITS; u++)
         for (int i = 0; i < len; i += 1 << u) {
           z->used[width - 1][u] += (any >> i & ((1u << (1 << u)) - 1)) != 0;
@@ -72,6 +79,11 @@ mc_zeros mc_zeros_of(const mc_zeros_view *v) {
   for (int64_t g = 0; g < v->groups; g++)
     for (int64_t n = 0; n < v->cols; n += STRIP * LANES) count_strip(&z, v, g, n);
   return z;
+}
+double mc_zeros_picked(const mc_zeros *z, int vectors, int depth) {
+  int u = depth == 2 ? 1 : 2;
+  if (vectors < 1 || vectors > MC_ZERO_WIDTHS || !z->all[vectors - 1][u]) return 1;
+  return (double)z->steps[vectors - 1][u - 1] / (double)z->all[vectors - 1][u];
 }
 double mc_zeros_share(const mc_zeros *z, int vectors, int unit) {
   int u = 0;

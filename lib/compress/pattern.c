@@ -19,7 +19,12 @@ bool mc_pattern_parse(const char *text, mc_pattern *p) {
   int64_t a, b;
   if (!number(&text, &a)) return false;
   char sign = *text++;
-  if ((sign != 'x' && sign != ':') || !number(&text, &b) || *text) return false;
+  if ((sign != 'x' && sign != ':') || !number(&text, &b)) return false;
+  if (sign == 'x' && *text == ':') { /* RxN:M */
+    p->rows = a, a = b, sign = *text++;
+    if (!number(&text, &b)) return false;
+  }
+  if (*text) return false;
   if (sign == 'x')
     p->rows = a, p->cols = b;
   else

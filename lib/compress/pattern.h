@@ -4,12 +4,13 @@
 #include "mc/ir/graph.h"
 
 /* A block: `rows` neighbouring output channels by `cols` neighbouring input channels of one tap.
- * N:M (of != 0): of `of` neighbouring input channels of one output channel and tap, `keep` stay. */
+ * N:M (of != 0): of `of` neighbouring input channels of a tap, `keep` stay, the same ones for `rows`
+ * neighbouring output channels. */
 typedef struct mc_pattern {
   int64_t rows, cols, keep, of;
 } mc_pattern;
 
-/* "weights" (1x1), "RxC", "N:M". False: none of these (nothing is reported). */
+/* "weights" (1x1), "RxC", "N:M", "RxN:M". False: none of these (nothing is reported). */
 bool mc_pattern_parse(const char *text, mc_pattern *p);
 
 /* The weights of a layer [groups * o, taps, ci] as a grid of blocks; those at the ends are smaller.

@@ -169,7 +169,8 @@ static bool check_options(sparsifier *s) {
   if (!mc_pattern_parse(s->pattern_text, &s->pattern))
     return mc_error(d, at,
                     "sparsify: pattern '%s' is none of weights, RxC (16x4: output by input "
-                    "channels) and N:M (2:4: N of M stay), up to 4096",
+                    "channels), N:M (2:4: N of M stay) and RxN:M (16x2:4: the same N for R "
+                    "output channels), up to 4096",
                     o->pattern);
   if (!(o->sparsity >= 0 && o->sparsity < 1))
     return mc_error(d, at, "sparsify: sparsity must be at least 0 and below 1");

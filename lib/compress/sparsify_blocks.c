@@ -118,28 +118,55 @@ static void zero_least(sparsifier *s, int k) {
     zero_block(&s->l[k], b[i].at);
   }
 }
-/* Of n neighbours those of the largest values stay, `keep` of them. */
-static void thin(float *w, const double *value, int64_t n, int64_t keep) {
+/* A few neighbouring output channels by `of` neighbouring input channels of a tap. */
+typedef struct cell {
+  float *w;
+  const double *value;
+  int64_t rows, cols, pitch;
+} cell;
+
+static bool used(const cell *x, int64_t c) {
+  for (int64_t r = 0; r < x->rows; r++)
+    if (x->w[r * x->pitch + c] != 0) return true;
+  return false;
+}
+static double worth(const cell *x, int64_t c) {
+  double sum = 0;
+  for (int64_t r = 0; r < x->rows; r++)
+    if (x->w[r * x->pitch + c] != 0) sum += x->value[r * x->pitch + c];
+  return sum;
+}
+/* Columns of the largest worth stay, `keep` of them. */
+static void thin(const cell *x, int64_t keep) {
   int64_t have = 0;
-  for (int64_t i = 0; i < n; i++) have += w[i] != 0;
+  for (int64_t c = 0; c < x->cols; c++) have += used(x, c);
   for (; have > keep; have--) {
     int64_t least = -1;
-    for (int64_t i = 0; i < n; i++)
-      if (w[i] != 0 && (least < 0 || value[i] < value[least])) least = i;
-    w[least] = 0;
+    for (int64_t c = 0; c < x->cols; c++)
+      if (used(x, c) && (least < 0 || worth(x, c) < worth(x, least))) least = c;
+    for (int64_t r = 0; r < x->rows; r++) x->w[r * x->pitch + least] = 0;
+  }
+}
+static void thin_rows(const sparsifier *s, sparse_layer *l, const double *value, int64_t row,
+                      int64_t rows) {
+  const mc_pattern *p = &s->pattern;
+  int64_t ci = l->grid.ci, width = l->grid.taps * ci;
+  int64_t n;
+  for (int64_t at = 0; at < width; at += n) { /* blocks begin anew at each tap */
+    int64_t left = ci - at % ci, from = row * width + at;
+    n = p->of < left ? p->of : left;
+    cell x = { l->data + from, value + from, rows, n, width };
+    thin(&x, (p->keep * n + p->of - 1) / p->of);
   }
 }
 static void zero_n_of_m(sparsifier *s, sparse_layer *l, const double *value) {
-  const mc_pattern *p = &s->pattern;
-  int64_t ci = l->grid.ci, all = mc_tensor_elems(l->w), rows = all / ci;
+  int64_t all = mc_tensor_elems(l->w), step = s->pattern.rows;
   double *size = value ? NULL : MC_NEWN(s->cx->scratch, double, all);
-  for (int64_t i = 0; size && i < all; i++) size[i] = fabs((double)l->data[i]);
-  for (int64_t r = 0; r < rows; r++)
-    for (int64_t c = 0; c < ci; c += p->of) {
-      int64_t n = c + p->of > ci ? ci - c : p->of;
-      thin(l->data + r * ci + c, (value ? value : size) + r * ci + c, n,
-           (p->keep * n + p->of - 1) / p->of);
-    }
+  for (int64_t i = 0; size && i < all; i++) size[i] = (double)l->data[i] * (double)l->data[i];
+  for (int64_t g = 0; g < l->grid.groups; g++)
+    for (int64_t r = 0; r < l->grid.o; r += step)
+      thin_rows(s, l, value ? value : size, g * l->grid.o + r,
+                l->grid.o - r < step ? l->grid.o - r : step);
 }
 void mc_sparsify_zero(sparsifier *s, sparse_layer *l, const double *value) {
   if (s->pattern.of)

@@ -7,6 +7,7 @@
  * A block of columns is unpacked into scratch before the nest comes to it; all rows use it there.
  * 8 bits at a time: a table says where each byte of the result comes from. */
 #include "gemm.h"
+#include "mc/analysis/model.h"
 #include "mc/analysis/packed.h"
 #include <string.h>
 
@@ -54,6 +55,12 @@ static double least_listed(const kgemm *p) {
       double bytes = mc_zeros_share(&p->zeros, nv, unit) * all * (1 + 4 / block);
       if (bytes < least) least = bytes;
     }
+  for (int nv = 1; nv <= MC_ZERO_WIDTHS; nv++) {
+    double step = (double)nv * KGEMM_LANES * p->kr * (double)kgemm_elem(p->e);
+    double bytes = mc_zeros_picked(&p->zeros, nv, p->kr) * all * (1 + 8 / step);
+    bool can = (p->kr == 2 || p->kr == 4) && mc_rate_picks(mc_rate_find(p->e->name), p->k->target);
+    if (can && bytes < least) least = bytes;
+  }
   return least;
 }
 void kbits_choose(kgemm *p) {
@@ -145,13 +152,6 @@ static piece piece_of(kb *k, int64_t size) {
   s.counts = kb_rodata(k, taken, (size_t)1 << s.elems, 0, "taken");
   return s;
 }
-/* Bytes of v by index; an index from 0x80 on gives 0. */
-static V permute(kb *k, V v, V index) {
-  T t = kb_vt(k, k->i8, 16);
-  if (k->target->arch == MC_ARCH_aarch64)
-    return kb_intr(k, "llvm.aarch64.neon.tbl1", &t, 1, (V[]){ v, index }, 2);
-  return kb_intr(k, "llvm.x86.ssse3.pshuf.b.128", NULL, 0, (V[]){ v, index }, 2);
-}
 static V load16(kb *k, V p, int bytes) {
   V v = kb_load(k, kb_vt(k, k->i8, bytes), p, 1);
   return bytes == 16 ? v : kb_widen(k, v, 16);
@@ -159,7 +159,7 @@ static V load16(kb *k, V p, int bytes) {
 /* A piece at `to`; from: the next value; bits: those of the piece (i64). Returns the next value. */
 static V unpack_shuffled(kb *k, const piece *s, V to, V from, V bits) {
   V index = load16(k, kb_gep(k, s->table, kb_muli(k, bits, s->bytes)), s->bytes);
-  V x = permute(k, load16(k, from, s->bytes), index);
+  V x = kv_permute(k, load16(k, from, s->bytes), index);
   kb_store(k, s->bytes == 16 ? x : kb_extract(k, x, 0, s->bytes), to, s->bytes);
   V n = kb_load(k, k->i8, kb_gep(k, s->counts, bits), 1);
   return kb_gep(k, from, LLVMBuildZExt(k->b, n, k->i64, ""));

@@ -163,6 +163,19 @@ static void emit_unit(tile *t, V a, V b) {
   kb_end(k, &l, t->acc);
   memcpy(t->acc, l.carried, sizeof(V) * (size_t)tile_accs(t));
 }
+/* One step whose elements of A are picked: entry i of the list. */
+static void emit_pick(tile *t, V a, V b, V i) {
+  kgemm *p = t->p;
+  kb *k = p->k;
+  const kengine *e = p->e;
+  int nb = t->nb;
+  V bv[64], mask = ksparse_mask(p, i, t->lanes);
+  for (int j = 0; j < nb; j++) bv[j] = e->load_b(k, lanes_of(t, j), kb_gepi(k, b, (int64_t)j * t->lanes * e->kr * kgemm_b_elem(e)));
+  for (int r = 0; r < p->mr; r++) {
+    V chunk = ksparse_pick(p, t->lanes, kb_gepi(k, a, r * t->row), mask), av = e->spread_a(k, t->lanes, chunk, 1, 0);
+    for (int j = 0; j < nb; j++) t->acc[r * nb + j] = e->madd(k, lanes_of(t, j), t->acc[r * nb + j], lanes_of(t, j) < t->lanes ? kb_extract(k, av, 0, lanes_of(t, j)) : av, bv[j]);
+  }
+}
 /* Blocks [from, to) of the list, `ways` at a time, each on a set of sums of its own. */
 static void emit_list(tile *t, V a, V b, V from, V to, int ways, V *sums) {
   kgemm *p = t->p;
@@ -175,7 +188,9 @@ static void emit_list(tile *t, V a, V b, V from, V to, int ways, V *sums) {
   for (int w = 0; w < ways; w++) {
     V i = kb_addi(k, l.iv, w);
     memcpy(t->acc, sums + w * n, sizeof(V) * (size_t)n);
-    emit_unit(t, ksparse_a(p, a, i), kb_gep(k, b, kb_muli(k, i, bytes)));
+    V here = ksparse_a(p, a, i), weights = kb_gep(k, b, kb_muli(k, i, bytes));
+    if (p->unit == MC_ZERO_PICK) emit_pick(t, here, weights, i);
+    else emit_unit(t, here, weights);
     memcpy(sums + w * n, t->acc, sizeof(V) * (size_t)n);
   }
   kb_end(k, &l, sums);

@@ -98,6 +98,7 @@ static int candidates(const kgemm *p, int64_t rows, mc_blocking *list) {
 static bool unit_fits(const kgemm *p, int64_t unit, int64_t nv) {
   int64_t divides = ksparse_divides(p);
   if (unit == 0) return true;
+  if (unit == MC_ZERO_PICK) return divides == 0 && p->zeros.all[0][0] && nv <= MC_ZERO_WIDTHS && mc_rate_picks(mc_rate_find(p->e->name), p->k->target);
   return divides >= 0 && p->zeros.all[0][0] && nv <= MC_ZERO_WIDTHS && unit >= p->kr && unit < 1 << MC_ZERO_UNITS && (unit & (unit - 1)) == 0 && divides % unit == 0;
 }
 /* The attribute: rows, vectors, and perhaps elements of the zero blocks that are left out (0: none are). */
@@ -107,7 +108,7 @@ static bool obey(kgemm *p, int64_t rows, const mc_ints *b) {
   if (mr < 1 || nv < 1 || mr > MAX_ROWS || nv > MAX_VECTORS || mr > rows || nv > kgemm_vectors(p->n) || !fits(p, (int)mr, (int)nv))
     return kl_error(p->g, p->g->group, "'blocking' must be [rows, 16-column vectors] of a block that the registers of engine %s hold and the result has", p->e->name);
   if (!unit_fits(p, unit, nv))
-    return kl_error(p->g, p->g->group, "'blocking': engine %s cannot leave out zero blocks of %lld elements here: there are none, or a power of two from %d to 16 that divides %lld is wanted, and at most %d vectors", p->e->name, (long long)unit, p->kr, (long long)p->rlen, MC_ZERO_WIDTHS);
+    return kl_error(p->g, p->g->group, "'blocking': engine %s cannot leave out zero blocks of %lld elements here: there are none, or a power of two from %d to 16 that divides %lld is wanted (or 32: single elements, where steps can pick them), and at most %d vectors", p->e->name, (long long)unit, p->kr, (long long)p->rlen, MC_ZERO_WIDTHS);
   p->mr = (int)mr;
   p->nv = (int)nv;
   mc_nest n = nest_of(p, rows);
@@ -173,6 +174,7 @@ static const char *packed_note(const kgemm *p) {
 static const char *zeros_note(const kgemm *p) {
   mc_arena *a = p->k->arena;
   int unit = p->unit ? p->unit : p->kr < 4 ? 4 : p->kr;
+  if (unit == MC_ZERO_PICK) return mc_arena_printf(a, ", %.1f %% of the steps of %d columns x %d of K multiplied, picked from %d; the others are 0", 100 * mc_zeros_picked(&p->zeros, p->nv, p->kr), p->nv * KGEMM_LANES, p->kr, (int)(16 / kgemm_a_elem(p->e)));
   double share = mc_zeros_share(&p->zeros, p->unit ? p->nv : 1, unit);
   if (p->unit) return mc_arena_printf(a, ", %.1f %% of the blocks of %d columns x %d of K multiplied, the others are 0", 100 * share, p->nv * KGEMM_LANES, unit);
   if (!p->zeros.all[0][0] || share > 0.98) return "";

@@ -57,6 +57,13 @@ V kv_narrow(kb *k, V *v, int n, int32_t z, mc_dtype dtype, bool small) {
   return kb_bitcast(k, b, kb_vt(k, k->i8, 4 * lanes));
 }
 
+V kv_permute(kb *k, V v, V index) {
+  static const char *const names[] = { "llvm.x86.ssse3.pshuf.b.128", "llvm.x86.avx2.pshuf.b", "llvm.x86.avx512.pshuf.b.512" };
+  T t = LLVMTypeOf(v);
+  if (k->target->arch == MC_ARCH_aarch64) return kb_intr(k, "llvm.aarch64.neon.tbl1", &t, 1, (V[]){ v, index }, 2);
+  int n = kb_lanes(v);
+  return kb_intr(k, names[n == 16 ? 0 : n == 32 ? 1 : 2], NULL, 0, (V[]){ v, index }, 2);
+}
 /* ---- tables ---- */
 /* 256 entries in four registers: each permutation of two knows 128 of them, bit 7 of the index says which. */
 static V lookup_permuted(kb *k, V table, V bytes) {

@@ -67,6 +67,9 @@ void ksparse_pack(kgemm *p, const kweights *w);
 V ksparse_columns(kgemm *p, V index);
 /* Where block i of the list of this block of columns reads A, from a on. */
 V ksparse_a(kgemm *p, V a, V i);
+/* p->unit MC_ZERO_PICK, entry i of the list: the indices (in all lanes) of the bytes that its step takes from the 16 at ksparse_a; those bytes, from p on, as load_a gives them. */
+V ksparse_mask(kgemm *p, V i, int lanes);
+V ksparse_pick(kgemm *p, int lanes, V at, V mask);
 /* Bytes of a block of nv vectors. */
 int64_t ksparse_bytes(const kgemm *p, int nv);
 /* ---- weights kept small (bits.c): bits and values, unpacked a block of columns at a time ---- */

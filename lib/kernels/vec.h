@@ -47,6 +47,9 @@ V kv_raw(kb *k, V x, int32_t z, mc_dtype dtype, bool small);
 int kv_narrow_most(const kb *k);
 V kv_narrow(kb *k, V *v, int n, int32_t z, mc_dtype dtype, bool small);
 /* Look up 256 bytes by bytes, taken as unsigned. */
+/* Bytes of v by index, within each 128-bit part (16, 32 or 64 bytes; AArch64: 16); an index from 0x80 on
+ * gives 0. For targets with SSSE3 and AArch64. */
+V kv_permute(kb *k, V v, V index);
 V kv_lookup(kb *k, V table, V bytes);
 /* Look up 256 bytes by i32 indices in [0, 255]; result zero-extended i32. */
 V kv_table(kb *k, V table, V index);

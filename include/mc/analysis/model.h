@@ -26,7 +26,7 @@ typedef struct mc_nest {
   int64_t packed;              /* elements of B that are packed at run time */
   int64_t in, extra, out;      /* bytes: the input, other operands of the epilogue, results */
   mc_zeros zeros;              /* of the weights */
-  int unit;                    /* elements of K of the blocks that are left out where they are 0; 0: all are multiplied */
+  int unit;                    /* elements of K of the blocks that are left out where they are 0; 0: all are multiplied; MC_ZERO_PICK */
 } mc_nest;
 /* weights: bytes of all constants of a run (they pass through the caches from run to run); 0: those of the nest alone. */
 mc_estimate mc_model_nest(const mc_nest *n, const mc_target *t, int64_t weights);
@@ -35,6 +35,8 @@ mc_part mc_nest_weights(const mc_nest *n, const mc_target *t, int64_t weights);
 /* Sets unit: the blocks that are worth leaving out, a multiple of the engine's depth; 0: multiply all.
  * rlen: elements of a run, which blocks must divide; 0: they need not (integers). */
 mc_estimate mc_model_nest_unit(mc_nest *n, const mc_target *t, int64_t weights, int64_t rlen);
+/* Can its steps pick elements of A (MC_ZERO_PICK)? */
+bool mc_rate_picks(mc_rate r, const mc_target *t);
 /* Vector registers that a block takes on the target, as the engines of `rate` are emitted. */
 bool mc_nest_fits(const mc_nest *n, const mc_target *t, int spare);
 

@@ -10,7 +10,7 @@ const char *mc_kernel_describe(const mc_plan *p, int i, mc_arena *a);
 /* Blocks of a product: what a group's `blocking` attribute may hold. */
 typedef struct mc_blocking {
   int rows, vectors;
-  int unit;                      /* elements of K of the zero blocks that are left out; 0: all are multiplied */
+  int unit;                      /* elements of K of the zero blocks that are left out; 0: all are multiplied; MC_ZERO_PICK: single elements */
   mc_estimate estimate;
 } mc_blocking;
 /* What group i could be computed with. key: engine, shape, types, epilogue and where the weights come from: groups with the same key on the same target take the same time. v: all blocks, the cost
