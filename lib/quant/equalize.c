@@ -2,17 +2,17 @@
  *
  *   %h = conv2d %x, %v : f32[1,8,8,2]          // channels in [-2, 2] and [-18, 15]
  *   %y = conv2d %h, %u, %b : f32[1,8,8,16]
- * becomes the same graph with other constants: rows of %v (and its bias) times d, what reads them in
- * %u divided by d, here with d = [5, 0.7].
+ * becomes the same graph with other constants: rows of %v (and its bias) times d, what reads them
+ * in %u divided by d, here with d = [5, 0.7].
  *
  * Between products anything may stand through which a factor of a channel passes: relu (positive
- * factors), sums, pools, concat, slices and more; residual streams have one factor for a channel from
- * end to end. The factors are those for which rounding to 8 bits adds least to the results of all
- * products, by the ranges and variances of the samples (equalize_noise.c). Graph inputs and results, and
- * what an op reads through which no factor passes, keep theirs. For INT8: one scale of an activation has
- * to do for all channels, weights have one for each. (Nagel et al., "Data-free quantization through
- * weight equalization and bias correction", ICCV 2019, balance weights; Xiao et al., "SmoothQuant", ICML
- * 2023, weights and activations.) Contract: ROUNDS. */
+ * factors), sums, pools, concat, slices and more; residual streams have one factor for a channel
+ * from end to end. The factors are those for which rounding to 8 bits adds least to the results of
+ * all products, by the ranges and variances of the samples (equalize_noise.c). Graph inputs and
+ * results, and what an op reads through which no factor passes, keep theirs. For INT8: one scale of
+ * an activation has to do for all channels, weights have one for each. (Nagel et al., "Data-free
+ * quantization through weight equalization and bias correction", ICCV 2019, balance weights; Xiao
+ * et al., "SmoothQuant", ICML 2023, weights and activations.) Contract: ROUNDS. */
 #include "equalize.h"
 #include <math.h>
 

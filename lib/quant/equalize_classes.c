@@ -5,7 +5,9 @@
 
 /* ---- classes ---- */
 
-eq_value *mcq_eq_value(const equalize *e, const mc_value *v) { return mc_map_ptr_get(&e->index, v); }
+eq_value *mcq_eq_value(const equalize *e, const mc_value *v) {
+  return mc_map_ptr_get(&e->index, v);
+}
 
 int64_t mcq_eq_root(equalize *e, int64_t slot) {
   while (e->parent[slot] != slot) {

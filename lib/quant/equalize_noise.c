@@ -1,15 +1,15 @@
 /* equalize: the noise of rounding as a function of the factors, and its minimum.
  *
- * A product y = W x reads x with channel c times d_c. Rounding x to steps s, and W to 8 bits for each
- * output channel, adds to y
+ * A product y = W x reads x with channel c times d_c. Rounding x to steps s, and W to 8 bits for
+ * each output channel, adds to y
  *
  *   s^2 / 12 * F + F * mean_c(var_c d_c^2) / 127^2        F = sum_c |W_c|^2 / d_c^2
  *
  * where s = (max_c d_c hi_c - min_c d_c lo_c) / 255. (The largest weight of a row is taken as
  * sqrt(12) times their root mean square.) s^2 / 12 is summed over all values whose rounding reaches
- * x: its own and the operands of sums. The sum over all products, each relative to the variance of its
- * results, is convex in log d when the largest is a p-norm: steps along log(falling part / rising
- * part) of each class find the minimum. */
+ * x: its own, and those in front of sums and pools. The sum over all products, each relative to the
+ * variance of its results, is convex in log d when the largest is a p-norm: steps along log(falling
+ * part / rising part) of each class find the minimum. */
 #include "equalize.h"
 #include <math.h>
 #include <string.h>

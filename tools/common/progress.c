@@ -10,7 +10,11 @@ static int64_t now_ms(void) {
   return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-progress progress_start(const char *what) { return (progress){ .what = what, .on = isatty(STDERR_FILENO), .last_ms = now_ms() }; }
+progress progress_start(const char *what) {
+  progress p = { .on = isatty(STDERR_FILENO), .last_ms = now_ms() };
+  snprintf(p.what, sizeof p.what, "%s", what);
+  return p;
+}
 
 void progress_step(progress *p, int64_t done, int64_t total) {
   int64_t t = p->on ? now_ms() : 0;
@@ -28,7 +32,8 @@ void progress_end(progress *p) {
 
 void progress_pass(void *ctx, const char *what, int64_t done, int64_t total) {
   progress *p = ctx;
-  if (!p->what || strcmp(p->what, what)) progress_end(p), *p = progress_start(what);
+  if (!*p->what || strncmp(p->what, what, sizeof p->what - 1))
+    progress_end(p), *p = progress_start(what);
   if (done < total) progress_step(p, done, total);
   else progress_end(p);
 }

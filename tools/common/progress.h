@@ -3,7 +3,12 @@
 #define PROGRESS_H
 #include <stdbool.h>
 #include <stdint.h>
-typedef struct progress { const char *what; bool on, shown; int64_t last_ms; } progress;
+typedef struct progress {
+  char what[64];
+  bool on, shown;
+  int64_t last_ms;
+} progress;
+/* `what` is copied (its first 63 bytes). */
 progress progress_start(const char *what);
 /* At most ten times a second. */
 void progress_step(progress *p, int64_t done, int64_t total);
