@@ -13,7 +13,7 @@
  * values of the weights alone. docs/guide/compression.md, "Low rank". Left alone: transposed
  * convolutions, weights that are computed, layers that no rank makes cheaper. Contract: LOSSY; with
  * samples bounded by the change that was measured on them. */
-#include "lowrank.h"
+#include "lowrank_sum.h"
 #include "bn.h"
 #include "mc/measure/samples.h"
 #include "mc/pass/layers.h"
@@ -100,6 +100,8 @@ static unsigned forms_of(int form) {
     return 1u << MC_FORM_cp;
   case mc_lowform_tt:
     return 1u << MC_FORM_tt;
+  case mc_lowform_lpluss:
+    return 0; /* lowrank_sum.c */
   case mc_lowform_auto:
   case mc_lowform_count_:
     break;
@@ -285,6 +287,9 @@ bool mc_pass_lowrank_svd(mc_pass_context *cx, const mc_opts_lowrank_svd *o, bool
   mc_lowrank_result res = nothing;
   int *choice;
   mc_layers_warn_unmatched(cx, "lowrank-svd", "skip", o->skip, MC_T_ACCUM);
+  if (o->form == mc_lowform_lpluss) return mc_lr_sum_pass(cx, o, changed);
+  if (o->sparsity != 0)
+    return mc_error(cx->diag, cx->loc, "lowrank-svd: sparsity= is for form=lpluss");
   bool ok = mc_lr_open(&z, changed) && mc_lr_table(&z) && mc_lr_best(&z, &choice, &res) &&
             mc_lr_finish(&z, choice, &res, changed);
   mc_lr_close(&z);

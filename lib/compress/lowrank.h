@@ -88,6 +88,9 @@ typedef struct lr_fit {
 } lr_fit;
 /* In the arena. */
 bool mc_lr_fit(lowrank *z, const int *choice, unsigned folds, lr_fit *out, mc_arena *a);
+/* A walk changes the weights of the graph that it walks: that is a copy of the pass's, in *cx. The
+ * caller destroys it. NULL: no walk. */
+mc_module *mc_lr_copy_for_walk(const lowrank *z, mc_pass_context *cx);
 /* The metric: m->g with a small ridge, in place. */
 double *mc_lr_metric(mc_centred *m);
 int mc_lr_rounds(const lr_layer *l, bool final);
@@ -98,6 +101,9 @@ bool mc_lr_split(lowrank *z, const lr_fit *f, int *split);
  * reporting. */
 mc_value *mc_lr_build(mc_builder *b, const mc_node *like, mc_value *x, const mc_form *f,
                       mc_kshape s, mc_value *const *weight, mc_value *bias);
+/* The bias of the layer's last part: x [groups * o] as a constant, or the layer's own where x is NULL
+ * or the same. *out NULL: it has none. False after reporting. */
+bool mc_lr_bias(mc_builder *b, const lr_layer *l, const float *x, mc_value **out);
 /* Dimensions of the weight of stage k of such a layer; their number. */
 int mc_lr_dims(const lr_layer *l, const mc_form *f, int k, int64_t dim[4]);
 #endif

@@ -107,8 +107,7 @@ static bool fit_layer(fitter *t, int i) {
   return !t->walk || mc_walk_set(t->walk, i, w, b);
 }
 
-/* A walk changes the weights of the graph that it walks: that is a copy. NULL: no walk. */
-static mc_module *copy_for_walk(const lowrank *z, mc_pass_context *cx) {
+mc_module *mc_lr_copy_for_walk(const lowrank *z, mc_pass_context *cx) {
   *cx = *z->cx;
   if (!z->samples || !(z->refit || z->data_norm)) return NULL;
   cx->graph = mc_graph_clone(z->cx->graph);
@@ -121,7 +120,7 @@ bool mc_lr_fit(lowrank *z, const int *choice, unsigned folds, lr_fit *out, mc_ar
                    MC_NEWN(a, mc_factors *, n + 1), MC_NEWN(a, double, n + 1) };
   fitter t = { .z = z, .choice = choice, .folds = folds, .out = out, .a = a };
   mc_pass_context cx;
-  mc_module *m = copy_for_walk(z, &cx);
+  mc_module *m = mc_lr_copy_for_walk(z, &cx);
   mc_walk_opts walk = z->walk;
   walk.folds = folds, walk.targets = z->targets, walk.rows = z->rows;
   bool ok = !m || (t.walk = mc_walk_open(&cx, &walk)) != NULL;

@@ -119,8 +119,7 @@ static mc_value *factor(mc_builder *b, const lr_layer *l, const mc_factors *f, i
   return mc_build_tensor(b, t, NULL);
 }
 
-/* NULL: no bias. */
-static bool bias_of(mc_builder *b, const lr_layer *l, const float *x, mc_value **out) {
+bool mc_lr_bias(mc_builder *b, const lr_layer *l, const float *x, mc_value **out) {
   mc_node *n = l->p.node;
   int64_t o = l->p.groups * l->p.o;
   bool zero = n->nin < 3, same = !zero;
@@ -154,7 +153,7 @@ static bool split(lowrank *z, const lr_layer *l, const mc_factors *f, const floa
   int ns = mc_form_stages(&f->form, l->s, st);
   for (int k = 0; k < ns; k++)
     if (!(w[k] = factor(&b, l, f, k, ns))) return false;
-  if (!bias_of(&b, l, bias, &beta)) return false;
+  if (!mc_lr_bias(&b, l, bias, &beta)) return false;
   mc_value *y = mc_lr_build(&b, n, n->in[0], &f->form, l->s, w, beta),
            *old[2] = { n->in[1], n->nin > 2 ? n->in[2] : NULL };
   if (!y) return false;
