@@ -4,11 +4,12 @@
     bench/sparse.py [--build=build/release] [--march=native] [--seconds=S] [--pattern=16x4]
                     [--shares=0.2,0.5,...] [--shapes=NAME,...] [--quant=none,int8]
 
-Single layers with random weights, made sparse at random (sparsify{score=random}). mc-bench compiles
-each with -sparse=off and -sparse=always, and times them in alternation; a cell is the ratio of
-their least times (above 1: leaving zeros out is faster), and 'd' behind it where -sparse=auto multiplies
-everything. N:M patterns have one column. INT8 is measured against the faster of the direct and the Winograd form. One Markdown
-table for each arithmetic; break-even is where the line crosses 1."""
+Layers with random weights, made sparse at random (sparsify{score=random}): one, or four equal ones
+where weights are small, so that the quantization of the input weighs less. mc-bench compiles each with
+-sparse=off and -sparse=always, and times them in alternation; a cell is the ratio of their least times
+(above 1: leaving zeros out is faster), and 'd' behind it where -sparse=auto multiplies everything. N:M
+patterns have one column. INT8 is measured against the faster of the direct and the Winograd form. One
+Markdown table for each arithmetic; break-even is where the line crosses 1."""
 import argparse
 import base64
 import json
@@ -23,7 +24,12 @@ from tools import Tools, table
 # name -> rows of the input, width, channels, kernel; or rows and K of a linear layer
 SHAPES = {"3x3 28x28x64": (28, 64, 3), "3x3 14x14x128": (14, 128, 3), "1x1 28x28x128": (28, 128, 1),
           "1x1 14x14x512": (14, 512, 1), "linear 64x768": (64, 768), "linear 1x1024": (1, 1024)}
-LAYERS = 1
+
+
+def layers_of(shape):
+    """Four where their weights stay in L2 in fp32."""
+    taps = shape[2] ** 2 if len(shape) == 3 else 1
+    return 4 if taps * shape[1] ** 2 < 1 << 16 else 1
 
 
 def constant(name, dims, rng):
@@ -49,13 +55,13 @@ def network(shape, path):
     kind = f"f32[{','.join(map(str, dims))}]"
     spread = " range(-4.0, 4.0)"
     text = f"mir 1\ngraph @net(%x0: {kind}{spread}) -> {kind} {{\n"
-    for i in range(LAYERS):
+    for i in range(layers_of(shape)):
         text += f"  %w{i} = weight @w{i} : f32[{','.join(map(str, weights))}]\n"
         op = "conv2d" if conv else "linear"
         text += f"  %y{i} = {op} %x{i}, %w{i}{attrs} : {kind}{spread}\n"
         text += f"  %x{i + 1} = relu %y{i} : {kind} range(0.0, 4.0)\n"
-    text += f"  return %x{LAYERS}\n}}\n\ndata {{\n"
-    data = "".join(constant(f"w{i}", weights, rng) for i in range(LAYERS))
+    text += f"  return %x{layers_of(shape)}\n}}\n\ndata {{\n"
+    data = "".join(constant(f"w{i}", weights, rng) for i in range(layers_of(shape)))
     path.write_text(text + data + "}\n")
 
 
@@ -70,11 +76,11 @@ def times(o, mir, quant):
     return min(least[1:]), least[0]
 
 
-def chosen(tools, o, mir, quant, folder):
+def chosen(o, mir, quant, folder, layers):
     """Do all products leave zeros out by the cost model's choice?"""
     run = subprocess.run([o.build / "bin/mcc", f"-march={o.march}", f"-quant={quant}", "-remarks",
                           mir, "-o", folder / "net.o"], check=True, capture_output=True, text=True)
-    return run.stderr.count("the others are 0") == LAYERS
+    return run.stderr.count("the others are 0") == layers
 
 
 def main():
@@ -102,7 +108,8 @@ def main():
                     tools("mc-opt", f"--pass=sparsify{{{how}}}", folder / "net.mir", "-o",
                           folder / "sparse.mir")
                     dense, sparse = times(o, folder / "sparse.mir", quant)
-                    mark = "" if chosen(tools, o, folder / "sparse.mir", quant, folder) else " d"
+                    mark = "" if chosen(o, folder / "sparse.mir", quant, folder,
+                                                layers_of(SHAPES[name])) else " d"
                     cells.append(f"{dense / sparse:.2f}{mark}")
                 rows.append([name, *cells])
         print(f"\n{'fp32' if quant == 'none' else quant}, {o.pattern}, -march={o.march}:\n")

@@ -102,8 +102,13 @@ static void remove_unit(mc_obs_part *p, int u, double *l, double *m, double *col
   memset(p->h + c * d, 0, sizeof *m * (size_t)(k * d));
 }
 
-int mc_obs_eliminate(mc_obs_part *p, int np, int units, const bool *free_, int count, int *order,
-                     double *error, mc_arena *a) {
+typedef struct limit {
+  const int *window;
+  int *room;
+} limit;
+
+static int eliminate(mc_obs_part *p, int np, int units, const bool *free_, int count,
+                     const limit *in, int *order, double *error, mc_arena *a) {
   int64_t k = widest(p, np, units), d = 1, gone = 0;
   for (int i = 0; i < np; i++) {
     if (p[i].d > d) d = p[i].d;
@@ -116,16 +121,29 @@ int mc_obs_eliminate(mc_obs_part *p, int np, int units, const bool *free_, int c
     double least = HUGE_VAL;
     int best = -1;
     for (int u = 0; u < units; u++) {
-      if (!alive[u]) continue;
+      if (!alive[u] || (in && !in->room[in->window[u]])) continue;
       double c = unit_cost(p, np, u, l, z);
       if (c < least) least = c, best = u;
     }
     if (best < 0) break;
     alive[best] = false;
+    if (in) in->room[in->window[best]]--;
     total += least;
     order[gone] = best;
     if (error) error[gone] = total;
     for (int i = 0; i < np; i++) remove_unit(&p[i], best, l, m, col);
   }
   return (int)gone;
+}
+
+int mc_obs_eliminate(mc_obs_part *p, int np, int units, const bool *free_, int count, int *order,
+                     double *error, mc_arena *a) {
+  return eliminate(p, np, units, free_, count, NULL, order, error, a);
+}
+
+int mc_obs_eliminate_within(mc_obs_part *p, int np, int units, const int *window, int *room,
+                            int *order, mc_arena *a) {
+  bool *all = MC_NEWN(a, bool, units);
+  for (int u = 0; u < units; u++) all[u] = true;
+  return eliminate(p, np, units, all, units, &(limit){ window, room }, order, NULL, a);
 }

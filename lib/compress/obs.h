@@ -30,4 +30,8 @@ bool mc_obs_part_of(mc_obs_part *p, int64_t d_all, const double *g, int64_t o, c
  * free). */
 int mc_obs_eliminate(mc_obs_part *p, int np, int units, const bool *free_, int count, int *order,
                      double *error, mc_arena *a);
+/* The same where units lie in windows: of window[u] only room[window[u]] may go (room changes);
+ * goes on until no more may. Returns how many went. */
+int mc_obs_eliminate_within(mc_obs_part *p, int np, int units, const int *window, int *room,
+                            int *order, mc_arena *a);
 #endif

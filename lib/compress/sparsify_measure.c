@@ -3,9 +3,9 @@
  *   aw    w^2 G_cc                                 the output that a weight makes
  *   obs   w^2 / (G^-1)_cc                          the error that stays when others make up for it
  *
- * obs of blocks takes one block out after the other, the others making up each time (obs.h), in
- * each row of blocks for itself; where that is too much work, each block is judged as if it went
- * alone (Hassibi and Stork 1993; Frantar and Alistarh, "SparseGPT", 2023, section 3). */
+ * obs of blocks (and of the columns of N:M) takes one block out after the other, the others making
+ * up each time (obs.h), in each row of blocks for itself; where that is too much work, each block
+ * is judged as if it went alone (Hassibi and Stork 1993; Frantar and Alistarh, "SparseGPT", 2023, section 3). */
 #include "mc/measure/linalg.h"
 #include "obs.h"
 #include "sparsify.h"
@@ -108,6 +108,53 @@ static bool obs_blocks(const sparsifier *s, sparse_layer *l, const mc_product *p
   }
   return true;
 }
+/* ---- N:M ---- */
+
+/* The windows of a row of weights and how many of each go. Returns how many windows. */
+static int windows_of(const sparse_layer *l, const mc_pattern *p, int *window, int *room) {
+  int n = 0;
+  for (int64_t tap = 0; tap < l->grid.taps; tap++)
+    for (int64_t c = 0; c < l->grid.ci; c += p->of, n++) {
+      int64_t left = l->grid.ci - c, cols = left < p->of ? left : p->of;
+      for (int64_t i = 0; i < cols; i++) window[tap * l->grid.ci + c + i] = n;
+      room[n] = (int)(cols - (p->keep * cols + p->of - 1) / p->of);
+    }
+  return n;
+}
+/* Rows [0, rows) of w [rows, d] lose the columns that they miss least together. */
+static void thin_line(const sparse_layer *l, const mc_pattern *p, int64_t d, const double *h,
+                      float *w, int64_t rows) {
+  mc_arena *t = mc_arena_create();
+  int64_t *first = MC_NEWN(t, int64_t, d + 1);
+  int *window = MC_NEWN(t, int, d), *room = MC_NEWN(t, int, d), *order = MC_NEWN(t, int, d);
+  for (int64_t u = 0; u <= d; u++) first[u] = u;
+  windows_of(l, p, window, room);
+  mc_obs_part part = { .o = rows, .d = d, .first = first, .weight = 1 };
+  part.h = mc_arena_copy(t, h, sizeof *h * (size_t)(d * d));
+  part.w = MC_NEWN(t, double, rows *d);
+  for (int64_t i = 0; i < rows * d; i++) part.w[i] = (double)w[i];
+  int n = mc_obs_eliminate_within(&part, 1, (int)d, window, room, order, t);
+  for (int k = 0; k < n; k++)
+    for (int64_t r = 0; r < rows; r++) w[r * d + order[k]] = 0;
+  mc_arena_destroy(t);
+}
+/* False: too much work, or singular; nothing has changed then. */
+static bool obs_n_of_m(const sparsifier *s, const sparse_layer *l, const mc_product *p,
+                       const mc_moments *m, unsigned folds, float *w, mc_arena *a) {
+  const mc_pattern *q = &s->pattern;
+  int64_t step = q->rows, lines = p->groups * ((p->o + step - 1) / step);
+  double gone = 1 - (double)q->keep / (double)q->of;
+  if (2 * (double)lines * gone * pow((double)p->d, 3) > most_work) return false;
+  const double **h = MC_NEWN(a, const double *, p->groups);
+  for (int64_t g = 0; g < p->groups; g++) {
+    mc_centred c = mc_moments_centred(m, folds, g, a);
+    if (!(h[g] = inverse(&c, obs_damping, a))) return false;
+  }
+  for (int64_t g = 0; g < p->groups; g++)
+    for (int64_t r = 0; r < p->o; r += step)
+      thin_line(l, q, p->d, h[g], w + (g * p->o + r) * p->d, p->o - r < step ? p->o - r : step);
+  return true;
+}
 static void zero_gone(const sparse_layer *l, float *w) {
   int64_t width = l->grid.taps * l->grid.ci;
   for (int64_t i = 0; i < l->grid.n; i++) {
@@ -124,6 +171,8 @@ bool mc_sparsify_measure(const sparsifier *s, sparse_layer *l, const mc_product 
     zero_gone(l, w);
     return true;
   }
+  if (s->o->score != mc_wscore_aw && s->pattern.of && obs_n_of_m(s, l, p, m, folds, w, a))
+    return true;
   for (int64_t g = 0; g < p->groups; g++) {
     mc_centred c = mc_moments_centred(m, folds, g, a);
     weigh(s, &c, w + g * p->o * p->d, value + g * p->o * p->d, a);
