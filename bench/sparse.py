@@ -5,11 +5,11 @@
                     [--shares=0.2,0.5,...] [--shapes=NAME,...] [--quant=none,int8]
 
 Layers with random weights, made sparse at random (sparsify{score=random}): one, or four equal ones
-where weights are small, so that the quantization of the input weighs less. mc-bench compiles each with
--sparse=off and -sparse=always, and times them in alternation; a cell is the ratio of their least times
-(above 1: leaving zeros out is faster), and 'd' behind it where -sparse=auto multiplies everything. N:M
-patterns have one column. INT8 is measured against the faster of the direct and the Winograd form. One
-Markdown table for each arithmetic; break-even is where the line crosses 1."""
+where weights are small, so that the quantization of the input weighs less. mc-bench compiles each
+with -sparse=off and -sparse=always, and times them in alternation; a cell is the ratio of their
+least times (above 1: leaving zeros out is faster), and 'd' behind it where -sparse=auto multiplies
+everything. N:M patterns have one column. INT8 is measured against the faster of the direct and the
+Winograd form. One Markdown table for each arithmetic; break-even is where the line crosses 1."""
 import argparse
 import base64
 import json
@@ -113,7 +113,8 @@ def main():
                     cells.append(f"{dense / sparse:.2f}{mark}")
                 rows.append([name, *cells])
         print(f"\n{'fp32' if quant == 'none' else quant}, {o.pattern}, -march={o.march}:\n")
-        print(table(rows, ["layer", *(f"{float(s):.0%}" if s != "0" else o.pattern for s in shares)]))
+        heads = [o.pattern if s == "0" else f"{float(s):.0%}" for s in shares]
+        print(table(rows, ["layer", *heads]))
 
 
 if __name__ == "__main__":

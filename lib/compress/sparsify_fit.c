@@ -25,7 +25,7 @@ static void take_products(fitter *f) {
 }
 /* Scores that say which blocks go, whatever the samples are. */
 static bool fixed_scores(const sparsifier *s) {
-  mc_e_wscore by = s->o->score;
+  int by = s->o->score;
   return by == mc_wscore_random || by == mc_wscore_l1 || by == mc_wscore_l2 ||
          by == mc_wscore_file;
 }

@@ -51,12 +51,12 @@ static double least_listed(const kgemm *p) {
   double least = (double)kgemm_panel(p) * (double)p->groups, all = least;
   for (int nv = 1; nv <= MC_ZERO_WIDTHS; nv++)
     for (int unit = p->kr; unit < 1 << MC_ZERO_UNITS; unit *= 2) {
-      double block = (double)nv * KGEMM_LANES * unit * (double)kgemm_elem(p->e);
+      double block = (double)(nv * KGEMM_LANES * unit * kgemm_elem(p->e));
       double bytes = mc_zeros_share(&p->zeros, nv, unit) * all * (1 + 4 / block);
       if (bytes < least) least = bytes;
     }
   for (int nv = 1; nv <= MC_ZERO_WIDTHS; nv++) {
-    double step = (double)nv * KGEMM_LANES * p->kr * (double)kgemm_elem(p->e);
+    double step = (double)(nv * KGEMM_LANES * p->kr * kgemm_elem(p->e));
     double bytes = mc_zeros_picked(&p->zeros, nv, p->kr) * all * (1 + 8 / step);
     bool can = (p->kr == 2 || p->kr == 4) && mc_rate_picks(mc_rate_find(p->e->name), p->k->target);
     if (can && bytes < least) least = bytes;
