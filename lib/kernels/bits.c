@@ -63,25 +63,33 @@ static double least_listed(const kgemm *p) {
   }
   return least;
 }
+static int64_t kept_bytes(const kgemm *p) {
+  int64_t size = kgemm_elem(p->e), n = kgemm_panel(p) * p->groups / size;
+  return mc_packed_bytes(n, mc_packed_used(mc_value_tensor(p->head->in[1])), size);
+}
+static void take(kgemm *p) {
+  p->bits = true;
+  p->g->packed_from = kgemm_panel(p) * p->groups;
+  p->g->packed_to = kept_bytes(p);
+}
 void kbits_choose(kgemm *p) {
   const mc_target *t = p->k->target;
-  p->bits = false;
+  p->bits = p->bits_else = false;
   if (!t->small_weights) return;
   p->bits_why = refused(t, p->e, p->head);
   if (p->bits_why || p->side) return;
-  const mc_tensor *w = mc_value_tensor(p->head->in[1]);
-  int64_t dense = kgemm_panel(p) * p->groups, size = kgemm_elem(p->e);
-  int64_t kept = mc_packed_bytes(dense / size, mc_packed_used(w), size);
   bool lists = t->sparse != MC_SPARSE_OFF && ksparse_divides(p) >= 0 && p->zeros.all[0][0] &&
-               least_listed(p) < 1.1 * (double)kept;
+               least_listed(p) < 1.1 * (double)kept_bytes(p);
   if (lists) {
     p->bits_why = "leaving blocks of zeros out is as small";
+    p->bits_else = true;
     return;
   }
   memset(&p->zeros, 0, sizeof p->zeros); /* all is multiplied */
-  p->bits = true;
-  p->g->packed_from = dense;
-  p->g->packed_to = kept;
+  take(p);
+}
+void kbits_settle(kgemm *p) {
+  if (p->bits_else && !p->unit) take(p);
 }
 
 /* ---- packing ---- */

@@ -12,7 +12,7 @@ static bool fits(const kgemm *p, int mr, int nv) {
   int64_t lanes = kengine_lanes(p->e, t), columns = p->n < (int64_t)nv * KGEMM_LANES ? p->n : (int64_t)nv * KGEMM_LANES;
   int groups = (int)((columns + lanes - 1) / lanes), b = groups * kengine_group_regs(p->e, t), rows = kgemm_acc_rows(p, mr);
   if (mr == 1 && nv == 1) return true;
-  if ((kengine_widens_b(p->e) || p->bits) && nv > KWIDEN_VECTORS) return false;
+  if ((kengine_widens_b(p->e) || p->bits || p->bits_else) && nv > KWIDEN_VECTORS) return false;
   if (nv > 4 && mr > 1) return false;   /* wide epilogues leave no registers for their scales */
   if (mr > 1 && mr % p->e->rows) return false;   /* half of the last accumulators would be thrown away */
   int wide = kengine_operand_regs(p->e), flips = rows == 1 && p->e->ku > 1 && p->flip ? 2 : 0;   /* one row: all other registers are sums, and 0x80 and what it flips need theirs */
@@ -193,6 +193,7 @@ bool kgemm_blocking(kgemm *p, int64_t rows) {
   p->nv = chosen->vectors;
   p->unit = chosen->unit;
   if (b->n && !obey(p, rows, b)) return false;
+  kbits_settle(p);
   mc_nest n = nest_of(p, rows);
   g->key = key_of(p, &n);
   g->estimate = asked(p, &n, p->mr, p->nv, p->unit).estimate;

@@ -31,7 +31,7 @@ typedef struct kgemm {
   bool rows_outside; V tile_scratch, tile_fn;   /* block order; sums on their way to the epilogue, in the frame of tile_fn */
   mc_zeros zeros; int unit;       /* zero blocks of B; elements of K of those that are left out, 0: none are (sparse.c) */
   ksparse_lists *lists; V units, units_end, units_group;   /* unit not 0: blocks of B of the block of columns that is being emitted, and the group's first block of columns */
-  bool bits; const char *bits_why; kbits_lists *packed;   /* B is kept as bits and values (bits.c); or why not */
+  bool bits, bits_else; const char *bits_why; kbits_lists *packed;   /* B is kept as bits and values (bits.c); if no blocks of zeros are left out; or why not */
   V b, bias;                      /* packed B and bias of (batch 0, group 0) */
   int64_t b_batch, b_group, bias_batch, bias_group;   /* bytes from one to the next; a batch stride of 0: shared, or repacked */
   V rowterm; kview rowterm_view;  /* i32 added to every accumulator of a row, or NULL */
@@ -77,6 +77,8 @@ int64_t ksparse_bytes(const kgemm *p, int nv);
 int64_t kbits_scratch(const mc_target *t, const kengine *e, const mc_node *head, int workers);
 /* After ksparse_scan: set p->bits, or bits_why. What is kept so has no blocks of zeros to leave out. */
 void kbits_choose(kgemm *p);
+/* The block is chosen: where it leaves nothing out after all, and bits_else says so, set p->bits. */
+void kbits_settle(kgemm *p);
 /* In the place of packed B as a constant; panels: packed B of all groups. */
 void kbits_pack(kgemm *p, const char *panels);
 /* A block of nv vectors of columns begins (`index`: its number in the group): unpack it; where it is. */
