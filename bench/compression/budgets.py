@@ -46,12 +46,15 @@ def main():
     p.add_argument("--budget", default="macs", help="macs, params, bytes, arena or time")
     p.add_argument("--int8", action="store_true", help="INT8 on top, too")
     p.add_argument("--latency", action="store_true", help="milliseconds of the INT8 object, too")
-    p.add_argument("--march", default="native")
+    p.add_argument("--march", help="a target for the pass, which limits the time with macs= (docs/guide/compression.md); "
+                   "default: none, but for --budget=time; objects are for this machine")
     p.add_argument("--build", default=BUILD)
     o = p.parse_args()
     if unknown := set(o.networks) - set(FLOORS):
         p.error(f"no such network: {', '.join(sorted(unknown))}")
     lab, rows, failed = Lab(o.build), [], []
+    target = [f"-march={o.march or 'native'}"] if o.march or o.budget == "time" else []
+    o.march = o.march or "native"
     for name in o.networks:
         base = lab.network(name)
         q0 = lab.int8(name, base.mir, o.march) if o.int8 or o.latency else None
@@ -62,7 +65,7 @@ def main():
         rows.append(cells)
         for share in o.share or EXTRA.get(name, SHARES):
             try:
-                r = lab.run(name, f"{o.passname}{{{o.budget}={share} data={{data}}}}", options=[f"-march={o.march}"])
+                r = lab.run(name, f"{o.passname}{{{o.budget}={share} data={{data}}}}", options=target)
             except Failed as e:
                 failed.append(f"{name} {share}: {e}")
                 continue

@@ -1,5 +1,6 @@
 /* Widths of values are sums over coupling groups; costs follow from widths. */
 #include "budget.h"
+#include "layer_time.h"
 #include "mc/analysis/cost.h"
 #include "mc/analysis/live.h"
 #include "mc/analysis/model.h"
@@ -29,6 +30,24 @@ bool mc_budget_target(const mc_pass_context *cx, const char *pass, double time) 
                   pass);
 }
 
+/* What must be saved in time of each share that is saved in MACs. */
+static const double time_for_macs = 0.72;
+
+void mc_budget_imply_time(const mc_pass_context *cx, double share[MC_NUM_BUDGETS], bool *implied) {
+  for (mc_budget_kind k = 0; k < MC_NUM_BUDGETS; k++)
+    if (k != MC_BUDGET_macs && share[k] > 0) return;
+  if (!cx->target || share[MC_BUDGET_macs] <= 0 || share[MC_BUDGET_macs] >= 1) return;
+  share[MC_BUDGET_time] = 1 - time_for_macs * (1 - share[MC_BUDGET_macs]);
+  *implied = true;
+}
+
+bool mc_budget_relax(double share[MC_NUM_BUDGETS], bool *implied) {
+  double *t = &share[MC_BUDGET_time];
+  if (!*implied || *t >= 1) return false;
+  *t = *t < 0.95 ? (1 + *t) / 2 : 1;
+  return true;
+}
+
 mc_arith mc_budget_arith(mc_field_ENUM arith) {
   return arith == mc_arithmetic_f32    ? MC_ARITH_f32
          : arith == mc_arithmetic_bf16 ? MC_ARITH_bf16
@@ -48,8 +67,17 @@ typedef struct product {
   mc_node *node;
   const width *in, *out, *groups; /* last axes; groups NULL: 1 */
   double taps;
-  mc_map time; /* (in, out) -> cycles */
+  mc_map time;    /* (in, out) -> cycles */
+  double skipped; /* cycles at full width where kernels leave zeros out; 0: not known yet */
+  int64_t key[3]; /* the widths asked for last, and their cycles */
+  double last;
 } product;
+/* An op that is no product: cycles for each element that it reads. */
+typedef struct other {
+  const width *axes;
+  int rank;
+  double each;
+} other;
 
 struct mc_widths {
   const mc_graph *g;
@@ -60,6 +88,8 @@ struct mc_widths {
   mc_map of; /* value -> width of each axis */
   product *p;
   int np;
+  other *o;
+  int no;
   mc_liveness live;
   double *now;    /* bytes by position */
   double weights; /* parameters of all products, for the model of time */
@@ -105,11 +135,14 @@ static double width_now(const width *x, const int *kept) {
   return sum;
 }
 
-static double elems_now(mc_widths *w, const mc_value *v, const int *kept) {
-  const width *x = axes_of(w, v);
+static double elems_of(const width *x, int rank, const int *kept) {
   double n = 1;
-  for (int i = 0; i < v->type->rank; i++) n *= width_now(&x[i], kept);
+  for (int i = 0; i < rank; i++) n *= width_now(&x[i], kept);
   return n;
+}
+
+static double elems_now(mc_widths *w, const mc_value *v, const int *kept) {
+  return elems_of(axes_of(w, v), v->type->rank, kept);
 }
 
 /* ---- products ---- */
@@ -150,8 +183,8 @@ static double weights_now(const product *p, const int *kept) {
 static double product_macs(mc_widths *w, const product *p, const int *kept) {
   bool turned = p->node->op == MC_OP_conv_transpose2d;
   const mc_value *v = turned ? p->node->in[0] : p->node->out[0];
-  double other = width_now(turned ? p->out : p->in, kept);
-  return elems_now(w, v, kept) * p->taps * other / groups_now(p, kept);
+  double reads = width_now(turned ? p->out : p->in, kept);
+  return elems_now(w, v, kept) * p->taps * reads / groups_now(p, kept);
 }
 
 /* ---- time ---- */
@@ -195,34 +228,72 @@ static void twin_of(twin *w, const product *p, int64_t in, int64_t out, int64_t 
   w->type[1].dim[3] = in / groups > 0 ? in / groups : 1;
 }
 
+/* What the layer takes as it is, when blocks of zero weights are left out; HUGE_VAL: none are.
+ * Channels that go are the empty ones first, so narrower layers take no longer than that. */
+static double skipping(mc_widths *w, product *p, int64_t weights) {
+  if (p->skipped > 0) return p->skipped;
+  double now = mc_layer_cycles(p->node, w->how, w->t, weights);
+  double dense = mc_layer_cycles_dense(p->node, w->how, w->t, weights);
+  return p->skipped = now < dense * 0.999 ? now : HUGE_VAL;
+}
+
 static double product_time(mc_widths *w, product *p, const int *kept) {
   int64_t key[3] = { whole(width_now(p->in, kept)), whole(width_now(p->out, kept)),
                      whole(groups_now(p, kept)) };
+  if (p->last > 0 && memcmp(p->key, key, sizeof key) == 0) return p->last;
   void **slot = mc_map_bytes_slot(&p->time, key, sizeof key);
   if (!*slot) {
     twin x;
     twin_of(&x, p, key[0], key[1], key[2]);
     double *v = *slot = MC_NEW(w->a, double);
-    double each = mc_arith_bytes(w->how);
-    *v = mc_model_layer(&x.node, w->how, w->t, (int64_t)(w->weights * each)).cycles;
+    int64_t weights = (int64_t)(w->weights * mc_arith_bytes(w->how));
+    *v = fmin(mc_layer_cycles_dense(&x.node, w->how, w->t, weights), skipping(w, p, weights));
   }
-  return *(double *)*slot;
+  memcpy(p->key, key, sizeof key);
+  return p->last = *(double *)*slot;
 }
 
 /* Ops that are no products: their vector instructions. */
-static double other_time(mc_widths *w, const mc_node *n, const int *kept) {
-  if (!n->nout || !n->nin || mc_op_has(n->op, MC_T_CONST | MC_T_TERM)) return 0;
-  double in = elems_now(w, n->in[0], kept);
-  double ops = mc_model_vector_ops(n, w->t) * (w->how == MC_ARITH_int8 ? 0.5 : 1);
-  return in / 16 * ops * (64.0 / w->t->vector_bytes) / w->t->machine->alu;
+static void find_others(mc_widths *w) {
+  MC_FOR_NODES(n, w->g) {
+    if (!n->nout || !n->nin || mc_op_has(n->op, MC_T_CONST | MC_T_TERM | MC_T_ACCUM)) continue;
+    const mc_value *v = n->in[0];
+    double ops = mc_model_vector_ops(n, w->t) * (w->how == MC_ARITH_int8 ? 0.5 : 1);
+    double each = ops / 16 * (64.0 / w->t->vector_bytes) / w->t->machine->alu;
+    w->o[w->no++] = (other){ axes_of(w, v), v->type->rank, each };
+  }
 }
 
 static double time_of(mc_widths *w, const int *kept) {
   double sum = 0;
+  if (!w->o) {
+    int n = 0;
+    MC_FOR_NODES(k, w->g) n++;
+    w->o = MC_NEWN(w->a, other, n + 1);
+    find_others(w);
+  }
   for (int i = 0; i < w->np; i++) sum += product_time(w, &w->p[i], kept);
-  MC_FOR_NODES(n, w->g)
-  if (!mc_op_has(n->op, MC_T_ACCUM)) sum += other_time(w, n, kept);
+  for (int i = 0; i < w->no; i++)
+    sum += w->o[i].each * elems_of(w->o[i].axes, w->o[i].rank, kept);
   return sum;
+}
+
+/* Share of the mean saving of a class that makes a count one that kernels like. */
+static const double fair_share = 0.75;
+
+void mc_widths_liked(mc_widths *w, int group, bool *like) {
+  int size = w->ch->group[group].size, n = w->ch->ngroup;
+  mc_arena *a = mc_arena_create();
+  int *kept = MC_NEWN(a, int, n + 1);
+  double *t = MC_NEWN(a, double, size + 2);
+  for (int g = 0; g < n; g++) kept[g] = w->ch->group[g].size;
+  for (int k = 1; k <= size; k++) kept[group] = k, t[k] = time_of(w, kept);
+  double fair = size > 1 ? fair_share * (t[size] - t[1]) / (size - 1) : 0, least = HUGE_VAL;
+  for (int k = size; k >= 1; k--) {
+    like[k] = k == size || fair <= 0 || (t[k] < least && t[k + 1] - t[k] >= fair);
+    if (like[k]) least = fmin(least, t[k]);
+  }
+  mc_arena_destroy(a);
 }
 
 /* ---- sums ---- */

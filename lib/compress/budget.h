@@ -20,6 +20,12 @@ bool mc_budget_shares(const mc_pass_context *cx, const char *pass,
                       const double given[MC_NUM_BUDGETS], double share[MC_NUM_BUDGETS], int *n);
 /* There is a target where time= asks for one. False after reporting. */
 bool mc_budget_target(const mc_pass_context *cx, const char *pass, double time);
+/* With a target and macs= alone, the time is limited too: 0.72 of the share that is saved in MACs
+ * must be saved in time (half of the MACs: 0.64 of the time). Sets share[time] and *implied. */
+void mc_budget_imply_time(const mc_pass_context *cx, double share[MC_NUM_BUDGETS], bool *implied);
+/* After an implied limit could not be met: half of the way to none, in the end none (1). False:
+ * there is no such limit (left). */
+bool mc_budget_relax(double share[MC_NUM_BUDGETS], bool *implied);
 /* The option arith=, of mc_e_arithmetic. */
 mc_arith mc_budget_arith(mc_field_ENUM arith);
 
@@ -31,6 +37,10 @@ mc_widths *mc_widths_of(const mc_graph *g, const mc_channels *ch, const mc_targe
 /* kept[ngroup] classes of each group; NULL: all of them. bytes: a parameter each in `how`, and 8
  * for each output channel of a product in INT8 (bias and scale). time: cycles. */
 double mc_widths_cost(mc_widths *w, mc_budget_kind k, const int *kept);
+/* Counts of classes of a group that the target's kernels like, the other groups whole: like[k], k
+ * classes kept, 1 <= k <= size. From a liked count on, one class less saves at least a fair share
+ * of the time; the time of the others is (nearly) that of the next larger liked one. */
+void mc_widths_liked(mc_widths *w, int group, bool *like);
 /* The same of a graph as it is. */
 double mc_graph_budget(const mc_graph *g, mc_budget_kind k, const mc_target *t, mc_arith how);
 #endif

@@ -19,6 +19,7 @@ typedef struct composer {
   mc_pass_context *cx;
   const mc_opts_compress *o;
   double share[MC_NUM_BUDGETS];
+  bool implied; /* share[time] follows from macs= and the target */
   double mix[MOST_MIXES];
   int n;
   /* What the mixes share; the graph stays as it is until the best one is made. */
@@ -67,6 +68,11 @@ static bool check_options(composer *c) {
   if (!mc_budget_shares(cx, "compress", given, c->share, &n)) return false;
   if (!n) c->share[MC_BUDGET_macs] = 0.5;
   if (!mc_budget_target(cx, "compress", o->time)) return false;
+  mc_budget_imply_time(cx, c->share, &c->implied);
+  if (c->implied)
+    mc_remark(cx->diag, cx->loc,
+              "compress: at most %.0f %% of the time, for the macs asked for (time= overrules it)",
+              100 * c->share[MC_BUDGET_time]);
   if (o->samples < 0) return mc_error(cx->diag, cx->loc, "compress: samples must be at least 0");
   if (o->memory < 1)
     return mc_error(cx->diag, cx->loc, "compress: memory must be at least 1 (MiB)");
@@ -335,21 +341,38 @@ static bool said_before(const composer *c, int i) {
   return false;
 }
 
-static bool compose(composer *c) {
-  mix_result best = { 0 };
+/* All mixes. False: none is possible. */
+static bool try_mixes(composer *c, mix_result *best) {
   bool any = false;
-  if (!open_shared(c)) return false;
   for (int i = 0; i < c->n; i++) {
     mix_result r = { 0 };
     if (said_before(c, i)) continue;
     MC_STAT_ADD(c->cx, compress, tried, 1);
     if (!try_mix(c, c->mix[i], &r)) continue;
-    if (!any || mc_distance_main(&r.held) < mc_distance_main(&best.held)) best = r;
+    if (!any || mc_distance_main(&r.held) < mc_distance_main(&best->held)) *best = r;
     any = true;
   }
-  if (!any)
-    return mc_error(c->cx->diag, c->cx->loc,
-                    "compress: none of the mixes is possible; the remarks say why");
+  return any;
+}
+
+/* After no mix has met the limit of time that macs= implies: a looser one. */
+static bool loosen(composer *c) {
+  if (!mc_budget_relax(c->share, &c->implied)) return false;
+  c->split.time = c->lr.share[MC_BUDGET_time] = c->share[MC_BUDGET_time];
+  mc_remark(c->cx->diag, c->cx->loc,
+            "compress: no mix saves as much time as the macs asked for promise; again with at "
+            "most %.0f %% of the time",
+            100 * c->share[MC_BUDGET_time]);
+  return true;
+}
+
+static bool compose(composer *c) {
+  mix_result best = { 0 };
+  if (!open_shared(c)) return false;
+  while (!try_mixes(c, &best))
+    if (!loosen(c))
+      return mc_error(c->cx->diag, c->cx->loc,
+                      "compress: none of the mixes is possible; the remarks say why");
   return make(c, &best);
 }
 

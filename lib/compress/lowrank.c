@@ -114,6 +114,7 @@ static bool find_target(lowrank *z) {
   z->target = z->cx->target;
   z->how = mc_budget_arith(z->o->arith);
   if (!mc_budget_target(z->cx, "lowrank-svd", z->o->time)) return false;
+  if (z->measured) mc_budget_imply_time(z->cx, z->share, &z->implied);
   const mc_target *likes = z->target;
   if (!likes && z->o->align == 0) likes = mc_target_find(NULL, NULL, z->cx->scratch, z->cx->diag);
   z->align = z->o->align > 0 ? z->o->align : likes ? likes->align_channels : 1;
@@ -220,20 +221,42 @@ static void tell_layers(lowrank *z, const int *choice, const lr_fit *f) {
   }
 }
 
-static void tell_budgets(lowrank *z, const int *choice) {
+static double left_of(const lowrank *z, const int *choice, mc_budget_kind k) {
+  double sum = z->rest[k];
+  for (int i = 0; i < z->products.n; i++) sum += z->l[i].alt.v[choice[i]].cost[k];
+  return sum / z->full[k];
+}
+
+static bool counted(const lowrank *z, mc_budget_kind k) {
+  return z->share[k] > 0 && k != MC_BUDGET_arena;
+}
+
+/* Why a budget is not used up. */
+static void tell_rest(const lowrank *z, const int *choice, mc_budget_kind k) {
+  const char *binds = NULL;
+  for (mc_budget_kind i = 0; i < MC_NUM_BUDGETS; i++)
+    if (i != k && counted(z, i) && left_of(z, choice, i) > z->share[i] - 0.01)
+      binds = mc_budget_names[i];
+  if (binds)
+    mc_remark(z->cx->diag, z->cx->loc,
+              "lowrank-svd: that is more than 1 %% under %s=%g: the limit of %s comes first",
+              mc_budget_names[k], z->share[k], binds);
+  else
+    mc_remark(z->cx->diag, z->cx->loc,
+              "lowrank-svd: that is more than 1 %% under %s=%g: no ranks that do less damage "
+              "come nearer",
+              mc_budget_names[k], z->share[k]);
+}
+
+static void tell_budgets(const lowrank *z, const int *choice) {
   for (mc_budget_kind k = 0; k < MC_NUM_BUDGETS; k++) {
-    if (!(z->share[k] > 0) || k == MC_BUDGET_arena) continue;
-    double sum = z->rest[k];
-    for (int i = 0; i < z->products.n; i++)
-      sum += z->l[i].alt.v[choice[i]].cost[k];
-    double left = sum / z->full[k];
-    mc_remark(z->cx->diag, z->cx->loc, "lowrank-svd: %s: %.1f %% remain, %.1f %% were asked for",
-              mc_budget_names[k], 100 * left, 100 * z->share[k]);
-    if (left < z->share[k] - 0.01)
-      mc_remark(z->cx->diag, z->cx->loc,
-                "lowrank-svd: that is more than 1 %% under %s=%g: no ranks that do less damage "
-                "come nearer",
-                mc_budget_names[k], z->share[k]);
+    if (!counted(z, k)) continue;
+    double left = left_of(z, choice, k);
+    bool implied = k == MC_BUDGET_time && z->implied;
+    mc_remark(z->cx->diag, z->cx->loc, "lowrank-svd: %s: %.1f %% remain, %.1f %% were %s",
+              mc_budget_names[k], 100 * left, 100 * z->share[k],
+              implied ? "the most for the macs asked for" : "asked for");
+    if (!implied && left < z->share[k] - 0.01) tell_rest(z, choice, k);
   }
 }
 

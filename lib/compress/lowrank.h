@@ -42,6 +42,7 @@ typedef struct lowrank {
   mc_damage *damage; /* NULL: none */
   const mc_target *target; /* NULL: time is no question */
   mc_arith how;
+  bool implied; /* share[time] follows from macs= and the target */
   double share[MC_NUM_BUDGETS], full[MC_NUM_BUDGETS], rest[MC_NUM_BUDGETS]; /* asked; of the
                                   original; of what is not a layer here */
   int64_t align;

@@ -129,25 +129,32 @@ void mc_lr_sums(const lowrank *z, const int *choice, double *damage, double *err
   }
 }
 
-bool mc_lr_choose(lowrank *z, double damage, double error, int *choice) {
-  mc_arena *a = z->cx->scratch;
-  int n = z->products.n;
-  mc_alloc_limit limit[MC_NUM_BUDGETS];
-  ledger book[MC_NUM_BUDGETS];
-  int nl = limits_of(z, limit, book);
-  mc_alloc_unit *unit = MC_NEWN(a, mc_alloc_unit, n + 1);
-  for (int i = 0; i < n; i++) {
-    double *d = MC_NEWN(a, double, z->l[i].alt.n);
+static mc_alloc_unit *units_of(lowrank *z, double damage, double error) {
+  mc_alloc_unit *unit = MC_NEWN(z->cx->scratch, mc_alloc_unit, z->products.n + 1);
+  for (int i = 0; i < z->products.n; i++) {
+    double *d = MC_NEWN(z->cx->scratch, double, z->l[i].alt.n);
     for (size_t k = 0; k < z->l[i].alt.n; k++)
       d[k] = damage * z->l[i].alt.v[k].damage + error * z->l[i].alt.v[k].error;
     unit[i] = (mc_alloc_unit){ (int)z->l[i].alt.n, d };
   }
-  if (z->fixed) {
-    for (int i = 0; i < n; i++)
-      choice[i] = z->l[i].alt.n > 1;
-  } else if (!(z->o->alloc == mc_ranks_uniform ? uniform(z, limit, nl, choice)
-                                               : mc_alloc(unit, n, limit, nl, choice, a))) {
-    return unreachable(z, limit, nl, choice);
+  return unit;
+}
+
+bool mc_lr_choose(lowrank *z, double damage, double error, int *choice) {
+  int n = z->products.n;
+  mc_alloc_limit limit[MC_NUM_BUDGETS];
+  ledger book[MC_NUM_BUDGETS];
+  const mc_alloc_unit *unit = units_of(z, damage, error);
+  for (int i = 0; z->fixed && i < n; i++) choice[i] = z->l[i].alt.n > 1;
+  if (z->fixed) return true;
+  for (;;) {
+    int nl = limits_of(z, limit, book);
+    bool ok = z->o->alloc == mc_ranks_uniform
+                  ? uniform(z, limit, nl, choice)
+                  : mc_alloc(unit, n, limit, nl, choice, z->cx->scratch);
+    if (ok) return true;
+    const ledger *broken = mc_alloc_broken(limit, nl, choice)->ctx;
+    if (broken->k != MC_BUDGET_time || !mc_budget_relax(z->share, &z->implied))
+      return unreachable(z, limit, nl, choice);
   }
-  return true;
 }

@@ -1,5 +1,6 @@
 /* Layers that low rank may split, and what each form of them costs. */
 #include "lowrank.h"
+#include "layer_time.h"
 #include "mc/analysis/live.h"
 #include "mc/analysis/model.h"
 #include "mc/support/glob.h"
@@ -124,7 +125,7 @@ static mc_graph *alone(const lr_layer *l, const mc_form *f, mc_module *m, mc_dia
 
 static double time_of(lowrank *z, const lr_layer *l, const mc_form *f) {
   int64_t weights = (int64_t)(z->weights * mc_arith_bytes(z->how));
-  if (f->kind == MC_FORM_whole) return mc_model_layer(l->p.node, z->how, z->target, weights).cycles;
+  if (f->kind == MC_FORM_whole) return mc_layer_cycles(l->p.node, z->how, z->target, weights);
   mc_arena *a = mc_arena_create();
   mc_diag d;
   mc_diag_init(&d, a);
@@ -133,7 +134,7 @@ static double time_of(lowrank *z, const lr_layer *l, const mc_form *f) {
   double sum = g ? 0 : HUGE_VAL;
   if (g) MC_FOR_NODES(n, g) {
       if (mc_op_has(n->op, MC_T_ACCUM))
-        sum += mc_model_layer(n, z->how, z->target, weights).cycles;
+        sum += mc_layer_cycles_dense(n, z->how, z->target, weights);
       else if (n->op == MC_OP_transpose || n->op == MC_OP_add || n->op == MC_OP_clamp)
         sum += mc_model_convert(mc_type_elems(n->out[0]->type), z->how, z->how, z->target).cycles;
     }

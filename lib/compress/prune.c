@@ -244,6 +244,8 @@ static bool prune(pruner *p, bool data, bool *changed) {
   bool any = false;
   if (data && p->alloc == mc_alloc_measured && !mc_prune_any_budget(p))
     p->share[MC_BUDGET_macs] = 0.5;
+  if (data && p->alloc == mc_alloc_measured)
+    mc_budget_imply_time(p->cx, p->share, &p->implied);
   if (!mc_prune_prepare(p, changed)) return false;
   if (!p->n) {
     mc_warning(cx->diag, cx->loc, "prune-channels: no channel of this graph may be removed");

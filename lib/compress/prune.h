@@ -27,6 +27,7 @@ typedef struct pruner {
   mc_map gammas;                /* product -> gammas of a batch_norm that is folded away by now */
   double share[MC_NUM_BUDGETS]; /* to keep of each; 0: no budget */
   double full[MC_NUM_BUDGETS];  /* what the whole graph costs */
+  bool implied;                 /* share[time] follows from macs= and the target */
   mc_widths *widths;
   mc_e_score by; /* options after `auto` */
   mc_e_alloc alloc;

@@ -46,20 +46,36 @@ static void order_by_score(const pruner *p, site *s) {
 
 /* ---- alternatives: widths ---- */
 
-/* Units to go, for each alternative: what stays is a multiple of align in channels, and at least
- * min. */
-static int *widths_of_site(const data_road *z, const site *s, int *n) {
+/* Counts of units that kernels like where the time is limited; NULL: all are alike. */
+static const bool *liked(data_road *z, const site *s) {
+  const bool **slot = &z->like[s - z->s.v];
+  double share = z->p->share[MC_BUDGET_time];
+  if (share <= 0 || share >= 1) return NULL;
+  if (*slot) return *slot;
+  bool *like = MC_NEWN(z->p->cx->scratch, bool, s->units + 2);
+  mc_widths_liked(z->p->widths, s->group, like);
+  return *slot = like;
+}
+
+/* Units to go, for each alternative: what stays is a multiple of align in channels, at least min,
+ * and a width that the target's kernels like (the narrowest is there in any case). */
+static int *widths_of_site(data_road *z, const site *s, int *n) {
   const pruner *p = z->p;
   int64_t width = p->ch->group[s->group].width > 0 ? p->ch->group[s->group].width : 1;
   int *gone = MC_NEWN(p->cx->scratch, int, s->units + 2), step = s->units / MOST_WIDTHS + 1;
+  int narrowest = 0;
   *n = 1;
   if (z->inner && p->ch->group[s->group].nproducer > 1) return gone;
+  const bool *like = liked(z, s);
   for (int kept = s->units - 1, last = s->units + step; kept > 0 && kept * width >= p->o->min;
        kept--) {
     if (kept * width % p->align || s->units - kept > s->norder || last - kept < step) continue;
-    gone[(*n)++] = s->units - kept;
+    narrowest = s->units - kept;
+    if (like && !like[kept]) continue;
+    gone[(*n)++] = narrowest;
     last = kept;
   }
+  if (narrowest > gone[*n - 1]) gone[(*n)++] = narrowest;
   return gone;
 }
 
@@ -123,6 +139,10 @@ static bool allocate(data_road *z, guide by, int *choice) {
     int n = make_limits(z, l, c, slack);
     if (!mc_alloc(z->unit, z->s.n, l, n, choice, p->cx->scratch)) {
       const limit_ctx *b = mc_alloc_broken(l, n, choice)->ctx;
+      if (b->k == MC_BUDGET_time && mc_budget_relax(p->share, &p->implied)) {
+        make_units(z, by);
+        continue;
+      }
       double left = b->z->p->share[b->k] * limit_cost((void *)b, choice) /
                     mc_alloc_broken(l, n, choice)->most;
       return mc_error(p->cx->diag, p->cx->loc,
@@ -216,6 +236,7 @@ static bool measure_sites(data_road *z) {
   z->c = MC_NEWN(p->cx->scratch, curve, z->s.n + 1);
   z->gone = MC_NEWN(p->cx->scratch, int *, z->s.n + 1);
   z->unit = MC_NEWN(p->cx->scratch, mc_alloc_unit, z->s.n + 1);
+  z->like = MC_NEWN(p->cx->scratch, const bool *, z->s.n + 1);
   for (int i = 0; i < z->s.n; i++) order_by_score(p, &z->s.v[i]);
   measure m = { .cx = p->cx,
                 .walk = &p->walk,

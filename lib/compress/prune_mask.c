@@ -136,8 +136,10 @@ bool mc_prune_mask(pruner *p) {
 }
 
 /* Why a budget is not used up. */
-static const char *why_less(const pruner *p, double most) {
-  if (most >= 0.99) return "";
+static const char *why_less(const pruner *p, mc_budget_kind k, double most) {
+  double used = mc_prune_cost(p, k) / p->full[k] / p->share[k];
+  if (used >= 0.99 || p->share[k] >= 1) return "";
+  if (most >= 0.99) return "; another budget comes first";
   if (p->alloc == mc_alloc_measured)
     return "; the next larger widths would miss it, or not lower the measured damage";
   return p->align > 1 ? "; the next channel count that is a multiple of align= would miss it"
@@ -149,8 +151,9 @@ void mc_prune_say_budgets(const pruner *p) {
   for (mc_budget_kind k = 0; k < MC_NUM_BUDGETS; k++) {
     if (p->share[k] <= 0 || p->full[k] <= 0) continue;
     mc_remark(p->cx->diag, p->cx->loc,
-              "prune-channels: %.1f %% of the %s (asked for: %.1f %%)%s",
-              mc_prune_cost(p, k) / p->full[k] * 100, mc_budget_names[k], p->share[k] * 100,
-              why_less(p, most));
+              "prune-channels: %.1f %% of the %s (%s: %.1f %%)%s",
+              mc_prune_cost(p, k) / p->full[k] * 100, mc_budget_names[k],
+              k == MC_BUDGET_time && p->implied ? "at most, for the macs asked for" : "asked for",
+              p->share[k] * 100, why_less(p, k, most));
   }
 }

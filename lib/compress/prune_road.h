@@ -14,6 +14,7 @@ typedef struct data_road {
   curve *c;            /* by site */
   int **gone;          /* by site and alternative: units that go */
   mc_alloc_unit *unit; /* by site */
+  const bool **like;   /* by site: counts of units that kernels like; NULL: not asked for yet */
   bool inner;          /* channels that several layers make stay */
 } data_road;
 
