@@ -23,6 +23,7 @@ typedef struct summer {
   lowrank z;
   lr_sum *sum; /* by product */
   double keep; /* share of the blocks of S */
+  int singular; /* layers that read the same in all samples */
 } summer;
 
 /* ---- building ---- */
@@ -207,7 +208,8 @@ static bool fit_layer(fit *t, int i) {
   if (t->walk && !m) return false;
   if (z->refit) {
     float *w0 = mc_arena_copy(a, w, sizeof *w * (size_t)n);
-    mc_refit_product(&l->p, m, t->folds, NULL, z->o->damping, mc_walk_samples(t->walk), w0, w, b);
+    t->s->singular += !mc_refit_product(&l->p, m, t->folds, NULL, z->o->damping,
+                                        mc_walk_samples(t->walk), w0, w, b);
   }
   double sums[2] = { 0, 0 };
   if (sum->on) {
@@ -224,6 +226,7 @@ static bool fit_layer(fit *t, int i) {
 static bool fit_all(summer *s, unsigned folds, mc_fitted *out) {
   lowrank *z = &s->z;
   int n = z->products.n;
+  s->singular = 0;
   fit t = { .s = s, .folds = folds };
   t.out = (mc_fitted){ MC_NEWN(z->cx->scratch, float *, n + 1),
                        MC_NEWN(z->cx->scratch, float *, n + 1), n };
@@ -295,6 +298,10 @@ static bool apply(summer *s, const mc_fitted *f, bool *changed) {
   }
   MC_STAT_ADD(z->cx, lowrank_svd, split, count);
   MC_STAT_ADD(z->cx, lowrank_svd, slower, z->slower);
+  if (s->singular)
+    mc_warning(z->cx->diag, z->cx->loc,
+               "lowrank-svd: %d layers are not fitted: what they read is the same in all samples",
+               s->singular);
   if (!count)
     mc_warning(z->cx->diag, z->cx->loc,
                "lowrank-svd: form=lpluss splits no layer of this graph (remarks say why)");
