@@ -108,7 +108,8 @@ static mc_value *build_weights(state *s, mc_node *n, const mc_type *x, mc_value 
   const mc_tensor *w = mc_value_tensor(n->in[1]), *b = n->nin > 2 ? mc_value_tensor(n->in[2]) : NULL;
   const char *stem = stem_of(s, n, w);
   mc_tensor *wq;
-  const mc_type *wt = mc_quant_weight(m, w, 0, s->o->weights == mc_granularity_per_channel, x->q.scale, b ? b->data : NULL, stem, &wq);
+  const mc_type *wt = mc_quant_weight(m, w, 0, s->o->weights == mc_granularity_per_channel, x->q.scale, b ? b->data : NULL,
+                                      mc_map_ptr_get(&s->compensation, n), stem, &wq);
   *acc = mc_quant_acc_type(m, x, wt, n->out[0]->type, stem);
   b = mcq_corrected_bias(s, n, w, wq, wt, b);
   mc_tensor *bq = NULL;

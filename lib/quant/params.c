@@ -37,7 +37,29 @@ static float weight_scale(float max, float bias, float s_x) {
   return s > 1e-30f ? s : 1.0f;
 }
 
-const mc_type *mc_quant_weight(mc_module *m, const mc_tensor *w, int axis, bool per_channel, float s_x, const float *bias, const char *name, mc_tensor **out) {
+static bool is_sparse(const float *w, int64_t n) {
+  int64_t zeros = 0;
+  for (int64_t i = 0; i < n; i++) zeros += w[i] == 0;
+  return 8 * zeros > n;
+}
+
+/* Row w [d] of group g to q [d]. Zeros stay zeros, which kernels leave out; where there are many
+ * of them errors would have nowhere to go. */
+static void round_row(const mc_compensation *c, int64_t g, const float *w, float scale, int8_t *q) {
+  double left[MC_COMPENSATED];
+  bool alone = is_sparse(w, c->d);
+  for (int64_t i = 0; i < c->d; i++) left[i] = (double)w[i];
+  for (int64_t j = 0; j < c->d; j++) {
+    const double *u = c->u + (g * c->d + j) * c->d;
+    q[j] = w[j] == 0 ? 0 : (int8_t)mc_fx_quantize((float)left[j], scale, 0, -127, 127);
+    double e = (left[j] - (double)q[j] * (double)scale) / u[j];
+    for (int64_t k = j + 1; !alone && k < c->d; k++) left[k] -= e * u[k];
+  }
+}
+
+const mc_type *mc_quant_weight(mc_module *m, const mc_tensor *w, int axis, bool per_channel,
+                               float s_x, const float *bias, const mc_compensation *compensate,
+                               const char *name, mc_tensor **out) {
   walk k = walk_of(w, axis);
   const float *x = w->data;
   mc_type t = { .dtype = MC_i8, .rank = w->rank };
@@ -52,7 +74,10 @@ const mc_type *mc_quant_weight(mc_module *m, const mc_tensor *w, int axis, bool 
     for (int64_t c = 0; c < k.channels; c++) t.q.scale = fmaxf(t.q.scale, weight_scale(max_abs(x, k, c), bias ? bias[c] : 0, s_x) * (max_abs(x, k, c) > 0 || bias));
     if (!(t.q.scale > 0)) t.q.scale = 1;
   }
-  for (int64_t o = 0; o < k.outer; o++)
+  for (int64_t c = 0; compensate && c < k.channels; c++)
+    round_row(compensate, c / (k.channels / compensate->groups), x + c * k.inner,
+              mc_type_scale(&t, c), (int8_t *)qp + c * k.inner);
+  for (int64_t o = 0; !compensate && o < k.outer; o++)
     for (int64_t c = 0; c < k.channels; c++)
       for (int64_t i = 0; i < k.inner; i++) {
         int64_t at = (o * k.channels + c) * k.inner + i;

@@ -23,9 +23,19 @@ bool mcq_compared(const mc_value *v, int depth);
 void mc_quant_slower(mc_pass_context *cx, mc_map *why);
 
 /* ---- constants ---- */
+enum { MC_COMPENSATED = 320 }; /* columns at most */
+/* For rows [groups * o, d] of weights: u [groups, d, d], upper triangular (compensate.c). */
+typedef struct mc_compensation {
+  int64_t groups, d;
+  double *u;
+} mc_compensation;
 /* A quantized copy of an f32 weight: i8 in [-127, 127], zero point 0, along `axis` (per channel) or with one scale. bias (may be NULL, [channels]) and s_x guard the scales of
  * channels whose weights are so small that bias / (s_x * s_w) would leave i32. `name` is the stem of the new tensors' names. Returns the type; *out the tensor. */
-const mc_type *mc_quant_weight(mc_module *m, const mc_tensor *w, int axis, bool per_channel, float s_x, const float *bias, const char *name, mc_tensor **out);
+/* compensate (may be NULL: each weight is rounded to the nearest; axis 0 only) says what the error
+ * of a column is worth in those after it; weights of 0 stay 0. */
+const mc_type *mc_quant_weight(mc_module *m, const mc_tensor *w, int axis, bool per_channel,
+                               float s_x, const float *bias, const mc_compensation *compensate,
+                               const char *name, mc_tensor **out);
 /* Mean error that rounding the weights w [channels, ..., k] to q adds to each output channel when the input's channels have the means `mean` [k]: sum over taps of (s q - w) mean. out: [channels].
  * (Nagel et al., "Data-free quantization through weight equalization and bias correction", ICCV 2019, section 4.2.) */
 void mc_quant_mean_error(const mc_tensor *w, const mc_tensor *q, const mc_type *qt, const float *mean, int64_t mean_n, float *out);

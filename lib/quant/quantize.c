@@ -325,6 +325,7 @@ bool mc_pass_quantize(mc_pass_context *cx, const mc_opts_quantize *o, bool *chan
   mc_map_init(&s.entries, cx->scratch);
   mc_map_init(&s.plan, cx->scratch);
   mc_map_init(&s.means, cx->scratch);
+  mc_map_init(&s.compensation, cx->scratch);
   mc_map_init(&s.slower, cx->scratch);
   if (o->faster) mc_quant_slower(cx, &s.slower);
   *changed = hold_all_constants(&s);
@@ -333,6 +334,7 @@ bool mc_pass_quantize(mc_pass_context *cx, const mc_opts_quantize *o, bool *chan
   MC_FOR_NODES(n, cx->graph) if (n->op != MC_OP_return && !mc_op_has(n->op, MC_T_CONST)) plan_node(&s, n);
   report(&s);
   if (*o->correct && !mcq_measure_means(&s)) return false;
+  if (*o->correct && !mcq_measure_columns(&s)) return false;
   *changed |= s.plan.n > 0;
   MC_FOR_NODES(n, cx->graph) {
     mcq_convert(&s, n);

@@ -29,6 +29,7 @@ typedef struct state {
   mc_map slower; /* products that faster= leaves in fp32 -> why */
   mc_map means;  /* value -> mean, when correct= gives samples */
   mean **watched;
+  mc_map compensation; /* node -> mc_compensation, when correct= gives samples */
   mc_dtype act;
   mc_map entries; /* value -> entry */
   mc_map plan;    /* node -> itself when it will be converted, absorbed nodes -> their producer */
@@ -77,6 +78,9 @@ void mcq_adopt_input(state *s, mc_value *input);
 /* ---- correct.c: bias correction ---- */
 /* Means of the inputs of all products that will be converted, over the samples of correct=. */
 bool mcq_measure_means(state *s);
+/* compensate.c: how rounding errors of a product's weights make up for each other, for all that will
+ * be converted and have not too many columns. */
+bool mcq_measure_columns(state *s);
 /* The bias (zeros when the layer has none) minus the mean error of the rounded weights; the old
  * bias when there are no samples. */
 const mc_tensor *mcq_corrected_bias(state *s, const mc_node *n, const mc_tensor *w,
