@@ -31,7 +31,7 @@ bool mc_budget_target(const mc_pass_context *cx, const char *pass, double time) 
 }
 
 /* What must be saved in time of each share that is saved in MACs. */
-static const double time_for_macs = 0.72;
+static const double time_for_macs = 0.8;
 
 void mc_budget_imply_time(const mc_pass_context *cx, double share[MC_NUM_BUDGETS], bool *implied) {
   for (mc_budget_kind k = 0; k < MC_NUM_BUDGETS; k++)

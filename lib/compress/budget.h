@@ -20,8 +20,8 @@ bool mc_budget_shares(const mc_pass_context *cx, const char *pass,
                       const double given[MC_NUM_BUDGETS], double share[MC_NUM_BUDGETS], int *n);
 /* There is a target where time= asks for one. False after reporting. */
 bool mc_budget_target(const mc_pass_context *cx, const char *pass, double time);
-/* With a target and macs= alone, the time is limited too: 0.72 of the share that is saved in MACs
- * must be saved in time (half of the MACs: 0.64 of the time). Sets share[time] and *implied. */
+/* With a target and macs= alone, the time is limited too: 0.8 of the share that is saved in MACs
+ * must be saved in time (half of the MACs: 0.6 of the time). Sets share[time] and *implied. */
 void mc_budget_imply_time(const mc_pass_context *cx, double share[MC_NUM_BUDGETS], bool *implied);
 /* After an implied limit could not be met: half of the way to none, in the end none (1). False:
  * there is no such limit (left). */
