@@ -11,10 +11,14 @@
 #include "mc/measure/samples.h"
 #include "prune_road.h"
 #include "report.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { MOST_MIXES = 16 };
+/* Pruning alone gets all of its trials where the first ones come so near to the best mix. */
+static const double promising = 1.5;
+
 typedef struct composer {
   mc_pass_context *cx;
   const mc_opts_compress *o;
@@ -25,6 +29,7 @@ typedef struct composer {
   /* What the mixes share; the graph stays as it is until the best one is made. */
   mc_pass_context own; /* its diag keeps quiet while a mix is tried */
   bool changed;
+  double least; /* distance of the best mix so far */
   mc_graph *original;
   mc_damage *damage;
   mc_targets *targets;
@@ -148,7 +153,7 @@ static bool open_pruning(composer *c) {
 
 static bool open_splitting(composer *c) {
   c->split = split_options(c);
-  c->lr = (lowrank){ .cx = &c->own, .o = &c->split, .damage = c->damage, .targets = c->targets };
+  c->lr = (lowrank){ .cx = &c->own, .o = &c->split, .damage = c->damage, .targets = c->targets, .quick = true };
   return mc_lr_open(&c->lr, &c->changed) && mc_lr_table(&c->lr);
 }
 
@@ -203,7 +208,8 @@ static bool open_rest(const composer *c, lowrank *z, mc_pass_context *cx,
                   .damage = c->damage,
                   .targets = c->targets,
                   .rows = rows,
-                  .like = &c->lr };
+                  .like = &c->lr,
+                  .quick = true };
   return mc_lr_open(z, &changed);
 }
 
@@ -247,7 +253,13 @@ static bool prune_to(composer *c, double mix, mix_result *r) {
   if (!c->p.n)
     return mc_error(c->own.diag, c->own.loc, "no channel of this graph may be removed");
   for (int k = 0; k < MC_NUM_BUDGETS; k++) c->p.share[k] = first_share(c, k, mix);
+  c->road.quick = splits(c, mix) || c->least < HUGE_VAL;
   if (!mc_road_choose(&c->road, &x)) return false;
+  bool near = mc_distance_main(&x.held) < promising * c->least;
+  if (c->road.quick && !splits(c, mix) && near) {
+    c->road.quick = false;
+    if (!mc_road_choose(&c->road, &x)) return false;
+  }
   r->keep = mc_arena_copy(c->own.scratch, c->p.keep, sizeof *r->keep * (size_t)(c->p.ch->ncls + 1));
   r->held = x.held;
   return !splits(c, mix) || try_rest(c, &x.fit, r);
@@ -351,6 +363,7 @@ static bool try_mixes(composer *c, mix_result *best) {
     if (!try_mix(c, c->mix[i], &r)) continue;
     if (!any || mc_distance_main(&r.held) < mc_distance_main(&best->held)) *best = r;
     any = true;
+    c->least = mc_distance_main(&best->held);
   }
   return any;
 }
@@ -377,7 +390,7 @@ static bool compose(composer *c) {
 }
 
 bool mc_pass_compress(mc_pass_context *cx, const mc_opts_compress *o, bool *changed) {
-  composer c = { .cx = cx, .o = o };
+  composer c = { .cx = cx, .o = o, .least = HUGE_VAL };
   if (!check_options(&c)) return false;
   bool ok = compose(&c);
   close_shared(&c);

@@ -155,19 +155,21 @@ typedef struct trial {
 } trial;
 
 /* Trial k of t; one whose choice is that of a trial before has its distance. */
-static bool attempt(lowrank *z, double damage, double error, trial *all, int k) {
+static bool attempt(lowrank *z, double damage, double error, bool fit, trial *all, int k) {
   trial *t = &all[k];
   lr_fit f;
   t->choice = MC_NEWN(z->cx->scratch, int, z->products.n + 1);
+  t->held = (mc_distance){ INFINITY, INFINITY, INFINITY };
   if (!mc_lr_choose(z, damage, error, t->choice)) return false;
   mc_lr_sums(z, t->choice, &t->damage, &t->error);
   for (int i = 0; i < k; i++)
     if (memcmp(all[i].choice, t->choice, sizeof *t->choice * (size_t)z->products.n) == 0) {
       t->held = all[i].held;
-      return true;
+      if (mc_distance_main(&t->held) < INFINITY) return true;
     }
   mc_arena *a = mc_arena_create();
-  bool ok = !z->damage || (mc_lr_fit(z, t->choice, MC_FOLDS_FIT, &f, a) && judge(z, &f, &t->held));
+  bool ok = !z->damage || !fit ||
+            (mc_lr_fit(z, t->choice, MC_FOLDS_FIT, &f, a) && judge(z, &f, &t->held));
   mc_arena_destroy(a);
   return ok;
 }
@@ -179,22 +181,27 @@ static int nearest(const trial *t, int n) {
   return best;
 }
 
+static void tell_guides(lowrank *z, const trial *t, int best) {
+  if (z->quick) return;
+  mc_remark(z->cx->diag, z->cx->loc,
+            "lowrank-svd: distance on held-back samples: %.4g with ranks by damage, %.4g by the "
+            "layers' own errors, %.4g by both; ranks by %s are kept",
+            mc_distance_main(&t[0].held), mc_distance_main(&t[1].held),
+            mc_distance_main(&t[2].held), guide_names[best]);
+}
+
 /* Each guide's choice is fitted and judged; the one with the lowest distance stays. */
 bool mc_lr_best(lowrank *z, int **choice, mc_lowrank_result *res) {
-  *res = nothing;
   trial t[GUIDES];
   int best = 0;
-  if (!attempt(z, z->measured, !z->measured, t, 0)) return false;
+  *res = nothing;
+  if (!attempt(z, z->measured, !z->measured, true, t, 0)) return false;
   if (z->measured) {
-    if (!attempt(z, 0, 1, t, 1)) return false;
+    if (!attempt(z, 0, 1, !z->quick, t, 1)) return false;
     double d = t[0].damage, e = t[1].error;
-    if (!attempt(z, d > 0 ? 1 / d : 1, e > 0 ? 1 / e : 0, t, 2)) return false;
+    if (!attempt(z, d > 0 ? 1 / d : 1, e > 0 ? 1 / e : 0, true, t, 2)) return false;
     best = nearest(t, GUIDES);
-    mc_remark(z->cx->diag, z->cx->loc,
-              "lowrank-svd: distance on held-back samples: %.4g with ranks by damage, %.4g by the "
-              "layers' own errors, %.4g by both; ranks by %s are kept",
-              mc_distance_main(&t[0].held), mc_distance_main(&t[1].held),
-              mc_distance_main(&t[2].held), guide_names[best]);
+    tell_guides(z, t, best);
     res->predicted = t[best].damage;
   }
   *choice = t[best].choice;

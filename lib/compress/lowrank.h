@@ -36,6 +36,7 @@ typedef struct lowrank {
   const int64_t *const *rows; /* see mc_walk_opts */
   const struct lowrank *like; /* of the network before it was pruned: damage is taken from its
                                  layers' damage and errors, and not measured; NULL: measured */
+  bool quick;          /* ranks by damage and by both only */
   bool lent;           /* damage and targets are somebody else's */
   mc_products products;
   lr_layer *l; /* one for each product */

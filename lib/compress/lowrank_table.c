@@ -1,12 +1,12 @@
-/* Alternatives of each layer with what they cost and what they do: forms are compared by their
- * error in the norm, which takes no samples to run; the best is measured at six ranks, another that
- * is near it at three, by the change of the network's output on the samples of the last fold;
- * between them damage is linear in the rank. */
+/* Alternatives of each layer with what they cost and what they do. Forms are compared by their
+ * error in the norm, which takes no samples to run; the best are fitted at seven ranks. The change
+ * of the network's output is measured at two ranks of the best form, on the samples of the last
+ * fold; it is taken to be a function of the layer's own error, which is known for all. */
 #include "lowrank.h"
 #include <math.h>
 #include <string.h>
 
-enum { LEVELS = 8, MOST_RANKS = 64, FORMS_MEASURED = 2 };
+enum { LEVELS = 8, MOST_RANKS = 64, FORMS_MEASURED = 2, WIDE = 1024 };
 static const double near_best =
     1.3; /* errors up to so many times the best form's are measured, too */
 
@@ -15,6 +15,7 @@ typedef struct ready {
   const lr_layer *l;
   mc_factoring **p; /* [groups] */
   mc_centred *m; /* [groups] */
+  mc_centred *held; /* the same of the samples held back; NULL: none */
   double **w; /* [groups] [o, d] */
   float *bias; /* [groups * o] */
   double norm;
@@ -27,6 +28,8 @@ static ready prepare(lowrank *z, const lr_layer *l, const mc_moments *m, mc_aren
   r.p = MC_NEWN(a, mc_factoring *, groups);
   r.m = MC_NEWN(a, mc_centred, groups);
   r.w = MC_NEWN(a, double *, groups);
+  if (m && m->fold[MC_FOLDS - 1].n > 0 && l->p.d <= WIDE)
+    r.held = MC_NEWN(a, mc_centred, groups);
   const float *w = mc_product_copy(&l->p, a, &r.bias);
   for (int64_t g = 0; g < groups; g++) {
     r.w[g] = MC_NEWN(a, double, elems);
@@ -34,6 +37,7 @@ static ready prepare(lowrank *z, const lr_layer *l, const mc_moments *m, mc_aren
       r.w[g][i] = (double)w[g * elems + i];
     if (m) r.m[g] = mc_moments_centred(m, MC_FOLDS_FIT, g, a);
     r.p[g] = mc_factoring_new(l->s, r.w[g], m && z->data_norm ? mc_lr_metric(&r.m[g]) : NULL, a);
+    if (r.held) r.held[g] = mc_moments_centred(m, MC_FOLDS_ALL & ~MC_FOLDS_FIT, g, a);
     r.norm += mc_factoring_norm(r.p[g]);
   }
   return r;
@@ -146,19 +150,31 @@ static double damage_like(const lowrank *z, int i, double error) {
   return all[1] > 0 ? error * all[0] / all[1] : error;
 }
 
-static bool measure(lowrank *z, const ready *r, const mc_form *f, point *out) {
+/* The layer's error on the samples held back, relative; too few samples to hold some back: as the
+ * factors say. */
+static double held_error(const ready *r, const float *w, const float *b, double factors) {
+  const lr_layer *l = r->l;
+  double lost = 0, all = 0, total;
+  if (!r->held) return factors;
+  for (int64_t g = 0; g < l->p.groups; g++) {
+    lost += mc_fit_error(&r->held[g], w + g * l->p.o * l->p.d, b + g * l->p.o, &total);
+    all += total;
+  }
+  return all > 0 ? lost / all : factors;
+}
+
+/* tail: the rest of the network is run, and the damage is measured; else it is NAN. */
+static bool measure(lowrank *z, const ready *r, const mc_form *f, bool tail, point *out) {
   const lr_layer *l = r->l;
   mc_arena *a = mc_arena_create();
   float *w = MC_NEWN(a, float, l->p.groups * l->p.o * l->p.d),
         *b = MC_NEWN(a, float, l->p.groups * l->p.o);
-  *out = (point){ .f = *f, .error = error_of(r, f, mc_lr_rounds(l, false), w, b) };
+  *out = (point){ .f = *f, .damage = NAN };
+  double e = error_of(r, f, mc_lr_rounds(l, false), w, b);
   mc_distance x = { 0 };
-  bool tail = z->measured && !z->like;
-  bool ok = out->error >= 0 && (!tail || mc_damage_of(z->damage, l->index, w, b, &x));
-  out->damage = tail      ? mc_distance_main(&x)
-                : z->like ? damage_like(z->like, l->index, out->error)
-                          : out->error;
-  if (tail) out->error = x.local;
+  bool ok = e >= 0 && (!tail || mc_damage_of(z->damage, l->index, w, b, &x));
+  if (ok) out->error = held_error(r, w, b, e);
+  if (tail) out->damage = mc_distance_main(&x);
   mc_arena_destroy(a);
   return ok;
 }
@@ -196,17 +212,65 @@ static void add_points(lowrank *z, lr_layer *l, const point *p, int n) {
 
 static bool same_form(const mc_form *a, const mc_form *b) { return a->r == b->r && a->r2 == b->r2; }
 
-/* Eighths of the MACs at which a form is measured: the best one, and one that is near it. */
-static const int eighths[FORMS_MEASURED][LEVELS] = { { 1, 2, 3, 4, 5, 7 }, { 2, 3, 5 } };
+/* ---- damage from errors ---- */
 
-static bool measure_form(lowrank *z, lr_layer *l, const ready *r, mc_form_kind k, int place) {
+/* What was measured for a layer: pairs of error and damage, errors ascending. */
+typedef struct known {
+  int n;
   point p[LEVELS];
-  int n = 0;
-  for (int i = 0; i < LEVELS && eighths[place][i]; i++) {
-    mc_form f = mc_lr_form_at(z, l, k, (double)eighths[place][i] / LEVELS, r->p[0]);
-    if (f.r < 1 || (n && same_form(&f, &p[n - 1].f))) continue;
-    if (!measure(z, r, &f, &p[n++])) return false;
+} known;
+
+static void learn(known *k, const point *p) {
+  int i = k->n++;
+  for (; i > 0 && k->p[i - 1].error > p->error; i--) k->p[i] = k->p[i - 1];
+  k->p[i] = *p;
+}
+
+/* Linear between what was measured, in proportion outside. */
+static double damage_of(const known *k, double error) {
+  const point *p = k->p;
+  int n = k->n, i = 1;
+  if (n == 0) return error;
+  if (n == 1 || error <= p[0].error)
+    return p[0].error > 0 ? p[0].damage * error / p[0].error : p[0].damage;
+  while (i < n - 1 && error > p[i].error) i++;
+  if (error > p[i].error) return p[i].damage * error / p[i].error;
+  double t = p[i].error > p[i - 1].error
+                 ? (error - p[i - 1].error) / (p[i].error - p[i - 1].error)
+                 : 0;
+  return p[i - 1].damage + t * (p[i].damage - p[i - 1].damage);
+}
+
+static void fill_damage(const lowrank *z, int layer, const known *k, point *p, int n) {
+  for (int i = 0; i < n; i++) {
+    if (!z->measured)
+      p[i].damage = p[i].error;
+    else if (z->like)
+      p[i].damage = damage_like(z->like, layer, p[i].error);
+    else if (isnan(p[i].damage))
+      p[i].damage = damage_of(k, p[i].error);
   }
+}
+
+/* Eighths of the MACs at which a form is fitted; at two of them, for the best form, the damage is
+ * measured. */
+static bool is_anchor(const lowrank *z, int eighth, int place) {
+  return z->measured && !z->like && place == 0 && (eighth == 2 || eighth == 4);
+}
+
+static bool measure_form(lowrank *z, lr_layer *l, const ready *r, mc_form_kind kind, int place,
+                         known *k) {
+  point p[LEVELS];
+  int n = 0, step = l->p.d > WIDE ? 2 : 1;
+  for (int i = step; i < LEVELS; i += step) {
+    mc_form f = mc_lr_form_at(z, l, kind, (double)i / LEVELS, r->p[0]);
+    bool tail = is_anchor(z, i, place);
+    if (f.r < 1 || (n && same_form(&f, &p[n - 1].f))) continue;
+    if (!measure(z, r, &f, tail, &p[n])) return false;
+    if (tail) learn(k, &p[n]);
+    n++;
+  }
+  fill_damage(z, l->index, k, p, n);
   monotone(p, n);
   add_points(z, l, p, n);
   return true;
@@ -286,6 +350,7 @@ static bool fill(lowrank *z, lr_layer *l, const mc_moments *m) {
   mc_arena *a = mc_arena_create();
   ready r = prepare(z, l, m, a);
   mc_form_kind kind[MC_FORM_count_];
+  known k = { 0 };
   int n = 0;
   bool ok = isfinite(r.norm);
   if (ok && z->fixed)
@@ -294,7 +359,7 @@ static bool fill(lowrank *z, lr_layer *l, const mc_moments *m) {
     ok = pick(z, &r, kind, &n);
   for (int i = 0; ok && i < n; i++) {
     mc_arena *t = renew(&r);
-    ok = m || !has_spectrum(kind[i]) ? measure_form(z, l, &r, kind[i], i)
+    ok = m || !has_spectrum(kind[i]) ? measure_form(z, l, &r, kind[i], i, &k)
                                      : add_spectrum(z, l, &r, kind[i]);
     mc_arena_destroy(t);
   }

@@ -15,6 +15,7 @@ typedef struct data_road {
   int **gone;          /* by site and alternative: units that go */
   mc_alloc_unit *unit; /* by site */
   const bool **like;   /* by site: counts of units that kernels like; NULL: not asked for yet */
+  bool quick;          /* only the trials that win most often */
   bool inner;          /* channels that several layers make stay */
 } data_road;
 

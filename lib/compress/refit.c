@@ -103,7 +103,7 @@ bool mc_refit_run(mc_pass_context *cx, const mc_refit *o, mc_fitted *out, mc_are
   own.module = own.graph->module;
   refitter r = { .cx = cx, .o = o, .out = out, .a = a, .changed = o->walk.original != NULL };
   mc_walk_opts walk = o->walk;
-  walk.folds = o->folds;
+  walk.folds = o->folds, walk.half = o->folds != MC_FOLDS_ALL;
   r.walk = mc_walk_open(&own, &walk);
   bool ok = r.walk != NULL;
   int n = ok ? mc_walk_products(r.walk)->n : 0;

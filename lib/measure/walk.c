@@ -7,6 +7,9 @@
 #include "net.h"
 #include "targets.h"
 #include <stdlib.h>
+#include <string.h>
+
+enum { ENOUGH = 64 }; /* places for each column, from which half of them do for a trial */
 
 struct mc_walk {
   mc_pass_context *cx;
@@ -19,6 +22,7 @@ struct mc_walk {
   const mc_targets *given;
   const int64_t *const *rows; /* by product: rows of the original; NULL: the same */
   unsigned folds;
+  bool half; /* of the places do, where there are enough */
   mc_value **target; /* of the original: what product i should give; NULL: not there */
   int next;          /* products before it are done */
 };
@@ -73,6 +77,7 @@ mc_walk *mc_walk_open(mc_pass_context *cx, const mc_walk_opts *o) {
   mc_arena *a = mc_arena_create();
   mc_walk *w = MC_NEW(a, mc_walk);
   *w = (mc_walk){ .cx = cx, .a = a, .what = mcm_what(o), .given = o->targets, .rows = o->rows };
+  w->half = o->half;
   w->folds = o->folds ? o->folds : (1u << MC_FOLDS) - 1;
   w->p = mc_products_of(cx->graph, a);
   int64_t memory = mcm_memory(o) - (o->targets ? mcm_memory(o) / 4 : 0), most = most_moments(&w->p);
@@ -182,6 +187,16 @@ static void targets_of(const mc_walk *w, int i, const float *y, const float *mor
     }
 }
 
+/* Keeps every other place and row; how many there are then. */
+static int64_t every_other(int64_t *place, float *row, int64_t n, int64_t outs) {
+  int64_t m = 0;
+  for (int64_t k = 0; k < n; k += 2, m++) {
+    place[m] = place[k];
+    if (k > m) memcpy(row + m * outs, row + k * outs, sizeof *row * (size_t)outs);
+  }
+  return m;
+}
+
 /* The same where the original's rows are there already. */
 static bool run_given(mc_walk *w, int i, mcm_sum *s) {
   const mc_product *p = &w->is.p.v[i];
@@ -192,6 +207,7 @@ static bool run_given(mc_walk *w, int i, mcm_sum *s) {
   r.more = mcm_targets_other(w->given, i);
   r.less = o ? mcm_net_rows(&w->is, o) : NULL;
   if (!r.more || !r.less) r.more = r.less = NULL;
+  bool half = w->half && n * w->data.runs >= ENOUGH * p->d;
   for (int64_t k = 0; k < w->data.runs; k++) {
     const float *x = NULL, *y = NULL, *more = NULL, *less = NULL;
     if (!(w->folds >> k % MC_FOLDS & 1)) continue;
@@ -199,7 +215,8 @@ static bool run_given(mc_walk *w, int i, mcm_sum *s) {
     if (!mcm_net_run(&w->is, k) || !get(r.x, k, &x) || !get(r.y, k, &y)) return false;
     if (!get(r.more, k, &more) || !get(r.less, k, &less)) return false;
     targets_of(w, i, y, more, less, place, n, row);
-    mcm_sum_add_rows(s, (int)(k % MC_FOLDS), x, row, place, n);
+    int64_t used = half ? every_other(place, row, n, p->groups * p->o) : n;
+    mcm_sum_add_rows(s, (int)(k % MC_FOLDS), x, row, place, used);
     say_progress(w, i, k);
   }
   return true;

@@ -26,6 +26,8 @@ typedef struct mc_walk_opts {
                                NULL: the pass's graph as it is at open */
   const char *what;         /* for the progress bar: "prune" */
   unsigned folds;           /* samples that moments see: bit f is fold f; 0: all */
+  bool half;                /* with targets, for a trial: every other place, where there are 64 and
+                               more for each column */
   const mc_targets *targets; /* of the original, in its place: product i of the pass's graph is
                                 product i of the original; NULL: the original runs beside */
   const int64_t *const *rows; /* with targets: row r of product i is row rows[i][r] of the
