@@ -122,7 +122,8 @@ bool mc_lr_fit(lowrank *z, const int *choice, unsigned folds, lr_fit *out, mc_ar
   mc_pass_context cx;
   mc_module *m = mc_lr_copy_for_walk(z, &cx);
   mc_walk_opts walk = z->walk;
-  walk.folds = folds, walk.half = folds != MC_FOLDS_ALL, walk.targets = z->targets, walk.rows = z->rows;
+  mc_refit_folds(&walk, folds);
+  walk.targets = z->targets, walk.rows = z->rows;
   bool ok = !m || (t.walk = mc_walk_open(&cx, &walk)) != NULL;
   for (int i = 0; ok && i < n; i++) {
     ok = fit_layer(&t, i);

@@ -97,13 +97,17 @@ static bool refit_one(refitter *r, int i) {
   return mc_walk_set(r->walk, i, w, b);
 }
 
+void mc_refit_folds(mc_walk_opts *o, unsigned folds) {
+  o->folds = folds, o->half = folds != MC_FOLDS_ALL, o->few = FEW_SAMPLES;
+}
+
 bool mc_refit_run(mc_pass_context *cx, const mc_refit *o, mc_fitted *out, mc_arena *a) {
   mc_pass_context own = *cx;
   own.graph = mc_graph_clone(cx->graph); /* the walk sets weights */
   own.module = own.graph->module;
   refitter r = { .cx = cx, .o = o, .out = out, .a = a, .changed = o->walk.original != NULL };
   mc_walk_opts walk = o->walk;
-  walk.folds = o->folds, walk.half = o->folds != MC_FOLDS_ALL;
+  mc_refit_folds(&walk, o->folds);
   r.walk = mc_walk_open(&own, &walk);
   bool ok = r.walk != NULL;
   int n = ok ? mc_walk_products(r.walk)->n : 0;

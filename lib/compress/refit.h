@@ -27,6 +27,9 @@ typedef struct mc_refit {
   void *choose_ctx;
 } mc_refit;
 
+/* A walk for fits on these folds: a trial's walk leaves out the samples that the fit does not see,
+ * and half of the places. Not with few samples, whose lambda comes from all folds. */
+void mc_refit_folds(mc_walk_opts *o, unsigned folds);
 /* One fit of every product of cx->graph in order, on the changed network's activations towards the
  * original's. The graph stays as it is. False after reporting. Results in the arena. */
 bool mc_refit_run(mc_pass_context *cx, const mc_refit *o, mc_fitted *out, mc_arena *a);

@@ -83,6 +83,7 @@ mc_walk *mc_walk_open(mc_pass_context *cx, const mc_walk_opts *o) {
   int64_t memory = mcm_memory(o) - (o->targets ? mcm_memory(o) / 4 : 0), most = most_moments(&w->p);
   w->store = (mcm_store){ cx, w->what, memory > most ? memory - most : 0, 0 };
   bool ok = mcm_data_open(&w->data, cx, o);
+  if (ok && w->data.samples < o->few) w->folds = (1u << MC_FOLDS) - 1, w->half = false;
   if (ok) {
     mcm_warn_few(&w->data, &w->p, NULL);
     mcm_warn_memory(&w->data, &w->p, NULL, memory);

@@ -28,6 +28,7 @@ typedef struct mc_walk_opts {
   unsigned folds;           /* samples that moments see: bit f is fold f; 0: all */
   bool half;                /* with targets, for a trial: every other place, where there are 64 and
                                more for each column */
+  int64_t few;              /* with fewer samples, `folds` and `half` do not count */
   const mc_targets *targets; /* of the original, in its place: product i of the pass's graph is
                                 product i of the original; NULL: the original runs beside */
   const int64_t *const *rows; /* with targets: row r of product i is row rows[i][r] of the
