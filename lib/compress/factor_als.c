@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+enum { WIDE = 1024 }; /* columns from which fewer steps must do */
+
 mc_als mc_als_new(const mc_pair *p, int64_t r, mc_arena *a) {
   int64_t n = p->t * r;
   mc_als z = { .p = p, .r = r, .n = n };
@@ -166,7 +168,7 @@ bool mc_als_solve_v(mc_als *z) {
   mc_la_gemm(false, true, z->n, z->n, z->p->o, 1, z->x, z->x, 0, z->pp);
   bool ok = block_sum(z, sum);
   if (ok && z->p->g)
-    ok = improve_v(z, sum, a, 8);
+    ok = improve_v(z, sum, a, z->p->t * z->p->s > WIDE ? 3 : 8);
   else if (ok)
     plain_v(z, sum);
   mc_arena_destroy(a);
@@ -176,11 +178,11 @@ bool mc_als_solve_v(mc_als *z) {
 void mc_als_balance(mc_als *z) {
   const mc_pair *p = z->p;
   int64_t S = p->s, o = p->o;
+  if (p->mean) mc_la_gemm(false, false, z->r, S, S, 1, z->v, p->mean, 0, z->y);
   for (int64_t q = 0; q < z->r; q++) {
     double var = 0, back = 0, *v = z->v + q * S;
     if (p->mean) {
-      mc_la_gemm(false, false, 1, S, S, 1, v, p->mean, 0, z->y);
-      var = mc_dot(S, v, z->y);
+      var = mc_dot(S, v, z->y + q * S);
     } else {
       var = mc_dot(S, v, v);
       for (int64_t t = 0; t < p->t; t++)

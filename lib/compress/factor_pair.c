@@ -58,14 +58,16 @@ static void weigh(mc_pair *p) {
 static bool find_mean(mc_pair *p, mc_arena *a) {
   if (!p->g) return true;
   int64_t S = p->s, n = S * S;
-  p->mean = MC_NEWN(a, double, n);
-  p->chol = MC_NEWN(a, double, n);
-  for (int64_t t = 0; t < p->t; t++)
+  double *mean = p->t > 1 ? MC_NEWN(a, double, n) : NULL;
+  for (int64_t t = 0; mean && t < p->t; t++)
     for (int64_t i = 0; i < n; i++)
-      p->mean[i] += p->g[(t * p->t + t) * n + i] / (double)p->t;
-  memcpy(p->chol, p->mean, sizeof(double) * (size_t)n);
+      mean[i] += p->g[(t * p->t + t) * n + i] / (double)p->t;
+  p->mean = mean ? mean : p->g;
   double trace = mc_la_trace(S, p->mean);
-  return isfinite(trace) && trace > 0 && mc_la_cholesky(S, p->chol, 1e-9 * trace / (double)S);
+  if (!isfinite(trace) || trace <= 0) return false;
+  if (p->t == 1 && p->o <= S) return true;
+  p->chol = mc_arena_copy(a, p->mean, sizeof(double) * (size_t)n);
+  return mc_la_cholesky(S, p->chol, 1e-9 * trace / (double)S);
 }
 
 /* ---- the start ---- */

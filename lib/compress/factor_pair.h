@@ -13,8 +13,8 @@ typedef struct mc_pair {
   const double *g; /* [t, t] blocks of [s, s]; NULL: plain */
   double *w, *wg; /* [t, o, s]: W and W G */
   double norm; /* tr(W G W^T) */
-  double *mean,
-      *chol; /* [s, s]: the mean of G's diagonal blocks, and its Cholesky factor; plain: NULL */
+  const double *mean; /* [s, s]: of G's diagonal blocks; one block: G itself; plain: NULL */
+  double *chol; /* its Cholesky factor; NULL: plain, or nothing asks for it (one block, t o <= s) */
   int64_t full; /* rows of start */
   double *start, *tail; /* [full, s] best V in the mean's norm; [full + 1] see mc_factoring_tail */
 } mc_pair;

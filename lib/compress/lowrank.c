@@ -181,8 +181,16 @@ static int nearest(const trial *t, int n) {
   return best;
 }
 
-static void tell_guides(lowrank *z, const trial *t, int best) {
+static void tell_guides(lowrank *z, const trial *t, int best, bool few) {
   if (z->quick) return;
+  if (few) {
+    mc_remark(z->cx->diag, z->cx->loc,
+              "lowrank-svd: distance on held-back samples: %.4g with ranks by damage, %.4g by "
+              "damage and the layers' own errors (not tried by these alone: a large network); "
+              "ranks by %s are kept",
+              mc_distance_main(&t[0].held), mc_distance_main(&t[2].held), guide_names[best]);
+    return;
+  }
   mc_remark(z->cx->diag, z->cx->loc,
             "lowrank-svd: distance on held-back samples: %.4g with ranks by damage, %.4g by the "
             "layers' own errors, %.4g by both; ranks by %s are kept",
@@ -194,14 +202,15 @@ static void tell_guides(lowrank *z, const trial *t, int best) {
 bool mc_lr_best(lowrank *z, int **choice, mc_lowrank_result *res) {
   trial t[GUIDES];
   int best = 0;
+  bool few = z->quick || (z->damage && mc_damage_large(z->damage));
   *res = nothing;
   if (!attempt(z, z->measured, !z->measured, true, t, 0)) return false;
   if (z->measured) {
-    if (!attempt(z, 0, 1, !z->quick, t, 1)) return false;
+    if (!attempt(z, 0, 1, !few, t, 1)) return false;
     double d = t[0].damage, e = t[1].error;
     if (!attempt(z, d > 0 ? 1 / d : 1, e > 0 ? 1 / e : 0, true, t, 2)) return false;
     best = nearest(t, GUIDES);
-    tell_guides(z, t, best);
+    tell_guides(z, t, best, few);
     res->predicted = t[best].damage;
   }
   *choice = t[best].choice;

@@ -82,12 +82,13 @@ static mc_arena *renew(const ready *r) {
 
 /* ---- which forms ---- */
 
-/* The mean of the logs of errors at a quarter, a half and three quarters of the MACs; HUGE_VAL: the
- * form saves nothing. NaN: failed. */
+/* The mean of the logs of errors at a quarter, a half and three quarters of the MACs (more than
+ * WIDE columns: at a half); HUGE_VAL: the form saves nothing. NaN: failed. */
 static double rate_with(lowrank *z, const ready *r, mc_form_kind k, int rounds) {
   double sum = 0;
   int n = 0;
-  for (int i = 1; i < 4; i++) {
+  bool wide = r->l->p.d > WIDE;
+  for (int i = wide ? 2 : 1; i < (wide ? 3 : 4); i++) {
     mc_form f = mc_lr_form_at(z, r->l, k, 0.25 * i, r->p[0]);
     if (f.r < 1) continue;
     double e = error_of(r, &f, rounds, NULL, NULL);

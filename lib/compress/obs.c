@@ -5,6 +5,9 @@
 #include <math.h>
 #include <string.h>
 
+static const double most_work = 2e9; /* elements of h, over all removals, that are updated one unit
+                                        at a time */
+
 bool mc_obs_part_of(mc_obs_part *p, int64_t d_all, const double *g, int64_t o, const float *w,
                     int units, const int64_t *first, const int64_t *column, double lambda,
                     mc_arena *a) {
@@ -102,38 +105,101 @@ static void remove_unit(mc_obs_part *p, int u, double *l, double *m, double *col
   memset(p->h + c * d, 0, sizeof *m * (size_t)(k * d));
 }
 
+/* ---- several units at once ---- */
+
+/* The columns of units, in order. */
+static int64_t columns_of(const mc_obs_part *p, const int *unit, int n, int64_t *at) {
+  int64_t k = 0;
+  for (int i = 0; i < n; i++)
+    for (int64_t c = p->first[unit[i]]; c < p->first[unit[i] + 1]; c++) at[k++] = c;
+  return k;
+}
+
+/* What remove_unit does, for n units. Where their block has vanished, nothing. */
+static void remove_units(mc_obs_part *p, const int *unit, int n) {
+  mc_arena *a = mc_arena_create();
+  int64_t d = p->d, *at = MC_NEWN(a, int64_t, d), k = columns_of(p, unit, n, at);
+  double *l = MC_NEWN(a, double, k *k), *m = MC_NEWN(a, double, k *d);
+  double *hc = MC_NEWN(a, double, k *d), *wc = MC_NEWN(a, double, k *p->o);
+  for (int64_t i = 0; i < k; i++) {
+    memcpy(m + i * d, p->h + at[i] * d, sizeof *m * (size_t)d);
+    for (int64_t j = 0; j < k; j++) l[i * k + j] = p->h[at[i] * d + at[j]];
+    for (int64_t r = 0; r < d; r++) hc[r * k + i] = p->h[r * d + at[i]];
+    for (int64_t r = 0; r < p->o; r++) wc[r * k + i] = p->w[r * d + at[i]];
+  }
+  if (k && mc_la_cholesky(k, l, 0)) {
+    mc_la_cholesky_solve(k, l, d, m);
+    mc_la_gemm(false, false, p->o, d, k, -1, wc, m, 1, p->w);
+    mc_la_gemm(false, false, d, d, k, -1, hc, m, 1, p->h);
+    for (int64_t i = 0; i < k; i++) {
+      for (int64_t r = 0; r < p->o; r++) p->w[r * d + at[i]] = 0;
+      for (int64_t r = 0; r < d; r++) p->h[r * d + at[i]] = p->h[at[i] * d + r] = 0;
+    }
+  }
+  mc_arena_destroy(a);
+}
+
 typedef struct limit {
   const int *window;
   int *room;
 } limit;
 
+/* The cheapest units that may go, `most` at most, cheapest first; how many. */
+static int cheapest(const double *cost, const bool *may, int units, int most, int *out) {
+  int n = 0;
+  for (int u = 0; u < units; u++) {
+    if (!may[u] || !(cost[u] < HUGE_VAL)) continue;
+    int i = n < most ? n++ : n;
+    if (i == most && cost[u] >= cost[out[--i]]) continue;
+    for (; i > 0 && cost[u] < cost[out[i - 1]]; i--) out[i] = out[i - 1];
+    out[i] = u;
+  }
+  return n;
+}
+
+/* How many units go between two looks at the costs: 1, but for large systems. */
+static int at_once(const mc_obs_part *p, int np, int count) {
+  double work = 0;
+  for (int i = 0; i < np; i++) work += (double)p[i].d * (double)p[i].d * (double)count;
+  double n = ceil(work / most_work);
+  return n > 32 ? 32 : n < 1 ? 1 : (int)n;
+}
+
 static int eliminate(mc_obs_part *p, int np, int units, const bool *free_, int count,
                      const limit *in, int *order, double *error, mc_arena *a) {
-  int64_t k = widest(p, np, units), d = 1, gone = 0;
+  int64_t k = widest(p, np, units), d = 1;
   for (int i = 0; i < np; i++) {
     if (p[i].d > d) d = p[i].d;
     if (p[i].o > d) d = p[i].o;
   }
   double *l = MC_NEWN(a, double, k *k), *z = MC_NEWN(a, double, k), total = 0;
   double *m = MC_NEWN(a, double, k *d), *col = MC_NEWN(a, double, k *d);
+  double *each = MC_NEWN(a, double, units + 1);
   bool *alive = mc_arena_copy(a, free_, sizeof *free_ * (size_t)units);
-  for (; gone < count; gone++) {
-    double least = HUGE_VAL;
-    int best = -1;
+  bool *may = MC_NEWN(a, bool, units + 1);
+  int step = in ? 1 : at_once(p, np, count), gone = 0, *next = MC_NEWN(a, int, step + 1);
+  while (gone < count) {
     for (int u = 0; u < units; u++) {
-      if (!alive[u] || (in && !in->room[in->window[u]])) continue;
-      double c = unit_cost(p, np, u, l, z);
-      if (c < least) least = c, best = u;
+      may[u] = alive[u] && !(in && !in->room[in->window[u]]);
+      if (may[u]) each[u] = unit_cost(p, np, u, l, z);
     }
-    if (best < 0) break;
-    alive[best] = false;
-    if (in) in->room[in->window[best]]--;
-    total += least;
-    order[gone] = best;
-    if (error) error[gone] = total;
-    for (int i = 0; i < np; i++) remove_unit(&p[i], best, l, m, col);
+    int n = cheapest(each, may, units, step < count - gone ? step : count - gone, next);
+    if (!n) break;
+    for (int i = 0; i < n; i++, gone++) {
+      alive[next[i]] = false;
+      if (in) in->room[in->window[next[i]]]--;
+      total += each[next[i]];
+      order[gone] = next[i];
+      if (error) error[gone] = total;
+    }
+    for (int i = 0; i < np; i++) {
+      if (n == 1)
+        remove_unit(&p[i], next[0], l, m, col);
+      else
+        remove_units(&p[i], next, n);
+    }
   }
-  return (int)gone;
+  return gone;
 }
 
 int mc_obs_eliminate(mc_obs_part *p, int np, int units, const bool *free_, int count, int *order,

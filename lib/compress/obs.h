@@ -27,7 +27,8 @@ bool mc_obs_part_of(mc_obs_part *p, int64_t d_all, const double *g, int64_t o, c
 /* Remove `count` units of those with free[u], one after the other, each time the one whose removal
  * costs least: order[k] is the k-th to go, error[k] (may be NULL) the sum of costs up to it
  * (squared errors of the parts' outputs, weighted). Returns how many went (fewer: no more are
- * free). */
+ * free). Of large systems (d^2 count above 2e9 over all parts) several of the cheapest go at once,
+ * 32 at most. */
 int mc_obs_eliminate(mc_obs_part *p, int np, int units, const bool *free_, int count, int *order,
                      double *error, mc_arena *a);
 /* The same where units lie in windows: of window[u] only room[window[u]] may go (room changes);

@@ -165,8 +165,32 @@ static bool allocate(data_road *z, guide by, int *choice) {
 typedef struct best {
   int trial;
   bool *keep;
+  mc_arena *room; /* of its weights */
   mc_road_choice is;
 } best;
+
+/* Weights in an arena of their own, and how far the network is with them. */
+static bool fit_apart(data_road *z, mc_arena *room, mc_fitted *f, mc_distance *x) {
+  z->into = room;
+  bool ok = mc_road_fit(z, z->p->keep, MC_FOLDS_FIT, f) && mc_road_judge(z, f, x);
+  z->into = NULL;
+  return ok;
+}
+
+/* The weights of the best outlive their arena where somebody asks for them. */
+static void keep_fit(const data_road *z, best *b) {
+  mc_fitted *f = &b->is.fit;
+  mc_arena *a = z->p->cx->scratch;
+  float **w = MC_NEWN(a, float *, f->n + 1), **c = MC_NEWN(a, float *, f->n + 1);
+  for (int i = 0; z->lent && i < f->n; i++) {
+    const mc_product *p = &z->products.v[i];
+    if (!f->w[i]) continue;
+    w[i] = mc_arena_copy(a, f->w[i], sizeof **w * (size_t)(p->groups * p->o * p->d));
+    c[i] = mc_arena_copy(a, f->b[i], sizeof **c * (size_t)(p->groups * p->o));
+  }
+  *f = (mc_fitted){ w, c, f->n };
+  mc_arena_destroy(b->room);
+}
 
 /* One trial: widths by one guide, fitted on three quarters of the samples, judged on the rest. */
 static bool try_widths(data_road *z, int k, bool **tried, best *b) {
@@ -180,15 +204,20 @@ static bool try_widths(data_road *z, int k, bool **tried, best *b) {
   tried[k] = mc_arena_copy(p->cx->scratch, p->keep, size);
   for (int i = 0; i < k; i++)
     if (tried[i] && memcmp(tried[i], p->keep, size) == 0) return true;
-  if (!mc_road_fit(z, p->keep, MC_FOLDS_FIT, &f) || !mc_road_judge(z, &f, &x)) return false;
+  mc_arena *room = mc_arena_create();
+  bool ok = fit_apart(z, room, &f, &x),
+       better = ok && (b->trial < 0 || mc_distance_main(&x) < mc_distance_main(&b->is.held));
+  mc_arena *drop = better ? b->room : room;
+  if (better) b->room = room;
+  mc_arena_destroy(drop);
+  if (!ok) return false;
   make_units(z, BY_OUTPUT);
   double predicted = mc_alloc_damage(z->unit, z->s.n, choice);
   mc_remark(p->cx->diag, p->cx->loc,
             "prune-channels: widths by %s%s: predicted damage %.4g, on held-back samples %.4g",
             guides[trials[k].by], z->inner ? ", inside of residual blocks only" : "", predicted,
             mc_distance_main(&x));
-  if (b->trial >= 0 && mc_distance_main(&x) >= mc_distance_main(&b->is.held)) return true;
-  *b = (best){ k, tried[k], { x, predicted, f } };
+  if (better) *b = (best){ k, tried[k], room, { x, predicted, f } };
   return true;
 }
 
@@ -208,9 +237,17 @@ static bool inner_can(data_road *z) {
 static bool best_widths(data_road *z, mc_road_choice *out) {
   pruner *p = z->p;
   best b = { .trial = -1 };
-  bool *tried[TRIALS] = { NULL }, inner = inner_can(z);
-  for (int i = 0; i < (z->quick ? QUICK : TRIALS); i++)
-    if ((inner || !trials[i].inner) && !try_widths(z, i, tried, &b)) return false;
+  bool *tried[TRIALS] = { NULL }, inner = inner_can(z), ok = true;
+  bool large = mc_damage_large(z->d), few = z->quick || large;
+  if (large)
+    mc_remark(p->cx->diag, p->cx->loc,
+              "prune-channels: a large network: damage is measured at quarters of the widths, and "
+              "%d ways to share out are tried, not %d",
+              QUICK, TRIALS);
+  for (int i = 0; ok && i < (few ? QUICK : TRIALS); i++)
+    ok = (!inner && trials[i].inner) || try_widths(z, i, tried, &b);
+  keep_fit(z, &b);
+  if (!ok) return false;
   memcpy(p->keep, b.keep, sizeof *p->keep * (size_t)p->ch->ncls);
   *out = b.is;
   return true;

@@ -17,8 +17,10 @@ static void zero(const mc_product *p, const bool *keep, const bool *rows, float 
   mc_refit_drop_rows(p, rows, w, b);
 }
 
+static mc_arena *room(const data_road *z) { return z->into ? z->into : z->p->cx->scratch; }
+
 static void drop(const data_road *z, bool **keep, bool **rows, mc_fitted *out) {
-  mc_arena *a = z->p->cx->scratch;
+  mc_arena *a = room(z);
   int n = z->products.n;
   *out = (mc_fitted){ MC_NEWN(a, float *, n + 1), MC_NEWN(a, float *, n + 1), n };
   for (int i = 0; i < n; i++) {
@@ -93,7 +95,7 @@ bool mc_road_fit(data_road *z, bool *keep, unsigned folds, mc_fitted *out) {
   r.keep = (const bool *const *)columns;
   r.rows = (const bool *const *)flags(z, later ? keep_made(z, keep) : keep, true);
   if (later) r.choose = choose, r.choose_ctx = &c;
-  return mc_refit_run(p->cx, &r, out, p->cx->scratch);
+  return mc_refit_run(p->cx, &r, out, room(z));
 }
 
 bool mc_road_judge(data_road *z, const mc_fitted *f, mc_distance *out) {

@@ -17,6 +17,7 @@ typedef struct data_road {
   const bool **like;   /* by site: counts of units that kernels like; NULL: not asked for yet */
   bool quick;          /* only the trials that win most often */
   bool inner;          /* channels that several layers make stay */
+  mc_arena *into;      /* where weights of a fit go; NULL: the pass's scratch */
 } data_road;
 
 /* Measures orders and curves of p's graph. d and targets may be given (of the same graph and
@@ -25,7 +26,7 @@ bool mc_road_open(data_road *z, pruner *p, mc_damage *d, mc_targets *targets);
 void mc_road_close(data_road *z);
 
 /* Widths for p->share: p->keep, the distance on samples held back, and the sum of the damages.
- * Several ways to share out are fitted and judged; *fit (may be NULL): the weights of the best.
+ * Several ways to share out are fitted and judged; fit: the weights of the best, where d is lent.
  * False after reporting. */
 typedef struct mc_road_choice {
   mc_distance held;

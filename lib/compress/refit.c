@@ -84,12 +84,13 @@ static bool refit_one(refitter *r, int i) {
   bool lost = !all_set(keep, p->groups * p->d), fit = lost || r->changed;
   r->changed = r->changed || lost || !all_set(rows, p->groups * p->o);
   if (!fit && all_set(rows, p->groups * p->o)) return true;
-  float *b, *w0 = mc_product_copy(p, r->a, &b), *w = w0;
   const mc_moments *m = mc_walk_moments(r->walk, i);
   if (!m || (r->o->choose && !r->o->choose(r->o->choose_ctx, i, m))) return false;
+  float *b, *w = mc_product_copy(p, r->a, &b);
   if (fit) {
-    w = MC_NEWN(r->a, float, elems);
-    fit_one(r, p, m, i, w0, w, b);
+    mc_arena *t = mc_arena_create();
+    fit_one(r, p, m, i, mc_arena_copy(t, w, sizeof *w * (size_t)elems), w, b);
+    mc_arena_destroy(t);
   }
   mc_refit_drop_rows(p, rows, w, b);
   r->out->w[i] = w;

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { STEPS = 100 };
+enum { STEPS = 100, WIDE_STEPS = 20 }; /* the second: of more than MC_WIDE columns */
 
 typedef struct system {
   int64_t o, d;
@@ -55,7 +55,8 @@ static void solve(masked *s, mc_arena *a) {
     first[i] = s->rz[i] = dot(s, i, s->r, s->r, s->diag);
     for (int64_t j = 0; j < s->d; j++) s->p[i * s->d + j] = s->r[i * s->d + j] / s->diag[j];
   }
-  for (int k = 0; k < STEPS && step(s, first); k++) continue;
+  int most = s->d > MC_WIDE ? WIDE_STEPS : STEPS;
+  for (int k = 0; k < most && step(s, first); k++) continue;
 }
 
 /* G + lambda tr(G) / d I, in place of G; its diagonal. */

@@ -107,17 +107,16 @@ static bool same_shapes(const repairer *r) {
 /* Elements that are 0 now and were not. NULL: none. */
 static bool *mask_of(const mc_product *was, const mc_product *is, mc_arena *a) {
   int64_t n = is->groups * is->o * is->d, zeros = 0;
-  const float *w = mc_product_copy(was, a, NULL), *v = mc_product_copy(is, a, NULL);
-  bool *mask = MC_NEWN(a, bool, n);
-  for (int64_t i = 0; i < n; i++) {
-    mask[i] = !(v[i] == 0 && w[i] != 0);
-    zeros += !mask[i];
-  }
-  return zeros ? mask : NULL;
+  mc_arena *t = mc_arena_create();
+  const float *w = mc_product_copy(was, t, NULL), *v = mc_product_copy(is, t, NULL);
+  for (int64_t i = 0; i < n; i++) zeros += v[i] == 0 && w[i] != 0;
+  bool *mask = zeros ? MC_NEWN(a, bool, n) : NULL;
+  for (int64_t i = 0; mask && i < n; i++) mask[i] = !(v[i] == 0 && w[i] != 0);
+  mc_arena_destroy(t);
+  return mask;
 }
 
-static bool refit_same(repairer *r, unsigned folds, mc_fitted *out) {
-  mc_arena *a = r->cx->scratch;
+static bool refit_same(repairer *r, unsigned folds, mc_fitted *out, mc_arena *a) {
   const bool **mask = MC_NEWN(a, const bool *, r->q.n);
   for (int i = 0; i < r->q.n; i++) mask[i] = mask_of(&r->p.v[i], &r->q.v[i], a);
   mc_refit f = { .walk = r->walk, .damping = r->o->damping, .folds = folds, .mask = mask };
@@ -138,9 +137,8 @@ static void gather(const mc_product *p, const bool *rows, const bool *columns, c
   }
 }
 
-static bool refit_fewer(repairer *r, unsigned folds, mc_fitted *out) {
+static bool refit_fewer(repairer *r, unsigned folds, mc_fitted *out, mc_arena *a) {
   mc_pass_context *cx = r->cx, own = *cx;
-  mc_arena *a = cx->scratch;
   mc_channels *ch = mc_channels_of(r->was, a);
   bool *keep = mc_repair_match(ch, &r->p, &r->q, r->o->original, a, cx->diag);
   if (!keep) return false;
@@ -173,13 +171,23 @@ static bool judge(repairer *r, mc_damage *d, const mc_fitted *f, mc_distance *x)
   return mc_fitted_judge(f, r->cx->graph, d, r->cx->diag, x);
 }
 
+typedef bool refitting(repairer *, unsigned, mc_fitted *, mc_arena *);
+
+/* How far the network is that a fit without the last fold gives. */
+static bool try_fit(repairer *r, mc_damage *d, refitting *run, mc_distance *held) {
+  mc_arena *a = mc_arena_create();
+  mc_fitted f;
+  bool ok = run(r, MC_FOLDS_FIT, &f, a) && judge(r, d, &f, held);
+  mc_arena_destroy(a);
+  return ok;
+}
+
 static bool refit(repairer *r, mc_damage *d, bool *changed) {
   mc_pass_context *cx = r->cx;
-  bool (*run)(repairer *, unsigned, mc_fitted *) = same_shapes(r) ? refit_same : refit_fewer;
+  refitting *run = same_shapes(r) ? refit_same : refit_fewer;
   mc_fitted f;
   mc_distance before, held, now;
-  if (!mc_damage_graph(d, cx->graph, &before)) return false;
-  if (!run(r, MC_FOLDS_FIT, &f) || !judge(r, d, &f, &held)) return false;
+  if (!mc_damage_graph(d, cx->graph, &before) || !try_fit(r, d, run, &held)) return false;
   if (mc_distance_main(&held) >= mc_distance_main(&before)) {
     mc_warning(cx->diag, cx->loc,
                "repair: the weights stay: on held-back samples the repaired network would be "
@@ -187,7 +195,7 @@ static bool refit(repairer *r, mc_damage *d, bool *changed) {
                mc_distance_main(&held), mc_distance_main(&before));
     return true;
   }
-  if (!run(r, MC_FOLDS_ALL, &f) || !judge(r, d, &f, &now)) return false;
+  if (!run(r, MC_FOLDS_ALL, &f, cx->scratch) || !judge(r, d, &f, &now)) return false;
   mc_remark(cx->diag, cx->loc, "repair: the output's distance to the original's was %.4g",
             mc_distance_main(&before));
   mc_report_damage(cx, "repair", &held, &now);

@@ -54,16 +54,18 @@ static bool fit_product(fitter *f, mc_walk *walk, int i) {
   mc_arena *a = s->cx->scratch;
   const mc_product *p = &mc_walk_products(walk)->v[i];
   int64_t n = p->groups * p->o * p->d, samples = mc_walk_samples(walk);
-  float *b, *w0 = mc_product_copy(p, a, &b), *w = mc_arena_copy(a, w0, sizeof *w * (size_t)n);
   const mc_moments *m = mc_walk_moments(walk, i);
   if (!m) return false;
+  mc_arena *t = mc_arena_create();
+  float *b, *w = mc_product_copy(p, a, &b), *w0 = mc_arena_copy(t, w, sizeof *w * (size_t)n);
   if (s->repairs) mc_refit_product(p, m, MC_FOLDS_FIT, NULL, s->o->damping, samples, w0, w, b);
   if (f->layer[i]) {
     double lambda = mc_refit_lambda(p, m, 0, NULL, s->o->damping, samples, w0);
-    float *from = mc_arena_copy(a, w, sizeof *w * (size_t)n);
+    float *from = mc_arena_copy(t, w, sizeof *w * (size_t)n);
     choose(f, i, p, m, w);
     if (s->repairs) mc_refit_masked(p, m, MC_FOLDS_FIT, f->mask[i], lambda, from, w, b);
   }
+  mc_arena_destroy(t);
   f->first.w[i] = w;
   f->first.b[i] = b;
   return mc_walk_set(walk, i, w, b);

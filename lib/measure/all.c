@@ -98,7 +98,7 @@ static int choose(pass *s, int at, const bool *want, int64_t memory) {
   int64_t used = 0;
   for (s->n = 0; at < s->p->n; at++) {
     if (want && !want[at]) continue;
-    used += mc_moments_bytes(&s->p->v[at]) + mc_type_bytes(s->p->v[at].node->in[0]->type);
+    used += mcm_sum_bytes(&s->p->v[at]) + mc_type_bytes(s->p->v[at].node->in[0]->type);
     if (s->n && used > memory) break;
     s->which[s->n++] = at;
   }

@@ -44,8 +44,12 @@ struct mcm_sum {
   float *col[MC_FOLDS], *y[MC_FOLDS]; /* [groups, room, d], [room, groups o] */
 };
 
+/* Does fold f have sums of its own? */
+static bool has_sums(int64_t d, int f) { return d <= MC_WIDE || f == 0 || f == MC_FOLDS - 1; }
+static int fold_of(int64_t d, int f) { return has_sums(d, f) ? f : 0; }
+
 int64_t mc_moments_bytes(const mc_product *p) {
-  return 8 * MC_FOLDS * p->groups * (p->d * p->d + p->o * p->d + p->d + 2 * p->o);
+  return 8 * (p->d > MC_WIDE ? 2 : MC_FOLDS) * p->groups * (p->d * p->d + p->o * p->d + p->d + 2 * p->o);
 }
 
 mc_moments *mcm_moments_new(const mc_product *p, mc_arena *a) {
@@ -54,6 +58,7 @@ mc_moments *mcm_moments_new(const mc_product *p, mc_arena *a) {
   m->groups = g, m->o = p->o, m->d = p->d;
   for (int f = 0; f < MC_FOLDS; f++) {
     mc_sums *s = &m->fold[f];
+    if (!has_sums(p->d, f)) continue;
     s->g = MC_NEWN(a, double, g * p->d * p->d);
     s->c = MC_NEWN(a, double, g * p->o * p->d);
     s->x = MC_NEWN(a, double, g * p->d);
@@ -63,12 +68,21 @@ mc_moments *mcm_moments_new(const mc_product *p, mc_arena *a) {
   return m;
 }
 
+static int64_t room_of(const mc_product *p) {
+  int64_t row = p->groups * (p->d + p->o), most = (16 << 20) / ((int64_t)sizeof(float) * row);
+  return most > MOST_ROWS ? MOST_ROWS : most < 64 ? 64 : most;
+}
+
+int64_t mcm_sum_bytes(const mc_product *p) {
+  int64_t folds = p->d > MC_WIDE ? 2 : MC_FOLDS;
+  return mc_moments_bytes(p) + folds * p->groups * room_of(p) * p->d * (int64_t)sizeof(float);
+}
+
 mcm_sum *mcm_sum_open(const mc_product *p, mc_moments *m, bool targets, mc_arena *a) {
   mcm_sum *s = MC_NEW(a, mcm_sum);
-  int64_t row = p->groups * (p->d + p->o), most = (16 << 20) / ((int64_t)sizeof(float) * row);
-  *s = (mcm_sum){ .p = p, .m = m };
-  s->room = most > MOST_ROWS ? MOST_ROWS : most < 64 ? 64 : most;
+  *s = (mcm_sum){ .p = p, .m = m, .room = room_of(p) };
   for (int f = 0; f < MC_FOLDS; f++) {
+    if (!has_sums(p->d, f)) continue;
     s->col[f] = MC_NEWN(a, float, p->groups * s->room * p->d);
     if (targets) s->y[f] = MC_NEWN(a, float, s->room * p->groups * p->o);
   }
@@ -129,6 +143,7 @@ static void put_targets(float *row, int64_t outs, const float *y, const float *m
 void mcm_sum_add(mcm_sum *s, int fold, const float *x, const float *y, const float *more,
                  const float *less, const int64_t *place, int64_t n) {
   int64_t outs = s->p->groups * s->p->o, apart = s->room * s->p->d;
+  fold = fold_of(s->p->d, fold);
   while (n > 0) {
     int64_t at = s->used[fold], k = s->room - at < n ? s->room - at : n;
     mcm_columns(s->p, x, place, k, s->col[fold] + at * s->p->d, apart);
@@ -147,6 +162,7 @@ void mcm_sum_add(mcm_sum *s, int fold, const float *x, const float *y, const flo
 void mcm_sum_add_rows(mcm_sum *s, int fold, const float *x, const float *y, const int64_t *place,
                       int64_t n) {
   int64_t outs = s->p->groups * s->p->o, apart = s->room * s->p->d;
+  fold = fold_of(s->p->d, fold);
   while (n > 0) {
     int64_t at = s->used[fold], k = s->room - at < n ? s->room - at : n;
     mcm_columns(s->p, x, place, k, s->col[fold] + at * s->p->d, apart);
@@ -168,6 +184,7 @@ bool mcm_sum_close(mcm_sum *s) {
   bool ok = true;
   for (int f = 0; f < MC_FOLDS; f++) {
     mc_sums *to = &s->m->fold[f];
+    if (!has_sums(d, f)) continue;
     flush(s, f);
     for (int64_t k = 0; k < g; k++) mc_la_mirror(d, to->g + k * d * d);
     ok = ok && all_finite(to->x, g * d) && all_finite(to->g, g * d * d) &&
@@ -203,7 +220,8 @@ void mcm_sum_own(mc_moments *m, const mc_product *p) {
   double *wd = MC_NEWN(a, double, o *d);
   for (int64_t g = 0; g < m->groups; g++) {
     for (int64_t i = 0; i < o * d; i++) wd[i] = (double)w[g * o * d + i];
-    for (int f = 0; f < MC_FOLDS; f++) own_fold(&m->fold[f], o, d, g, wd, bias);
+    for (int f = 0; f < MC_FOLDS; f++)
+      if (has_sums(d, f)) own_fold(&m->fold[f], o, d, g, wd, bias);
   }
   mc_arena_destroy(a);
 }

@@ -24,6 +24,8 @@ void mcm_places(uint64_t seed, int64_t run, int64_t all, int64_t n, int64_t *pla
 typedef struct mcm_sum mcm_sum;
 /* Sums for p, all zero, in the arena. */
 mc_moments *mcm_moments_new(const mc_product *p, mc_arena *a);
+/* Bytes of the sums and of their buffers, without targets. */
+int64_t mcm_sum_bytes(const mc_product *p);
 /* Adds to m. targets: y is given (else only x is summed). */
 mcm_sum *mcm_sum_open(const mc_product *p, mc_moments *m, bool targets, mc_arena *a);
 /* The columns of x at n places, and the rows of y there (plus `more` minus `less` where not NULL),

@@ -1,6 +1,7 @@
 /* Damage: the samples of the last fold, from one product on. What the product and the rest of the
  * network read is kept from one run of the whole network; where that is more than the memory, what
- * one product needs is computed again when it is asked for. */
+ * one product needs is computed again when it is asked for. Of a large network a few of the samples
+ * do for one product; whole graphs are run on all. */
 #include "mc/measure/damage.h"
 #include "columns.h"
 #include "data.h"
@@ -10,19 +11,21 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_RUNS = 256 };
+enum { MOST_RUNS = 256, LEAST_RUNS = 8 };
+static const double most_work = 3.2e10; /* multiplications of the whole network on the few */
+static const double large_work = 1e9;   /* of one run of a large network */
 
 struct mc_damage {
   mc_pass_context *cx;
   mc_arena *a;
   mcm_data data;
   mcm_store store;
-  int64_t memory, run[MOST_RUNS], nrun;
+  int64_t memory, run[MOST_RUNS], nrun, few; /* few: the first of them, for one product */
   mc_graph *g; /* a copy of the pass's graph; products have no clamps */
   mc_products p;
   mcm_results r, was;   /* results of the copy and of the original */
   mcm_rows **reference; /* the original's results */
-  double *variance;     /* of these, summed */
+  double *variance, *some; /* of these, summed; on the few */
   mc_map rows;          /* value of the copy -> mcm_rows */
   mcm_values kept;      /* values of the present product alone, when not all are kept */
   bool all;             /* what every product needs is in `rows` */
@@ -43,41 +46,43 @@ static void set_rows(mc_damage *d, const mc_value *v, mcm_rows *r) {
   *mc_map_ptr_slot(&d->rows, v) = r;
 }
 
-static bool run_part(mc_damage *d, mcm_slice *s, mcm_rows **in, int nin, mcm_rows **out, int nout) {
+static bool run_part(mc_damage *d, mcm_slice *s, mcm_rows **in, int nin, mcm_rows **out, int nout,
+                     int64_t runs) {
   const void **from = MC_NEWN(d->a, const void *, nin + 1);
   void **to = MC_NEWN(d->a, void *, nout + 1);
-  for (int64_t k = 0; k < d->nrun; k++) {
+  for (int64_t k = 0; k < runs; k++) {
     for (int i = 0; i < nin; i++)
       if (!(from[i] = mcm_rows_get(in[i], k))) return false;
     for (int i = 0; i < nout; i++) to[i] = mcm_rows_at(out[i], k);
     if (!mcm_slice_run(s, from, to)) return false;
     for (int i = 0; i < nout; i++)
       if (!mcm_rows_put(out[i], k)) return false;
-    if (d->cx->progress) d->cx->progress(d->cx->progress_ctx, d->data.what, k + 1, d->nrun);
+    if (d->cx->progress) d->cx->progress(d->cx->progress_ctx, d->data.what, k + 1, runs);
   }
   return true;
 }
 
-/* Values of graph g, from its inputs; rows of the inputs are those of the copy. */
-static bool compute(mc_damage *d, const mc_graph *g, mc_value *const *v, int n, mcm_rows **out) {
+/* Values of graph g in so many runs, from its inputs; rows of the inputs are those of the copy. */
+static bool compute(mc_damage *d, const mc_graph *g, mc_value *const *v, int n, int64_t runs,
+                    mcm_rows **out) {
   if (n == 0) return true;
   mcm_rows **in = MC_NEWN(d->a, mcm_rows *, g->nin + 1);
   for (int i = 0; i < g->nin; i++) in[i] = rows_of(d, d->g->in[i]);
   for (int i = 0; i < n; i++)
-    if (!(out[i] = mcm_rows_new(&d->store, d->nrun, mc_type_bytes(v[i]->type)))) return false;
+    if (!(out[i] = mcm_rows_new(&d->store, runs, mc_type_bytes(v[i]->type)))) return false;
   mcm_slice *s = mcm_slice_open(d->cx, g, g->in, g->nin, v, n);
-  bool ok = s && run_part(d, s, in, g->nin, out, n);
+  bool ok = s && run_part(d, s, in, g->nin, out, n, runs);
   mcm_slice_close(s);
   return ok;
 }
 
 /* Values of the copy that have no rows yet. */
-static bool keep(mc_damage *d, const mcm_values *v) {
+static bool keep(mc_damage *d, const mcm_values *v, int64_t runs) {
   mcm_values todo = { 0 };
   for (size_t i = 0; i < v->n; i++)
     if (!rows_of(d, v->v[i])) MC_PUSH(d->a, &todo, v->v[i]);
   mcm_rows **out = MC_NEWN(d->a, mcm_rows *, todo.n + 1);
-  bool ok = compute(d, d->g, todo.v, (int)todo.n, out);
+  bool ok = compute(d, d->g, todo.v, (int)todo.n, runs, out);
   for (size_t i = 0; i < todo.n; i++) {
     set_rows(d, todo.v[i], out[i]);
     if (!d->all) MC_PUSH(d->a, &d->kept, todo.v[i]);
@@ -86,6 +91,40 @@ static bool keep(mc_damage *d, const mcm_values *v) {
 }
 
 /* ---- opening ---- */
+
+static double work_of(const mc_products *p) {
+  double n = 0;
+  for (int i = 0; i < p->n; i++)
+    n += (double)p->v[i].places * (double)(p->v[i].groups * p->v[i].o * p->v[i].d);
+  return n;
+}
+
+bool mc_damage_large(const mc_damage *d) { return work_of(&d->p) > large_work; }
+
+static void tell_few(const mc_damage *d) {
+  if (d->few == d->nrun) return;
+  mc_remark(d->cx->diag, d->cx->loc,
+            "%s: a large network: what one layer does to the output is measured on %lld of the "
+            "%lld samples held back",
+            d->data.what, (long long)d->few, (long long)d->nrun);
+}
+
+int64_t mc_damage_few(int64_t runs, double work) {
+  double n = most_work / (work + 1);
+  int64_t few = n > MOST_RUNS ? MOST_RUNS : n < LEAST_RUNS ? LEAST_RUNS : (int64_t)n;
+  return few < runs ? few : runs;
+}
+
+/* The few come first: evenly from all. */
+static void choose_few(mc_damage *d) {
+  d->few = mc_damage_few(d->nrun, work_of(&d->p));
+  for (int64_t i = 0; i < d->few; i++) {
+    int64_t from = i * d->nrun / d->few, run = d->run[from];
+    for (; from > i; from--) d->run[from] = d->run[from - 1];
+    d->run[i] = run;
+  }
+  tell_few(d);
+}
 
 /* Runs of the last fold, MOST_RUNS of them at most, evenly; without any the last run. */
 static void choose_runs(mc_damage *d) {
@@ -100,6 +139,7 @@ static void choose_runs(mc_damage *d) {
         "%s: %lld samples are too few to hold some back: how far outputs move is judged on one "
         "that the fits have seen; give 4 or more",
         d->data.what, (long long)d->data.samples);
+  choose_few(d);
 }
 
 static bool read_samples(mc_damage *d) {
@@ -149,10 +189,10 @@ static bool keep_inner(mc_damage *d) {
   for (int i = 0; i < d->p.n; i++) add_inner(d, &inner, i);
   inner = once(d, &inner);
   int64_t bytes = d->store.used;
-  for (size_t i = 0; i < inner.n; i++) bytes += d->nrun * (mc_type_bytes(inner.v[i]->type) + 64);
-  bool room = bytes <= d->memory;
+  for (size_t i = 0; i < inner.n; i++) bytes += d->few * (mc_type_bytes(inner.v[i]->type) + 64);
+  bool room = bytes <= d->memory, one = room && d->few == d->nrun;
   d->all = true; /* results stay in any case */
-  bool ok = keep(d, room ? &inner : &results);
+  bool ok = keep(d, one ? &inner : &results, d->nrun) && (one || !room || keep(d, &inner, d->few));
   d->all = room;
   return ok;
 }
@@ -177,14 +217,17 @@ static bool refer(mc_damage *d, const mc_graph *original) {
   if (!same_results(d, &d->r, "this graph")) return false;
   d->reference = MC_NEWN(d->a, mcm_rows *, d->was.n + 1);
   d->variance = MC_NEWN(d->a, double, d->was.n + 1);
+  d->some = MC_NEWN(d->a, double, d->was.n + 1);
   mc_value **v = MC_NEWN(d->a, mc_value *, d->was.n + 1);
   for (int k = 0; k < d->was.n; k++) {
     v[k] = d->was.v[k].v;
     if (!original) d->reference[k] = mcm_rows_share(rows_of(d, v[k]));
   }
-  if (original && !compute(d, original, v, d->was.n, d->reference)) return false;
+  if (original && !compute(d, original, v, d->was.n, d->nrun, d->reference)) return false;
   for (int k = 0; k < d->was.n; k++)
-    if (!mcm_variance(&d->was.v[k], d->reference[k], d->nrun, &d->variance[k], d->a)) return false;
+    if (!mcm_variance(&d->was.v[k], d->reference[k], d->nrun, &d->variance[k], d->a) ||
+        !mcm_variance(&d->was.v[k], d->reference[k], d->few, &d->some[k], d->a))
+      return false;
   return true;
 }
 
@@ -206,10 +249,10 @@ mc_damage *mc_damage_open(mc_pass_context *cx, const mc_walk_opts *o) {
   mc_map_init(&d->rows, a);
   bool ok = mcm_data_open(&d->data, cx, o);
   if (ok) {
-    choose_runs(d);
     d->g = mcm_graph_copy(cx->graph, NULL);
     ok = mcm_unclamp(d->g, cx->diag);
     d->p = mc_products_of(d->g, a);
+    choose_runs(d);
     d->r = mcm_results_of(d->g, a);
     d->tail = MC_NEWN(a, mcm_tail *, d->p.n + 1);
     for (int i = 0; i < d->p.n; i++) d->tail[i] = mcm_tail_of(d->g, &d->p.v[i], &d->r, a);
@@ -250,11 +293,13 @@ void mc_damage_close(mc_damage *d) {
   mc_arena_destroy(d->a);
 }
 
-/* Compiled tails are a quarter of the memory at most, or this one alone. */
+/* Compiled tails are a quarter of the memory at most, or this one alone; of a large network this one
+ * alone. */
 static bool compile_tail(mc_damage *d, int i) {
   mcm_tail *t = d->tail[i];
+  int64_t most = mc_damage_large(d) ? 0 : d->memory / 4;
   if (t->slice) return true;
-  for (int k = 0; k < d->p.n && d->compiled + t->bytes > d->memory / 4; k++) drop_tail(d, k);
+  for (int k = 0; k < d->p.n && d->compiled + t->bytes > most; k++) drop_tail(d, k);
   if (!mcm_tail_compile(t, d->cx, d->g, &d->p.v[i], d->a)) return false;
   if (t->slice) d->compiled += t->bytes;
   return true;
@@ -266,14 +311,14 @@ static bool keep_own(mc_damage *d, int i, mc_arena *a) {
   float *b, *w = mc_product_copy(p, a, &b);
   float *room = MC_NEWN(a, float, mcm_product_room(p));
   mcm_result r = { .v = p->node->out[0] };
-  d->own = mcm_rows_new(&d->store, d->nrun, mc_type_bytes(r.v->type));
-  for (int64_t k = 0; d->own && k < d->nrun; k++) {
+  d->own = mcm_rows_new(&d->store, d->few, mc_type_bytes(r.v->type));
+  for (int64_t k = 0; d->own && k < d->few; k++) {
     const float *x = mcm_rows_get(rows_of(d, p->node->in[0]), k);
     if (!x) return false;
     mcm_product_run(p, x, w, b, mcm_rows_at(d->own, k), room);
     if (!mcm_rows_put(d->own, k)) return false;
   }
-  return d->own && mcm_variance(&r, d->own, d->nrun, &d->own_variance, a);
+  return d->own && mcm_variance(&r, d->own, d->few, &d->own_variance, a);
 }
 
 static bool enter(mc_damage *d, int i) {
@@ -283,7 +328,7 @@ static bool enter(mc_damage *d, int i) {
   add_inner(d, &inner, i);
   inner = once(d, &inner);
   mc_arena *a = mc_arena_create();
-  bool ok = keep(d, &inner) && compile_tail(d, i) && keep_own(d, i, a);
+  bool ok = keep(d, &inner, d->few) && compile_tail(d, i) && keep_own(d, i, a);
   mc_arena_destroy(a);
   d->at = ok ? i : -1;
   return ok;
@@ -370,8 +415,8 @@ bool mc_damage_of(mc_damage *d, int i, const float *weights, const float *bias, 
   mc_arena *a = mc_arena_create();
   variant v = start_variant(d, a);
   bool ok = true;
-  for (int64_t run = 0; ok && run < d->nrun; run++) ok = run_variant(d, &v, weights, bias, run);
-  mcm_apart_mean(&v.apart, &d->was, d->variance, out);
+  for (int64_t run = 0; ok && run < d->few; run++) ok = run_variant(d, &v, weights, bias, run);
+  mcm_apart_mean(&v.apart, &d->was, d->some, out);
   out->local = v.local == 0 ? 0 : v.local / (d->own_variance > 0 ? d->own_variance : 1e-30);
   if (!isfinite(out->local)) out->local = INFINITY;
   mc_arena_destroy(a);
@@ -387,7 +432,7 @@ bool mc_damage_graph(mc_damage *d, const mc_graph *g, mc_distance *out) {
   mc_value **v = MC_NEWN(d->a, mc_value *, r.n + 1);
   mcm_rows **rows = MC_NEWN(d->a, mcm_rows *, r.n + 1);
   for (int k = 0; k < r.n; k++) v[k] = r.v[k].v;
-  bool ok = compute(d, g, v, r.n, rows) && compare(d, &r, rows, out);
+  bool ok = compute(d, g, v, r.n, d->nrun, rows) && compare(d, &r, rows, out);
   for (int k = 0; k < r.n; k++) mcm_rows_free(rows[k]);
   return ok;
 }

@@ -115,10 +115,8 @@ double mc_fit_error(const mc_centred *m, const float *w, const float *bias, doub
 
 /* ---- cross-validation ---- */
 
-enum {
-  GRID = 13,
-  FULL = 1024
-}; /* half decades; columns up to which all folds and steps are tried */
+/* Half decades; columns up to which all folds and steps are tried; outputs that are judged. */
+enum { GRID = 13, FULL = MC_WIDE, JUDGED = 64 };
 
 static double grid(int k) { return pow(10, -5 + 0.5 * k); }
 
@@ -135,17 +133,35 @@ typedef struct judge {
   bool known[GRID];
 } judge;
 
+/* Output k of those that are judged: evenly from all. */
+static int64_t judged(int64_t o) { return o < JUDGED ? o : JUDGED; }
+static int64_t output(int64_t o, int64_t k) { return k * o / judged(o); }
+
+/* z with the outputs that are judged alone, in place. */
+static mc_centred some_outputs(mc_centred z) {
+  int64_t n = judged(z.o);
+  for (int64_t k = 0; n < z.o && k < n; k++) {
+    int64_t i = output(z.o, k);
+    memmove(z.c + k * z.d, z.c + i * z.d, sizeof *z.c * (size_t)z.d);
+    z.my[k] = z.my[i], z.vy[k] = z.vy[i];
+  }
+  z.o = n;
+  return z;
+}
+
 static mc_centred part(const mc_moments *m, unsigned folds, int64_t group, const bool *keep,
                        mc_arena *a) {
-  mc_centred z = mc_moments_centred(m, folds, group, a);
+  mc_centred z = some_outputs(mc_moments_centred(m, folds, group, a));
   return keep ? mc_centred_sub(&z, keep, a) : z;
 }
 
 /* w0's columns that stay, in double. */
 static double *start_of(const mc_moments *m, const bool *keep, const float *w0, mc_arena *a) {
-  double *w = MC_NEWN(a, double, m->o * m->d), *to = w;
-  for (int64_t i = 0; i < m->o * m->d; i++)
-    if (!keep || keep[i % m->d]) *to++ = (double)w0[i];
+  int64_t o = judged(m->o);
+  double *w = MC_NEWN(a, double, o * m->d), *to = w;
+  for (int64_t i = 0; i < o * m->d; i++)
+    if (!keep || keep[i % m->d])
+      *to++ = (double)w0[output(m->o, i / m->d) * m->d + i % m->d];
   return w;
 }
 

@@ -37,6 +37,7 @@ static void centre(mc_centred *z) {
 mc_centred mc_moments_centred(const mc_moments *m, unsigned folds, int64_t group, mc_arena *a) {
   int64_t o = m->o, d = m->d;
   mc_centred z = empty(o, d, a);
+  if (d > MC_WIDE && (folds & ~(1u << (MC_FOLDS - 1)))) folds |= 1;
   for (int f = 0; f < MC_FOLDS; f++) {
     const mc_sums *s = &m->fold[f];
     if (!(folds >> f & 1) || s->n == 0) continue;

@@ -16,6 +16,13 @@ static void bend(world *w, const mc_product *p, float **wt, float **b) {
   for (int64_t k = 0; k < outs * p->d; k += 2) (*wt)[k] *= 0.5f;
 }
 
+/* Large networks: fewer runs, 8 at least. */
+static void few(void) {
+  CHECK(mc_damage_few(125, 4e7) == 125 && mc_damage_few(125, 1e9) == 31);
+  CHECK(mc_damage_few(125, 4e9) == 8 && mc_damage_few(16, 1e15) == 8);
+  CHECK(mc_damage_few(3, 1e15) == 3 && mc_damage_few(256, 0) == 256);
+}
+
 static void unchanged(world *w, mc_damage *d, int products) {
   mc_products p = mc_products_of(w->cx.graph, w->a);
   mc_distance x;
@@ -133,6 +140,7 @@ static void refuses(const char *path) {
 }
 
 int main(int argc, char **argv) {
+  few();
   if (argc != 2) return 2;
   for (int k = 0; k < NETS; k++) {
     double a[32] = { 0 }, b[32] = { 0 };

@@ -1,6 +1,7 @@
 // RUN: %unit/measure_test
 /* lib/measure's arithmetic against naive formulas: linear algebra, columns of products, moments,
  * fits. */
+#include "../../lib/measure/columns.h"
 #include "check.h"
 #include "mc/ir/build.h"
 #include "mc/measure/linalg.h"
@@ -304,8 +305,42 @@ static void noisy(mc_arena *a) {
   CHECK(mc_fit_lambda(&m, 0, NULL, w) >= 0.1);
 }
 
+/* Many columns: two sums, of the last fold and of the others; half of the bytes. */
+static void wide(mc_arena *a) {
+  enum { D = MC_WIDE + 1, O = 2, N = 9 };
+  net *n = net_of(a, 2, (int64_t[]){ N, D });
+  mc_value *w = random_tensor(n, "w", 2, (int64_t[]){ O, D });
+  mc_value *v = mc_build1(&n->b, MC_OP_linear, (mc_value *[]){ n->x, w }, 2, NULL);
+  mc_product p = { v->def, 1, O, D, 1, 1, D, N };
+  float *x = noise_f32(a, N * D), *y = noise_f32(a, N * O);
+  mc_moments *m = mcm_moments_new(&p, a);
+  mcm_sum *s = mcm_sum_open(&p, m, true, a);
+  for (int64_t i = 0; i < N; i++) mcm_sum_add_rows(s, (int)(i % MC_FOLDS), x, y + i * O, &i, 1);
+  CHECK(mcm_sum_close(s) && m->fold[0].n == 7 && !m->fold[1].g && m->fold[3].n == 2);
+  mc_centred z = mc_moments_centred(m, 7, 0, a), one = mc_moments_centred(m, 2, 0, a);
+  double sum = 0;
+  for (int64_t i = 0; i < N; i++) sum += i % MC_FOLDS == 3 ? 0 : (double)x[i * D + 5] / 7;
+  CHECK(z.n == 7 && one.n == 7 && near(z.mx[5], sum, 1e-6) && z.g[1] == z.g[D]);
+  CHECK(mc_moments_centred(m, 15, 0, a).n == 9 && mc_moments_centred(m, 8, 0, a).n == 2);
+  CHECK(mc_moments_bytes(&p) == 2 * 8 * (D * D + O * D + D + 2 * O));
+  CHECK(mcm_sum_bytes(&p) > mc_moments_bytes(&p));
+  mc_module_destroy(n->m);
+}
+
+/* lambda is judged on some of many outputs. */
+static void many_outputs(mc_arena *a) {
+  enum { O = 150, D = 8 };
+  float *w = noise_f32(a, O * D), *b = noise_f32(a, O), *zero = MC_NEWN(a, float, O *D);
+  bool keep[D] = { true, true, true, true, true, true, true, false };
+  mc_moments m = sums(a, 100, O, D, D, w, b, 0), n = sums(a, 16, O, D, D, zero, b, 2);
+  CHECK(mc_fit_lambda(&m, 0, NULL, zero) == 1e-5);
+  CHECK(mc_fit_lambda(&n, 0, NULL, zero) >= 0.1 && mc_fit_lambda(&n, 0, keep, zero) >= 0.1);
+}
+
 int main(void) {
   mc_arena *a = mc_arena_create();
+  wide(a);
+  many_outputs(a);
   multiplies(a);
   sums_products(a);
   factors(a);

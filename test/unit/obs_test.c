@@ -128,8 +128,28 @@ static void dead_columns(mc_arena *a) {
   CHECK(!mc_obs_part_of(&p, D, g, O, w, UNITS, first, column, 1e-2, a));
 }
 
+/* Large systems lose several units at a time (here two: by the count that is asked for); what is
+ * left is the same as one after the other. */
+static void several_at_once(mc_arena *a) {
+  double g[D * D], error[UNITS], one_error[UNITS];
+  float w[O * D];
+  int order[UNITS], one_order[UNITS];
+  bool some[UNITS] = { true, true, true, false };
+  mc_obs_part p, q;
+  moments(g, w, a);
+  CHECK(mc_obs_part_of(&p, D, g, O, w, UNITS, first, column, 1e-6, a));
+  CHECK(mc_obs_part_of(&q, D, g, O, w, UNITS, first, column, 1e-6, a));
+  CHECK(mc_obs_eliminate(&p, 1, UNITS, some, 40000000, order, error, a) == 3);
+  CHECK(mc_obs_eliminate(&q, 1, UNITS, some, 3, one_order, one_error, a) == 3);
+  CHECK(order[0] == one_order[0] && error[0] == one_error[0]);
+  for (int64_t i = 0; i < O * p.d; i++) CHECK(fabs(p.w[i] - q.w[i]) < 1e-7 * (1 + fabs(q.w[i])));
+  for (int64_t i = 0; i < p.d * p.d; i++)
+    CHECK(fabs(p.h[i] - q.h[i]) < 1e-7 * (1 + fabs(q.h[i])));
+}
+
 int main(void) {
   mc_arena *a = mc_arena_create();
+  several_at_once(a);
   costs_are_errors_of_fits(a);
   parts_add_up(a);
   dead_columns(a);

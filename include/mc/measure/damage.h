@@ -13,10 +13,15 @@ typedef struct mc_damage mc_damage;
 
 /* Reference outputs are those of opts->original, or of the pass's graph; weights are replaced in
  * the pass's graph as it is now. Held back are the samples of fold MC_FOLDS - 1, 256 runs at most;
- * a result that argmax makes is compared by what argmax reads. A softmax is taken over the last
- * axis (2 or more) of each float result, unless a softmax made it. NULL after reporting. */
+ * for one product of a large network fewer of them (8 at least; a remark says so). A result that
+ * argmax makes is compared by what argmax reads. A softmax is taken over the last axis (2 or more)
+ * of each float result, unless a softmax made it. NULL after reporting. */
 mc_damage *mc_damage_open(mc_pass_context *cx, const mc_walk_opts *o);
 void mc_damage_close(mc_damage *d);
+/* How many of `runs` runs, of `work` multiplications each, are run for one product. */
+int64_t mc_damage_few(int64_t runs, double work);
+/* A run of the network has more than 1e9 multiplications: fewer points should do. */
+bool mc_damage_large(const mc_damage *d);
 /* The network with weights [groups, o, d] and bias [groups * o] of product i (mc_products_of the
  * pass's graph at open) replaced; NULL weights: as it is. Fastest when calls for one product follow
  * each other. False after reporting. */

@@ -4,8 +4,9 @@
 #define MC_MEASURE_MOMENTS_H
 #include "mc/measure/product.h"
 
-enum { MC_FOLDS = 4 };
-/* Sums over the samples of a fold, for each group; not centred. */
+enum { MC_FOLDS = 4, MC_WIDE = 1024 };
+/* Sums over the samples of a fold, for each group; not centred. More than MC_WIDE columns: all
+ * folds but the last are one sum, fold[0]; the others have n 0 and no data. */
 typedef struct mc_sums {
   double n;       /* columns */
   double *g;      /* [groups, d, d]  sum x x^T */
@@ -20,7 +21,8 @@ typedef struct mc_moments {
 
 /* Bytes that the moments of a product take. */
 int64_t mc_moments_bytes(const mc_product *p);
-/* Centred moments over the folds of a mask (bit f: fold f), of one group. */
+/* Centred moments over the folds of a mask (bit f: fold f), of one group. Folds that are one sum go
+ * together. */
 typedef struct mc_centred {
   int64_t o, d;
   double n, *g, *c, *mx, *my, *vy;
@@ -38,7 +40,7 @@ bool mc_fit(const mc_centred *m, const float *w0, double lambda, float *w, float
 bool mc_fit_kept(const mc_centred *m, const bool *keep, const float *w0, double lambda, float *w,
                  float *bias);
 /* The lambda, of half decades from 1e-5 to 10, whose fits predict best the folds that they have not
- * seen (more than 1024 columns: the last fold alone, and decades). keep (may be NULL: all): columns
+ * seen, over 64 outputs at most (more than MC_WIDE columns: the last fold alone, and decades). keep (may be NULL: all): columns
  * that take part; w0 [o, d] has all. 10 where the samples are in one fold only. */
 double mc_fit_lambda(const mc_moments *m, int64_t group, const bool *keep, const float *w0);
 /* Mean squared error of weights w and bias on the moments, summed over the outputs; *total (may be
