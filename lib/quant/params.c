@@ -86,14 +86,15 @@ const mc_type *mc_quant_weight(mc_module *m, const mc_tensor *w, int axis, bool 
   return mc_type_intern(m, &t);
 }
 
-void mc_quant_mean_error(const mc_tensor *w, const mc_tensor *q, const mc_type *qt, const float *mean, int64_t mean_n, float *out) {
-  int64_t channels = w->dim[0], k = mc_tensor_elems(w) / channels, inner = w->dim[w->rank - 1];
+void mc_quant_mean_error(const mc_tensor *w, const mc_tensor *q, const mc_type *qt,
+                         const double *mean, int64_t groups, float *out) {
+  int64_t channels = w->dim[0], d = mc_tensor_elems(w) / channels, o = channels / groups;
+  const int8_t *rounded = q->data;
+  const float *exact = w->data;
   for (int64_t c = 0; c < channels; c++) {
-    double sum = 0, s = (double)mc_type_scale(qt, c);
-    for (int64_t i = 0; i < k; i++) {
-      double m = (double)mean[inner == mean_n ? i % inner : c * mean_n / channels]; /* depthwise: one input channel for each multiplier's outputs */
-      sum += (s * ((const int8_t *)q->data)[c * k + i] - (double)((const float *)w->data)[c * k + i]) * m;
-    }
+    double sum = 0, scale = (double)mc_type_scale(qt, c);
+    for (int64_t i = 0; i < d; i++)
+      sum += (scale * rounded[c * d + i] - (double)exact[c * d + i]) * mean[c / o * d + i];
     out[c] = (float)sum;
   }
 }

@@ -36,9 +36,12 @@ typedef struct mc_compensation {
 const mc_type *mc_quant_weight(mc_module *m, const mc_tensor *w, int axis, bool per_channel,
                                float s_x, const float *bias, const mc_compensation *compensate,
                                const char *name, mc_tensor **out);
-/* Mean error that rounding the weights w [channels, ..., k] to q adds to each output channel when the input's channels have the means `mean` [k]: sum over taps of (s q - w) mean. out: [channels].
- * (Nagel et al., "Data-free quantization through weight equalization and bias correction", ICCV 2019, section 4.2.) */
-void mc_quant_mean_error(const mc_tensor *w, const mc_tensor *q, const mc_type *qt, const float *mean, int64_t mean_n, float *out);
+/* Mean error that rounding the weights w [groups * o, d] to q adds to each output channel when the
+ * columns have the means `mean` [groups, d]: sum over columns of (s q - w) mean. out: [groups * o].
+ * (Nagel et al., "Data-free quantization through weight equalization and bias correction", ICCV 2019,
+ * section 4.2.) */
+void mc_quant_mean_error(const mc_tensor *w, const mc_tensor *q, const mc_type *qt,
+                         const double *mean, int64_t groups, float *out);
 /* i32 type of the accumulator of x and w: scales fp32(s_x * s_w[c]); `shape` gives the dims, the last axis the channels. */
 const mc_type *mc_quant_acc_type(mc_module *m, const mc_type *x, const mc_type *w, const mc_type *shape, const char *name);
 /* bias / acc scale rounded to i32. *saturated counts elements that did not fit. */

@@ -325,6 +325,7 @@ bool mc_pass_quantize(mc_pass_context *cx, const mc_opts_quantize *o, bool *chan
   mc_map_init(&s.entries, cx->scratch);
   mc_map_init(&s.plan, cx->scratch);
   mc_map_init(&s.means, cx->scratch);
+  mc_map_init(&s.products_of, cx->scratch);
   mc_map_init(&s.compensation, cx->scratch);
   mc_map_init(&s.slower, cx->scratch);
   if (o->faster) mc_quant_slower(cx, &s.slower);

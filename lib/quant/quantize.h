@@ -16,18 +16,17 @@ typedef struct entry {
   bool integer; /* its op was converted, or it is an integer input */
   bool exact;   /* an f32 reader wants the accumulator's own digits, even where q exists too */
 } entry;
-/* Running mean of each channel (last axis) of a product's input. */
+/* Sum of a product's input over the samples, element by element. */
 typedef struct mean {
   double *sum;
-  float *value;
-  int64_t channels;
-  int64_t rows;
+  int64_t runs;
 } mean;
 typedef struct state {
   mc_pass_context *cx;
   const mc_opts_quantize *o;
   mc_map slower; /* products that faster= leaves in fp32 -> why */
   mc_map means;  /* value -> mean, when correct= gives samples */
+  mc_map products_of; /* node -> mc_product of those that will be converted, likewise */
   mean **watched;
   mc_map compensation; /* node -> mc_compensation, when correct= gives samples */
   mc_dtype act;
