@@ -14,6 +14,7 @@ A folder is one of the build: build/release/test/mcc. Jobs of 'long':
            architecture; for a level that it can neither run nor emulate up to what must run
   nets     5000 random networks and 5000 random ONNX models, in all arithmetics and levels,
            against the evaluator, and against ONNX Runtime where MC_PEERS says where it is
+  clang    everything compiled by clang, warnings are errors
 example: test/run.sh long levels
 END
 }
@@ -56,14 +57,19 @@ job_levels() {
 job_nets() {
   test/nets/many.sh "build/$preset" 1 5000 ${MC_PEERS:+"$MC_PEERS"}
 }
+job_clang() {
+  CC=clang-19 cmake -S . -B build/clang -G Ninja -DLLVM_DIR=/usr/lib/llvm-19/lib/cmake/llvm \
+    -DCMAKE_BUILD_TYPE=Release -DMCC_WERROR=ON >/dev/null
+  cmake --build build/clang -- -k 0
+}
 
 case "${1:-}" in
 -h | --help) help && exit 0 ;;
 long)
   shift
-  [ $# -gt 0 ] || set -- suite levels nets
+  [ $# -gt 0 ] || set -- suite levels nets clang
   for job in "$@"; do
-    case $job in suite | levels | nets) ;; *) echo "test/run.sh: there is no job '$job'" >&2 && help >&2 && exit 2 ;; esac
+    case $job in suite | levels | nets | clang) ;; *) echo "test/run.sh: there is no job '$job'" >&2 && help >&2 && exit 2 ;; esac
   done
   utils/setup.sh long
   build

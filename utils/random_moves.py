@@ -58,7 +58,10 @@ def concat(g):
 
 
 def split(g):
-    x, s = g.some(lambda s: max(s) > 1)
+    found = g.some(lambda s: max(s) > 1)
+    if not found:
+        return
+    x, s = found
     axis = g.pick([i for i, d in enumerate(s) if d > 1])
     first = int(g.rng.integers(1, s[axis]))
     sizes = (first, s[axis] - first)

@@ -264,7 +264,7 @@ static bool measure_form(lowrank *z, lr_layer *l, const ready *r, mc_form_kind k
   point p[LEVELS];
   int n = 0, step = l->p.d > WIDE ? 2 : 1;
   for (int i = step; i < LEVELS; i += step) {
-    mc_form f = mc_lr_form_at(z, l, kind, (double)i / LEVELS, r->p[0]);
+    mc_form f = mc_lr_form_at(z, l, kind, (double)i / (double)LEVELS, r->p[0]);
     bool tail = is_anchor(z, i, place);
     if (f.r < 1 || (n && same_form(&f, &p[n - 1].f))) continue;
     if (!measure(z, r, &f, tail, &p[n])) return false;

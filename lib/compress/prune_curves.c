@@ -19,7 +19,7 @@ static void levels_of(const site *s, bool large, curve *c, mc_arena *a) {
                 MC_NEWN(a, double, LEVELS + 2) };
   for (int i = 0; i < levels; i++) {
     int t = many ? few[i] : i + 1;
-    int gone = t < LEVELS ? (int)floor((double)s->units * t / LEVELS + 0.5) : s->units - 1;
+    int gone = t < LEVELS ? (int)floor((double)s->units * t / (double)LEVELS + 0.5) : s->units - 1;
     if (gone > s->norder) gone = s->norder;
     if (gone > c->gone[c->n - 1]) c->gone[c->n++] = gone;
   }

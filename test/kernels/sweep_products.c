@@ -20,7 +20,9 @@ zeros sweep_zeros;
 static int zeros_wide(void) { return sweep_zeros.wide ? sweep_zeros.wide : 16; }
 static const char *zeros_name(void) {
   static char text[64];
-  snprintf(text, sizeof text, sweep_zeros.of ? " zeros %d/%d of %dx%d" : "", sweep_zeros.gone, sweep_zeros.of, zeros_wide(), sweep_zeros.unit);
+  if (!sweep_zeros.of) return "";
+  snprintf(text, sizeof text, " zeros %d/%d of %dx%d", sweep_zeros.gone, sweep_zeros.of,
+           zeros_wide(), sweep_zeros.unit);
   return text;
 }
 /* Zero blocks of a constant whose elements [n][k] lie `column` and `step` elements apart; `tap`: elements after which blocks begin anew. */

@@ -20,7 +20,7 @@ static void moments(double *g, float *w, mc_arena *a) {
   for (int i = 0; i < D * N; i++) x[i] = rnd();
   for (int i = 4; i < D; i++) /* columns that can be told from others in part */
     for (int k = 0; k < N; k++) x[i * N + k] = 0.4 * x[i * N + k] + x[(i - 4) * N + k];
-  mc_la_gemm(false, true, D, D, N, 1.0 / N, x, x, 0, g);
+  mc_la_gemm(false, true, D, D, N, 1.0 / (double)N, x, x, 0, g);
   for (int i = 0; i < O * D; i++) w[i] = (float)rnd();
 }
 

@@ -1,5 +1,5 @@
 /* A program that links the compiler as libraries. */
-#include "mc/driver/driver.h"
+#include "mc/driver/compile.h"
 #include "mc/ir/graph.h"
 #include "mc/support/arena.h"
 #include <stdio.h>
