@@ -254,9 +254,10 @@ static void fill_damage(const lowrank *z, int layer, const known *k, point *p, i
 }
 
 /* Eighths of the MACs at which a form is fitted; at two of them, for the best form, the damage is
- * measured. */
+ * measured (a large network: at one). */
 static bool is_anchor(const lowrank *z, int eighth, int place) {
-  return z->measured && !z->like && place == 0 && (eighth == 2 || eighth == 4);
+  if (!z->measured || z->like || place) return false;
+  return eighth == 4 || (eighth == 2 && !mc_damage_large(z->damage));
 }
 
 static bool measure_form(lowrank *z, lr_layer *l, const ready *r, mc_form_kind kind, int place,

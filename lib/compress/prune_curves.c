@@ -9,7 +9,7 @@ enum { LEVELS = 8 };
 /* Eighths that go; with many layers to measure (a residual stream), or a large network, fewer
  * points. */
 static void levels_of(const site *s, bool large, curve *c, mc_arena *a) {
-  static const int some[] = { 1, 2, 3, 4, 6, LEVELS }, least[] = { 2, 4, 6, LEVELS };
+  static const int some[] = { 1, 2, 3, 4, 6, LEVELS }, least[] = { 2, 5, LEVELS };
   bool many = large || s->nr > 2;
   const int *few = large ? least : some;
   int levels = large ? (int)(sizeof least / sizeof *least)
@@ -45,34 +45,23 @@ static bool columns_without(const site *s, int product, const mc_product *p, con
 
 /* Weights of product i without columns. */
 static void weights_without(const measure *z, int i, const mc_moments *m, const bool *keep,
-                            double lambda, float *w, float *b, mc_arena *a) {
+                            float *w, float *b, mc_arena *a) {
   const mc_product *p = &z->p->v[i];
   int64_t n = p->groups * p->o * p->d;
   float *w0 = MC_NEWN(a, float, n);
   mc_product_weights(p, w0, b);
   if (z->refit)
-    mc_refit_product(p, m, MC_FOLDS_FIT, keep, lambda, z->walk->samples, w0, w, b);
+    mc_refit_product(p, m, MC_FOLDS_FIT, keep, z->damping, z->walk->samples, w0, w, b);
   else
     for (int64_t k = 0; k < n; k++) w[k] = keep[k / (p->o * p->d) * p->d + k % p->d] ? w0[k] : 0;
 }
 
-/* The damping of product i; wide ones ask the folds once, not at each width. */
-static double lambda_of(const measure *z, int i, const mc_moments *m) {
-  const mc_product *p = &z->p->v[i];
-  if (!z->refit || p->d <= MC_WIDE || p->groups > 1) return z->damping;
-  mc_arena *a = mc_arena_create();
-  const float *w0 = mc_product_copy(p, a, NULL);
-  double lambda = mc_refit_lambda(p, m, 0, NULL, z->damping, z->walk->samples, w0);
-  mc_arena_destroy(a);
-  return lambda;
-}
-
 static bool reader_damage(const measure *z, int i, const mc_moments *m, const bool *keep,
-                          double lambda, mc_distance *out) {
+                          mc_distance *out) {
   const mc_product *p = &z->p->v[i];
   mc_arena *a = mc_arena_create();
   float *w = MC_NEWN(a, float, p->groups * p->o * p->d), *b = MC_NEWN(a, float, p->groups * p->o);
-  weights_without(z, i, m, keep, lambda, w, b, a);
+  weights_without(z, i, m, keep, w, b, a);
   bool ok = mc_damage_of(z->d, i, w, b, out);
   mc_arena_destroy(a);
   return ok;
@@ -108,14 +97,13 @@ static const bool *gone_at(const site *s, int count, mc_arena *a) {
 /* All levels for one product: its tail is compiled once. */
 static bool add_reader(const measure *z, const site *s, int q, const mc_moments *m, curve *c) {
   const mc_product *p = &z->p->v[q];
-  double lambda = lambda_of(z, q, m);
   bool ok = true;
   for (int t = 1; ok && t < c->n; t++) {
     mc_arena *a = mc_arena_create();
     bool *keep = MC_NEWN(a, bool, p->groups * p->d);
     mc_distance x;
     if (columns_without(s, q, p, gone_at(s, c->gone[t], a), keep)) {
-      ok = reader_damage(z, q, m, keep, lambda, &x);
+      ok = reader_damage(z, q, m, keep, &x);
       if (ok) add(&c->main[t], mc_distance_main(&x)), add(&c->local[t], x.local);
     }
     mc_arena_destroy(a);

@@ -241,7 +241,7 @@ static bool best_widths(data_road *z, mc_road_choice *out) {
   bool large = mc_damage_large(z->d), few = z->quick || large;
   if (large)
     mc_remark(p->cx->diag, p->cx->loc,
-              "prune-channels: a large network: damage is measured at quarters of the widths, and "
+              "prune-channels: a large network: damage is measured at three widths of a layer, and "
               "%d ways to share out are tried, not %d",
               QUICK, TRIALS);
   for (int i = 0; ok && i < (few ? QUICK : TRIALS); i++)

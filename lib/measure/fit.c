@@ -199,6 +199,8 @@ static double best_of_grid(judge *j, bool large) {
 }
 
 double mc_fit_lambda(const mc_moments *m, int64_t group, const bool *keep, const float *w0) {
+  double *kept = m->lambda ? &m->lambda[group] : NULL;
+  if (kept && *kept > 0) return *kept;
   judge j = { .a = mc_arena_create() };
   enum { ALL = (1 << MC_FOLDS) - 1 };
   for (int f = MC_FOLDS - 1; f >= 0 && (m->d <= FULL || j.n == 0); f--) {
@@ -213,5 +215,6 @@ double mc_fit_lambda(const mc_moments *m, int64_t group, const bool *keep, const
   }
   double best = j.n ? best_of_grid(&j, m->d > FULL) : grid(GRID - 1);
   mc_arena_destroy(j.a);
+  if (kept) *kept = best;
   return best;
 }

@@ -12,6 +12,7 @@ struct mc_targets {
   mc_graph *g; /* a copy of the original; products have no clamps */
   mc_products p;
   int64_t runs, *n; /* places of a run, by product */
+  double **lambda; /* by product: [groups], see mc_moments; NULL: few columns */
   mcm_rows **y, **other; /* by product: [n, groups o] of a run; other NULL: there is none */
 };
 
@@ -141,6 +142,9 @@ mc_targets *mc_targets_open(mc_pass_context *cx, const mc_walk_opts *o) {
     t->n = MC_NEWN(a, int64_t, t->p.n + 1);
     t->y = MC_NEWN(a, mcm_rows *, t->p.n + 1);
     t->other = MC_NEWN(a, mcm_rows *, t->p.n + 1);
+    t->lambda = MC_NEWN(a, double *, t->p.n + 1);
+    for (int i = 0; i < t->p.n; i++)
+      if (t->p.v[i].d > MC_WIDE) t->lambda[i] = MC_NEWN(a, double, t->p.v[i].groups);
     taker k = { .t = t };
     ok = ok && make_rows(&k) && run_samples(&k, cx, &data);
   }
@@ -167,6 +171,7 @@ bool mcm_targets_fit(const mc_targets *t, int i, const mc_product *p, int64_t ru
   return q && t->runs == runs && q->places == p->places;
 }
 
+double *mcm_targets_lambda(const mc_targets *t, int i) { return t->lambda[i]; }
 int64_t mcm_targets_places(const mc_targets *t, int i) { return t->n[i]; }
 int64_t mcm_targets_outs(const mc_targets *t, int i) { return t->p.v[i].groups * t->p.v[i].o; }
 mcm_rows *mcm_targets_y(const mc_targets *t, int i) { return t->y[i]; }

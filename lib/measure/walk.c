@@ -240,6 +240,8 @@ mc_moments *mc_walk_moments(mc_walk *w, int i) {
   const mc_product *p = &w->is.p.v[i];
   mc_moments *m = mcm_moments_new(p, w->moments);
   bool target = mc_walk_has_target(w, i);
+  if (m->lambda && w->given && target && mcm_targets_lambda(w->given, i))
+    m->lambda = mcm_targets_lambda(w->given, i);
   mcm_sum *s = mcm_sum_open(p, m, target, w->moments);
   if (!step_networks(w, i)) return NULL;
   if (!(w->given && target ? run_given : run_samples)(w, i, s)) return NULL;

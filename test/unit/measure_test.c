@@ -323,7 +323,7 @@ static void wide(mc_arena *a) {
   CHECK(z.n == 7 && one.n == 7 && near(z.mx[5], sum, 1e-6) && z.g[1] == z.g[D]);
   CHECK(mc_moments_centred(m, 15, 0, a).n == 9 && mc_moments_centred(m, 8, 0, a).n == 2);
   CHECK(mc_moments_bytes(&p) == 2 * 8 * (D * D + O * D + D + 2 * O));
-  CHECK(mcm_sum_bytes(&p) > mc_moments_bytes(&p));
+  CHECK(mcm_sum_bytes(&p) > mc_moments_bytes(&p) && m->lambda && m->lambda[0] == 0);
   mc_module_destroy(n->m);
 }
 
@@ -335,6 +335,11 @@ static void many_outputs(mc_arena *a) {
   mc_moments m = sums(a, 100, O, D, D, w, b, 0), n = sums(a, 16, O, D, D, zero, b, 2);
   CHECK(mc_fit_lambda(&m, 0, NULL, zero) == 1e-5);
   CHECK(mc_fit_lambda(&n, 0, NULL, zero) >= 0.1 && mc_fit_lambda(&n, 0, keep, zero) >= 0.1);
+  double kept = 0; /* asked once */
+  n.lambda = &kept;
+  CHECK(mc_fit_lambda(&n, 0, NULL, zero) == kept && kept >= 0.1);
+  kept = 7;
+  CHECK(mc_fit_lambda(&n, 0, NULL, zero) == 7);
 }
 
 int main(void) {
