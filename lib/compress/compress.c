@@ -256,7 +256,7 @@ static bool prune_to(composer *c, double mix, mix_result *r) {
   c->road.quick = splits(c, mix) || c->least < HUGE_VAL;
   if (!mc_road_choose(&c->road, &x)) return false;
   bool near = mc_distance_main(&x.held) < promising * c->least;
-  if (c->road.quick && !splits(c, mix) && near) {
+  if (c->road.quick && !splits(c, mix) && near && !mc_damage_large(c->damage)) {
     c->road.quick = false;
     if (!mc_road_choose(&c->road, &x)) return false;
   }
