@@ -115,8 +115,10 @@ double mc_fit_error(const mc_centred *m, const float *w, const float *bias, doub
 
 /* ---- cross-validation ---- */
 
-/* Half decades; columns up to which all folds and steps are tried; outputs that are judged. */
+/* Half decades; columns up to which all folds and steps are tried; outputs of large layers that are
+ * judged. */
 enum { GRID = 13, FULL = MC_WIDE, JUDGED = 64 };
+static const double large_layer = 2e8; /* o d^2 */
 
 static double grid(int k) { return pow(10, -5 + 0.5 * k); }
 
@@ -133,15 +135,16 @@ typedef struct judge {
   bool known[GRID];
 } judge;
 
-/* Output k of those that are judged: evenly from all. */
-static int64_t judged(int64_t o) { return o < JUDGED ? o : JUDGED; }
-static int64_t output(int64_t o, int64_t k) { return k * o / judged(o); }
+/* Outputs that are judged, evenly from all: output k of them is k o / n. */
+static int64_t judged(int64_t o, int64_t d) {
+  return o <= JUDGED || (double)o * (double)d * (double)d <= large_layer ? o : JUDGED;
+}
 
 /* z with the outputs that are judged alone, in place. */
 static mc_centred some_outputs(mc_centred z) {
-  int64_t n = judged(z.o);
+  int64_t n = judged(z.o, z.d);
   for (int64_t k = 0; n < z.o && k < n; k++) {
-    int64_t i = output(z.o, k);
+    int64_t i = k * z.o / n;
     memmove(z.c + k * z.d, z.c + i * z.d, sizeof *z.c * (size_t)z.d);
     z.my[k] = z.my[i], z.vy[k] = z.vy[i];
   }
@@ -157,11 +160,11 @@ static mc_centred part(const mc_moments *m, unsigned folds, int64_t group, const
 
 /* w0's columns that stay, in double. */
 static double *start_of(const mc_moments *m, const bool *keep, const float *w0, mc_arena *a) {
-  int64_t o = judged(m->o);
+  int64_t o = judged(m->o, m->d);
   double *w = MC_NEWN(a, double, o * m->d), *to = w;
   for (int64_t i = 0; i < o * m->d; i++)
     if (!keep || keep[i % m->d])
-      *to++ = (double)w0[output(m->o, i / m->d) * m->d + i % m->d];
+      *to++ = (double)w0[i / m->d * m->o / o * m->d + i % m->d];
   return w;
 }
 

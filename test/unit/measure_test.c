@@ -327,9 +327,12 @@ static void wide(mc_arena *a) {
   mc_module_destroy(n->m);
 }
 
-/* lambda is judged on some of many outputs. */
+/* lambda is judged on some of the outputs of a large layer. */
 static void many_outputs(mc_arena *a) {
-  enum { O = 150, D = 8 };
+  enum { O = 150, D = 8, MANY = 170, WIDE = 1100 };
+  float *far = noise_f32(a, MANY * WIDE);
+  mc_moments big = sums(a, 60, MANY, WIDE, 2, noise_f32(a, MANY * WIDE), noise_f32(a, MANY), 0);
+  CHECK(mc_fit_lambda(&big, 0, NULL, far) <= 1e-3);
   float *w = noise_f32(a, O * D), *b = noise_f32(a, O), *zero = MC_NEWN(a, float, O *D);
   bool keep[D] = { true, true, true, true, true, true, true, false };
   mc_moments m = sums(a, 100, O, D, D, w, b, 0), n = sums(a, 16, O, D, D, zero, b, 2);

@@ -42,9 +42,9 @@ bool mc_fit(const mc_centred *m, const float *w0, double lambda, float *w, float
 bool mc_fit_kept(const mc_centred *m, const bool *keep, const float *w0, double lambda, float *w,
                  float *bias);
 /* The lambda, of half decades from 1e-5 to 10, whose fits predict best the folds that they have not
- * seen, over 64 outputs at most (more than MC_WIDE columns: the last fold alone, decades,
- * and once for each m->lambda). keep (may be NULL: all): columns
- * that take part; w0 [o, d] has all. 10 where the samples are in one fold only. */
+ * seen, over 64 outputs of large layers (more than MC_WIDE columns: the last fold alone, decades,
+ * and once for each m->lambda). keep (may be NULL: all): columns that take part; w0 [o, d] has all.
+ * 10 where the samples are in one fold only. */
 double mc_fit_lambda(const mc_moments *m, int64_t group, const bool *keep, const float *w0);
 /* Mean squared error of weights w and bias on the moments, summed over the outputs; *total (may be
  * NULL): the variance of the targets, summed. */
