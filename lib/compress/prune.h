@@ -103,11 +103,13 @@ bool *mc_sites_columns(const mc_channels *ch, const mc_product *p, const bool *k
 /* The same for its rows. */
 bool *mc_sites_rows(const mc_channels *ch, const mc_product *p, const bool *keep, mc_arena *a);
 
-/* Damage of a site with so many units gone, measured at a few widths; linear between them. */
+/* Damage of a site with so many units gone, measured at a few widths; linear between them. By the
+ * output's change (KL where there is one), its squared error, and the layers' own error. */
+typedef enum curve_of { CURVE_MAIN, CURVE_SQUARE, CURVE_LOCAL, CURVES } curve_of;
 typedef struct curve {
   int n;
   int *gone;
-  double *main, *local;
+  double *y[CURVES];
 } curve;
 typedef struct measure {
   mc_pass_context *cx;
@@ -135,6 +137,6 @@ bool mc_site_choose(const measure *z, const site *s, int i, const mc_moments *m,
                     int count, int *order);
 /* The curve of one site; its order must be there. False after reporting. */
 bool mc_sites_curve(const measure *z, const site *s, mc_moments *const *m, curve *out);
-/* Damage with `gone` units gone; local: by the layers' own error. */
-double mc_curve_at(const curve *c, int gone, bool local);
+/* Damage with `gone` units gone. */
+double mc_curve_at(const curve *c, int gone, curve_of by);
 #endif

@@ -15,8 +15,8 @@ static void levels_of(const site *s, bool large, curve *c, mc_arena *a) {
   int levels = large ? (int)(sizeof least / sizeof *least)
                : many ? (int)(sizeof some / sizeof *some)
                       : LEVELS;
-  *c = (curve){ 1, MC_NEWN(a, int, LEVELS + 2), MC_NEWN(a, double, LEVELS + 2),
-                MC_NEWN(a, double, LEVELS + 2) };
+  *c = (curve){ .n = 1, .gone = MC_NEWN(a, int, LEVELS + 2) };
+  for (int k = 0; k < CURVES; k++) c->y[k] = MC_NEWN(a, double, LEVELS + 2);
   for (int i = 0; i < levels; i++) {
     int t = many ? few[i] : i + 1;
     int gone = t < LEVELS ? (int)floor((double)s->units * t / (double)LEVELS + 0.5) : s->units - 1;
@@ -25,8 +25,10 @@ static void levels_of(const site *s, bool large, curve *c, mc_arena *a) {
   }
 }
 
-static void add(double *sum, double x) {
-  if (x > 0) *sum += x;
+static void add(const curve *c, int t, const mc_distance *x) {
+  const double y[CURVES] = { mc_distance_main(x), x->l2, x->local };
+  for (int k = 0; k < CURVES; k++)
+    if (y[k] > 0) c->y[k][t] += y[k];
 }
 
 /* keep[groups * d] of product i when those units are gone; false: it reads none of them. */
@@ -68,8 +70,8 @@ static bool reader_damage(const measure *z, int i, const mc_moments *m, const bo
 }
 
 /* Nothing with columns reads the site (queries and keys): what makes it loses rows. */
-static bool makers_damage(const measure *z, const site *s, const bool *gone, double *main,
-                          double *local) {
+static bool makers_damage(const measure *z, const site *s, const bool *gone, const curve *c,
+                          int t) {
   mc_arena *a = mc_arena_create();
   bool *keep = MC_NEWN(a, bool, z->ncls + 1), ok = true;
   for (int k = 0; k < z->ncls; k++) keep[k] = true;
@@ -82,7 +84,7 @@ static bool makers_damage(const measure *z, const site *s, const bool *gone, dou
     float *b, *w = mc_product_copy(p, a, &b);
     mc_refit_drop_rows(p, rows, w, b);
     ok = mc_damage_of(z->d, i, w, b, &x);
-    if (ok) add(main, mc_distance_main(&x)), add(local, x.local);
+    if (ok) add(c, t, &x);
   }
   mc_arena_destroy(a);
   return ok;
@@ -104,7 +106,7 @@ static bool add_reader(const measure *z, const site *s, int q, const mc_moments 
     mc_distance x;
     if (columns_without(s, q, p, gone_at(s, c->gone[t], a), keep)) {
       ok = reader_damage(z, q, m, keep, &x);
-      if (ok) add(&c->main[t], mc_distance_main(&x)), add(&c->local[t], x.local);
+      if (ok) add(c, t, &x);
     }
     mc_arena_destroy(a);
   }
@@ -119,7 +121,7 @@ static bool first_reader(const site *s, int i) {
 static bool add_makers(const measure *z, const site *s, curve *c) {
   for (int t = 1; t < c->n; t++) {
     mc_arena *a = mc_arena_create();
-    bool ok = makers_damage(z, s, gone_at(s, c->gone[t], a), &c->main[t], &c->local[t]);
+    bool ok = makers_damage(z, s, gone_at(s, c->gone[t], a), c, t);
     mc_arena_destroy(a);
     if (!ok) return false;
   }
@@ -132,15 +134,13 @@ bool mc_sites_curve(const measure *z, const site *s, mc_moments *const *m, curve
   for (int i = 0; i < s->nr; i++)
     if (first_reader(s, i) && !add_reader(z, s, s->r[i].product, m[s->r[i].product], c))
       return false;
-  for (int t = 1; t < c->n; t++) {
-    c->main[t] = fmax(c->main[t], c->main[t - 1]);
-    c->local[t] = fmax(c->local[t], c->local[t - 1]);
-  }
+  for (int k = 0; k < CURVES; k++)
+    for (int t = 1; t < c->n; t++) c->y[k][t] = fmax(c->y[k][t], c->y[k][t - 1]);
   return true;
 }
 
-double mc_curve_at(const curve *c, int gone, bool local) {
-  const double *y = local ? c->local : c->main;
+double mc_curve_at(const curve *c, int gone, curve_of by) {
+  const double *y = c->y[by];
   for (int i = 1; i < c->n; i++) {
     if (gone > c->gone[i]) continue;
     double t = (double)(gone - c->gone[i - 1]) / (c->gone[i] - c->gone[i - 1]);

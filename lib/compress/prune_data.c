@@ -8,10 +8,12 @@
 enum { MOST_WIDTHS = 64 }; /* alternatives of one group */
 
 /* What is added up: the damage of the output is the right measure where its parts add up, the
- * layers' own error is steadier where little is left. All are tried. */
-typedef enum guide { BY_OUTPUT, BY_LAYERS, BY_BOTH, GUIDES } guide;
-static const char *const guides[GUIDES] = { "the output's change", "the layers' own error",
-                                            "both" };
+ * layers' own error is steadier where little is left. KL is often that of a few samples; the
+ * squared error counts all alike (without a classifier it is the output's change). All are
+ * tried. */
+typedef enum guide { BY_OUTPUT, BY_SQUARE, BY_LAYERS, BY_BOTH, GUIDES } guide;
+static const char *const guides[GUIDES] = { "the output's change", "the output's squared error",
+                                            "the layers' own error", "both" };
 
 /* Channels that several layers make (a residual stream) bind many layers: their damage is known
  * less well, and without them is tried too. */
@@ -19,15 +21,17 @@ typedef struct trial {
   guide by;
   bool inner;
 } trial;
-enum { TRIALS = 5, QUICK = 2 }; /* the first QUICK are those that win most often */
+enum { TRIALS = 7, QUICK = 2 }; /* the first QUICK are those that win most often */
 static const trial trials[TRIALS] = {
   { BY_OUTPUT, false }, { BY_BOTH, false },   { BY_OUTPUT, true },
-  { BY_BOTH, true },    { BY_LAYERS, false },
+  { BY_BOTH, true },    { BY_LAYERS, false }, { BY_SQUARE, false }, { BY_SQUARE, true },
 };
 
 static double damage_at(const curve *c, int gone, guide by) {
-  double main = mc_curve_at(c, gone, false), local = mc_curve_at(c, gone, true);
-  return by == BY_OUTPUT ? main : by == BY_LAYERS ? local : sqrt(main * local);
+  double main = mc_curve_at(c, gone, by == BY_SQUARE ? CURVE_SQUARE : CURVE_MAIN);
+  if (by == BY_OUTPUT || by == BY_SQUARE) return main;
+  double local = mc_curve_at(c, gone, CURVE_LOCAL);
+  return by == BY_LAYERS ? local : sqrt(main * local);
 }
 
 /* ---- orders ---- */
