@@ -2,6 +2,7 @@
  * up in blocks, so that the work is matrix products; what ends up in a block does not depend on the
  * memory. */
 #include "columns.h"
+#include "depthwise.h"
 #include "mc/measure/linalg.h"
 #include <math.h>
 #include <string.h>
@@ -40,6 +41,7 @@ enum { MOST_ROWS = 1024, SMALL = 32 }; /* SMALL: columns up to which BLAS does n
 struct mcm_sum {
   const mc_product *p;
   mc_moments *m;
+  mcm_dw *dw; /* of a depthwise product, in place of the rest; else NULL */
   int64_t room, used[MC_FOLDS];       /* columns that a buffer has room for, and that it holds */
   float *col[MC_FOLDS], *y[MC_FOLDS]; /* [groups, room, d], [room, groups o] */
 };
@@ -82,6 +84,7 @@ int64_t mcm_sum_bytes(const mc_product *p) {
 mcm_sum *mcm_sum_open(const mc_product *p, mc_moments *m, bool targets, mc_arena *a) {
   mcm_sum *s = MC_NEW(a, mcm_sum);
   *s = (mcm_sum){ .p = p, .m = m, .room = room_of(p) };
+  if (mcm_is_depthwise(p) && (s->dw = mcm_dw_open(p, targets, a))) return s;
   for (int f = 0; f < MC_FOLDS; f++) {
     if (!has_sums(p->d, f)) continue;
     s->col[f] = MC_NEWN(a, float, p->groups * s->room * p->d);
@@ -141,8 +144,27 @@ static void put_targets(float *row, int64_t outs, const float *y, const float *m
   for (int64_t c = 0; c < outs; c++) row[c] = more ? y[c] + (more[c] - less[c]) : y[c];
 }
 
+/* The rows of y at places, and the sums of them. */
+static void add_depthwise(mcm_sum *s, int fold, const float *x, const float *y, const float *more,
+                          const float *less, const int64_t *place, int64_t n) {
+  mc_arena *a = mc_arena_create();
+  int64_t outs = s->p->groups;
+  float *row = y ? MC_NEWN(a, float, n *outs) : NULL;
+  for (int64_t i = 0; row && i < n; i++) {
+    int64_t from = place[i] * outs;
+    put_targets(row + i * outs, outs, y + from, more ? more + from : NULL,
+                more ? less + from : NULL);
+  }
+  mcm_dw_add(s->dw, fold, x, row, place, n);
+  mc_arena_destroy(a);
+}
+
 void mcm_sum_add(mcm_sum *s, int fold, const float *x, const float *y, const float *more,
                  const float *less, const int64_t *place, int64_t n) {
+  if (s->dw) {
+    add_depthwise(s, fold, x, y, more, less, place, n);
+    return;
+  }
   int64_t outs = s->p->groups * s->p->o, apart = s->room * s->p->d;
   fold = fold_of(s->p->d, fold);
   while (n > 0) {
@@ -162,6 +184,10 @@ void mcm_sum_add(mcm_sum *s, int fold, const float *x, const float *y, const flo
 
 void mcm_sum_add_rows(mcm_sum *s, int fold, const float *x, const float *y, const int64_t *place,
                       int64_t n) {
+  if (s->dw) {
+    mcm_dw_add(s->dw, fold, x, y, place, n);
+    return;
+  }
   int64_t outs = s->p->groups * s->p->o, apart = s->room * s->p->d;
   fold = fold_of(s->p->d, fold);
   while (n > 0) {
@@ -183,6 +209,7 @@ static bool all_finite(const double *x, int64_t n) {
 bool mcm_sum_close(mcm_sum *s) {
   int64_t g = s->p->groups, d = s->p->d, o = s->p->o;
   bool ok = true;
+  if (s->dw) mcm_dw_close(s->dw, s->m);
   for (int f = 0; f < MC_FOLDS; f++) {
     mc_sums *to = &s->m->fold[f];
     if (!has_sums(d, f)) continue;

@@ -7,6 +7,11 @@
 void mcm_columns(const mc_product *p, const float *x, const int64_t *place, int64_t n, float *col,
                  int64_t apart);
 
+/* One channel in and out for each group. */
+bool mcm_is_depthwise(const mc_product *p);
+/* The pixels of x under the d taps of one place of such a product; NULL: zeros. */
+void mcm_pixels(const mc_product *p, const float *x, int64_t place, const float **px);
+
 /* y [places, groups o] = w x + bias, all of the product's output; w [groups, o, d]; `room`: so many
  * floats as mcm_product_room says. */
 void mcm_product_run(const mc_product *p, const float *x, const float *w, const float *bias,

@@ -177,9 +177,14 @@ static void start_rows(const mc_product *p, const float *bias, float *y) {
   for (int64_t i = 0; i < p->places; i++) memcpy(y + i * outs, bias, sizeof *y * (size_t)outs);
 }
 
-static bool is_depthwise(const mc_product *p) {
+bool mcm_is_depthwise(const mc_product *p) {
   return p->node->op != MC_OP_linear && p->ci == 1 && p->o == 1 &&
          p->groups == p->node->in[0]->type->dim[3];
+}
+
+void mcm_pixels(const mc_product *p, const float *x, int64_t place, const float **px) {
+  window k = window_of(p->node);
+  for (int64_t i = 0; i < p->d; i++) px[i] = pixel(&k, x, place, i / p->kw, i % p->kw);
 }
 
 /* Depthwise: taps outside, channels inside. t: room for [taps, channels]. */
@@ -199,7 +204,7 @@ enum { BLOCK = 256 }; /* places at once */
 
 int64_t mcm_product_room(const mc_product *p) {
   int64_t n = p->groups * p->d;
-  return p->node->op == MC_OP_linear ? 1 : is_depthwise(p) ? n : BLOCK * n;
+  return p->node->op == MC_OP_linear ? 1 : mcm_is_depthwise(p) ? n : BLOCK * n;
 }
 
 void mcm_product_run(const mc_product *p, const float *x, const float *w, const float *bias,
@@ -210,7 +215,7 @@ void mcm_product_run(const mc_product *p, const float *x, const float *w, const 
     mc_la_apply_f32(p->places, p->o, p->d, x, w, y, outs);
     return;
   }
-  if (is_depthwise(p)) {
+  if (mcm_is_depthwise(p)) {
     run_depthwise(p, x, w, y, room);
     return;
   }

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ENOUGH = 64 }; /* places for each column, from which half of them do for a trial */
+/* Places for each column, and runs, from which half of them do for a trial. */
+enum { ENOUGH = 64, MANY_RUNS = 1000 };
 
 struct mc_walk {
   mc_pass_context *cx;
@@ -23,6 +24,8 @@ struct mc_walk {
   const int64_t *const *rows; /* by product: rows of the original; NULL: the same */
   unsigned folds;
   bool half; /* of the places do, where there are enough */
+  bool half_runs; /* every other run of each fold does */
+  int64_t enough;
   mc_value **target; /* of the original: what product i should give; NULL: not there */
   int next;          /* products before it are done */
 };
@@ -78,12 +81,14 @@ mc_walk *mc_walk_open(mc_pass_context *cx, const mc_walk_opts *o) {
   mc_walk *w = MC_NEW(a, mc_walk);
   *w = (mc_walk){ .cx = cx, .a = a, .what = mcm_what(o), .given = o->targets, .rows = o->rows };
   w->half = o->half;
+  w->enough = o->enough > 0 ? o->enough : ENOUGH;
   w->folds = o->folds ? o->folds : (1u << MC_FOLDS) - 1;
   w->p = mc_products_of(cx->graph, a);
   int64_t memory = mcm_memory(o) - (o->targets ? mcm_memory(o) / 4 : 0), most = most_moments(&w->p);
   w->store = (mcm_store){ cx, w->what, memory > most ? memory - most : 0, 0 };
   bool ok = mcm_data_open(&w->data, cx, o);
   if (ok && w->data.samples < o->few) w->folds = (1u << MC_FOLDS) - 1, w->half = false;
+  if (w->half && w->given && w->data.runs >= MANY_RUNS) w->half = false, w->half_runs = true;
   if (ok) {
     mcm_warn_few(&w->data, &w->p, NULL);
     mcm_warn_memory(&w->data, &w->p, NULL, memory);
@@ -161,13 +166,18 @@ static void say_progress(const mc_walk *w, int i, int64_t run) {
     w->cx->progress(w->cx->progress_ctx, w->what, i * runs + run + 1, w->p.n * runs);
 }
 
+/* Does run k count? */
+static bool takes(const mc_walk *w, int64_t k) {
+  return (w->folds >> k % MC_FOLDS & 1) && !(w->half_runs && k / MC_FOLDS % 2);
+}
+
 /* Both networks take their step for every sample, and the sums theirs. */
 static bool run_samples(mc_walk *w, int i, mcm_sum *s) {
   const mc_product *p = &w->is.p.v[i];
   int64_t runs = w->data.runs, n = mcm_places_of(p, runs), *place = MC_NEWN(w->moments, int64_t, n);
   reading r = reading_of(w, i);
   for (int64_t k = 0; k < runs; k++) {
-    if (!(w->folds >> k % MC_FOLDS & 1)) continue;
+    if (!takes(w, k)) continue;
     mcm_places((uint64_t)i + 1, k, p->places, n, place);
     if (!mcm_net_run(&w->was, k) || !mcm_net_run(&w->is, k)) return false;
     if (!add_run(s, &r, k, place, n)) return false;
@@ -208,10 +218,10 @@ static bool run_given(mc_walk *w, int i, mcm_sum *s) {
   r.more = mcm_targets_other(w->given, i);
   r.less = o ? mcm_net_rows(&w->is, o) : NULL;
   if (!r.more || !r.less) r.more = r.less = NULL;
-  bool half = w->half && n * w->data.runs >= ENOUGH * p->d;
+  bool half = w->half && n * w->data.runs >= w->enough * p->d;
   for (int64_t k = 0; k < w->data.runs; k++) {
     const float *x = NULL, *y = NULL, *more = NULL, *less = NULL;
-    if (!(w->folds >> k % MC_FOLDS & 1)) continue;
+    if (!takes(w, k)) continue;
     mcm_places((uint64_t)i + 1, k, p->places, n, place);
     if (!mcm_net_run(&w->is, k) || !get(r.x, k, &x) || !get(r.y, k, &y)) return false;
     if (!get(r.more, k, &more) || !get(r.less, k, &less)) return false;

@@ -57,6 +57,12 @@ static const struct {
                          "  %3 = conv2d %1, %w1 : f32[2,4,4,2]\n  %4 = add %3, %x : f32[2,4,4,2]\n "
                          " return %4\n}\n",
     2 },
+  { "depthwise, 20 channels",
+    HEAD("%x: f32[1,5,7,20]", "f32[1,3,4,20]") W(w0, "20,3,3,1") W(b0, "20")
+        W(w1, "20,3,2,1") "  %0 = conv2d %x, %w0, %b0 {pad=[1,1,1,1], stride=[2,2], groups=20} : "
+                          "f32[1,3,4,20]\n  %1 = conv2d %0, %w1 {pad=[1,1,1,0], groups=20} : "
+                          "f32[1,3,4,20]\n  %2 = add %1, %0 : f32[1,3,4,20]\n  return %2\n}\n",
+    2 },
 };
 
 typedef struct world {

@@ -184,6 +184,42 @@ static void kept_targets(const char *path, int k) {
   stop(w);
 }
 
+/* A trial's walk takes every other place where there are enough of them. */
+static void half_of_the_places(const char *path) {
+  world *w = start(nets[0].text, path, true);
+  randomize(w);
+  write_samples(w, path, 13, 0);
+  mc_targets *t = mc_targets_open(&w->cx, &w->o);
+  for (int half = 0; half < 2; half++) {
+    mc_walk_opts o = w->o;
+    o.targets = t, o.half = true, o.enough = half ? 30 : 31; /* 13 runs, 64 places, 27 columns */
+    mc_walk *x = mc_walk_open(&w->cx, &o);
+    const mc_moments *m = x ? mc_walk_moments(x, 0) : NULL;
+    CHECK(m && m->fold[0].n == 4 * (half ? 32 : 64) && m->fold[3].n == 3 * (half ? 32 : 64));
+    if (x) mc_walk_close(x);
+  }
+  mc_targets_close(t);
+  stop(w);
+}
+
+/* Of very many samples it takes half, with all of their places. */
+static void half_of_the_samples(const char *path) {
+  static const char text[] = HEAD("%x: f32[1,4]", "f32[1,3]") W(w0, "3,4")
+      "  %0 = linear %x, %w0 : f32[1,3]\n  return %0\n}\n";
+  world *w = start(text, path, true);
+  randomize(w);
+  write_samples(w, path, 1000, 0);
+  mc_targets *t = mc_targets_open(&w->cx, &w->o);
+  mc_walk_opts o = w->o;
+  o.targets = t, o.half = true, o.folds = 7;
+  mc_walk *x = mc_walk_open(&w->cx, &o);
+  const mc_moments *m = x ? mc_walk_moments(x, 0) : NULL;
+  CHECK(m && m->fold[0].n == 125 && m->fold[2].n == 125 && m->fold[3].n == 0);
+  if (x) mc_walk_close(x);
+  mc_targets_close(t);
+  stop(w);
+}
+
 /* Row r of the targets is another row of the original's. */
 static void other_rows(const char *path) {
   world *w = start(nets[0].text, path, true);
@@ -327,6 +363,8 @@ int main(int argc, char **argv) {
   any_memory(argv[1]);
   across_add(argv[1]);
   for (int k = 0; k < (int)(sizeof nets / sizeof *nets); k++) kept_targets(argv[1], k);
+  half_of_the_places(argv[1]);
+  half_of_the_samples(argv[1]);
   other_rows(argv[1]);
   other_original(argv[1]);
   refuses(argv[1]);

@@ -26,8 +26,10 @@ typedef struct mc_walk_opts {
                                NULL: the pass's graph as it is at open */
   const char *what;         /* for the progress bar: "prune" */
   unsigned folds;           /* samples that moments see: bit f is fold f; 0: all */
-  bool half;                /* with targets, for a trial: every other place, where there are 64 and
-                               more for each column */
+  bool half;                /* with targets, for a trial: every other place, where there are
+                               `enough` and more for each column; of 1000
+                               runs and more every other run in its place */
+  int64_t enough;           /* 0: 64 */
   int64_t few;              /* with fewer samples, `folds` and `half` do not count */
   const mc_targets *targets; /* of the original, in its place: product i of the pass's graph is
                                 product i of the original; NULL: the original runs beside */
