@@ -208,7 +208,8 @@ bool mc_lr_best(lowrank *z, int **choice, mc_lowrank_result *res) {
   if (z->measured) {
     if (!attempt(z, 0, 1, !few, t, 1)) return false;
     double d = t[0].damage, e = t[1].error;
-    if (!attempt(z, d > 0 ? 1 / d : 1, e > 0 ? 1 / e : 0, true, t, 2)) return false;
+    bool last = z->hopeless > 0 && mc_distance_main(&t[0].held) > z->hopeless;
+    if (!attempt(z, d > 0 ? 1 / d : 1, e > 0 ? 1 / e : 0, !last, t, 2)) return false;
     best = nearest(t, GUIDES);
     tell_guides(z, t, best, few);
     res->predicted = t[best].damage;

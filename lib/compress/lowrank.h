@@ -37,6 +37,9 @@ typedef struct lowrank {
   const struct lowrank *like; /* of the network before it was pruned: damage is taken from its
                                  layers' damage and errors, and not measured; NULL: measured */
   bool quick;          /* ranks by damage and by both only */
+  mc_moments *const *moments; /* by product, of the graph as it is; NULL: taken when needed */
+  double *lambda; /* by product: see mc_refit_remember; NULL: nothing is remembered */
+  double hopeless; /* > 0: where the first trial is further away, it is the last one */
   bool lent;           /* damage and targets are somebody else's */
   mc_products products;
   lr_layer *l; /* one for each product */

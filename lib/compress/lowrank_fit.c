@@ -97,8 +97,9 @@ static bool fit_layer(fitter *t, int i) {
   if (z->refit) {
     mc_arena *tmp = mc_arena_create();
     float *w0 = mc_arena_copy(tmp, w, sizeof *w * (size_t)elems);
-    t->singular += !mc_refit_product(&l->p, m, t->folds, NULL, z->o->damping,
-                                     mc_walk_samples(t->walk), w0, w, b);
+    int64_t samples = mc_walk_samples(t->walk);
+    double damping = mc_refit_remember(z->lambda, i, &l->p, m, NULL, z->o->damping, samples, w0);
+    t->singular += !mc_refit_product(&l->p, m, t->folds, NULL, damping, samples, w0, w, b);
     mc_arena_destroy(tmp);
   }
   if (!whole && !factor_layer(t, i, form, m, w, b)) return false;

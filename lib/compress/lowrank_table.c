@@ -392,7 +392,9 @@ static bool with_samples(lowrank *z) {
   for (int i = 0; i < z->products.n; i++)
     if (z->l[i].can && !want[i] && !fill(z, &z->l[i], NULL)) return false;
   seer s = { .z = z };
-  return !any || mc_moments_each(z->cx, &z->walk, &z->products, want, see, &s);
+  for (int i = 0; z->moments && i < z->products.n; i++)
+    if (want[i] && !see(&s, i, z->moments[i])) return false;
+  return !any || z->moments || mc_moments_each(z->cx, &z->walk, &z->products, want, see, &s);
 }
 
 bool mc_lr_table(lowrank *z) {

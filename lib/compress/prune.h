@@ -33,6 +33,8 @@ typedef struct pruner {
   mc_e_alloc alloc;
   bool local;        /* alloc=uniform */
   mc_walk_opts walk; /* where samples are; samples == 0: there are none */
+  mc_moments *const *moments; /* by product, of the graph as it is; NULL: taken when needed */
+  double *lambda; /* by product: see mc_refit_remember; NULL: nothing is remembered */
   mc_prune_result *res;
 } pruner;
 /* Checks p->o and finds the samples (*data: there are some). p has cx, o and res. False after
@@ -114,6 +116,7 @@ typedef struct curve {
 typedef struct measure {
   mc_pass_context *cx;
   const mc_walk_opts *walk;
+  mc_moments *const *moments; /* by product, of the graph as it is; NULL: taken when needed */
   const mc_products *p;
   const mc_channels *ch;
   int ncls;

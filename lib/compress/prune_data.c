@@ -238,17 +238,25 @@ static bool inner_can(data_road *z) {
   return !mc_alloc_broken(l, make_limits(z, l, c, slack), last);
 }
 
+/* After i trials: is the next one worth its time? */
+static bool goes_on(const data_road *z, const best *b, int i) {
+  if (!z->quick || b->trial < 0) return true;
+  double least = mc_distance_main(&b->is.held);
+  if (i == 1 && z->hopeless > 0 && least > z->hopeless) return false;
+  return i < QUICK || least < z->near;
+}
+
 static bool best_widths(data_road *z, mc_road_choice *out) {
   pruner *p = z->p;
   best b = { .trial = -1 };
   bool *tried[TRIALS] = { NULL }, inner = inner_can(z), ok = true;
-  bool large = mc_damage_large(z->d), few = z->quick || large;
+  bool large = mc_damage_large(z->d);
   if (large)
     mc_remark(p->cx->diag, p->cx->loc,
               "prune-channels: a large network: damage is measured at three widths of a layer, and "
               "%d ways to share out are tried, not %d",
               QUICK, TRIALS);
-  for (int i = 0; ok && i < (few ? QUICK : TRIALS); i++)
+  for (int i = 0; ok && i < (large ? QUICK : TRIALS) && goes_on(z, &b, i); i++)
     ok = (!inner && trials[i].inner) || try_widths(z, i, tried, &b);
   keep_fit(z, &b);
   if (!ok) return false;
@@ -290,6 +298,7 @@ static bool measure_sites(data_road *z) {
                 .refit = mc_prune_refits(p),
                 .damping = p->o->damping,
                 .d = curves ? z->d : NULL,
+                .moments = p->moments,
                 .curve = z->c };
   return !(obs || curves) || mc_sites_measure(&m);
 }

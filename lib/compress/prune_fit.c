@@ -92,6 +92,7 @@ bool mc_road_fit(data_road *z, bool *keep, unsigned folds, mc_fitted *out) {
   chooser c = { z, keep, columns, folds };
   mc_refit r = { .walk = p->walk, .damping = p->o->damping, .folds = folds };
   r.walk.targets = z->targets;
+  r.lambda = p->lambda;
   r.keep = (const bool *const *)columns;
   r.rows = (const bool *const *)flags(z, later ? keep_made(z, keep) : keep, true);
   if (later) r.choose = choose, r.choose_ctx = &c;

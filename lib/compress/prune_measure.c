@@ -34,8 +34,16 @@ static bool measure_site(measure *z, int i, mc_moments *const *m) {
   return !z->d || mc_sites_curve(z, s, m, &z->curve[i]);
 }
 
+/* All sites on moments that are there. */
+static bool measure_given(measure *z) {
+  for (int i = 0; i < z->s->n; i++)
+    if (!measure_site(z, i, z->moments)) return false;
+  return true;
+}
+
 bool mc_sites_measure(measure *z) {
   bool ok = true;
+  if (z->moments) return measure_given(z);
   for (int i = 0; ok && i < z->s->n;) {
     mc_arena *a = mc_arena_create();
     bool *want = MC_NEWN(a, bool, z->p->n + 1), any = false;

@@ -17,6 +17,13 @@ double mc_refit_lambda(const mc_product *p, const mc_moments *m, int64_t group, 
   return fmax(mc_fit_lambda(m, group, keep, w0), 1e-5);
 }
 
+double mc_refit_remember(double *lambda, int i, const mc_product *p, const mc_moments *m,
+                         const bool *keep, double damping, int64_t samples, const float *w0) {
+  if (!lambda || p->groups > 1) return damping;
+  if (!(lambda[i] > 0)) lambda[i] = mc_refit_lambda(p, m, 0, keep, damping, samples, w0);
+  return lambda[i];
+}
+
 bool mc_refit_product(const mc_product *p, const mc_moments *m, unsigned folds, const bool *keep,
                       double damping, int64_t samples, const float *w0, float *w, float *bias) {
   bool ok = true;
@@ -70,9 +77,11 @@ static void fit_one(refitter *r, const mc_product *p, const mc_moments *m, int i
                     float *w, float *b) {
   const bool *keep = r->o->keep ? r->o->keep[i] : NULL, *mask = r->o->mask ? r->o->mask[i] : NULL;
   int64_t samples = mc_walk_samples(r->walk);
-  if (!mask)
-    r->singular += !mc_refit_product(p, m, r->o->folds, keep, r->o->damping, samples, w0, w, b);
-  else
+  if (!mask) {
+    double damping =
+        mc_refit_remember(r->o->lambda, i, p, m, keep, r->o->damping, samples, w0);
+    r->singular += !mc_refit_product(p, m, r->o->folds, keep, damping, samples, w0, w, b);
+  } else
     mc_refit_masked(p, m, r->o->folds, mask,
                     mc_refit_lambda(p, m, 0, NULL, r->o->damping, samples, w0), w0, w, b);
 }

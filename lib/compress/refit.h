@@ -16,6 +16,7 @@ typedef struct mc_fitted {
 typedef struct mc_refit {
   mc_walk_opts walk;
   double damping;          /* lambda, relative to the mean of G's diagonal; 0: chosen */
+  double *lambda;          /* by product: see mc_refit_remember; NULL: nothing is remembered */
   unsigned folds;          /* samples that the fits see */
   const bool *const *keep; /* by product: columns [groups, d] that stay; NULL: all */
   const bool *const *rows; /* by product: rows [groups * o] that stay; NULL: all */
@@ -47,6 +48,10 @@ void mc_refit_masked(const mc_product *p, const mc_moments *m, unsigned folds, c
 /* The lambda that mc_refit_product takes for a matrix. */
 double mc_refit_lambda(const mc_product *p, const mc_moments *m, int64_t group, const bool *keep,
                        double damping, int64_t samples, const float *w0);
+/* The same for all groups, remembered in lambda[i] for the next fit of product i: what the folds say
+ * differs little from trial to trial. `damping` where there is nothing to remember. */
+double mc_refit_remember(double *lambda, int i, const mc_product *p, const mc_moments *m,
+                         const bool *keep, double damping, int64_t samples, const float *w0);
 /* Rows of channels that go (rows[r] == false; rows NULL: none) are 0 in w [groups * o, d] and
  * bias. */
 void mc_refit_drop_rows(const mc_product *p, const bool *rows, float *w, float *bias);
