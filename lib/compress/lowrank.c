@@ -308,7 +308,8 @@ bool mc_lr_open(lowrank *z, bool *changed) {
   z->lent = z->damage != NULL;
   if (!check_options(z) || !check_samples(z) || !find_target(z)) return false;
   z->walk = (mc_walk_opts){
-    .data = o->data, .samples = o->samples, .memory = o->memory << 20, .what = "lowrank-svd"
+    .data = o->data, .samples = o->samples, .memory = o->memory << 20, .what = "lowrank-svd",
+    .enough = z->quick ? MC_ENOUGH_QUICK : 0
   };
   if (z->samples && !mc_bn_fold_any(z->cx, changed)) return false;
   if (!open_samples(z) || !mc_lr_layers(z)) return false;

@@ -2,6 +2,7 @@
  * error in the norm, which takes no samples to run; the best are fitted at seven ranks. The change
  * of the network's output is measured at two ranks of the best form, on the samples of the last
  * fold; it is taken to be a function of the layer's own error, which is known for all. */
+#include "known.h"
 #include "lowrank.h"
 #include <math.h>
 #include <string.h>
@@ -106,11 +107,26 @@ static double rate(lowrank *z, const ready *r, mc_form_kind k, int rounds) {
   return x;
 }
 
+/* The forms that were best before the graph was pruned. */
+static void pick_like(const lowrank *z, const lr_layer *l, mc_form_kind *kind, int *n) {
+  const lr_layer *was = &z->like->l[l->index];
+  unsigned forms = mc_lr_forms(z, l);
+  for (size_t i = 1; i < was->alt.n; i++) {
+    mc_form_kind k = was->alt.v[i].form.kind;
+    if (forms >> k & 1) kind[(*n)++] = k;
+    forms &= ~(1u << k);
+  }
+}
+
 /* The forms to measure, best first. False: the numbers are not finite. */
 static bool pick(lowrank *z, const ready *r, mc_form_kind *kind, int *n) {
   unsigned forms = mc_lr_forms(z, r->l);
   double score[MC_FORM_count_];
   *n = 0;
+  if (z->like) {
+    pick_like(z, r->l, kind, n);
+    return true;
+  }
   for (int k = MC_FORM_out; k < MC_FORM_count_; k++) {
     if (!(forms >> k & 1)) continue;
     double s = (forms & (forms - 1))
@@ -215,41 +231,14 @@ static bool same_form(const mc_form *a, const mc_form *b) { return a->r == b->r 
 
 /* ---- damage from errors ---- */
 
-/* What was measured for a layer: pairs of error and damage, errors ascending. */
-typedef struct known {
-  int n;
-  point p[LEVELS];
-} known;
-
-static void learn(known *k, const point *p) {
-  int i = k->n++;
-  for (; i > 0 && k->p[i - 1].error > p->error; i--) k->p[i] = k->p[i - 1];
-  k->p[i] = *p;
-}
-
-/* Linear between what was measured, in proportion outside. */
-static double damage_of(const known *k, double error) {
-  const point *p = k->p;
-  int n = k->n, i = 1;
-  if (n == 0) return error;
-  if (n == 1 || error <= p[0].error)
-    return p[0].error > 0 ? p[0].damage * error / p[0].error : p[0].damage;
-  while (i < n - 1 && error > p[i].error) i++;
-  if (error > p[i].error) return p[i].damage * error / p[i].error;
-  double t = p[i].error > p[i - 1].error
-                 ? (error - p[i - 1].error) / (p[i].error - p[i - 1].error)
-                 : 0;
-  return p[i - 1].damage + t * (p[i].damage - p[i - 1].damage);
-}
-
-static void fill_damage(const lowrank *z, int layer, const known *k, point *p, int n) {
+static void fill_damage(const lowrank *z, int layer, const mc_known *k, point *p, int n) {
   for (int i = 0; i < n; i++) {
     if (!z->measured)
       p[i].damage = p[i].error;
     else if (z->like)
       p[i].damage = damage_like(z->like, layer, p[i].error);
     else if (isnan(p[i].damage))
-      p[i].damage = damage_of(k, p[i].error);
+      p[i].damage = mc_known_damage(k, p[i].error);
   }
 }
 
@@ -261,15 +250,16 @@ static bool is_anchor(const lowrank *z, int eighth, int place) {
 }
 
 static bool measure_form(lowrank *z, lr_layer *l, const ready *r, mc_form_kind kind, int place,
-                         known *k) {
+                         mc_known *k) {
   point p[LEVELS];
-  int n = 0, step = l->p.d > WIDE ? 2 : 1;
-  for (int i = step; i < LEVELS; i += step) {
+  bool wide = l->p.d > WIDE;
+  int n = 0, step = wide || z->like ? 2 : 1;
+  for (int i = wide ? step : 1; i < LEVELS; i += step) {
     mc_form f = mc_lr_form_at(z, l, kind, (double)i / (double)LEVELS, r->p[0]);
     bool tail = is_anchor(z, i, place);
     if (f.r < 1 || (n && same_form(&f, &p[n - 1].f))) continue;
     if (!measure(z, r, &f, tail, &p[n])) return false;
-    if (tail) learn(k, &p[n]);
+    if (tail) mc_known_add(k, p[n].error, p[n].damage);
     n++;
   }
   fill_damage(z, l->index, k, p, n);
@@ -352,7 +342,7 @@ static bool fill(lowrank *z, lr_layer *l, const mc_moments *m) {
   mc_arena *a = mc_arena_create();
   ready r = prepare(z, l, m, a);
   mc_form_kind kind[MC_FORM_count_];
-  known k = { 0 };
+  mc_known k = { 0 };
   int n = 0;
   bool ok = isfinite(r.norm);
   if (ok && z->fixed)

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-/* In shares of the least distance so far: pruning alone gets all of its trials where the first ones
+/* In shares of the least distance so far: pruning alone gets more trials where the first ones
  * come so near to it; a mix whose first trial is so far away gets no second one. */
 static const double promising = 1.5, hopeless = 1.25;
 

@@ -65,6 +65,8 @@ static bool open_pruning(composer *c) {
   c->prune = prune_options(c);
   c->p = (pruner){ .cx = &c->own, .o = &c->prune, .res = &c->pruned };
   if (!mc_prune_options(&c->p, &data) || !mc_prune_prepare(&c->p, &c->changed)) return false;
+  c->p.walk.enough = MC_ENOUGH_QUICK;
+  c->p.quick = true;
   c->p.moments = c->moments;
   c->p.lambda = MC_NEWN(c->a, double, mc_products_of(c->own.graph, c->a).n + 1);
   return !c->p.n || mc_road_open(&c->road, &c->p, c->damage, c->targets);

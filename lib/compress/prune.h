@@ -35,6 +35,7 @@ typedef struct pruner {
   mc_walk_opts walk; /* where samples are; samples == 0: there are none */
   mc_moments *const *moments; /* by product, of the graph as it is; NULL: taken when needed */
   double *lambda; /* by product: see mc_refit_remember; NULL: nothing is remembered */
+  bool quick;     /* curves from fewer measurements */
   mc_prune_result *res;
 } pruner;
 /* Checks p->o and finds the samples (*data: there are some). p has cx, o and res. False after
@@ -126,6 +127,7 @@ typedef struct measure {
   bool refit;
   double damping; /* the layers that read a site make up, or lose columns only */
   mc_damage *d;
+  bool quick;   /* damage at fewer widths; between them from the readers' own errors */
   curve *curve; /* d NULL: no curves */
 } measure;
 /* Orders and curves of all sites, from moments of the graph as it is. Sites that no matrix reads

@@ -1,5 +1,6 @@
 /* What it costs the network's output to lose so many channels of one coupling group, when what
  * reads them makes up: refitted on three quarters of the samples, judged on the rest. */
+#include "known.h"
 #include "prune.h"
 #include <math.h>
 #include <string.h>
@@ -58,15 +59,62 @@ static void weights_without(const measure *z, int i, const mc_moments *m, const 
     for (int64_t k = 0; k < n; k++) w[k] = keep[k / (p->o * p->d) * p->d + k % p->d] ? w0[k] : 0;
 }
 
+/* Error of product i with these weights on the samples held back, in shares of its variance. */
+static double own_error(const mc_product *p, const mc_moments *m, const float *w, const float *b) {
+  mc_arena *a = mc_arena_create();
+  double lost = 0, all = 0, total;
+  for (int64_t g = 0; g < p->groups; g++) {
+    mc_centred c = mc_moments_centred(m, MC_FOLDS_ALL & ~MC_FOLDS_FIT, g, a);
+    lost += mc_fit_error(&c, w + g * p->o * p->d, b + g * p->o, &total);
+    all += total;
+  }
+  mc_arena_destroy(a);
+  return all > 0 ? lost / all : 0;
+}
+
+/* One product at one level. */
+typedef struct level {
+  bool reads, ran; /* it loses columns; the rest of the network was run */
+  mc_distance x;
+  double error; /* own_error; 0: not asked for */
+} level;
+
+/* run: the rest of the network, too; else `fill` adds what it would do. */
 static bool reader_damage(const measure *z, int i, const mc_moments *m, const bool *keep,
-                          mc_distance *out) {
+                          bool run, level *out) {
   const mc_product *p = &z->p->v[i];
   mc_arena *a = mc_arena_create();
   float *w = MC_NEWN(a, float, p->groups * p->o * p->d), *b = MC_NEWN(a, float, p->groups * p->o);
   weights_without(z, i, m, keep, w, b, a);
-  bool ok = mc_damage_of(z->d, i, w, b, out);
+  *out = (level){ .reads = true, .ran = run };
+  bool ok = !run || mc_damage_of(z->d, i, w, b, &out->x);
+  if (z->quick && m->fold[MC_FOLDS - 1].n > 0) out->error = own_error(p, m, w, b);
   mc_arena_destroy(a);
   return ok;
+}
+
+/* Is the rest of the network run at point t of a curve? Where fewer must do and the moments have
+ * samples held back: in the first half, and at three quarters. */
+static bool is_run(const measure *z, const curve *c, const mc_moments *m, int t) {
+  int n = c->n - 1;
+  if (!z->quick || m->fold[MC_FOLDS - 1].n == 0) return true;
+  return 2 * t <= n + 1 || t == (3 * n + 2) / 4;
+}
+
+/* What was not run follows from the errors. */
+static void fill(const curve *c, level *v) {
+  mc_known kl = { 0 }, l2 = { 0 };
+  for (int t = 1; t < c->n; t++) {
+    if (!v[t].ran) continue;
+    if (v[t].x.kl >= 0) mc_known_add(&kl, v[t].error, v[t].x.kl);
+    mc_known_add(&l2, v[t].error, v[t].x.l2);
+  }
+  for (int t = 1; t < c->n; t++) {
+    if (!v[t].reads || v[t].ran) continue;
+    v[t].x.kl = kl.n ? mc_known_damage(&kl, v[t].error) : -1;
+    v[t].x.l2 = mc_known_damage(&l2, v[t].error);
+    v[t].x.local = v[t].error;
+  }
 }
 
 /* Nothing with columns reads the site (queries and keys): what makes it loses rows. */
@@ -99,17 +147,18 @@ static const bool *gone_at(const site *s, int count, mc_arena *a) {
 /* All levels for one product: its tail is compiled once. */
 static bool add_reader(const measure *z, const site *s, int q, const mc_moments *m, curve *c) {
   const mc_product *p = &z->p->v[q];
+  level v[LEVELS + 2] = { { 0 } };
   bool ok = true;
   for (int t = 1; ok && t < c->n; t++) {
     mc_arena *a = mc_arena_create();
     bool *keep = MC_NEWN(a, bool, p->groups * p->d);
-    mc_distance x;
-    if (columns_without(s, q, p, gone_at(s, c->gone[t], a), keep)) {
-      ok = reader_damage(z, q, m, keep, &x);
-      if (ok) add(c, t, &x);
-    }
+    if (columns_without(s, q, p, gone_at(s, c->gone[t], a), keep))
+      ok = reader_damage(z, q, m, keep, is_run(z, c, m, t), &v[t]);
     mc_arena_destroy(a);
   }
+  fill(c, v);
+  for (int t = 1; ok && t < c->n; t++)
+    if (v[t].reads) add(c, t, &v[t].x);
   return ok;
 }
 

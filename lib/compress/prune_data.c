@@ -21,7 +21,8 @@ typedef struct trial {
   guide by;
   bool inner;
 } trial;
-enum { TRIALS = 7, QUICK = 2 }; /* the first QUICK are those that win most often */
+/* The first QUICK are those that win most often; compress takes NEAR at most. */
+enum { TRIALS = 7, QUICK = 2, NEAR = 5 };
 static const trial trials[TRIALS] = {
   { BY_OUTPUT, false }, { BY_BOTH, false },   { BY_OUTPUT, true },
   { BY_BOTH, true },    { BY_LAYERS, false }, { BY_SQUARE, false }, { BY_SQUARE, true },
@@ -243,7 +244,7 @@ static bool goes_on(const data_road *z, const best *b, int i) {
   if (!z->quick || b->trial < 0) return true;
   double least = mc_distance_main(&b->is.held);
   if (i == 1 && z->hopeless > 0 && least > z->hopeless) return false;
-  return i < QUICK || least < z->near;
+  return i < QUICK || (i < NEAR && least < z->near);
 }
 
 static bool best_widths(data_road *z, mc_road_choice *out) {
@@ -299,6 +300,7 @@ static bool measure_sites(data_road *z) {
                 .damping = p->o->damping,
                 .d = curves ? z->d : NULL,
                 .moments = p->moments,
+                .quick = p->quick,
                 .curve = z->c };
   return !(obs || curves) || mc_sites_measure(&m);
 }

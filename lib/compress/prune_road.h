@@ -16,7 +16,7 @@ typedef struct data_road {
   mc_alloc_unit *unit; /* by site */
   const bool **like;   /* by site: counts of units that kernels like; NULL: not asked for yet */
   bool quick;          /* only the trials that win most often, but: */
-  double near;         /* all, where the best of them is nearer than this */
+  double near;         /* more, where the best of them is nearer than this */
   double hopeless;     /* > 0: where the first one is further away, it is the last one */
   bool inner;          /* channels that several layers make stay */
   mc_arena *into;      /* where weights of a fit go; NULL: the pass's scratch */

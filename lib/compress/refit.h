@@ -6,6 +6,7 @@
 #include "mc/measure/damage.h"
 
 enum { MC_FOLDS_FIT = 7, MC_FOLDS_ALL = 15 }; /* the last fold is held back, or not */
+enum { MC_ENOUGH_QUICK = 32 }; /* mc_walk_opts.enough of trials that have little time */
 
 /* Weights [groups, o, d] and bias [groups * o] of each product; NULL: as they are. */
 typedef struct mc_fitted {
