@@ -117,10 +117,17 @@ static const char *name_of(const composer *c, double mix) {
   return mc_arena_printf(a, "pruned to %g, then low rank", mix);
 }
 
+/* What trials remembered of lambda: another mix, and the last fit, find their own. */
+static void forget(const composer *c) {
+  for (int i = 0; c->p.lambda && i < c->road.products.n; i++) c->p.lambda[i] = 0;
+  for (int i = 0; c->lr.lambda && i < c->lr.products.n; i++) c->lr.lambda[i] = 0;
+}
+
 bool mc_mix_try(composer *c, double mix, mix_result *r) {
   mc_diag quiet;
   mc_diag_init(&quiet, c->own.scratch);
   c->own.diag = &quiet;
+  forget(c);
   bool ok = run_mix(c, mix, r);
   c->own.diag = c->cx->diag;
   const char *why = "";
@@ -169,12 +176,6 @@ static bool prune_best(composer *c, const mix_result *r, mc_distance *last) {
   const int64_t *const *rows = rows_left(c, keep);
   if (!mc_channels_remove(c->own.graph, c->p.ch, keep, c->own.diag)) return false;
   return !mc_mix_splits(c, r->mix) || split_rest(c, r, rows, last);
-}
-
-/* What trials remembered of lambda: the last fit finds its own. */
-static void forget(const composer *c) {
-  for (int i = 0; c->p.lambda && i < c->road.products.n; i++) c->p.lambda[i] = 0;
-  for (int i = 0; c->lr.lambda && i < c->lr.products.n; i++) c->lr.lambda[i] = 0;
 }
 
 bool mc_mix_make(composer *c, const mix_result *r) {
