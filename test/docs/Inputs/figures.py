@@ -91,6 +91,23 @@ def networks():
             agree(f"{name} {how} time", pair(row["latency, fp32 -> INT8"])[at], number(size["median us"]) / 1000)
 
 
+def budgets():
+    measured = {(row[""], row["share"]): row for row in table("bench/compression/budgets.md", "peak MiB")}
+
+    def top(name, share):
+        return float(pair(measured[name, share]["top-1 %"])[-1])
+
+    for row in table("README.md", "half of the MACs"):
+        name, _ = REAL[row[""]]
+        agree(f"{name} in fp32", pair(row["fp32"])[0], top(name, "1"))
+        agree(f"{name} at half of the MACs", pair(row["half of the MACs"])[0], top(name, "0.5"))
+        agree(f"{name}, seconds of compress", row["seconds"], number(measured[name, "0.5"]["CPU s"]))
+    text = (ROOT / "README.md").read_text()
+    for share, said in (("0.5", r"without training \(([0-9.]+) %\)"), ("0.85", r"keeps ([0-9.]+) of")):
+        agree(f"mobilenet-128 at {share}", re.search(said, text).group(1), top("mobilenet-128", share))
+
+
 speeds()
 networks()
+budgets()
 print("\n".join([f"{checked} figures checked", *wrong]))
