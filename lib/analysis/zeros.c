@@ -25,8 +25,9 @@ static bool dense(const mc_zeros_view *v) {
   int64_t all = v->groups * vectors * k;
   int64_t stride = all / SAMPLES > 1 ? all / SAMPLES : 1;
   for (int64_t i = 0; i < all; i += stride) {
-    int64_t at = i + i / stride * 7 % stride, j = at % k, vector = at / k % vectors;
-    int64_t group = at / k / vectors;
+    int64_t at = i + i / stride * 7 % stride;
+    if (at >= all) at = all - 1; /* the last stretch may be shorter */
+    int64_t j = at % k, vector = at / k % vectors, group = at / k / vectors;
     if (mc_zeros_at(v, group, vector * LANES, LANES, j / v->rlen, j % v->rlen)) return false;
   }
   return true;
