@@ -3,10 +3,9 @@
  * the mean of the metric's diagonal blocks and of x x^T. */
 #include "factor_als.h"
 #include "mc/measure/linalg.h"
+#include "mc/measure/moments.h"
 #include <math.h>
 #include <string.h>
-
-enum { WIDE = 1024 }; /* columns from which fewer steps must do */
 
 mc_als mc_als_new(const mc_pair *p, int64_t r, mc_arena *a) {
   int64_t n = p->t * r;
@@ -168,7 +167,7 @@ bool mc_als_solve_v(mc_als *z) {
   mc_la_gemm(false, true, z->n, z->n, z->p->o, 1, z->x, z->x, 0, z->pp);
   bool ok = block_sum(z, sum);
   if (ok && z->p->g)
-    ok = improve_v(z, sum, a, z->p->t * z->p->s > WIDE ? 3 : 8);
+    ok = improve_v(z, sum, a, z->p->t * z->p->s > MC_WIDE ? 3 : 8);
   else if (ok)
     plain_v(z, sum);
   mc_arena_destroy(a);

@@ -5,8 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-enum { WIDE = 1024 }; /* columns from which fewer rounds must do */
-
 double *mc_lr_metric(mc_centred *m) {
   double ridge = 1e-3 * mc_la_trace(m->d, m->g) / (double)m->d;
   for (int64_t i = 0; i < m->d; i++)
@@ -15,7 +13,7 @@ double *mc_lr_metric(mc_centred *m) {
 }
 
 int mc_lr_rounds(const lr_layer *l, bool final) {
-  bool wide = l->p.d > WIDE;
+  bool wide = l->p.d > MC_WIDE;
   return final ? (wide ? 2 : 4) : wide ? 1 : 2;
 }
 

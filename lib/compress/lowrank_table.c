@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { LEVELS = 8, MOST_RANKS = 64, FORMS_MEASURED = 2, WIDE = 1024 };
+enum { LEVELS = 8, MOST_RANKS = 64, FORMS_MEASURED = 2 };
 static const double near_best =
     1.3; /* errors up to so many times the best form's are measured, too */
 
@@ -29,7 +29,7 @@ static ready prepare(lowrank *z, const lr_layer *l, const mc_moments *m, mc_aren
   r.p = MC_NEWN(a, mc_factoring *, groups);
   r.m = MC_NEWN(a, mc_centred, groups);
   r.w = MC_NEWN(a, double *, groups);
-  if (m && m->fold[MC_FOLDS - 1].n > 0 && l->p.d <= WIDE)
+  if (m && m->fold[MC_FOLDS - 1].n > 0 && l->p.d <= MC_WIDE)
     r.held = MC_NEWN(a, mc_centred, groups);
   const float *w = mc_product_copy(&l->p, a, &r.bias);
   for (int64_t g = 0; g < groups; g++) {
@@ -84,11 +84,11 @@ static mc_arena *renew(const ready *r) {
 /* ---- which forms ---- */
 
 /* The mean of the logs of errors at a quarter, a half and three quarters of the MACs (more than
- * WIDE columns: at a half); HUGE_VAL: the form saves nothing. NaN: failed. */
+ * MC_WIDE columns: at a half); HUGE_VAL: the form saves nothing. NaN: failed. */
 static double rate_with(lowrank *z, const ready *r, mc_form_kind k, int rounds) {
   double sum = 0;
   int n = 0;
-  bool wide = r->l->p.d > WIDE;
+  bool wide = r->l->p.d > MC_WIDE;
   for (int i = wide ? 2 : 1; i < (wide ? 3 : 4); i++) {
     mc_form f = mc_lr_form_at(z, r->l, k, 0.25 * i, r->p[0]);
     if (f.r < 1) continue;
@@ -252,7 +252,7 @@ static bool is_anchor(const lowrank *z, int eighth, int place) {
 static bool measure_form(lowrank *z, lr_layer *l, const ready *r, mc_form_kind kind, int place,
                          mc_known *k) {
   point p[LEVELS];
-  bool wide = l->p.d > WIDE;
+  bool wide = l->p.d > MC_WIDE;
   int n = 0, step = wide || z->like ? 2 : 1;
   for (int i = wide ? step : 1; i < LEVELS; i += step) {
     mc_form f = mc_lr_form_at(z, l, kind, (double)i / (double)LEVELS, r->p[0]);

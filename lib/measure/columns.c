@@ -48,10 +48,12 @@ struct mcm_sum {
 
 /* Does fold f have sums of its own? */
 static bool has_sums(int64_t d, int f) { return d <= MC_WIDE || f == 0 || f == MC_FOLDS - 1; }
+static int64_t sums_of(int64_t d) { return d > MC_WIDE ? 2 : MC_FOLDS; }
 static int fold_of(int64_t d, int f) { return has_sums(d, f) ? f : 0; }
 
 int64_t mc_moments_bytes(const mc_product *p) {
-  return 8 * (p->d > MC_WIDE ? 2 : MC_FOLDS) * p->groups * (p->d * p->d + p->o * p->d + p->d + 2 * p->o);
+  int64_t each = p->d * p->d + p->o * p->d + p->d + 2 * p->o;
+  return 8 * sums_of(p->d) * p->groups * each;
 }
 
 mc_moments *mcm_moments_new(const mc_product *p, mc_arena *a) {
@@ -77,8 +79,7 @@ static int64_t room_of(const mc_product *p) {
 }
 
 int64_t mcm_sum_bytes(const mc_product *p) {
-  int64_t folds = p->d > MC_WIDE ? 2 : MC_FOLDS;
-  return mc_moments_bytes(p) + folds * p->groups * room_of(p) * p->d * (int64_t)sizeof(float);
+  return mc_moments_bytes(p) + sums_of(p->d) * p->groups * room_of(p) * p->d * (int64_t)sizeof(float);
 }
 
 mcm_sum *mcm_sum_open(const mc_product *p, mc_moments *m, bool targets, mc_arena *a) {

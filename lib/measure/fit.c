@@ -115,9 +115,8 @@ double mc_fit_error(const mc_centred *m, const float *w, const float *bias, doub
 
 /* ---- cross-validation ---- */
 
-/* Half decades; columns up to which all folds and steps are tried; outputs of large layers that are
- * judged. */
-enum { GRID = 13, FULL = MC_WIDE, JUDGED = 64 };
+/* Half decades; outputs of large layers that are judged. */
+enum { GRID = 13, JUDGED = 64 };
 static const double large_layer = 2e8; /* o d^2 */
 
 static double grid(int k) { return pow(10, -5 + 0.5 * k); }
@@ -206,7 +205,7 @@ double mc_fit_lambda(const mc_moments *m, int64_t group, const bool *keep, const
   if (kept && *kept > 0) return *kept;
   judge j = { .a = mc_arena_create() };
   enum { ALL = (1 << MC_FOLDS) - 1 };
-  for (int f = MC_FOLDS - 1; f >= 0 && (m->d <= FULL || j.n == 0); f--) {
+  for (int f = MC_FOLDS - 1; f >= 0 && (m->d <= MC_WIDE || j.n == 0); f--) {
     double rest = 0;
     for (int k = 0; k < MC_FOLDS; k++) rest += k == f ? 0 : m->fold[k].n;
     if (m->fold[f].n == 0 || rest == 0) continue;
@@ -216,7 +215,7 @@ double mc_fit_lambda(const mc_moments *m, int64_t group, const bool *keep, const
     s->w0 = start_of(m, keep, w0, j.a);
     s->r = residual(&s->fit, s->w0, j.a);
   }
-  double best = j.n ? best_of_grid(&j, m->d > FULL) : grid(GRID - 1);
+  double best = j.n ? best_of_grid(&j, m->d > MC_WIDE) : grid(GRID - 1);
   mc_arena_destroy(j.a);
   if (kept) *kept = best;
   return best;

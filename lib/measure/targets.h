@@ -8,9 +8,9 @@
 mc_value *mcm_other_operand(const mc_value *v);
 /* Are the rows of the original's product i those of p, in so many runs? */
 bool mcm_targets_fit(const mc_targets *t, int i, const mc_product *p, int64_t runs);
-/* Places of a run, and numbers in a row: [places, outs]. */
 /* What walks keep of product i, see mc_moments; NULL: nothing. */
 double *mcm_targets_lambda(const mc_targets *t, int i);
+/* Places of a run, and numbers in a row: [places, outs]. */
 int64_t mcm_targets_places(const mc_targets *t, int i);
 int64_t mcm_targets_outs(const mc_targets *t, int i);
 /* What product i gives, and the other operand of the add that it alone feeds (NULL: none that is

@@ -4,7 +4,7 @@
 #define MC_MEASURE_MOMENTS_H
 #include "mc/measure/product.h"
 
-enum { MC_FOLDS = 4, MC_WIDE = 1024 };
+enum { MC_FOLDS = 4, MC_WIDE = 1024 }; /* wide: more columns than that */
 /* Sums over the samples of a fold, for each group; not centred. More than MC_WIDE columns: all
  * folds but the last are one sum, fold[0]; the others have n 0 and no data. */
 typedef struct mc_sums {
