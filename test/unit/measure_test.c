@@ -1,6 +1,7 @@
 // RUN: %unit/measure_test
 /* lib/measure's arithmetic against naive formulas: linear algebra, columns of products, moments,
  * fits. */
+#include "../../lib/compress/refit.h"
 #include "../../lib/measure/columns.h"
 #include "check.h"
 #include "mc/ir/build.h"
@@ -305,6 +306,18 @@ static void noisy(mc_arena *a) {
   CHECK(mc_fit_lambda(&m, 0, NULL, w) >= 0.1);
 }
 
+/* What counts as few is how often a layer is read, not how many samples there are: a classifier reads
+ * one place of each. */
+static void few_places(mc_arena *a) {
+  enum { O = 1, D = 200 };
+  float w[O * D] = { 0 }, b[O] = { 0 };
+  mc_product p = { .groups = 1, .ci = D, .o = O, .d = D };
+  mc_moments few = sums(a, 300, O, D, D, w, b, 2), many = sums(a, 2 * D, O, D, D, w, b, 2);
+  CHECK(mc_refit_lambda(&p, &few, 0, NULL, 0, 300, w) >= 0.1);
+  CHECK(mc_refit_lambda(&p, &many, 0, NULL, 0, 2 * D, w) == 1e-3);
+  CHECK(mc_refit_lambda(&p, &few, 0, NULL, 0.5, 300, w) == 0.5);
+}
+
 /* Many columns: two sums, of the last fold and of the others; half of the bytes. */
 static void wide(mc_arena *a) {
   enum { D = MC_WIDE + 1, O = 2, N = 9 };
@@ -358,7 +371,8 @@ int main(void) {
   columns(a);
   fits(a);
   singular(a);
-  noisy(a);
+  few_places(a);
+  few_places(a);
   mc_arena_destroy(a);
   return CHECK_DONE();
 }
