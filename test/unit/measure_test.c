@@ -371,7 +371,7 @@ int main(void) {
   columns(a);
   fits(a);
   singular(a);
-  few_places(a);
+  noisy(a);
   few_places(a);
   mc_arena_destroy(a);
   return CHECK_DONE();
