@@ -104,10 +104,22 @@ static void zeros_by_hand(void) {
   CHECK(z.used[0][0] == 30 && z.used[2][3] == 2 && z.all[2][3] == 4);
 }
 
+/* A sample of the weights is looked at, with a stride that does not divide them: not beyond the last,
+ * where here are zeros. */
+static void zeros_after_the_weights(void) {
+  enum { N = 320 };
+  static float w[N * (N + 16)];
+  for (int i = 0; i < N * N; i++) w[i] = 1;
+  mc_zeros_view v = { w, MC_f32, 1, N, 1, N, N, 1 };
+  mc_zeros z = mc_zeros_of(&v);
+  CHECK(z.all[0][0] == 0);
+}
+
 int main(void) {
   costs_by_hand();
   lives_by_hand();
   shared_constants_count_once();
   zeros_by_hand();
+  zeros_after_the_weights();
   return CHECK_DONE();
 }
