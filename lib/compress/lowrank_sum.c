@@ -233,7 +233,8 @@ static bool fit_all(summer *s, unsigned folds, mc_fitted *out) {
   mc_pass_context cx;
   mc_module *m = mc_lr_copy_for_walk(z, &cx);
   mc_walk_opts walk = z->walk;
-  walk.folds = folds, walk.targets = z->targets;
+  mc_refit_folds(&walk, folds);
+  walk.targets = z->targets;
   bool ok = !m || (t.walk = mc_walk_open(&cx, &walk)) != NULL;
   for (int i = 0; ok && i < n; i++) ok = fit_layer(&t, i);
   if (t.walk) mc_walk_close(t.walk);
