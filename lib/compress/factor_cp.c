@@ -12,6 +12,9 @@
 #include <math.h>
 #include <string.h>
 
+enum { LEAST_SWEEPS = 4 };
+static const double most_work = 6e9; /* multiplications of one fit, if LEAST_SWEEPS are fewer */
+
 typedef struct cp {
   mc_als z;
   double *a, *b;
@@ -62,12 +65,12 @@ static bool solve_a(cp *c, mc_arena *m) {
   mc_als *z = &c->z;
   int64_t r = z->r, o = z->p->o, n = z->n;
   double *k = MC_NEWN(m, double, r *r), *rhs = MC_NEWN(m, double, r *o);
-  for (int64_t i = 0; i < n; i++)
-    for (int64_t j = 0; j < n; j++)
-      k[i % r * r + j % r] += c->b[i] * c->b[j] * z->a[i * n + j];
-  for (int64_t i = 0; i < n; i++)
-    for (int64_t y = 0; y < o; y++)
-      rhs[i % r * o + y] += c->b[i] * z->rhs[i * o + y];
+  for (int64_t i = 0; i < n; i++) {
+    const double *row = z->a + i * n, *b = c->b, b_i = b[i];
+    for (int64_t u = 0; u < n; u += r)
+      for (int64_t q = 0; q < r; q++) k[i % r * r + q] += b_i * b[u + q] * row[u + q];
+    for (int64_t y = 0; y < o; y++) rhs[i % r * o + y] += b_i * z->rhs[i * o + y];
+  }
   memcpy(c->a, rhs, sizeof(double) * (size_t)(r * o));
   if (!mc_als_solve(r, k, o, c->a)) return false;
   z->error = 1 - mc_dot(r * o, c->a, rhs) / z->p->norm;
@@ -81,8 +84,9 @@ static bool solve_b(cp *c, mc_arena *m) {
   double *aa = MC_NEWN(m, double, r *r), *k = MC_NEWN(m, double, n *n);
   mc_la_gemm(false, true, r, r, o, 1, c->a, c->a, 0, aa);
   for (int64_t i = 0; i < n; i++) {
-    for (int64_t j = 0; j < n; j++)
-      k[i * n + j] = z->a[i * n + j] * aa[i % r * r + j % r];
+    const double *row = z->a + i * n, *aa_i = aa + i % r * r;
+    for (int64_t u = 0; u < n; u += r)
+      for (int64_t q = 0; q < r; q++) k[i * n + u + q] = row[u + q] * aa_i[q];
     c->b[i] = mc_dot(o, c->a + i % r * o, z->rhs + i * o);
   }
   return mc_als_solve(n, k, 1, c->b);
@@ -114,6 +118,18 @@ static void normalise(cp *c) {
     for (int64_t t = 0; t < z->p->t; t++)
       c->b[t * r + q] *= va * vv;
   }
+}
+
+/* A sweep takes this many multiplications: the normal matrix of B and its solution, and V. */
+static double work_of(const mc_als *z) {
+  double n = (double)z->n, v = (double)(z->p->t * z->r * z->p->s) * n;
+  return n * n * n / 6 + n * n * (double)z->p->o + 10 * v;
+}
+
+/* How many sweeps of `most` the work allows. */
+static int affordable(const mc_als *z, int most) {
+  double n = most_work / work_of(z);
+  return n >= most ? most : n < LEAST_SWEEPS ? LEAST_SWEEPS : (int)n;
 }
 
 /* At most n sweeps: fewer when the error no longer falls. The last step is not one of v. */
@@ -162,7 +178,7 @@ bool mc_factor_cp(mc_factoring *p, const mc_form *f, int rounds, mc_factors *out
     start_random(&other, 0x9e3779b97f4a7c15u);
     bool first = start_taps(&c, m) && sweeps(&c, 2), second = sweeps(&other, 2);
     if (second && (!first || other.z.error < c.z.error)) c = other;
-    ok = (first || second) && mc_als_solve_v(&c.z) && sweeps(&c, 20 * rounds);
+    ok = (first || second) && mc_als_solve_v(&c.z) && sweeps(&c, affordable(&c.z, 20 * rounds));
   }
   if (ok) take(&c, out, a);
   mc_arena_destroy(m);

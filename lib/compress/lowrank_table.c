@@ -252,7 +252,7 @@ static bool is_anchor(const lowrank *z, int eighth, int place) {
 static bool measure_form(lowrank *z, lr_layer *l, const ready *r, mc_form_kind kind, int place,
                          mc_known *k) {
   point p[LEVELS];
-  bool wide = l->p.d > MC_WIDE;
+  bool wide = l->p.d > MC_WIDE || kind == MC_FORM_cp;
   int n = 0, step = wide || z->like ? 2 : 1;
   for (int i = wide ? step : 1; i < LEVELS; i += step) {
     mc_form f = mc_lr_form_at(z, l, kind, (double)i / (double)LEVELS, r->p[0]);
@@ -384,7 +384,9 @@ static bool with_samples(lowrank *z) {
   seer s = { .z = z };
   for (int i = 0; z->moments && i < z->products.n; i++)
     if (want[i] && !see(&s, i, z->moments[i])) return false;
-  return !any || z->moments || mc_moments_each(z->cx, &z->walk, &z->products, want, see, &s);
+  mc_walk_opts walk = z->walk;
+  if (!z->rows) walk.targets = z->targets;
+  return !any || z->moments || mc_moments_each(z->cx, &walk, &z->products, want, see, &s);
 }
 
 bool mc_lr_table(lowrank *z) {

@@ -14,7 +14,8 @@ typedef struct mc_obs_part {
   int64_t o, d;
   const int64_t *first; /* [units + 1] */
   double *h;            /* [d, d] inverse second moment of the columns; changed */
-  double *w;            /* [o, d]; changed: what is left after the last removal */
+  double *w;            /* [o, d]; changed: what is left after the last removal (large systems: of
+                           the columns that are left, and d and first with it) */
   double weight;        /* of its squared error in the sum */
 } mc_obs_part;
 
@@ -27,8 +28,8 @@ bool mc_obs_part_of(mc_obs_part *p, int64_t d_all, const double *g, int64_t o, c
 /* Remove `count` units of those with free[u], one after the other, each time the one whose removal
  * costs least: order[k] is the k-th to go, error[k] (may be NULL) the sum of costs up to it
  * (squared errors of the parts' outputs, weighted). Returns how many went (fewer: no more are
- * free). Of large systems (d^2 count above 2e9 over all parts) several of the cheapest go at once,
- * 32 at most. */
+ * free). Of large systems (d^2 count above 3e8 over all parts) several of the cheapest go at once,
+ * a 32nd of the units at most. */
 int mc_obs_eliminate(mc_obs_part *p, int np, int units, const bool *free_, int count, int *order,
                      double *error, mc_arena *a);
 /* The same where units lie in windows: of window[u] only room[window[u]] may go (room changes);

@@ -117,6 +117,7 @@ typedef struct curve {
 typedef struct measure {
   mc_pass_context *cx;
   const mc_walk_opts *walk;
+  const mc_targets *targets;  /* of the graph as it is; NULL: there are none */
   mc_moments *const *moments; /* by product, of the graph as it is; NULL: taken when needed */
   const mc_products *p;
   const mc_channels *ch;
@@ -129,6 +130,7 @@ typedef struct measure {
   mc_damage *d;
   bool quick;   /* damage at fewer widths; between them from the readers' own errors */
   curve *curve; /* d NULL: no curves */
+  int done;     /* sites, for the progress bar */
 } measure;
 /* Orders and curves of all sites, from moments of the graph as it is. Sites that no matrix reads
  * keep their order; their curves come from the rows that make them. False after reporting. */

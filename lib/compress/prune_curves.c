@@ -59,6 +59,11 @@ static void weights_without(const measure *z, int i, const mc_moments *m, const 
     for (int64_t k = 0; k < n; k++) w[k] = keep[k / (p->o * p->d) * p->d + k % p->d] ? w0[k] : 0;
 }
 
+/* Do fewer runs do, with the errors for the rest? */
+static bool few_runs(const measure *z, const mc_moments *m) {
+  return (z->quick || mc_damage_large(z->d)) && m->fold[MC_FOLDS - 1].n > 0;
+}
+
 /* Error of product i with these weights on the samples held back, in shares of its variance. */
 static double own_error(const mc_product *p, const mc_moments *m, const float *w, const float *b) {
   mc_arena *a = mc_arena_create();
@@ -88,17 +93,17 @@ static bool reader_damage(const measure *z, int i, const mc_moments *m, const bo
   weights_without(z, i, m, keep, w, b, a);
   *out = (level){ .reads = true, .ran = run };
   bool ok = !run || mc_damage_of(z->d, i, w, b, &out->x);
-  if (z->quick && m->fold[MC_FOLDS - 1].n > 0) out->error = own_error(p, m, w, b);
+  if (few_runs(z, m)) out->error = own_error(p, m, w, b);
   mc_arena_destroy(a);
   return ok;
 }
 
-/* Is the rest of the network run at point t of a curve? Where fewer must do and the moments have
- * samples held back: in the first half, and at three quarters. */
+/* Is the rest of the network run at point t of a curve? Where fewer must do: in the first half, and
+ * at three quarters; of a large network at the first point. */
 static bool is_run(const measure *z, const curve *c, const mc_moments *m, int t) {
   int n = c->n - 1;
-  if (!z->quick || m->fold[MC_FOLDS - 1].n == 0) return true;
-  return 2 * t <= n + 1 || t == (3 * n + 2) / 4;
+  if (!few_runs(z, m)) return true;
+  return mc_damage_large(z->d) ? t == 1 : 2 * t <= n + 1 || t == (3 * n + 2) / 4;
 }
 
 /* What was not run follows from the errors. */

@@ -254,9 +254,10 @@ static bool best_widths(data_road *z, mc_road_choice *out) {
   bool large = mc_damage_large(z->d);
   if (large)
     mc_remark(p->cx->diag, p->cx->loc,
-              "prune-channels: a large network: damage is measured at three widths of a layer, and "
-              "%d ways to share out are tried, not %d",
-              QUICK, TRIALS);
+              "prune-channels: a large network: the rest of it is run at one width of a layer, two "
+              "more follow from the layer's own error; channels that layers with more than %d "
+              "inputs read go in the order of the original; %d ways to share out are tried, not %d",
+              MC_WIDE, QUICK, TRIALS);
   for (int i = 0; ok && i < (large ? QUICK : TRIALS) && goes_on(z, &b, i); i++)
     ok = (!inner && trials[i].inner) || try_widths(z, i, tried, &b);
   keep_fit(z, &b);
@@ -290,6 +291,7 @@ static bool measure_sites(data_road *z) {
   for (int i = 0; i < z->s.n; i++) order_by_score(p, &z->s.v[i]);
   measure m = { .cx = p->cx,
                 .walk = &p->walk,
+                .targets = z->targets,
                 .p = &z->products,
                 .ch = p->ch,
                 .ncls = p->ch->ncls,

@@ -40,9 +40,11 @@ typedef struct chooser {
   unsigned folds;
 } chooser;
 
+/* (Large networks: not those of a wide layer, whose order is the one that was measured.) */
 static bool one_reader(const data_road *z, const site *s) {
   return s->nr && z->p->ch->group[s->group].nproducer == 1 &&
-         s->r[0].product == s->r[s->nr - 1].product;
+         s->r[0].product == s->r[s->nr - 1].product &&
+         !(mc_damage_large(z->d) && z->products.v[s->r[0].product].d > MC_WIDE);
 }
 
 static int gone_of(const site *s, const bool *keep) {

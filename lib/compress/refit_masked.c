@@ -6,13 +6,15 @@
 #include <math.h>
 #include <string.h>
 
-enum { STEPS = 100, WIDE_STEPS = 20 }; /* the second: of more than MC_WIDE columns */
+enum { STEPS = 100, WIDE_STEPS = 20, LEAST_STEPS = 10 }; /* the second: of more than MC_WIDE columns */
+static const double most_work = 2e10; /* multiplications, from which on steps are fewer */
 
 typedef struct system {
   int64_t o, d;
   const bool *mask;
   const double *a, *diag;     /* [d, d] G + ridge, and its diagonal */
   double *w, *r, *p, *q, *rz; /* [o, d]; rz [o]: r . z of each row */
+  float *af, *pf, *qf; /* of large layers a, p and q in fp32, for the product; else NULL */
 } masked;
 
 /* sum over the row of x y / diag (diag NULL: 1) */
@@ -29,10 +31,22 @@ static void project(const masked *s, double *x) {
     if (!s->mask[i]) x[i] = 0;
 }
 
+/* q = p a */
+static void multiply(masked *s) {
+  int64_t n = s->o * s->d;
+  if (!s->af) {
+    mc_la_gemm(false, false, s->o, s->d, s->d, 1, s->p, s->a, 0, s->q);
+    return;
+  }
+  for (int64_t i = 0; i < n; i++) s->pf[i] = (float)s->p[i], s->qf[i] = 0;
+  mc_la_apply_f32(s->o, s->d, s->d, s->pf, s->af, s->qf, s->d); /* a is symmetric */
+  for (int64_t i = 0; i < n; i++) s->q[i] = (double)s->qf[i];
+}
+
 /* One step of every row. False: all rows have settled. */
 static bool step(masked *s, const double *first) {
   bool any = false;
-  mc_la_gemm(false, false, s->o, s->d, s->d, 1, s->p, s->a, 0, s->q);
+  multiply(s);
   project(s, s->q);
   for (int64_t i = 0; i < s->o; i++) {
     double pq = dot(s, i, s->p, s->q, NULL), old = s->rz[i];
@@ -49,14 +63,27 @@ static bool step(masked *s, const double *first) {
   return any;
 }
 
+static int steps_of(const masked *s) {
+  int steps = s->d > MC_WIDE ? WIDE_STEPS : STEPS;
+  double most = most_work / ((double)s->o * (double)s->d * (double)s->d);
+  if (most >= steps) return steps;
+  return most < LEAST_STEPS ? LEAST_STEPS : (int)most;
+}
+
+static void in_fp32(masked *s, mc_arena *a) {
+  int64_t n = s->o * s->d, dd = s->d * s->d;
+  s->af = MC_NEWN(a, float, dd);
+  s->pf = MC_NEWN(a, float, n), s->qf = MC_NEWN(a, float, n);
+  for (int64_t i = 0; i < dd; i++) s->af[i] = (float)s->a[i];
+}
+
 static void solve(masked *s, mc_arena *a) {
   double *first = MC_NEWN(a, double, s->o);
   for (int64_t i = 0; i < s->o; i++) {
     first[i] = s->rz[i] = dot(s, i, s->r, s->r, s->diag);
     for (int64_t j = 0; j < s->d; j++) s->p[i * s->d + j] = s->r[i * s->d + j] / s->diag[j];
   }
-  int most = s->d > MC_WIDE ? WIDE_STEPS : STEPS;
-  for (int k = 0; k < most && step(s, first); k++) continue;
+  for (int k = 0; k < steps_of(s) && step(s, first); k++) continue;
 }
 
 /* G + lambda tr(G) / d I, in place of G; its diagonal. */
@@ -77,6 +104,7 @@ static void fit_matrix(mc_centred *c, const bool *mask, double lambda, const flo
   mc_la_gemm(false, false, c->o, c->d, c->d, -1, s.w, c->g, 1,
              s.r); /* C - W G: the ridge pulls to W0 */
   s.diag = ridge(c, lambda, a);
+  if (mc_large_layer(c->o, c->d)) in_fp32(&s, a);
   project(&s, s.r);
   solve(&s, a);
   for (int64_t i = 0; i < c->o; i++) {

@@ -24,6 +24,8 @@ typedef struct sparsifier {
   double share;       /* of all weights of these layers that become 0 */
   sparse_layer *l;
   int n;
+  bool large; /* a large network (mc_damage_large): less work for a layer */
+  int alone;  /* layers whose blocks were judged by obs as if each went alone */
 } sparsifier;
 
 /* Layers that the pass takes, with copies of their weights; a remark for each that it leaves alone.

@@ -43,8 +43,10 @@ static void choose(fitter *f, int i, const mc_product *p, const mc_moments *m, f
     mc_sparsify_mask(l, w, f->mask[i]);
   else if (fixed_scores(s))
     mc_sparsify_zero(s, l, l->given);
-  else if (!mc_sparsify_measure(s, l, p, m, MC_FOLDS_FIT, w, value, a))
+  else if (!mc_sparsify_measure(s, l, p, m, MC_FOLDS_FIT, w, value, a)) {
+    s->alone += s->o->score != mc_wscore_aw;
     mc_sparsify_zero(s, l, value);
+  }
   l->data = own;
   for (int64_t j = 0; j < n && !s->o->mask[0]; j++) f->mask[i][j] = w[j] != 0;
   mc_arena_destroy(a);
@@ -85,6 +87,13 @@ static bool first_fit(fitter *f) {
   if (walk) mc_walk_close(walk);
   mc_module_destroy(own.module);
   return ok;
+}
+static void tell_alone(const sparsifier *s) {
+  if (s->alone)
+    mc_remark(s->cx->diag, s->cx->loc,
+              "sparsify: in %d layers blocks are judged as if each went alone: to take them out one "
+              "after the other is too much work there%s",
+              s->alone, s->large ? " for a network of this size" : "");
 }
 /* The masks stay; weights that see all samples. */
 static bool last_fit(fitter *f) {
@@ -132,7 +141,10 @@ bool mc_sparsify_fit(sparsifier *s, bool *changed) {
   take_products(&f);
   mc_damage *d = mc_damage_open(s->cx, &f.walk);
   if (!d) return false;
-  bool ok = first_fit(&f) && predict(&f, d) && judge(&f, d, &f.first, &held) && last_fit(&f) &&
+  s->large = mc_damage_large(d);
+  bool ok = first_fit(&f);
+  if (ok) tell_alone(s);
+  ok = ok && predict(&f, d) && judge(&f, d, &f.first, &held) && last_fit(&f) &&
             judge(&f, d, &f.last, &final);
   mc_damage_close(d);
   if (!ok) return false;

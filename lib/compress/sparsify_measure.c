@@ -12,8 +12,11 @@
 #include <math.h>
 #include <string.h>
 
-static const double most_work = 1.5e11; /* multiplications for one layer's elimination */
+/* Multiplications for one layer's elimination; of a large network. */
+static const double most_work = 1.5e11, most_of_large = 1.5e10;
 static const double obs_damping = 1e-2;
+
+static double limit_of(const sparsifier *s) { return s->large ? most_of_large : most_work; }
 
 /* (G + lambda tr(G) / d I)^-1. NULL: singular. */
 static double *inverse(const mc_centred *c, double lambda, mc_arena *a) {
@@ -87,7 +90,7 @@ static double work_of(const sparsifier *s, const sparse_layer *l, const mc_produ
 static bool obs_blocks(const sparsifier *s, sparse_layer *l, const mc_product *p,
                        const mc_moments *m, unsigned folds, float *w, mc_arena *a) {
   int64_t per_line = l->grid.taps * l->grid.across, lines = l->grid.groups * l->grid.down;
-  if (work_of(s, l, p) > most_work) return false;
+  if (work_of(s, l, p) > limit_of(s)) return false;
   line *v = MC_NEWN(a, line, lines);
   for (int64_t g = 0; g < p->groups; g++) {
     mc_centred c = mc_moments_centred(m, folds, g, a);
@@ -144,7 +147,7 @@ static bool obs_n_of_m(const sparsifier *s, const sparse_layer *l, const mc_prod
   const mc_pattern *q = &s->pattern;
   int64_t step = q->rows, lines = p->groups * ((p->o + step - 1) / step);
   double gone = 1 - (double)q->keep / (double)q->of;
-  if (2 * (double)lines * gone * pow((double)p->d, 3) > most_work) return false;
+  if (2 * (double)lines * gone * pow((double)p->d, 3) > limit_of(s)) return false;
   const double **h = MC_NEWN(a, const double *, p->groups);
   for (int64_t g = 0; g < p->groups; g++) {
     mc_centred c = mc_moments_centred(m, folds, g, a);

@@ -134,6 +134,28 @@ static bool sweep(mc_pass_context *cx, const mc_walk_opts *o, const mc_products 
   return ok;
 }
 
+/* Layer after layer, each in an arena of its own. */
+static bool by_walk(mc_pass_context *cx, const mc_walk_opts *o, const mc_products *p,
+                    const bool *want, mc_moments_see *see, void *ctx) {
+  mc_walk *w = mc_walk_open(cx, o);
+  bool ok = w != NULL;
+  for (int i = 0; ok && i < p->n; i++) {
+    if (want && !want[i]) continue;
+    mc_moments *m = mc_walk_moments(w, i);
+    ok = m && see(ctx, i, m);
+  }
+  if (w) mc_walk_close(w);
+  return ok;
+}
+
+static bool needs_passes(const mc_walk_opts *o, const mc_products *p, const bool *want) {
+  mc_arena *a = mc_arena_create();
+  pass s = { .p = p, .which = MC_NEWN(a, int, p->n + 1) };
+  bool many = count_passes(&s, want, mcm_memory(o)) > 1;
+  mc_arena_destroy(a);
+  return many;
+}
+
 static bool each(mc_pass_context *cx, const mc_walk_opts *o, const mc_products *p, const bool *want,
                  mc_arena *keep, mc_moments_see *see, void *ctx) {
   mcm_data data;
@@ -147,6 +169,7 @@ static bool each(mc_pass_context *cx, const mc_walk_opts *o, const mc_products *
 
 bool mc_moments_each(mc_pass_context *cx, const mc_walk_opts *o, const mc_products *p,
                      const bool *want, mc_moments_see *see, void *ctx) {
+  if (o->targets && needs_passes(o, p, want)) return by_walk(cx, o, p, want, see, ctx);
   return each(cx, o, p, want, NULL, see, ctx);
 }
 

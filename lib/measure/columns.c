@@ -60,7 +60,7 @@ mc_moments *mcm_moments_new(const mc_product *p, mc_arena *a) {
   mc_moments *m = MC_NEW(a, mc_moments);
   int64_t g = p->groups;
   m->groups = g, m->o = p->o, m->d = p->d;
-  if (p->d > MC_WIDE) m->lambda = MC_NEWN(a, double, g);
+  if (p->d > MC_WIDE || mc_large_layer(p->o, p->d)) m->lambda = MC_NEWN(a, double, g);
   for (int f = 0; f < MC_FOLDS; f++) {
     mc_sums *s = &m->fold[f];
     if (!has_sums(p->d, f)) continue;

@@ -27,6 +27,7 @@ static void leave(mc_damage *d) {
 void mc_damage_close(mc_damage *d) {
   leave(d);
   for (int i = 0; i < d->p.n; i++) drop_tail(d, i);
+  mcm_parts_close(d->parts);
   for (int k = 0; d->reference && k < d->was.n; k++) mcm_rows_free(d->reference[k]);
   for (size_t i = 0; i < d->rows.n; i++) mcm_rows_free(d->rows.entries[i].val);
   if (d->g) mc_module_destroy(d->g->module);
@@ -39,7 +40,7 @@ void mc_damage_close(mc_damage *d) {
 static bool compile_tail(mc_damage *d, int i) {
   mcm_tail *t = d->tail[i];
   int64_t most = mc_damage_large(d) ? 0 : d->memory / 4;
-  if (t->slice) return true;
+  if (t->slice) return !d->parts || mcm_parts_compile(d->parts, t->first, d->cx);
   for (int k = 0; k < d->p.n && d->compiled + t->bytes > most; k++) drop_tail(d, k);
   if (!mcm_tail_compile(t, d->cx, d->g, &d->p.v[i], d->a)) return false;
   if (t->slice) d->compiled += t->bytes;
@@ -81,10 +82,38 @@ static bool enter(mc_damage *d, int i) {
 typedef struct variant {
   float *y, *room;
   const void **in;
-  void **out;
+  void **out, ***part; /* of the tail, and of each part */
+  const void **given;  /* of a part */
   mcm_apart apart;
   double local;
 } variant;
+
+static const void *among(const mcm_values *v, void *const *data, const mc_value *x) {
+  for (size_t i = 0; i < v->n; i++)
+    if (v->v[i] == x) return data[i];
+  return NULL;
+}
+
+/* A value that parts read or give, in this run. NULL after reporting. */
+static const void *value_of(mc_damage *d, const variant *v, const mc_value *x, int64_t run) {
+  const mcm_tail *t = d->tail[d->at];
+  if (x == d->p.v[d->at].node->out[0]) return v->y;
+  const void *data = among(&t->want, v->out, x);
+  for (int k = t->first; !data && k < t->parts->n; k++)
+    data = among(&t->parts->v[k].want, v->part[k], x);
+  return data ? data : mcm_rows_get(mcm_damage_rows(d, x), run);
+}
+
+static bool run_parts(mc_damage *d, variant *v, int64_t run) {
+  const mcm_tail *t = d->tail[d->at];
+  for (int k = t->first; t->parts && k < t->parts->n; k++) {
+    const mcm_part *p = &t->parts->v[k];
+    for (size_t i = 0; i < p->given.n; i++)
+      if (!(v->given[i] = value_of(d, v, p->given.v[i], run))) return false;
+    if (p->slice && !mcm_slice_run(p->slice, v->given, v->part[k])) return false;
+  }
+  return true;
+}
 
 static bool add_results(mc_damage *d, variant *v, int64_t run) {
   const mcm_tail *t = d->tail[d->at];
@@ -92,6 +121,7 @@ static bool add_results(mc_damage *d, variant *v, int64_t run) {
     const mcm_result *r = &d->was.v[k];
     const void *x = t->from[k] >= 0 ? v->out[t->from[k]] : v->y, *reference;
     if (t->from[k] == -2 && !(x = mcm_rows_get(mcm_damage_rows(d, d->r.v[k].v), run))) return false;
+    if (t->from[k] == -3 && !(x = value_of(d, v, d->r.v[k].v, run))) return false;
     if (!(reference = mcm_rows_get(d->reference[k], run))) return false;
     mcm_apart_add(&v->apart, k, r, d->r.v[k].v->type, x, reference);
   }
@@ -112,7 +142,15 @@ static bool run_variant(mc_damage *d, variant *v, const float *w, const float *b
   v->in[0] = v->y;
   for (size_t i = 0; i < t->side.n; i++)
     if (!(v->in[i + 1] = mcm_rows_get(mcm_damage_rows(d, t->side.v[i]), run))) return false;
-  return (!t->slice || mcm_slice_run(t->slice, v->in, v->out)) && add_results(d, v, run);
+  return (!t->slice || mcm_slice_run(t->slice, v->in, v->out)) && run_parts(d, v, run) &&
+         add_results(d, v, run);
+}
+
+static void **buffers(const mcm_values *v, mc_arena *a) {
+  void **to = MC_NEWN(a, void *, v->n + 1);
+  for (size_t i = 0; i < v->n; i++)
+    to[i] = mc_arena_alloc(a, (size_t)mc_type_bytes(v->v[i]->type) + 64);
+  return to;
 }
 
 static variant start_variant(mc_damage *d, mc_arena *a) {
@@ -121,9 +159,14 @@ static variant start_variant(mc_damage *d, mc_arena *a) {
   v.y = mc_arena_alloc(a, (size_t)mc_type_bytes(d->p.v[d->at].node->out[0]->type) + 64);
   v.room = MC_NEWN(a, float, mcm_product_room(&d->p.v[d->at]));
   v.in = MC_NEWN(a, const void *, t->side.n + 1);
-  v.out = MC_NEWN(a, void *, t->want.n + 1);
-  for (size_t k = 0; k < t->want.n; k++)
-    v.out[k] = mc_arena_alloc(a, (size_t)mc_type_bytes(t->want.v[k]->type) + 64);
+  v.out = buffers(&t->want, a);
+  size_t most = 0;
+  v.part = MC_NEWN(a, void **, (t->parts ? t->parts->n : 0) + 1);
+  for (int k = t->first; t->parts && k < t->parts->n; k++) {
+    v.part[k] = buffers(&t->parts->v[k].want, a);
+    if (t->parts->v[k].given.n > most) most = t->parts->v[k].given.n;
+  }
+  v.given = MC_NEWN(a, const void *, most + 1);
   return v;
 }
 

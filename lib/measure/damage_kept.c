@@ -6,7 +6,7 @@
 #include "match.h"
 #include <math.h>
 
-enum { LEAST_RUNS = 8 };
+enum { LEAST_RUNS = 8, PART = 3 }; /* PART: products of a compiled part */
 static const double most_work = 3.2e10; /* multiplications of the whole network on the few */
 static const double large_work = 1e9;   /* of one run of a large network */
 
@@ -138,6 +138,8 @@ void mcm_damage_reads(mc_damage *d, mcm_values *to, int i) {
   if (x->def) MC_PUSH(d->a, to, x);
   for (size_t k = 0; k < t->side.n; k++)
     if (t->side.v[k]->def) MC_PUSH(d->a, to, t->side.v[k]);
+  for (size_t k = 0; k < t->more.n; k++)
+    if (t->more.v[k]->def) MC_PUSH(d->a, to, t->more.v[k]);
 }
 
 /* Each once. */
@@ -217,6 +219,14 @@ static bool check_reference(const mc_damage *d) {
          mc_error(d->cx->diag, d->cx->loc, "%s: the graph computes no results", d->data.what);
 }
 
+static void find_tails(mc_damage *d, const mc_walk_opts *o) {
+  int least = o->part ? o->part : mc_damage_large(d) ? PART : 0;
+  if (least) d->parts = mcm_parts_of(d->g, &d->r, least, d->a);
+  d->tail = MC_NEWN(d->a, mcm_tail *, d->p.n + 1);
+  for (int i = 0; i < d->p.n; i++)
+    d->tail[i] = mcm_tail_of(d->g, &d->p.v[i], &d->r, d->parts, d->a);
+}
+
 mc_damage *mc_damage_open(mc_pass_context *cx, const mc_walk_opts *o) {
   mc_arena *a = mc_arena_create();
   mc_damage *d = MC_NEW(a, mc_damage);
@@ -230,8 +240,7 @@ mc_damage *mc_damage_open(mc_pass_context *cx, const mc_walk_opts *o) {
     d->p = mc_products_of(d->g, a);
     choose_runs(d);
     d->r = mcm_results_of(d->g, a);
-    d->tail = MC_NEWN(a, mcm_tail *, d->p.n + 1);
-    for (int i = 0; i < d->p.n; i++) d->tail[i] = mcm_tail_of(d->g, &d->p.v[i], &d->r, a);
+    find_tails(d, o);
     ok = ok && read_samples(d) && keep_inner(d) && refer(d, o->original) && check_reference(d);
   }
   if (ok) return d;

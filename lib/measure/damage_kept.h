@@ -21,6 +21,7 @@ struct mc_damage {
   mc_map rows;             /* value of the copy -> mcm_rows */
   mcm_values kept;      /* values of the present product alone, when not all are kept */
   bool all;             /* what every product needs is in `rows` */
+  mcm_parts *parts; /* of a large network, else NULL */
   mcm_tail **tail;
   int64_t compiled; /* bytes of constants in compiled tails */
   int at;           /* the present product, or -1 */

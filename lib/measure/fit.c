@@ -117,7 +117,6 @@ double mc_fit_error(const mc_centred *m, const float *w, const float *bias, doub
 
 /* Half decades; outputs of large layers that are judged. */
 enum { GRID = 13, JUDGED = 64 };
-static const double large_layer = 2e8; /* o d^2 */
 
 static double grid(int k) { return pow(10, -5 + 0.5 * k); }
 
@@ -136,7 +135,7 @@ typedef struct judge {
 
 /* Outputs that are judged, evenly from all: output k of them is k o / n. */
 static int64_t judged(int64_t o, int64_t d) {
-  return o <= JUDGED || (double)o * (double)d * (double)d <= large_layer ? o : JUDGED;
+  return o <= JUDGED || !mc_large_layer(o, d) ? o : JUDGED;
 }
 
 /* z with the outputs that are judged alone, in place. */

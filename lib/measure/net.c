@@ -55,6 +55,11 @@ void mcm_net_open(mcm_net *n, mc_pass_context *cx, const mc_graph *g, mcm_store 
   }
 }
 
+void mcm_net_view(mcm_net *n, mc_graph *g, mc_arena *a) {
+  *n = (mcm_net){ .a = a, .g = g, .p = mc_products_of(g, a) };
+  number_nodes(n);
+}
+
 void mcm_net_close(mcm_net *n) {
   mcm_slice_close(n->slice);
   for (size_t i = 0; i < n->live.n; i++) mcm_rows_free(n->live.v[i].rows);
@@ -104,6 +109,10 @@ static bool used_from(const mcm_net *n, const mc_value *v, int pos) {
   return false;
 }
 
+bool mcm_net_used(const mcm_net *n, const mc_value *v, int pos) {
+  return used_from(n, v, pos) || pinned(n, v);
+}
+
 void mcm_net_pin(mcm_net *n, mc_value *v) { MC_PUSH(n->a, &n->pin, v); }
 
 void mcm_net_unpin(mcm_net *n, const mc_value *v) {
@@ -128,15 +137,14 @@ static void add_once(mcm_net *n, mc_value *v) {
   MC_PUSH(n->a, &n->given, v);
 }
 
-/* What later nodes read of nodes [pos, to), and what that needs. */
-static void plan(mcm_net *n, int to) {
+void mcm_net_plan(mcm_net *n, int to) {
   bool *needed = MC_NEWN(n->a, bool, n->n + 1);
   n->given.n = n->want.n = 0;
   for (int i = n->pos; i < to; i++) {
     if (mc_op_has(n->node[i]->op, MC_T_CONST)) continue;
     for (int k = 0; k < n->node[i]->nout; k++) {
       mc_value *v = n->node[i]->out[k];
-      if (!used_from(n, v, to) && !pinned(n, v)) continue;
+      if (!mcm_net_used(n, v, to)) continue;
       MC_PUSH(n->a, &n->want, v);
       needed[i] = true;
     }
@@ -170,7 +178,7 @@ static bool make_rows(mcm_net *n) {
 
 bool mcm_net_step(mcm_net *n, int to) {
   if (to <= n->pos) return true;
-  plan(n, to);
+  mcm_net_plan(n, to);
   n->pos = to;
   if (n->want.n == 0) return true;
   n->slice = mcm_slice_open(n->cx, n->g, n->given.v, (int)n->given.n, n->want.v, (int)n->want.n);
@@ -193,7 +201,7 @@ void mcm_net_stepped(mcm_net *n) {
   n->slice = NULL;
   for (size_t i = 0; i < n->live.n; i++) {
     mc_value *v = n->live.v[i].v;
-    if (used_from(n, v, n->pos) || pinned(n, v)) continue;
+    if (mcm_net_used(n, v, n->pos)) continue;
     mcm_rows_free(n->live.v[i].rows);
     n->live.v[i--] = n->live.v[--n->live.n];
   }

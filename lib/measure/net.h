@@ -36,11 +36,18 @@ typedef struct mcm_net {
 void mcm_net_open(mcm_net *n, mc_pass_context *cx, const mc_graph *g, mcm_store *store,
                   int64_t runs, mcm_rows *const *inputs, mc_arena *a);
 void mcm_net_close(mcm_net *n);
+/* g itself, for what is asked about places of nodes and products; not to be run or closed. */
+void mcm_net_view(mcm_net *n, mc_graph *g, mc_arena *a);
 /* Position of the top-level node that is, or holds, the definition of v; -1: an input. */
 int mcm_net_at(const mcm_net *n, const mc_value *v);
 /* v stays live from when it is computed. */
 void mcm_net_pin(mcm_net *n, mc_value *v);
 void mcm_net_unpin(mcm_net *n, const mc_value *v);
+/* Does a node at `pos` or later read v, or is it pinned? The graph's results do not count. */
+bool mcm_net_used(const mcm_net *n, const mc_value *v, int pos);
+/* `want`: what nodes from `to` on read of nodes [pos, to), and what of these is pinned; `given`:
+ * what those need of nodes in front. */
+void mcm_net_plan(mcm_net *n, int to);
 /* Prepare the step to node `to` (not included): compiles what lies between. Nothing to do where the
  * network is there already. False after reporting. */
 bool mcm_net_step(mcm_net *n, int to);

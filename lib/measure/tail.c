@@ -58,23 +58,48 @@ static void find_sides(finder *f, mcm_tail *t, const mc_product *p) {
   }
 }
 
-mcm_tail *mcm_tail_of(const mc_graph *g, const mc_product *p, const mcm_results *r, mc_arena *a) {
+/* Does a part give v? */
+static bool by_parts(const mcm_tail *t, const mc_value *v) {
+  return t->parts && t->first < t->parts->n &&
+         mcm_net_at(&t->parts->net, v) >= t->parts->v[t->first].from;
+}
+
+/* What the parts read of values in front of them. */
+static void find_joints(finder *f, mcm_tail *t, const mc_product *p) {
+  for (int k = t->first; t->parts && k < t->parts->n; k++)
+    for (size_t i = 0; i < t->parts->v[k].given.n; i++) {
+      mc_value *v = t->parts->v[k].given.v[i];
+      if (v == p->node->out[0] || by_parts(t, v)) continue;
+      add_once(is_down(f, v) ? &t->want : &t->more, v, f->a);
+    }
+}
+
+static int source_of(finder *f, mcm_tail *t, const mc_product *p, mc_value *v) {
+  if (v == p->node->out[0]) return -1;
+  if (!is_down(f, v)) return -2;
+  if (by_parts(t, v)) return -3;
+  MC_PUSH(f->a, &t->want, v);
+  return (int)t->want.n - 1;
+}
+
+mcm_tail *mcm_tail_of(const mc_graph *g, const mc_product *p, const mcm_results *r,
+                      mcm_parts *parts, mc_arena *a) {
   mcm_tail *t = MC_NEW(a, mcm_tail);
+  *t = (mcm_tail){ .parts = parts, .first = parts ? mcm_parts_after(parts, p->node) : 0 };
   finder f = { .g = g, .a = a };
   mc_map_init(&f.down, a);
   mc_map_init(&f.needed, a);
   find_down(&f, p);
   t->from = MC_NEWN(a, int, r->n + 1);
-  for (int k = 0; k < r->n; k++) {
-    t->from[k] = r->v[k].v == p->node->out[0] ? -1 : is_down(&f, r->v[k].v) ? (int)t->want.n : -2;
-    if (t->from[k] >= 0) MC_PUSH(a, &t->want, r->v[k].v);
-  }
+  for (int k = 0; k < r->n; k++) t->from[k] = source_of(&f, t, p, r->v[k].v);
+  find_joints(&f, t, p);
   find_sides(&f, t, p);
   return t;
 }
 
 bool mcm_tail_compile(mcm_tail *t, mc_pass_context *cx, const mc_graph *g, const mc_product *p,
                       mc_arena *a) {
+  if (t->parts && !mcm_parts_compile(t->parts, t->first, cx)) return false;
   if (t->slice || t->want.n == 0) return true;
   mc_value **given = MC_NEWN(a, mc_value *, t->side.n + 1);
   given[0] = p->node->out[0];

@@ -12,7 +12,7 @@ struct mc_targets {
   mc_graph *g; /* a copy of the original; products have no clamps */
   mc_products p;
   int64_t runs, *n; /* places of a run, by product */
-  double **lambda; /* by product: [groups], see mc_moments; NULL: few columns */
+  double **lambda; /* by product: [groups], see mc_moments; NULL: not kept */
   mcm_rows **y, **other; /* by product: [n, groups o] of a run; other NULL: there is none */
 };
 
@@ -144,7 +144,8 @@ mc_targets *mc_targets_open(mc_pass_context *cx, const mc_walk_opts *o) {
     t->other = MC_NEWN(a, mcm_rows *, t->p.n + 1);
     t->lambda = MC_NEWN(a, double *, t->p.n + 1);
     for (int i = 0; i < t->p.n; i++)
-      if (t->p.v[i].d > MC_WIDE) t->lambda[i] = MC_NEWN(a, double, t->p.v[i].groups);
+      if (t->p.v[i].d > MC_WIDE || mc_large_layer(t->p.v[i].o, t->p.v[i].d))
+        t->lambda[i] = MC_NEWN(a, double, t->p.v[i].groups);
     taker k = { .t = t };
     ok = ok && make_rows(&k) && run_samples(&k, cx, &data);
   }

@@ -172,9 +172,9 @@ static bool takes(const mc_walk *w, int64_t k) {
 }
 
 /* Both networks take their step for every sample, and the sums theirs. */
-static bool run_samples(mc_walk *w, int i, mcm_sum *s) {
+static bool run_samples(mc_walk *w, int i, mcm_sum *s, mc_arena *a) {
   const mc_product *p = &w->is.p.v[i];
-  int64_t runs = w->data.runs, n = mcm_places_of(p, runs), *place = MC_NEWN(w->moments, int64_t, n);
+  int64_t runs = w->data.runs, n = mcm_places_of(p, runs), *place = MC_NEWN(a, int64_t, n);
   reading r = reading_of(w, i);
   for (int64_t k = 0; k < runs; k++) {
     if (!takes(w, k)) continue;
@@ -209,10 +209,10 @@ static int64_t every_other(int64_t *place, float *row, int64_t n, int64_t outs) 
 }
 
 /* The same where the original's rows are there already. */
-static bool run_given(mc_walk *w, int i, mcm_sum *s) {
+static bool run_given(mc_walk *w, int i, mcm_sum *s, mc_arena *a) {
   const mc_product *p = &w->is.p.v[i];
-  int64_t n = mcm_targets_places(w->given, i), *place = MC_NEWN(w->moments, int64_t, n);
-  float *row = MC_NEWN(w->moments, float, n * p->groups * p->o);
+  int64_t n = mcm_targets_places(w->given, i), *place = MC_NEWN(a, int64_t, n);
+  float *row = MC_NEWN(a, float, n * p->groups * p->o);
   const mc_value *o = mcm_other_operand(p->node->out[0]);
   reading r = { .x = mcm_net_rows(&w->is, p->node->in[0]), .y = mcm_targets_y(w->given, i) };
   r.more = mcm_targets_other(w->given, i);
@@ -240,22 +240,28 @@ static bool step_networks(mc_walk *w, int i) {
 }
 
 mc_moments *mc_walk_moments(mc_walk *w, int i) {
+  mc_arena_destroy(w->moments);
+  w->moments = mc_arena_create();
+  return mc_walk_moments_in(w, i, w->moments);
+}
+
+mc_moments *mc_walk_moments_in(mc_walk *w, int i, mc_arena *a) {
   if (i < w->next || i >= w->p.n) {
     mc_error(w->cx->diag, w->cx->loc, "%s: moments are asked for out of order", w->what);
     return NULL;
   }
   w->next = i + 1;
-  mc_arena_destroy(w->moments);
-  w->moments = mc_arena_create();
   const mc_product *p = &w->is.p.v[i];
-  mc_moments *m = mcm_moments_new(p, w->moments);
+  mc_moments *m = mcm_moments_new(p, a);
   bool target = mc_walk_has_target(w, i);
   if (m->lambda && w->given && target && mcm_targets_lambda(w->given, i))
     m->lambda = mcm_targets_lambda(w->given, i);
-  mcm_sum *s = mcm_sum_open(p, m, target, w->moments);
-  if (!step_networks(w, i)) return NULL;
-  if (!(w->given && target ? run_given : run_samples)(w, i, s)) return NULL;
-  bool fine = mcm_sum_close(s);
+  mc_arena *t = mc_arena_create();
+  mcm_sum *s = mcm_sum_open(p, m, target, t);
+  bool ran = step_networks(w, i) && (w->given && target ? run_given : run_samples)(w, i, s, t);
+  bool fine = ran && mcm_sum_close(s);
+  mc_arena_destroy(t);
+  if (!ran) return NULL;
   if (target && !w->given) mcm_net_unpin(&w->was, w->target[i]);
   if (!target) mcm_sum_own(m, p); /* the product's own output, so that nothing would change */
   if (!w->given) mcm_net_stepped(&w->was);

@@ -1,7 +1,7 @@
 // RUN: %unit/damage_test %t.npz
 /* How far results move (mc/measure/damage.h): nothing for the same weights; for others what the
- * whole changed network gives; the memory changes nothing; softmax, argmax, another original;
- * errors. */
+ * whole changed network gives; neither memory nor parts change anything; softmax, argmax, another
+ * original; errors. */
 #include "measure_world.h"
 #include "mc/measure/damage.h"
 
@@ -34,12 +34,13 @@ static void unchanged(world *w, mc_damage *d, int products) {
 }
 
 /* The variant of each product, and the graph in which it is set. */
-static void like_whole_graph(const char *path, int k, bool compiled, int64_t memory, double *all) {
+static void like_whole_graph(const char *path, int k, bool compiled, int64_t memory, int part,
+                             double *all) {
   seed = 3;
   world *w = start(nets[k].text, path, compiled);
   randomize(w);
   write_samples(w, path, 30, 0);
-  w->o.memory = memory;
+  w->o.memory = memory, w->o.part = part;
   mc_damage *d = mc_damage_open(&w->cx, &w->o);
   if (d) unchanged(w, d, nets[k].products);
   mc_products p = mc_products_of(w->cx.graph, w->a);
@@ -144,10 +145,15 @@ int main(int argc, char **argv) {
   if (argc != 2) return 2;
   for (int k = 0; k < NETS; k++) {
     double a[32] = { 0 }, b[32] = { 0 };
-    like_whole_graph(argv[1], k, false, 0, a);
-    like_whole_graph(argv[1], k, true, 0, a);
-    like_whole_graph(argv[1], k, true, 1, b);
+    like_whole_graph(argv[1], k, false, 0, 0, a);
+    like_whole_graph(argv[1], k, true, 0, 0, a);
+    like_whole_graph(argv[1], k, true, 1, 0, b);
     CHECK(!memcmp(a, b, sizeof a));
+    /* Parts that tails share, of one product and of more. */
+    like_whole_graph(argv[1], k, false, 0, 1, b);
+    like_whole_graph(argv[1], k, true, 0, 2, b);
+    like_whole_graph(argv[1], k, true, 1, 1, b);
+    for (int i = 0; i < 32; i++) CHECK(near(a[i], b[i]));
   }
   ends(argv[1]);
   other_original(argv[1]);

@@ -5,6 +5,11 @@
 #include "mc/measure/product.h"
 
 enum { MC_FOLDS = 4, MC_WIDE = 1024 }; /* wide: more columns than that */
+/* Systems of d columns and o outputs that are solved or judged with less work: more than 2e8
+ * multiplications for one product with [d, d]. */
+static inline bool mc_large_layer(int64_t o, int64_t d) {
+  return (double)o * (double)d * (double)d > 2e8;
+}
 /* Sums over the samples of a fold, for each group; not centred. More than MC_WIDE columns: all
  * folds but the last are one sum, fold[0]; the others have n 0 and no data. */
 typedef struct mc_sums {
@@ -17,7 +22,7 @@ typedef struct mc_sums {
 typedef struct mc_moments {
   int64_t groups, o, d;
   mc_sums fold[MC_FOLDS];
-  double *lambda; /* [groups]: what mc_fit_lambda found, 0: not asked yet; more than MC_WIDE columns,
+  double *lambda; /* [groups]: what mc_fit_lambda found, 0: not asked yet; of wide and large layers,
                      and shared by walks with the same targets. NULL: it is not kept */
 } mc_moments;
 
@@ -42,8 +47,8 @@ bool mc_fit(const mc_centred *m, const float *w0, double lambda, float *w, float
 bool mc_fit_kept(const mc_centred *m, const bool *keep, const float *w0, double lambda, float *w,
                  float *bias);
 /* The lambda, of half decades from 1e-5 to 10, whose fits predict best the folds that they have not
- * seen, over 64 outputs of large layers (more than MC_WIDE columns: the last fold alone, decades,
- * and once for each m->lambda). keep (may be NULL: all): columns that take part; w0 [o, d] has all.
+ * seen, over 64 outputs of large layers (more than MC_WIDE columns: the last fold alone, decades),
+ * once for each m->lambda. keep (may be NULL: all): columns that take part; w0 [o, d] has all.
  * 10 where the samples are in one fold only. */
 double mc_fit_lambda(const mc_moments *m, int64_t group, const bool *keep, const float *w0);
 /* Mean squared error of weights w and bias on the moments, summed over the outputs; *total (may be

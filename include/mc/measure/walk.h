@@ -31,6 +31,8 @@ typedef struct mc_walk_opts {
                                runs and more every other run in its place */
   int64_t enough;           /* 0: 64 */
   int64_t few;              /* with fewer samples, `folds` and `half` do not count */
+  int part;                 /* damage: products, at least, of a compiled part that all tails share;
+                               0: 3 of a large network, else tails are compiled as a whole */
   const mc_targets *targets; /* of the original, in its place: product i of the pass's graph is
                                 product i of the original; NULL: the original runs beside */
   const int64_t *const *rows; /* with targets: row r of product i is row rows[i][r] of the
@@ -56,6 +58,8 @@ int64_t mc_walk_samples(const mc_walk *w);
 /* Moments of product i, which must not come before one that was asked for already. Valid until the
  * next call. NULL after reporting. */
 mc_moments *mc_walk_moments(mc_walk *w, int i);
+/* The same in an arena of the caller's, valid as long as that (m->lambda: as the targets). */
+mc_moments *mc_walk_moments_in(mc_walk *w, int i, mc_arena *a);
 /* Weights [groups, o, d] and bias [groups * o] of product i from now on. Must follow its moments.
  */
 bool mc_walk_set(mc_walk *w, int i, const float *weights, const float *bias);
@@ -65,7 +69,8 @@ bool mc_walk_set(mc_walk *w, int i, const float *weights, const float *bias);
 bool mc_walk_has_target(const mc_walk *w, int i);
 
 /* Moments of many products of one graph (that of the pass) in as few passes over the samples as the
- * memory allows; Y is the product's own output. `want` may be NULL: all. `see` gets each once,
+ * memory allows (one, layer after layer, where opts->targets are those of this graph and all at
+ * once would not fit); Y is the product's own output. `want` may be NULL: all. `see` gets each once,
  * valid during the call; false ends it. False after reporting. */
 typedef bool mc_moments_see(void *ctx, int i, mc_moments *m);
 bool mc_moments_each(mc_pass_context *cx, const mc_walk_opts *o, const mc_products *p,
