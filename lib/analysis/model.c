@@ -90,13 +90,24 @@ static double step_cycles(const mc_nest *n, const mc_target *t, double regs, dou
   double arithmetic = n->mr * regs * mc_rate_ops(n->rate) + prepares(n, t, regs) + (single ? 2 * n->mr * mc_rate_row(n->rate) : 0) + (picks ? n->mr : 0), issue = (arithmetic + loads + 1) / m->issue;
   return most(most(products, loads / m->loads), most(most(arithmetic / m->alu, issue), m->latency / ways(n, t))) + 0.012 * loads;
 }
+/* Bytes of a row that fill less than 16 columns: they are narrowed as if all were there, and stored
+ * in pieces of powers of two. */
+static double narrow_ops(const mc_nest *n, const mc_target *t, double regs) {
+  bool bytes = t->arch == MC_ARCH_x86_64 && t->vector_bytes <= 32 &&
+               mc_rate_arith(n->rate) == MC_ARITH_int8;
+  int64_t rest = (n->cols - 1) % KMODEL_LANES + 1;
+  if (!bytes || n->cols >= KMODEL_LANES || rest == KMODEL_LANES) return 0;
+  double pieces = (double)((rest >> 3 & 1) + (rest >> 2 & 1) + (rest >> 1 & 1) + (rest & 1));
+  return regs < group_regs(t) ? 3 + 2 * (pieces - 1) : 2 * (pieces - 1);
+}
 /* Products and epilogue of a block. An epilogue waits for the last products, and the next block's products wait for nothing: the core does both at once as far as it looks ahead. */
 static void add_block(mc_estimate *e, const mc_nest *n, const mc_target *t, double regs, double unused, double times) {
   const mc_machine *m = t->machine;
   int depth = mc_rate_depth(n->rate);
   double products = (double)n->k / depth * step_cycles(n, t, regs, unused, depth);
   if (n->unit) products = share_of(n) * (products + (double)n->k / (n->unit == MC_ZERO_PICK ? depth : n->unit) * unit_issue / t->machine->issue) + 6;
-  double epilogue = n->mr * regs * n->epilogue / m->alu, ahead = m->window / m->issue;
+  double ops = regs * n->epilogue + narrow_ops(n, t, regs);
+  double epilogue = n->mr * ops / m->alu, ahead = m->window / m->issue;
   double both = products < epilogue ? products : epilogue;
   e->part[MC_PART_compute] += times * products;
   e->part[MC_PART_epilogue] += times * (epilogue - (n->interleaved ? (depth >= 32 ? interleaved_tiles : interleaved) * both : hidden * (both < ahead ? both : ahead)));

@@ -12,4 +12,6 @@ void model_finish(mc_estimate *e);
 mc_estimate model_best_block(mc_nest *n, const mc_target *t, int64_t weights);
 /* A convolution by Winograd's minimal filtering (mc/analysis/winograd.h), with `ops` vector instructions for 16 results behind it. ready: transformed weights are constants. */
 mc_estimate model_winograd(const mc_node *head, const mc_target *t, bool ready, double ops, int64_t weights);
+/* A first convolution with pixels in lanes; words: mc_stem_words, not 0. nest: of its bytes. */
+mc_estimate model_stem(const mc_node *n, int words, const mc_nest *nest, const mc_target *t);
 #endif

@@ -1,6 +1,7 @@
 /* From nodes and groups to the model: what a product is as a nest, what an epilogue costs, and the families without products. docs/cost-model.md. */
 #include "mc/analysis/channels.h"
 #include "mc/analysis/cost.h"
+#include "mc/analysis/dwcut.h"
 #include "mc/analysis/winograd.h"
 #include "model.h"
 #include <string.h>
@@ -97,15 +98,30 @@ static mc_nest nest_of(const mc_node *n, const shape *s, mc_arith how, const mc_
   nest.zeros = zeros_of(n, s);
   return nest;
 }
-/* Depthwise: no engine; the rate is a measured one. On x86-64 rows are interleaved first, for each byte of the input, and channels and columns are one axis; elsewhere vectors go along the channels and
- * few of them waste lanes. */
-static mc_estimate depthwise(const mc_nest *n, const shape *s, mc_arith how, const mc_target *t) {
+/* Depthwise: no engine; the rate is a measured one. On x86-64 rows are interleaved first, for each
+ * byte of the input, and channels and columns are one axis where they lie together, or registers that
+ * not all channels fill (dwcut.h); elsewhere vectors go along the channels and few of them waste
+ * lanes. packed: requantized and nothing else. */
+static double depthwise_waste(const mc_node *n, bool packed, const mc_target *t) {
+  const mc_type *y = n->out[0]->type;
+  const mc_attrs_conv2d *a = MC_ATTRS(n, conv2d);
+  int64_t c = y->dim[3], mult = c / n->in[0]->type->dim[3];
+  mc_dw_row r = { c, mult, y->dim[2], a->stride[1], true, packed };
+  return mc_dw_registers(&r, t) * mc_dw_most(t) / (double)(r.ow * r.c);
+}
+static mc_estimate depthwise(const mc_node *head, const mc_nest *n, const shape *s, mc_arith how,
+                             const mc_target *t) {
   mc_estimate e = { 0 };
   bool rows = how == MC_ARITH_int8 && t->arch == MC_ARCH_x86_64;
   int64_t lane = how == MC_ARITH_int8 ? 16 : t->vector_bytes / 4;
-  double channels = (double)(s->groups * s->cols), lanes = rows ? 1 : up(s->groups * s->cols, lane) * (double)lane / channels, rate = mc_target_rate(t, how == MC_ARITH_int8 ? MC_RATE_dw8 : MC_RATE_dw32);
+  double channels = (double)(s->groups * s->cols);
+  double lanes = up(s->groups * s->cols, lane) * (double)lane / channels;
+  if (rows) lanes = depthwise_waste(head, n->epilogue == STORE_OPS + f32_ops[MC_OP_requantize], t);
+  double rate = mc_target_rate(t, how == MC_ARITH_int8 ? MC_RATE_dw8 : MC_RATE_dw32);
   double per_alu = (64.0 / t->vector_bytes) / t->machine->alu, results = s->macs * lanes / (double)(s->runs * s->rlen) / 16;
-  e.part[MC_PART_compute] = s->macs * lanes / rate + (rows ? (double)n->in * (s->apart ? interleave_apart_ops : interleave_ops) / 16 * per_alu : 0);
+  double interleaved = (s->apart ? interleave_apart_ops : interleave_ops) / 16 * per_alu;
+  e.part[MC_PART_compute] = s->macs * lanes / rate;
+  if (rows) e.part[MC_PART_compute] += (double)n->in * lanes * interleaved;
   e.part[MC_PART_epilogue] = results * n->epilogue * per_alu;
   mc_part level = model_level(t, (double)(n->in + n->out));
   model_traffic(&e, t, level, (double)(n->in + n->extra));
@@ -114,8 +130,18 @@ static mc_estimate depthwise(const mc_nest *n, const shape *s, mc_arith how, con
   model_finish(&e);
   return e;
 }
-static mc_estimate product(mc_nest *nest, const shape *s, mc_arith how, const mc_target *t, int64_t weights) {
-  return s->depthwise ? depthwise(nest, s, how, t) : model_best_block(nest, t, weights);
+/* Results that are requantized and nothing else may have pixels in lanes. */
+static mc_estimate stem_or_not(const mc_node *n, const mc_nest *nest, mc_arith how,
+                               const mc_target *t) {
+  bool plain = how == MC_ARITH_int8 && nest->epilogue == STORE_OPS + f32_ops[MC_OP_requantize];
+  int words = plain ? mc_stem_words(n, t) : 0;
+  return words ? model_stem(n, words, nest, t) : (mc_estimate){ 0 };
+}
+static mc_estimate product(const mc_node *n, mc_nest *nest, const shape *s, mc_arith how,
+                           const mc_target *t, int64_t weights) {
+  if (s->depthwise) return depthwise(n, nest, s, how, t);
+  mc_estimate e = model_best_block(nest, t, weights), stem = stem_or_not(n, nest, how, t);
+  return stem.cycles > 0 && stem.cycles < e.cycles ? stem : e;
 }
 
 /* The elementwise ops that follow, as they would be in arithmetic `how`. */
@@ -135,7 +161,7 @@ mc_estimate mc_model_product(const mc_node *n, mc_arith how, const mc_target *t,
   shape s = product_shape(n);
   mc_nest nest = nest_of(n, &s, how, t);
   nest.epilogue = epilogue_as(n, how, t, &nest.extra);
-  return product(&nest, &s, how, t, weights);
+  return product(n, &nest, &s, how, t, weights);
 }
 mc_estimate mc_model_layer(const mc_node *n, mc_arith how, const mc_target *t, int64_t weights) {
   mc_estimate direct = mc_model_product(n, how, t, weights);
@@ -215,6 +241,16 @@ bool mc_nest_of_group(mc_nest *n, const mc_node *group, const mc_target *t) {
   *n = group_nest(group, head, &s, t);
   return true;
 }
+mc_estimate mc_model_stem_group(const mc_node *group, const mc_target *t, int64_t weights) {
+  const mc_node *head = head_of(group);
+  mc_estimate none = { 0 };
+  if (!head || !mc_op_has(head->op, MC_T_ACCUM) || !mc_stem_words(head, t)) return none;
+  shape s = product_shape(head);
+  mc_nest nest = group_nest(group, head, &s, t);
+  mc_estimate stem = stem_or_not(head, &nest, arith_of(head), t);
+  bool less = stem.cycles > 0 && stem.cycles < model_best_block(&nest, t, weights).cycles;
+  return less ? stem : none;
+}
 mc_estimate mc_model_group(const mc_node *group, const mc_target *t, int64_t weights) { return mc_model_group_as(group, MC_ATTRS(group, group)->kernel, t, weights); }
 mc_estimate mc_model_group_as(const mc_node *group, const char *kernel, const mc_target *t, int64_t weights) {
   mc_estimate e = { 0 };
@@ -224,7 +260,7 @@ mc_estimate mc_model_group_as(const mc_node *group, const char *kernel, const mc
     shape s = product_shape(head);
     mc_nest nest = group_nest(group, head, &s, t);
     if (strncmp(kernel, "winograd", 8) == 0) return model_winograd(head, t, strcmp(kernel, "winograd_ready") == 0, nest.epilogue, weights);
-    return product(&nest, &s, arith_of(head), t, weights);
+    return product(head, &nest, &s, arith_of(head), t, weights);
   }
   mc_cost c = mc_node_cost(group);
   double elems = (double)mc_type_elems(head->in[0]->type), results = (double)mc_type_elems(group->out[0]->type);

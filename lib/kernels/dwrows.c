@@ -10,20 +10,26 @@
  *     requantize, pack, store: unpacking put the channels into the order that packing undoes
  *
  * Narrow images (fewer channels than a register) run "linear" where pixels are dense: a row is one line of bytes, a register holds several pixels, and its
- * lanes' channels repeat with the least common multiple of both lengths. */
+ * lanes' channels repeat with the least common multiple of both lengths. Channels that leave half
+ * of a register empty take places of 4, 8 or 16 bytes in it, for as many pixels.
+ * mc/analysis/dwcut.h says which is taken. */
 #include "depthwise.h"
 #include "engine.h"
+#include "mc/analysis/dwcut.h"
 #include "narrow.h"
 #include <string.h>
 
-enum { MAX_KERNEL = 7, MAX_GROUPS = 4, MAX_P = 4, MAX_R = 2, MAX_PHASES = 8, MAX_JOBS = 8 };
+enum { MAX_KERNEL = 7, MAX_GROUPS = 4, MAX_P = 4, MAX_R = 2, MAX_JOBS = 8, MAX_PLACES = 8 };
+_Static_assert((int)MAX_JOBS >= (int)MC_DW_PHASES, "a job for each");
+_Static_assert((int)MAX_JOBS >= (int)MC_DW_PIECES, "a job for each");
 typedef struct column { V v[MAX_GROUPS][4]; } column;
 /* Result vectors of one kind: vb channels (or bytes of the line) from `first` on. */
 typedef struct job {
   const struct rows *d;
-  int lanes, valid;                  /* 32-bit lanes of a register; channels of the block that exist */
+  int lanes, valid;                  /* 32-bit lanes of a register; channels of the block, or pixels */
   bool linear;
-  int64_t first, count, tail;        /* vectors of a row; bytes of the last one (tail < vb: partly stored) */
+  int slot, used;                    /* bytes of a pixel's place (0: one pixel), those in use */
+  int64_t first, count, tail;        /* vectors of a row; bytes of the last one (tail < vb: partly stored), or its pixels */
   int64_t in_step, out_step, adv;    /* bytes between neighbouring vectors; columns between them */
   int R, P, groups, nrow, carry;     /* result rows at once, vectors at once, groups of D rows, input rows, columns kept from one step to the next */
   int64_t blocks, unit;              /* equal ones behind one another, and how many there are before them */
@@ -37,6 +43,7 @@ typedef struct rows {
   kview in, out;
   const int8_t *weight; const int32_t *bias;
   int depth;                         /* D */
+  mc_dw_cut cut;
   job job[2][MAX_JOBS]; int njob[2]; /* for pairs of rows, and for the last row of an odd number; together they make a whole row */
   int split; int64_t units;          /* what is divided among threads: 0 images, 1 rows, 2 blocks of channels, of which there are `units` */
 } rows;
@@ -44,6 +51,8 @@ typedef struct rows {
 static int vb(const job *j) { return 4 * j->lanes; }
 static int64_t channel(const job *j, int64_t block, int lane, int o) {   /* of a 32-bit lane of quarter o; block: 0, or the number of the block in a loop over full ones */
   int64_t at = j->first + block * vb(j) + lane / 4 * 16 + o * 4 + lane % 4;
+  int64_t in_slot = j->slot ? (at - j->first) % j->slot : 0;
+  if (j->slot) return in_slot < j->used ? j->first + in_slot : j->d->c;
   return j->linear ? at % j->d->c : at;
 }
 static int8_t tap(const rows *d, int64_t c, int64_t i, int64_t l) { return c < d->c && i >= 0 && i < d->kh ? d->weight[(c * d->kh + i) * d->kw + l] : 0; }
@@ -117,6 +126,16 @@ static V repeated(const job *j, V v) {
   for (int i = 0; i < vb(j); i++) mask[i] = (int)((j->first % j->d->mult + i) / j->d->mult);
   return kb_shuffle(j->d->k, v, NULL, mask, vb(j));
 }
+/* Channels of several pixels, each in a place of its own. */
+static V load_places(const job *j, V at) {
+  kb *k = j->d->k;
+  V part[MAX_PLACES];
+  int n = vb(j) / j->slot;
+  int64_t step = j->d->sx * j->d->in.stride[2];
+  T t = kb_vt(k, k->i8, j->slot);
+  for (int i = 0; i < n; i++) part[i] = kb_load(k, t, kb_gepi(k, at, i * step), 1);
+  return kb_concat(k, part, n);
+}
 static void load_rows(const job *j, V at, V *row) {
   const rows *d = j->d;
   kb *k = d->k;
@@ -127,7 +146,7 @@ static void load_rows(const job *j, V at, V *row) {
       continue;
     }
     V p = kb_gepi(k, at, i * d->in.stride[1]);
-    row[i] = kb_load(k, t, p, 1);
+    row[i] = j->slot ? load_places(j, p) : kb_load(k, t, p, 1);
     if (j->linear && d->sx == 2) row[i] = every_other(j, row[i], kb_load(k, t, kb_gepi(k, p, vb(j)), 1));
     if (d->mult > 1) row[i] = repeated(j, row[i]);
     if (d->flip) row[i] = LLVMBuildXor(k->b, row[i], kb_splat_c(LLVMConstInt(k->i8, 0x80, 0), vb(j)), "");
@@ -215,11 +234,30 @@ static void finish_by_kx(const step *s, int p, int r) {
   }
   memset(x->c, 0, sizeof x->c);
 }
-/* In pieces of powers of two: stores under a mask of bytes are slow on some machines. */
+/* In pieces of powers of two: stores under a mask of bytes are slow on some machines. Three pieces
+ * and more below 16 bytes are two that overlap. */
 static void store_bytes(kb *k, V v, V p, int bytes) {
+  int half = bytes > 8 ? 8 : 4;
+  if (bytes < 16 && bytes > 10 && bytes != 12) {
+    kb_store(k, kb_extract(k, v, 0, half), p, 1);
+    kb_store(k, kb_extract(k, v, bytes - half, half), kb_gepi(k, p, bytes - half), 1);
+    return;
+  }
   for (int at = 0, n = kb_lanes(v); at < bytes; at += n) {
     while (n > bytes - at) n /= 2;
     kb_store(k, kb_extract(k, v, at, n), kb_gepi(k, p, at), 1);
+  }
+}
+/* Where the results of neighbouring pixels lie together, a place is stored whole as long as others
+ * follow it. */
+static void store_places(const job *j, V v, V p, int pixels) {
+  kb *k = j->d->k;
+  int64_t pitch = j->d->out.stride[2];
+  for (int i = 0; i < pixels; i++) {
+    bool whole = pitch == j->used && i * pitch + j->slot <= pixels * pitch;
+    V place = kb_extract(k, v, i * j->slot, j->slot), to = kb_gepi(k, p, i * pitch);
+    if (whole) kb_store(k, place, to, 1);
+    else store_bytes(k, place, to, j->used);
   }
 }
 static void finish(const step *s, V const mult[4], int p, int r, int64_t bytes) {
@@ -230,9 +268,12 @@ static void finish(const step *s, V const mult[4], int p, int r, int64_t bytes) 
     return;
   }
   V q = kn_bytes(k, &j->d->tail, s->acc[p][r], mult);
-  store_bytes(k, kb_bitcast(k, q, kb_vt(k, k->i8, vb(j))), kb_gepi(k, s->out, p * j->out_step + r * j->d->out.stride[1]), (int)bytes);
+  V v = kb_bitcast(k, q, kb_vt(k, k->i8, vb(j)));
+  V to = kb_gepi(k, s->out, p * j->out_step + r * j->d->out.stride[1]);
+  if (j->slot) store_places(j, v, to, (int)bytes);
+  else store_bytes(k, v, to, (int)bytes);
 }
-/* `bytes`: of the last vector. */
+/* `bytes`: of the last vector, or its pixels in places. */
 static void emit_step(step *s, int64_t bytes) {
   const job *j = s->j;
   kb *k = j->d->k;
@@ -271,7 +312,8 @@ static void unflatten(const job *j, V *v, column *c) {
 static void emit_row(const step *row) {
   const job *j = row->j;
   kb *k = j->d->k;
-  int64_t whole = j->tail < vb(j) && j->linear ? j->count - 1 : j->count, full = whole / j->P * j->P, rest = j->count - full;
+  bool part = j->tail < j->valid && (j->linear || j->slot);
+  int64_t full = (j->count - part) / j->P * j->P, rest = j->count - full;
   column carried[MAX_KERNEL];
   V v[MAX_KERNEL * MAX_GROUPS * 4];
   step s;
@@ -292,6 +334,12 @@ static void emit_row(const step *row) {
   }
   if (!rest) return;
   start_step(&s, row, carried, (int)rest);
+  if (j->slot) {   /* the last pixels move back: some are computed twice, to the same bytes */
+    s.in = kb_gepi(k, row->in, (j->d->ow - j->valid) * j->d->sx * j->d->in.stride[2]);
+    s.out = kb_gepi(k, row->out, (j->d->ow - j->valid) * j->d->out.stride[2]);
+    emit_step(&s, j->valid);
+    return;
+  }
   s.in = kb_gepi(k, row->in, full * j->in_step);
   s.out = kb_gepi(k, row->out, full * j->out_step);
   s.x0 = kb_i64(k, full);
@@ -324,23 +372,9 @@ static void plan_registers(job *j) {
   int64_t keep = j->d->kw - j->adv;
   j->P = j->d->k->target->arch == MC_ARCH_aarch64 ? 1 : regs == 32 ? (j->R * j->groups == 1 && j->d->kw <= 3 ? 3 : 2) : 1;
   if (j->P > j->count) j->P = (int)j->count;
-  j->carry = keep > 0 && keep * j->groups * 4 <= regs / 4 && j->count > j->P ? (int)keep : 0;
-}
-/* Registers of a line whose channels are the same: every `phases`-th. 0: not a case for it. With stride 2, whole pixels of narrow images alone, and no register that is partly used (it would be read too far). */
-static int64_t phases_of(const rows *d, int lanes) {
-  if (!d->fast || d->mult > 1 || d->in.stride[2] != d->c || d->out.stride[2] != d->c || d->c >= 4 * lanes || d->ow * d->c < 4 * lanes) return 0;
-  if (d->sx > 2 || (d->sx == 2 && (d->c > 16 || 4 * lanes % d->c || d->ow * d->c % (4 * lanes)))) return 0;
-  int64_t a = d->c, b = 4 * lanes;
-  while (b) {
-    int64_t rest = a % b;
-    a = b;
-    b = rest;
-  }
-  return d->c / a <= MAX_PHASES ? d->c / a : 0;
-}
-static int most_lanes(const rows *d) {
-  int most = kb_phys_lanes(d->k);
-  return d->depth == 4 && !kb_has(d->k, MC_ISA_BIT(avx512vnni)) && most > 8 ? 8 : most;
+  if (j->slot) j->P = 1;
+  bool room = !j->slot && keep * j->groups * 4 <= regs / 4;
+  j->carry = keep > 0 && room && j->count > j->P ? (int)keep : 0;
 }
 static void add_job(rows *d, int which, job *j, int64_t blocks) {
   plan_registers(j);
@@ -365,21 +399,27 @@ static void plan_line(rows *d, int which, int R, int lanes, int64_t phases) {
     add_job(d, which, &j, 1);
   }
 }
-/* Full registers, then narrower ones. */
+/* Several pixels in a register. */
+static job place_job(const rows *d, int R, const mc_dw_piece *p) {
+  job j = make_job(d, R, p->bytes / 4, p->first);
+  int pixels = p->bytes / p->slot;
+  j.slot = p->slot;
+  j.used = d->c - p->first < p->slot ? (int)(d->c - p->first) : p->slot;
+  j.valid = pixels;
+  j.count = (d->ow + pixels - 1) / pixels;
+  j.tail = d->ow - (j.count - 1) * pixels;
+  j.adv = pixels * d->sx;
+  j.in_step *= pixels;
+  j.out_step *= pixels;
+  return j;
+}
 static void plan_jobs(rows *d, int which, int R) {
-  int most = most_lanes(d);
-  int64_t phases = 0;
-  for (int lanes = most; lanes >= 4 && !phases; lanes /= 2) {
-    phases = phases_of(d, lanes);
-    if (phases) plan_line(d, which, R, lanes, phases);
-  }
-  for (int64_t at = 0; at < d->c && !phases;) {
-    int64_t left = d->c - at;
-    int lanes = left <= 16 ? 4 : left < 48 && most > 8 ? 8 : most;
-    int64_t blocks = left / (4 * lanes) && 4 * lanes % d->mult == 0 ? left / (4 * lanes) : 1;
-    job j = make_job(d, R, lanes, at);
-    add_job(d, which, &j, blocks);
-    at += blocks * 4 * lanes;
+  const mc_dw_cut *cut = &d->cut;
+  if (cut->phases) plan_line(d, which, R, cut->piece[0].bytes / 4, cut->phases);
+  for (int i = 0; i < cut->npiece && !cut->phases; i++) {
+    const mc_dw_piece *p = &cut->piece[i];
+    job j = p->slot ? place_job(d, R, p) : make_job(d, R, p->bytes / 4, p->first);
+    add_job(d, which, &j, p->blocks);
   }
 }
 /* Trips [from, to) of the row loop, R rows each, from row `first` on. */
@@ -441,6 +481,12 @@ static bool prepare(rows *d, kgroup *g) {
   d->fast = kn_find(&d->tail, g, d->head);
   return true;
 }
+/* The result's view must be known. */
+static bool cut_row(rows *d) {
+  bool dense = d->in.stride[2] == d->c && d->out.stride[2] == d->c;
+  mc_dw_row r = { d->c, d->mult, d->ow, d->sx, dense, d->fast };
+  return mc_dw_cut_row(&r, d->k->target, &d->cut);
+}
 bool kdw_rows(kgroup *g, bool *ok) {
   rows *d = MC_NEW(g->k->arena, rows);
   if (!prepare(d, g)) return false;
@@ -449,6 +495,7 @@ bool kdw_rows(kgroup *g, bool *ok) {
   *ok = kx_init(d->x, g, d->head, y->rank, y->dim);
   if (!*ok) return true;
   d->out = d->x->out[0];
+  if (!cut_row(d)) return false;
   kdw_bound_sums(d->x, d->head, d->weight, d->bias, d->c, d->kh * d->kw);
   emit_images(d);
   kl_fill_borders(g);

@@ -124,7 +124,7 @@ static int gemm_space(const mc_type *t, int64_t *dim) {
 bool k_emit_gemm(kgroup *g) {
   kb *k = g->k;
   bool done;
-  if (kl_first(g)->op == MC_OP_conv2d && kstem(g, &done)) return done;
+  if (kl_first(g)->op == MC_OP_conv2d && (kstem(g, &done) || kstem_pairs(g, &done))) return done;
   kgemm *p = MC_NEW(k->arena, kgemm);
   p->g = g; p->k = k; p->head = kl_first(g);
   p->x = MC_NEW(k->arena, kx);

@@ -50,6 +50,16 @@ static void stems(void) {
   stem(3, 8, 3, 2, 12, 96, true);
   stem(3, 64, 7, 2, 14, 64, false);
 }
+/* Few results: every number of them, windows whose rows have odd and even lengths, rows of pixels
+ * that end within a register. */
+static void narrow_stems(void) {
+  for (int64_t co = 1; co <= 19; co++) {
+    for (int64_t ci = 1; ci <= 4; ci++)
+      stem(ci, co, ci < 3 && co % 3 == 0 ? 5 : 3, 1 + (co / 2 + ci) % 2, 3 + co % 4,
+           8 + (co * 5 + ci * 3) % 41, (co + ci / 2) % 2);
+    stem(1 + co % 4, co, 1 + co % 2, 1 + co % 3, 4, 40 + co, co % 3 == 0);
+  }
+}
 /* Lines of bytes with many pixels a register, and enough of them for several registers at once: every
  * number of channels, one row and pairs of them, windows from one column to seven. */
 static void long_rows(void) {
@@ -64,9 +74,20 @@ static void long_rows(void) {
       one(one_shape, c % 2, 0);
     }
 }
+/* Channels that leave a part of a register empty: several pixels in it, rows that end in one. */
+static void narrow_rests(void) {
+  for (int64_t c = 1; c <= 69; c++) {
+    int64_t w = 4 + c * 7 % 19, e = c % 4 == 3 ? 1 + c % 3 : 0;
+    one((shape){ 1, 3, w, c, 3, 3, 1, 1, { 1, 1, 1, 1 }, 1 }, c % 2, (int)e);
+    one((shape){ 1, 5, 2 * w + c % 2, c, 3, 3, 2, 2, { 0, 0, 1, 1 }, 1 }, c % 3 == 0, 0);
+    if (c % 5 == 0) one((shape){ 2, 7, 20 + w, c, 5, 4, 1, 3, { 2, 1, 2, 2 }, 1 }, c % 2 == 0, 0);
+  }
+}
 void sweep_depthwise(void) {
   stems();
+  narrow_stems();
   long_rows();
+  narrow_rests();
   for (int64_t c = 1; c <= 40; c++) {
     one((shape){ 1, 3 + c % 4, 5 + c * 5 % 13, c, 3, 3, 1, 1, { 1, 1, 1, 1 }, 1 }, c % 2, 0);
     one((shape){ 1, 4 + c % 3, 3 + c * 7 % 11, c, 3, 3, 2, 2, { 1, 1, 1, 1 }, 1 }, c % 3 == 0, (int)(c % 5));

@@ -105,8 +105,45 @@ static void monotone(void) {
   }
   close_net(&n);
 }
+/* First convolutions with pixels in lanes pay for each channel. */
+static void first_layers_follow_their_width(void) {
+  net n;
+  open_net(&n);
+  const mc_target *t = level(&n, "x86-64-v3");
+  double last = 0, of[9];
+  for (int64_t co = 1; co <= 8; co++) {
+    const mc_node *c = conv(&n, 64, 3, co, 3, 1);
+    CHECK(mc_stem_words(c, t) == 14);   /* 27 taps */
+    of[co] = mc_model_product(c, MC_ARITH_int8, t, 0).cycles;
+    CHECK(of[co] > last);
+    last = of[co];
+  }
+  CHECK(of[3] < 0.6 * of[8] && of[4] < 0.7 * of[8]);
+  CHECK(mc_stem_words(conv(&n, 64, 3, 64, 3, 1), t) == 0);   /* more weights than L1 should hold */
+  CHECK(mc_stem_words(conv(&n, 64, 8, 8, 3, 1), t) == 0);
+  CHECK(mc_stem_words(conv(&n, 7, 3, 8, 3, 1), t) == 0);
+  CHECK(mc_stem_words(conv(&n, 64, 3, 8, 3, 1), level(&n, "avx512vnni")) == 0);
+  CHECK(mc_stem_words(conv(&n, 64, 3, 8, 3, 1), level(&n, "neoverse-n1")) == 0);
+  close_net(&n);
+}
+/* Half of the channels of a depthwise layer never cost more. */
+static void depthwise_follows_its_width(void) {
+  net n;
+  open_net(&n);
+  const mc_target *t = level(&n, "x86-64-v3");
+  for (int64_t c = 4; c <= 128; c += 2) {
+    double all = mc_model_product(conv(&n, 24, c, c, 3, c), MC_ARITH_int8, t, 0).cycles;
+    const mc_node *narrow = conv(&n, 24, c / 2, c / 2, 3, c / 2);
+    double half = mc_model_product(narrow, MC_ARITH_int8, t, 0).cycles;
+    CHECK(half < 1.05 * all);
+    if (c / 2 % 8 == 0) CHECK(half < 0.75 * all);
+  }
+  close_net(&n);
+}
 
 int main(void) {
+  first_layers_follow_their_width();
+  depthwise_follows_its_width();
   every_level_has_figures();
   bounds();
   int8_wins_where_it_should();

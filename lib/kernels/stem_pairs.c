@@ -1,0 +1,256 @@
+/* First convolutions on AVX2: few input channels, few results.
+ *
+ * The engine of pmaddwd takes 8 result channels in a register, whether they exist or not, and
+ * narrows the results of each pixel by themselves. Here lanes are 8 pixels of a row: a lane of a
+ * word holds two taps of the window as 16 bits, and costs follow the number of channels.
+ *
+ *   for n, oh   for 8 pixels   for up to 8 channels:
+ *     for word:  a = two taps of 8 pixels   for channel: acc[channel] += pmaddwd(a, weights)
+ *     requantize and pack 4 channels at a time; bytes, then words, change places: pixels
+ *
+ * A row of the window is bytes that lie together. 16 bytes hold it for 2 or 4 neighbouring pixels,
+ * and pshufb brings two bytes of each to their lane. What is left of rows of odd length is taken
+ * from two rows. Weights are stored 8 times: an operand of pmaddwd. Words and cost:
+ * mc/analysis/model.h. */
+#include "engine.h"
+#include "narrow.h"
+#include "stem.h"
+#include <string.h>
+
+enum { PIXELS = 8, AT_ONCE = 8, BYTES = 32 };
+/* Two taps: bytes `at` of rows `row` of the window; the second may be absent (-1). */
+typedef struct word {
+  int row[2], at[2];
+} word;
+typedef struct stem {
+  kgroup *g;
+  kb *k;
+  mc_node *head;
+  kx *x;
+  knarrow tail;
+  kview in, out;
+  int64_t n, kh, row_bytes, step; /* channels; rows of the window; bytes of one; between pixels */
+  int64_t sy, oh, ow;
+  int together; /* pixels whose rows 16 bytes hold: 2 or 4 */
+  bool flip;
+  int32_t za; /* i8: bytes are read with 128 added */
+  int nword;
+  word word[MC_STEM_WORDS];
+  V w;
+  int32_t *bias; /* [channel][word][8]: pairs of i16 */
+} stem;
+
+static void find_words(stem *s) {
+  int rb = (int)s->row_bytes, open = 0;
+  for (int row = 0; row < s->kh; row++)
+    for (int at = 0; at + 1 < rb; at += 2)
+      s->word[s->nword++] = (word){ { row, row }, { at, at + 1 } };
+  for (int row = 0; row < s->kh && rb % 2; row++) {
+    if (!open) s->word[s->nword++] = (word){ { row, row }, { rb - 1, -1 } };
+    else s->word[s->nword - 1].row[1] = row, s->word[s->nword - 1].at[1] = rb - 1;
+    open = !open;
+  }
+}
+static bool pack(stem *s) {
+  kb *k = s->k;
+  const mc_tensor *w = mc_value_tensor(s->head->in[1]);
+  const mc_tensor *b = s->head->nin > 2 ? mc_value_tensor(s->head->in[2]) : NULL;
+  if (!w || w->dtype != MC_i8 || (s->head->nin > 2 && !b)) return false;
+  int64_t taps = s->kh * s->row_bytes, bytes = s->n * s->nword * BYTES;
+  int16_t *pw = mc_arena_alloc(k->arena, (size_t)bytes), *at = pw;
+  s->bias = MC_NEWN(k->arena, int32_t, s->n);
+  for (int64_t n = 0; n < s->n; n++) {
+    const int8_t *src = (const int8_t *)w->data + n * taps;
+    uint32_t sum = 0;
+    for (int64_t i = 0; i < taps; i++) sum += (uint32_t)(int32_t)src[i];
+    for (int i = 0; i < s->nword; i++)
+      for (int p = 0; p < 2 * PIXELS; p++) {
+        const word *wd = &s->word[i];
+        *at++ = wd->at[p % 2] < 0 ? 0 : src[wd->row[p % 2] * s->row_bytes + wd->at[p % 2]];
+      }
+    uint32_t old = b ? ((const uint32_t *)b->data)[n] : 0;
+    s->bias[n] = (int32_t)(old - (uint32_t)s->za * sum);
+  }
+  s->w = kb_rodata(k, pw, (size_t)bytes, 0, "weights");
+  return true;
+}
+
+/* ---- two taps of 8 pixels ---- */
+/* Bytes of the window's row for pixels 4 l + h * together ... of 128-bit part l. */
+static V load_row(const stem *s, V in, int row, int h) {
+  kb *k = s->k;
+  V part[2];
+  for (int l = 0; l < 2; l++) {
+    int64_t at = row * s->in.stride[1] + (4 * l + h * s->together) * s->step;
+    part[l] = kb_load(k, kb_vt(k, k->i8, 16), kb_gepi(k, in, at), 1);
+  }
+  V v = kb_concat(k, part, 2);
+  return s->flip ? LLVMBuildXor(k->b, v, kb_splat_c(LLVMConstInt(k->i8, 0x80, 0), BYTES), "") : v;
+}
+/* The taps of a word that stand in `row`, from the bytes of load_row; zeros elsewhere. */
+static V shuffled(const stem *s, const word *w, V bytes, int row, int h) {
+  V m[BYTES];
+  for (int i = 0; i < BYTES; i++) {
+    int pixel = i % 16 / 4, tap = i % 4 / 2;
+    bool here = i % 2 == 0 && pixel / s->together == h && w->row[tap] == row && w->at[tap] >= 0;
+    int64_t at = pixel % s->together * s->step + w->at[tap];
+    m[i] = LLVMConstInt(s->k->i8, here ? (uint64_t)at : 0x80, 0);
+  }
+  V mask = LLVMConstVector(m, BYTES);
+  return kb_intr(s->k, "llvm.x86.avx2.pshuf.b", NULL, 0, (V[]){ bytes, mask }, 2);
+}
+static V gathered(const stem *s, V in, int i) {
+  const word *w = &s->word[i];
+  V r = NULL;
+  for (int t = 0; t < 2; t++)
+    for (int h = 0; h < 4 / s->together && (t == 0 || w->row[1] != w->row[0]); h++) {
+      V v = shuffled(s, w, load_row(s, in, w->row[t], h), w->row[t], h);
+      r = r ? LLVMBuildOr(s->k->b, r, v, "") : v;
+    }
+  return kb_bitcast(s->k, r, kb_vt(s->k, s->k->i16, 2 * PIXELS));
+}
+
+/* ---- results ---- */
+static V multiplier(const stem *s, int64_t c) {
+  return kb_f32s(s->k, s->tail.one ? s->tail.m : kn_multiplier(&s->tail, c), PIXELS);
+}
+/* Channels c ... c + 3 of 8 pixels, those behind the last one 0: [part][pixel][channel]. */
+static V four(const stem *s, V const *acc, int64_t c, int count) {
+  kb *k = s->k;
+  V a[4], m[4];
+  int mask[BYTES];
+  for (int i = 0; i < 4; i++) {
+    a[i] = i < count ? acc[i] : kb_i32s(k, 0, PIXELS);
+    m[i] = multiplier(s, i < count ? c + i : c);
+  }
+  for (int i = 0; i < BYTES; i++) mask[i] = i / 16 * 16 + i % 4 * 4 + i % 16 / 4;
+  return kb_shuffle(k, kb_bitcast(k, kn_bytes(k, &s->tail, a, m), kb_vt(k, k->i8, BYTES)), NULL,
+                    mask, BYTES);
+}
+/* Stores in pieces of powers of two. */
+static void store_exact(kb *k, V v, int bytes, V p) {
+  for (int at = 0, n = 16; at < bytes; at += n) {
+    while (n > bytes - at) n /= 2;
+    kb_store(k, kb_extract(k, v, at, n), kb_gepi(k, p, at), 1);
+  }
+}
+/* Bytes [from, from + count) of each of `pixels` places of `slot` bytes, which lie together in v.
+ */
+static V dense(kb *k, V v, int from, int pixels, int slot, int count) {
+  int mask[16];
+  for (int i = 0; i < 16; i++)
+    mask[i] = i < pixels * count ? from + i / count * slot + i % count : -1;
+  return kb_shuffle(k, v, NULL, mask, 16);
+}
+/* v[q]: channels of 8 pixels, `slot` bytes a pixel, 16 / slot pixels in each 128-bit part. Where
+ * all results of neighbouring pixels lie together, a store may write on into those of the 8 that
+ * follow it. */
+static void store(const stem *s, V const v[2], int slot, int count, V out) {
+  kb *k = s->k;
+  int per = 16 / slot;
+  bool together = s->n == count && s->out.stride[2] == count;
+  for (int p = 0; p < PIXELS; p += together ? per : 1) {
+    int q = p % 4 / per, from = p / 4 * 16 + (together ? 0 : p % per * slot);
+    V to = kb_gepi(k, out, p * s->out.stride[2]),
+      bytes = dense(k, v[q], from, together ? per : 1, slot, count);
+    if (together && p * count + 16 <= PIXELS * count) kb_store(k, bytes, to, 1);
+    else store_exact(k, bytes, (together ? per : 1) * count, to);
+  }
+}
+static void finish(const stem *s, V const *acc, int64_t c, int count, V out) {
+  static const int lo[8] = { 0, 8, 1, 9, 4, 12, 5, 13 }, hi[8] = { 2, 10, 3, 11, 6, 14, 7, 15 };
+  kb *k = s->k;
+  V v[2] = { four(s, acc, c, count < 4 ? count : 4), NULL };
+  if (count > 4) {
+    T words = kb_vt(k, k->i32, 8), bytes = kb_vt(k, k->i8, BYTES);
+    V a = kb_bitcast(k, v[0], words), b = kb_bitcast(k, four(s, acc + 4, c + 4, count - 4), words);
+    v[0] = kb_bitcast(k, kb_shuffle(k, a, b, lo, 8), bytes);
+    v[1] = kb_bitcast(k, kb_shuffle(k, a, b, hi, 8), bytes);
+  }
+  store(s, v, count > 4 ? 8 : 4, count, out);
+}
+static void channels(const stem *s, V in, int64_t c, int count, V out) {
+  kb *k = s->k;
+  T t = kb_vt(k, k->i16, 2 * PIXELS);
+  V acc[AT_ONCE];
+  for (int i = 0; i < count; i++) acc[i] = kb_i32s(k, s->bias[c + i], PIXELS);
+  for (int w = 0; w < s->nword; w++) {
+    V a = gathered(s, in, w);
+    for (int i = 0; i < count; i++) {
+      V b = kb_load(k, t, kb_gepi(k, s->w, ((c + i) * s->nword + w) * BYTES), 32);
+      V p = kb_intr(k, "llvm.x86.avx2.pmadd.wd", NULL, 0, (V[]){ a, b }, 2);
+      acc[i] = LLVMBuildAdd(k->b, acc[i], p, "");
+    }
+  }
+  finish(s, acc, c, count, kb_gepi(k, out, c));
+}
+static void emit_images(stem *s) {
+  kb *k = s->k;
+  int64_t images = s->x->dim[0];
+  kb_loop once, ln, ly, lx;
+  int split = kl_divide(s->g, 2, (int64_t[]){ images, s->oh });
+  kl_range(s->g, &once, 1, 1, split < 0);
+  kl_range(s->g, &ln, images, 1, split == 0);
+  kl_range(s->g, &ly, s->oh, 1, split == 1);
+  V in = kb_gep(
+      k, s->in.base,
+      kb_add(k, kb_muli(k, ln.iv, s->in.stride[0]), kb_muli(k, ly.iv, s->sy * s->in.stride[1])));
+  V out =
+      kb_gep(k, s->out.base,
+             kb_add(k, kb_muli(k, ln.iv, s->out.stride[0]), kb_muli(k, ly.iv, s->out.stride[1])));
+  kb_range(k, &lx, s->ow, PIXELS, NULL, 0);
+  V x = s->ow % PIXELS ? kb_smin(k, lx.iv, kb_i64(k, s->ow - PIXELS))
+                       : lx.iv; /* the last 8 move back */
+  in = kb_gep(k, in, kb_muli(k, x, s->step));
+  out = kb_gep(k, out, kb_muli(k, x, s->out.stride[2]));
+  for (int64_t c = 0; c < s->n; c += AT_ONCE)
+    channels(s, in, c, s->n - c < AT_ONCE ? (int)(s->n - c) : AT_ONCE, out);
+  kb_end(k, &lx, NULL);
+  kb_end(k, &ly, NULL);
+  kb_end(k, &ln, NULL);
+  kb_end(k, &once, NULL);
+}
+
+static bool prepare(stem *s, kgroup *g) {
+  const mc_attrs_conv2d *a = MC_ATTRS(s->head, conv2d);
+  const mc_type *in = s->head->in[0]->type, *w = s->head->in[1]->type, *y = s->head->out[0]->type;
+  const mc_attrs_group *asked = MC_ATTRS(g->group, group);
+  if (in->dtype != MC_u8 && in->dtype != MC_i8) return false;
+  if (asked->blocking.n || g->k->target->engine || g->plan->small || !kn_find(&s->tail, g, s->head))
+    return false;
+  s->n = w->dim[0];
+  s->kh = w->dim[1];
+  s->row_bytes = w->dim[2] * w->dim[3];
+  s->sy = a->stride[0];
+  s->oh = y->dim[1];
+  s->ow = y->dim[2];
+  s->step = a->stride[1] * in->dim[3];
+  s->together = 3 * s->step + s->row_bytes <= 16 ? 4 : 2;
+  s->in = kl_view(g, s->head->in[0]);
+  if (s->in.stride[2] != in->dim[3] || !s->in.slack) return false;
+  s->in.base =
+      kb_gepi(s->k, s->in.base, -a->pad[0] * s->in.stride[1] - a->pad[1] * s->in.stride[2]);
+  s->flip = in->dtype == MC_i8;
+  s->za = kl_zero_point(in) + (s->flip ? 128 : 0);
+  return true;
+}
+bool kstem_pairs(kgroup *g, bool *ok) {
+  stem *s = MC_NEW(g->k->arena, stem);
+  s->g = g;
+  s->k = g->k;
+  s->head = kl_first(g);
+  mc_estimate e = mc_model_stem_group(g->group, g->k->target, g->weights);
+  if (e.cycles <= 0 || !prepare(s, g)) return false;
+  find_words(s);
+  if (!pack(s)) return false;
+  s->x = MC_NEW(g->k->arena, kx);
+  const mc_type *y = s->head->out[0]->type;
+  *ok = kx_init(s->x, g, s->head, y->rank, y->dim);
+  if (!*ok) return true;
+  s->out = s->x->out[0];
+  emit_images(s);
+  kl_fill_borders(g);
+  g->estimate = e;
+  g->note = mc_arena_printf(g->k->arena, "lanes of 8 pixels, %d words of 2 taps", s->nword);
+  return true;
+}
