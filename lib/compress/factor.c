@@ -2,6 +2,7 @@
  */
 #include "factor_parts.h"
 #include "mc/measure/linalg.h"
+#include "mc/measure/moments.h"
 #include <math.h>
 #include <string.h>
 
@@ -99,11 +100,13 @@ mc_factoring *mc_factoring_new(mc_kshape s, const double *w, const double *g, mc
   int64_t d = s.kh * s.kw * s.ci;
   *p = (mc_factoring){ .s = s, .w = w, .g = g, .a = a };
   const double *wg = w;
+  bool large = g && mc_large_layer(s.o, d);
   mc_arena *tmp = mc_arena_create();
   if (g) {
-    double *x = MC_NEWN(tmp, double, s.o *d);
+    double *x = MC_NEWN(large ? a : tmp, double, s.o *d);
     mc_la_gemm(false, false, s.o, d, d, 1, w, g, 0, x);
     wg = x;
+    if (large) p->wg = x;
   }
   for (int64_t i = 0; i < s.o * d; i++)
     p->norm += w[i] * wg[i];
@@ -125,7 +128,7 @@ const mc_pair *mc_factoring_pair(mc_factoring *p, mc_form_kind k) {
   mc_form_axes(k, p->s, &x->t, &x->s);
   int64_t *at = MC_NEWN(p->a, int64_t, x->t * x->s);
   mc_form_columns(k, p->s, at);
-  if (mc_pair_init(x, at, p->w, p->g, p->a)) return p->pair[k] = x;
+  if (mc_pair_init(x, at, p->w, p->g, p->wg, p->a)) return p->pair[k] = x;
   p->failed[k] = true;
   return NULL;
 }

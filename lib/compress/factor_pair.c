@@ -45,6 +45,15 @@ static void permute(mc_pair *p, const int64_t *at, const double *w, const double
           gb[((t * T + u) * S + s) * S + z] = g[at[t * S + s] * D + at[u * S + z]];
 }
 
+static void take_weighed(mc_pair *p, const int64_t *at, const double *wg) {
+  int64_t n = p->o * p->s, d = p->t * p->s;
+  for (int64_t t = 0; t < p->t; t++)
+    for (int64_t o = 0; o < p->o; o++)
+      for (int64_t s = 0; s < p->s; s++)
+        p->wg[t * n + o * p->s + s] = wg[o * d + at[t * p->s + s]];
+  p->norm = mc_dot(p->t * n, p->w, p->wg);
+}
+
 static void weigh(mc_pair *p) {
   int64_t n = p->o * p->s, SS = p->s * p->s;
   if (!p->g) memcpy(p->wg, p->w, sizeof(double) * (size_t)(p->t * n));
@@ -100,8 +109,8 @@ void mc_take_last(int64_t n, int64_t keep, const double *k, double *val, double 
 static bool start_left(mc_pair *p, int64_t rows, mc_arena *a) {
   double *k = MC_NEWN(a, double, rows *rows), *val = MC_NEWN(a, double, rows),
          *z = MC_NEWN(a, double, p->full *rows);
-  double *m = p->w;
-  if (p->g) {
+  double *m = p->weighed ? p->wg : p->w;
+  if (p->g && !p->weighed) {
     m = MC_NEWN(a, double, rows * p->s);
     mc_la_gemm(false, false, rows, p->s, p->s, 1, p->w, p->mean, 0, m);
   }
@@ -138,14 +147,19 @@ static bool start_right(mc_pair *p, int64_t rows, mc_arena *a) {
   return true;
 }
 
-bool mc_pair_init(mc_pair *p, const int64_t *at, const double *w, const double *g, mc_arena *a) {
+bool mc_pair_init(mc_pair *p, const int64_t *at, const double *w, const double *g,
+                  const double *wg, mc_arena *a) {
   int64_t rows = p->t * p->o, T = p->t, S = p->s;
   double *gb = g && T > 1 ? MC_NEWN(a, double, T *T *S *S) : NULL;
   p->w = MC_NEWN(a, double, rows *S);
   p->wg = MC_NEWN(a, double, rows *S);
   p->g = gb ? gb : g; /* one block: columns are in their own order */
   permute(p, at, w, g, gb);
-  weigh(p);
+  if (wg)
+    take_weighed(p, at, wg);
+  else
+    weigh(p);
+  p->weighed = wg && T == 1;
   if (!isfinite(p->norm) || !find_mean(p, a)) return false;
   p->full = rows < S ? rows : S;
   p->start = MC_NEWN(a, double, p->full *S);

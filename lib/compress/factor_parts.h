@@ -5,7 +5,7 @@
 
 struct mc_factoring {
   mc_kshape s;
-  const double *w, *g;
+  const double *w, *g, *wg; /* wg: w g, of large layers; else NULL */
   double norm;
   mc_arena *a;
   mc_pair *pair[MC_FORM_count_]; /* by kind, when asked for; tucker2 and cp use that of `in` */

@@ -181,14 +181,13 @@ static int nearest(const trial *t, int n) {
   return best;
 }
 
-static void tell_guides(lowrank *z, const trial *t, int best, bool few) {
+static void tell_guides(lowrank *z, const trial *t, int best, bool large) {
   if (z->quick) return;
-  if (few) {
+  if (large) {
     mc_remark(z->cx->diag, z->cx->loc,
-              "lowrank-svd: distance on held-back samples: %.4g with ranks by damage, %.4g by "
-              "damage and the layers' own errors (not tried by these alone: a large network); "
-              "ranks by %s are kept",
-              mc_distance_main(&t[0].held), mc_distance_main(&t[2].held), guide_names[best]);
+              "lowrank-svd: a large network: ranks are shared out by %s alone; distance on "
+              "held-back samples: %.4g",
+              guide_names[best], mc_distance_main(&t[best].held));
     return;
   }
   mc_remark(z->cx->diag, z->cx->loc,
@@ -202,16 +201,16 @@ static void tell_guides(lowrank *z, const trial *t, int best, bool few) {
 bool mc_lr_best(lowrank *z, int **choice, mc_lowrank_result *res) {
   trial t[GUIDES];
   int best = 0;
-  bool few = z->quick || (z->damage && mc_damage_large(z->damage));
+  bool large = z->measured && z->damage && mc_damage_large(z->damage);
   *res = nothing;
-  if (!attempt(z, z->measured, !z->measured, true, t, 0)) return false;
+  if (!attempt(z, z->measured, !z->measured, !large, t, 0)) return false;
   if (z->measured) {
-    if (!attempt(z, 0, 1, !few, t, 1)) return false;
+    if (!attempt(z, 0, 1, !z->quick && !large, t, 1)) return false;
     double d = t[0].damage, e = t[1].error;
-    bool last = z->hopeless > 0 && mc_distance_main(&t[0].held) > z->hopeless;
+    bool last = !large && z->hopeless > 0 && mc_distance_main(&t[0].held) > z->hopeless;
     if (!attempt(z, d > 0 ? 1 / d : 1, e > 0 ? 1 / e : 0, !last, t, 2)) return false;
-    best = nearest(t, GUIDES);
-    tell_guides(z, t, best, few);
+    best = large ? GUIDES - 1 : nearest(t, GUIDES);
+    tell_guides(z, t, best, large);
     res->predicted = t[best].damage;
   }
   *choice = t[best].choice;

@@ -92,7 +92,15 @@ static void add_costs(const mc_obs_part *p, int units, int64_t k, const bool *ma
     int64_t c = p->first[u], n = p->first[u + 1] - c;
     is[u] = may[u] && n && factor(p, c, n, l + u * k * k);
   }
-  for (int64_t r = 0; r < p->o; r++)
+  bool single = k == 1 && p->first[units] == units; /* unit u is column u */
+  for (int u = 0; single && u < units; u++)
+    if (!is[u]) l[u] = 1;
+  for (int64_t r = 0; single && r < p->o; r++)
+    for (int u = 0; u < units; u++) {
+      double x = p->w[r * p->d + u] / l[u];
+      sum[u] += x * x;
+    }
+  for (int64_t r = 0; !single && r < p->o; r++)
     for (int u = 0; u < units; u++) {
       int64_t c = p->first[u];
       if (is[u]) sum[u] += row_cost(p->w + r * p->d + c, p->first[u + 1] - c, l + u * k * k, z);

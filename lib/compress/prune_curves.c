@@ -64,13 +64,30 @@ static bool few_runs(const measure *z, const mc_moments *m) {
   return (z->quick || mc_damage_large(z->d)) && m->fold[MC_FOLDS - 1].n > 0;
 }
 
+/* 64 outputs, evenly from all, do for a large layer. */
+static void some_outputs(mc_centred *c, const float **w, const float **b, mc_arena *a) {
+  enum { JUDGED = 64 };
+  int64_t n = c->o < JUDGED ? c->o : JUDGED, d = c->d;
+  float *v = MC_NEWN(a, float, n *d), *bias = MC_NEWN(a, float, n);
+  for (int64_t k = 0; k < n; k++) {
+    int64_t i = k * c->o / n;
+    memcpy(v + k * d, *w + i * d, sizeof *v * (size_t)d);
+    memmove(c->c + k * d, c->c + i * d, sizeof *c->c * (size_t)d);
+    bias[k] = (*b)[i], c->my[k] = c->my[i], c->vy[k] = c->vy[i];
+  }
+  c->o = n;
+  *w = v, *b = bias;
+}
+
 /* Error of product i with these weights on the samples held back, in shares of its variance. */
 static double own_error(const mc_product *p, const mc_moments *m, const float *w, const float *b) {
   mc_arena *a = mc_arena_create();
   double lost = 0, all = 0, total;
   for (int64_t g = 0; g < p->groups; g++) {
     mc_centred c = mc_moments_centred(m, MC_FOLDS_ALL & ~MC_FOLDS_FIT, g, a);
-    lost += mc_fit_error(&c, w + g * p->o * p->d, b + g * p->o, &total);
+    const float *wg = w + g * p->o * p->d, *bg = b + g * p->o;
+    if (mc_large_layer(p->o, p->d)) some_outputs(&c, &wg, &bg, a);
+    lost += mc_fit_error(&c, wg, bg, &total);
     all += total;
   }
   mc_arena_destroy(a);

@@ -21,8 +21,9 @@ typedef struct trial {
   guide by;
   bool inner;
 } trial;
-/* The first QUICK are those that win most often; compress takes NEAR at most. */
-enum { TRIALS = 7, QUICK = 2, NEAR = 5 };
+/* The first QUICK are those that win most often; compress takes NEAR at most. Of a large network
+ * LARGE alone is tried. */
+enum { TRIALS = 7, QUICK = 2, NEAR = 5, LARGE = 1 };
 static const trial trials[TRIALS] = {
   { BY_OUTPUT, false }, { BY_BOTH, false },   { BY_OUTPUT, true },
   { BY_BOTH, true },    { BY_LAYERS, false }, { BY_SQUARE, false }, { BY_SQUARE, true },
@@ -256,9 +257,10 @@ static bool best_widths(data_road *z, mc_road_choice *out) {
     mc_remark(p->cx->diag, p->cx->loc,
               "prune-channels: a large network: the rest of it is run at one width of a layer, two "
               "more follow from the layer's own error; channels that layers with more than %d "
-              "inputs read go in the order of the original; %d ways to share out are tried, not %d",
-              MC_WIDE, QUICK, TRIALS);
-  for (int i = 0; ok && i < (large ? QUICK : TRIALS) && goes_on(z, &b, i); i++)
+              "inputs read go in the order of the original; widths are shared out by %s alone, one "
+              "way of %d",
+              MC_WIDE, guides[trials[LARGE].by], TRIALS);
+  for (int i = large ? LARGE : 0; ok && i < (large ? LARGE + 1 : TRIALS) && goes_on(z, &b, i); i++)
     ok = (!inner && trials[i].inner) || try_widths(z, i, tried, &b);
   keep_fit(z, &b);
   if (!ok) return false;

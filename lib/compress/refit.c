@@ -89,9 +89,11 @@ static void fit_one(refitter *r, const mc_product *p, const mc_moments *m, int i
     double damping =
         mc_refit_remember(r->o->lambda, i, p, m, keep, r->o->damping, samples, w0);
     r->singular += !mc_refit_product(p, m, r->o->folds, keep, damping, samples, w0, w, b);
-  } else
-    mc_refit_masked(p, m, r->o->folds, mask,
-                    mc_refit_lambda(p, m, 0, NULL, r->o->damping, samples, w0), w0, w, b);
+  } else {
+    double known = r->o->lambda ? r->o->lambda[i] : 0;
+    double lambda = known > 0 ? known : mc_refit_lambda(p, m, 0, NULL, r->o->damping, samples, w0);
+    mc_refit_masked(p, m, r->o->folds, mask, lambda, w0, w, b);
+  }
 }
 
 static bool refit_one(refitter *r, int i) {

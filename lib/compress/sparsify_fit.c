@@ -11,6 +11,7 @@ typedef struct fitter {
   mc_products products;  /* of the pass's graph */
   sparse_layer **layer;  /* by product; NULL: stays dense */
   bool **mask;           /* by product; NULL: all elements stay */
+  double *lambda;        /* by product: of the first fit; 0: the last one finds its own */
   mc_fitted first, last; /* fitted without the last fold, and on all samples */
 } fitter;
 
@@ -19,6 +20,7 @@ static void take_products(fitter *f) {
   f->products = mc_products_of(f->s->cx->graph, a);
   f->layer = MC_NEWN(a, sparse_layer *, f->products.n + 1);
   f->mask = MC_NEWN(a, bool *, f->products.n + 1);
+  f->lambda = MC_NEWN(a, double, f->products.n + 1);
   for (int i = 0; i < f->products.n; i++)
     for (int k = 0; k < f->s->n; k++)
       if (f->s->l[k].node == f->products.v[i].node) f->layer[i] = &f->s->l[k];
@@ -63,6 +65,7 @@ static bool fit_product(fitter *f, mc_walk *walk, int i) {
   if (s->repairs) mc_refit_product(p, m, MC_FOLDS_FIT, NULL, s->o->damping, samples, w0, w, b);
   if (f->layer[i]) {
     double lambda = mc_refit_lambda(p, m, 0, NULL, s->o->damping, samples, w0);
+    if (mc_large_layer(p->o, p->d)) f->lambda[i] = lambda;
     float *from = mc_arena_copy(t, w, sizeof *w * (size_t)n);
     choose(f, i, p, m, w);
     if (s->repairs) mc_refit_masked(p, m, MC_FOLDS_FIT, f->mask[i], lambda, from, w, b);
@@ -103,6 +106,7 @@ static bool last_fit(fitter *f) {
   mc_refit r = { .walk = f->walk,
                  .damping = s->o->damping,
                  .folds = MC_FOLDS_ALL,
+                 .lambda = f->lambda,
                  .mask = (const bool *const *)f->mask };
   r.walk.original = s->cx->graph;
   return mc_refit_run(s->cx, &r, &f->last, s->cx->scratch);

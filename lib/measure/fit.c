@@ -166,6 +166,22 @@ static double *start_of(const mc_moments *m, const bool *keep, const float *w0, 
   return w;
 }
 
+/* solve() in fp32, which is enough to judge a lambda by. */
+static bool solve_wide(const mc_centred *m, const double *w0, const double *r, double lambda,
+                       double *w, mc_arena *a) {
+  int64_t o = m->o, d = m->d;
+  double mean = mean_diagonal(m);
+  if (!(mean > 0)) return solve(m, w0, r, lambda, w, a);
+  float *g = MC_NEWN(a, float, d *d), *x = MC_NEWN(a, float, d *o);
+  for (int64_t i = 0; i < d * d; i++) g[i] = (float)m->g[i];
+  for (int64_t i = 0; i < o; i++)
+    for (int64_t k = 0; k < d; k++) x[k * o + i] = (float)r[i * d + k];
+  if (!mc_la_solve_f32(d, g, (float)(lambda * mean), o, x)) return false;
+  for (int64_t i = 0; i < o; i++)
+    for (int64_t k = 0; k < d; k++) w[i * d + k] = w0[i * d + k] + (double)x[k * o + i];
+  return true;
+}
+
 static double held_out(judge *j, int k) {
   if (j->known[k]) return j->error[k];
   j->known[k] = true;
@@ -173,7 +189,8 @@ static double held_out(judge *j, int k) {
     split *s = &j->s[f];
     mc_arena *a = mc_arena_create();
     double *w = MC_NEWN(a, double, s->fit.o * s->fit.d + 1), *b = MC_NEWN(a, double, s->fit.o);
-    if (solve(&s->fit, s->w0, s->r, grid(k), w, a)) {
+    bool wide = s->fit.d > MC_WIDE;
+    if ((wide ? solve_wide : solve)(&s->fit, s->w0, s->r, grid(k), w, a)) {
       bias_of(&s->fit, w, b);
       j->error[k] += error_of(&s->judge, w, b, a) * s->judge.n;
     } else

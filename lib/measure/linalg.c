@@ -114,6 +114,17 @@ void mc_la_cholesky_solve(int64_t d, const double *l, int64_t n, double *x) {
                 (int)d, (int)n, 1, l, (int)d, x, (int)n);
 }
 
+bool mc_la_solve_f32(int64_t d, float *g, float ridge, int64_t n, float *x) {
+  one_thread();
+  for (int64_t i = 0; i < d; i++) g[i * d + i] += ridge;
+  if (LAPACKE_spotrf_work(LAPACK_COL_MAJOR, 'U', (lapack_int)d, g, (lapack_int)d) != 0)
+    return false;
+  for (int t = 0; t < 2 && n > 0; t++)
+    cblas_strsm(CblasRowMajor, CblasLeft, CblasLower, t ? CblasTrans : CblasNoTrans, CblasNonUnit,
+                (int)d, (int)n, 1, g, (int)d, x, (int)n);
+  return true;
+}
+
 /* From the Cholesky factor: a third of the work of solving for d unit vectors, but of other
  * roundings. */
 static bool inverse_of_large(int64_t d, double *g, double ridge) {

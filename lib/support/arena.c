@@ -5,10 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { ALIGN = 64, CHUNK = 1 << 16 };
+enum { ALIGN = 64, CHUNK = 1 << 16, PAGES = 1 << 23 };
 
-typedef struct chunk { struct chunk *next; size_t used; bool open; } chunk; /* open: shared by small allocations; a large one of the same size is not */
+/* open: shared by small allocations; a large one of the same size is not. mapped: bytes of pages of
+ * its own (PAGES and more), which come as zeros, and large where the system has such; 0: of the
+ * heap. */
+typedef struct chunk { struct chunk *next; size_t used, mapped; bool open; } chunk;
 struct mc_arena { chunk *head; size_t used; };
 
 static void *must(void *p) {
@@ -30,7 +34,10 @@ void mc_arena_destroy(mc_arena *a) {
   if (!a) return;
   for (chunk *c = a->head, *next; c; c = next) {
     next = c->next;
-    free(c);
+    if (c->mapped)
+      munmap(c, c->mapped);
+    else
+      free(c);
   }
   free(a);
 }
@@ -45,12 +52,33 @@ static bool own_chunk(size_t size) {
 #endif
 }
 
+static bool own_pages(size_t size) {
+#ifdef MC_ARENA_DEBUG
+  (void)size;
+  return false;
+#else
+  return size >= PAGES;
+#endif
+}
+
+static chunk *chunk_map(size_t cap) {
+  size_t bytes = sizeof(chunk) + ALIGN + cap;
+  chunk *c = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (c == MAP_FAILED) abort();
+#ifdef MADV_HUGEPAGE
+  madvise(c, bytes, MADV_HUGEPAGE); /* a hint: what it says does not matter */
+#endif
+  c->mapped = bytes;
+  return c;
+}
+
 static void *alloc_own(mc_arena *a, size_t size) {
-  chunk *c = chunk_new(size, false);
+  bool pages = own_pages(size);
+  chunk *c = pages ? chunk_map(size) : chunk_new(size, false);
   chunk **at = a->head && a->head->open ? &a->head->next : &a->head; /* an open chunk stays in front */
   c->next = *at;
   *at = c;
-  return memset(chunk_base(c), 0, size);
+  return pages ? chunk_base(c) : memset(chunk_base(c), 0, size);
 }
 
 void *mc_arena_alloc(mc_arena *a, size_t size) {

@@ -27,6 +27,9 @@ void mc_la_apply_f32(int64_t n, int64_t o, int64_t d, const float *x, const floa
 bool mc_la_cholesky(int64_t d, double *g, double ridge);
 /* x [d, n] := (l l^T)^-1 x */
 void mc_la_cholesky_solve(int64_t d, const double *l, int64_t n, double *x);
+/* x [d, n] := (g + ridge I)^-1 x in fp32, for judging; g becomes the factor. False: not positive
+ * definite in fp32. */
+bool mc_la_solve_f32(int64_t d, float *g, float ridge, int64_t n, float *x);
 /* g [d, d] := (g + ridge I)^-1. False: not positive definite; g is then lost. */
 bool mc_la_inverse(int64_t d, double *g, double ridge);
 /* The sum of the diagonal of g [d, d]. */
