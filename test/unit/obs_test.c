@@ -147,6 +147,45 @@ static void several_at_once(mc_arena *a) {
     CHECK(fabs(p.h[i] - q.h[i]) < 1e-7 * (1 + fabs(q.h[i])));
 }
 
+static double energy_of_diagonal(const double *g, const float *w, int n, int outs) {
+  double e = 0;
+  for (int r = 0; r < outs; r++)
+    for (int i = 0; i < n; i++)
+      e += (double)w[r * n + i] * g[i * n + i] * (double)w[r * n + i];
+  return e;
+}
+
+/* Many units: several go at once, and their columns leave the system. Where columns have nothing to
+ * do with each other, the order is that of w^2 g in any case. */
+static void many_at_once(void) {
+  enum { N = 700, OUTS = 2 };
+  mc_arena *a = mc_arena_create();
+  double *g = MC_NEWN(a, double, N *N), *error = MC_NEWN(a, double, N), sum = 0, last = 0;
+  float *w = MC_NEWN(a, float, OUTS *N);
+  int64_t *from = MC_NEWN(a, int64_t, N + 1), *col = MC_NEWN(a, int64_t, N);
+  bool *free_ = MC_NEWN(a, bool, N), *seen = MC_NEWN(a, bool, N);
+  int *order = MC_NEWN(a, int, N);
+  for (int i = 0; i < N; i++) {
+    g[i * N + i] = 1 + (double)(i * 37 % N), from[i] = i, col[i] = i;
+    free_[i] = i % 50 != 7;
+    for (int r = 0; r < OUTS; r++) w[r * N + i] = (float)rnd();
+  }
+  from[N] = N;
+  mc_obs_part p;
+  CHECK(mc_obs_part_of(&p, N, g, OUTS, w, N, from, col, 0, a));
+  CHECK(mc_obs_eliminate(&p, 1, N, free_, N, order, error, a) == N - N / 50);
+  CHECK(p.d < N); /* the columns that went are no longer there */
+  for (int k = 0; k < N - N / 50; k++) {
+    int u = order[k];
+    double e = 0;
+    for (int r = 0; r < OUTS; r++) e += (double)w[r * N + u] * (double)w[r * N + u] * g[u * N + u];
+    CHECK(free_[u] && !seen[u] && e >= last * (1 - 1e-9));
+    seen[u] = true, last = e, sum += e / energy_of_diagonal(g, w, N, OUTS);
+    CHECK(fabs(error[k] - sum) <= 1e-9);
+  }
+  mc_arena_destroy(a);
+}
+
 int main(void) {
   mc_arena *a = mc_arena_create();
   several_at_once(a);
@@ -154,5 +193,6 @@ int main(void) {
   parts_add_up(a);
   dead_columns(a);
   mc_arena_destroy(a);
+  many_at_once();
   return CHECK_DONE();
 }
