@@ -129,8 +129,9 @@ static bool pick(lowrank *z, const ready *r, mc_form_kind *kind, int *n) {
   }
   for (int k = MC_FORM_out; k < MC_FORM_count_; k++) {
     if (!(forms >> k & 1)) continue;
+    bool taps = k == MC_FORM_rows || k == MC_FORM_cols;
     double s = (forms & (forms - 1))
-                   ? rate(z, r, (mc_form_kind)k, 1 + (k == MC_FORM_rows || k == MC_FORM_cols))
+                   ? rate(z, r, (mc_form_kind)k, 1 + (r->l->p.d <= MC_WIDE && taps))
                    : 0;
     if (isnan(s)) return false;
     if (s >= HUGE_VAL) continue;
