@@ -14,8 +14,9 @@ static int core_of(int cpu) {
   fclose(f);
   return first;
 }
+
 bool topology_choose(int *cpu, int n) {
-  cpu_set_t have, used;   /* used: cores, by their first CPU */
+  cpu_set_t have, used; /* used: cores, by their first CPU */
   int here = sched_getcpu(), found = 0;
   if (here < 0 || sched_getaffinity(0, sizeof have, &have) || CPU_COUNT(&have) <= n) return false;
   CPU_ZERO(&used);

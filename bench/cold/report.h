@@ -1,4 +1,5 @@
-/* What a program under test says about itself, once, right after its first result: "TIME STATUS", the monotonic clock in ns and the most memory it ever had resident, in KiB. */
+/* What a program under test says about itself, once, right after its first result: "TIME STATUS",
+ * the monotonic clock in ns and the most memory it ever had resident, in KiB. */
 #ifndef COLD_REPORT_H
 #define COLD_REPORT_H
 #include <fcntl.h>
@@ -16,11 +17,13 @@ static inline long vm_hwm(void) {
   const char *line = strstr(text, "VmHWM:");
   return line ? atol(line + 6) : -1;
 }
+
 static inline int report(const float *first) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   char text[128];
-  int n = snprintf(text, sizeof text, "%lld %ld %g\n", (long long)t.tv_sec * 1000000000 + t.tv_nsec, vm_hwm(), (double)*first);
+  int n = snprintf(text, sizeof text, "%lld %ld %g\n", (long long)t.tv_sec * 1000000000 + t.tv_nsec,
+                   vm_hwm(), (double)*first);
   return write(1, text, (size_t)n) == n ? 0 : 1;
 }
 #endif

@@ -10,10 +10,13 @@ static double seconds(clockid_t id) {
   clock_gettime(id, &t);
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
+
 double now(void) { return seconds(CLOCK_MONOTONIC); }
+
 double cpu_now(void) { return seconds(CLOCK_THREAD_CPUTIME_ID); }
 
 typedef float vec __attribute__((vector_size(32)));
+
 enum { CHAINS = 12, STEPS = 2000 };
 
 double calm_probe(void) {
@@ -43,8 +46,10 @@ void samples_add(samples *s, double t, bool calm) {
     s->calm = must(realloc(s->calm, s->cap * sizeof *s->calm));
     s->busy = must(realloc(s->busy, s->cap * sizeof *s->busy));
   }
-  if (calm) s->calm[s->ncalm++] = t;
-  else s->busy[s->nbusy++] = t;
+  if (calm)
+    s->calm[s->ncalm++] = t;
+  else
+    s->busy[s->nbusy++] = t;
 }
 
 static int by_value(const void *a, const void *b) {

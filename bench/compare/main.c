@@ -1,9 +1,11 @@
-/* compare: times several implementations of one network in alternation, on one pinned thread, or on several.
+/* compare: times several implementations of one network in alternation, on one pinned thread, or on
+ * several.
  *
  *   compare [-seconds S] [-batch N] [-cpu N] [-fifo] [-ort LIBRARY] KIND[@THREADS]:LABEL:FILE ...
  *
- * KIND is object (a shared library of net_entry.c and mcc's object), ort (an .onnx file) or dnnl (a list of layers, one thread).  Prints one JSON object.  How the samples
- * are taken and which of them count: bench/README.md. */
+ * KIND is object (a shared library of net_entry.c and mcc's object), ort (an .onnx file) or dnnl (a
+ * list of layers, one thread).  Prints one JSON object.  How the samples are taken and which of
+ * them count: bench/README.md. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -16,7 +18,8 @@
 #include <string.h>
 
 enum { MAX_VARIANTS = 16, MIN_RUNS_PER_TURN = 2 };
-static const double turn_seconds = 4e-3;   /* short enough that all variants see the same weather */
+
+static const double turn_seconds = 4e-3; /* short enough that all variants see the same weather */
 
 typedef struct variant {
   const char *kind, *label, *file;
@@ -24,22 +27,29 @@ typedef struct variant {
   runner r;
   samples s;
 } variant;
+
 typedef struct options {
   double seconds;
   long batch;
-  int cpu, n, threads;               /* threads: the most of any variant */
+  int cpu, n, threads; /* threads: the most of any variant */
   mcrt_pool *pool;
   bool fifo;
   const char *ort;
   variant v[MAX_VARIANTS];
 } options;
 
-static const struct { const char *kind; bool (*open)(runner *, const char *, const setup *); } kinds[] = {
+static const struct {
+  const char *kind;
+  bool (*open)(runner *, const char *, const setup *);
+} kinds[] = {
   { "object", object_open }, { "ort", ort_open }, { "dnnl", dnnl_open }, { NULL, NULL }
 };
 
 static int usage(const char *why) {
-  fprintf(stderr, "compare: %s\nusage: compare [-seconds S] [-batch N] [-cpu N] [-fifo] [-ort LIBRARY] object|ort|dnnl[@THREADS]:LABEL:FILE ...\n", why);
+  fprintf(stderr,
+          "compare: %s\nusage: compare [-seconds S] [-batch N] [-cpu N] [-fifo] [-ort LIBRARY] "
+          "object|ort|dnnl[@THREADS]:LABEL:FILE ...\n",
+          why);
   return 2;
 }
 
@@ -53,7 +63,8 @@ static bool add_variant(options *o, char *text) {
   if (at) *at = 0;
   int threads = at ? atoi(at + 1) : 1;
   if (threads > o->threads) o->threads = threads;
-  o->v[o->n++] = (variant){ .kind = text, .label = label + 1, .file = file + 1, .threads = threads };
+  o->v[o->n++] =
+      (variant){ .kind = text, .label = label + 1, .file = file + 1, .threads = threads };
   return threads > 0 && threads <= MCRT_MAX_THREADS;
 }
 
@@ -63,13 +74,20 @@ static bool parse(options *o, int argc, char **argv) {
     bool more = i + 1 < argc;
     if (a[0] != '-') {
       if (!add_variant(o, a)) return false;
-    } else if (!strcmp(a, "-fifo")) o->fifo = true;
-    else if (!more) return false;
-    else if (!strcmp(a, "-seconds")) o->seconds = atof(argv[++i]);
-    else if (!strcmp(a, "-batch")) o->batch = atol(argv[++i]);
-    else if (!strcmp(a, "-cpu")) o->cpu = atoi(argv[++i]);
-    else if (!strcmp(a, "-ort")) o->ort = argv[++i];
-    else return false;
+    } else if (!strcmp(a, "-fifo"))
+      o->fifo = true;
+    else if (!more)
+      return false;
+    else if (!strcmp(a, "-seconds"))
+      o->seconds = atof(argv[++i]);
+    else if (!strcmp(a, "-batch"))
+      o->batch = atol(argv[++i]);
+    else if (!strcmp(a, "-cpu"))
+      o->cpu = atoi(argv[++i]);
+    else if (!strcmp(a, "-ort"))
+      o->ort = argv[++i];
+    else
+      return false;
   }
   return o->n > 0 && o->seconds > 0 && o->batch > 0;
 }
@@ -82,7 +100,9 @@ static void bind(int cpu) {
   CPU_SET((size_t)cpu, &set);
   if (sched_setaffinity(0, sizeof set, &set)) perror("compare: sched_setaffinity");
 }
-/* The thread goes to its core. Pools take theirs from the whole set, and leave out the core that their maker is on: while they are made the set is whole. */
+
+/* The thread goes to its core. Pools take theirs from the whole set, and leave out the core that
+ * their maker is on: while they are made the set is whole. */
 static bool settle(options *o) {
   cpu_set_t all;
   struct sched_param p = { .sched_priority = 5 };
@@ -98,11 +118,12 @@ static bool settle(options *o) {
 
 /* ---- inputs and what comes out ---- */
 
-static void fill(float *x, size_t n) {   /* about normal: the sum of four uniform numbers */
+static void fill(float *x, size_t n) { /* about normal: the sum of four uniform numbers */
   unsigned s = 12345;
   for (size_t i = 0; i < n; i++) {
     float v = 0;
-    for (int k = 0; k < 4; k++) v += (float)((s = s * 1664525u + 1013904223u) >> 8) * 0x1p-24f - 0.5f;
+    for (int k = 0; k < 4; k++)
+      v += (float)((s = s * 1664525u + 1013904223u) >> 8) * 0x1p-24f - 0.5f;
     x[i] = v * 1.7320508f;
   }
 }
@@ -133,9 +154,12 @@ static bool open_all(options *o) {
 
 /* ---- measuring ---- */
 
-typedef struct weather { double best, worst; } weather;
+typedef struct weather {
+  double best, worst;
+} weather;
 
 static void probe_task(void *arg, int i) { ((double *)arg)[i] = calm_probe(); }
+
 /* The slowest core counts. */
 static bool is_calm(weather *w, const options *o) {
   double rate[MCRT_MAX_THREADS], g;
@@ -148,12 +172,16 @@ static bool is_calm(weather *w, const options *o) {
   return g > 0.93 * w->best;
 }
 
-typedef struct one { double t; bool stolen; } one;
+typedef struct one {
+  double t;
+  bool stolen;
+} one;
 
-/* One turn of one variant: a run that fetches its code and weights back into the caches, then timed runs.  They count as calm when the core was calm on both
- * sides and the thread never lost it. */
+/* One turn of one variant: a run that fetches its code and weights back into the caches, then timed
+ * runs.  They count as calm when the core was calm on both sides and the thread never lost it. */
 static bool turn(variant *v, weather *w, const options *o) {
   enum { MAX = 4096 };
+
   static one t[MAX];
   int n = 0;
   bool before = is_calm(w, o);
@@ -172,7 +200,7 @@ static bool turn(variant *v, weather *w, const options *o) {
 }
 
 static bool measure(options *o, weather *w) {
-  for (int i = 0; i < 200; i++) is_calm(w, o);   /* raises the clock, and finds the best rate */
+  for (int i = 0; i < 200; i++) is_calm(w, o); /* raises the clock, and finds the best rate */
   double end = now() + o->seconds;
   int rounds = 0;
   do {
@@ -188,8 +216,10 @@ static void report(options *o, const weather *w) {
     variant *v = &o->v[i];
     summary s = samples_summary(&v->s);
     double c = cosine(&o->v[0].r, &v->r);
-    printf("%s\n \"%s\": {\"min_ms\": %.6f, \"p10_ms\": %.6f, \"median_ms\": %.6f, \"p90_ms\": %.6f, \"calm\": %zu, \"busy\": %zu, \"gated\": %s, \"open_ms\": %.3f", i ? "," : "",
-           v->label, s.min * 1e3, s.p10 * 1e3, s.median * 1e3, s.p90 * 1e3, s.n, s.nbusy, s.gated ? "true" : "false", v->r.open_seconds * 1e3);
+    printf("%s\n \"%s\": {\"min_ms\": %.6f, \"p10_ms\": %.6f, \"median_ms\": %.6f, \"p90_ms\": "
+           "%.6f, \"calm\": %zu, \"busy\": %zu, \"gated\": %s, \"open_ms\": %.3f",
+           i ? "," : "", v->label, s.min * 1e3, s.p10 * 1e3, s.median * 1e3, s.p90 * 1e3, s.n,
+           s.nbusy, s.gated ? "true" : "false", v->r.open_seconds * 1e3);
     if (!isnan(c)) printf(", \"cosine\": %.6f", c);
     printf("}");
   }
@@ -201,7 +231,7 @@ int main(int argc, char **argv) {
   weather w = { 0, 1e30 };
   if (!parse(&o, argc, argv)) return usage("bad arguments");
   if (!settle(&o) || !open_all(&o)) return 1;
-  bind(o.cpu);   /* pools have been made */
+  bind(o.cpu); /* pools have been made */
   if (!measure(&o, &w)) return 1;
   report(&o, &w);
   return 0;

@@ -15,14 +15,16 @@ typedef struct object {
 
 static bool run(void *state) {
   object *o = state;
-  int rc = o->pool ? o->parallel(o->r->in, o->r->out, o->arena, mcrt_parallel_for, o->pool) : o->run(o->r->in, o->r->out, o->arena);
+  int rc = o->pool ? o->parallel(o->r->in, o->r->out, o->arena, mcrt_parallel_for, o->pool)
+                   : o->run(o->r->in, o->r->out, o->arena);
   if (rc) fprintf(stderr, "compare: the object returned %d\n", rc);
   return rc == 0;
 }
 
 static float *floats(size_t n) { return aligned_alloc(64, (n * sizeof(float) + 127) / 64 * 64); }
 
-bool object_open(runner *r, const char *file, const setup *s) {   /* an object has its batch built in */
+bool object_open(runner *r, const char *file,
+                 const setup *s) { /* an object has its batch built in */
   double t0 = now();
   void *h = dlopen(file, RTLD_NOW | RTLD_LOCAL);
   object *o = calloc(1, sizeof *o);
@@ -30,7 +32,8 @@ bool object_open(runner *r, const char *file, const setup *s) {   /* an object h
     fprintf(stderr, "compare: %s\n", h ? "out of memory" : dlerror());
     return false;
   }
-  const size_t *in = dlsym(h, "bench_in_elems"), *out = dlsym(h, "bench_out_elems"), *arena = dlsym(h, "bench_arena_bytes");
+  const size_t *in = dlsym(h, "bench_in_elems"), *out = dlsym(h, "bench_out_elems"),
+               *arena = dlsym(h, "bench_arena_bytes");
   *(void **)&o->run = dlsym(h, "bench_run");
   if (s->pool) *(void **)&o->parallel = dlsym(h, "bench_run_parallel");
   o->pool = s->pool;
@@ -38,7 +41,12 @@ bool object_open(runner *r, const char *file, const setup *s) {   /* an object h
     fprintf(stderr, "compare: %s: not made from net_entry.c\n", file);
     return false;
   }
-  *r = (runner){ .state = o, .run = run, .in_elems = *in, .out_elems = *out, .in = floats(*in), .out = floats(*out) };
+  *r = (runner){ .state = o,
+                 .run = run,
+                 .in_elems = *in,
+                 .out_elems = *out,
+                 .in = floats(*in),
+                 .out = floats(*out) };
   o->r = r;
   o->arena = aligned_alloc(64, (*arena + 127) / 64 * 64);
   r->open_seconds = now() - t0;

@@ -1,7 +1,13 @@
 #include "mc/analysis/accum.h"
 
-static int64_t add(int64_t a, int64_t b) { return __builtin_add_overflow(a, b, &a) ? INT64_MAX : a; }
-static int64_t mul(int64_t a, int64_t b) { return __builtin_mul_overflow(a, b, &a) ? INT64_MAX : a; }
+static int64_t add(int64_t a, int64_t b) {
+  return __builtin_add_overflow(a, b, &a) ? INT64_MAX : a;
+}
+
+static int64_t mul(int64_t a, int64_t b) {
+  return __builtin_mul_overflow(a, b, &a) ? INT64_MAX : a;
+}
+
 static int64_t magnitude(int64_t v) { return v < 0 ? -v : v; }
 
 /* Largest |q - z| of a type. */
@@ -49,11 +55,13 @@ int64_t mc_accum_bound(const mc_node *n, int64_t *channel) {
 
 bool mc_accum_check(const mc_graph *g, mc_diag *d) {
   bool ok = true;
-  MC_FOR_NODES(n, g) {
+  MC_FOR_NODES (n, g) {
     int64_t c, bound;
     if (n->region && !mc_accum_check(n->region, d)) ok = false;
     if ((bound = mc_accum_bound(n, &c)) <= INT32_MAX) continue;
-    ok = mc_error(d, n->loc, "the 32-bit accumulator of channel %lld can reach %lld, which is above 2^31 - 1", (long long)c, (long long)bound);
+    ok = mc_error(d, n->loc,
+                  "the 32-bit accumulator of channel %lld can reach %lld, which is above 2^31 - 1",
+                  (long long)c, (long long)bound);
   }
   return ok;
 }

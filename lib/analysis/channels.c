@@ -16,12 +16,14 @@ bool mc_makes_channels(const mc_node *n) {
 }
 
 static bool analysed(const mc_value *v) { return v->type->dtype == MC_f32 && v->type->rank > 0; }
+
 /* Where an axis starts in the slots of a value. */
 static int64_t offset_of(const mc_type *t, int i) {
   int64_t at = 0;
   for (int k = 0; k < i; k++) at += t->dim[k];
   return at;
 }
+
 static int64_t slots_of(const mc_type *t) { return offset_of(t, t->rank); }
 
 /* ---- slots ---- */
@@ -80,6 +82,7 @@ static int first_of(const mc_map *value, const mc_value *v) {
   const int *p = mc_map_ptr_get(value, v);
   return p ? *p : -1;
 }
+
 static int first_of_operand(const mc_map *value, const mc_map *node, const mc_node *n, int slot) {
   if (!mc_value_tensor(n->in[slot])) return first_of(value, n->in[slot]);
   const own *o = mc_map_ptr_get(node, n);
@@ -89,15 +92,19 @@ static int first_of_operand(const mc_map *value, const mc_map *node, const mc_no
 static run axis_at(int first, const mc_type *t, int i) {
   return (run){ first < 0 ? -1 : first + (int)offset_of(t, i), t->dim[i] };
 }
+
 run couple_value(coupling *c, const mc_value *v, int i) {
   return axis_at(first_of(&c->value, v), v->type, i);
 }
+
 run couple_operand(coupling *c, const mc_node *n, int slot, int i) {
   return axis_at(first_of_operand(&c->value, &c->node, n, slot), n->in[slot]->type, i);
 }
+
 run couple_part(run x, int64_t at, int64_t n) {
   return (run){ x.first < 0 ? -1 : x.first + (int)at, n };
 }
+
 void couple_note_groups(coupling *c, const mc_node *n, run groups) {
   ((own *)mc_map_ptr_get(&c->node, n))->groups = groups.first;
 }
@@ -140,8 +147,10 @@ bool couple_is_fixed(coupling *c, run x) {
 }
 
 void couple_axes(coupling *c, run x, run y) {
-  if (x.first < 0) couple_fix(c, y, "values of another element type");
-  else if (y.first < 0) couple_fix(c, x, "values of another element type");
+  if (x.first < 0)
+    couple_fix(c, y, "values of another element type");
+  else if (y.first < 0)
+    couple_fix(c, x, "values of another element type");
   else
     for (int64_t i = 0; i < x.n && i < y.n; i++) couple_join(c, x.first + (int)i, y.first + (int)i);
 }
@@ -227,15 +236,19 @@ static void form_groups(const mc_graph *graph, mc_channels *ch, mc_arena *a) {
 static int class_at(const mc_channels *ch, int first, const mc_type *t, int axis, int64_t i) {
   return first < 0 ? -1 : ch->element[first + offset_of(t, axis) + i];
 }
+
 int mc_channels_axis(const mc_channels *ch, const mc_value *v, int axis, int64_t i) {
   return class_at(ch, first_of(&ch->value, v), v->type, axis, i);
 }
+
 int mc_channels_class(const mc_channels *ch, const mc_value *v, int64_t c) {
   return v->type->rank ? mc_channels_axis(ch, v, v->type->rank - 1, c) : -1;
 }
+
 int mc_channels_operand(const mc_channels *ch, const mc_node *n, int slot, int axis, int64_t i) {
   return class_at(ch, first_of_operand(&ch->value, &ch->node, n, slot), n->in[slot]->type, axis, i);
 }
+
 int mc_channels_conv_group(const mc_channels *ch, const mc_node *n, int64_t i) {
   const own *o = mc_map_ptr_get(&ch->node, n);
   return o && o->groups >= 0 ? ch->element[o->groups + i] : -1;

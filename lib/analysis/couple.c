@@ -4,9 +4,13 @@
 static run in_axis(coupling *c, const mc_node *n, int slot, int i) {
   return couple_operand(c, n, slot, i);
 }
+
 static run out_axis(coupling *c, const mc_node *n, int i) { return couple_value(c, n->out[0], i); }
+
 static int rank_in(const mc_node *n, int slot) { return n->in[slot]->type->rank; }
+
 static int rank_out(const mc_node *n) { return n->out[0]->type->rank; }
+
 static int64_t norm_axis(int64_t axis, int rank) { return axis < 0 ? axis + rank : axis; }
 
 static void fix_all(coupling *c, const mc_node *n, const char *why) {
@@ -131,7 +135,8 @@ static void visit_reduce(coupling *c, const mc_node *n) {
     if (gone >> i & 1) {
       couple_fix(c, in_axis(c, n, 0, i), "a reduction runs over it");
       k += keep;
-    } else couple_axes(c, out_axis(c, n, k++), in_axis(c, n, 0, i));
+    } else
+      couple_axes(c, out_axis(c, n, k++), in_axis(c, n, 0, i));
   }
 }
 
@@ -269,7 +274,10 @@ void couple_node(coupling *c, const mc_node *n) {
     return;
   default: break;
   }
-  if (mc_op_has(n->op, MC_T_UNARY)) same(c, n, 0, NULL);
-  else if (mc_op_has(n->op, MC_T_BINARY)) broadcast_operand(c, n, 0), broadcast_operand(c, n, 1);
-  else fix_all(c, n, mc_ops[n->op].text);
+  if (mc_op_has(n->op, MC_T_UNARY))
+    same(c, n, 0, NULL);
+  else if (mc_op_has(n->op, MC_T_BINARY))
+    broadcast_operand(c, n, 0), broadcast_operand(c, n, 1);
+  else
+    fix_all(c, n, mc_ops[n->op].text);
 }

@@ -11,11 +11,13 @@ typedef struct cell {
   const char *fixed;
   bool head, live;
 } cell;
+
 /* A run of slots: an axis. first < 0: not analysed. */
 typedef struct run {
   int first;
   int64_t n;
 } run;
+
 /* An axis whose index is (i_1, ..., i_n) of finer axes: only one of those may lose indices, the
  * others stay whole (else what is left is no box). Which one is settled when it is known what is
  * fixed. */
@@ -24,6 +26,7 @@ typedef struct merge {
   int n;
   bool done;
 } merge;
+
 typedef struct coupling {
   const mc_graph *g;
   mc_arena *a;

@@ -22,10 +22,14 @@ static int common_parts(const side *x, const side *y, int64_t *part) {
     if (next % done || n == 2 * MC_MAX_RANK) return 0;
     part[n++] = next / done;
     done = next;
-    if (px == next && ++i < x->n) px *= x->at[i].n;
-    else if (px == next) px = INT64_MAX;
-    if (py == next && ++k < y->n) py *= y->at[k].n;
-    else if (py == next) py = INT64_MAX;
+    if (px == next && ++i < x->n)
+      px *= x->at[i].n;
+    else if (px == next)
+      px = INT64_MAX;
+    if (py == next && ++k < y->n)
+      py *= y->at[k].n;
+    else if (py == next)
+      py = INT64_MAX;
   }
   return n;
 }
@@ -71,8 +75,10 @@ void couple_reshape(coupling *c, const mc_node *n) {
   int64_t px = 1, py = 1;
   while (i > 0 || k > 0) {
     bool from_x = i > 0 && (px <= py || k == 0);
-    if (from_x) i--, add_axis(&sx, couple_operand(c, n, 0, i), &px);
-    else k--, add_axis(&sy, couple_value(c, n->out[0], k), &py);
+    if (from_x)
+      i--, add_axis(&sx, couple_operand(c, n, 0, i), &px);
+    else
+      k--, add_axis(&sy, couple_value(c, n->out[0], k), &py);
     if (px != py || !sx.n || !sy.n) continue;
     match(c, &sx, &sy);
     sx.n = sy.n = 0;
@@ -112,8 +118,10 @@ void couple_merge(coupling *c, run whole, const run *part, int n) {
   if (!known) {
     couple_fix(c, whole, "values of another element type");
     for (int i = 0; i < n; i++) couple_fix(c, part[i], "values of another element type");
-  } else if (m.n == 1) take(c, &m, 0);
-  else MC_PUSH(c->a, &c->merge, m);
+  } else if (m.n == 1)
+    take(c, &m, 0);
+  else
+    MC_PUSH(c->a, &c->merge, m);
 }
 
 static const char *reason(coupling *c, run x) { return c->slot.v[couple_root(c, x.first)].fixed; }
@@ -131,7 +139,8 @@ static bool settle_forced(coupling *c, merge *m) {
     if (!couple_is_fixed(c, m->part[k])) free = k, nfree++;
   if (couple_is_fixed(c, m->whole) || !nfree) {
     keep_whole(c, m, nfree ? reason(c, m->whole) : reason(c, m->part[0]));
-  } else if (nfree == 1) take(c, m, free);
+  } else if (nfree == 1)
+    take(c, m, free);
   return m->done;
 }
 
@@ -182,8 +191,10 @@ static void settle_choice(coupling *c, merge *m) {
     if (best >= 0 && (rank < best_rank || (rank == best_rank && count <= best_count))) continue;
     best = k, best_rank = rank, best_count = count;
   }
-  if (best_count > 1) take(c, m, best);
-  else keep_whole(c, m, "channels of a reshape or of groups that can only go all together");
+  if (best_count > 1)
+    take(c, m, best);
+  else
+    keep_whole(c, m, "channels of a reshape or of groups that can only go all together");
 }
 
 void couple_settle(coupling *c) {

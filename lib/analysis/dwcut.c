@@ -8,6 +8,7 @@ int mc_dw_most(const mc_target *t) {
   bool narrow = (t->isa & MC_ISA_BIT(avxvnni)) && !(t->isa & MC_ISA_BIT(avx512vnni));
   return narrow && most > 32 ? 32 : most;
 }
+
 /* Registers of a line whose channels are the same: every `phases`-th. 0: not a case for it. With
  * stride 2, whole pixels of narrow images alone, and no register that is partly used (it would be
  * read too far). */
@@ -23,13 +24,16 @@ static int phases_of(const mc_dw_row *r, int bytes) {
   }
   return r->c / a <= MC_DW_PHASES ? (int)(r->c / a) : 0;
 }
+
 /* Registers of 512 bits are brought together from too many places. */
 static bool has_places(const mc_dw_row *r, const mc_target *t) {
   return t->arch == MC_ARCH_x86_64 && mc_dw_most(t) <= 32 && r->packed && r->mult == 1;
 }
+
 static bool fits(const mc_dw_row *r, int bytes, int slot) {
   return bytes > slot && r->ow >= bytes / slot;
 }
+
 static int slot_of(const mc_dw_row *r, const mc_target *t, int64_t left) {
   int most = mc_dw_most(t), slot = left <= 4 ? 4 : left <= 8 ? 8 : 16;
   if (!has_places(r, t)) return 0;
@@ -37,6 +41,7 @@ static int slot_of(const mc_dw_row *r, const mc_target *t, int64_t left) {
   while (slot < 16 && !fits(r, most, slot)) slot *= 2;
   return left <= 16 && fits(r, most, slot) ? slot : 0;
 }
+
 static mc_dw_piece next_piece(const mc_dw_row *r, const mc_target *t, int64_t at) {
   int64_t left = r->c - at;
   int most = mc_dw_most(t), slot = slot_of(r, t, left);
@@ -45,6 +50,7 @@ static mc_dw_piece next_piece(const mc_dw_row *r, const mc_target *t, int64_t at
   int64_t full = r->mult && bytes % r->mult == 0 ? left / bytes : 0;
   return (mc_dw_piece){ bytes, 0, at, full ? full : 1 };
 }
+
 bool mc_dw_cut_row(const mc_dw_row *r, const mc_target *t, mc_dw_cut *cut) {
   *cut = (mc_dw_cut){ .npiece = 0 };
   for (int bytes = mc_dw_most(t); bytes >= 16; bytes /= 2)
@@ -64,6 +70,7 @@ bool mc_dw_cut_row(const mc_dw_row *r, const mc_target *t, mc_dw_cut *cut) {
 static double weight(const mc_dw_piece *p) {
   return p->slot == 4 ? 1.8 : p->slot == 8 ? 1.4 : p->slot ? 1.12 : 1;
 }
+
 double mc_dw_registers(const mc_dw_row *r, const mc_target *t) {
   mc_dw_cut cut;
   double n = 0;

@@ -2,7 +2,9 @@
 #ifndef ANALYSIS_MODEL_H
 #define ANALYSIS_MODEL_H
 #include "mc/analysis/model.h"
+
 enum { KMODEL_LANES = 16 };
+
 mc_part model_level(const mc_target *t, double bytes);
 void model_traffic(mc_estimate *e, const mc_target *t, mc_part level, double bytes);
 void model_result(mc_estimate *e, const mc_target *t, mc_part level, double bytes);
@@ -10,8 +12,10 @@ void model_result(mc_estimate *e, const mc_target *t, mc_part level, double byte
 void model_finish(mc_estimate *e);
 /* Fills mr and nv. */
 mc_estimate model_best_block(mc_nest *n, const mc_target *t, int64_t weights);
-/* A convolution by Winograd's minimal filtering (mc/analysis/winograd.h), with `ops` vector instructions for 16 results behind it. ready: transformed weights are constants. */
-mc_estimate model_winograd(const mc_node *head, const mc_target *t, bool ready, double ops, int64_t weights);
+/* A convolution by Winograd's minimal filtering (mc/analysis/winograd.h), with `ops` vector
+ * instructions for 16 results behind it. ready: transformed weights are constants. */
+mc_estimate model_winograd(const mc_node *head, const mc_target *t, bool ready, double ops,
+                           int64_t weights);
 /* A first convolution with pixels in lanes; words: mc_stem_words, not 0. nest: of its bytes. */
 mc_estimate model_stem(const mc_node *n, int words, const mc_nest *nest, const mc_target *t);
 #endif

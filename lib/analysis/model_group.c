@@ -1,4 +1,5 @@
-/* From nodes and groups to the model: what a product is as a nest, what an epilogue costs, and the families without products. docs/cost-model.md. */
+/* From nodes and groups to the model: what a product is as a nest, what an epilogue costs, and the
+ * families without products. docs/cost-model.md. */
 #include "mc/analysis/channels.h"
 #include "mc/analysis/cost.h"
 #include "mc/analysis/dwcut.h"
@@ -8,40 +9,72 @@
 
 /* ---- elementwise ops ---- */
 
-/* Vector instructions for 16 results in fp32 registers; 0: data movement. 8-bit forms add their conversions, 8-bit unary ops read a table. */
+/* Vector instructions for 16 results in fp32 registers; 0: data movement. 8-bit forms add their
+ * conversions, 8-bit unary ops read a table. */
 static const unsigned char f32_ops[MC_NUM_OPS] = {
-  [MC_OP_add] = 1, [MC_OP_sub] = 1, [MC_OP_mul] = 1, [MC_OP_div] = 8, [MC_OP_min] = 1, [MC_OP_max] = 1, [MC_OP_pow] = 60,
-  [MC_OP_neg] = 1, [MC_OP_abs] = 1, [MC_OP_exp] = 18, [MC_OP_log] = 20, [MC_OP_sqrt] = 8, [MC_OP_erf] = 30, [MC_OP_relu] = 1, [MC_OP_clamp] = 2,
-  [MC_OP_leaky_relu] = 2, [MC_OP_elu] = 20, [MC_OP_sigmoid] = 26, [MC_OP_tanh] = 26, [MC_OP_gelu] = 34, [MC_OP_silu] = 27, [MC_OP_hard_sigmoid] = 4,
-  [MC_OP_hard_swish] = 5, [MC_OP_batch_norm] = 4, [MC_OP_quantize] = 7, [MC_OP_dequantize] = 3, [MC_OP_requantize] = 5, [MC_OP_cast] = 1,
+  [MC_OP_add] = 1,      [MC_OP_sub] = 1,          [MC_OP_mul] = 1,        [MC_OP_div] = 8,
+  [MC_OP_min] = 1,      [MC_OP_max] = 1,          [MC_OP_pow] = 60,       [MC_OP_neg] = 1,
+  [MC_OP_abs] = 1,      [MC_OP_exp] = 18,         [MC_OP_log] = 20,       [MC_OP_sqrt] = 8,
+  [MC_OP_erf] = 30,     [MC_OP_relu] = 1,         [MC_OP_clamp] = 2,      [MC_OP_leaky_relu] = 2,
+  [MC_OP_elu] = 20,     [MC_OP_sigmoid] = 26,     [MC_OP_tanh] = 26,      [MC_OP_gelu] = 34,
+  [MC_OP_silu] = 27,    [MC_OP_hard_sigmoid] = 4, [MC_OP_hard_swish] = 5, [MC_OP_batch_norm] = 4,
+  [MC_OP_quantize] = 7, [MC_OP_dequantize] = 3,   [MC_OP_requantize] = 5, [MC_OP_cast] = 1,
 };
-enum { TABLE_OPS = 24, PERMUTED_OPS = 3, LOAD_OPS = 1, WIDEN_OPS = 4, STORE_OPS = 1 };   /* a table of 256 entries, 16 times, and by permuting bytes; an operand; an 8-bit operand to fp32; a result */
 
-static double table_ops(const mc_target *t) { return t->isa & MC_ISA_BIT(avx512vbmi) ? PERMUTED_OPS : TABLE_OPS; }
+enum {
+  TABLE_OPS = 24,
+  PERMUTED_OPS = 3,
+  LOAD_OPS = 1,
+  WIDEN_OPS = 4,
+  STORE_OPS = 1
+}; /* a table of 256 entries, 16 times, and by permuting bytes; an operand; an 8-bit operand to
+      fp32; a result */
+
+static double table_ops(const mc_target *t) {
+  return t->isa & MC_ISA_BIT(avx512vbmi) ? PERMUTED_OPS : TABLE_OPS;
+}
 
 double mc_model_vector_ops(const mc_node *n, const mc_target *t) {
   if (n->nin == 0 || mc_op_has(n->op, MC_T_CONST | MC_T_TERM)) return 0;
-  if (!mc_op_has(n->op, MC_T_ELEM)) return LOAD_OPS;   /* moves results that are in registers */
+  if (!mc_op_has(n->op, MC_T_ELEM)) return LOAD_OPS; /* moves results that are in registers */
   bool bytes = mc_type_is_quant(n->in[0]->type) && n->in[0]->type->dtype != MC_i32;
-  if (n->op == MC_OP_requantize || n->op == MC_OP_quantize || n->op == MC_OP_dequantize) return f32_ops[n->op];
+  if (n->op == MC_OP_requantize || n->op == MC_OP_quantize || n->op == MC_OP_dequantize)
+    return f32_ops[n->op];
   if (bytes && mc_op_has(n->op, MC_T_UNARY)) return table_ops(t);
   if (!bytes) return f32_ops[n->op] + (n->nin > 1 ? LOAD_OPS : 0);
-  return f32_ops[n->op] + (n->nin - 1) * WIDEN_OPS + 1 + f32_ops[MC_OP_requantize];   /* one operand is in registers already */
+  return f32_ops[n->op] + (n->nin - 1) * WIDEN_OPS + 1 +
+         f32_ops[MC_OP_requantize]; /* one operand is in registers already */
 }
 
 static double up(int64_t n, int64_t by) { return (double)((n + by - 1) / by); }
 
 /* ---- products ---- */
 
-static const double interleave_ops = 1, interleave_apart_ops = 1.7;   /* for 16 bytes; where every second row begins a window, no column serves two rows of results */
-typedef struct shape { int64_t outer, rows, cols, groups, runs, rlen; bool depthwise, apart; double macs; } shape;
+static const double interleave_ops = 1,
+                    interleave_apart_ops = 1.7; /* for 16 bytes; where every second row begins a
+                                                   window, no column serves two rows of results */
 
-bool mc_nest_shares(int64_t groups, int64_t cols) { return groups > 1 && cols < KMODEL_LANES && KMODEL_LANES % cols == 0 && groups * cols % KMODEL_LANES == 0; }
+typedef struct shape {
+  int64_t outer, rows, cols, groups, runs, rlen;
+  bool depthwise, apart;
+  double macs;
+} shape;
+
+bool mc_nest_shares(int64_t groups, int64_t cols) {
+  return groups > 1 && cols < KMODEL_LANES && KMODEL_LANES % cols == 0 &&
+         groups * cols % KMODEL_LANES == 0;
+}
+
 static shape conv_shape(const mc_node *n) {
   const mc_attrs_conv2d *c = MC_ATTRS(n, conv2d);
   const mc_type *w = n->in[1]->type, *y = n->out[0]->type;
-  bool dense = c->groups == 1 && c->dilation[1] == 1, point = w->dim[1] * w->dim[2] == 1 && c->stride[0] * c->stride[1] == 1;
-  shape s = { .outer = y->dim[0] * y->dim[1], .rows = y->dim[2], .cols = w->dim[0] / c->groups, .groups = c->groups, .runs = dense ? w->dim[1] : w->dim[1] * w->dim[2] };
+  bool dense = c->groups == 1 && c->dilation[1] == 1,
+       point = w->dim[1] * w->dim[2] == 1 && c->stride[0] * c->stride[1] == 1;
+  shape s = { .outer = y->dim[0] * y->dim[1],
+              .rows = y->dim[2],
+              .cols = w->dim[0] / c->groups,
+              .groups = c->groups,
+              .runs = dense ? w->dim[1] : w->dim[1] * w->dim[2] };
   s.rlen = w->dim[1] * w->dim[2] * w->dim[3] / s.runs;
   s.depthwise = mc_is_depthwise(n);
   s.apart = c->stride[0] > 1;
@@ -52,6 +85,7 @@ static shape conv_shape(const mc_node *n) {
   }
   return s;
 }
+
 static shape product_shape(const mc_node *n) {
   const mc_type *x = n->in[0]->type, *y = n->out[0]->type;
   shape s;
@@ -60,10 +94,20 @@ static shape product_shape(const mc_node *n) {
   } else if (n->op == MC_OP_conv_transpose2d) {
     const mc_type *w = n->in[1]->type;
     int64_t groups = MC_ATTRS(n, conv_transpose2d)->groups;
-    s = (shape){ .outer = x->dim[0] * x->dim[1], .rows = x->dim[2], .cols = w->dim[0] / groups * w->dim[1] * w->dim[2], .groups = groups, .runs = 1, .rlen = w->dim[3] };
+    s = (shape){ .outer = x->dim[0] * x->dim[1],
+                 .rows = x->dim[2],
+                 .cols = w->dim[0] / groups * w->dim[1] * w->dim[2],
+                 .groups = groups,
+                 .runs = 1,
+                 .rlen = w->dim[3] };
   } else {
     int64_t cols = y->dim[y->rank - 1];
-    s = (shape){ .outer = 1, .rows = mc_type_elems(y) / cols, .cols = cols, .groups = 1, .runs = 1, .rlen = x->dim[x->rank - 1] };
+    s = (shape){ .outer = 1,
+                 .rows = mc_type_elems(y) / cols,
+                 .cols = cols,
+                 .groups = 1,
+                 .runs = 1,
+                 .rlen = x->dim[x->rank - 1] };
     const mc_type *b = n->in[1]->type;
     bool batched = n->op == MC_OP_matmul && b->rank > 2 && mc_type_elems(b) != s.rlen * cols;
     if (batched) s.rows = y->dim[y->rank - 2], s.outer = mc_type_elems(y) / (cols * s.rows);
@@ -71,37 +115,56 @@ static shape product_shape(const mc_node *n) {
   s.macs = (double)mc_node_cost(n).macs;
   return s;
 }
+
 /* Zeros of constant weights in the order in which kernels read them. */
 static mc_zeros zeros_of(const mc_node *n, const shape *s) {
-  const mc_tensor *w = n->op == MC_OP_conv_transpose2d || s->depthwise ? NULL : mc_value_tensor(n->in[1]);
+  const mc_tensor *w =
+      n->op == MC_OP_conv_transpose2d || s->depthwise ? NULL : mc_value_tensor(n->in[1]);
   bool columns = n->op == MC_OP_matmul && !MC_ATTRS(n, matmul)->transpose_b;
   int64_t k = s->runs * s->rlen;
-  if (w && n->op == MC_OP_conv2d && MC_ATTRS(n, conv2d)->groups != s->groups) w = NULL;   /* groups side by side */
+  if (w && n->op == MC_OP_conv2d && MC_ATTRS(n, conv2d)->groups != s->groups)
+    w = NULL; /* groups side by side */
   if (!w || mc_tensor_elems(w) != s->groups * s->cols * k) return (mc_zeros){ .all = { { 0 } } };
-  mc_zeros_view v = { w->data, w->dtype, s->groups, s->cols, s->runs, s->rlen, columns ? 1 : k, columns ? s->cols : 1 };
+  mc_zeros_view v = { w->data, w->dtype, s->groups,       s->cols,
+                      s->runs, s->rlen,  columns ? 1 : k, columns ? s->cols : 1 };
   return mc_zeros_of(&v);
 }
+
 double mc_model_zeros_share(const mc_node *n, int vectors, int unit) {
   shape s = product_shape(n);
   mc_zeros z = zeros_of(n, &s);
   return mc_zeros_share(&z, vectors, unit);
 }
+
 static mc_nest nest_of(const mc_node *n, const shape *s, mc_arith how, const mc_target *t) {
   mc_rate rate = mc_model_rate(how, t);
-  if (how == MC_ARITH_bf16 && mc_rate_arith(rate) != MC_ARITH_bf16) rate = mc_model_rate(MC_ARITH_f32, t);
+  if (how == MC_ARITH_bf16 && mc_rate_arith(rate) != MC_ARITH_bf16)
+    rate = mc_model_rate(MC_ARITH_f32, t);
   int depth = mc_rate_depth(rate), bytes = mc_arith_bytes(how);
-  mc_nest nest = { .rate = rate, .outer = s->outer, .rows = s->rows, .cols = s->cols, .groups = s->groups, .runs = s->runs, .k = s->runs * ((s->rlen + depth - 1) / depth * depth),
-                   .mr = 1, .nv = 1, .ku = 1, .a_bytes = bytes, .b_bytes = bytes };
-  nest.packed = n->op == MC_OP_matmul && !mc_value_tensor(n->in[1]) ? mc_type_elems(n->in[1]->type) : 0;
+  mc_nest nest = { .rate = rate,
+                   .outer = s->outer,
+                   .rows = s->rows,
+                   .cols = s->cols,
+                   .groups = s->groups,
+                   .runs = s->runs,
+                   .k = s->runs * ((s->rlen + depth - 1) / depth * depth),
+                   .mr = 1,
+                   .nv = 1,
+                   .ku = 1,
+                   .a_bytes = bytes,
+                   .b_bytes = bytes };
+  nest.packed =
+      n->op == MC_OP_matmul && !mc_value_tensor(n->in[1]) ? mc_type_elems(n->in[1]->type) : 0;
   nest.in = mc_type_elems(n->in[0]->type) * bytes;
   nest.out = mc_type_elems(n->out[0]->type) * bytes;
   nest.zeros = zeros_of(n, s);
   return nest;
 }
+
 /* Depthwise: no engine; the rate is a measured one. On x86-64 rows are interleaved first, for each
- * byte of the input, and channels and columns are one axis where they lie together, or registers that
- * not all channels fill (dwcut.h); elsewhere vectors go along the channels and few of them waste
- * lanes. packed: requantized and nothing else. */
+ * byte of the input, and channels and columns are one axis where they lie together, or registers
+ * that not all channels fill (dwcut.h); elsewhere vectors go along the channels and few of them
+ * waste lanes. packed: requantized and nothing else. */
 static double depthwise_waste(const mc_node *n, bool packed, const mc_target *t) {
   const mc_type *y = n->out[0]->type;
   const mc_attrs_conv2d *a = MC_ATTRS(n, conv2d);
@@ -109,6 +172,7 @@ static double depthwise_waste(const mc_node *n, bool packed, const mc_target *t)
   mc_dw_row r = { c, mult, y->dim[2], a->stride[1], true, packed };
   return mc_dw_registers(&r, t) * mc_dw_most(t) / (double)(r.ow * r.c);
 }
+
 static mc_estimate depthwise(const mc_node *head, const mc_nest *n, const shape *s, mc_arith how,
                              const mc_target *t) {
   mc_estimate e = { 0 };
@@ -118,7 +182,8 @@ static mc_estimate depthwise(const mc_node *head, const mc_nest *n, const shape 
   double lanes = up(s->groups * s->cols, lane) * (double)lane / channels;
   if (rows) lanes = depthwise_waste(head, n->epilogue == STORE_OPS + f32_ops[MC_OP_requantize], t);
   double rate = mc_target_rate(t, how == MC_ARITH_int8 ? MC_RATE_dw8 : MC_RATE_dw32);
-  double per_alu = (64.0 / t->vector_bytes) / t->machine->alu, results = s->macs * lanes / (double)(s->runs * s->rlen) / 16;
+  double per_alu = (64.0 / t->vector_bytes) / t->machine->alu,
+         results = s->macs * lanes / (double)(s->runs * s->rlen) / 16;
   double interleaved = (s->apart ? interleave_apart_ops : interleave_ops) / 16 * per_alu;
   e.part[MC_PART_compute] = s->macs * lanes / rate;
   if (rows) e.part[MC_PART_compute] += (double)n->in * lanes * interleaved;
@@ -130,6 +195,7 @@ static mc_estimate depthwise(const mc_node *head, const mc_nest *n, const shape 
   model_finish(&e);
   return e;
 }
+
 /* Results that are requantized and nothing else may have pixels in lanes. */
 static mc_estimate stem_or_not(const mc_node *n, const mc_nest *nest, mc_arith how,
                                const mc_target *t) {
@@ -137,6 +203,7 @@ static mc_estimate stem_or_not(const mc_node *n, const mc_nest *nest, mc_arith h
   int words = plain ? mc_stem_words(n, t) : 0;
   return words ? model_stem(n, words, nest, t) : (mc_estimate){ 0 };
 }
+
 static mc_estimate product(const mc_node *n, mc_nest *nest, const shape *s, mc_arith how,
                            const mc_target *t, int64_t weights) {
   if (s->depthwise) return depthwise(n, nest, s, how, t);
@@ -146,23 +213,35 @@ static mc_estimate product(const mc_node *n, mc_nest *nest, const shape *s, mc_a
 
 /* The elementwise ops that follow, as they would be in arithmetic `how`. */
 static double epilogue_as(const mc_node *n, mc_arith how, const mc_target *t, int64_t *extra) {
-  double ops = STORE_OPS + (how == MC_ARITH_int8 ? f32_ops[MC_OP_requantize] : how == MC_ARITH_bf16 ? 4 : 0);
+  double ops = STORE_OPS + (how == MC_ARITH_int8   ? f32_ops[MC_OP_requantize]
+                            : how == MC_ARITH_bf16 ? 4
+                                                   : 0);
   for (const mc_node *k = n; (k = mc_value_single_user(k->out[0])) != NULL;) {
-    if (k->nout != 1 || !mc_op_has(k->op, MC_T_ELEM) || !mc_type_same_shape(k->out[0]->type, n->out[0]->type)) break;
+    if (k->nout != 1 || !mc_op_has(k->op, MC_T_ELEM) ||
+        !mc_type_same_shape(k->out[0]->type, n->out[0]->type))
+      break;
     if (k->op == MC_OP_requantize || k->op == MC_OP_quantize || k->op == MC_OP_dequantize) continue;
-    bool clamp = k->op == MC_OP_relu || k->op == MC_OP_clamp, other = k->nin > 1 && !mc_value_tensor(k->in[k->in[0]->def == n]);
-    if (how == MC_ARITH_int8) ops += clamp ? 0 : mc_op_has(k->op, MC_T_UNARY) ? table_ops(t) : f32_ops[k->op] + WIDEN_OPS + f32_ops[MC_OP_requantize];
-    else ops += f32_ops[k->op] + (k->nin > 1 ? LOAD_OPS : 0);
+    bool clamp = k->op == MC_OP_relu || k->op == MC_OP_clamp,
+         other = k->nin > 1 && !mc_value_tensor(k->in[k->in[0]->def == n]);
+    if (how == MC_ARITH_int8)
+      ops += clamp ? 0
+             : mc_op_has(k->op, MC_T_UNARY)
+                 ? table_ops(t)
+                 : f32_ops[k->op] + WIDEN_OPS + f32_ops[MC_OP_requantize];
+    else
+      ops += f32_ops[k->op] + (k->nin > 1 ? LOAD_OPS : 0);
     if (other) *extra += mc_type_elems(n->out[0]->type) * mc_arith_bytes(how);
   }
   return ops;
 }
+
 mc_estimate mc_model_product(const mc_node *n, mc_arith how, const mc_target *t, int64_t weights) {
   shape s = product_shape(n);
   mc_nest nest = nest_of(n, &s, how, t);
   nest.epilogue = epilogue_as(n, how, t, &nest.extra);
   return product(n, &nest, &s, how, t, weights);
 }
+
 mc_estimate mc_model_layer(const mc_node *n, mc_arith how, const mc_target *t, int64_t weights) {
   mc_estimate direct = mc_model_product(n, how, t, weights);
   if (how != MC_ARITH_int8 || !mc_winograd_plain(n) || mc_winograd_unsuited(n, t)) return direct;
@@ -170,10 +249,12 @@ mc_estimate mc_model_layer(const mc_node *n, mc_arith how, const mc_target *t, i
   mc_estimate w = model_winograd(n, t, false, epilogue_as(n, how, t, &extra), weights);
   return w.cycles * MC_WINOGRAD_WORTH < direct.cycles ? w : direct;
 }
+
 mc_estimate mc_model_convert(int64_t elems, mc_arith from, mc_arith to, const mc_target *t) {
   mc_estimate e = { 0 };
   double ops = from == to ? 0 : to == MC_ARITH_int8 ? f32_ops[MC_OP_quantize] : 4;
-  e.part[MC_PART_epilogue] = (double)elems / 16 * (ops + (double)(LOAD_OPS + STORE_OPS)) * (64.0 / t->vector_bytes) / t->machine->alu;
+  e.part[MC_PART_epilogue] = (double)elems / 16 * (ops + (double)(LOAD_OPS + STORE_OPS)) *
+                             (64.0 / t->vector_bytes) / t->machine->alu;
   double bytes = (double)(elems * (mc_arith_bytes(from) + mc_arith_bytes(to)));
   model_traffic(&e, t, model_level(t, bytes), bytes);
   e.part[MC_PART_overhead] = 60;
@@ -184,35 +265,49 @@ mc_estimate mc_model_convert(int64_t elems, mc_arith from, mc_arith to, const mc
 /* ---- groups ---- */
 
 static const mc_node *head_of(const mc_node *group) { return mc_region_head(group->region); }
-/* Rows move as they are, with a loop around each; up to four planes are interleaved 16 elements at a time; all else goes in small tiles. */
+
+/* Rows move as they are, with a loop around each; up to four planes are interleaved 16 elements at
+ * a time; all else goes in small tiles. */
 static double transpose_ops(const mc_node *n, double elems) {
   const mc_type *x = n->in[0]->type, *y = n->out[0]->type;
   const mc_ints *perm = &MC_ATTRS(n, transpose)->perm;
-  if (perm->v[perm->n - 1] == perm->n - 1) return elems / 16 + 40 * elems / (double)x->dim[x->rank - 1];
+  if (perm->v[perm->n - 1] == perm->n - 1)
+    return elems / 16 + 40 * elems / (double)x->dim[x->rank - 1];
   return x->rank == 4 && y->dim[3] <= 4 ? elems / 4 : elems;
 }
+
 /* Operations of 16 elements, by family. */
 static double family_ops(const mc_node *head, double elems, double results) {
-  double each = (double)mc_dtype_size(head->in[0]->type->dtype);   /* bytes are taken a register at a time: a quarter of the work */
+  double each = (double)mc_dtype_size(
+      head->in[0]->type->dtype); /* bytes are taken a register at a time: a quarter of the work */
   switch (head->op) {
   case MC_OP_softmax: return elems / 16 * (mc_type_is_quant(head->in[0]->type) ? 12 : 55);
   case MC_OP_layer_norm: return elems / 16 * 36;
-  case MC_OP_resize:   /* bilinear: rows of the input are widened and mixed once each */
+  case MC_OP_resize: /* bilinear: rows of the input are widened and mixed once each */
     if (MC_ATTRS(head, resize)->mode != mc_resize_bilinear) return results / 16 * 4;
-    return results / 16 * (10 + 12 * (double)head->in[0]->type->dim[1] / (double)head->out[0]->type->dim[1]);
-  case MC_OP_max_pool: return results / 16 * each * (double)(MC_ATTRS(head, max_pool)->kernel[0] * MC_ATTRS(head, max_pool)->kernel[1]);
-  case MC_OP_avg_pool: return results / 16 * 4 * (double)(MC_ATTRS(head, avg_pool)->kernel[0] * MC_ATTRS(head, avg_pool)->kernel[1]);
+    return results / 16 *
+           (10 + 12 * (double)head->in[0]->type->dim[1] / (double)head->out[0]->type->dim[1]);
+  case MC_OP_max_pool:
+    return results / 16 * each *
+           (double)(MC_ATTRS(head, max_pool)->kernel[0] * MC_ATTRS(head, max_pool)->kernel[1]);
+  case MC_OP_avg_pool:
+    return results / 16 * 4 *
+           (double)(MC_ATTRS(head, avg_pool)->kernel[0] * MC_ATTRS(head, avg_pool)->kernel[1]);
   case MC_OP_global_avg_pool: return elems / 16 * (each == 1 ? 1.5 : 3);
-  case MC_OP_global_max_pool: case MC_OP_reduce_mean: case MC_OP_reduce_sum: case MC_OP_reduce_max: return elems / 16 * 3;
+  case MC_OP_global_max_pool:
+  case MC_OP_reduce_mean:
+  case MC_OP_reduce_sum:
+  case MC_OP_reduce_max: return elems / 16 * 3;
   case MC_OP_argmax: return elems * 2;
   case MC_OP_transpose: return transpose_ops(head, elems);
-  default: return elems / 32;   /* copies of rows */
+  default: return elems / 32; /* copies of rows */
   }
 }
+
 static double map_ops(const mc_node *group, const mc_target *t) {
   double ops = STORE_OPS;
   const mc_node *last = NULL;
-  MC_FOR_NODES(n, group->region) {
+  MC_FOR_NODES (n, group->region) {
     ops += mc_model_vector_ops(n, t);
     if (n->op != MC_OP_return) last = n;
   }
@@ -220,19 +315,24 @@ static double map_ops(const mc_node *group, const mc_target *t) {
   bool bytes = first && mc_type_is_quant(first->in[0]->type) && mc_op_has(first->op, MC_T_BINARY);
   return last ? ops + (bytes ? WIDEN_OPS : LOAD_OPS) : 0;
 }
-static mc_arith arith_of(const mc_node *head) { return mc_type_is_quant(head->in[0]->type) ? MC_ARITH_int8 : MC_ARITH_f32; }
 
-static mc_nest group_nest(const mc_node *group, const mc_node *head, const shape *s, const mc_target *t) {
+static mc_arith arith_of(const mc_node *head) {
+  return mc_type_is_quant(head->in[0]->type) ? MC_ARITH_int8 : MC_ARITH_f32;
+}
+
+static mc_nest group_nest(const mc_node *group, const mc_node *head, const shape *s,
+                          const mc_target *t) {
   mc_cost c = mc_node_cost(group);
   mc_nest nest = nest_of(head, s, arith_of(head), t);
   nest.in = mc_type_bytes(head->in[0]->type);
   nest.extra = c.in_bytes > nest.in ? c.in_bytes - nest.in : 0;
   nest.out = c.out_bytes;
   nest.epilogue = STORE_OPS;
-  MC_FOR_NODES(n, group->region)
+  MC_FOR_NODES (n, group->region)
     if (n != head) nest.epilogue += mc_model_vector_ops(n, t);
   return nest;
 }
+
 bool mc_nest_of_group(mc_nest *n, const mc_node *group, const mc_target *t) {
   const mc_node *head = head_of(group);
   if (!head || !mc_op_has(head->op, MC_T_ACCUM)) return false;
@@ -241,6 +341,7 @@ bool mc_nest_of_group(mc_nest *n, const mc_node *group, const mc_target *t) {
   *n = group_nest(group, head, &s, t);
   return true;
 }
+
 mc_estimate mc_model_stem_group(const mc_node *group, const mc_target *t, int64_t weights) {
   const mc_node *head = head_of(group);
   mc_estimate none = { 0 };
@@ -251,22 +352,30 @@ mc_estimate mc_model_stem_group(const mc_node *group, const mc_target *t, int64_
   bool less = stem.cycles > 0 && stem.cycles < model_best_block(&nest, t, weights).cycles;
   return less ? stem : none;
 }
-mc_estimate mc_model_group(const mc_node *group, const mc_target *t, int64_t weights) { return mc_model_group_as(group, MC_ATTRS(group, group)->kernel, t, weights); }
-mc_estimate mc_model_group_as(const mc_node *group, const char *kernel, const mc_target *t, int64_t weights) {
+
+mc_estimate mc_model_group(const mc_node *group, const mc_target *t, int64_t weights) {
+  return mc_model_group_as(group, MC_ATTRS(group, group)->kernel, t, weights);
+}
+
+mc_estimate mc_model_group_as(const mc_node *group, const char *kernel, const mc_target *t,
+                              int64_t weights) {
   mc_estimate e = { 0 };
   const mc_node *head = head_of(group);
   if (!head || strcmp(kernel, "alias") == 0) return e;
   if (mc_op_has(head->op, MC_T_ACCUM)) {
     shape s = product_shape(head);
     mc_nest nest = group_nest(group, head, &s, t);
-    if (strncmp(kernel, "winograd", 8) == 0) return model_winograd(head, t, strcmp(kernel, "winograd_ready") == 0, nest.epilogue, weights);
+    if (strncmp(kernel, "winograd", 8) == 0)
+      return model_winograd(head, t, strcmp(kernel, "winograd_ready") == 0, nest.epilogue, weights);
     return product(head, &nest, &s, arith_of(head), t, weights);
   }
   mc_cost c = mc_node_cost(group);
-  double elems = (double)mc_type_elems(head->in[0]->type), results = (double)mc_type_elems(group->out[0]->type);
+  double elems = (double)mc_type_elems(head->in[0]->type),
+         results = (double)mc_type_elems(group->out[0]->type);
   bool map = mc_op_has(head->op, MC_T_ELEM);
   double ops = map ? results / 16 * map_ops(group, t) : family_ops(head, elems, results);
-  e.part[map ? MC_PART_epilogue : MC_PART_compute] = ops * (64.0 / t->vector_bytes) / t->machine->alu;
+  e.part[map ? MC_PART_epilogue : MC_PART_compute] =
+      ops * (64.0 / t->vector_bytes) / t->machine->alu;
   double bytes = (double)(c.in_bytes + c.out_bytes);
   model_traffic(&e, t, model_level(t, bytes), (double)c.in_bytes + (double)c.weight_bytes);
   model_result(&e, t, model_level(t, bytes), (double)c.out_bytes);

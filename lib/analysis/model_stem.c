@@ -7,12 +7,14 @@
 enum { PIXELS = 8, LOAD = 16, MOST_WEIGHTS = 256 };
 
 static bool has(const mc_target *t, uint64_t isa) { return (t->isa & isa) == isa; }
+
 /* Levels with AVX2 whose products are pmaddwd's, on 256 bits. */
 static bool level(const mc_target *t) {
   uint64_t dots = MC_ISA_BIT(avx512) | MC_ISA_BIT(avxvnni);
   return t->arch == MC_ARCH_x86_64 && has(t, MC_ISA_BIT(avx2)) && !(t->isa & dots) &&
          t->sparse != MC_SPARSE_ALWAYS;
 }
+
 int mc_stem_words(const mc_node *n, const mc_target *t) {
   if (n->op != MC_OP_conv2d || !level(t)) return 0;
   const mc_attrs_conv2d *c = MC_ATTRS(n, conv2d);
@@ -24,6 +26,7 @@ int mc_stem_words(const mc_node *n, const mc_target *t) {
   int64_t words = kh * (row / 2) + (kh * (row % 2) + 1) / 2;
   return words <= MC_STEM_WORDS && words * w->dim[0] <= MOST_WEIGHTS ? (int)words : 0;
 }
+
 /* Vector instructions for the words of 8 pixels: a shuffle for each load that a word reads, and
  * what joins them; a word of two rows reads twice. */
 static double gather(const mc_node *n, int words) {
@@ -32,6 +35,7 @@ static double gather(const mc_node *n, int words) {
   double loads = 3 * step + row <= LOAD ? 1 : 2, mixed = row % 2 ? (double)(w->dim[1] / 2) : 0;
   return words * (2 * loads - 1) + mixed * 2 * loads + (double)w->dim[1] * loads;
 }
+
 mc_estimate model_stem(const mc_node *n, int words, const mc_nest *nest, const mc_target *t) {
   const mc_machine *m = t->machine;
   const mc_type *y = n->out[0]->type;

@@ -11,6 +11,7 @@ static bool is_zero(const mc_zeros_view *v, int64_t at) {
   default: return false; /* weights of other types are in no kernel */
   }
 }
+
 bool mc_zeros_at(const mc_zeros_view *v, int64_t group, int64_t n, int64_t count, int64_t r,
                  int64_t k) {
   int64_t end = n + count < v->cols ? n + count : v->cols;
@@ -18,6 +19,7 @@ bool mc_zeros_at(const mc_zeros_view *v, int64_t group, int64_t n, int64_t count
     if (!is_zero(v, (group * v->cols + c) * v->column + (r * v->rlen + k) * v->step)) return false;
   return true;
 }
+
 /* A look at places spread over the weights tells layers without zeros, which are most: where 3 % of
  * the vectors are 0, the chance to miss them all is 1e-13. */
 static bool dense(const mc_zeros_view *v) {
@@ -32,6 +34,7 @@ static bool dense(const mc_zeros_view *v) {
   }
   return true;
 }
+
 /* used[vector]: bit i is set where element k + i is not 0 in all columns of the vector. */
 static void look(const mc_zeros_view *v, int64_t group, int64_t n, int vectors, int64_t r,
                  int64_t k, int len, unsigned *used) {
@@ -41,12 +44,15 @@ static void look(const mc_zeros_view *v, int64_t group, int64_t n, int vectors, 
       used[w] |= (unsigned)!mc_zeros_at(v, group, n + (int64_t)w * LANES, LANES, r, k + i) << i;
   }
 }
+
 static int bits_of(unsigned x) { return __builtin_popcount(x); }
+
 /* Steps that pick the elements of `any` from windows of 8, two each, and of 16, four each. */
 static void count_steps(mc_zeros *z, int width, unsigned any) {
   z->steps[width - 1][0] += (bits_of(any & 255) + 1) / 2 + (bits_of(any >> 8) + 1) / 2;
   z->steps[width - 1][1] += (bits_of(any) + 3) / 4;
 }
+
 /* Blocks of all sizes of the vectors looked at. */
 static void count(mc_zeros *z, const unsigned *used, int vectors, int len) {
   for (int width = 1; width <= MC_ZERO_WIDTHS; width++)
@@ -61,6 +67,7 @@ static void count(mc_zeros *z, const unsigned *used, int vectors, int len) {
         }
     }
 }
+
 /* Vectors from column n on, as many as all widths divide. */
 static void count_strip(mc_zeros *z, const mc_zeros_view *v, int64_t group, int64_t n) {
   unsigned used[STRIP];
@@ -73,6 +80,7 @@ static void count_strip(mc_zeros *z, const mc_zeros_view *v, int64_t group, int6
       count(z, used, vectors, len);
     }
 }
+
 mc_zeros mc_zeros_of(const mc_zeros_view *v) {
   mc_zeros z;
   memset(&z, 0, sizeof z);
@@ -81,11 +89,13 @@ mc_zeros mc_zeros_of(const mc_zeros_view *v) {
     for (int64_t n = 0; n < v->cols; n += STRIP * LANES) count_strip(&z, v, g, n);
   return z;
 }
+
 double mc_zeros_picked(const mc_zeros *z, int vectors, int depth) {
   int u = depth == 2 ? 1 : 2;
   if (vectors < 1 || vectors > MC_ZERO_WIDTHS || !z->all[vectors - 1][u]) return 1;
   return (double)z->steps[vectors - 1][u - 1] / (double)z->all[vectors - 1][u];
 }
+
 double mc_zeros_share(const mc_zeros *z, int vectors, int unit) {
   int u = 0;
   while (1 << u < unit) u++;

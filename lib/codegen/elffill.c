@@ -3,25 +3,40 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct filling { unsigned char *p; size_t n; Elf64_Ehdr h; uint32_t index; Elf64_Shdr home; } filling;
-typedef struct placed { uint64_t at; const elf_datum *d; } placed;
+typedef struct filling {
+  unsigned char *p;
+  size_t n;
+  Elf64_Ehdr h;
+  uint32_t index;
+  Elf64_Shdr home;
+} filling;
+
+typedef struct placed {
+  uint64_t at;
+  const elf_datum *d;
+} placed;
 
 static Elf64_Shdr section(const filling *f, uint32_t i) {
   Elf64_Shdr s;
   memcpy(&s, f->p + f->h.e_shoff + (uint64_t)i * sizeof s, sizeof s);
   return s;
 }
+
 static const char *name_in(const filling *f, uint32_t table, uint32_t at) {
   Elf64_Shdr t = section(f, table);
   return (const char *)f->p + t.sh_offset + at;
 }
+
 static bool find_home(filling *f, const char *name) {
   for (f->index = 1; f->index < f->h.e_shnum; f->index++) {
     f->home = section(f, f->index);
-    if (f->home.sh_type == SHT_NOBITS && strcmp(name_in(f, f->h.e_shstrndx, f->home.sh_name), name) == 0) return true;
+    if (f->home.sh_type == SHT_NOBITS &&
+        strcmp(name_in(f, f->h.e_shstrndx, f->home.sh_name), name) == 0)
+      return true;
   }
   return false;
 }
+
 /* Names to data; linear in symbols times a hash look-up. */
 static size_t place_symbols(const filling *f, mc_map *by_name, placed *to) {
   size_t n = 0;
@@ -38,11 +53,14 @@ static size_t place_symbols(const filling *f, mc_map *by_name, placed *to) {
   }
   return n;
 }
+
 static int by_address(const void *a, const void *b) {
   uint64_t x = ((const placed *)a)->at, y = ((const placed *)b)->at;
   return x < y ? -1 : x > y;
 }
+
 static const char zeros[64];
+
 /* Zeros up to `to`; false when the gap is no gap of alignment. */
 static bool pad(mc_code *c, mc_piece *list, uint64_t *at, uint64_t to) {
   if (to < *at || to - *at > sizeof zeros) return false;
@@ -50,6 +68,7 @@ static bool pad(mc_code *c, mc_piece *list, uint64_t *at, uint64_t to) {
   *at = to;
   return true;
 }
+
 static bool lay_out(mc_code *c, const filling *f, const placed *p, size_t n, mc_piece *list) {
   uint64_t at = f->n, start = (at + 63) / 64 * 64;
   for (size_t i = 0; i < n; i++) {
@@ -59,7 +78,9 @@ static bool lay_out(mc_code *c, const filling *f, const placed *p, size_t n, mc_
   }
   return pad(c, list, &at, start + f->home.sh_size);
 }
-bool elf_fill(mc_code *to, unsigned char *head, size_t n, const char *name, const elf_datum *datum, size_t ndatum, mc_arena *a) {
+
+bool elf_fill(mc_code *to, unsigned char *head, size_t n, const char *name, const elf_datum *datum,
+              size_t ndatum, mc_arena *a) {
   mc_piece *list = MC_NEWN(a, mc_piece, 2 * ndatum + 3);
   filling f = { .p = head, .n = n };
   *to = (mc_code){ .piece = list };
@@ -69,7 +90,8 @@ bool elf_fill(mc_code *to, unsigned char *head, size_t n, const char *name, cons
   if (!find_home(&f, name)) return false;
   mc_map by_name;
   mc_map_init(&by_name, a);
-  for (size_t i = 0; i < ndatum; i++) *mc_map_str_slot(&by_name, datum[i].symbol) = (void *)(uintptr_t)&datum[i];
+  for (size_t i = 0; i < ndatum; i++)
+    *mc_map_str_slot(&by_name, datum[i].symbol) = (void *)(uintptr_t)&datum[i];
   placed *p = MC_NEWN(a, placed, ndatum);
   if (place_symbols(&f, &by_name, p) != ndatum) return false;
   qsort(p, ndatum, sizeof *p, by_address);

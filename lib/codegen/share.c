@@ -1,31 +1,48 @@
 /* One body for groups whose code differs in constants alone: layers of equal shapes.
  *
- *   NAME(arena, io):                       NAME of every group stays a symbol; the shared body is NAME.shared of the first of them
- *     FIRST.shared(arena, io, addresses ..., numbers)
+ *   NAME(arena, io):                       NAME of every group stays a symbol; the shared body is
+ * NAME.shared of the first of them FIRST.shared(arena, io, addresses ..., numbers)
  *
- * Bodies get what differs as parameters: addresses of constants (which nothing else points to and nothing writes, so LLVM knows as much about them as about constants), places in the arena, and
- * a table of numbers. What is the same in all groups stays in the body. docs/kernels.md, "Equal layers". */
+ * Bodies get what differs as parameters: addresses of constants (which nothing else points to and
+ * nothing writes, so LLVM knows as much about them as about constants), places in the arena, and a
+ * table of numbers. What is the same in all groups stays in the body. docs/kernels.md, "Equal
+ * layers". */
 #include "same.h"
 #include "module.h"
 #include "mc/support/map.h"
 #include <string.h>
 
-enum { LEAST = 40, HELD = 8 };   /* instructions of a body that is worth a call; registers, see holds_too_much */
+enum {
+  LEAST = 40,
+  HELD = 8
+}; /* instructions of a body that is worth a call; registers, see holds_too_much */
+
 typedef MC_VEC(same_code *) set;
-/* n groups; column: for each hole the parameter, or the place in the table, of what stands there; -1: the same in all. */
+
+/* n groups; column: for each hole the parameter, or the place in the table, of what stands there;
+ * -1: the same in all. */
 typedef struct shared {
-  module *m; LLVMBuilderRef b;
-  same_code **member; int n;
+  module *m;
+  LLVMBuilderRef b;
+  same_code **member;
+  int n;
   int *column, nparam, nnumber;
-  const same_hole **param, **number;     /* hole of the first member that stands for each parameter, each number */
-  size_t *param_hole, *number_hole;      /* their numbers */
-  LLVMValueRef body; int nold; bool *keeps;   /* which of the group's own parameters the body has, too */
+  const same_hole **param,
+      **number; /* hole of the first member that stands for each parameter, each number */
+  size_t *param_hole, *number_hole; /* their numbers */
+  LLVMValueRef body;
+  int nold;
+  bool *keeps; /* which of the group's own parameters the body has, too */
   const char *name;
 } shared;
 
 static LLVMTypeRef pointer(module *m) { return LLVMPointerTypeInContext(m->c, 0); }
+
 static LLVMTypeRef byte_type(module *m) { return LLVMInt8TypeInContext(m->c); }
-static LLVMValueRef bytes_behind(module *m, LLVMBuilderRef b, LLVMValueRef p, LLVMValueRef n) { return LLVMBuildInBoundsGEP2(b, byte_type(m), p, &n, 1, ""); }
+
+static LLVMValueRef bytes_behind(module *m, LLVMBuilderRef b, LLVMValueRef p, LLVMValueRef n) {
+  return LLVMBuildInBoundsGEP2(b, byte_type(m), p, &n, 1, "");
+}
 
 /* ---- what differs ---- */
 
@@ -60,6 +77,7 @@ static void find_columns(shared *s) {
     s->column[h] = (int)(intptr_t)*slot - 1;
   }
 }
+
 /* Whether the block can be reached from itself. */
 static bool in_loop(LLVMBasicBlockRef b, mc_arena *a) {
   MC_VEC(LLVMBasicBlockRef) todo = { 0 };
@@ -78,8 +96,11 @@ static bool in_loop(LLVMBasicBlockRef b, mc_arena *a) {
   }
   return false;
 }
-/* Vectors at fixed distances from constants are registers that LLVM loads before a loop and, where there are too many, again from their place. From a parameter it does not load them again: it
- * spills them, which cost a depthwise kernel with all its weights in registers a quarter of its speed. */
+
+/* Vectors at fixed distances from constants are registers that LLVM loads before a loop and, where
+ * there are too many, again from their place. From a parameter it does not load them again: it
+ * spills them, which cost a depthwise kernel with all its weights in registers a quarter of its
+ * speed. */
 static bool holds_too_much(const shared *s, const mc_target *t) {
   LLVMTargetDataRef layout = LLVMGetModuleDataLayout(s->m->m);
   uint64_t bytes = 0;
@@ -87,25 +108,32 @@ static bool holds_too_much(const shared *s, const mc_target *t) {
   mc_map_init(&seen, s->m->arena);
   for (size_t h = 0; h < s->member[0]->hole.n; h++) {
     const same_hole *x = &s->member[0]->hole.v[h];
-    if (s->column[h] < 0 || x->kind != SAME_GLOBAL || LLVMGetInstructionOpcode(x->user) != LLVMLoad) continue;
+    if (s->column[h] < 0 || x->kind != SAME_GLOBAL || LLVMGetInstructionOpcode(x->user) != LLVMLoad)
+      continue;
     int64_t key[2] = { s->column[h], x->offset };
     void **slot = mc_map_bytes_slot(&seen, key, sizeof key);
-    if (!*slot && in_loop(LLVMGetInstructionParent(x->user), s->m->arena)) bytes += LLVMStoreSizeOfType(layout, LLVMTypeOf(x->user));
+    if (!*slot && in_loop(LLVMGetInstructionParent(x->user), s->m->arena))
+      bytes += LLVMStoreSizeOfType(layout, LLVMTypeOf(x->user));
     *slot = &seen;
   }
   return bytes > (uint64_t)HELD * (uint64_t)t->vector_bytes;
 }
-/* A parameter of the group stays where something besides arena addresses that become parameters uses it. */
+
+/* A parameter of the group stays where something besides arena addresses that become parameters
+ * uses it. */
 static void find_kept(shared *s) {
   LLVMValueRef f = s->member[0]->fn;
   mc_map gone;
   mc_map_init(&gone, s->m->arena);
   for (size_t h = 0; h < s->member[0]->hole.n; h++)
-    if (s->member[0]->hole.v[h].kind == SAME_ARENA && s->column[h] >= 0) *mc_map_ptr_slot(&gone, s->member[0]->hole.v[h].user) = s;
+    if (s->member[0]->hole.v[h].kind == SAME_ARENA && s->column[h] >= 0)
+      *mc_map_ptr_slot(&gone, s->member[0]->hole.v[h].user) = s;
   s->nold = (int)LLVMCountParams(f);
   s->keeps = MC_NEWN(s->m->arena, bool, s->nold + 1);
   for (int i = 0; i < s->nold; i++)
-    for (LLVMUseRef u = LLVMGetFirstUse(LLVMGetParam(f, (unsigned)i)); u && !s->keeps[i]; u = LLVMGetNextUse(u)) s->keeps[i] = !mc_map_ptr_get(&gone, LLVMGetUser(u));
+    for (LLVMUseRef u = LLVMGetFirstUse(LLVMGetParam(f, (unsigned)i)); u && !s->keeps[i];
+         u = LLVMGetNextUse(u))
+      s->keeps[i] = !mc_map_ptr_get(&gone, LLVMGetUser(u));
 }
 
 /* ---- the body ---- */
@@ -114,32 +142,39 @@ static void add_attr(shared *s, unsigned param, const char *name, uint64_t v) {
   unsigned id = LLVMGetEnumAttributeKindForName(name, strlen(name));
   LLVMAddAttributeAtIndex(s->body, param + 1, LLVMCreateEnumAttribute(s->m->c, id, v));
 }
+
 static void constant_attrs(shared *s, unsigned param, uint64_t bytes, uint64_t align) {
   add_attr(s, param, "noalias", 0);
   add_attr(s, param, "readonly", 0);
   add_attr(s, param, "align", align);
   add_attr(s, param, "dereferenceable", bytes);
 }
+
 static void copy_attributes(module *m, LLVMValueRef to, LLVMValueRef from) {
   unsigned n = LLVMGetAttributeCountAtIndex(from, (unsigned)LLVMAttributeFunctionIndex);
   LLVMAttributeRef *list = MC_NEWN(m->arena, LLVMAttributeRef, n + 1);
   LLVMGetAttributesAtIndex(from, (unsigned)LLVMAttributeFunctionIndex, list);
-  for (unsigned i = 0; i < n; i++) LLVMAddAttributeAtIndex(to, (unsigned)LLVMAttributeFunctionIndex, list[i]);
+  for (unsigned i = 0; i < n; i++)
+    LLVMAddAttributeAtIndex(to, (unsigned)LLVMAttributeFunctionIndex, list[i]);
 }
+
 static unsigned first_new(const shared *s) {
   unsigned n = 0;
   for (int i = 0; i < s->nold; i++) n += s->keeps[i];
   return n;
 }
+
 static uint64_t least_bytes(const shared *s, size_t hole) {
   LLVMTargetDataRef layout = LLVMGetModuleDataLayout(s->m->m);
   uint64_t least = UINT64_MAX;
   for (int i = 0; i < s->n; i++) {
-    uint64_t n = LLVMABISizeOfType(layout, LLVMGlobalGetValueType(s->member[i]->hole.v[hole].value));
+    uint64_t n =
+        LLVMABISizeOfType(layout, LLVMGlobalGetValueType(s->member[i]->hole.v[hole].value));
     if (n < least) least = n;
   }
   return least;
 }
+
 /* The first member's blocks move into it. */
 static void make_body(shared *s) {
   module *m = s->m;
@@ -149,11 +184,13 @@ static void make_body(shared *s) {
   for (int i = 0; i < s->nold; i++)
     if (s->keeps[i]) list[n++] = LLVMTypeOf(LLVMGetParam(f, (unsigned)i));
   for (int i = 0; i < s->nparam + (s->nnumber > 0); i++) list[n++] = pointer(m);
-  s->body = LLVMAddFunction(m->m, mc_arena_printf(m->arena, "%s.shared", s->name), LLVMFunctionType(LLVMVoidTypeInContext(m->c), list, n, 0));
+  s->body = LLVMAddFunction(m->m, mc_arena_printf(m->arena, "%s.shared", s->name),
+                            LLVMFunctionType(LLVMVoidTypeInContext(m->c), list, n, 0));
   LLVMSetLinkage(s->body, LLVMInternalLinkage);
   copy_attributes(m, s->body, f);
   for (int i = 0; i < s->nparam; i++)
-    if (s->param[i]->kind == SAME_GLOBAL) constant_attrs(s, at + (unsigned)i, least_bytes(s, s->param_hole[i]), 64);
+    if (s->param[i]->kind == SAME_GLOBAL)
+      constant_attrs(s, at + (unsigned)i, least_bytes(s, s->param_hole[i]), 64);
   if (s->nnumber) constant_attrs(s, at + (unsigned)s->nparam, (uint64_t)s->nnumber * 4, 4);
   LLVMBasicBlockRef none = LLVMAppendBasicBlockInContext(m->c, s->body, "none"), last = none, next;
   for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(f); b; b = next) {
@@ -164,23 +201,33 @@ static void make_body(shared *s) {
   LLVMDeleteBasicBlock(none);
   unsigned to = 0;
   for (int i = 0; i < s->nold; i++)
-    if (s->keeps[i]) LLVMReplaceAllUsesWith(LLVMGetParam(f, (unsigned)i), LLVMGetParam(s->body, to++));
+    if (s->keeps[i])
+      LLVMReplaceAllUsesWith(LLVMGetParam(f, (unsigned)i), LLVMGetParam(s->body, to++));
 }
+
 /* In front of whatever reads operand `op` of user. */
 static void position(shared *s, const same_hole *h) {
-  if (LLVMGetInstructionOpcode(h->user) == LLVMPHI) LLVMPositionBuilderBefore(s->b, LLVMGetBasicBlockTerminator(LLVMGetIncomingBlock(h->user, h->op)));
-  else LLVMPositionBuilderBefore(s->b, h->user);
+  if (LLVMGetInstructionOpcode(h->user) == LLVMPHI)
+    LLVMPositionBuilderBefore(s->b,
+                              LLVMGetBasicBlockTerminator(LLVMGetIncomingBlock(h->user, h->op)));
+  else
+    LLVMPositionBuilderBefore(s->b, h->user);
 }
+
 static LLVMValueRef load_number(shared *s, const same_hole *h, LLVMValueRef table, int at) {
   LLVMContextRef c = s->m->c;
   LLVMTypeRef t = LLVMTypeOf(h->value), i32 = LLVMInt32TypeInContext(c);
   bool vector = LLVMGetTypeKind(t) == LLVMVectorTypeKind;
-  LLVMValueRef p = bytes_behind(s->m, s->b, table, LLVMConstInt(LLVMInt64TypeInContext(c), (uint64_t)at * 4, 0)), v = LLVMBuildLoad2(s->b, vector ? LLVMGetElementType(t) : t, p, "");
+  LLVMValueRef p = bytes_behind(s->m, s->b, table,
+                                LLVMConstInt(LLVMInt64TypeInContext(c), (uint64_t)at * 4, 0)),
+               v = LLVMBuildLoad2(s->b, vector ? LLVMGetElementType(t) : t, p, "");
   LLVMSetAlignment(v, 4);
   if (!vector) return v;
   v = LLVMBuildInsertElement(s->b, LLVMGetPoison(t), v, LLVMConstInt(i32, 0, 0), "");
-  return LLVMBuildShuffleVector(s->b, v, LLVMGetPoison(t), LLVMConstNull(LLVMVectorType(i32, LLVMGetVectorSize(t))), "");
+  return LLVMBuildShuffleVector(s->b, v, LLVMGetPoison(t),
+                                LLVMConstNull(LLVMVectorType(i32, LLVMGetVectorSize(t))), "");
 }
+
 static void fill_holes(shared *s) {
   unsigned at = first_new(s);
   LLVMTypeRef i64 = LLVMInt64TypeInContext(s->m->c);
@@ -188,9 +235,12 @@ static void fill_holes(shared *s) {
     const same_hole *h = &s->member[0]->hole.v[i];
     if (s->column[i] < 0 || h->kind == SAME_ARENA) continue;
     position(s, h);
-    LLVMValueRef v = LLVMGetParam(s->body, at + (unsigned)(h->kind == SAME_NUMBER ? s->nparam : s->column[i]));
-    if (h->kind == SAME_NUMBER) v = load_number(s, h, v, s->column[i]);
-    else if (h->offset) v = bytes_behind(s->m, s->b, v, LLVMConstInt(i64, (uint64_t)h->offset, 1));
+    LLVMValueRef v =
+        LLVMGetParam(s->body, at + (unsigned)(h->kind == SAME_NUMBER ? s->nparam : s->column[i]));
+    if (h->kind == SAME_NUMBER)
+      v = load_number(s, h, v, s->column[i]);
+    else if (h->offset)
+      v = bytes_behind(s->m, s->b, v, LLVMConstInt(i64, (uint64_t)h->offset, 1));
     LLVMSetOperand(h->user, h->op, v);
   }
   for (size_t i = 0; i < s->member[0]->hole.n; i++) {
@@ -213,14 +263,17 @@ static uint32_t bits_of(LLVMValueRef v) {
   memcpy(&bits, &f, 4);
   return bits;
 }
+
 static LLVMValueRef number_table(shared *s, const same_code *c, const char *name) {
   unsigned char *text = mc_arena_alloc(s->m->arena, (size_t)s->nnumber * 4);
   for (int i = 0; i < s->nnumber; i++) {
     uint32_t bits = bits_of(c->hole.v[s->number_hole[i]].value);
     for (int k = 0; k < 4; k++) text[i * 4 + k] = (unsigned char)(bits >> 8 * k);
   }
-  LLVMValueRef init = LLVMConstStringInContext2(s->m->c, (const char *)text, (size_t)s->nnumber * 4, 1);
-  LLVMValueRef g = LLVMAddGlobal(s->m->m, LLVMTypeOf(init), mc_arena_printf(s->m->arena, "%s.numbers", name));
+  LLVMValueRef init =
+      LLVMConstStringInContext2(s->m->c, (const char *)text, (size_t)s->nnumber * 4, 1);
+  LLVMValueRef g =
+      LLVMAddGlobal(s->m->m, LLVMTypeOf(init), mc_arena_printf(s->m->arena, "%s.numbers", name));
   LLVMSetInitializer(g, init);
   LLVMSetGlobalConstant(g, 1);
   LLVMSetLinkage(g, LLVMPrivateLinkage);
@@ -228,12 +281,14 @@ static LLVMValueRef number_table(shared *s, const same_code *c, const char *name
   LLVMSetAlignment(g, 4);
   return g;
 }
+
 /* Takes the name of c's function, whose body is no longer wanted. */
 static LLVMValueRef make_caller(shared *s, same_code *c) {
   module *m = s->m;
   size_t len;
   const char *raw = LLVMGetValueName2(c->fn, &len), *name = mc_arena_strndup(m->arena, raw, len);
-  LLVMValueRef f = LLVMAddFunction(m->m, "", LLVMGlobalGetValueType(c->fn)), *arg = MC_NEWN(m->arena, LLVMValueRef, s->nold + s->nparam + 1);
+  LLVMValueRef f = LLVMAddFunction(m->m, "", LLVMGlobalGetValueType(c->fn)),
+               *arg = MC_NEWN(m->arena, LLVMValueRef, s->nold + s->nparam + 1);
   LLVMSetLinkage(f, LLVMInternalLinkage);
   copy_attributes(m, f, c->fn);
   LLVMPositionBuilderAtEnd(s->b, LLVMAppendBasicBlockInContext(m->c, f, "entry"));
@@ -246,13 +301,15 @@ static LLVMValueRef make_caller(shared *s, same_code *c) {
   }
   if (s->nnumber) arg[n++] = number_table(s, c, name);
   LLVMValueRef call = LLVMBuildCall2(s->b, LLVMGlobalGetValueType(s->body), s->body, arg, n, "");
-  LLVMSetTailCallKind(call, LLVMTailCallKindNoTail);   /* a debugger sees which layer it is in */
+  LLVMSetTailCallKind(call, LLVMTailCallKindNoTail); /* a debugger sees which layer it is in */
   LLVMBuildRetVoid(s->b);
   LLVMDeleteFunction(c->fn);
   LLVMSetValueName2(f, name, len);
   return f;
 }
-static void share(module *m, const set *members, const mc_plan *p, LLVMBuilderRef b, mc_map *renamed) {
+
+static void share(module *m, const set *members, const mc_plan *p, LLVMBuilderRef b,
+                  mc_map *renamed) {
   shared s = { .m = m, .b = b, .member = members->v, .n = (int)members->n };
   size_t len;
   const char *name = LLVMGetValueName2(s.member[0]->fn, &len);
@@ -267,6 +324,7 @@ static void share(module *m, const set *members, const mc_plan *p, LLVMBuilderRe
     *to = make_caller(&s, s.member[i]);
   }
 }
+
 void module_share(module *m, const mc_plan *p, mc_group_code *group) {
   mc_arena *a = mc_arena_create();
   mc_map sets, renamed;

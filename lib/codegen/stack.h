@@ -7,7 +7,8 @@
 void stack_ask(module *m);
 /* A message of LLVM; true: it told a frame. */
 bool stack_heard(module *m, const char *text);
-/* After code was made: bytes that a call of any entry needs, from its return address down, without what
- * memcpy, memset and the caller's parallel_for need themselves. A multiple of 16, and an upper bound. */
+/* After code was made: bytes that a call of any entry needs, from its return address down, without
+ * what memcpy, memset and the caller's parallel_for need themselves. A multiple of 16, and an upper
+ * bound. */
 int64_t stack_bytes(module *m);
 #endif

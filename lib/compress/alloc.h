@@ -10,6 +10,7 @@ typedef struct mc_alloc_unit {
   int n;
   const double *damage;
 } mc_alloc_unit;
+
 /* A budget: cost(ctx, choice[unit]) <= most. Costs are >= 0 and need not be sums. */
 typedef struct mc_alloc_limit {
   const char *name;

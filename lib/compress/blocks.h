@@ -15,6 +15,7 @@ typedef struct mc_block {
   double score;        /* the smallest goes first */
   bool gone;
 } mc_block;
+
 typedef struct mc_blocks {
   mc_block *v;
   int n;

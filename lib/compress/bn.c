@@ -58,7 +58,7 @@ static bool estimate(mc_pass_context *cx, const mc_walk_opts *o, mc_node *n) {
 
 bool mc_bn_estimate(mc_pass_context *cx, const mc_walk_opts *o, int *count) {
   *count = 0;
-  MC_FOR_NODES(n, cx->graph) {
+  MC_FOR_NODES (n, cx->graph) {
     if (!estimable(n)) continue;
     if (!estimate(cx, o, n)) return false;
     ++*count;
@@ -77,12 +77,12 @@ bool mc_bn_fold(mc_pass_context *cx, bool *changed) {
 
 bool mc_bn_fold_any(mc_pass_context *cx, bool *changed) {
   bool any = false;
-  MC_FOR_NODES(n, cx->graph) any |= n->op == MC_OP_batch_norm;
+  MC_FOR_NODES (n, cx->graph) any |= n->op == MC_OP_batch_norm;
   return !any || mc_bn_fold(cx, changed);
 }
 
 mc_tensor *mc_bn_gamma(const mc_node *n) {
-  MC_FOR_USES(u, n->out[0])
-  if (u->user->op == MC_OP_batch_norm && u->slot == 0) return mc_value_tensor(u->user->in[1]);
+  MC_FOR_USES (u, n->out[0])
+    if (u->user->op == MC_OP_batch_norm && u->slot == 0) return mc_value_tensor(u->user->in[1]);
   return NULL;
 }

@@ -58,11 +58,13 @@ typedef struct term {
   int group;
   double per;
 } term; /* elements for each class that is kept */
+
 typedef struct width {
   int64_t all;
   double fixed;
   MC_VEC(term) t;
 } width;
+
 typedef struct product {
   mc_node *node;
   const width *in, *out, *groups; /* last axes; groups NULL: 1 */
@@ -72,6 +74,7 @@ typedef struct product {
   int64_t key[3]; /* the widths asked for last, and their cycles */
   double last;
 } product;
+
 /* An op that is no product: cycles for each element that it reads. */
 typedef struct other {
   const width *axes;
@@ -255,7 +258,7 @@ static double product_time(mc_widths *w, product *p, const int *kept) {
 
 /* Ops that are no products: their vector instructions. */
 static void find_others(mc_widths *w) {
-  MC_FOR_NODES(n, w->g) {
+  MC_FOR_NODES (n, w->g) {
     if (!n->nout || !n->nin || mc_op_has(n->op, MC_T_CONST | MC_T_TERM | MC_T_ACCUM)) continue;
     const mc_value *v = n->in[0];
     double ops = mc_model_vector_ops(n, w->t) * (w->how == MC_ARITH_int8 ? 0.5 : 1);
@@ -268,13 +271,12 @@ static double time_of(mc_widths *w, const int *kept) {
   double sum = 0;
   if (!w->o) {
     int n = 0;
-    MC_FOR_NODES(k, w->g) n++;
+    MC_FOR_NODES (k, w->g) n++;
     w->o = MC_NEWN(w->a, other, n + 1);
     find_others(w);
   }
   for (int i = 0; i < w->np; i++) sum += product_time(w, &w->p[i], kept);
-  for (int i = 0; i < w->no; i++)
-    sum += w->o[i].each * elems_of(w->o[i].axes, w->o[i].rank, kept);
+  for (int i = 0; i < w->no; i++) sum += w->o[i].each * elems_of(w->o[i].axes, w->o[i].rank, kept);
   return sum;
 }
 
@@ -326,8 +328,8 @@ static double product_params(const product *p, const int *kept) {
 static double params_of(mc_widths *w, const int *kept) {
   double sum = 0;
   for (int i = 0; i < w->np; i++) sum += product_params(&w->p[i], kept);
-  MC_FOR_NODES(n, w->g)
-  if (!mc_op_has(n->op, MC_T_ACCUM | MC_T_CONST | MC_T_TERM)) sum += other_params(w, n, kept);
+  MC_FOR_NODES (n, w->g)
+    if (!mc_op_has(n->op, MC_T_ACCUM | MC_T_CONST | MC_T_TERM)) sum += other_params(w, n, kept);
   return sum;
 }
 
@@ -370,9 +372,10 @@ mc_widths *mc_widths_of(const mc_graph *g, const mc_channels *ch, const mc_targe
   *w = (mc_widths){ .g = g, .ch = ch, .t = t, .how = how, .a = a, .live = mc_liveness_of(g, a) };
   mc_map_init(&w->of, a);
   int n = 0;
-  MC_FOR_NODES(k, g) n += mc_op_has(k->op, MC_T_ACCUM);
+  MC_FOR_NODES (k, g) n += mc_op_has(k->op, MC_T_ACCUM);
   w->p = MC_NEWN(a, product, n + 1);
-  MC_FOR_NODES(k, g) if (mc_op_has(k->op, MC_T_ACCUM)) add_product(w, k);
+  MC_FOR_NODES (k, g)
+    if (mc_op_has(k->op, MC_T_ACCUM)) add_product(w, k);
   w->now = MC_NEWN(a, double, w->live.nodes + 3);
   return w;
 }

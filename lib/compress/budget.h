@@ -12,6 +12,7 @@ typedef enum mc_budget_kind {
   MC_BUDGET_time,
   MC_NUM_BUDGETS
 } mc_budget_kind;
+
 extern const char *const mc_budget_names[MC_NUM_BUDGETS]; /* as the options are called */
 
 /* The options macs=, params=, bytes=, arena= and time= of a pass as shares; *n: how many are given.

@@ -56,8 +56,7 @@ static bool said_before(const composer *c, int i) {
   for (int k = 0; k < i; k++)
     if (mc_mix_share(c, MC_BUDGET_macs, m[k]) == mc_mix_share(c, MC_BUDGET_macs, m[i]) &&
         mc_mix_splits(c, m[k]) == mc_mix_splits(c, m[i]) &&
-        mc_mix_prunes(c, m[k]) == mc_mix_prunes(c, m[i]) &&
-        c->share[MC_BUDGET_macs] > 0)
+        mc_mix_prunes(c, m[k]) == mc_mix_prunes(c, m[i]) && c->share[MC_BUDGET_macs] > 0)
       return true;
   return false;
 }

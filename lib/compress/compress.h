@@ -10,6 +10,7 @@
 typedef struct mc_channels_fill {
   float **value;
 } mc_channels_fill;
+
 /* Physically remove the classes with keep[class] == false: constants are cut, attributes that
  * count channels follow, shapes are inferred again. Results of the graph that lost channels
  * (analysis with `outputs`) get them back after the last op, as zeros. False after reporting. */

@@ -6,8 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const names[] = { "whole",   "out", "in", "rows", "cols",
-                                     "tucker2", "cp",  "tt" };
+static const char *const names[] = { "whole", "out", "in", "rows", "cols", "tucker2", "cp", "tt" };
+
 const char *mc_form_name(mc_form_kind k) { return names[k]; }
 
 /* ---- shapes ---- */
@@ -47,8 +47,7 @@ int mc_form_stages(const mc_form *f, mc_kshape s, mc_stage st[MC_FACTORS]) {
     st[1] = (mc_stage){ s.o / f->oh, 1, 1, f->ih * r, false, false, false };
     return 2;
   case MC_FORM_whole:
-  case MC_FORM_count_:
-    break;
+  case MC_FORM_count_: break;
   }
   st[0] = whole;
   return 1;
@@ -83,14 +82,12 @@ void mc_form_axes(mc_form_kind k, mc_kshape s, int64_t *t, int64_t *n) {
 void mc_form_columns(mc_form_kind k, mc_kshape s, int64_t *at) {
   int64_t d = s.kh * s.kw * s.ci, i = 0;
   if (k != MC_FORM_rows) {
-    for (i = 0; i < d; i++)
-      at[i] = i;
+    for (i = 0; i < d; i++) at[i] = i;
     return;
   }
   for (int64_t x = 0; x < s.kw; x++)
     for (int64_t y = 0; y < s.kh; y++)
-      for (int64_t c = 0; c < s.ci; c++)
-        at[i++] = (y * s.kw + x) * s.ci + c;
+      for (int64_t c = 0; c < s.ci; c++) at[i++] = (y * s.kw + x) * s.ci + c;
 }
 
 /* ---- the matrix ---- */
@@ -108,16 +105,16 @@ mc_factoring *mc_factoring_new(mc_kshape s, const double *w, const double *g, mc
     wg = x;
     if (large) p->wg = x;
   }
-  for (int64_t i = 0; i < s.o * d; i++)
-    p->norm += w[i] * wg[i];
+  for (int64_t i = 0; i < s.o * d; i++) p->norm += w[i] * wg[i];
   mc_arena_destroy(tmp);
   return p;
 }
+
 void mc_factoring_renew(mc_factoring *p, mc_arena *a) {
   p->a = a;
-  for (int k = 0; k < MC_FORM_count_; k++)
-    p->pair[k] = NULL, p->failed[k] = false;
+  for (int k = 0; k < MC_FORM_count_; k++) p->pair[k] = NULL, p->failed[k] = false;
 }
+
 double mc_factoring_norm(const mc_factoring *p) { return p->norm; }
 
 const mc_pair *mc_factoring_pair(mc_factoring *p, mc_form_kind k) {
@@ -173,17 +170,12 @@ bool mc_factor_fit(mc_factoring *p, const mc_form *f, int rounds, mc_factors *ou
   case MC_FORM_out:
   case MC_FORM_in:
   case MC_FORM_rows:
-  case MC_FORM_cols:
-    return fit_pair(p, f, rounds, out, a);
-  case MC_FORM_tucker2:
-    return fit_tucker2(p, f, rounds, out, a);
-  case MC_FORM_cp:
-    return mc_factor_cp(p, f, rounds, out, a);
-  case MC_FORM_tt:
-    return mc_factor_tt(p, f, rounds, out, a);
+  case MC_FORM_cols: return fit_pair(p, f, rounds, out, a);
+  case MC_FORM_tucker2: return fit_tucker2(p, f, rounds, out, a);
+  case MC_FORM_cp: return mc_factor_cp(p, f, rounds, out, a);
+  case MC_FORM_tt: return mc_factor_tt(p, f, rounds, out, a);
   case MC_FORM_whole:
-  case MC_FORM_count_:
-    break;
+  case MC_FORM_count_: break;
   }
   return false;
 }
@@ -201,8 +193,7 @@ static void pair_dense(mc_form_kind k, mc_kshape s, int64_t r, const double *fir
   mc_form_columns(k, s, at);
   mc_la_gemm(false, false, s.o * T, S, r, 1, second, first, 0, x); /* [o, t, s] */
   for (int64_t o = 0; o < s.o; o++)
-    for (int64_t i = 0; i < d; i++)
-      w[o * d + at[i]] = x[o * d + i];
+    for (int64_t i = 0; i < d; i++) w[o * d + at[i]] = x[o * d + i];
   mc_arena_destroy(a);
 }
 

@@ -11,24 +11,26 @@
 
 /* What layers take the place of W [o, kh, kw, ci]. */
 typedef enum mc_form_kind {
-  MC_FORM_whole, /* it stays */
-  MC_FORM_out, /* kh x kw to r channels, 1 x 1 to o; linear: two layers */
-  MC_FORM_in, /* 1 x 1 to r channels, kh x kw to o */
-  MC_FORM_rows, /* kh x 1 to r channels, 1 x kw to o */
-  MC_FORM_cols, /* 1 x kw to r channels, kh x 1 to o */
+  MC_FORM_whole,   /* it stays */
+  MC_FORM_out,     /* kh x kw to r channels, 1 x 1 to o; linear: two layers */
+  MC_FORM_in,      /* 1 x 1 to r channels, kh x kw to o */
+  MC_FORM_rows,    /* kh x 1 to r channels, 1 x kw to o */
+  MC_FORM_cols,    /* 1 x kw to r channels, kh x 1 to o */
   MC_FORM_tucker2, /* 1 x 1 to r, kh x kw to r2, 1 x 1 to o */
-  MC_FORM_cp, /* 1 x 1 to r, depthwise kh x kw, 1 x 1 to o */
-  MC_FORM_tt, /* linear as a tensor train of two cores */
+  MC_FORM_cp,      /* 1 x 1 to r, depthwise kh x kw, 1 x 1 to o */
+  MC_FORM_tt,      /* linear as a tensor train of two cores */
   MC_FORM_count_
 } mc_form_kind;
+
 const char *mc_form_name(mc_form_kind k);
 
 typedef struct mc_kshape {
   int64_t o, kh, kw, ci;
 } mc_kshape; /* of one group */
+
 typedef struct mc_form {
   mc_form_kind kind;
-  int64_t r, r2; /* r2: tucker2's second rank */
+  int64_t r, r2;  /* r2: tucker2's second rank */
   int64_t oh, ih; /* tt: o = oh * ol, ci = ih * il */
 } mc_form;
 
@@ -36,9 +38,11 @@ typedef struct mc_form {
 typedef struct mc_stage {
   int64_t o, kh, kw, ci;
   bool rows, cols; /* stride, dilation and pads of that axis are here */
-  bool depthwise; /* o groups of their own, ci = 1 */
+  bool depthwise;  /* o groups of their own, ci = 1 */
 } mc_stage;
+
 enum { MC_FACTORS = 3 };
+
 int mc_form_stages(const mc_form *f, mc_kshape s, mc_stage st[MC_FACTORS]);
 /* Whether the form exists for such weights. */
 bool mc_form_possible(mc_form_kind k, mc_kshape s);
@@ -59,8 +63,9 @@ double mc_factoring_norm(const mc_factoring *p);
 typedef struct mc_factors {
   mc_form form;
   double *w[MC_FACTORS]; /* weights of each stage */
-  double error; /* squared error in the norm / mc_factoring_norm */
+  double error;          /* squared error in the norm / mc_factoring_norm */
 } mc_factors;
+
 /* Fit; more rounds come nearer (1: the start alone; forms with a closed form need no more). False:
  * an eigenproblem or a system did not come out (the metric is singular or holds NaN). */
 bool mc_factor_fit(mc_factoring *p, const mc_form *f, int rounds, mc_factors *out, mc_arena *a);

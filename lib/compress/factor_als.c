@@ -115,8 +115,7 @@ static bool block_sum(const mc_als *z, double *sum) {
   memset(sum, 0, sizeof(double) * (size_t)(r * r));
   for (int64_t t = 0; t < z->p->t; t++)
     for (int64_t i = 0; i < r; i++)
-      for (int64_t j = 0; j < r; j++)
-        sum[i * r + j] += z->pp[(t * r + i) * z->n + t * r + j];
+      for (int64_t j = 0; j < r; j++) sum[i * r + j] += z->pp[(t * r + i) * z->n + t * r + j];
   double trace = mc_la_trace(r, sum);
   return trace > 0 && mc_la_cholesky(r, sum, 1e-7 * trace / (double)r);
 }
@@ -130,8 +129,7 @@ static bool improve_v(mc_als *z, const double *sum, mc_arena *a, int steps) {
   normal_v(z, z->v, q);
   for (int64_t t = 0; t < p->t; t++)
     mc_la_gemm(false, false, z->r, p->s, o, 1, z->x + t * z->r * o, p->wg + t * o * p->s, 1, res);
-  for (int64_t i = 0; i < n; i++)
-    res[i] -= q[i];
+  for (int64_t i = 0; i < n; i++) res[i] -= q[i];
   precondition(z, sum, res, pre);
   memcpy(dir, pre, sizeof(double) * (size_t)n);
   double rr = mc_dot(n, res, pre), first = rr;
@@ -140,12 +138,10 @@ static bool improve_v(mc_als *z, const double *sum, mc_arena *a, int steps) {
     double curve = mc_dot(n, dir, q);
     if (!(curve > 0)) break;
     double step = rr / curve;
-    for (int64_t i = 0; i < n; i++)
-      z->v[i] += step * dir[i], res[i] -= step * q[i];
+    for (int64_t i = 0; i < n; i++) z->v[i] += step * dir[i], res[i] -= step * q[i];
     precondition(z, sum, res, pre);
     double now = mc_dot(n, res, pre);
-    for (int64_t i = 0; i < n; i++)
-      dir[i] = pre[i] + now / rr * dir[i];
+    for (int64_t i = 0; i < n; i++) dir[i] = pre[i] + now / rr * dir[i];
     rr = now;
   }
   return isfinite(rr);
@@ -189,11 +185,9 @@ void mc_als_balance(mc_als *z) {
       var = sqrt(back > 0 ? var / back : 0); /* plain: v and x get the same norm */
     }
     double k = var > 0 ? 1 / sqrt(var) : 1;
-    for (int64_t s = 0; s < S; s++)
-      v[s] *= k;
+    for (int64_t s = 0; s < S; s++) v[s] *= k;
     for (int64_t t = 0; t < p->t; t++)
-      for (int64_t i = 0; i < o; i++)
-        z->x[(t * z->r + q) * o + i] /= k;
+      for (int64_t i = 0; i < o; i++) z->x[(t * z->r + q) * o + i] /= k;
   }
 }
 

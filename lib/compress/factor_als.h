@@ -5,12 +5,13 @@
 
 typedef struct mc_als {
   const mc_pair *p;
-  int64_t r, r2, n; /* n = t * r */
-  double *v, *x, *u; /* [r, s], [n, o] rows (t, q), [o, r2] */
-  double *a, *rhs; /* [n, n] normal equations of x, [n, o] */
+  int64_t r, r2, n;    /* n = t * r */
+  double *v, *x, *u;   /* [r, s], [n, o] rows (t, q), [o, r2] */
+  double *a, *rhs;     /* [n, n] normal equations of x, [n, o] */
   double *y, *pp, *vt; /* [t, r, s]; [n, n] x x^T; [s, r] */
-  double error; /* relative to p->norm */
+  double error;        /* relative to p->norm */
 } mc_als;
+
 mc_als mc_als_new(const mc_pair *p, int64_t r, mc_arena *a);
 /* a and rhs for the present v. */
 void mc_als_normal_x(mc_als *z);

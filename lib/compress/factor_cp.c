@@ -13,6 +13,7 @@
 #include <string.h>
 
 enum { LEAST_SWEEPS = 4 };
+
 static const double most_work = 6e9; /* multiplications of one fit, if LEAST_SWEEPS are fewer */
 
 typedef struct cp {
@@ -54,8 +55,7 @@ static bool start_taps(cp *c, mc_arena *m) {
     int64_t t = best / full, k = best % full;
     c->b[t * r + q] = s[best];
     memcpy(c->z.v + q * p->s, vt + best * p->s, sizeof(double) * (size_t)p->s);
-    for (int64_t o = 0; o < p->o; o++)
-      c->a[q * p->o + o] = u[(t * p->o + o) * full + k];
+    for (int64_t o = 0; o < p->o; o++) c->a[q * p->o + o] = u[(t * p->o + o) * full + k];
   }
   return true;
 }
@@ -95,8 +95,7 @@ static bool solve_b(cp *c, mc_arena *m) {
 static void fill_x(cp *c) {
   int64_t r = c->z.r, o = c->z.p->o;
   for (int64_t i = 0; i < c->z.n; i++)
-    for (int64_t y = 0; y < o; y++)
-      c->z.x[i * o + y] = c->b[i] * c->a[i % r * o + y];
+    for (int64_t y = 0; y < o; y++) c->z.x[i * o + y] = c->b[i] * c->a[i % r * o + y];
 }
 
 /* Rows of v and of A get norm 1, B takes the rest; then v gets features of equal variance. */
@@ -111,12 +110,9 @@ static void normalise(cp *c) {
     else
       vv = sqrt(mc_dot(S, v, v));
     if (!(va > 0) || !(vv > 0)) va = vv = 1;
-    for (int64_t y = 0; y < o; y++)
-      c->a[q * o + y] /= va;
-    for (int64_t s = 0; s < S; s++)
-      v[s] /= vv;
-    for (int64_t t = 0; t < z->p->t; t++)
-      c->b[t * r + q] *= va * vv;
+    for (int64_t y = 0; y < o; y++) c->a[q * o + y] /= va;
+    for (int64_t s = 0; s < S; s++) v[s] /= vv;
+    for (int64_t t = 0; t < z->p->t; t++) c->b[t * r + q] *= va * vv;
   }
 }
 
@@ -192,7 +188,6 @@ void mc_cp_dense(const mc_factors *f, mc_kshape s, double *w) {
     for (int64_t t = 0; t < T; t++)
       for (int64_t q = 0; q < r; q++) {
         double k = f->w[2][o * r + q] * f->w[1][q * T + t];
-        for (int64_t c = 0; c < s.ci; c++)
-          w[(o * T + t) * s.ci + c] += k * f->w[0][q * s.ci + c];
+        for (int64_t c = 0; c < s.ci; c++) w[(o * T + t) * s.ci + c] += k * f->w[0][q * s.ci + c];
       }
 }

@@ -8,8 +8,7 @@
 
 void mc_transpose(int64_t r, int64_t c, const double *a, double *b) {
   for (int64_t i = 0; i < r; i++)
-    for (int64_t j = 0; j < c; j++)
-      b[j * r + i] = a[i * c + j];
+    for (int64_t j = 0; j < c; j++) b[j * r + i] = a[i * c + j];
 }
 
 void mc_fix_signs(double *v, int64_t n, int64_t next, int64_t len, int64_t step) {
@@ -17,15 +16,13 @@ void mc_fix_signs(double *v, int64_t n, int64_t next, int64_t len, int64_t step)
     double *x = v + k * next, big = 0;
     for (int64_t i = 0; i < len; i++)
       if (fabs(x[i * step]) > fabs(big)) big = x[i * step];
-    for (int64_t i = 0; big < 0 && i < len; i++)
-      x[i * step] = -x[i * step];
+    for (int64_t i = 0; big < 0 && i < len; i++) x[i * step] = -x[i * step];
   }
 }
 
 double mc_dot(int64_t n, const double *a, const double *b) {
   double s = 0;
-  for (int64_t i = 0; i < n; i++)
-    s += a[i] * b[i];
+  for (int64_t i = 0; i < n; i++) s += a[i] * b[i];
   return s;
 }
 
@@ -35,8 +32,7 @@ static void permute(mc_pair *p, const int64_t *at, const double *w, const double
   int64_t T = p->t, S = p->s, D = T * S;
   for (int64_t t = 0; t < T; t++)
     for (int64_t o = 0; o < p->o; o++)
-      for (int64_t s = 0; s < S; s++)
-        p->w[(t * p->o + o) * S + s] = w[o * D + at[t * S + s]];
+      for (int64_t s = 0; s < S; s++) p->w[(t * p->o + o) * S + s] = w[o * D + at[t * S + s]];
   if (!gb) return;
   for (int64_t t = 0; t < T; t++)
     for (int64_t u = 0; u < T; u++)
@@ -49,8 +45,7 @@ static void take_weighed(mc_pair *p, const int64_t *at, const double *wg) {
   int64_t n = p->o * p->s, d = p->t * p->s;
   for (int64_t t = 0; t < p->t; t++)
     for (int64_t o = 0; o < p->o; o++)
-      for (int64_t s = 0; s < p->s; s++)
-        p->wg[t * n + o * p->s + s] = wg[o * d + at[t * p->s + s]];
+      for (int64_t s = 0; s < p->s; s++) p->wg[t * n + o * p->s + s] = wg[o * d + at[t * p->s + s]];
   p->norm = mc_dot(p->t * n, p->w, p->wg);
 }
 
@@ -69,8 +64,7 @@ static bool find_mean(mc_pair *p, mc_arena *a) {
   int64_t S = p->s, n = S * S;
   double *mean = p->t > 1 ? MC_NEWN(a, double, n) : NULL;
   for (int64_t t = 0; mean && t < p->t; t++)
-    for (int64_t i = 0; i < n; i++)
-      mean[i] += p->g[(t * p->t + t) * n + i] / (double)p->t;
+    for (int64_t i = 0; i < n; i++) mean[i] += p->g[(t * p->t + t) * n + i] / (double)p->t;
   p->mean = mean ? mean : p->g;
   double trace = mc_la_trace(S, p->mean);
   if (!isfinite(trace) || trace <= 0) return false;
@@ -84,8 +78,7 @@ static bool find_mean(mc_pair *p, mc_arena *a) {
 /* Eigenvalues of k [n, n] are descending in val; tail from them. */
 static void find_tail(mc_pair *p, int64_t n, const double *val) {
   double all = 0, left = 0;
-  for (int64_t i = 0; i < n; i++)
-    all += val[i] > 0 ? val[i] : 0;
+  for (int64_t i = 0; i < n; i++) all += val[i] > 0 ? val[i] : 0;
   for (int64_t i = n; i-- > 0;) {
     left += val[i] > 0 ? val[i] : 0;
     if (i < p->full) p->tail[i] = all > 0 ? left / all : 0;
@@ -96,8 +89,7 @@ static void find_tail(mc_pair *p, int64_t n, const double *val) {
 /* The `keep` last eigenvectors of k (columns), largest first, as rows of z; values alike. */
 void mc_take_last(int64_t n, int64_t keep, const double *k, double *val, double *z) {
   for (int64_t q = 0; q < keep; q++)
-    for (int64_t i = 0; i < n; i++)
-      z[q * n + i] = k[i * n + n - 1 - q];
+    for (int64_t i = 0; i < n; i++) z[q * n + i] = k[i * n + n - 1 - q];
   for (int64_t i = 0; i < n / 2; i++) {
     double x = val[i];
     val[i] = val[n - 1 - i], val[n - 1 - i] = x;
@@ -147,8 +139,8 @@ static bool start_right(mc_pair *p, int64_t rows, mc_arena *a) {
   return true;
 }
 
-bool mc_pair_init(mc_pair *p, const int64_t *at, const double *w, const double *g,
-                  const double *wg, mc_arena *a) {
+bool mc_pair_init(mc_pair *p, const int64_t *at, const double *w, const double *g, const double *wg,
+                  mc_arena *a) {
   int64_t rows = p->t * p->o, T = p->t, S = p->s;
   double *gb = g && T > 1 ? MC_NEWN(a, double, T *T *S *S) : NULL;
   p->w = MC_NEWN(a, double, rows *S);

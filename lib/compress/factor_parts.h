@@ -11,6 +11,7 @@ struct mc_factoring {
   mc_pair *pair[MC_FORM_count_]; /* by kind, when asked for; tucker2 and cp use that of `in` */
   bool failed[MC_FORM_count_];
 };
+
 /* The two-layer problem of out, in, rows, cols; NULL: it cannot be set up. */
 const mc_pair *mc_factoring_pair(mc_factoring *p, mc_form_kind k);
 /* Axes of the problem (t * s = d) and the column of W that (t, s) is. */

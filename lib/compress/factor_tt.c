@@ -74,8 +74,7 @@ static bool solve_half(const half *h, int64_t r, const double *k, double *x, dou
   bool ok = trace > 0 && mc_la_cholesky(n, nn, 1e-9 * trace / (double)n);
   if (ok) mc_la_cholesky_solve(n, nn, h->a, x);
   *gain = 0;
-  for (int64_t i = 0; ok && i < n * h->a; i++)
-    *gain += x[i] * rhs[i];
+  for (int64_t i = 0; ok && i < n * h->a; i++) *gain += x[i] * rhs[i];
   mc_arena_destroy(m);
   return ok;
 }
@@ -84,8 +83,7 @@ static bool solve_half(const half *h, int64_t r, const double *k, double *x, dou
 static void turn(const half *h, int64_t r, const double *x, double *k) {
   for (int64_t a = 0; a < h->a; a++)
     for (int64_t q = 0; q < r; q++)
-      for (int64_t i = 0; i < h->i1; i++)
-        k[(a * r + q) * h->i1 + i] = x[(i * r + q) * h->a + a];
+      for (int64_t i = 0; i < h->i1; i++) k[(a * r + q) * h->i1 + i] = x[(i * r + q) * h->a + a];
 }
 
 /* The first B: left vectors of [(oh il), (ol ih)]. */

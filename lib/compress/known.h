@@ -4,6 +4,7 @@
 #define MC_COMPRESS_KNOWN_H
 
 enum { MC_KNOWN_MOST = 8 };
+
 /* Errors ascending. */
 typedef struct mc_known {
   int n;

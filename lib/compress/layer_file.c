@@ -14,6 +14,7 @@ bool mc_layer_file_fail(const mc_layer_file *f, const char *fmt, ...) {
   va_end(ap);
   return mc_error(f->cx->diag, f->cx->loc, "%s: %s: %s", f->option, f->path, text);
 }
+
 const char *mc_layer_shape_text(const mc_layer_file *f, int rank, const int64_t *dim) {
   const char *text = "";
   for (int i = 0; i < rank; i++)
@@ -35,6 +36,7 @@ static bool number(const mc_npy *a, int64_t i, double *x) {
   default: return false;
   }
 }
+
 static bool read_array(mc_layer_file *f, mc_npz *z, int i) {
   mc_npy a;
   mc_arena *m = f->cx->scratch;
@@ -47,12 +49,14 @@ static bool read_array(mc_layer_file *f, mc_npz *z, int i) {
   double *x = MC_NEWN(m, double, v->n + 1);
   for (int64_t k = 0; k < v->n; k++)
     if (!number(&a, k, &x[k]))
-      return mc_layer_file_fail(f, "array '%s' has elements of type %s; f32, f64, i8, u8, i32, i64 "
-                                   "and bool are read",
+      return mc_layer_file_fail(f,
+                                "array '%s' has elements of type %s; f32, f64, i8, u8, i32, i64 "
+                                "and bool are read",
                                 name, mc_dtype_names[a.dtype]);
   v->x = x;
   return true;
 }
+
 static bool read_npz(mc_layer_file *f) {
   mc_npz *z = mc_npz_open(f->path, f->cx->diag, f->cx->loc);
   if (!z) return false;
@@ -76,6 +80,7 @@ static bool shape_of(const json_t *list, mc_layer_array *v) {
   }
   return v->rank > 0;
 }
+
 static bool flatten(const json_t *j, const mc_layer_array *v, int axis, double **x) {
   if (axis == v->rank) {
     if (!json_is_number(j) && !json_is_boolean(j)) return false;
@@ -87,6 +92,7 @@ static bool flatten(const json_t *j, const mc_layer_array *v, int axis, double *
     if (!flatten(json_array_get(j, i), v, axis + 1, x)) return false;
   return true;
 }
+
 static bool read_list(mc_layer_file *f, const char *name, const json_t *list) {
   mc_arena *m = f->cx->scratch;
   mc_layer_array *v = &f->v[f->n++];
@@ -96,8 +102,10 @@ static bool read_list(mc_layer_file *f, const char *name, const json_t *list) {
   v->x = x;
   if (flatten(list, v, 0, &x)) return true;
   if (v->rank == 1) return mc_layer_file_fail(f, "'%s' must be a list of numbers", name);
-  return mc_layer_file_fail(f, "'%s' must be lists of numbers, of equal lengths on each axis", name);
+  return mc_layer_file_fail(f, "'%s' must be lists of numbers, of equal lengths on each axis",
+                            name);
 }
+
 static bool read_json(mc_layer_file *f) {
   json_error_t e;
   json_t *j = json_load_file(f->path, JSON_REJECT_DUPLICATES, &e), *list;
@@ -107,10 +115,11 @@ static bool read_json(mc_layer_file *f) {
             mc_layer_file_fail(f, "must be an object: layer names, each with a list of numbers");
   const char *name;
   f->v = MC_NEWN(f->cx->scratch, mc_layer_array, json_object_size(j) + 1);
-  json_object_foreach (j, name, list) ok = ok && read_list(f, name, list);
+  json_object_foreach(j, name, list) ok = ok && read_list(f, name, list);
   json_decref(j);
   return ok;
 }
+
 bool mc_layer_file_read(mc_layer_file *f) {
   size_t n = strlen(f->path);
   return n > 5 && strcmp(f->path + n - 5, ".json") == 0 ? read_json(f) : read_npz(f);
@@ -122,6 +131,7 @@ bool mc_layer_named(const mc_node *n, const char *name) {
   return (n->source && strcmp(n->source, name) == 0) ||
          (n->out[0]->name && strcmp(n->out[0]->name, name) == 0);
 }
+
 const char *mc_layer_nearest(const mc_layer_file *f, const char *name) {
   const char *best = NULL;
   MC_FOR_NODES (n, f->cx->graph) {

@@ -10,6 +10,7 @@ typedef struct mc_layer_array {
   int64_t dim[MC_MAX_RANK], n; /* n: elements */
   const double *x;
 } mc_layer_array;
+
 typedef struct mc_layer_file {
   mc_pass_context *cx;
   const char *option, *path; /* option: what messages call the file, for example "score=file" */

@@ -22,8 +22,8 @@
 #include <string.h>
 
 static const mc_lowrank_result nothing = { .predicted = -1,
-                                                .held = { -1, -1, -1 },
-                                                .final = { -1, -1, -1 } };
+                                           .held = { -1, -1, -1 },
+                                           .final = { -1, -1, -1 } };
 
 /* ---- options ---- */
 
@@ -88,23 +88,15 @@ static bool check_samples(lowrank *z) {
 
 static unsigned forms_of(int form) {
   switch (form) {
-  case mc_lowform_out:
-    return 1u << MC_FORM_out;
-  case mc_lowform_in:
-    return 1u << MC_FORM_in;
-  case mc_lowform_spatial:
-    return 1u << MC_FORM_rows | 1u << MC_FORM_cols;
-  case mc_lowform_tucker2:
-    return 1u << MC_FORM_tucker2;
-  case mc_lowform_cp:
-    return 1u << MC_FORM_cp;
-  case mc_lowform_tt:
-    return 1u << MC_FORM_tt;
-  case mc_lowform_lpluss:
-    return 0; /* lowrank_sum.c */
+  case mc_lowform_out: return 1u << MC_FORM_out;
+  case mc_lowform_in: return 1u << MC_FORM_in;
+  case mc_lowform_spatial: return 1u << MC_FORM_rows | 1u << MC_FORM_cols;
+  case mc_lowform_tucker2: return 1u << MC_FORM_tucker2;
+  case mc_lowform_cp: return 1u << MC_FORM_cp;
+  case mc_lowform_tt: return 1u << MC_FORM_tt;
+  case mc_lowform_lpluss: return 0; /* lowrank_sum.c */
   case mc_lowform_auto:
-  case mc_lowform_count_:
-    break;
+  case mc_lowform_count_: break;
   }
   return 1u << MC_FORM_out | 1u << MC_FORM_in | 1u << MC_FORM_rows | 1u << MC_FORM_cols |
          1u << MC_FORM_tucker2 | 1u << MC_FORM_tt;
@@ -129,8 +121,7 @@ static void take_stock(lowrank *z) {
     if (!(z->share[k] > 0)) continue;
     z->full[k] = mc_graph_budget(from, k, z->target, z->how);
     z->rest[k] = from == g ? z->full[k] : mc_graph_budget(g, k, z->target, z->how);
-    for (int i = 0; i < z->products.n; i++)
-      z->rest[k] -= z->l[i].alt.v[0].cost[k];
+    for (int i = 0; i < z->products.n; i++) z->rest[k] -= z->l[i].alt.v[0].cost[k];
   }
 }
 
@@ -146,6 +137,7 @@ static bool judge(lowrank *z, const lr_fit *f, mc_distance *out) {
 /* Choices by damage, by the layers' own errors, and by both (each in shares of what the first two
  * reached): none is the best guide of all networks. */
 enum { GUIDES = 3 };
+
 static const char *const guide_names[GUIDES] = { "damage", "the layers' own errors", "both" };
 
 typedef struct trial {
@@ -285,8 +277,7 @@ bool mc_lr_finish(lowrank *z, const int *choice, mc_lowrank_result *res, bool *c
   tell_layers(z, choice, &f);
   tell_budgets(z, choice);
   bool fitted = false;
-  for (int i = 0; i < z->products.n; i++)
-    fitted |= f.w[i] != NULL;
+  for (int i = 0; i < z->products.n; i++) fitted |= f.w[i] != NULL;
   *changed |= fitted;
   MC_STAT_ADD(z->cx, lowrank_svd, slower, z->slower);
   return mc_lr_split(z, &f, &res->split);
@@ -306,10 +297,11 @@ bool mc_lr_open(lowrank *z, bool *changed) {
   z->forms = forms_of(o->form);
   z->lent = z->damage != NULL;
   if (!check_options(z) || !check_samples(z) || !find_target(z)) return false;
-  z->walk = (mc_walk_opts){
-    .data = o->data, .samples = o->samples, .memory = o->memory << 20, .what = "lowrank-svd",
-    .enough = z->quick ? MC_ENOUGH_QUICK : 0
-  };
+  z->walk = (mc_walk_opts){ .data = o->data,
+                            .samples = o->samples,
+                            .memory = o->memory << 20,
+                            .what = "lowrank-svd",
+                            .enough = z->quick ? MC_ENOUGH_QUICK : 0 };
   if (z->samples && !mc_bn_fold_any(z->cx, changed)) return false;
   if (!open_samples(z) || !mc_lr_layers(z)) return false;
   take_stock(z);

@@ -27,23 +27,23 @@ typedef struct lowrank {
   mc_pass_context *cx;
   const mc_opts_lowrank_svd *o;
   const mc_graph *original; /* what budgets and damage are relative to; NULL: the graph as it is */
-  bool samples, fixed; /* there are samples; ranks come from ratio= or energy= */
+  bool samples, fixed;      /* there are samples; ranks come from ratio= or energy= */
   bool refit, data_norm,
-      measured; /* measured: alternatives have the damage of the network's output */
+      measured;   /* measured: alternatives have the damage of the network's output */
   unsigned forms; /* bits of mc_form_kind */
   mc_walk_opts walk;
-  mc_targets *targets; /* what the layers should give; NULL: nothing is fitted */
+  mc_targets *targets;        /* what the layers should give; NULL: nothing is fitted */
   const int64_t *const *rows; /* see mc_walk_opts */
   const struct lowrank *like; /* of the network before it was pruned: damage is taken from its
                                  layers' damage and errors, and not measured; NULL: measured */
-  bool quick;          /* ranks by damage and by both only */
+  bool quick;                 /* ranks by damage and by both only */
   mc_moments *const *moments; /* by product, of the graph as it is; NULL: taken when needed */
-  double *lambda; /* by product: see mc_refit_remember; NULL: nothing is remembered */
-  double hopeless; /* > 0: where the first trial is further away, it is the last one */
-  bool lent;           /* damage and targets are somebody else's */
+  double *lambda;             /* by product: see mc_refit_remember; NULL: nothing is remembered */
+  double hopeless;            /* > 0: where the first trial is further away, it is the last one */
+  bool lent;                  /* damage and targets are somebody else's */
   mc_products products;
-  lr_layer *l; /* one for each product */
-  mc_damage *damage; /* NULL: none */
+  lr_layer *l;             /* one for each product */
+  mc_damage *damage;       /* NULL: none */
   const mc_target *target; /* NULL: time is no question */
   mc_arith how;
   bool implied; /* share[time] follows from macs= and the target */
@@ -89,8 +89,9 @@ void mc_lr_sums(const lowrank *z, const int *choice, double *damage, double *err
 typedef struct lr_fit {
   float **w, **b; /* by product; NULL: as they are. Split layers: what the factors multiply to */
   mc_factors **f; /* by product: [groups]; NULL: whole */
-  double *error; /* by product: relative squared error of the split in the norm */
+  double *error;  /* by product: relative squared error of the split in the norm */
 } lr_fit;
+
 /* In the arena. */
 bool mc_lr_fit(lowrank *z, const int *choice, unsigned folds, lr_fit *out, mc_arena *a);
 /* A walk changes the weights of the graph that it walks: that is a copy of the pass's, in *cx. The
@@ -106,8 +107,8 @@ bool mc_lr_split(lowrank *z, const lr_fit *f, int *split);
  * reporting. */
 mc_value *mc_lr_build(mc_builder *b, const mc_node *like, mc_value *x, const mc_form *f,
                       mc_kshape s, mc_value *const *weight, mc_value *bias);
-/* The bias of the layer's last part: x [groups * o] as a constant, or the layer's own where x is NULL
- * or the same. *out NULL: it has none. False after reporting. */
+/* The bias of the layer's last part: x [groups * o] as a constant, or the layer's own where x is
+ * NULL or the same. *out NULL: it has none. False after reporting. */
 bool mc_lr_bias(mc_builder *b, const lr_layer *l, const float *x, mc_value **out);
 /* Dimensions of the weight of stage k of such a layer; their number. */
 int mc_lr_dims(const lr_layer *l, const mc_form *f, int k, int64_t dim[4]);

@@ -9,22 +9,20 @@ typedef struct ledger {
   lowrank *z;
   mc_budget_kind k;
   mc_liveness live; /* arena: of the graph as it is */
-  double *at; /* arena: live bytes at each position */
-  int *position; /* arena: of each layer */
+  double *at;       /* arena: live bytes at each position */
+  int *position;    /* arena: of each layer */
 } ledger;
 
 static double sum_of(const ledger *c, const int *choice) {
   double sum = c->z->rest[c->k];
-  for (int i = 0; i < c->z->products.n; i++)
-    sum += c->z->l[i].alt.v[choice[i]].cost[c->k];
+  for (int i = 0; i < c->z->products.n; i++) sum += c->z->l[i].alt.v[choice[i]].cost[c->k];
   return sum;
 }
 
 /* A layer's own live bytes take the place of what it has whole. */
 static double peak_of(const ledger *c, const int *choice) {
   double peak = 0;
-  for (int p = 0; p < c->live.nodes + 1; p++)
-    peak = fmax(peak, c->at[p] >= 0 ? c->at[p] : 0);
+  for (int p = 0; p < c->live.nodes + 1; p++) peak = fmax(peak, c->at[p] >= 0 ? c->at[p] : 0);
   for (int i = 0; i < c->z->products.n; i++) {
     const lr_layer *l = &c->z->l[i];
     double whole = -c->at[c->position[i]] - 1;
@@ -54,14 +52,12 @@ static void fill_arena(ledger *c) {
     c->at[c->live.iv[i].first + 1] += b;
     c->at[c->live.iv[i].last + 2] -= b;
   }
-  for (int p = 0; p < c->live.nodes + 1; p++)
-    c->at[p] = now += c->at[p];
+  for (int p = 0; p < c->live.nodes + 1; p++) c->at[p] = now += c->at[p];
   for (int i = 0; i < c->live.n; i++)
     for (int k = 0; k < z->products.n; k++)
       if (c->live.iv[i].value->def == z->products.v[k].node)
         c->position[k] = c->live.iv[i].first + 1;
-  for (int k = 0; k < z->products.n; k++)
-    c->at[c->position[k]] = -c->at[c->position[k]] - 1;
+  for (int k = 0; k < z->products.n; k++) c->at[c->position[k]] = -c->at[c->position[k]] - 1;
 }
 
 static int limits_of(lowrank *z, mc_alloc_limit *l, ledger *c) {
@@ -95,15 +91,13 @@ static bool uniform(lowrank *z, const mc_alloc_limit *l, int nl, int *choice) {
   double lo = 0, hi = 1;
   for (int round = 0; round < 40; round++) {
     double mid = (lo + hi) / 2;
-    for (int i = 0; i < z->products.n; i++)
-      choice[i] = within(&z->l[i], mid);
+    for (int i = 0; i < z->products.n; i++) choice[i] = within(&z->l[i], mid);
     if (mc_alloc_broken(l, nl, choice))
       hi = mid;
     else
       lo = mid;
   }
-  for (int i = 0; i < z->products.n; i++)
-    choice[i] = within(&z->l[i], lo);
+  for (int i = 0; i < z->products.n; i++) choice[i] = within(&z->l[i], lo);
   return !mc_alloc_broken(l, nl, choice);
 }
 

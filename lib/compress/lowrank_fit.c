@@ -7,8 +7,7 @@
 
 double *mc_lr_metric(mc_centred *m) {
   double ridge = 1e-3 * mc_la_trace(m->d, m->g) / (double)m->d;
-  for (int64_t i = 0; i < m->d; i++)
-    m->g[i * m->d + i] += ridge > 0 ? ridge : 1e-12;
+  for (int64_t i = 0; i < m->d; i++) m->g[i * m->d + i] += ridge > 0 ? ridge : 1e-12;
   return m->g;
 }
 
@@ -29,8 +28,7 @@ typedef struct fitter {
 
 static double *doubles(const float *x, int64_t n, mc_arena *a) {
   double *y = MC_NEWN(a, double, n);
-  for (int64_t i = 0; i < n; i++)
-    y[i] = (double)x[i];
+  for (int64_t i = 0; i < n; i++) y[i] = (double)x[i];
   return y;
 }
 

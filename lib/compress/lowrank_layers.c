@@ -116,8 +116,7 @@ static mc_graph *alone(const lr_layer *l, const mc_form *f, mc_module *m, mc_dia
     int rank = k < ns ? mc_lr_dims(l, f, k, dim) : 1;
     void *p;
     mc_tensor *t = mc_tensor_create(m, NULL, MC_f32, rank, dim, &p);
-    for (int64_t i = 0; i < mc_tensor_elems(t); i++)
-      ((float *)p)[i] = 1;
+    for (int64_t i = 0; i < mc_tensor_elems(t); i++) ((float *)p)[i] = 1;
     *(k < ns ? &w[k] : &bias) = mc_build_tensor(&b, t, NULL);
   }
   return mc_lr_build(&b, n, x, f, l->s, w, bias) ? g : NULL;
@@ -132,7 +131,8 @@ static double time_of(lowrank *z, const lr_layer *l, const mc_form *f) {
   mc_module *m = mc_module_create();
   mc_graph *g = alone(l, f, m, &d);
   double sum = g ? 0 : HUGE_VAL;
-  if (g) MC_FOR_NODES(n, g) {
+  if (g)
+    MC_FOR_NODES (n, g) {
       if (mc_op_has(n->op, MC_T_ACCUM))
         sum += mc_layer_cycles_dense(n, z->how, z->target, weights);
       else if (n->op == MC_OP_transpose || n->op == MC_OP_add || n->op == MC_OP_clamp)
@@ -144,8 +144,7 @@ static double time_of(lowrank *z, const lr_layer *l, const mc_form *f) {
 }
 
 void mc_lr_cost(lowrank *z, const lr_layer *l, const mc_form *f, double cost[MC_NUM_BUDGETS]) {
-  for (int k = 0; k < MC_NUM_BUDGETS; k++)
-    cost[k] = 0;
+  for (int k = 0; k < MC_NUM_BUDGETS; k++) cost[k] = 0;
   count(z, l, f, cost);
   if (z->target) cost[MC_BUDGET_time] = time_of(z, l, f);
 }
@@ -202,8 +201,7 @@ int64_t *mc_lr_ranks(lowrank *z, const lr_layer *l, mc_form_kind k, int most, in
           step = (top + most - 1) / most;
   int64_t *r = MC_NEWN(z->cx->scratch, int64_t, most + 1);
   *n = 0;
-  for (int64_t i = step; i > 0 && i <= top; i += step)
-    r[(*n)++] = i * z->align;
+  for (int64_t i = step; i > 0 && i <= top; i += step) r[(*n)++] = i * z->align;
   return r;
 }
 

@@ -114,8 +114,7 @@ static mc_value *factor(mc_builder *b, const lr_layer *l, const mc_factors *f, i
                                   MC_f32, rank, dim, &p);
   each = mc_tensor_elems(t) / l->p.groups;
   for (int64_t g = 0; g < l->p.groups; g++)
-    for (int64_t i = 0; i < each; i++)
-      ((float *)p)[g * each + i] = (float)f[g].w[k][i];
+    for (int64_t i = 0; i < each; i++) ((float *)p)[g * each + i] = (float)f[g].w[k][i];
   return mc_build_tensor(b, t, NULL);
 }
 
@@ -125,8 +124,7 @@ bool mc_lr_bias(mc_builder *b, const lr_layer *l, const float *x, mc_value **out
   bool zero = n->nin < 3, same = !zero;
   *out = n->nin > 2 ? n->in[2] : NULL;
   if (!x) return true;
-  for (int64_t i = 0; zero && i < o; i++)
-    zero = x[i] == 0;
+  for (int64_t i = 0; zero && i < o; i++) zero = x[i] == 0;
   if (same) same = !memcmp(mc_value_tensor(n->in[2])->data, x, sizeof *x * (size_t)o);
   if (zero || same) return true;
   const mc_tensor *old = n->nin > 2 ? mc_value_tensor(n->in[2]) : NULL;

@@ -7,9 +7,9 @@
  *   %s = conv2d %x, %w.s, %b                            // [64,3,3,64], 80 % of the 16x4 blocks 0
  *   %y = add %l, %s {clamp=[0.0,inf]}
  *
- * When it applies: linear and conv2d. Not depthwise ones, layers of skip=, layers that would not get
- * smaller, nor with -march= those that the target would not compute faster. Contract: LOSSY; with
- * samples bounded by the change that was measured on them. */
+ * When it applies: linear and conv2d. Not depthwise ones, layers of skip=, layers that would not
+ * get smaller, nor with -march= those that the target would not compute faster. Contract: LOSSY;
+ * with samples bounded by the change that was measured on them. */
 #include "lowrank_sum.h"
 #include "mc/analysis/channels.h"
 #include "mc/analysis/model.h"
@@ -21,8 +21,8 @@ static const mc_pattern blocks = { .rows = 16, .cols = 4 };
 
 typedef struct summer {
   lowrank z;
-  lr_sum *sum; /* by product */
-  double keep; /* share of the blocks of S */
+  lr_sum *sum;  /* by product */
+  double keep;  /* share of the blocks of S */
   int singular; /* layers that read the same in all samples */
 } summer;
 
@@ -33,16 +33,18 @@ static mc_value *weight(mc_builder *b, const lr_layer *l, const char *end, int r
   const mc_tensor *w = mc_value_tensor(l->p.node->in[1]);
   mc_module *m = b->graph->module;
   void *p;
-  mc_tensor *t = mc_tensor_create(m, mc_arena_printf(m->arena, "%s.%s", w->name ? w->name : "w", end),
-                                  MC_f32, rank, dim, &p);
+  mc_tensor *t = mc_tensor_create(
+      m, mc_arena_printf(m->arena, "%s.%s", w->name ? w->name : "w", end), MC_f32, rank, dim, &p);
   *data = p;
   return mc_build_tensor(b, t, NULL);
 }
+
 /* Data of u, v, s; in that order. */
 typedef struct tensors {
   mc_value *value[3];
   float *data[3];
 } tensors;
+
 static bool make_tensors(mc_builder *b, const lr_layer *l, int64_t r, tensors *t) {
   static const char *const ends[] = { "v", "u", "s" };
   const mc_type *w = l->p.node->in[1]->type;
@@ -56,6 +58,7 @@ static bool make_tensors(mc_builder *b, const lr_layer *l, int64_t r, tensors *t
   }
   return true;
 }
+
 static mc_value *product(mc_builder *b, const mc_node *like, mc_value *x, mc_value *w,
                          mc_value *bias, bool plain) {
   mc_value *in[3] = { x, w, bias };
@@ -70,6 +73,7 @@ static mc_value *product(mc_builder *b, const mc_node *like, mc_value *x, mc_val
   for (int i = 0; plain && i < 4; i++) a.pad[i] = 0;
   return mc_build1(b, MC_OP_conv2d, in, bias ? 3 : 2, &a);
 }
+
 /* u (v x) + s x + bias. NULL after reporting. */
 static mc_value *build(mc_builder *b, const mc_node *like, mc_value *x, const tensors *t,
                        mc_value *bias) {
@@ -78,8 +82,8 @@ static mc_value *build(mc_builder *b, const mc_node *like, mc_value *x, const te
   mc_value *s = low ? product(b, like, x, t->value[2], bias, false) : NULL;
   mc_attrs_add add;
   mc_attrs_init(MC_OP_add, &add, b->graph->module->arena);
-  const float *clamp = like->op == MC_OP_linear ? MC_ATTRS(like, linear)->clamp
-                                                : MC_ATTRS(like, conv2d)->clamp;
+  const float *clamp =
+      like->op == MC_OP_linear ? MC_ATTRS(like, linear)->clamp : MC_ATTRS(like, conv2d)->clamp;
   memcpy(add.clamp, clamp, sizeof add.clamp);
   return s ? mc_build1(b, MC_OP_add, (mc_value *[]){ low, s }, 2, &add) : NULL;
 }
@@ -98,6 +102,7 @@ static void spread(const lr_sum *sum, double keep, float *w) {
     due -= due >= 1;
   }
 }
+
 static double cycles_of(const summer *s, const mc_graph *g) {
   const lowrank *z = &s->z;
   int64_t weights = (int64_t)(z->weights * mc_arith_bytes(z->how));
@@ -110,6 +115,7 @@ static double cycles_of(const summer *s, const mc_graph *g) {
   }
   return sum;
 }
+
 static bool faster(const summer *s, const lr_layer *l, const lr_sum *sum) {
   const mc_node *n = l->p.node;
   int64_t weights = (int64_t)(s->z.weights * mc_arith_bytes(s->z.how));
@@ -132,6 +138,7 @@ static bool faster(const summer *s, const lr_layer *l, const lr_sum *sum) {
   mc_arena_destroy(a);
   return ok;
 }
+
 /* NULL: the layer is taken apart. */
 static const char *refused(summer *s, const lr_layer *l, const lr_sum *sum) {
   double all = (double)(l->p.o * l->p.d);
@@ -146,6 +153,7 @@ static const char *refused(summer *s, const lr_layer *l, const lr_sum *sum) {
   }
   return NULL;
 }
+
 static void plan_layers(summer *s) {
   lowrank *z = &s->z;
   s->sum = MC_NEWN(z->cx->scratch, lr_sum, z->products.n + 1);
@@ -192,10 +200,12 @@ static bool split_group(fit *t, int i, int64_t g, const mc_moments *m, float *w,
   }
   sums[0] += ok ? norm : 0, sums[1] += ok ? lost : 0;
   mc_arena_destroy(a);
-  return ok || mc_error(t->s->z.cx->diag, l->p.node->loc,
-                        "lowrank-svd: the parts of this layer did not come out: its weights or what "
-                        "it reads hold no finite numbers");
+  return ok ||
+         mc_error(t->s->z.cx->diag, l->p.node->loc,
+                  "lowrank-svd: the parts of this layer did not come out: its weights or what "
+                  "it reads hold no finite numbers");
 }
+
 static bool fit_layer(fit *t, int i) {
   lowrank *z = &t->s->z;
   const lr_layer *l = &z->l[i];
@@ -223,6 +233,7 @@ static bool fit_layer(fit *t, int i) {
   t->out.b[i] = b;
   return !t->walk || mc_walk_set(t->walk, i, w, b);
 }
+
 static bool fit_all(summer *s, unsigned folds, mc_fitted *out) {
   lowrank *z = &s->z;
   int n = z->products.n;
@@ -256,6 +267,7 @@ static bool predict(summer *s, const mc_fitted *f) {
   mc_remark(s->z.cx->diag, s->z.cx->loc, "lowrank-svd: predicted change of the output: %.4g", sum);
   return true;
 }
+
 static bool split(summer *s, int i, const float *bias) {
   lowrank *z = &s->z;
   const lr_layer *l = &z->l[i];
@@ -285,6 +297,7 @@ static bool split(summer *s, int i, const float *bias) {
             sum->error);
   return true;
 }
+
 static bool apply(summer *s, const mc_fitted *f, bool *changed) {
   lowrank *z = &s->z;
   int count = 0;
@@ -308,6 +321,7 @@ static bool apply(summer *s, const mc_fitted *f, bool *changed) {
                "lowrank-svd: form=lpluss splits no layer of this graph (remarks say why)");
   return true;
 }
+
 static bool run(summer *s, bool *changed) {
   mc_fitted first, last;
   mc_distance held, final;
@@ -322,16 +336,19 @@ static bool run(summer *s, bool *changed) {
   mc_report_damage(z->cx, "lowrank-svd", &held, &final);
   return apply(s, &last, changed);
 }
+
 static bool check(mc_pass_context *cx, const mc_opts_lowrank_svd *o) {
   bool budget = o->macs != 0 || o->params != 0 || o->bytes != 0 || o->arena != 0 || o->time != 0;
   if (budget || o->energy != 0 || o->alloc != mc_ranks_auto)
-    return mc_error(cx->diag, cx->loc,
-                    "lowrank-svd: form=lpluss takes ratio= (the rank of L) and sparsity= (of S), no "
-                    "energy=, budget or alloc=");
+    return mc_error(
+        cx->diag, cx->loc,
+        "lowrank-svd: form=lpluss takes ratio= (the rank of L) and sparsity= (of S), no "
+        "energy=, budget or alloc=");
   if (!(o->sparsity >= 0 && o->sparsity < 1))
     return mc_error(cx->diag, cx->loc, "lowrank-svd: sparsity must be at least 0 and below 1");
   return true;
 }
+
 bool mc_lr_sum_pass(mc_pass_context *cx, const mc_opts_lowrank_svd *o, bool *changed) {
   mc_opts_lowrank_svd own = *o;
   if (!check(cx, o)) return false;

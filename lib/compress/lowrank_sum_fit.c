@@ -31,6 +31,7 @@ static bool weigh_columns(parts *p, mc_arena *a) {
   for (int64_t j = 0; j < p->d; j++) p->worth[j] = 1 / h[j * p->d + j];
   return true;
 }
+
 /* Squared norm of x [o, d]. */
 static double energy(parts *p, const double *x) {
   double sum = 0;
@@ -49,11 +50,13 @@ typedef struct block {
   double score;
   int64_t at;
 } block;
+
 static int by_score(const void *a, const void *b) {
   const block *x = a, *y = b;
   if (x->score != y->score) return x->score > y->score ? -1 : 1;
   return x->at < y->at ? -1 : x->at > y->at;
 }
+
 /* Block i of the group; row: in the group. */
 static mc_grid_block block_at(const parts *p, int64_t i) {
   int64_t each = p->sum->grid.n / p->sum->grid.groups;
@@ -61,6 +64,7 @@ static mc_grid_block block_at(const parts *p, int64_t i) {
   b.row -= p->group * p->o;
   return b;
 }
+
 /* used[i]: block i of the group stays, by what is left for S. */
 static void choose(const parts *p, const double *left, bool *used, mc_arena *a) {
   int64_t n = p->sum->grid.n / p->sum->grid.groups;
@@ -76,6 +80,7 @@ static void choose(const parts *p, const double *left, bool *used, mc_arena *a) 
   qsort(v, (size_t)n, sizeof *v, by_score);
   for (int64_t i = 0; i < n; i++) used[v[i].at] = i < p->sum->keep;
 }
+
 /* Columns of the row of blocks that begins at block `first`. */
 static int64_t columns_of(const parts *p, const bool *used, int64_t first, int64_t *col) {
   int64_t per = p->sum->grid.taps * p->sum->grid.across, n = 0;
@@ -85,10 +90,11 @@ static int64_t columns_of(const parts *p, const bool *used, int64_t first, int64
   }
   return n;
 }
+
 /* rows [row, row + rows): x [n, rows] = (G_JJ)^-1 (left G)_J^T. */
 static bool solve(const parts *p, const double *left, mc_grid_block b, const int64_t *col,
                   int64_t n, mc_arena *a) {
-  double *gj = MC_NEWN(a, double, n * n), *x = MC_NEWN(a, double, n * b.rows);
+  double *gj = MC_NEWN(a, double, n *n), *x = MC_NEWN(a, double, n *b.rows);
   double *lg = MC_NEWN(a, double, b.rows * p->d);
   mc_la_gemm(false, false, b.rows, p->d, p->d, 1, left + b.row * p->d, p->g, 0, lg);
   for (int64_t i = 0; i < n; i++) {
@@ -101,6 +107,7 @@ static bool solve(const parts *p, const double *left, mc_grid_block b, const int
     for (int64_t r = 0; r < b.rows; r++) p->s[(b.row + r) * p->d + col[i]] = x[i * b.rows + r];
   return true;
 }
+
 static bool fit_sparse(const parts *p, const double *left) {
   mc_arena *a = mc_arena_create();
   int64_t n = p->sum->grid.n / p->sum->grid.groups, per = p->sum->grid.taps * p->sum->grid.across;
@@ -136,6 +143,7 @@ static double round_of(parts *p, mc_factors *f, double *left, mc_arena *a) {
   for (int64_t i = 0; i < n; i++) left[i] -= p->s[i];
   return energy(p, left);
 }
+
 bool mc_lr_sum_fit(lr_sum *sum, const lr_layer *layer, int64_t g, const double *metric, double *w,
                    double *norm, double *lost, mc_arena *a) {
   mc_arena *t = mc_arena_create();

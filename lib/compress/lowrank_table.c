@@ -8,6 +8,7 @@
 #include <string.h>
 
 enum { LEVELS = 8, MOST_RANKS = 64, FORMS_MEASURED = 2 };
+
 static const double near_best =
     1.3; /* errors up to so many times the best form's are measured, too */
 
@@ -15,10 +16,10 @@ static const double near_best =
 typedef struct ready {
   const lr_layer *l;
   mc_factoring **p; /* [groups] */
-  mc_centred *m; /* [groups] */
+  mc_centred *m;    /* [groups] */
   mc_centred *held; /* the same of the samples held back; NULL: none */
-  double **w; /* [groups] [o, d] */
-  float *bias; /* [groups * o] */
+  double **w;       /* [groups] [o, d] */
+  float *bias;      /* [groups * o] */
   double norm;
   mc_arena *a;
 } ready;
@@ -34,8 +35,7 @@ static ready prepare(lowrank *z, const lr_layer *l, const mc_moments *m, mc_aren
   const float *w = mc_product_copy(&l->p, a, &r.bias);
   for (int64_t g = 0; g < groups; g++) {
     r.w[g] = MC_NEWN(a, double, elems);
-    for (int64_t i = 0; i < elems; i++)
-      r.w[g][i] = (double)w[g * elems + i];
+    for (int64_t i = 0; i < elems; i++) r.w[g][i] = (double)w[g * elems + i];
     if (m) r.m[g] = mc_moments_centred(m, MC_FOLDS_FIT, g, a);
     r.p[g] = mc_factoring_new(l->s, r.w[g], m && z->data_norm ? mc_lr_metric(&r.m[g]) : NULL, a);
     if (r.held) r.held[g] = mc_moments_centred(m, MC_FOLDS_ALL & ~MC_FOLDS_FIT, g, a);
@@ -57,8 +57,7 @@ static double error_of(const ready *r, const mc_form *f, int rounds, float *w, f
     if (ok && w) {
       double *now = MC_NEWN(a, double, elems);
       mc_factors_dense(&x, l->s, now);
-      for (int64_t i = 0; i < elems; i++)
-        w[g * elems + i] = (float)now[i];
+      for (int64_t i = 0; i < elems; i++) w[g * elems + i] = (float)now[i];
       for (int64_t o = 0; o < l->p.o; o++) {
         double shift = 0;
         for (int64_t c = 0; r->m[g].mx && c < l->p.d; c++)
@@ -76,8 +75,7 @@ static double error_of(const ready *r, const mc_form *f, int rounds, float *w, f
 /* What is worked out for a form is large: it goes when the arena does. */
 static mc_arena *renew(const ready *r) {
   mc_arena *a = mc_arena_create();
-  for (int64_t g = 0; g < r->l->p.groups; g++)
-    mc_factoring_renew(r->p[g], a);
+  for (int64_t g = 0; g < r->l->p.groups; g++) mc_factoring_renew(r->p[g], a);
   return a;
 }
 
@@ -130,19 +128,16 @@ static bool pick(lowrank *z, const ready *r, mc_form_kind *kind, int *n) {
   for (int k = MC_FORM_out; k < MC_FORM_count_; k++) {
     if (!(forms >> k & 1)) continue;
     bool taps = k == MC_FORM_rows || k == MC_FORM_cols;
-    double s = (forms & (forms - 1))
-                   ? rate(z, r, (mc_form_kind)k, 1 + (r->l->p.d <= MC_WIDE && taps))
-                   : 0;
+    double s =
+        (forms & (forms - 1)) ? rate(z, r, (mc_form_kind)k, 1 + (r->l->p.d <= MC_WIDE && taps)) : 0;
     if (isnan(s)) return false;
     if (s >= HUGE_VAL) continue;
     int i = (*n)++;
-    for (; i > 0 && s < score[i - 1]; i--)
-      score[i] = score[i - 1], kind[i] = kind[i - 1];
+    for (; i > 0 && s < score[i - 1]; i--) score[i] = score[i - 1], kind[i] = kind[i - 1];
     score[i] = s, kind[i] = (mc_form_kind)k;
   }
   int keep = 0;
-  while (keep < *n && keep < FORMS_MEASURED && score[keep] <= score[0] + log(near_best))
-    keep++;
+  while (keep < *n && keep < FORMS_MEASURED && score[keep] <= score[0] + log(near_best)) keep++;
   *n = keep;
   return true;
 }
@@ -209,16 +204,14 @@ static void monotone(point *p, int n) {
 static void add_points(lowrank *z, lr_layer *l, const point *p, int n) {
   if (!n) return;
   if (p[0].f.kind == MC_FORM_tucker2) {
-    for (int i = 0; i < n; i++)
-      mc_lr_add(z, l, &p[i].f, p[i].damage, p[i].error);
+    for (int i = 0; i < n; i++) mc_lr_add(z, l, &p[i].f, p[i].damage, p[i].error);
     return;
   }
   int count, k = 0;
   int64_t *rank = mc_lr_ranks(z, l, p[0].f.kind, MOST_RANKS, &count);
   for (int i = 0; i < count; i++) {
     if (rank[i] < p[0].f.r || rank[i] > p[n - 1].f.r) continue;
-    while (k + 1 < n && p[k + 1].f.r <= rank[i])
-      k++;
+    while (k + 1 < n && p[k + 1].f.r <= rank[i]) k++;
     const point *a = &p[k], *b = &p[k + 1 < n ? k + 1 : k];
     double t = b->f.r > a->f.r ? (double)(rank[i] - a->f.r) / (double)(b->f.r - a->f.r) : 0;
     mc_form f = a->f;
@@ -292,8 +285,7 @@ static int64_t rank_for_energy(const lowrank *z, const ready *r, mc_form_kind k,
     const double *tail = mc_factoring_tail(r->p[g], k);
     if (!tail) return -1;
     int64_t n = 0;
-    while (n < full && 1 - tail[n] < z->o->energy)
-      n++;
+    while (n < full && 1 - tail[n] < z->o->energy) n++;
     if (n > best) best = n;
   }
   return upto(z, (double)best, full);

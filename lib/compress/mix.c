@@ -88,12 +88,10 @@ static void set_limits(composer *c, double mix) {
 
 static bool prune_to(composer *c, double mix, mix_result *r) {
   mc_road_choice x;
-  if (!c->p.n)
-    return mc_error(c->own.diag, c->own.loc, "no channel of this graph may be removed");
+  if (!c->p.n) return mc_error(c->own.diag, c->own.loc, "no channel of this graph may be removed");
   for (int k = 0; k < MC_NUM_BUDGETS; k++) c->p.share[k] = mc_mix_share(c, k, mix);
   if (!mc_road_choose(&c->road, &x)) return false;
-  r->keep =
-      mc_arena_copy(c->own.scratch, c->p.keep, sizeof *r->keep * (size_t)(c->p.ch->ncls + 1));
+  r->keep = mc_arena_copy(c->own.scratch, c->p.keep, sizeof *r->keep * (size_t)(c->p.ch->ncls + 1));
   r->held = x.held;
   if (!mc_mix_splits(c, mix)) return true;
   r->given_up = mc_distance_main(&x.held) > c->least;
@@ -183,9 +181,8 @@ bool mc_mix_make(composer *c, const mix_result *r) {
   mc_lowrank_result res;
   forget(c);
   bool ok = mc_mix_prunes(c, r->mix) ? prune_best(c, r, &last)
-                              : mc_lr_finish(&c->lr, r->choice, &res, &c->changed);
+                                     : mc_lr_finish(&c->lr, r->choice, &res, &c->changed);
   if (!ok) return false;
   mc_report_damage(c->cx, "compress", &r->held, mc_mix_prunes(c, r->mix) ? &last : &res.final);
   return true;
 }
-

@@ -16,8 +16,8 @@ typedef struct composer {
   double least; /* distance of the best mix so far; HUGE_VAL: none */
   bool changed;
   /* What the mixes share; the graph stays as it is until the best one is made. */
-  mc_pass_context own; /* its diag keeps quiet while a mix is tried */
-  mc_arena *a;         /* moments */
+  mc_pass_context own;  /* its diag keeps quiet while a mix is tried */
+  mc_arena *a;          /* moments */
   mc_moments **moments; /* of the original, by product; NULL: more than the memory */
   mc_graph *original;
   mc_damage *damage;

@@ -12,6 +12,7 @@ bool mc_mix_prunes(const composer *c, double mix) {
   (void)c;
   return mix < 1;
 }
+
 bool mc_mix_splits(const composer *c, double mix) {
   for (int k = 0; k < MC_NUM_BUDGETS; k++)
     if (c->share[k] > 0 && mix > c->share[k]) return true;
@@ -97,10 +98,9 @@ bool mc_mix_open(composer *c) {
   c->a = mc_arena_create();
   c->own = *c->cx;
   c->own.stats = NULL;
-  mc_walk_opts w = { .data = c->o->data,
-                     .samples = c->o->samples,
-                     .memory = c->o->memory << 20,
-                     .what = "compress" };
+  mc_walk_opts w = {
+    .data = c->o->data, .samples = c->o->samples, .memory = c->o->memory << 20, .what = "compress"
+  };
   if (!mc_bn_fold_any(&c->own, &c->changed)) return false;
   c->original = mc_graph_clone(c->own.graph);
   c->damage = mc_damage_open(&c->own, &w);
@@ -118,4 +118,3 @@ void mc_mix_close(composer *c) {
   if (c->original) mc_module_destroy(c->original->module);
   mc_arena_destroy(c->a);
 }
-

@@ -8,6 +8,7 @@
 
 static const double most_work = 3e8; /* elements of h, over all removals, that are updated one unit
                                         at a time */
+
 enum { LEAST_LOOKS = 32 }; /* at the costs, for all units */
 
 /* h [d, d]: rows and columns column[d] of (g + ridge I)^-1. False: singular. */
@@ -41,8 +42,8 @@ bool mc_obs_part_of(mc_obs_part *p, int64_t d_all, const double *g, int64_t o, c
   *p = (mc_obs_part){ .o = o, .d = d, .first = first, .weight = e > 0 ? 1 / e : 0 };
   p->h = MC_NEWN(a, double, d *d);
   p->w = MC_NEWN(a, double, o *d);
-  bool ok = (d_all > MC_WIDE && 2 * d > d_all ? whole_inverse : some_columns)(
-      d_all, l, ridge, d, column, p->h, t);
+  bool ok = (d_all > MC_WIDE && 2 * d > d_all ? whole_inverse : some_columns)(d_all, l, ridge, d,
+                                                                              column, p->h, t);
   for (int64_t r = 0; ok && r < o; r++)
     for (int64_t k = 0; k < d; k++) p->w[r * d + k] = (double)w[r * d_all + column[k]];
   mc_arena_destroy(t);
@@ -130,8 +131,7 @@ static void remove_unit(mc_obs_part *p, int u, double *l, double *m, double *col
   int64_t c = p->first[u], k = p->first[u + 1] - c, d = p->d;
   if (!k || !factor(p, c, k, l)) return;
   solved_rows(p, c, k, l, m);
-  for (int64_t r = 0; r < p->o; r++)
-    memcpy(col + r * k, p->w + r * d + c, sizeof *col * (size_t)k);
+  for (int64_t r = 0; r < p->o; r++) memcpy(col + r * k, p->w + r * d + c, sizeof *col * (size_t)k);
   mc_la_gemm(false, false, p->o, d, k, -1, col, m, 1, p->w);
   for (int64_t r = 0; r < d; r++) memcpy(col + r * k, p->h + r * d + c, sizeof *col * (size_t)k);
   mc_la_gemm(false, false, d, d, k, -1, col, m, 1, p->h);
@@ -155,7 +155,7 @@ static void remove_units(mc_obs_part *p, const int *unit, int n) {
   mc_arena *a = mc_arena_create();
   int64_t d = p->d, *at = MC_NEWN(a, int64_t, d), k = columns_of(p, unit, n, at);
   double *l = MC_NEWN(a, double, k *k), *m = MC_NEWN(a, double, k *d);
-  double *hc = MC_NEWN(a, double, k *d), *wc = MC_NEWN(a, double, k *p->o);
+  double *hc = MC_NEWN(a, double, k *d), *wc = MC_NEWN(a, double, k * p->o);
   for (int64_t i = 0; i < k; i++) {
     memcpy(m + i * d, p->h + at[i] * d, sizeof *m * (size_t)d);
     for (int64_t j = 0; j < k; j++) l[i * k + j] = p->h[at[i] * d + at[j]];

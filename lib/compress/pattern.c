@@ -13,6 +13,7 @@ static bool number(const char **s, int64_t *n) {
   *n = v;
   return v <= MOST;
 }
+
 bool mc_pattern_parse(const char *text, mc_pattern *p) {
   *p = (mc_pattern){ 1, 1, 0, 0 };
   if (strcmp(text, "weights") == 0) return true;
@@ -31,6 +32,7 @@ bool mc_pattern_parse(const char *text, mc_pattern *p) {
     p->keep = a, p->of = b;
   return sign == 'x' || a < b;
 }
+
 mc_grid mc_grid_of(const mc_pattern *p, const mc_tensor *w, int64_t groups) {
   bool conv = w->rank == 4;
   mc_grid g = { .p = *p, .groups = groups, .o = w->dim[0] / groups, .ci = w->dim[w->rank - 1] };
@@ -40,6 +42,7 @@ mc_grid mc_grid_of(const mc_pattern *p, const mc_tensor *w, int64_t groups) {
   g.n = g.groups * g.down * g.taps * g.across;
   return g;
 }
+
 mc_grid_block mc_grid_at(const mc_grid *g, int64_t i) {
   int64_t across = i % g->across, tap = i / g->across % g->taps, up = i / g->across / g->taps;
   int64_t down = up % g->down, group = up / g->down;

@@ -55,8 +55,8 @@ static mc_scoring scoring_of(const pruner *p) {
 }
 
 static bool score_classes(pruner *p) {
-  MC_FOR_NODES(n, p->cx->graph)
-  if (mc_makes_channels(n)) protect(p, n);
+  MC_FOR_NODES (n, p->cx->graph)
+    if (mc_makes_channels(n)) protect(p, n);
   p->score = MC_NEWN(p->cx->scratch, double, p->ch->ncls + 1);
   mc_scoring how = scoring_of(p);
   return mc_scores(&how, p->score);
@@ -120,8 +120,7 @@ static bool resolve(pruner *p, bool data) {
   if (o->scope != mc_prunescope_auto) {
     mc_e_alloc same = o->scope == mc_prunescope_global ? mc_alloc_global : mc_alloc_uniform;
     if (o->alloc != mc_alloc_auto && o->alloc != (mc_field_ENUM)same)
-      return mc_error(cx->diag, cx->loc,
-                      "prune-channels: scope=%s and alloc=%s exclude each other",
+      return mc_error(cx->diag, cx->loc, "prune-channels: scope=%s and alloc=%s exclude each other",
                       mc_names_prunescope[o->scope], mc_names_alloc[o->alloc]);
     p->alloc = same;
   }
@@ -202,7 +201,7 @@ bool mc_prune_refits(const pruner *p) {
 /* Gammas outlive the batch_norms that are folded away. */
 static void save_gammas(pruner *p) {
   mc_map_init(&p->gammas, p->cx->scratch);
-  MC_FOR_NODES(n, p->cx->graph) {
+  MC_FOR_NODES (n, p->cx->graph) {
     mc_tensor *gamma = n->nout ? mc_bn_gamma(n) : NULL;
     if (gamma) *mc_map_ptr_slot(&p->gammas, n) = gamma;
   }
@@ -211,9 +210,9 @@ static void save_gammas(pruner *p) {
 bool mc_prune_prepare(pruner *p, bool *changed) {
   save_gammas(p);
   if (mc_prune_refits(p) && !mc_bn_fold(p->cx, changed)) return false;
-  mc_channels_opts may = {
-    .norms = p->o->norms, .outputs = p->o->pad_outputs, .inside = p->o->inside
-  };
+  mc_channels_opts may = { .norms = p->o->norms,
+                           .outputs = p->o->pad_outputs,
+                           .inside = p->o->inside };
   p->ch = mc_channels_of_opts(p->cx->graph, &may, p->cx->scratch);
   mc_channels_only(p->ch, (mc_e_prunewhat)p->o->what);
   p->keep = MC_NEWN(p->cx->scratch, bool, p->ch->ncls + 1);
@@ -244,8 +243,7 @@ static bool prune(pruner *p, bool data, bool *changed) {
   bool any = false;
   if (data && p->alloc == mc_alloc_measured && !mc_prune_any_budget(p))
     p->share[MC_BUDGET_macs] = 0.5;
-  if (data && p->alloc == mc_alloc_measured)
-    mc_budget_imply_time(p->cx, p->share, &p->implied);
+  if (data && p->alloc == mc_alloc_measured) mc_budget_imply_time(p->cx, p->share, &p->implied);
   if (!mc_prune_prepare(p, changed)) return false;
   if (!p->n) {
     mc_warning(cx->diag, cx->loc, "prune-channels: no channel of this graph may be removed");

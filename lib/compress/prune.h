@@ -13,6 +13,7 @@ typedef struct mc_prune_result {
   mc_distance held, last; /* on samples that the fit has not seen; after the fit on all */
   int removed;
 } mc_prune_result;
+
 /* What is pruned, and how: one run of the pass over a graph. */
 typedef struct pruner {
   mc_pass_context *cx;
@@ -31,19 +32,21 @@ typedef struct pruner {
   mc_widths *widths;
   mc_e_score by; /* options after `auto` */
   mc_e_alloc alloc;
-  bool local;        /* alloc=uniform */
-  mc_walk_opts walk; /* where samples are; samples == 0: there are none */
+  bool local;                 /* alloc=uniform */
+  mc_walk_opts walk;          /* where samples are; samples == 0: there are none */
   mc_moments *const *moments; /* by product, of the graph as it is; NULL: taken when needed */
-  double *lambda; /* by product: see mc_refit_remember; NULL: nothing is remembered */
-  bool quick;     /* curves from fewer measurements */
+  double *lambda;             /* by product: see mc_refit_remember; NULL: nothing is remembered */
+  bool quick;                 /* curves from fewer measurements */
   mc_prune_result *res;
 } pruner;
+
 /* Checks p->o and finds the samples (*data: there are some). p has cx, o and res. False after
  * reporting. */
 bool mc_prune_options(pruner *p, bool *data);
 /* What may go, its scores, and what the graph costs. Folds batch norms where what is left is
  * refitted. False after reporting. */
 bool mc_prune_prepare(pruner *p, bool *changed);
+
 typedef struct candidate {
   double score;
   int cls;
@@ -100,6 +103,7 @@ typedef struct sites {
   site *v;
   int n;
 } sites;
+
 sites mc_sites_of(const mc_channels *ch, const mc_products *p, mc_arena *a);
 /* Columns of product i that stay when the classes with keep[class] == false go; NULL: all do. */
 bool *mc_sites_columns(const mc_channels *ch, const mc_product *p, const bool *keep, mc_arena *a);
@@ -109,11 +113,13 @@ bool *mc_sites_rows(const mc_channels *ch, const mc_product *p, const bool *keep
 /* Damage of a site with so many units gone, measured at a few widths; linear between them. By the
  * output's change (KL where there is one), its squared error, and the layers' own error. */
 typedef enum curve_of { CURVE_MAIN, CURVE_SQUARE, CURVE_LOCAL, CURVES } curve_of;
+
 typedef struct curve {
   int n;
   int *gone;
   double *y[CURVES];
 } curve;
+
 typedef struct measure {
   mc_pass_context *cx;
   const mc_walk_opts *walk;
@@ -132,6 +138,7 @@ typedef struct measure {
   curve *curve; /* d NULL: no curves */
   int done;     /* sites, for the progress bar */
 } measure;
+
 /* Orders and curves of all sites, from moments of the graph as it is. Sites that no matrix reads
  * keep their order; their curves come from the rows that make them. False after reporting. */
 bool mc_sites_measure(measure *z);

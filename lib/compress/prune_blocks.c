@@ -12,8 +12,8 @@
  * convolutions, of attention, of a feed-forward part. Blocks go in the order of their scores, until
  * there are `count`, or until the MACs are met, or as long as the score is at most `most`. With
  * samples every other layer is refitted towards the original (docs/guide/compression.md, "Repair").
- * Not removed: blocks with a layer named in skip=, blocks inside of others that go. Contract: LOSSY;
- * with samples the measured change is its bound. */
+ * Not removed: blocks with a layer named in skip=, blocks inside of others that go. Contract:
+ * LOSSY; with samples the measured change is its bound. */
 #include "blocks.h"
 #include "mc/measure/samples.h"
 #include "mc/pass/layers.h"

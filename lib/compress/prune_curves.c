@@ -13,7 +13,7 @@ static void levels_of(const site *s, bool large, curve *c, mc_arena *a) {
   static const int some[] = { 1, 2, 3, 4, 6, LEVELS }, least[] = { 2, 5, LEVELS };
   bool many = large || s->nr > 2;
   const int *few = large ? least : some;
-  int levels = large ? (int)(sizeof least / sizeof *least)
+  int levels = large  ? (int)(sizeof least / sizeof *least)
                : many ? (int)(sizeof some / sizeof *some)
                       : LEVELS;
   *c = (curve){ .n = 1, .gone = MC_NEWN(a, int, LEVELS + 2) };
@@ -67,6 +67,7 @@ static bool few_runs(const measure *z, const mc_moments *m) {
 /* 64 outputs, evenly from all, do for a large layer. */
 static void some_outputs(mc_centred *c, const float **w, const float **b, mc_arena *a) {
   enum { JUDGED = 64 };
+
   int64_t n = c->o < JUDGED ? c->o : JUDGED, d = c->d;
   float *v = MC_NEWN(a, float, n *d), *bias = MC_NEWN(a, float, n);
   for (int64_t k = 0; k < n; k++) {
@@ -102,8 +103,8 @@ typedef struct level {
 } level;
 
 /* run: the rest of the network, too; else `fill` adds what it would do. */
-static bool reader_damage(const measure *z, int i, const mc_moments *m, const bool *keep,
-                          bool run, level *out) {
+static bool reader_damage(const measure *z, int i, const mc_moments *m, const bool *keep, bool run,
+                          level *out) {
   const mc_product *p = &z->p->v[i];
   mc_arena *a = mc_arena_create();
   float *w = MC_NEWN(a, float, p->groups * p->o * p->d), *b = MC_NEWN(a, float, p->groups * p->o);

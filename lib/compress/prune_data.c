@@ -12,6 +12,7 @@ enum { MOST_WIDTHS = 64 }; /* alternatives of one group */
  * squared error counts all alike (without a classifier it is the output's change). All are
  * tried. */
 typedef enum guide { BY_OUTPUT, BY_SQUARE, BY_LAYERS, BY_BOTH, GUIDES } guide;
+
 static const char *const guides[GUIDES] = { "the output's change", "the output's squared error",
                                             "the layers' own error", "both" };
 
@@ -21,12 +22,14 @@ typedef struct trial {
   guide by;
   bool inner;
 } trial;
+
 /* The first QUICK are those that win most often; compress takes NEAR at most. Of a large network
  * LARGE alone is tried. */
 enum { TRIALS = 7, QUICK = 2, NEAR = 5, LARGE = 1 };
+
 static const trial trials[TRIALS] = {
-  { BY_OUTPUT, false }, { BY_BOTH, false },   { BY_OUTPUT, true },
-  { BY_BOTH, true },    { BY_LAYERS, false }, { BY_SQUARE, false }, { BY_SQUARE, true },
+  { BY_OUTPUT, false }, { BY_BOTH, false },   { BY_OUTPUT, true }, { BY_BOTH, true },
+  { BY_LAYERS, false }, { BY_SQUARE, false }, { BY_SQUARE, true },
 };
 
 static double damage_at(const curve *c, int gone, guide by) {
@@ -127,8 +130,7 @@ static int make_limits(data_road *z, mc_alloc_limit *l, limit_ctx *c, const doub
 static void keep_choice(const data_road *z, const int *choice, bool *keep) {
   for (int k = 0; k < z->p->ch->ncls; k++) keep[k] = true;
   for (int i = 0; i < z->s.n; i++)
-    for (int k = 0; k < z->gone[i][choice[i]]; k++)
-      keep[z->s.v[i].cls[z->s.v[i].order[k]]] = false;
+    for (int k = 0; k < z->gone[i][choice[i]]; k++) keep[z->s.v[i].cls[z->s.v[i].order[k]]] = false;
   mc_channels_never_empty(z->p->cx->graph, z->p->ch, keep, z->p->score);
 }
 

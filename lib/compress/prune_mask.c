@@ -150,8 +150,7 @@ void mc_prune_say_budgets(const pruner *p) {
   double most = load(p, NULL);
   for (mc_budget_kind k = 0; k < MC_NUM_BUDGETS; k++) {
     if (p->share[k] <= 0 || p->full[k] <= 0) continue;
-    mc_remark(p->cx->diag, p->cx->loc,
-              "prune-channels: %.1f %% of the %s (%s: %.1f %%)%s",
+    mc_remark(p->cx->diag, p->cx->loc, "prune-channels: %.1f %% of the %s (%s: %.1f %%)%s",
               mc_prune_cost(p, k) / p->full[k] * 100, mc_budget_names[k],
               k == MC_BUDGET_time && p->implied ? "at most, for the macs asked for" : "asked for",
               p->share[k] * 100, why_less(p, k, most));

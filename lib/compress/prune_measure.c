@@ -1,6 +1,6 @@
 /* Orders and curves of all coupling groups, as many at a time as the memory takes moments. Where
- * that is not all of them, and what they should give is known: in one walk through the network, each
- * as soon as its last reader has been seen. */
+ * that is not all of them, and what they should give is known: in one walk through the network,
+ * each as soon as its last reader has been seen. */
 #include "prune.h"
 
 /* Mark the products that read site s; the bytes that their moments add. */
@@ -31,7 +31,8 @@ static int batch_of(const measure *z, int from, bool *want) {
 
 static bool measure_site(measure *z, int i, mc_moments *const *m) {
   site *s = &z->s->v[i];
-  if (z->cx->progress) z->cx->progress(z->cx->progress_ctx, "prune: damage of widths", z->done++, z->s->n);
+  if (z->cx->progress)
+    z->cx->progress(z->cx->progress_ctx, "prune: damage of widths", z->done++, z->s->n);
   if (z->obs && s->nr) mc_sites_obs(z, s, m);
   return !z->d || mc_sites_curve(z, s, m, &z->curve[i]);
 }

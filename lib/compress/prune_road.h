@@ -35,6 +35,7 @@ typedef struct mc_road_choice {
   double predicted;
   mc_fitted fit;
 } mc_road_choice;
+
 bool mc_road_choose(data_road *z, mc_road_choice *out);
 
 /* Weights for the graph without the classes of keep (which changes where better ones are found),

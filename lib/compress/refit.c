@@ -4,9 +4,10 @@
 #include <math.h>
 #include <string.h>
 
-/* With fewer samples, or fewer places that a layer was read at for each of its columns, lambda comes
- * from the folds. */
+/* With fewer samples, or fewer places that a layer was read at for each of its columns, lambda
+ * comes from the folds. */
 enum { FEW_SAMPLES = 200, FEW_PLACES = 2 };
+
 static const double lambda_product = 1e-3, lambda_depthwise = 1e-2;
 
 static bool depthwise(const mc_product *p) { return p->groups > 1 && p->ci == 1; }
@@ -86,8 +87,7 @@ static void fit_one(refitter *r, const mc_product *p, const mc_moments *m, int i
   const bool *keep = r->o->keep ? r->o->keep[i] : NULL, *mask = r->o->mask ? r->o->mask[i] : NULL;
   int64_t samples = mc_walk_samples(r->walk);
   if (!mask) {
-    double damping =
-        mc_refit_remember(r->o->lambda, i, p, m, keep, r->o->damping, samples, w0);
+    double damping = mc_refit_remember(r->o->lambda, i, p, m, keep, r->o->damping, samples, w0);
     r->singular += !mc_refit_product(p, m, r->o->folds, keep, damping, samples, w0, w, b);
   } else {
     double known = r->o->lambda ? r->o->lambda[i] : 0;

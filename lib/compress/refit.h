@@ -6,6 +6,7 @@
 #include "mc/measure/damage.h"
 
 enum { MC_FOLDS_FIT = 7, MC_FOLDS_ALL = 15 }; /* the last fold is held back, or not */
+
 enum { MC_ENOUGH_QUICK = 32 }; /* mc_walk_opts.enough of trials that have little time */
 
 /* Weights [groups, o, d] and bias [groups * o] of each product; NULL: as they are. */
@@ -49,8 +50,8 @@ void mc_refit_masked(const mc_product *p, const mc_moments *m, unsigned folds, c
 /* The lambda that mc_refit_product takes for a matrix. */
 double mc_refit_lambda(const mc_product *p, const mc_moments *m, int64_t group, const bool *keep,
                        double damping, int64_t samples, const float *w0);
-/* The same for all groups, remembered in lambda[i] for the next fit of product i: what the folds say
- * differs little from trial to trial. `damping` where there is nothing to remember. */
+/* The same for all groups, remembered in lambda[i] for the next fit of product i: what the folds
+ * say differs little from trial to trial. `damping` where there is nothing to remember. */
 double mc_refit_remember(double *lambda, int i, const mc_product *p, const mc_moments *m,
                          const bool *keep, double damping, int64_t samples, const float *w0);
 /* Rows of channels that go (rows[r] == false; rows NULL: none) are 0 in w [groups * o, d] and

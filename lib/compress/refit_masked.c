@@ -6,7 +6,12 @@
 #include <math.h>
 #include <string.h>
 
-enum { STEPS = 100, WIDE_STEPS = 20, LEAST_STEPS = 10 }; /* the second: of more than MC_WIDE columns */
+enum {
+  STEPS = 100,
+  WIDE_STEPS = 20,
+  LEAST_STEPS = 10
+}; /* the second: of more than MC_WIDE columns */
+
 static const double most_work = 2e10; /* multiplications, from which on steps are fewer */
 
 typedef struct system {
@@ -14,7 +19,7 @@ typedef struct system {
   const bool *mask;
   const double *a, *diag;     /* [d, d] G + ridge, and its diagonal */
   double *w, *r, *p, *q, *rz; /* [o, d]; rz [o]: r . z of each row */
-  float *af, *pf, *qf; /* of large layers a, p and q in fp32, for the product; else NULL */
+  float *af, *pf, *qf;        /* of large layers a, p and q in fp32, for the product; else NULL */
 } masked;
 
 /* sum over the row of x y / diag (diag NULL: 1) */

@@ -127,18 +127,19 @@ static bool follow_gather(cutter *c, mc_node *n) {
   int64_t size = n->in[0]->type->dim[axis], left = kept_axis(c, n->out[0], axis), at = 0;
   if (left == t->dim[0] && kept_before(c, n, 0, axis, size) == size) return true;
   void *p;
-  mc_tensor *r =
-      mc_tensor_create(c->g->module,
-                       t->name ? mc_arena_printf(c->g->module->arena, "%s.p", t->name) : NULL,
-                       t->dtype, 1, &left, &p);
+  mc_tensor *r = mc_tensor_create(
+      c->g->module, t->name ? mc_arena_printf(c->g->module->arena, "%s.p", t->name) : NULL,
+      t->dtype, 1, &left, &p);
   for (int64_t i = 0; i < t->dim[0]; i++) {
     if (!stays(c, mc_channels_axis(c->ch, n->out[0], axis, i))) continue;
     int64_t from =
         t->dtype == MC_i64 ? ((const int64_t *)t->data)[i] : ((const int32_t *)t->data)[i];
     from = from < 0 ? from + size : from;
     from = kept_before(c, n, 0, axis, from < 0 ? 0 : from >= size ? size - 1 : from);
-    if (t->dtype == MC_i64) ((int64_t *)p)[at++] = from;
-    else ((int32_t *)p)[at++] = (int32_t)from;
+    if (t->dtype == MC_i64)
+      ((int64_t *)p)[at++] = from;
+    else
+      ((int32_t *)p)[at++] = (int32_t)from;
   }
   mc_builder b = { .graph = c->g, .before = n, .diag = c->d, .loc = n->loc };
   mc_value *v = mc_build_tensor(&b, r, NULL);

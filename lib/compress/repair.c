@@ -79,8 +79,7 @@ static bool open_original(repairer *r, bool *changed) {
   if (!r->was)
     return mc_error(cx->diag, cx->loc, "repair: %s has no graph '%s'", path, cx->graph->name);
   bool other = false;
-  if (!fold(cx, r->file, r->was, &other) || !fold(cx, cx->module, cx->graph, changed))
-    return false;
+  if (!fold(cx, r->file, r->was, &other) || !fold(cx, cx->module, cx->graph, changed)) return false;
   r->p = mc_products_of(r->was, cx->scratch);
   r->q = mc_products_of(cx->graph, cx->scratch);
   if (r->p.n != r->q.n)

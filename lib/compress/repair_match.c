@@ -11,9 +11,7 @@ typedef struct matcher {
 } matcher;
 
 static const char *name_of(const mc_node *n) {
-  return n->source && *n->source ? n->source
-         : n->out[0]->name       ? n->out[0]->name
-                                 : "without a name";
+  return n->source && *n->source ? n->source : n->out[0]->name ? n->out[0]->name : "without a name";
 }
 
 /* Row `to` of the changed layer against row `from` of the original. */

@@ -1,6 +1,6 @@
 /* Results of the graph that lost channels get them back: a border of one 0 after the last channel,
- * and a gather that reads it wherever a channel is gone; then what the lost channels held, when that
- * is known.
+ * and a gather that reads it wherever a channel is gone; then what the lost channels held, when
+ * that is known.
  *
  *   return %y : f32[1,10]              with channels 1 and 3 gone:
  *   %p = pad %y {before=[0,0], after=[0,1]} : f32[1,9]

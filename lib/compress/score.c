@@ -4,8 +4,10 @@
 
 void mc_tally_add(tally *t, int cls, double x) {
   if (cls < 0) return;
-  if (t->s->together == mc_together_max) t->score[cls] = t->times[cls] ? fmax(t->score[cls], x) : x;
-  else t->score[cls] += x;
+  if (t->s->together == mc_together_max)
+    t->score[cls] = t->times[cls] ? fmax(t->score[cls], x) : x;
+  else
+    t->score[cls] += x;
   t->times[cls]++;
 }
 

@@ -12,7 +12,7 @@ typedef struct mc_scoring {
   double p;               /* exponent of lp */
   int64_t seed;           /* of random */
   const char *file;       /* of file */
-  bool level;           /* layers are compared: each one's scores are divided by their rms */
+  bool level;             /* layers are compared: each one's scores are divided by their rms */
   const mc_map
       *gammas;       /* product -> tensor of gammas of a batch_norm that was folded; NULL: none */
   mc_walk_opts walk; /* samples for scores of activations */
@@ -29,6 +29,7 @@ typedef struct tally {
   double *score;
   int *times;
 } tally;
+
 void mc_tally_add(tally *t, int cls, double x);
 /* A layer's scores, divided by their root mean square when layers are compared, each to the
  * class of that output channel of n. */

@@ -12,8 +12,7 @@ static bool add_scores(tally *t, const mc_layer_file *f, const mc_layer_array *v
   MC_FOR_NODES (n, t->s->cx->graph)
     if (mc_makes_channels(n) && mc_layer_named(n, v->name)) layer = n;
   if (!layer)
-    return mc_layer_file_fail(f, "no layer is named '%s'%s", v->name,
-                              mc_layer_nearest(f, v->name));
+    return mc_layer_file_fail(f, "no layer is named '%s'%s", v->name, mc_layer_nearest(f, v->name));
   int64_t channels = layer->out[0]->type->dim[layer->out[0]->type->rank - 1];
   if (v->n != channels)
     return mc_layer_file_fail(f, "layer '%s' has %lld output channels, its array has %lld", v->name,

@@ -89,6 +89,7 @@ typedef struct gathering {
   tally *t;
   const mc_products *p;
 } gathering;
+
 static bool add_moments(void *ctx, int i, mc_moments *m) {
   gathering *g = ctx;
   return add_product(g->t, &g->p->v[i], m);

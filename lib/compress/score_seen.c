@@ -9,6 +9,7 @@ typedef struct seen {
   mc_value *v;
   double *magnitude, *nonzero, n;
 } seen;
+
 typedef struct watcher {
   seen *of;
   bool bad;

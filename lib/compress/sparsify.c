@@ -25,9 +25,11 @@
 const char *mc_sparsify_name(const mc_node *n) {
   return n->source && *n->source ? n->source : n->out[0]->name ? n->out[0]->name : "";
 }
+
 static bool named(const char *list, const mc_node *n) {
   return mc_glob_list(list, n->source) || mc_glob_list(list, n->out[0]->name);
 }
+
 /* NULL: the layer is taken. */
 static const char *refused(const sparsifier *s, const mc_node *n) {
   const mc_tensor *w = mc_value_tensor(n->in[1]);
@@ -44,12 +46,14 @@ static const char *refused(const sparsifier *s, const mc_node *n) {
     return "a group of its channels is smaller than a block";
   return NULL;
 }
+
 /* A layer before shares these weights: they are done. */
 static bool done_before(const sparsifier *s, const mc_tensor *w) {
   for (int i = 0; i < s->n; i++)
     if (s->l[i].w == w) return true;
   return false;
 }
+
 static void take(sparsifier *s, mc_node *n) {
   mc_arena *a = s->cx->scratch;
   const mc_tensor *w = mc_value_tensor(n->in[1]);
@@ -61,11 +65,12 @@ static void take(sparsifier *s, mc_node *n) {
   l->score = MC_NEWN(a, double, l->grid.n);
   l->gone = MC_NEWN(a, bool, l->grid.n);
 }
+
 void mc_sparsify_layers(sparsifier *s) {
   int count = 0;
-  MC_FOR_NODES(n, s->cx->graph) count += mc_op_has(n->op, MC_T_ACCUM);
+  MC_FOR_NODES (n, s->cx->graph) count += mc_op_has(n->op, MC_T_ACCUM);
   s->l = MC_NEWN(s->cx->scratch, sparse_layer, count + 1);
-  MC_FOR_NODES(m, s->cx->graph) {
+  MC_FOR_NODES (m, s->cx->graph) {
     if (!mc_op_has(m->op, MC_T_ACCUM)) continue;
     const char *why = refused(s, m);
     if (!why)
@@ -83,6 +88,7 @@ static int64_t zeros_of(const float *w, int64_t n) {
   for (int64_t i = 0; i < n; i++) zeros += w[i] == 0;
   return zeros;
 }
+
 static void count(sparsifier *s, const sparse_layer *l) {
   int64_t n = mc_tensor_elems(l->w), before = zeros_of(l->w->data, n), after = zeros_of(l->data, n);
   mc_remark(s->cx->diag, l->node->loc, "sparsify: %s %s: %.1f %% of %lld weights are 0, pattern %s",
@@ -93,10 +99,12 @@ static void count(sparsifier *s, const sparse_layer *l) {
   MC_STAT_ADD(s->cx, sparsify, zeros, after);
   MC_STAT_ADD(s->cx, sparsify, zeroed, after - before);
 }
+
 static bool count_all(sparsifier *s) {
   for (int i = 0; i < s->n; i++) count(s, &s->l[i]);
   return true;
 }
+
 static bool replace(sparsifier *s, sparse_layer *l) {
   mc_module *m = s->cx->module;
   count(s, l);
@@ -120,17 +128,18 @@ static bool replace(sparsifier *s, sparse_layer *l) {
 /* A mask says which weights; nothing else may. */
 static bool check_mask(const sparsifier *s) {
   const mc_opts_sparsify *o = s->o;
-  const char *other = o->score != mc_wscore_auto         ? "score"
-                      : o->sparsity != 0                 ? "sparsity"
-                      : strcmp(o->pattern, "auto") != 0  ? "pattern"
-                      : o->scope != mc_scope_local       ? "scope"
-                      : o->most != 0.95                  ? "most"
-                      : o->file[0]                       ? "file"
-                                                         : NULL;
+  const char *other = o->score != mc_wscore_auto        ? "score"
+                      : o->sparsity != 0                ? "sparsity"
+                      : strcmp(o->pattern, "auto") != 0 ? "pattern"
+                      : o->scope != mc_scope_local      ? "scope"
+                      : o->most != 0.95                 ? "most"
+                      : o->file[0]                      ? "file"
+                                                        : NULL;
   if (!other) return true;
   return mc_error(s->cx->diag, s->cx->loc,
                   "sparsify: mask= says which weights become 0; leave out %s=", other);
 }
+
 static bool check_file(const sparsifier *s) {
   bool by_file = s->o->score == mc_wscore_file;
   if (s->o->mask[0]) return check_mask(s);
@@ -141,6 +150,7 @@ static bool check_file(const sparsifier *s) {
     return mc_error(s->cx->diag, s->cx->loc, "sparsify: file= is for score=file");
   return true;
 }
+
 /* What needs samples says so when there are none. */
 static bool check_samples(sparsifier *s) {
   const mc_opts_sparsify *o = s->o;
@@ -160,6 +170,7 @@ static bool check_samples(sparsifier *s) {
              o->score == mc_wscore_file ? "their scores" : "their weights");
   return true;
 }
+
 static bool check_options(sparsifier *s) {
   const mc_opts_sparsify *o = s->o;
   mc_diag *d = s->cx->diag;
@@ -189,9 +200,9 @@ static bool check_options(sparsifier *s) {
   if (s->o->mask[0]) s->pattern_text = "from a mask";
   return check_file(s) && check_samples(s);
 }
-static bool changes(const sparse_layer *l) {
-  return memcmp(l->data, l->w->data, l->w->size) != 0;
-}
+
+static bool changes(const sparse_layer *l) { return memcmp(l->data, l->w->data, l->w->size) != 0; }
+
 /* Without samples: zeros, and no other change. */
 static bool zero_all(sparsifier *s, bool *changed) {
   bool any = false;
@@ -211,6 +222,7 @@ static bool zero_all(sparsifier *s, bool *changed) {
     if (!replace(s, &s->l[i])) return false;
   return true;
 }
+
 bool mc_pass_sparsify(mc_pass_context *cx, const mc_opts_sparsify *o, bool *changed) {
   sparsifier s = { .cx = cx, .o = o };
   if (!check_options(&s)) return false;

@@ -9,12 +9,13 @@ typedef struct sparse_layer {
   mc_node *node; /* linear or conv2d */
   const mc_tensor *w;
   mc_grid grid;
-  float *data;   /* the new weights, a copy of w's */
-  double *score; /* by block: mean over its weights; least important first to go */
-  bool *gone;    /* by block */
-  int64_t quota; /* blocks that go */
+  float *data;         /* the new weights, a copy of w's */
+  double *score;       /* by block: mean over its weights; least important first to go */
+  bool *gone;          /* by block */
+  int64_t quota;       /* blocks that go */
   const double *given; /* by weight: its score or mask from a file; NULL: there is none */
 } sparse_layer;
+
 typedef struct sparsifier {
   mc_pass_context *cx;
   const mc_opts_sparsify *o;

@@ -13,6 +13,7 @@ static double chance(const sparse_layer *l, int64_t i) {
   h = mc_hash(h, &i, sizeof i);
   return (double)(h >> 11) / 9007199254740992.0;
 }
+
 static double score_of(const sparsifier *s, const sparse_layer *l, int64_t i) {
   mc_grid_block b = mc_grid_at(&l->grid, i);
   int64_t width = l->grid.taps * l->grid.ci;
@@ -31,6 +32,7 @@ static double score_of(const sparsifier *s, const sparse_layer *l, int64_t i) {
     }
   return l1 ? sum / n : sqrt(sum / n);
 }
+
 /* Layers compare once each one's scores are divided by their root mean square. */
 static void normalize(sparse_layer *l) {
   double square = 0;
@@ -38,6 +40,7 @@ static void normalize(sparse_layer *l) {
   double rms = sqrt(square / (double)l->grid.n);
   for (int64_t i = 0; i < l->grid.n && rms > 0; i++) l->score[i] /= rms;
 }
+
 void mc_sparsify_scores(sparsifier *s) {
   for (int k = 0; k < s->n; k++) {
     sparse_layer *l = &s->l[k];
@@ -53,12 +56,14 @@ typedef struct block {
   int layer;
   int64_t at, weights;
 } block;
+
 static int by_score(const void *a, const void *b) {
   const block *x = a, *y = b;
   if (x->score != y->score) return x->score < y->score ? -1 : 1;
   if (x->layer != y->layer) return x->layer - y->layer;
   return x->at < y->at ? -1 : x->at > y->at;
 }
+
 /* The blocks of layers [from, to), least important first. */
 static block *sorted(const sparsifier *s, int from, int to, int64_t *n) {
   int64_t count = 0;
@@ -73,11 +78,13 @@ static block *sorted(const sparsifier *s, int from, int to, int64_t *n) {
   qsort(b, (size_t)*n, sizeof *b, by_score);
   return b;
 }
+
 static double weights_of(const sparsifier *s, int from, int to) {
   double sum = 0;
   for (int k = from; k < to; k++) sum += (double)mc_tensor_elems(s->l[k].w);
   return sum;
 }
+
 /* The first blocks whose weights come nearest to the share, but at most `most` of a layer's blocks.
  */
 static void cut(sparsifier *s, int from, int to) {
@@ -92,6 +99,7 @@ static void cut(sparsifier *s, int from, int to) {
     l->quota++;
   }
 }
+
 void mc_sparsify_quotas(sparsifier *s) {
   if (s->pattern.of) return;
   if (s->o->scope == mc_scope_global) {
@@ -109,6 +117,7 @@ static void zero_block(sparse_layer *l, int64_t i) {
   for (int64_t r = b.row; r < b.row + b.rows; r++)
     memset(l->data + r * width + b.col, 0, sizeof(float) * (size_t)b.cols);
 }
+
 static void zero_least(sparsifier *s, int k) {
   int64_t n;
   block *b = sorted(s, k, k + 1, &n);
@@ -118,6 +127,7 @@ static void zero_least(sparsifier *s, int k) {
     zero_block(&s->l[k], b[i].at);
   }
 }
+
 /* A few neighbouring output channels by `of` neighbouring input channels of a tap. */
 typedef struct cell {
   float *w;
@@ -130,12 +140,14 @@ static bool used(const cell *x, int64_t c) {
     if (x->w[r * x->pitch + c] != 0) return true;
   return false;
 }
+
 static double worth(const cell *x, int64_t c) {
   double sum = 0;
   for (int64_t r = 0; r < x->rows; r++)
     if (x->w[r * x->pitch + c] != 0) sum += x->value[r * x->pitch + c];
   return sum;
 }
+
 /* Columns of the largest worth stay, `keep` of them. */
 static void thin(const cell *x, int64_t keep) {
   int64_t have = 0;
@@ -147,6 +159,7 @@ static void thin(const cell *x, int64_t keep) {
     for (int64_t r = 0; r < x->rows; r++) x->w[r * x->pitch + least] = 0;
   }
 }
+
 static void thin_rows(const sparsifier *s, sparse_layer *l, const double *value, int64_t row,
                       int64_t rows) {
   const mc_pattern *p = &s->pattern;
@@ -159,6 +172,7 @@ static void thin_rows(const sparsifier *s, sparse_layer *l, const double *value,
     thin(&x, (p->keep * n + p->of - 1) / p->of);
   }
 }
+
 static void zero_n_of_m(sparsifier *s, sparse_layer *l, const double *value) {
   int64_t all = mc_tensor_elems(l->w), step = s->pattern.rows;
   double *size = value ? NULL : MC_NEWN(s->cx->scratch, double, all);
@@ -168,6 +182,7 @@ static void zero_n_of_m(sparsifier *s, sparse_layer *l, const double *value) {
       thin_rows(s, l, value ? value : size, g * l->grid.o + r,
                 l->grid.o - r < step ? l->grid.o - r : step);
 }
+
 void mc_sparsify_zero(sparsifier *s, sparse_layer *l, const double *value) {
   if (s->pattern.of)
     zero_n_of_m(s, l, value);

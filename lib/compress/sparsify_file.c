@@ -14,6 +14,7 @@ static const mc_node *layer_of(const mc_layer_file *f, const char *name) {
     if (mc_op_has(n->op, MC_T_ACCUM) && mc_layer_named(n, name)) return n;
   return NULL;
 }
+
 static bool fits(const mc_layer_file *f, const mc_layer_array *v, const mc_tensor *w) {
   if (v->rank == w->rank && memcmp(v->dim, w->dim, sizeof *w->dim * (size_t)w->rank) == 0)
     return true;
@@ -25,23 +26,25 @@ static bool fits(const mc_layer_file *f, const mc_layer_array *v, const mc_tenso
                             mc_layer_shape_text(f, w->rank, w->dim), order,
                             mc_layer_shape_text(f, v->rank, v->dim));
 }
+
 static bool check_numbers(const mc_layer_file *f, const mc_layer_array *v, bool mask) {
   for (int64_t i = 0; i < v->n; i++) {
     if (!isfinite(v->x[i]))
       return mc_layer_file_fail(f, "element %lld of '%s' is not finite", (long long)i, v->name);
     if (mask && v->x[i] != 0 && v->x[i] != 1)
-      return mc_layer_file_fail(f, "element %lld of '%s' is %g: a mask holds 0 (the weight "
-                                   "becomes 0) and 1 (it stays)",
+      return mc_layer_file_fail(f,
+                                "element %lld of '%s' is %g: a mask holds 0 (the weight "
+                                "becomes 0) and 1 (it stays)",
                                 (long long)i, v->name, v->x[i]);
   }
   return true;
 }
+
 /* Give the array to the layers of its name. */
 static bool hand_out(sparsifier *s, const mc_layer_file *f, const mc_layer_array *v) {
   int taken = 0;
   if (!layer_of(f, v->name))
-    return mc_layer_file_fail(f, "no layer is named '%s'%s", v->name,
-                              mc_layer_nearest(f, v->name));
+    return mc_layer_file_fail(f, "no layer is named '%s'%s", v->name, mc_layer_nearest(f, v->name));
   if (!check_numbers(f, v, masks(s))) return false;
   for (int i = 0; i < s->n; i++) {
     if (!mc_layer_named(s->l[i].node, v->name)) continue;
@@ -56,6 +59,7 @@ static bool hand_out(sparsifier *s, const mc_layer_file *f, const mc_layer_array
                f->option, f->path, v->name);
   return true;
 }
+
 /* Layers without an array stay as they are. */
 static void drop_others(sparsifier *s, const char *what) {
   int n = 0;
@@ -64,12 +68,14 @@ static void drop_others(sparsifier *s, const char *what) {
     if (l->given)
       s->l[n++] = *l;
     else
-      mc_remark(s->cx->diag, l->node->loc, "%s %s is not made sparse: the file of %s has no array "
-                                           "for it",
+      mc_remark(s->cx->diag, l->node->loc,
+                "%s %s is not made sparse: the file of %s has no array "
+                "for it",
                 mc_ops[l->node->op].text, mc_sparsify_name(l->node), what);
   }
   s->n = n;
 }
+
 bool mc_sparsify_read(sparsifier *s) {
   bool mask = masks(s);
   mc_layer_file f = { .cx = s->cx,
@@ -82,6 +88,7 @@ bool mc_sparsify_read(sparsifier *s) {
   drop_others(s, mask ? "masks" : "scores");
   return true;
 }
+
 void mc_sparsify_mask(const sparse_layer *l, float *w, bool *mask) {
   for (int64_t i = 0; i < mc_tensor_elems(l->w); i++) {
     if (l->given[i] == 0) w[i] = 0;

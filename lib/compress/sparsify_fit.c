@@ -25,12 +25,13 @@ static void take_products(fitter *f) {
     for (int k = 0; k < f->s->n; k++)
       if (f->s->l[k].node == f->products.v[i].node) f->layer[i] = &f->s->l[k];
 }
+
 /* Scores that say which blocks go, whatever the samples are. */
 static bool fixed_scores(const sparsifier *s) {
   int by = s->o->score;
-  return by == mc_wscore_random || by == mc_wscore_l1 || by == mc_wscore_l2 ||
-         by == mc_wscore_file;
+  return by == mc_wscore_random || by == mc_wscore_l1 || by == mc_wscore_l2 || by == mc_wscore_file;
 }
+
 /* Choose the blocks of product i that go: its mask. w: its weights on the network as it is now. */
 static void choose(fitter *f, int i, const mc_product *p, const mc_moments *m, float *w) {
   sparsifier *s = f->s;
@@ -53,6 +54,7 @@ static void choose(fitter *f, int i, const mc_product *p, const mc_moments *m, f
   for (int64_t j = 0; j < n && !s->o->mask[0]; j++) f->mask[i][j] = w[j] != 0;
   mc_arena_destroy(a);
 }
+
 static bool fit_product(fitter *f, mc_walk *walk, int i) {
   sparsifier *s = f->s;
   mc_arena *a = s->cx->scratch;
@@ -75,6 +77,7 @@ static bool fit_product(fitter *f, mc_walk *walk, int i) {
   f->first.b[i] = b;
   return mc_walk_set(walk, i, w, b);
 }
+
 /* One walk on a copy of the network: masks, and weights that the last fold has not seen. */
 static bool first_fit(fitter *f) {
   mc_pass_context own = *f->s->cx;
@@ -91,13 +94,16 @@ static bool first_fit(fitter *f) {
   mc_module_destroy(own.module);
   return ok;
 }
+
 static void tell_alone(const sparsifier *s) {
   if (s->alone)
-    mc_remark(s->cx->diag, s->cx->loc,
-              "sparsify: in %d layers blocks are judged as if each went alone: to take them out one "
-              "after the other is too much work there%s",
-              s->alone, s->large ? " for a network of this size" : "");
+    mc_remark(
+        s->cx->diag, s->cx->loc,
+        "sparsify: in %d layers blocks are judged as if each went alone: to take them out one "
+        "after the other is too much work there%s",
+        s->alone, s->large ? " for a network of this size" : "");
 }
+
 /* The masks stay; weights that see all samples. */
 static bool last_fit(fitter *f) {
   sparsifier *s = f->s;
@@ -111,9 +117,11 @@ static bool last_fit(fitter *f) {
   r.walk.original = s->cx->graph;
   return mc_refit_run(s->cx, &r, &f->last, s->cx->scratch);
 }
+
 static bool judge(fitter *f, mc_damage *d, const mc_fitted *w, mc_distance *out) {
   return mc_fitted_judge(w, f->s->cx->graph, d, f->s->cx->diag, out);
 }
+
 /* The sum of the changes that the layers make of the output, each alone in the original. */
 static bool predict(fitter *f, mc_damage *d) {
   double sum = 0;
@@ -130,11 +138,13 @@ static bool predict(fitter *f, mc_damage *d) {
             kl ? "KL" : "relative squared error", sum);
   return true;
 }
+
 /* What the layers become, for the counters. */
 static void keep_data(fitter *f) {
   for (int i = 0; i < f->products.n; i++)
     if (f->layer[i]) f->layer[i]->data = f->last.w[i];
 }
+
 bool mc_sparsify_fit(sparsifier *s, bool *changed) {
   fitter f = { .s = s,
                .walk = { .data = s->o->data,
@@ -149,7 +159,7 @@ bool mc_sparsify_fit(sparsifier *s, bool *changed) {
   bool ok = first_fit(&f);
   if (ok) tell_alone(s);
   ok = ok && predict(&f, d) && judge(&f, d, &f.first, &held) && last_fit(&f) &&
-            judge(&f, d, &f.last, &final);
+       judge(&f, d, &f.last, &final);
   mc_damage_close(d);
   if (!ok) return false;
   keep_data(&f);

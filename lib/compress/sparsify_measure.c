@@ -5,7 +5,8 @@
  *
  * obs of blocks (and of the columns of N:M) takes one block out after the other, the others making
  * up each time (obs.h), in each row of blocks for itself; where that is too much work, each block
- * is judged as if it went alone (Hassibi and Stork 1993; Frantar and Alistarh, "SparseGPT", 2023, section 3). */
+ * is judged as if it went alone (Hassibi and Stork 1993; Frantar and Alistarh, "SparseGPT", 2023,
+ * section 3). */
 #include "mc/measure/linalg.h"
 #include "obs.h"
 #include "sparsify.h"
@@ -24,6 +25,7 @@ static double *inverse(const mc_centred *c, double lambda, mc_arena *a) {
   double *h = mc_arena_copy(a, c->g, sizeof *h * (size_t)(d * d));
   return mc_la_inverse(d, h, lambda * mc_la_trace(d, c->g) / (double)d + 1e-12) ? h : NULL;
 }
+
 /* value [o, d] of one group's weights. */
 static void weigh(const sparsifier *s, const mc_centred *c, const float *w, double *value,
                   mc_arena *a) {
@@ -33,6 +35,7 @@ static void weigh(const sparsifier *s, const mc_centred *c, const float *w, doub
     of[j] = h ? 1 / h[j * c->d + j] : c->g[j * c->d + j] + c->mx[j] * c->mx[j];
   for (int64_t i = 0; i < c->o * c->d; i++) value[i] = (double)w[i] * (double)w[i] * of[i % c->d];
 }
+
 static void score_blocks(sparse_layer *l, const double *value) {
   int64_t width = l->grid.taps * l->grid.ci;
   for (int64_t i = 0; i < l->grid.n; i++) {
@@ -71,6 +74,7 @@ static void eliminate(const sparse_layer *l, int64_t d, const double *h, const f
   out->n = mc_obs_eliminate(&part, 1, units, alive, most, out->order, out->error, t);
   mc_arena_destroy(t);
 }
+
 /* The line whose next block costs least; -1: all have lost what they may. */
 static int cheapest(const line *v, int64_t n) {
   int best = -1;
@@ -82,9 +86,11 @@ static int cheapest(const line *v, int64_t n) {
   }
   return best;
 }
+
 static double work_of(const sparsifier *s, const sparse_layer *l, const mc_product *p) {
   return 2 * (double)(l->grid.groups * l->grid.down) * s->o->most * pow((double)p->d, 3);
 }
+
 /* gone[] and zeros in w, quota of the layer. False: too much work, or singular: nothing has
  * changed. */
 static bool obs_blocks(const sparsifier *s, sparse_layer *l, const mc_product *p,
@@ -111,6 +117,7 @@ static bool obs_blocks(const sparsifier *s, sparse_layer *l, const mc_product *p
   }
   return true;
 }
+
 /* ---- N:M ---- */
 
 /* The windows of a row of weights and how many of each go. Returns how many windows. */
@@ -124,6 +131,7 @@ static int windows_of(const sparse_layer *l, const mc_pattern *p, int *window, i
     }
   return n;
 }
+
 /* Rows [0, rows) of w [rows, d] lose the columns that they miss least together. */
 static void thin_line(const sparse_layer *l, const mc_pattern *p, int64_t d, const double *h,
                       float *w, int64_t rows) {
@@ -141,6 +149,7 @@ static void thin_line(const sparse_layer *l, const mc_pattern *p, int64_t d, con
     for (int64_t r = 0; r < rows; r++) w[r * d + order[k]] = 0;
   mc_arena_destroy(t);
 }
+
 /* False: too much work, or singular; nothing has changed then. */
 static bool obs_n_of_m(const sparsifier *s, const sparse_layer *l, const mc_product *p,
                        const mc_moments *m, unsigned folds, float *w, mc_arena *a) {
@@ -158,6 +167,7 @@ static bool obs_n_of_m(const sparsifier *s, const sparse_layer *l, const mc_prod
       thin_line(l, q, p->d, h[g], w + (g * p->o + r) * p->d, p->o - r < step ? p->o - r : step);
   return true;
 }
+
 static void zero_gone(const sparse_layer *l, float *w) {
   int64_t width = l->grid.taps * l->grid.ci;
   for (int64_t i = 0; i < l->grid.n; i++) {
@@ -167,6 +177,7 @@ static void zero_gone(const sparse_layer *l, float *w) {
       memset(w + r * width + b.col, 0, sizeof *w * (size_t)b.cols);
   }
 }
+
 bool mc_sparsify_measure(const sparsifier *s, sparse_layer *l, const mc_product *p,
                          const mc_moments *m, unsigned folds, float *w, double *value,
                          mc_arena *a) {

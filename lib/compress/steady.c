@@ -8,6 +8,7 @@
 static int64_t channels_of(const mc_value *v) {
   return v->type->rank ? v->type->dim[v->type->rank - 1] : 1;
 }
+
 static bool depends(const steady *s, const mc_value *v, int64_t c) {
   const unsigned char *f = mc_map_ptr_get(&s->depends, v);
   return f && f[c];

@@ -10,6 +10,7 @@ typedef enum steady_kind {
   STEADY_CONSTANT, /* one number at all positions */
   STEADY_PATTERN   /* a fixed number for each position, or not known */
 } steady_kind;
+
 typedef struct steady {
   mc_graph *g;
   mc_arena *a;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 typedef unsigned char flag;
+
 typedef struct flow {
   mc_arena *a;
   mc_map of;
@@ -14,17 +15,22 @@ typedef struct flow {
 static int64_t last_dim(const mc_value *v) {
   return v->type->rank ? v->type->dim[v->type->rank - 1] : 1;
 }
+
 static int64_t elems(const mc_value *v) { return mc_type_elems(v->type); }
+
 static const float *data_of(const mc_value *v) {
   const mc_tensor *t = mc_value_tensor(v);
   return t && t->dtype == MC_f32 ? t->data : NULL;
 }
+
 static const flag *flags_of(const flow *f, const mc_value *v) { return mc_map_ptr_get(&f->of, v); }
+
 static bool depends(const flow *f, const mc_value *v, int64_t i) {
   if (mc_value_tensor(v)) return false;
   const flag *x = flags_of(f, v);
   return !x || x[i];
 }
+
 /* Constants alone, or values of which some element is fixed: then it is worth looking. */
 static bool partly(const flow *f, const mc_node *n) {
   bool all = true;
@@ -34,21 +40,25 @@ static bool partly(const flow *f, const mc_node *n) {
   }
   return all;
 }
+
 static bool any_depends(const flow *f, const mc_node *n) {
   for (int i = 0; i < n->nin; i++)
     for (int64_t k = 0; k < elems(n->in[i]); k++)
       if (depends(f, n->in[i], k)) return true;
   return false;
 }
+
 static flag *new_flags(const flow *f, const mc_value *v, bool set) {
   flag *y = MC_NEWN(f->a, flag, elems(v) + 1);
   memset(y, set, (size_t)elems(v));
   return y;
 }
+
 /* Kept only where something is fixed. */
 static void note(flow *f, const mc_value *v, flag *y) {
   if (memchr(y, 0, (size_t)elems(v))) *mc_map_ptr_slot(&f->of, v) = y;
 }
+
 /* For each channel (last axis): does any position depend? */
 static flag *channels_of(const flow *f, const mc_value *v) {
   int64_t c = last_dim(v);
@@ -132,8 +142,10 @@ static void visit_over(flow *f, const mc_node *n, unsigned axes) {
     for (int64_t i = 0; i < mc_type_elems(x); i++) {
       int64_t at = 0, rest = i;
       for (int a = x->rank - 1; a >= 0; rest /= x->dim[a--]) at += rest % x->dim[a] * step[a];
-      if (!pass) cell[at] |= depends(f, n->in[0], i);
-      else y[i] = cell[at];
+      if (!pass)
+        cell[at] |= depends(f, n->in[0], i);
+      else
+        y[i] = cell[at];
     }
   if (!same) memcpy(y, cell, (size_t)cells);
   note(f, n->out[0], y);
@@ -142,6 +154,7 @@ static void visit_over(flow *f, const mc_node *n, unsigned axes) {
 static unsigned axis_bit(int64_t axis, const mc_value *v) {
   return 1u << (axis < 0 ? axis + v->type->rank : axis);
 }
+
 static unsigned reduced(const mc_node *n) {
   mc_ints axes = n->op == MC_OP_reduce_mean  ? MC_ATTRS(n, reduce_mean)->axes
                  : n->op == MC_OP_reduce_sum ? MC_ATTRS(n, reduce_sum)->axes
@@ -215,6 +228,7 @@ static void visit_other(flow *f, const mc_node *n) {
 static bool has_border(const mc_node *n) {
   return n->op == MC_OP_pad && MC_ATTRS(n, pad)->mode == mc_padmode_constant;
 }
+
 static bool mixed(const mc_node *n) {
   for (int i = 0; i < n->nin; i++)
     if (mc_value_tensor(n->in[i]) && n->in[i]->type->dtype == MC_f32) return true;

@@ -15,12 +15,15 @@ static bool reads(const mc_node *n) {
     return false;
   return mc_value_tensor(n->in[1]) && n->in[1]->type->dtype == MC_f32 && !mc_is_depthwise(n);
 }
+
 static bool has_border(const mc_node *n) {
   if (n->op != MC_OP_conv2d) return n->op == MC_OP_conv_transpose2d;
   const int64_t *p = MC_ATTRS(n, conv2d)->pad;
   return p[0] || p[1] || p[2] || p[3];
 }
+
 static int64_t channels_of(const mc_value *v) { return v->type->dim[v->type->rank - 1]; }
+
 static bool removed(const mc_channels *ch, const bool *keep, const mc_value *v, int64_t c) {
   int k = mc_channels_class(ch, v, c);
   return k >= 0 && !keep[k];
@@ -30,6 +33,7 @@ static bool removed(const mc_channels *ch, const bool *keep, const mc_value *v, 
 typedef struct range {
   int64_t from, to;
 } range;
+
 static range group_of(const mc_node *n, int64_t c) {
   int64_t per = channels_of(n->in[1]);
   return (range){ c / per * per, c / per * per + per };
@@ -64,8 +68,10 @@ static bool keep_range(const steady *s, const mc_node *n, const mc_channels *ch,
     steady_kind kind = mc_steady_channel(s, v, c, &x);
     if (!removed(ch, keep, v, c) || kind == STEADY_NO) continue;
     bool other = n->nin > 2 && !mc_value_tensor(n->in[2]); /* a bias that is computed */
-    if (kind == STEADY_PATTERN || (other && x != 0)) changed |= keep_channel(ch, keep, v, c);
-    else carries |= x != 0 && has_border(n);
+    if (kind == STEADY_PATTERN || (other && x != 0))
+      changed |= keep_channel(ch, keep, v, c);
+    else
+      carries |= x != 0 && has_border(n);
   }
   if (carries && carrier(s, ch, keep, v, r, false) < 0)
     changed |= keep_channel(ch, keep, v, carrier(s, ch, keep, v, r, true));
@@ -150,8 +156,10 @@ static void move_channel(moved *m, const mc_node *n, int64_t c, float x, int64_t
   for (int64_t o = c / per * each; o < (c / per + 1) * each; o++)
     for (int64_t i = c % per; i < k; i += per) {
       double part = (double)w[o * k + i] * (double)x;
-      if (to >= 0) m->weight[o * k + i - c + to] += part / (double)to_x;
-      else m->bias[o] += part;
+      if (to >= 0)
+        m->weight[o * k + i - c + to] += part / (double)to_x;
+      else
+        m->bias[o] += part;
     }
   m->weights |= to >= 0;
   m->biases |= to < 0;

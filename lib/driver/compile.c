@@ -18,7 +18,9 @@ static double seconds(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-mc_compile_opts mc_compile_defaults(void) { return (mc_compile_opts){ .opt_level = 3, .winograd = 15, .manager = { .bisect_limit = -1 } }; }
+mc_compile_opts mc_compile_defaults(void) {
+  return (mc_compile_opts){ .opt_level = 3, .winograd = 15, .manager = { .bisect_limit = -1 } };
+}
 
 /* ---- symbols ---- */
 
@@ -26,7 +28,8 @@ const char *mc_compile_symbol(const char *name, mc_arena *a) {
   const char *slash = strrchr(name, '/');
   if (slash) name = slash + 1;
   size_t n = strcspn(name, ".");
-  char *s = mc_arena_printf(a, "%s%.*s", n == 0 || isdigit((unsigned char)name[0]) ? "net" : "", (int)n, name);
+  char *s = mc_arena_printf(a, "%s%.*s", n == 0 || isdigit((unsigned char)name[0]) ? "net" : "",
+                            (int)n, name);
   for (char *p = s; *p; p++)
     if (!isalnum((unsigned char)*p)) *p = '_';
   return s;
@@ -49,12 +52,19 @@ static void count(mc_compile_report *rep, const mc_plan *p) {
 
 /* ---- passes ---- */
 
-/* The pipeline in two parts: what is the same for all levels runs once, with the highest level as its target, and the passes from the first of plan.def on for each level. Without levels to choose
+/* The pipeline in two parts: what is the same for all levels runs once, with the highest level as
+ * its target, and the passes from the first of plan.def on for each level. Without levels to choose
  * from everything is in `level`. */
-typedef struct passes { mc_manager_opts opts; mc_pipeline common, level; mc_compile_report *rep; mc_arena *arena; mc_diag *diag; } passes;
+typedef struct passes {
+  mc_manager_opts opts;
+  mc_pipeline common, level;
+  mc_compile_report *rep;
+  mc_arena *arena;
+  mc_diag *diag;
+} passes;
 
 static bool of_plan(const mc_pass_info *pass) {
-#define MC_PASS(id, text_, contract, summary) \
+#define MC_PASS(id, text_, contract, summary)                                                      \
   if (strcmp(pass->text, text_) == 0) return true;
 #define MC_OPTE(pass, name, enm, dflt, doc)
 #define MC_OPT(pass, name, kind, dflt, doc)
@@ -77,12 +87,15 @@ static bool prepare_passes(passes *p, const mc_module *m, const mc_compile_opts 
   *src = (mc_source){ "<pipeline>", text, strlen(text) };
   if (!mc_pipeline_parse(mc_driver_registry(), src, &p->level, p->arena, p->diag)) return false;
   p->opts = o->manager;
-  if (!o->pipeline && o->calib) p->opts.samples_at.what = mc_arena_printf(p->diag->arena, "-calib=%s", o->calib);
+  if (!o->pipeline && o->calib)
+    p->opts.samples_at.what = mc_arena_printf(p->diag->arena, "-calib=%s", o->calib);
   else if (!o->pipeline && m->calibration)
     p->opts.samples_at.what = mc_arena_printf(p->diag->arena, "calibration \"%s\"", m->calibration);
-  p->opts.always = "form-groups";   /* without it there is no plan, and so no code */
-  p->opts.print_before = mc_pipeline_names(mc_driver_registry(), &p->level, o->manager.print_before, "print-before", p->arena, p->diag);
-  p->opts.print_after = mc_pipeline_names(mc_driver_registry(), &p->level, o->manager.print_after, "print-after", p->arena, p->diag);
+  p->opts.always = "form-groups"; /* without it there is no plan, and so no code */
+  p->opts.print_before = mc_pipeline_names(mc_driver_registry(), &p->level, o->manager.print_before,
+                                           "print-before", p->arena, p->diag);
+  p->opts.print_after = mc_pipeline_names(mc_driver_registry(), &p->level, o->manager.print_after,
+                                          "print-after", p->arena, p->diag);
   p->opts.bisect_total = mc_manager_counted(&p->level, &p->opts);
   p->common = (mc_pipeline){ p->level.item, 0 };
   if (o->target->next)
@@ -96,7 +109,10 @@ static bool prepare_passes(passes *p, const mc_module *m, const mc_compile_opts 
 
 /* Behind what the report has already. */
 static void add_report(mc_manager_report *all, const mc_manager_report *r, mc_arena *a) {
-  mc_manager_report sum = { .time = MC_NEWN(a, mc_pass_timing, all->n + r->n), .stats = MC_NEWN(a, int64_t *, all->n + r->n), .n = all->n + r->n, .bug = r->bug };
+  mc_manager_report sum = { .time = MC_NEWN(a, mc_pass_timing, all->n + r->n),
+                            .stats = MC_NEWN(a, int64_t *, all->n + r->n),
+                            .n = all->n + r->n,
+                            .bug = r->bug };
   for (int i = 0; i < sum.n; i++) {
     const mc_manager_report *from = i < all->n ? all : r;
     sum.time[i] = from->time[i < all->n ? i : i - all->n];
@@ -118,13 +134,15 @@ static bool run_passes(passes *p, mc_module *m, const mc_pipeline *part, const m
 
 /* ---- plans ---- */
 
-static mc_plan *plan_graph(mc_graph *g, const mc_target *t, const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d) {
+static mc_plan *plan_graph(mc_graph *g, const mc_target *t, const mc_compile_opts *o,
+                           mc_compile_report *rep, mc_arena *a, mc_diag *d) {
   mc_plan_opts po = { .scratch = mc_kernel_scratch, .threads = o->threads, .small = o->small };
   mc_plan *p = mc_plan_make(g, t, &po, a, d);
   if (!p) return NULL;
   if (mc_plan_check(p, d)) return p;
   rep->passes.bug = true;
-  mc_note(d, g->loc, "this is a mistake of mcc's memory planner, not of the network; please report it");
+  mc_note(d, g->loc,
+          "this is a mistake of mcc's memory planner, not of the network; please report it");
   return NULL;
 }
 
@@ -141,8 +159,10 @@ static mc_plan *plan_levels(passes *p, mc_module *m, const mc_compile_opts *o) {
     if (o->tune && !tune_plan(plan, o, p->arena, p->diag)) return NULL;
     p->rep->pass_seconds += t1 - t0;
     p->rep->plan_seconds += seconds() - t1;
-    if (last) last->next = plan;
-    else first = plan;
+    if (last)
+      last->next = plan;
+    else
+      first = plan;
     last = plan;
   }
   return first;
@@ -168,11 +188,14 @@ static void check_threads(const mc_plan *p, const mc_compile_opts *o, mc_diag *d
   for (const mc_plan *q = p; q; q = q->next)
     for (int i = 0; i < q->ngroup; i++)
       if (q->threads < 2 || q->tasks[i] > 1) return;
-  mc_warning(d, mc_noloc, "-threads=%d: no layer is worth handing to another thread on '%s'; all run on the caller's",
-             o->threads, mc_target_highest(o->target)->name);
+  mc_warning(
+      d, mc_noloc,
+      "-threads=%d: no layer is worth handing to another thread on '%s'; all run on the caller's",
+      o->threads, mc_target_highest(o->target)->name);
 }
 
-mc_plan *mc_compile_plan(mc_module *m, const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d) {
+mc_plan *mc_compile_plan(mc_module *m, const mc_compile_opts *o, mc_compile_report *rep,
+                         mc_arena *a, mc_diag *d) {
   double t0 = seconds();
   passes p = { .rep = rep, .arena = a, .diag = d };
   *rep = (mc_compile_report){ 0 };
@@ -190,12 +213,20 @@ mc_plan *mc_compile_plan(mc_module *m, const mc_compile_opts *o, mc_compile_repo
 
 /* ---- code ---- */
 
-static mc_codegen_opts code_opts(const mc_graph *g, const mc_compile_opts *o, uint64_t model, mc_arena *a) {
+static mc_codegen_opts code_opts(const mc_graph *g, const mc_compile_opts *o, uint64_t model,
+                                 mc_arena *a) {
   const char *prefix = o->prefix ? o->prefix : mc_compile_symbol(g->name, a);
-  return (mc_codegen_opts){ .target = o->target, .prefix = prefix, .version = mc_version(), .model = model, .debug = o->debug, .apart = o->apart, .opt_level = o->opt_level };
+  return (mc_codegen_opts){ .target = o->target,
+                            .prefix = prefix,
+                            .version = mc_version(),
+                            .model = model,
+                            .debug = o->debug,
+                            .apart = o->apart,
+                            .opt_level = o->opt_level };
 }
 
-bool mc_compile_object(mc_code *object, mc_strbuf *header, const mc_plan *p, const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d) {
+bool mc_compile_object(mc_code *object, mc_strbuf *header, const mc_plan *p,
+                       const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d) {
   double t0 = seconds();
   mc_codegen_opts co = code_opts(p->graph, o, rep->model, a);
   bool ok = mc_codegen_object(object, p, &co, d);
@@ -203,7 +234,9 @@ bool mc_compile_object(mc_code *object, mc_strbuf *header, const mc_plan *p, con
   rep->code_seconds += seconds() - t0;
   return ok;
 }
-bool mc_compile_code(mc_strbuf *code, const mc_plan *p, const mc_compile_opts *o, mc_emit what, mc_compile_report *rep, mc_arena *a, mc_diag *d) {
+
+bool mc_compile_code(mc_strbuf *code, const mc_plan *p, const mc_compile_opts *o, mc_emit what,
+                     mc_compile_report *rep, mc_arena *a, mc_diag *d) {
   double t0 = seconds();
   mc_codegen_opts co = code_opts(p->graph, o, rep->model, a);
   bool ok = mc_codegen_emit(code, p, &co, what, d);
@@ -211,7 +244,8 @@ bool mc_compile_code(mc_strbuf *code, const mc_plan *p, const mc_compile_opts *o
   return ok;
 }
 
-mc_jit *mc_compile_jit(mc_module *m, const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d) {
+mc_jit *mc_compile_jit(mc_module *m, const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a,
+                       mc_diag *d) {
   mc_plan *p = mc_compile_plan(m, o, rep, a, d);
   if (!p) return NULL;
   double t0 = seconds();

@@ -34,11 +34,15 @@ static bool parse_shape(mc_dim_fix *out, const char *text, mc_arena *a, mc_diag 
   return true;
 }
 
-bool mc_import_args_read(mc_import_opts *out, const mc_import_args *a, mc_arena *arena, mc_diag *d) {
+bool mc_import_args_read(mc_import_opts *out, const mc_import_args *a, mc_arena *arena,
+                         mc_diag *d) {
   mc_dim_fix *fix = MC_NEWN(arena, mc_dim_fix, a->shapes.n);
   bool ok = true;
   for (size_t i = 0; i < a->shapes.n; i++) ok &= parse_shape(&fix[i], a->shapes.v[i], arena, d);
-  *out = (mc_import_opts){ .shapes = fix, .nshapes = (int)a->shapes.n, .input_nhwc = a->layout,
-                           .input_u8 = a->type, .preprocess = a->preprocess };
+  *out = (mc_import_opts){ .shapes = fix,
+                           .nshapes = (int)a->shapes.n,
+                           .input_nhwc = a->layout,
+                           .input_u8 = a->type,
+                           .preprocess = a->preprocess };
   return ok;
 }

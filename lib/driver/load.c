@@ -19,8 +19,10 @@ mc_module *mc_driver_load_as(const char *path, const mc_import_args *args, mc_di
   }
   const char *given = mc_import_args_given(args);
   if (!given) return mc_parse_file(path, d);
-  mc_error(d, mc_noloc, "%s: %s is about how an .onnx file is read, and this is none: "
-           "give it where the file is made (mc-import)", path, given);
+  mc_error(d, mc_noloc,
+           "%s: %s is about how an .onnx file is read, and this is none: "
+           "give it where the file is made (mc-import)",
+           path, given);
   return NULL;
 }
 

@@ -6,24 +6,30 @@ const char *const mc_chain_names[] = { "auto", "off", "memory", NULL };
 const char *const mc_equalize_names[] = { "auto", "off", NULL };
 const char *const mc_quant_names[] = { "none", "int8", "bf16", NULL };
 
-/* -O0 compiles what is there; -O1 folds constants and batch_norm; -O2 also moves layouts out of the way and merges; -O3 repeats until it settles. */
+/* -O0 compiles what is there; -O1 folds constants and batch_norm; -O2 also moves layouts out of the
+ * way and merges; -O3 repeats until it settles. */
 static const char *const fold[] = {
   "",
   "canonicalize,constant-fold,fold-bn,dce,",
   "canonicalize,constant-fold,layout,canonicalize,fold-bn,constant-fold,canonicalize,cse,dce,",
-  "canonicalize,constant-fold,layout,canonicalize,constant-fold,fold-bn,canonicalize,constant-fold,layout,canonicalize,cse,dce,",
+  "canonicalize,constant-fold,layout,canonicalize,constant-fold,fold-bn,canonicalize,constant-fold,"
+  "layout,canonicalize,cse,dce,",
 };
-static const char *const tidy[] = { "", "fuse-activation,dce,", "fuse-activation,cse,dce,", "fuse-activation,canonicalize,cse,dce," };
+static const char *const tidy[] = { "", "fuse-activation,dce,", "fuse-activation,cse,dce,",
+                                    "fuse-activation,canonicalize,cse,dce," };
 
-typedef struct facts { bool ranges, batch_norm, quantized, islands; } facts;
+typedef struct facts {
+  bool ranges, batch_norm, quantized, islands;
+} facts;
 
 static void look_at(facts *f, const mc_value *v) {
   f->ranges |= v->range.known;
   f->quantized |= mc_type_is_quant(v->type) && !mc_value_tensor(v);
 }
+
 static void look(facts *f, const mc_graph *g) {
   for (int i = 0; i < g->nin; i++) look_at(f, g->in[i]);
-  MC_FOR_NODES(n, g) {
+  MC_FOR_NODES (n, g) {
     f->batch_norm |= n->op == MC_OP_batch_norm;
     f->islands |= n->op == MC_OP_dequantize;
     for (int i = 0; i < n->nout; i++) look_at(f, n->out[i]);
@@ -38,20 +44,22 @@ static void option(mc_strbuf *s, const char *name, const char *value) {
 }
 
 /* "name{...}," with the layers to leave out or to take; `samples` for quantize: NULL: none. */
-static const char *with_layers(const char *name, const char *samples, const mc_compile_opts *o, mc_arena *a) {
+static const char *with_layers(const char *name, const char *samples, const mc_compile_opts *o,
+                               mc_arena *a) {
   mc_strbuf s = { 0 };
   mc_sb_putc(&s, '{');
   if (o->mixed) mc_sb_puts(&s, "faster=true");
   option(&s, "correct", samples);
   option(&s, "skip", o->skip);
   option(&s, "only", o->only);
-  const char *text = mc_arena_printf(a, s.n == 1 ? "%s%s," : "%s%s},", name, s.n == 1 ? "" : mc_sb_str(&s));
+  const char *text =
+      mc_arena_printf(a, s.n == 1 ? "%s%s," : "%s%s},", name, s.n == 1 ? "" : mc_sb_str(&s));
   mc_sb_free(&s);
   return text;
 }
 
-/* Channels scaled for one scale of 8 bits (o->equalize), ranges from samples by the method asked for
- * (NULL: the default), and the bias corrected by the same samples. */
+/* Channels scaled for one scale of 8 bits (o->equalize), ranges from samples by the method asked
+ * for (NULL: the default), and the bias corrected by the same samples. */
 static const char *from_samples(const char *path, const mc_compile_opts *o, mc_arena *a) {
   mc_strbuf s = { 0 };
   if (o->equalize == MC_EQUALIZE_AUTO) {
@@ -70,25 +78,36 @@ static const char *from_samples(const char *path, const mc_compile_opts *o, mc_a
 
 static bool no_ranges(const mc_graph *g, mc_diag *d) {
   mc_error(d, g->loc, "INT8 needs the ranges of values, and nothing tells them");
-  mc_note(d, g->loc, "give samples with -calib=FILE.npz (one array per graph input, samples along the first axis), or a line `calibration \"FILE.npz\"` in the .mir file, "
-                     "or run the pass calibrate before; or compile with -quant=none");
+  mc_note(d, g->loc,
+          "give samples with -calib=FILE.npz (one array per graph input, samples along the first "
+          "axis), or a line `calibration \"FILE.npz\"` in the .mir file, "
+          "or run the pass calibrate before; or compile with -quant=none");
   return false;
 }
 
 static void no_samples(const mc_compile_opts *o, const mc_graph *g, mc_diag *d) {
   if (o->calib_method)
-    mc_warning(d, g->loc, "-calib-method=%s has no effect: there are no samples (-calib=FILE)", o->calib_method);
+    mc_warning(d, g->loc, "-calib-method=%s has no effect: there are no samples (-calib=FILE)",
+               o->calib_method);
 }
 
 /* -quant=int8 for a network that holds integers already. */
 static void quantized_already(const mc_graph *g, const mc_compile_opts *o, mc_diag *d) {
-  const char *idle = o->calib ? "calib" : o->calib_method ? "calib-method" : o->mixed ? "mixed" : o->skip ? "skip" : o->only ? "only" : NULL;
+  const char *idle = o->calib          ? "calib"
+                     : o->calib_method ? "calib-method"
+                     : o->mixed        ? "mixed"
+                     : o->skip         ? "skip"
+                     : o->only         ? "only"
+                                       : NULL;
   const char *too = idle ? mc_arena_printf(d->arena, "; -%s has no effect", idle) : "";
-  mc_warning(d, g->loc, "the network is quantized already: -quant=int8 adds nothing, its own scales stay%s", too);
+  mc_warning(d, g->loc,
+             "the network is quantized already: -quant=int8 adds nothing, its own scales stay%s",
+             too);
 }
 
 /* The passes that make integers, with their source of ranges; `before` runs in front of folding. */
-static bool quant_passes(const char **before, const char **behind, const mc_module *m, const mc_compile_opts *o, mc_arena *a, mc_diag *d) {
+static bool quant_passes(const char **before, const char **behind, const mc_module *m,
+                         const mc_compile_opts *o, mc_arena *a, mc_diag *d) {
   facts f = { 0 };
   const mc_graph *g = m->graphs;
   *before = *behind = "";
@@ -101,15 +120,26 @@ static bool quant_passes(const char **before, const char **behind, const mc_modu
   }
   if (o->quant != MC_QUANT_INT8) return true;
   *behind = mc_arena_printf(a, "%sfold-qdq,", with_layers("quantize", NULL, o, a));
-  if (o->mixed && o->target->next) return mc_error(d, g->loc, "-mixed chooses for one level: all levels of an object must compute the same; name a level with -march=");
-  if (o->calib) *behind = from_samples(o->calib, o, a);
-  else if (m->calibration) *behind = from_samples(m->calibration[0] == '/' ? m->calibration : mc_arena_printf(a, "%s/%s", m->dir, m->calibration), o, a);
-  else if (f.ranges) no_samples(o, g, d);
-  else if (!f.batch_norm) return no_ranges(g, d);
+  if (o->mixed && o->target->next)
+    return mc_error(d, g->loc,
+                    "-mixed chooses for one level: all levels of an object must compute the same; "
+                    "name a level with -march=");
+  if (o->calib)
+    *behind = from_samples(o->calib, o, a);
+  else if (m->calibration)
+    *behind =
+        from_samples(m->calibration[0] == '/' ? m->calibration
+                                              : mc_arena_printf(a, "%s/%s", m->dir, m->calibration),
+                     o, a);
+  else if (f.ranges)
+    no_samples(o, g, d);
+  else if (!f.batch_norm)
+    return no_ranges(g, d);
   if (o->calib || m->calibration) {
-    const char *path = o->calib                     ? o->calib
-                       : m->calibration[0] == '/' ? m->calibration
-                                                  : mc_arena_printf(a, "%s/%s", m->dir, m->calibration);
+    const char *path = o->calib ? o->calib
+                       : m->calibration[0] == '/'
+                           ? m->calibration
+                           : mc_arena_printf(a, "%s/%s", m->dir, m->calibration);
     mc_strbuf s = { 0 };
     mc_sb_printf(&s, "%scheck-samples{data=", *before);
     mc_sb_quoted(&s, path);
@@ -120,7 +150,9 @@ static bool quant_passes(const char **before, const char **behind, const mc_modu
   if (f.ranges) return true;
   *before = f.islands ? "from-qdq,ranges-from-bn," : "ranges-from-bn,";
   no_samples(o, g, d);
-  mc_warning(d, g->loc, "no samples and no ranges: guessing them from batch_norm statistics, which costs accuracy; give -calib=FILE.npz");
+  mc_warning(d, g->loc,
+             "no samples and no ranges: guessing them from batch_norm statistics, which costs "
+             "accuracy; give -calib=FILE.npz");
   return true;
 }
 
@@ -139,23 +171,35 @@ static const char *front(const mc_module *m, const mc_compile_opts *o, bool *int
   return mc_arena_printf(a, "%s%s%s%s%s", before, fold[level], behind, tidy[level], last);
 }
 
-const char *mc_compile_front(const mc_module *m, const mc_compile_opts *o, mc_arena *a, mc_diag *d) {
+const char *mc_compile_front(const mc_module *m, const mc_compile_opts *o, mc_arena *a,
+                             mc_diag *d) {
   bool ints;
   const char *text = front(m, o, &ints, a, d);
   size_t n = text ? strlen(text) : 0;
   return n ? mc_arena_strndup(a, text, n - 1) : text;
 }
 
-const char *mc_compile_pipeline(const mc_module *m, const mc_compile_opts *o, mc_arena *a, mc_diag *d) {
+const char *mc_compile_pipeline(const mc_module *m, const mc_compile_opts *o, mc_arena *a,
+                                mc_diag *d) {
   int level = level_of(o);
   bool ints;
   const char *first = front(m, o, &ints, a, d);
   if (!first) return NULL;
-  if (o->chain == MC_CHAIN_MEMORY && o->threads > 1) return mc_error(d, m->graphs->loc, "-chain=memory is for one thread: strips are not divided; leave out -threads=%d, or take -chain=auto", o->threads), NULL;
+  if (o->chain == MC_CHAIN_MEMORY && o->threads > 1)
+    return mc_error(d, m->graphs->loc,
+                    "-chain=memory is for one thread: strips are not divided; leave out "
+                    "-threads=%d, or take -chain=auto",
+                    o->threads),
+           NULL;
   /* AArch64's SDOT takes signed activations, x86-64's VPDPBUSD unsigned ones */
   const char *form = o->target->arch == MC_ARCH_aarch64 ? "storage{form=i8}," : "storage{form=u8},";
   const char *winograd = "";
-  if (level >= 2 && !o->small && o->winograd > 0 && ints) winograd = o->winograd == 15 ? ",winograd" : mc_arena_printf(a, ",winograd{growth=%g}", o->winograd);
-  const char *chains = o->chain == MC_CHAIN_MEMORY ? ",form-chains{goal=memory}" : level >= 2 && !o->small && o->chain == MC_CHAIN_AUTO && o->threads <= 1 ? ",form-chains" : "";
+  if (level >= 2 && !o->small && o->winograd > 0 && ints)
+    winograd =
+        o->winograd == 15 ? ",winograd" : mc_arena_printf(a, ",winograd{growth=%g}", o->winograd);
+  const char *chains = o->chain == MC_CHAIN_MEMORY ? ",form-chains{goal=memory}"
+                       : level >= 2 && !o->small && o->chain == MC_CHAIN_AUTO && o->threads <= 1
+                           ? ",form-chains"
+                           : "";
   return mc_arena_printf(a, "%s%sform-groups%s%s", first, form, winograd, chains);
 }

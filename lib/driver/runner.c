@@ -1,7 +1,15 @@
-/* mc_runner on the JIT: the graph is copied, watched values become results of the copy, and the copy is compiled for the host. */
+/* mc_runner on the JIT: the graph is copied, watched values become results of the copy, and the
+ * copy is compiled for the host. */
 #include "mc/driver/compile.h"
 
-typedef struct exe { mc_arena *a; mc_module *m; mc_jit *jit; int nin, nout; const void **in; void **out; } exe;
+typedef struct exe {
+  mc_arena *a;
+  mc_module *m;
+  mc_jit *jit;
+  int nin, nout;
+  const void **in;
+  void **out;
+} exe;
 
 static void release(void *p) {
   exe *e = p;
@@ -66,6 +74,9 @@ static bool run(void *p, const mc_array *in, mc_array *out, mc_diag *d) {
 
 const mc_runner *mc_compile_runner(const mc_target *native, mc_arena *a) {
   mc_runner *r = MC_NEW(a, mc_runner);
-  *r = (mc_runner){ .prepare = prepare, .run = run, .release = release, .ctx = mc_arena_copy(a, native, sizeof *native) };
+  *r = (mc_runner){ .prepare = prepare,
+                    .run = run,
+                    .release = release,
+                    .ctx = mc_arena_copy(a, native, sizeof *native) };
   return r;
 }

@@ -11,7 +11,8 @@ static bool parse(const unsigned char *p, size_t size, mc_npy *out, mc_arena *a,
   if (head > size) return mc_error(w.diag, w.at, "%s: the .npy header is cut off", w.who);
   if (!npy_header_parse(out, &form, p, head, w)) return false;
   if (out->size != size - head)
-    return mc_error(w.diag, w.at, "%s: the shape needs %zu bytes, but there are %zu", w.who, out->size, size - head);
+    return mc_error(w.diag, w.at, "%s: the shape needs %zu bytes, but there are %zu", w.who,
+                    out->size, size - head);
   return npy_take(out, form, p + head, false, a, w);
 }
 

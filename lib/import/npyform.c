@@ -2,7 +2,8 @@
 #include "npyhead.h"
 #include <string.h>
 
-/* Unsigned integers of 2, 4 and 8 bytes in the next wider signed type (u64: the same, if they fit). */
+/* Unsigned integers of 2, 4 and 8 bytes in the next wider signed type (u64: the same, if they fit).
+ */
 static bool widen(mc_npy *out, int bytes, const void *stored, mc_arena *a, npy_where w) {
   size_t n = out->size / (size_t)bytes;
   void *data = mc_arena_alloc(a, n * mc_dtype_size(out->dtype));
@@ -12,8 +13,10 @@ static bool widen(mc_npy *out, int bytes, const void *stored, mc_arena *a, npy_w
     if (x > INT64_MAX)
       return mc_error(w.diag, w.at, "%s: element %zu, %llu, is beyond i64", w.who, i,
                       (unsigned long long)x);
-    if (bytes == 2) ((int32_t *)data)[i] = (int32_t)x;
-    else ((int64_t *)data)[i] = (int64_t)x;
+    if (bytes == 2)
+      ((int32_t *)data)[i] = (int32_t)x;
+    else
+      ((int64_t *)data)[i] = (int64_t)x;
   }
   out->data = data;
   out->size = n * mc_dtype_size(out->dtype);

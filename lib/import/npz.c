@@ -1,4 +1,5 @@
-/* .npz: a zip archive of .npy arrays. libzip reads the container; every size it reports is checked before memory is asked for. */
+/* .npz: a zip archive of .npy arrays. libzip reads the container; every size it reports is checked
+ * before memory is asked for. */
 #include "mc/import/npy.h"
 #include "mc/support/blob.h"
 #include "mc/support/map.h"
@@ -7,12 +8,26 @@
 #include <string.h>
 #include <zip.h>
 
-/* Deflate cannot do better than 1032:1 (258 bytes from 2 bits), so a member that promises more is a lie. */
+/* Deflate cannot do better than 1032:1 (258 bytes from 2 bits), so a member that promises more is a
+ * lie. */
 enum { MAX_RATIO = 1032 };
+
 static const size_t max_array = (size_t)1 << 32;
 
-typedef struct member { const char *name; zip_uint64_t index; size_t stored, size; bool deflated; } member;
-struct mc_npz { mc_arena *arena; mc_blob *blob; zip_t *zip; const char *who; MC_VEC(member) list; };
+typedef struct member {
+  const char *name;
+  zip_uint64_t index;
+  size_t stored, size;
+  bool deflated;
+} member;
+
+struct mc_npz {
+  mc_arena *arena;
+  mc_blob *blob;
+  zip_t *zip;
+  const char *who;
+  MC_VEC(member) list;
+};
 
 static bool bad_member(const mc_npz *z, const char *name, const char *what, mc_diag *d, mc_loc at) {
   return mc_error(d, at, "%s: array '%s': %s", z->who, name, what);
@@ -21,14 +36,17 @@ static bool bad_member(const mc_npz *z, const char *name, const char *what, mc_d
 static bool add_member(mc_npz *z, zip_uint64_t i, mc_map *seen, mc_diag *d, mc_loc at) {
   zip_stat_t st;
   zip_stat_init(&st);
-  if (zip_stat_index(z->zip, i, 0, &st) != 0 || !(st.valid & ZIP_STAT_NAME)) return mc_error(d, at, "%s: unreadable archive member", z->who);
+  if (zip_stat_index(z->zip, i, 0, &st) != 0 || !(st.valid & ZIP_STAT_NAME))
+    return mc_error(d, at, "%s: unreadable archive member", z->who);
   size_t n = strlen(st.name);
-  if (n < 4 || strcmp(st.name + n - 4, ".npy") != 0) return true;   /* some other file */
+  if (n < 4 || strcmp(st.name + n - 4, ".npy") != 0) return true; /* some other file */
   char *name = mc_arena_strndup(z->arena, st.name, n - 4);
   const zip_uint64_t need = ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD;
   if ((st.valid & need) != need) return bad_member(z, name, "its size is not known", d, at);
-  if (st.comp_method != ZIP_CM_STORE && st.comp_method != ZIP_CM_DEFLATE) return bad_member(z, name, "neither stored nor deflated", d, at);
-  if ((st.valid & ZIP_STAT_ENCRYPTION_METHOD) && st.encryption_method != ZIP_EM_NONE) return bad_member(z, name, "encrypted", d, at);
+  if (st.comp_method != ZIP_CM_STORE && st.comp_method != ZIP_CM_DEFLATE)
+    return bad_member(z, name, "neither stored nor deflated", d, at);
+  if ((st.valid & ZIP_STAT_ENCRYPTION_METHOD) && st.encryption_method != ZIP_EM_NONE)
+    return bad_member(z, name, "encrypted", d, at);
   if (mc_map_str_get(seen, name)) return bad_member(z, name, "it is in the archive twice", d, at);
   *mc_map_str_slot(seen, name) = name;
   member m = { name, i, (size_t)st.comp_size, (size_t)st.size, st.comp_method == ZIP_CM_DEFLATE };
@@ -49,8 +67,10 @@ static bool open_zip(mc_npz *z, const void *data, size_t size, mc_diag *d, mc_lo
   zip_error_t err;
   zip_error_init(&err);
   zip_source_t *src = zip_source_buffer_create(data, size, 0, &err);
-  if (src && !(z->zip = zip_open_from_source(src, ZIP_RDONLY | ZIP_CHECKCONS, &err))) zip_source_free(src);
-  if (!z->zip) mc_error(d, at, "%s: not a readable .npz archive: %s", z->who, zip_error_strerror(&err));
+  if (src && !(z->zip = zip_open_from_source(src, ZIP_RDONLY | ZIP_CHECKCONS, &err)))
+    zip_source_free(src);
+  if (!z->zip)
+    mc_error(d, at, "%s: not a readable .npz archive: %s", z->who, zip_error_strerror(&err));
   zip_error_fini(&err);
   return z->zip && list_members(z, d, at);
 }
@@ -88,6 +108,7 @@ void mc_npz_close(mc_npz *z) {
 }
 
 int mc_npz_count(const mc_npz *z) { return (int)z->list.n; }
+
 const char *mc_npz_name(const mc_npz *z, int i) { return z->list.v[i].name; }
 
 static const member *find_member(const mc_npz *z, const char *name) {
@@ -108,21 +129,27 @@ static bool read_exact(zip_file_t *f, void *p, size_t n) {
 }
 
 /* Read and parse the header; what it says must agree with the archive's sizes. */
-static bool read_header(zip_file_t *f, const member *m, mc_npy *out, npy_form *form, mc_arena *scratch, npy_where w) {
+static bool read_header(zip_file_t *f, const member *m, mc_npy *out, npy_form *form,
+                        mc_arena *scratch, npy_where w) {
   unsigned char prefix[NPY_PREFIX];
   size_t head;
-  if (m->size < NPY_PREFIX || !read_exact(f, prefix, NPY_PREFIX)) return mc_error(w.diag, w.at, "%s: not an .npy array", w.who);
+  if (m->size < NPY_PREFIX || !read_exact(f, prefix, NPY_PREFIX))
+    return mc_error(w.diag, w.at, "%s: not an .npy array", w.who);
   if (!npy_header_size(&head, prefix, NPY_PREFIX, w)) return false;
-  if (head < NPY_PREFIX || head > m->size) return mc_error(w.diag, w.at, "%s: the .npy header is cut off", w.who);
+  if (head < NPY_PREFIX || head > m->size)
+    return mc_error(w.diag, w.at, "%s: the .npy header is cut off", w.who);
   unsigned char *p = mc_arena_alloc(scratch, head);
   memcpy(p, prefix, NPY_PREFIX);
-  if (!read_exact(f, p + NPY_PREFIX, head - NPY_PREFIX)) return mc_error(w.diag, w.at, "%s: the .npy header is cut off", w.who);
+  if (!read_exact(f, p + NPY_PREFIX, head - NPY_PREFIX))
+    return mc_error(w.diag, w.at, "%s: the .npy header is cut off", w.who);
   if (!npy_header_parse(out, form, p, head, w)) return false;
   if (out->size != m->size - head)
-    return mc_error(w.diag, w.at, "%s: the shape needs %zu bytes, but the archive says %zu", w.who, out->size, m->size - head);
+    return mc_error(w.diag, w.at, "%s: the shape needs %zu bytes, but the archive says %zu", w.who,
+                    out->size, m->size - head);
   if (out->size > max_array) return mc_error(w.diag, w.at, "%s: larger than 4 GiB", w.who);
   if (m->deflated ? m->size / MAX_RATIO > m->stored : m->size != m->stored)
-    return mc_error(w.diag, w.at, "%s: %zu bytes in the archive cannot hold the %zu that it says", w.who, m->stored, m->size);
+    return mc_error(w.diag, w.at, "%s: %zu bytes in the archive cannot hold the %zu that it says",
+                    w.who, m->stored, m->size);
   return true;
 }
 
@@ -131,17 +158,22 @@ static bool read_member(zip_file_t *f, const member *m, mc_npy *out, mc_arena *a
   if (!read_header(f, m, out, &form, a, w)) return false;
   void *data = mc_arena_alloc(a, out->size);
   char more;
-  if (!read_exact(f, data, out->size)) return mc_error(w.diag, w.at, "%s: cut off or damaged", w.who);
-  zip_int64_t rest = zip_fread(f, &more, 1);   /* at the end libzip also checks the CRC */
+  if (!read_exact(f, data, out->size))
+    return mc_error(w.diag, w.at, "%s: cut off or damaged", w.who);
+  zip_int64_t rest = zip_fread(f, &more, 1); /* at the end libzip also checks the CRC */
   if (rest > 0) return mc_error(w.diag, w.at, "%s: more data than its shape says", w.who);
-  if (rest < 0) return mc_error(w.diag, w.at, "%s: damaged (%s)", w.who, zip_error_strerror(zip_file_get_error(f)));
+  if (rest < 0)
+    return mc_error(w.diag, w.at, "%s: damaged (%s)", w.who,
+                    zip_error_strerror(zip_file_get_error(f)));
   return npy_take(out, form, data, true, a, w);
 }
 
 static bool no_such_array(const mc_npz *z, const char *name, mc_diag *d, mc_loc at) {
   mc_strbuf b = { 0 };
-  for (size_t i = 0; i < z->list.n && i < 8; i++) mc_sb_printf(&b, "%s'%s'", i ? ", " : "", z->list.v[i].name);
-  mc_error(d, at, "%s: no array '%s' (there is %s%s)", z->who, name, mc_sb_str(&b), z->list.n > 8 ? ", ..." : "");
+  for (size_t i = 0; i < z->list.n && i < 8; i++)
+    mc_sb_printf(&b, "%s'%s'", i ? ", " : "", z->list.v[i].name);
+  mc_error(d, at, "%s: no array '%s' (there is %s%s)", z->who, name, mc_sb_str(&b),
+           z->list.n > 8 ? ", ..." : "");
   mc_sb_free(&b);
   return false;
 }

@@ -27,7 +27,8 @@ static int result_count(mc_opcode op, const void *attrs) {
   return mc_ops[op].outs < 0 ? 0 : mc_ops[op].outs;
 }
 
-mc_node *mc_build_as(mc_builder *b, mc_opcode op, mc_value *const *in, int nin, const void *attrs, const mc_type *elem) {
+mc_node *mc_build_as(mc_builder *b, mc_opcode op, mc_value *const *in, int nin, const void *attrs,
+                     const mc_type *elem) {
   mc_module *m = b->graph->module;
   int nout = attrs ? result_count(op, attrs) : mc_ops[op].outs < 0 ? 0 : mc_ops[op].outs;
   mc_node *n = mc_node_create(m, op, in, nin, nout, b->loc);
@@ -43,14 +44,19 @@ mc_node *mc_build_as(mc_builder *b, mc_opcode op, mc_value *const *in, int nin, 
   return n;
 }
 
-mc_node *mc_build(mc_builder *b, mc_opcode op, mc_value *const *in, int nin, const void *attrs) { return mc_build_as(b, op, in, nin, attrs, NULL); }
+mc_node *mc_build(mc_builder *b, mc_opcode op, mc_value *const *in, int nin, const void *attrs) {
+  return mc_build_as(b, op, in, nin, attrs, NULL);
+}
 
-mc_value *mc_build1_as(mc_builder *b, mc_opcode op, mc_value *const *in, int nin, const void *attrs, const mc_type *elem) {
+mc_value *mc_build1_as(mc_builder *b, mc_opcode op, mc_value *const *in, int nin, const void *attrs,
+                       const mc_type *elem) {
   mc_node *n = mc_build_as(b, op, in, nin, attrs, elem);
   return n ? n->out[0] : NULL;
 }
 
-mc_value *mc_build1(mc_builder *b, mc_opcode op, mc_value *const *in, int nin, const void *attrs) { return mc_build1_as(b, op, in, nin, attrs, NULL); }
+mc_value *mc_build1(mc_builder *b, mc_opcode op, mc_value *const *in, int nin, const void *attrs) {
+  return mc_build1_as(b, op, in, nin, attrs, NULL);
+}
 
 mc_value *mc_build_tensor(mc_builder *b, mc_tensor *t, const mc_type *type) {
   if (t->name) return mc_build1_as(b, MC_OP_weight, NULL, 0, &(mc_attrs_weight){ .name = t }, type);

@@ -1,8 +1,13 @@
-/* Deep copy of a module. Types and tensor records are new (they point into their module), tensors' data are shared. */
+/* Deep copy of a module. Types and tensor records are new (they point into their module), tensors'
+ * data are shared. */
 #include "mc/ir/graph.h"
 #include <string.h>
 
-typedef struct cloner { mc_module *to; mc_arena *scratch; mc_map tensors, values; } cloner;
+typedef struct cloner {
+  mc_module *to;
+  mc_arena *scratch;
+  mc_map tensors, values;
+} cloner;
 
 static mc_tensor *clone_tensor(cloner *c, const mc_tensor *t) {
   if (!t) return NULL;
@@ -22,7 +27,9 @@ static const mc_type *clone_type(cloner *c, const mc_type *t) {
   return mc_type_intern(c->to, &n);
 }
 
-static const char *clone_text(cloner *c, const char *s) { return s ? mc_arena_strdup(c->to->arena, s) : NULL; }
+static const char *clone_text(cloner *c, const char *s) {
+  return s ? mc_arena_strdup(c->to->arena, s) : NULL;
+}
 
 static void clone_value(cloner *c, const mc_value *v, mc_value *n) {
   n->type = clone_type(c, v->type);
@@ -63,12 +70,13 @@ static void clone_nodes(cloner *c, const mc_graph *g, mc_graph *to) {
 
 static void clone_graph(cloner *c, const mc_graph *g) {
   mc_graph *to = mc_graph_create(c->to, g->name, g->loc);
-  for (int i = 0; i < g->nin; i++) clone_value(c, g->in[i], mc_graph_add_input(to, NULL, NULL, g->in[i]->loc));
+  for (int i = 0; i < g->nin; i++)
+    clone_value(c, g->in[i], mc_graph_add_input(to, NULL, NULL, g->in[i]->loc));
   clone_nodes(c, g, to);
 }
 
 mc_module *mc_module_clone(const mc_module *m) {
-  cloner c = {.to = mc_module_create(), .scratch = mc_arena_create()};
+  cloner c = { .to = mc_module_create(), .scratch = mc_arena_create() };
   mc_map_init(&c.tensors, c.scratch);
   mc_map_init(&c.values, c.scratch);
   c.to->src = m->src;

@@ -48,7 +48,9 @@ mc_value *mc_graph_add_input(mc_graph *g, const char *name, const mc_type *t, mc
   return v;
 }
 
-static mc_node *graph_return(const mc_graph *g) { return g->last && g->last->op == MC_OP_return ? g->last : NULL; }
+static mc_node *graph_return(const mc_graph *g) {
+  return g->last && g->last->op == MC_OP_return ? g->last : NULL;
+}
 
 int mc_graph_nout(const mc_graph *g) {
   const mc_node *r = graph_return(g);
@@ -73,8 +75,10 @@ static void use_link(mc_node *n, int slot, mc_value *v) {
 static void use_unlink(mc_node *n, int slot) {
   mc_value *v = n->in[slot];
   mc_use *u = &n->in_use[slot];
-  if (u->prev) u->prev->next = u->next;
-  else v->uses = u->next;
+  if (u->prev)
+    u->prev->next = u->next;
+  else
+    v->uses = u->next;
   if (u->next) u->next->prev = u->prev;
   *u = (mc_use){ 0 };
 }
@@ -110,14 +114,18 @@ int mc_value_nuses(const mc_value *v) {
 
 mc_node *mc_region_head(const mc_graph *region) {
   mc_node *first = NULL;
-  MC_FOR_NODES(n, region) {
+  MC_FOR_NODES (n, region) {
     if (mc_op_has(n->op, MC_T_CONST)) continue;
-    if (mc_op_has(n->op, MC_T_ACCUM) || n->op == MC_OP_softmax || n->op == MC_OP_layer_norm) return n;
+    if (mc_op_has(n->op, MC_T_ACCUM) || n->op == MC_OP_softmax || n->op == MC_OP_layer_norm)
+      return n;
     if (!first) first = n;
   }
   return first;
 }
-mc_node *mc_value_single_user(const mc_value *v) { return v->uses && !v->uses->next ? v->uses->user : NULL; }
+
+mc_node *mc_value_single_user(const mc_value *v) {
+  return v->uses && !v->uses->next ? v->uses->user : NULL;
+}
 
 void mc_value_replace(mc_value *from, mc_value *to) {
   if (from == to) return;
@@ -125,14 +133,16 @@ void mc_value_replace(mc_value *from, mc_value *to) {
     mc_use *u = from->uses;
     mc_node_set_in(u->user, u->slot, to);
   }
-  if (!to->name && from->def) to->name = from->name, from->name = NULL; /* an input keeps its own name */
+  if (!to->name && from->def)
+    to->name = from->name, from->name = NULL; /* an input keeps its own name */
   if (!to->range.known) to->range = from->range;
   if (to->def && from->def && !to->def->source) to->def->source = from->def->source;
 }
 
 /* ---- nodes ---- */
 
-mc_node *mc_node_create(mc_module *m, mc_opcode op, mc_value *const *in, int nin, int nout, mc_loc loc) {
+mc_node *mc_node_create(mc_module *m, mc_opcode op, mc_value *const *in, int nin, int nout,
+                        mc_loc loc) {
   mc_arena *a = m->arena;
   mc_node *n = MC_NEW(a, mc_node);
   n->op = op;
@@ -157,10 +167,14 @@ mc_node *mc_node_create(mc_module *m, mc_opcode op, mc_value *const *in, int nin
 
 static void unlink_node(mc_node *n) {
   mc_graph *g = n->graph;
-  if (n->prev) n->prev->next = n->next;
-  else g->first = n->next;
-  if (n->next) n->next->prev = n->prev;
-  else g->last = n->prev;
+  if (n->prev)
+    n->prev->next = n->next;
+  else
+    g->first = n->next;
+  if (n->next)
+    n->next->prev = n->prev;
+  else
+    g->last = n->prev;
   n->prev = n->next = NULL;
   n->graph = NULL;
 }
@@ -170,10 +184,14 @@ void mc_node_insert(mc_graph *g, mc_node *before, mc_node *n) {
   n->graph = g;
   n->next = before;
   n->prev = before ? before->prev : g->last;
-  if (n->prev) n->prev->next = n;
-  else g->first = n;
-  if (before) before->prev = n;
-  else g->last = n;
+  if (n->prev)
+    n->prev->next = n;
+  else
+    g->first = n;
+  if (before)
+    before->prev = n;
+  else
+    g->last = n;
 }
 
 void mc_node_move(mc_graph *g, mc_node *before, mc_node *n) {
@@ -212,7 +230,13 @@ mc_node *mc_node_in(const mc_graph *g, mc_node *n) {
 
 /* ---- order ---- */
 
-typedef struct sorter { mc_graph *g; mc_map state; bool cycle; mc_node **order; int n; } sorter; /* state: NULL unseen, 1 open, 2 done */
+typedef struct sorter {
+  mc_graph *g;
+  mc_map state;
+  bool cycle;
+  mc_node **order;
+  int n;
+} sorter; /* state: NULL unseen, 1 open, 2 done */
 
 static void visit(sorter *s, mc_node *n);
 

@@ -35,7 +35,8 @@ int64_t mc_tensor_elems(const mc_tensor *t) {
   return n;
 }
 
-static mc_tensor *tensor_new(mc_module *m, const char *name, mc_dtype dtype, int rank, const int64_t *dim) {
+static mc_tensor *tensor_new(mc_module *m, const char *name, mc_dtype dtype, int rank,
+                             const int64_t *dim) {
   mc_tensor *t = MC_NEW(m->arena, mc_tensor);
   t->name = name ? mc_arena_strdup(m->arena, name) : NULL;
   t->dtype = dtype;
@@ -46,7 +47,8 @@ static mc_tensor *tensor_new(mc_module *m, const char *name, mc_dtype dtype, int
   return t;
 }
 
-/* `name`, or name.1, name.2, ... whichever is free first; the last suffix given to a name is remembered, so that long chains of one name stay linear. */
+/* `name`, or name.1, name.2, ... whichever is free first; the last suffix given to a name is
+ * remembered, so that long chains of one name stay linear. */
 static const char *free_name(mc_module *m, const char *name) {
   if (!mc_map_str_get(&m->tensors, name)) return name;
   void **slot = mc_map_str_slot(&m->suffixes, name);
@@ -58,7 +60,8 @@ static const char *free_name(mc_module *m, const char *name) {
   return s;
 }
 
-mc_tensor *mc_tensor_create(mc_module *m, const char *name, mc_dtype dtype, int rank, const int64_t *dim, void **data) {
+mc_tensor *mc_tensor_create(mc_module *m, const char *name, mc_dtype dtype, int rank,
+                            const int64_t *dim, void **data) {
   mc_tensor *t = tensor_new(m, name ? free_name(m, name) : NULL, dtype, rank, dim);
   void *p = mc_arena_alloc(m->arena, t->size);
   t->data = p;
@@ -66,7 +69,8 @@ mc_tensor *mc_tensor_create(mc_module *m, const char *name, mc_dtype dtype, int 
   return t;
 }
 
-mc_tensor *mc_tensor_map(mc_module *m, const char *name, mc_dtype dtype, int rank, const int64_t *dim, const void *data, size_t size, const char *file) {
+mc_tensor *mc_tensor_map(mc_module *m, const char *name, mc_dtype dtype, int rank,
+                         const int64_t *dim, const void *data, size_t size, const char *file) {
   if (mc_map_str_get(&m->tensors, name)) return NULL;
   mc_tensor *t = tensor_new(m, name, dtype, rank, dim);
   t->data = data;
@@ -75,7 +79,9 @@ mc_tensor *mc_tensor_map(mc_module *m, const char *name, mc_dtype dtype, int ran
   return t;
 }
 
-mc_tensor *mc_module_tensor(const mc_module *m, const char *name) { return mc_map_str_get(&m->tensors, name); }
+mc_tensor *mc_module_tensor(const mc_module *m, const char *name) {
+  return mc_map_str_get(&m->tensors, name);
+}
 
 mc_graph *mc_module_graph(const mc_module *m, const char *name) {
   for (mc_graph *g = m->graphs; g; g = g->next)

@@ -3,19 +3,35 @@
 
 #define MC_ENUM(id, doc) const char *const mc_names_##id[] = {
 #define MC_CASE(id, c, word, doc) word,
-#define MC_ENUM_END(id) NULL };
+#define MC_ENUM_END(id)                                                                            \
+  NULL                                                                                             \
+  }                                                                                                \
+  ;
 #include "mc/ir/enums.def"
 
 #define MC_OP(id, lo, hi, outs, traits, doc) static const mc_field attrs_##id[] = {
-#define MC_ATTR(op, name, KIND, dflt, doc) { #name, MC_F_##KIND, 1, offsetof(mc_attrs_##op, name), dflt, NULL, doc },
-#define MC_ATTRN(op, name, KIND, count, dflt, doc) { #name, MC_F_##KIND, count, offsetof(mc_attrs_##op, name), dflt, NULL, doc },
-#define MC_ATTRE(op, name, enm, dflt, doc) { #name, MC_F_ENUM, 1, offsetof(mc_attrs_##op, name), dflt, mc_names_##enm, doc },
-#define MC_OP_END(id) { NULL, MC_F_I64, 0, 0, NULL, NULL, NULL } };
+#define MC_ATTR(op, name, KIND, dflt, doc)                                                         \
+  { #name, MC_F_##KIND, 1, offsetof(mc_attrs_##op, name), dflt, NULL, doc },
+#define MC_ATTRN(op, name, KIND, count, dflt, doc)                                                 \
+  { #name, MC_F_##KIND, count, offsetof(mc_attrs_##op, name), dflt, NULL, doc },
+#define MC_ATTRE(op, name, enm, dflt, doc)                                                         \
+  { #name, MC_F_ENUM, 1, offsetof(mc_attrs_##op, name), dflt, mc_names_##enm, doc },
+#define MC_OP_END(id)                                                                              \
+  {                                                                                                \
+    NULL, MC_F_I64, 0, 0, NULL, NULL, NULL                                                         \
+  }                                                                                                \
+  }                                                                                                \
+  ;
 #include "mc/ir/ops.def"
 
 #define MC_OP(id, lo, hi, outs, traits, doc) static const mc_op_doc ins_##id[] = {
 #define MC_IN(op, name, doc) { #name, doc },
-#define MC_OP_END(id) { NULL, NULL } };
+#define MC_OP_END(id)                                                                              \
+  {                                                                                                \
+    NULL, NULL                                                                                     \
+  }                                                                                                \
+  }                                                                                                \
+  ;
 #include "mc/ir/ops.def"
 
 #define MC_OP(id, lo, hi, outs, traits, doc) static const char out_doc_##id[] = ""
@@ -24,12 +40,24 @@
 #include "mc/ir/ops.def"
 
 enum { /* the words of the traits column */
-  ELEM = MC_T_ELEM, UNARY = MC_T_UNARY, BINARY = MC_T_BINARY, ACCUM = MC_T_ACCUM, MOVE = MC_T_MOVE, REDUCE = MC_T_REDUCE, QFORM = MC_T_QFORM, LEAF = MC_T_LEAF,
-  CONST = MC_T_CONST, TERM = MC_T_TERM, CHOSEN = MC_T_CHOSEN, REGION = MC_T_REGION
+       ELEM = MC_T_ELEM,
+       UNARY = MC_T_UNARY,
+       BINARY = MC_T_BINARY,
+       ACCUM = MC_T_ACCUM,
+       MOVE = MC_T_MOVE,
+       REDUCE = MC_T_REDUCE,
+       QFORM = MC_T_QFORM,
+       LEAF = MC_T_LEAF,
+       CONST = MC_T_CONST,
+       TERM = MC_T_TERM,
+       CHOSEN = MC_T_CHOSEN,
+       REGION = MC_T_REGION
 };
 
 const mc_op_info mc_ops[MC_NUM_OPS] = {
-#define MC_OP(id, lo, hi, outs, traits, doc) [MC_OP_##id] = { #id, lo, hi, outs, traits, doc, sizeof(mc_attrs_##id), attrs_##id, ins_##id, out_doc_##id },
+#define MC_OP(id, lo, hi, outs, traits, doc)                                                       \
+  [MC_OP_##id] = { #id,        lo,       hi,          outs, traits, doc, sizeof(mc_attrs_##id),    \
+                   attrs_##id, ins_##id, out_doc_##id },
 #include "mc/ir/ops.def"
 };
 

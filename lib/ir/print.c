@@ -1,4 +1,5 @@
-/* Graph to text. Names are made unique on the way, so that passes need not care; nothing depends on addresses. */
+/* Graph to text. Names are made unique on the way, so that passes need not care; nothing depends on
+ * addresses. */
 #include "mc/ir/print.h"
 #include "dense.h"
 #include <string.h>
@@ -6,9 +7,9 @@
 typedef struct printer {
   mc_strbuf *out;
   mc_arena *arena;
-  mc_map names;                    /* value -> its text without the sign */
-  mc_map taken;                    /* texts in use in this graph, regions included */
-  unsigned number;                 /* next for a value without a name */
+  mc_map names;    /* value -> its text without the sign */
+  mc_map taken;    /* texts in use in this graph, regions included */
+  unsigned number; /* next for a value without a name */
 } printer;
 
 /* ---- names: one space per top-level graph ---- */
@@ -27,7 +28,9 @@ static void give(printer *p, const mc_value *v, const char *name) {
 }
 
 /* Numbers are for values without a name: a name of digits alone (importers meet them) is none. */
-static bool has_name(const mc_value *v) { return v->name && v->name[strspn(v->name, "0123456789")]; }
+static bool has_name(const mc_value *v) {
+  return v->name && v->name[strspn(v->name, "0123456789")];
+}
 
 static void give_own(printer *p, const mc_value *v) {
   if (has_name(v) && !mc_map_str_get(&p->taken, v->name)) give(p, v, v->name);
@@ -37,7 +40,8 @@ static void give_own(printer *p, const mc_value *v) {
 static void give_suffixed(printer *p, const mc_value *v) {
   if (!has_name(v) || mc_map_ptr_get(&p->names, v)) return;
   const char *s = v->name;
-  for (int i = 1; mc_map_str_get(&p->taken, s); i++) s = mc_arena_printf(p->arena, "%s.%d", v->name, i);
+  for (int i = 1; mc_map_str_get(&p->taken, s); i++)
+    s = mc_arena_printf(p->arena, "%s.%d", v->name, i);
   give(p, v, s);
 }
 
@@ -61,13 +65,17 @@ static void name_values(printer *p, const mc_graph *g) {
 
 static void print_value(printer *p, const mc_value *v) {
   const char *name = v ? mc_map_ptr_get(&p->names, v) : NULL;
-  if (!name) mc_sb_puts(p->out, v ? "%<elsewhere>" : "%<none>"); /* broken graphs must print too */
-  else mc_name_print(p->out, '%', name);
+  if (!name)
+    mc_sb_puts(p->out, v ? "%<elsewhere>" : "%<none>"); /* broken graphs must print too */
+  else
+    mc_name_print(p->out, '%', name);
 }
 
 static void print_type(printer *p, const mc_type *t) {
-  if (t) mc_type_print(p->out, t);
-  else mc_sb_puts(p->out, "<no type>");
+  if (t)
+    mc_type_print(p->out, t);
+  else
+    mc_sb_puts(p->out, "<no type>");
 }
 
 static void print_range(mc_strbuf *out, const mc_range *r) {
@@ -97,16 +105,22 @@ static const char *tensor_name(const struct mc_tensor *t) { return t->name; }
 
 /* Constants have their tensor in front; the other ops' attributes are a list in braces. */
 static void print_attrs(printer *p, const mc_node *n) {
-  const mc_tensor *t = n->op == MC_OP_weight ? MC_ATTRS(n, weight)->name : n->op == MC_OP_const ? MC_ATTRS(n, const)->value : NULL;
+  const mc_tensor *t = n->op == MC_OP_weight  ? MC_ATTRS(n, weight)->name
+                       : n->op == MC_OP_const ? MC_ATTRS(n, const)->value
+                                              : NULL;
   if (n->op == MC_OP_weight || n->op == MC_OP_const) {
     mc_sb_putc(p->out, ' ');
-    if (!t) mc_sb_puts(p->out, "<none>");
-    else if (n->op == MC_OP_weight) mc_name_print(p->out, '@', t->name);
-    else mc_dense_print(p->out, t);
+    if (!t)
+      mc_sb_puts(p->out, "<none>");
+    else if (n->op == MC_OP_weight)
+      mc_name_print(p->out, '@', t->name);
+    else
+      mc_dense_print(p->out, t);
     return;
   }
-  mc_strbuf b = {0};
-  if (mc_field_print(&b, mc_ops[n->op].attrs, n->attrs, 0, tensor_name) > 0) mc_sb_printf(p->out, " {%s}", mc_sb_str(&b));
+  mc_strbuf b = { 0 };
+  if (mc_field_print(&b, mc_ops[n->op].attrs, n->attrs, 0, tensor_name) > 0)
+    mc_sb_printf(p->out, " {%s}", mc_sb_str(&b));
   mc_sb_free(&b);
 }
 
@@ -170,7 +184,7 @@ static void print_signature(printer *p, const mc_graph *g) {
 }
 
 void mc_print_graph(mc_strbuf *out, const mc_graph *g) {
-  printer p = {.out = out, .arena = mc_arena_create()};
+  printer p = { .out = out, .arena = mc_arena_create() };
   name_values(&p, g);
   print_signature(&p, g);
   print_nodes(&p, g, 2);
@@ -179,7 +193,7 @@ void mc_print_graph(mc_strbuf *out, const mc_graph *g) {
 }
 
 void mc_print_node(mc_strbuf *out, const mc_node *n) {
-  printer p = {.out = out, .arena = mc_arena_create()};
+  printer p = { .out = out, .arena = mc_arena_create() };
   const mc_graph *g = n->graph;
   while (g && g->parent) g = g->parent->graph;
   mc_map_init(&p.names, p.arena);
@@ -214,12 +228,14 @@ static void mark_graph(mc_map *used, const mc_graph *g) {
 enum { LINE = 120 };
 
 static void print_bytes(mc_strbuf *out, const mc_tensor *t) {
-  mc_strbuf b = {0};
+  mc_strbuf b = { 0 };
   mc_base64_encode(&b, t->data, t->size);
   for (size_t i = 0; i < b.n; i += LINE) {
     size_t n = b.n - i < LINE ? b.n - i : LINE;
-    if (b.n > LINE) mc_sb_puts(out, "\n    ");
-    else mc_sb_putc(out, ' ');
+    if (b.n > LINE)
+      mc_sb_puts(out, "\n    ");
+    else
+      mc_sb_putc(out, ' ');
     mc_sb_putc(out, '"');
     mc_sb_write(out, b.s + i, n);
     mc_sb_putc(out, '"');
@@ -227,7 +243,9 @@ static void print_bytes(mc_strbuf *out, const mc_tensor *t) {
   mc_sb_free(&b);
 }
 
-static bool is_reference(const mc_module *m, const mc_tensor *t) { return t->file && m->weights_file && !strcmp(t->file, m->weights_file); }
+static bool is_reference(const mc_module *m, const mc_tensor *t) {
+  return t->file && m->weights_file && !strcmp(t->file, m->weights_file);
+}
 
 void mc_module_used_tensors(const mc_module *m, mc_map *used) {
   for (const mc_graph *g = m->graphs; g; g = g->next) mark_graph(used, g);
@@ -245,7 +263,7 @@ static void print_data(mc_strbuf *out, const mc_module *m) {
     if (!t || is_reference(m, t) || !mc_map_ptr_get(&used, t)) continue;
     mc_sb_puts(out, any ? "  " : "\ndata {\n  ");
     any = true;
-    mc_type type = {.dtype = t->dtype, .rank = t->rank};
+    mc_type type = { .dtype = t->dtype, .rank = t->rank };
     memcpy(type.dim, t->dim, sizeof t->dim);
     mc_name_print(out, '@', t->name);
     mc_sb_puts(out, " : ");

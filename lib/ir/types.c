@@ -2,7 +2,13 @@
 #include <math.h>
 #include <string.h>
 
-typedef struct dtype_info { const char *text; size_t bytes; char kind; const char *st, *np; } dtype_info;
+typedef struct dtype_info {
+  const char *text;
+  size_t bytes;
+  char kind;
+  const char *st, *np;
+} dtype_info;
+
 static const dtype_info dtypes[MC_NUM_DTYPES] = {
 #define MC_DTYPE(id, text, bytes, kind, st, np) { text, bytes, #kind[0], st, np },
 #include "mc/ir/dtypes.def"
@@ -14,9 +20,13 @@ const char *const mc_dtype_names[MC_NUM_DTYPES + 1] = {
 };
 
 size_t mc_dtype_size(mc_dtype t) { return dtypes[t].bytes; }
+
 const char *mc_dtype_st_name(mc_dtype t) { return dtypes[t].st; }
+
 const char *mc_dtype_np_descr(mc_dtype t) { return dtypes[t].np; }
+
 bool mc_dtype_is_float(mc_dtype t) { return dtypes[t].kind == 'F'; }
+
 bool mc_dtype_is_int(mc_dtype t) { return dtypes[t].kind != 'F' && t != MC_bool; }
 
 bool mc_dtype_from_st(const char *name, mc_dtype *out) {
@@ -37,7 +47,10 @@ int64_t mc_type_elems(const mc_type *t) {
   return n;
 }
 
-int64_t mc_type_bytes(const mc_type *t) { return mc_type_elems(t) * (int64_t)mc_dtype_size(t->dtype); }
+int64_t mc_type_bytes(const mc_type *t) {
+  return mc_type_elems(t) * (int64_t)mc_dtype_size(t->dtype);
+}
+
 bool mc_type_is_quant(const mc_type *t) { return t->q.kind != MC_Q_NONE; }
 
 bool mc_type_same_shape(const mc_type *a, const mc_type *b) {
@@ -50,13 +63,16 @@ float mc_type_scale(const mc_type *t, int64_t c) {
 
 static bool plain_name(const char *s) {
   if (!*s || strchr(".$-", *s)) return false;
-  return strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.$-") == strlen(s);
+  return strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.$-") ==
+         strlen(s);
 }
 
 void mc_name_print(mc_strbuf *out, char sign, const char *name) {
   mc_sb_putc(out, sign);
-  if (plain_name(name)) mc_sb_puts(out, name);
-  else mc_sb_quoted(out, name);
+  if (plain_name(name))
+    mc_sb_puts(out, name);
+  else
+    mc_sb_quoted(out, name);
 }
 
 void mc_type_print(mc_strbuf *out, const mc_type *t) {
@@ -77,16 +93,20 @@ void mc_type_print(mc_strbuf *out, const mc_type *t) {
 
 static const char *check_quant(const mc_type *t) {
   int64_t lo, hi;
-  if (t->dtype != MC_i8 && t->dtype != MC_u8 && t->dtype != MC_i16 && t->dtype != MC_i32) return "only i8, u8, i16 and i32 can be quantized";
+  if (t->dtype != MC_i8 && t->dtype != MC_u8 && t->dtype != MC_i16 && t->dtype != MC_i32)
+    return "only i8, u8, i16 and i32 can be quantized";
   mc_dtype_range(t->dtype, &lo, &hi);
   if (t->q.kind == MC_Q_TENSOR) {
     if (!(t->q.scale > 0) || !isfinite(t->q.scale)) return "the scale must be finite and > 0";
-    return t->q.zero < lo || t->q.zero > hi ? "the zero point is not a value of the element type" : NULL;
+    return t->q.zero < lo || t->q.zero > hi ? "the zero point is not a value of the element type"
+                                            : NULL;
   }
   const mc_tensor *s = t->q.scales;
-  if (t->q.axis < 0 || t->q.axis >= t->rank) return "the quantized axis is not an axis of the shape";
+  if (t->q.axis < 0 || t->q.axis >= t->rank)
+    return "the quantized axis is not an axis of the shape";
   if (!s || s->dtype != MC_f32 || s->rank != 1) return "scales must be an f32 tensor of rank 1";
-  if (s->dim[0] != t->dim[t->q.axis]) return "there must be one scale per index of the quantized axis";
+  if (s->dim[0] != t->dim[t->q.axis])
+    return "there must be one scale per index of the quantized axis";
   for (int64_t i = 0; i < s->dim[0]; i++) {
     float x = ((const float *)s->data)[i];
     if (!(x > 0) || !isfinite(x)) return "every scale must be finite and > 0";
@@ -131,8 +151,11 @@ const mc_type *mc_type_make(mc_module *m, mc_dtype dtype, int rank, const int64_
   return mc_type_intern(m, &t);
 }
 
-const mc_type *mc_type_make_q(mc_module *m, mc_dtype dtype, int rank, const int64_t *dim, float scale, int32_t zero) {
-  mc_type t = { .dtype = dtype, .rank = rank, .q = { .kind = MC_Q_TENSOR, .scale = scale, .zero = zero } };
+const mc_type *mc_type_make_q(mc_module *m, mc_dtype dtype, int rank, const int64_t *dim,
+                              float scale, int32_t zero) {
+  mc_type t = { .dtype = dtype,
+                .rank = rank,
+                .q = { .kind = MC_Q_TENSOR, .scale = scale, .zero = zero } };
   for (int i = 0; i < rank; i++) t.dim[i] = dim[i];
   return mc_type_intern(m, &t);
 }

@@ -1,4 +1,5 @@
-/* Every invariant of the graph. Mistakes of a text and bugs of a pass look alike here: both are reported at the node. */
+/* Every invariant of the graph. Mistakes of a text and bugs of a pass look alike here: both are
+ * reported at the node. */
 #include "mc/ir/verify.h"
 #include "infer/infer.h"
 #include <math.h>
@@ -8,13 +9,17 @@ typedef struct verifier {
   const mc_module *module;
   mc_diag *diag;
   mc_arena *arena;
-  mc_map visible;                  /* value -> its counter while it may be used, NULL afterwards */
+  mc_map visible; /* value -> its counter while it may be used, NULL afterwards */
   bool ok;
 } verifier;
 
-typedef struct counter { int uses; } counter;
+typedef struct counter {
+  int uses;
+} counter;
 
-static void fail(verifier *v, mc_loc loc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void fail(verifier *v, mc_loc loc, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
 static void fail(verifier *v, mc_loc loc, const char *fmt, ...) {
   va_list ap;
   va_start(ap, fmt);
@@ -39,7 +44,8 @@ static void check_type(verifier *v, mc_loc loc, const char *what, const mc_type 
     return;
   }
   const char *wrong = mc_type_check(t);
-  if (wrong) fail(v, loc, "%s has an illegal type: %s", what, wrong);
+  if (wrong)
+    fail(v, loc, "%s has an illegal type: %s", what, wrong);
   else if (t->q.kind == MC_Q_AXIS && mc_module_tensor(v->module, t->q.scales->name) != t->q.scales)
     fail(v, loc, "the scales @%s of %s are not a tensor of this module", t->q.scales->name, what);
 }
@@ -47,10 +53,14 @@ static void check_type(verifier *v, mc_loc loc, const char *what, const mc_type 
 static void check_value(verifier *v, mc_loc loc, const mc_value *x) {
   const char *what = value_text(v, x);
   check_type(v, loc, what, x->type);
-  if (x->range.known && !(isfinite(x->range.lo) && isfinite(x->range.hi) && x->range.lo <= x->range.hi)) fail(v, loc, "the range of %s must be finite with low <= high", what);
+  if (x->range.known &&
+      !(isfinite(x->range.lo) && isfinite(x->range.hi) && x->range.lo <= x->range.hi))
+    fail(v, loc, "the range of %s must be finite with low <= high", what);
 }
 
-static void enter_value(verifier *v, const mc_value *x) { *mc_map_ptr_slot(&v->visible, x) = MC_NEW(v->arena, counter); }
+static void enter_value(verifier *v, const mc_value *x) {
+  *mc_map_ptr_slot(&v->visible, x) = MC_NEW(v->arena, counter);
+}
 
 /* The end of x's scope: its use list must hold exactly the uses that were seen. */
 static void leave_value(verifier *v, mc_loc loc, const mc_value *x) {
@@ -60,7 +70,8 @@ static void leave_value(verifier *v, mc_loc loc, const mc_value *x) {
   const mc_use *prev = NULL;
   for (const mc_use *u = x->uses; u && listed <= seen; prev = u, u = u->next, listed++) {
     const mc_node *n = u->user;
-    bool good = n && u->prev == prev && u->slot >= 0 && u->slot < n->nin && &n->in_use[u->slot] == u && n->in[u->slot] == x;
+    bool good = n && u->prev == prev && u->slot >= 0 && u->slot < n->nin &&
+                &n->in_use[u->slot] == u && n->in[u->slot] == x;
     if (!good) {
       fail(v, loc, "the use list of %s is broken", value_text(v, x));
       return;
@@ -77,18 +88,26 @@ static bool check_operands(verifier *v, const mc_node *n) {
   for (int i = 0; i < n->nin; i++) {
     const mc_value *x = n->in[i];
     counter *c = x ? mc_map_ptr_get(&v->visible, x) : NULL;
-    if (!x) fail(v, n->loc, "%s: operand %d is missing", op_text(n), i);
-    else if (!c) fail(v, n->loc, "%s: operand %d (%s) is used before or outside of its definition", op_text(n), i, value_text(v, x));
-    else c->uses++;
-    if (x && (n->in_use[i].user != n || n->in_use[i].slot != i)) fail(v, n->loc, "%s: the use entry of operand %d is broken", op_text(n), i);
+    if (!x)
+      fail(v, n->loc, "%s: operand %d is missing", op_text(n), i);
+    else if (!c)
+      fail(v, n->loc, "%s: operand %d (%s) is used before or outside of its definition", op_text(n),
+           i, value_text(v, x));
+    else
+      c->uses++;
+    if (x && (n->in_use[i].user != n || n->in_use[i].slot != i))
+      fail(v, n->loc, "%s: the use entry of operand %d is broken", op_text(n), i);
     ok = ok && c && x->type;
   }
   return ok;
 }
 
-static bool type_equal(const mc_type *a, const mc_type *b) { return mc_type_same_shape(a, b) && mc_inf_same_elem(a, b); }
+static bool type_equal(const mc_type *a, const mc_type *b) {
+  return mc_type_same_shape(a, b) && mc_inf_same_elem(a, b);
+}
 
-/* Inference, asked for the element type that the first result has, must give the types that stand there. */
+/* Inference, asked for the element type that the first result has, must give the types that stand
+ * there. */
 static void check_inference(verifier *v, const mc_node *n) {
   for (int i = 0; i < n->nout; i++)
     if (!n->out[i]->type) return; /* reported by check_value */
@@ -101,7 +120,7 @@ static void check_inference(verifier *v, const mc_node *n) {
   for (int i = 0; i < n->nout; i++) {
     const mc_type *t = n->out[i]->type;
     if (type_equal(t, &out[i])) continue;
-    mc_strbuf b = {0};
+    mc_strbuf b = { 0 };
     mc_type_print(&b, t);
     mc_sb_puts(&b, ", but the op gives ");
     mc_type_print(&b, &out[i]);
@@ -113,16 +132,20 @@ static void check_inference(verifier *v, const mc_node *n) {
 static void check_tensor_of(verifier *v, const mc_node *n) {
   if (n->op != MC_OP_weight || !MC_ATTRS(n, weight)->name) return;
   const mc_tensor *t = MC_ATTRS(n, weight)->name;
-  if (!t->name || mc_module_tensor(v->module, t->name) != t) fail(v, n->loc, "weight: @%s is not a tensor of this module", t->name ? t->name : "");
+  if (!t->name || mc_module_tensor(v->module, t->name) != t)
+    fail(v, n->loc, "weight: @%s is not a tensor of this module", t->name ? t->name : "");
 }
 
 static void check_graph(verifier *v, const mc_graph *g);
 
 static void check_node(verifier *v, const mc_graph *g, const mc_node *n) {
   bool region_ok = true;
-  if (n->graph != g || (n->prev ? n->prev->next != n : g->first != n)) fail(v, n->loc, "%s: the list of nodes is broken", op_text(n));
-  if (n->op == MC_OP_return && n != g->last) fail(v, n->loc, "return must be the last op of its graph");
-  if (n->region && !mc_op_has(n->op, MC_T_REGION)) fail(v, n->loc, "%s cannot have a region", op_text(n));
+  if (n->graph != g || (n->prev ? n->prev->next != n : g->first != n))
+    fail(v, n->loc, "%s: the list of nodes is broken", op_text(n));
+  if (n->op == MC_OP_return && n != g->last)
+    fail(v, n->loc, "return must be the last op of its graph");
+  if (n->region && !mc_op_has(n->op, MC_T_REGION))
+    fail(v, n->loc, "%s cannot have a region", op_text(n));
   if (n->region && mc_op_has(n->op, MC_T_REGION)) {
     bool before = v->ok;
     v->ok = true;
@@ -134,7 +157,8 @@ static void check_node(verifier *v, const mc_graph *g, const mc_node *n) {
   bool operands_ok = check_operands(v, n);
   check_tensor_of(v, n);
   for (int i = 0; i < n->nout; i++) {
-    if (n->out[i]->def != n || n->out[i]->index != i) fail(v, n->loc, "%s: result %d does not know its definition", op_text(n), i);
+    if (n->out[i]->def != n || n->out[i]->index != i)
+      fail(v, n->loc, "%s: result %d does not know its definition", op_text(n), i);
     check_value(v, n->loc, n->out[i]);
   }
   if (operands_ok && region_ok) check_inference(v, n);
@@ -147,7 +171,8 @@ static void check_inputs(verifier *v, const mc_graph *g) {
   if (g->parent && g->nin) fail(v, g->loc, "a region has no inputs");
   for (int i = 0; i < g->nin; i++) {
     const mc_value *x = g->in[i];
-    if (x->def || x->index != i || x->graph != g) fail(v, x->loc, "input %d does not know its graph", i);
+    if (x->def || x->index != i || x->graph != g)
+      fail(v, x->loc, "input %d does not know its graph", i);
     check_value(v, x->loc, x);
     enter_value(v, x);
   }
@@ -157,15 +182,17 @@ static void check_graph(verifier *v, const mc_graph *g) {
   check_inputs(v, g);
   for (const mc_node *n = g->first; n; n = n->next) check_node(v, g, n);
   const char *what = g->parent ? "a region" : "a graph";
-  if (!g->last || g->last->op != MC_OP_return) fail(v, g->loc, "%s must end with return", what);
-  else if (!g->last->nin) fail(v, g->last->loc, "%s must return at least one value", what);
+  if (!g->last || g->last->op != MC_OP_return)
+    fail(v, g->loc, "%s must end with return", what);
+  else if (!g->last->nin)
+    fail(v, g->last->loc, "%s must return at least one value", what);
   for (int i = 0; i < g->nin; i++) leave_value(v, g->in[i]->loc, g->in[i]);
   for (const mc_node *n = g->first; n; n = n->next)
     for (int i = 0; i < n->nout; i++) leave_value(v, n->loc, n->out[i]);
 }
 
 static verifier start(const mc_module *m, mc_diag *d) {
-  verifier v = {.module = m, .diag = d, .arena = mc_arena_create(), .ok = true};
+  verifier v = { .module = m, .diag = d, .arena = mc_arena_create(), .ok = true };
   mc_map_init(&v.visible, v.arena);
   return v;
 }
@@ -185,11 +212,14 @@ static void check_tensor(verifier *v, const mc_map_entry *e) {
     fail(v, mc_noloc, "a tensor of the module has no name");
     return;
   }
-  mc_type type = {.dtype = t->dtype, .rank = t->rank};
+  mc_type type = { .dtype = t->dtype, .rank = t->rank };
   memcpy(type.dim, t->dim, sizeof type.dim);
   const char *wrong = mc_type_check(&type);
-  if (wrong) fail(v, t->loc, "tensor @%s: %s", t->name, wrong);
-  else if (!t->data || t->size != (size_t)mc_type_bytes(&type)) fail(v, t->loc, "tensor @%s has %zu bytes of data, its type needs %lld", t->name, t->size, (long long)mc_type_bytes(&type));
+  if (wrong)
+    fail(v, t->loc, "tensor @%s: %s", t->name, wrong);
+  else if (!t->data || t->size != (size_t)mc_type_bytes(&type))
+    fail(v, t->loc, "tensor @%s has %zu bytes of data, its type needs %lld", t->name, t->size,
+         (long long)mc_type_bytes(&type));
 }
 
 static void check_graph_name(verifier *v, mc_map *names, const mc_graph *g) {

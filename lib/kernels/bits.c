@@ -24,10 +24,12 @@ static int64_t most_k(const kengine *e, const mc_node *head) {
   int64_t c = w->dim[w->rank - 1], taps = head->op == MC_OP_conv2d ? w->dim[1] * w->dim[2] : 1;
   return taps * ((c + e->kr - 1) / e->kr * e->kr);
 }
+
 static int64_t columns_of(const mc_node *head) {
   int64_t groups = head->op == MC_OP_conv2d ? MC_ATTRS(head, conv2d)->groups : 1;
   return head->in[1]->type->dim[0] / groups;
 }
+
 static const char *refused(const mc_target *t, const kengine *e, const mc_node *head) {
   const char *why = mc_packed_refused(t, head);
   if (why) return why;
@@ -38,14 +40,17 @@ static const char *refused(const mc_target *t, const kengine *e, const mc_node *
     return "groups of fewer than 16 channels share vectors";
   return NULL;
 }
+
 static int64_t task_bytes(const kengine *e, const mc_node *head) {
   int64_t vectors = kgemm_vectors(columns_of(head));
   if (vectors > KWIDEN_VECTORS) vectors = KWIDEN_VECTORS;
   return (vectors * KGEMM_LANES * most_k(e, head) * kgemm_elem(e) + MC_PLAN_SLACK + 63) / 64 * 64;
 }
+
 int64_t kbits_scratch(const mc_target *t, const kengine *e, const mc_node *head, int workers) {
   return refused(t, e, head) ? 0 : task_bytes(e, head) * workers;
 }
+
 /* Bytes of the smallest form that leaves blocks of zeros out; its places take 4 bytes each. */
 static double least_listed(const kgemm *p) {
   double least = (double)kgemm_panel(p) * (double)p->groups, all = least;
@@ -63,15 +68,18 @@ static double least_listed(const kgemm *p) {
   }
   return least;
 }
+
 static int64_t kept_bytes(const kgemm *p) {
   int64_t size = kgemm_elem(p->e), n = kgemm_panel(p) * p->groups / size;
   return mc_packed_bytes(n, mc_packed_used(mc_value_tensor(p->head->in[1])), size);
 }
+
 static void take(kgemm *p) {
   p->bits = true;
   p->g->packed_from = kgemm_panel(p) * p->groups;
   p->g->packed_to = kept_bytes(p);
 }
+
 void kbits_choose(kgemm *p) {
   const mc_target *t = p->k->target;
   p->bits = p->bits_else = false;
@@ -88,6 +96,7 @@ void kbits_choose(kgemm *p) {
   memset(&p->zeros, 0, sizeof p->zeros); /* all is multiplied */
   take(p);
 }
+
 void kbits_settle(kgemm *p) {
   if (p->bits_else && !p->unit) take(p);
 }
@@ -111,15 +120,16 @@ static void put(stream *s, int64_t from, int64_t to) {
     s->n += s->size;
   }
 }
+
 void kbits_pack(kgemm *p, const char *panels) {
   kb *k = p->k;
   mc_arena *scratch = mc_arena_create();
   int64_t size = kgemm_elem(p->e), group = p->b_group / size, column = kgemm_column_bytes(p) / size;
   int64_t width = (int64_t)p->nv * KGEMM_LANES, blocks = (p->n + width - 1) / width;
   stream s = { .b = panels, .size = size };
-  s.bits = MC_NEWN(scratch, unsigned char, p->groups * group / 8 + 1);
+  s.bits = MC_NEWN(scratch, unsigned char, p->groups *group / 8 + 1);
   s.values = mc_arena_alloc(scratch, (size_t)(p->groups * p->b_group + 1));
-  int64_t *at = MC_NEWN(scratch, int64_t, p->groups * blocks);
+  int64_t *at = MC_NEWN(scratch, int64_t, p->groups *blocks);
   for (int64_t g = 0; g < p->groups; g++)
     for (int64_t q = 0; q < blocks; q++) {
       int64_t end = (q + 1) * width * column;
@@ -160,10 +170,12 @@ static piece piece_of(kb *k, int64_t size) {
   s.counts = kb_rodata(k, taken, (size_t)1 << s.elems, 0, "taken");
   return s;
 }
+
 static V load16(kb *k, V p, int bytes) {
   V v = kb_load(k, kb_vt(k, k->i8, bytes), p, 1);
   return bytes == 16 ? v : kb_widen(k, v, 16);
 }
+
 /* A piece at `to`; from: the next value; bits: those of the piece (i64). Returns the next value. */
 static V unpack_shuffled(kb *k, const piece *s, V to, V from, V bits) {
   V index = load16(k, kb_gep(k, s->table, kb_muli(k, bits, s->bytes)), s->bytes);
@@ -172,6 +184,7 @@ static V unpack_shuffled(kb *k, const piece *s, V to, V from, V bits) {
   V n = kb_load(k, k->i8, kb_gep(k, s->counts, bits), 1);
   return kb_gep(k, from, LLVMBuildZExt(k->b, n, k->i64, ""));
 }
+
 /* The same without such an instruction: element by element. */
 static V unpack_scalar(kb *k, const piece *s, V to, V from, V bits) {
   T t = s->size == 1 ? k->i8 : s->size == 2 ? k->i16 : k->i32;
@@ -184,10 +197,12 @@ static V unpack_scalar(kb *k, const piece *s, V to, V from, V bits) {
   }
   return from;
 }
+
 static V unpack(kb *k, const piece *s, V to, V from, V bits) {
   bool shuffles = k->target->arch == MC_ARCH_aarch64 || kb_has(k, MC_ISA_BIT(sse41));
   return (shuffles ? unpack_shuffled : unpack_scalar)(k, s, to, from, bits);
 }
+
 /* n elements, a multiple of 8. */
 static void unpack_all(kb *k, int64_t size, V to, V from, V bits, int64_t n) {
   piece s = piece_of(k, size);
@@ -202,6 +217,7 @@ static void unpack_all(kb *k, int64_t size, V to, V from, V bits, int64_t n) {
   }
   kb_end(k, &l, &next);
 }
+
 V kbits_columns(kgemm *p, V index, int nv) {
   kb *k = p->k;
   const kbits_lists *l = p->packed;
@@ -216,6 +232,7 @@ V kbits_columns(kgemm *p, V index, int nv) {
   unpack_all(k, size, to, kb_gep(k, l->values, at), bits, nv * KGEMM_LANES * column);
   return to;
 }
+
 double kbits_cycles(const kgemm *p) {
   bool shuffles = p->k->target->arch == MC_ARCH_aarch64 || kb_has(p->k, MC_ISA_BIT(sse41));
   double pieces = (double)p->groups * (double)kgemm_panel(p) / (kgemm_elem(p->e) == 1 ? 8 : 16);

@@ -1,23 +1,35 @@
-/* The block of a nest: what fits, what each costs by the model, and what a group's `blocking` attribute asks for. docs/cost-model.md, "Blocks". */
+/* The block of a nest: what fits, what each costs by the model, and what a group's `blocking`
+ * attribute asks for. docs/cost-model.md, "Blocks". */
 #include "tile.h"
 #include <stdlib.h>
 #include <string.h>
 
-/* Blocks of more than 8 rows are as good by every count of the model and slower by the clock: 77.3 ms against 73.0 for ResNet-50 in fp32, 7.55 against 7.44 for ResNet-18 in INT8 (Zen 4). Nobody is
+/* Blocks of more than 8 rows are as good by every count of the model and slower by the clock: 77.3
+ * ms against 73.0 for ResNet-50 in fp32, 7.55 against 7.44 for ResNet-18 in INT8 (Zen 4). Nobody is
  * kept from asking for them. */
 enum { MAX_ROWS = 14, MAX_ROWS_CHOSEN = 8, MAX_VECTORS = 8 };
 
 static bool fits(const kgemm *p, int mr, int nv) {
   const mc_target *t = p->k->target;
-  int64_t lanes = kengine_lanes(p->e, t), columns = p->n < (int64_t)nv * KGEMM_LANES ? p->n : (int64_t)nv * KGEMM_LANES;
-  int groups = (int)((columns + lanes - 1) / lanes), b = groups * kengine_group_regs(p->e, t), rows = kgemm_acc_rows(p, mr);
+  int64_t lanes = kengine_lanes(p->e, t),
+          columns = p->n < (int64_t)nv * KGEMM_LANES ? p->n : (int64_t)nv * KGEMM_LANES;
+  int groups = (int)((columns + lanes - 1) / lanes), b = groups * kengine_group_regs(p->e, t),
+      rows = kgemm_acc_rows(p, mr);
   if (mr == 1 && nv == 1) return true;
   if ((kengine_widens_b(p->e) || p->bits || p->bits_else) && nv > KWIDEN_VECTORS) return false;
-  if (nv > 4 && mr > 1) return false;   /* wide epilogues leave no registers for their scales */
-  if (mr > 1 && mr % p->e->rows) return false;   /* half of the last accumulators would be thrown away */
-  int wide = kengine_operand_regs(p->e), flips = rows == 1 && p->e->ku > 1 && p->flip ? 2 : 0;   /* one row: all other registers are sums, and 0x80 and what it flips need theirs */
-  return rows * b + wide * (rows == 1 || p->e->rows > 1 ? 1 : b) + p->e->spare + flips + (p->e->ku > 1 ? wide * mr : wide - 1) <= kengine_regs(t) && rows * groups <= KB_MAX_CARRIED;
+  if (nv > 4 && mr > 1) return false; /* wide epilogues leave no registers for their scales */
+  if (mr > 1 && mr % p->e->rows)
+    return false; /* half of the last accumulators would be thrown away */
+  int wide = kengine_operand_regs(p->e),
+      flips =
+          rows == 1 && p->e->ku > 1 && p->flip ? 2 : 0; /* one row: all other registers are sums,
+                                                           and 0x80 and what it flips need theirs */
+  return rows * b + wide * (rows == 1 || p->e->rows > 1 ? 1 : b) + p->e->spare + flips +
+                 (p->e->ku > 1 ? wide * mr : wide - 1) <=
+             kengine_regs(t) &&
+         rows * groups <= KB_MAX_CARRIED;
 }
+
 /* What the model is to be asked; mr and nv are still open. */
 static mc_nest nest_of(const kgemm *p, int64_t rows) {
   mc_nest n = { 0 };
@@ -37,11 +49,14 @@ static mc_nest nest_of(const kgemm *p, int64_t rows) {
   n.zeros = p->zeros;
   return n;
 }
+
 static int by_cycles(const void *a, const void *b) {
   const mc_blocking *x = a, *y = b;
-  if (x->estimate.cycles != y->estimate.cycles) return x->estimate.cycles < y->estimate.cycles ? -1 : 1;
+  if (x->estimate.cycles != y->estimate.cycles)
+    return x->estimate.cycles < y->estimate.cycles ? -1 : 1;
   return x->rows != y->rows ? x->rows - y->rows : x->vectors - y->vectors;
 }
+
 /* A block, and zero blocks of so many elements left out; unit 0: none, < 0: what is best. */
 static mc_blocking asked(const kgemm *p, mc_nest *n, int mr, int nv, int unit) {
   const mc_target *t = p->k->target;
@@ -55,14 +70,16 @@ static mc_blocking asked(const kgemm *p, mc_nest *n, int mr, int nv, int unit) {
   int64_t divides = ksparse_divides(p);
   if (unit < 0 && divides >= 0 && p->zeros.all[0][0]) {
     mc_estimate left_out = mc_model_nest_unit(&s, t, p->g->weights, divides);
-    if (s.unit && (left_out.cycles < e.cycles || t->sparse == MC_SPARSE_ALWAYS)) e = left_out, n->unit = s.unit;
+    if (s.unit && (left_out.cycles < e.cycles || t->sparse == MC_SPARSE_ALWAYS))
+      e = left_out, n->unit = s.unit;
   }
   if (p->bits) e.cycles += kbits_cycles(p), e.part[MC_PART_compute] += kbits_cycles(p);
-  int times = kl_by_images(p->g) ? p->g->tasks : 1;   /* the nest is one image's */
+  int times = kl_by_images(p->g) ? p->g->tasks : 1; /* the nest is one image's */
   e.cycles *= times;
   for (int i = 0; i < MC_NUM_PARTS; i++) e.part[i] *= times;
   return (mc_blocking){ mr, nv, n->unit, e };
 }
+
 /* -sparse=always: of blocks that can leave something out, these alone. */
 static int those_sparse(mc_blocking *list, int n) {
   int kept = 0;
@@ -70,21 +87,31 @@ static int those_sparse(mc_blocking *list, int n) {
     if (list[i].unit) list[kept++] = list[i];
   return kept ? kept : n;
 }
-static double core_of(const mc_blocking *b) { return b->estimate.part[MC_PART_compute] + b->estimate.part[MC_PART_epilogue]; }
-/* What leaves blocks out moves fewer weights and may compute for longer: where it wins little, and by memory alone, the first that multiplies all goes in front. */
+
+static double core_of(const mc_blocking *b) {
+  return b->estimate.part[MC_PART_compute] + b->estimate.part[MC_PART_epilogue];
+}
+
+/* What leaves blocks out moves fewer weights and may compute for longer: where it wins little, and
+ * by memory alone, the first that multiplies all goes in front. */
 static void settle(mc_blocking *list, int n) {
   int dense = 0;
   while (dense < n && list[dense].unit) dense++;
-  if (!dense || dense == n || list[0].estimate.bound <= MC_PART_epilogue || list[0].estimate.cycles < 0.85 * list[dense].estimate.cycles || core_of(&list[0]) <= core_of(&list[dense])) return;
+  if (!dense || dense == n || list[0].estimate.bound <= MC_PART_epilogue ||
+      list[0].estimate.cycles < 0.85 * list[dense].estimate.cycles ||
+      core_of(&list[0]) <= core_of(&list[dense]))
+    return;
   mc_blocking d = list[dense];
   memmove(list + 1, list, sizeof *list * (size_t)dense);
   list[0] = d;
 }
+
 /* Every block that fits, the cheapest first. */
 static int candidates(const kgemm *p, int64_t rows, mc_blocking *list) {
   int64_t vectors = kgemm_vectors(p->n);
   mc_nest n = nest_of(p, rows);
-  /* rows a multiple of 4 KiB apart meet in the same 8 ways of an L1 cache of 32 KiB: more of them evict one another at every step (fp32, K = 1024: 65 % of peak instead of 88 %) */
+  /* rows a multiple of 4 KiB apart meet in the same 8 ways of an L1 cache of 32 KiB: more of them
+   * evict one another at every step (fp32, K = 1024: 65 % of peak instead of 88 %) */
   int count = 0, most = p->a.stride[p->x->rank - 2] % 4096 == 0 ? 7 : MAX_ROWS_CHOSEN;
   for (int nv = 1; nv <= MAX_VECTORS && nv <= vectors; nv++)
     for (int mr = 1; mr <= most && mr <= rows; mr++)
@@ -94,61 +121,90 @@ static int candidates(const kgemm *p, int64_t rows, mc_blocking *list) {
   settle(list, count);
   return count;
 }
+
 /* Can blocks of `unit` elements be left out? */
 static bool unit_fits(const kgemm *p, int64_t unit, int64_t nv) {
   int64_t divides = ksparse_divides(p);
   if (unit == 0) return true;
-  if (unit == MC_ZERO_PICK) return divides == 0 && p->zeros.all[0][0] && nv <= MC_ZERO_WIDTHS && mc_rate_picks(mc_rate_find(p->e->name), p->k->target);
-  return divides >= 0 && p->zeros.all[0][0] && nv <= MC_ZERO_WIDTHS && unit >= p->kr && unit < 1 << MC_ZERO_UNITS && (unit & (unit - 1)) == 0 && divides % unit == 0;
+  if (unit == MC_ZERO_PICK)
+    return divides == 0 && p->zeros.all[0][0] && nv <= MC_ZERO_WIDTHS &&
+           mc_rate_picks(mc_rate_find(p->e->name), p->k->target);
+  return divides >= 0 && p->zeros.all[0][0] && nv <= MC_ZERO_WIDTHS && unit >= p->kr &&
+         unit < 1 << MC_ZERO_UNITS && (unit & (unit - 1)) == 0 && divides % unit == 0;
 }
-/* The attribute: rows, vectors, and perhaps elements of the zero blocks that are left out (0: none are). */
+
+/* The attribute: rows, vectors, and perhaps elements of the zero blocks that are left out (0: none
+ * are). */
 static bool obey(kgemm *p, int64_t rows, const mc_ints *b) {
   bool given = b->n == 2 || b->n == 3;
   int64_t mr = given ? b->v[0] : 0, nv = given ? b->v[1] : 0, unit = b->n == 3 ? b->v[2] : 0;
-  if (mr < 1 || nv < 1 || mr > MAX_ROWS || nv > MAX_VECTORS || mr > rows || nv > kgemm_vectors(p->n) || !fits(p, (int)mr, (int)nv))
-    return kl_error(p->g, p->g->group, "'blocking' must be [rows, 16-column vectors] of a block that the registers of engine %s hold and the result has", p->e->name);
+  if (mr < 1 || nv < 1 || mr > MAX_ROWS || nv > MAX_VECTORS || mr > rows ||
+      nv > kgemm_vectors(p->n) || !fits(p, (int)mr, (int)nv))
+    return kl_error(p->g, p->g->group,
+                    "'blocking' must be [rows, 16-column vectors] of a block that the registers of "
+                    "engine %s hold and the result has",
+                    p->e->name);
   if (!unit_fits(p, unit, nv))
-    return kl_error(p->g, p->g->group, "'blocking': engine %s cannot leave out zero blocks of %lld elements here: there are none, or a power of two from %d to 16 that divides %lld is wanted (or 32: single elements, where steps can pick them), and at most %d vectors", p->e->name, (long long)unit, p->kr, (long long)p->rlen, MC_ZERO_WIDTHS);
+    return kl_error(p->g, p->g->group,
+                    "'blocking': engine %s cannot leave out zero blocks of %lld elements here: "
+                    "there are none, or a power of two from %d to 16 that divides %lld is wanted "
+                    "(or 32: single elements, where steps can pick them), and at most %d vectors",
+                    p->e->name, (long long)unit, p->kr, (long long)p->rlen, MC_ZERO_WIDTHS);
   p->mr = (int)mr;
   p->nv = (int)nv;
   mc_nest n = nest_of(p, rows);
   p->unit = b->n == 3 ? (int)unit : asked(p, &n, p->mr, p->nv, -1).unit;
   return true;
 }
+
 /* Tiles have a rule of their own (pick.c). */
 static bool tiles(kgemm *p, int64_t rows) {
-  if (MC_ATTRS(p->g->group, group)->blocking.n) return kl_error(p->g, p->g->group, "engine %s chooses its blocks of tiles itself: it takes no 'blocking'", p->e->name);
+  if (MC_ATTRS(p->g->group, group)->blocking.n)
+    return kl_error(p->g, p->g->group,
+                    "engine %s chooses its blocks of tiles itself: it takes no 'blocking'",
+                    p->e->name);
   ktile_blocking(p);
   mc_nest n = nest_of(p, rows);
   n.rows_outer = p->rows_outside;
   n.interleaved = true;
-  n.outer = 1;   /* a block takes tiles of several lines; flat, it takes an image */
+  n.outer = 1; /* a block takes tiles of several lines; flat, it takes an image */
   n.rows = p->flat ? p->mr : 1;
-  for (int d = 0; d < p->x->rank - (p->flat ? 3 : 1); d++) *(p->flat || d < p->nbatch ? &n.outer : &n.rows) *= p->x->dim[d];
+  for (int d = 0; d < p->x->rank - (p->flat ? 3 : 1); d++)
+    *(p->flat || d < p->nbatch ? &n.outer : &n.rows) *= p->x->dim[d];
   p->g->estimate = asked(p, &n, p->mr, p->nv, 0).estimate;
   return !p->g->ask;
 }
+
 static const char *key_of(const kgemm *p, const mc_nest *n) {
   mc_arena *a = p->k->arena;
-  const char *s = mc_arena_printf(a, "%s %lldx%lld rows %lld apart, %lldx%lld columns, K %dx%lld, weights from %s", p->e->name, (long long)n->outer, (long long)n->rows,
-                                  (long long)p->a.stride[p->x->rank - 2], (long long)n->groups, (long long)n->cols, p->nrun, (long long)p->rlen, mc_part_name(mc_nest_weights(n, p->k->target, p->g->weights)));
+  const char *s = mc_arena_printf(
+      a, "%s %lldx%lld rows %lld apart, %lldx%lld columns, K %dx%lld, weights from %s", p->e->name,
+      (long long)n->outer, (long long)n->rows, (long long)p->a.stride[p->x->rank - 2],
+      (long long)n->groups, (long long)n->cols, p->nrun, (long long)p->rlen,
+      mc_part_name(mc_nest_weights(n, p->k->target, p->g->weights)));
   if (p->bits) s = mc_arena_printf(a, "%s, kept as bits and values", s);
-  MC_FOR_NODES(k, p->g->region)
-    if (k->nout && !mc_op_has(k->op, MC_T_CONST)) s = mc_arena_printf(a, "%s, %s %s", s, mc_ops[k->op].text, mc_dtype_names[k->out[0]->type->dtype]);
+  MC_FOR_NODES (k, p->g->region)
+    if (k->nout && !mc_op_has(k->op, MC_T_CONST))
+      s = mc_arena_printf(a, "%s, %s %s", s, mc_ops[k->op].text,
+                          mc_dtype_names[k->out[0]->type->dtype]);
   return s;
 }
-/* Of the blocks that take at most a tenth more time than the best, the one with the fewest sums in its code: those of the block and of what is left of the columns. */
+
+/* Of the blocks that take at most a tenth more time than the best, the one with the fewest sums in
+ * its code: those of the block and of what is left of the columns. */
 static const mc_blocking *smallest(const kgemm *p, const mc_blocking *list, int n) {
   const mc_blocking *best = list;
   int64_t least = INT64_MAX, vectors = kgemm_vectors(p->n);
   for (int i = 0; i < n; i++) {
-    int64_t rest = vectors % list[i].vectors, size = list[i].rows * (list[i].vectors + rest) + (rest ? 4 : 0);
+    int64_t rest = vectors % list[i].vectors,
+            size = list[i].rows * (list[i].vectors + rest) + (rest ? 4 : 0);
     if (list[i].estimate.cycles > 1.1 * list[0].estimate.cycles || size >= least) continue;
     best = &list[i];
     least = size;
   }
   return best;
 }
+
 /* The best that another engine could do. */
 static void explain(kgemm *p, int64_t rows) {
   kgroup *g = p->g;
@@ -160,26 +216,46 @@ static void explain(kgemm *p, int64_t rows) {
     kgemm q = *p;
     q.e = e;
     kgemm_steps(&q);
-    if (candidates(&q, rows, list) && (!g->other_engine || list[0].estimate.cycles < g->other.cycles)) g->other_engine = e->name, g->other = list[0].estimate;
+    if (candidates(&q, rows, list) &&
+        (!g->other_engine || list[0].estimate.cycles < g->other.cycles))
+      g->other_engine = e->name, g->other = list[0].estimate;
   }
 }
+
 /* What became of weights with zeros that were to be kept small. */
 static const char *packed_note(const kgemm *p) {
   mc_arena *a = p->k->arena;
   if (!p->k->target->small_weights) return "";
-  if (p->bits) return mc_arena_printf(a, ", weights kept as bits and values: %lld of %lld bytes", (long long)p->g->packed_to, (long long)p->g->packed_from);
-  return mc_arena_printf(a, ", weights not kept as bits and values: %s", p->bits_why ? p->bits_why : "groups share vectors");
+  if (p->bits)
+    return mc_arena_printf(a, ", weights kept as bits and values: %lld of %lld bytes",
+                           (long long)p->g->packed_to, (long long)p->g->packed_from);
+  return mc_arena_printf(a, ", weights not kept as bits and values: %s",
+                         p->bits_why ? p->bits_why : "groups share vectors");
 }
+
 /* What is left out, or why nothing is where there would be something. */
 static const char *zeros_note(const kgemm *p) {
   mc_arena *a = p->k->arena;
   int unit = p->unit ? p->unit : p->kr < 4 ? 4 : p->kr;
-  if (unit == MC_ZERO_PICK) return mc_arena_printf(a, ", %.1f %% of the steps of %d columns x %d of K multiplied, picked from %d; the others are 0", 100 * mc_zeros_picked(&p->zeros, p->nv, p->kr), p->nv * KGEMM_LANES, p->kr, (int)(16 / kgemm_a_elem(p->e)));
+  if (unit == MC_ZERO_PICK)
+    return mc_arena_printf(a,
+                           ", %.1f %% of the steps of %d columns x %d of K multiplied, picked from "
+                           "%d; the others are 0",
+                           100 * mc_zeros_picked(&p->zeros, p->nv, p->kr), p->nv * KGEMM_LANES,
+                           p->kr, (int)(16 / kgemm_a_elem(p->e)));
   double share = mc_zeros_share(&p->zeros, p->unit ? p->nv : 1, unit);
-  if (p->unit) return mc_arena_printf(a, ", %.1f %% of the blocks of %d columns x %d of K multiplied, the others are 0", 100 * share, p->nv * KGEMM_LANES, unit);
+  if (p->unit)
+    return mc_arena_printf(
+        a, ", %.1f %% of the blocks of %d columns x %d of K multiplied, the others are 0",
+        100 * share, p->nv * KGEMM_LANES, unit);
   if (!p->zeros.all[0][0] || share > 0.98) return "";
-  return mc_arena_printf(a, ", zeros multiplied too (%.1f %% of the blocks of 16 columns x %d of K are 0): %s", 100 - 100 * share, unit, ksparse_divides(p) < 0 ? "this engine cannot leave them out" : "leaving them out is expected to be no faster");
+  return mc_arena_printf(
+      a, ", zeros multiplied too (%.1f %% of the blocks of 16 columns x %d of K are 0): %s",
+      100 - 100 * share, unit,
+      ksparse_divides(p) < 0 ? "this engine cannot leave them out"
+                             : "leaving them out is expected to be no faster");
 }
+
 bool kgemm_blocking(kgemm *p, int64_t rows) {
   kgroup *g = p->g;
   mc_arena *a = p->k->arena;
@@ -197,8 +273,11 @@ bool kgemm_blocking(kgemm *p, int64_t rows) {
   mc_nest n = nest_of(p, rows);
   g->key = key_of(p, &n);
   g->estimate = asked(p, &n, p->mr, p->nv, p->unit).estimate;
-  if (p->head->op == MC_OP_conv_transpose2d) g->nblocking = 0;   /* the phases of one group have shapes of their own */
-  g->note = mc_arena_printf(a, "engine %s, blocks of %d rows x %d columns, K = %d x %lld%s%s%s", p->e->name, p->mr, p->nv * KGEMM_LANES, p->nrun, (long long)p->rlen,
-                             kgemm_overlaps(p, p->mr, p->nv) ? ", epilogues between products" : "", zeros_note(p), packed_note(p));
+  if (p->head->op == MC_OP_conv_transpose2d)
+    g->nblocking = 0; /* the phases of one group have shapes of their own */
+  g->note = mc_arena_printf(a, "engine %s, blocks of %d rows x %d columns, K = %d x %lld%s%s%s",
+                            p->e->name, p->mr, p->nv * KGEMM_LANES, p->nrun, (long long)p->rlen,
+                            kgemm_overlaps(p, p->mr, p->nv) ? ", epilogues between products" : "",
+                            zeros_note(p), packed_note(p));
   return !g->ask;
 }

@@ -1,24 +1,41 @@
-/* conv_transpose2d as stride_h * stride_w convolutions of stride 1: result pixel (oy, ox) only meets the taps with (oy + pad - ky * dilation) divisible by the stride, so the pixels of
- * one phase (oy mod stride_h, ox mod stride_w) share their taps. The input is copied into scratch with a border wide enough for all phases. */
+/* conv_transpose2d as stride_h * stride_w convolutions of stride 1: result pixel (oy, ox) only
+ * meets the taps with (oy + pad - ky * dilation) divisible by the stride, so the pixels of one
+ * phase (oy mod stride_h, ox mod stride_w) share their taps. The input is copied into scratch with
+ * a border wide enough for all phases. */
 #include "gemm.h"
 #include <string.h>
 
-typedef struct axis { int64_t in, out, kernel, stride, dilation, pad, before, after; } axis;
+typedef struct axis {
+  int64_t in, out, kernel, stride, dilation, pad, before, after;
+} axis;
 
 static int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
-/* Border that the gather form needs: input index (o + pad - k * dilation) / stride over all o, k. */
+
+/* Border that the gather form needs: input index (o + pad - k * dilation) / stride over all o, k.
+ */
 static axis axis_of(const mc_node *n, int d) {
   const mc_attrs_conv_transpose2d *c = MC_ATTRS(n, conv_transpose2d);
-  axis a = { n->in[0]->type->dim[1 + d], n->out[0]->type->dim[1 + d], n->in[1]->type->dim[1 + d], c->stride[d], c->dilation[d], c->pad[d], 0, 0 };
-  int64_t lo = floor_div(a.pad - (a.kernel - 1) * a.dilation, a.stride), hi = floor_div(a.out - 1 + a.pad, a.stride) + 1;
+  axis a = { n->in[0]->type->dim[1 + d],
+             n->out[0]->type->dim[1 + d],
+             n->in[1]->type->dim[1 + d],
+             c->stride[d],
+             c->dilation[d],
+             c->pad[d],
+             0,
+             0 };
+  int64_t lo = floor_div(a.pad - (a.kernel - 1) * a.dilation, a.stride),
+          hi = floor_div(a.out - 1 + a.pad, a.stride) + 1;
   if (lo < 0) a.before = -lo;
   if (hi > a.in - 1) a.after = hi - (a.in - 1);
   return a;
 }
+
 int64_t k_conv_transpose_scratch(const mc_node *n) {
   axis y = axis_of(n, 0), x = axis_of(n, 1);
   const mc_type *t = n->in[0]->type;
-  return t->dim[0] * (y.before + y.in + y.after) * (x.before + x.in + x.after) * t->dim[3] * (int64_t)mc_dtype_size(t->dtype) + MC_PLAN_SLACK;
+  return t->dim[0] * (y.before + y.in + y.after) * (x.before + x.in + x.after) * t->dim[3] *
+             (int64_t)mc_dtype_size(t->dtype) +
+         MC_PLAN_SLACK;
 }
 
 /* The copy's view; its base is input element 0. */
@@ -33,6 +50,7 @@ static kview padded_view(const kgemm *p, const axis *y, const axis *x) {
   v.base = kb_gepi(p->k, kl_scratch(p->g), y->before * v.stride[1] + x->before * v.stride[2]);
   return v;
 }
+
 /* Row by row, borders and all; the first and last rows of all are a border's. */
 static void padded_copy(kgemm *p, const axis *y, const axis *x) {
   kb *k = p->k;
@@ -62,7 +80,8 @@ static void padded_copy(kgemm *p, const axis *y, const axis *x) {
   kb_end(k, &once, NULL);
 }
 
-/* Taps of phase `o` along one axis: k and the input offset relative to o' = (position - o) / stride. */
+/* Taps of phase `o` along one axis: k and the input offset relative to o' = (position - o) /
+ * stride. */
 static int taps(const axis *a, int64_t o, int64_t *tap, int64_t *offset) {
   int n = 0;
   for (int64_t k = 0; k < a->kernel; k++) {
@@ -73,6 +92,7 @@ static int taps(const axis *a, int64_t o, int64_t *tap, int64_t *offset) {
   }
   return n;
 }
+
 /* Restrict the space and all views of x to every stride-th row and column from (oy, ox) on. */
 static void phase_space(kx *x, int64_t oy, int64_t ox, const axis *ya, const axis *xa) {
   kview *list[2 * KX_MAX_VIEWS];
@@ -86,22 +106,27 @@ static void phase_space(kx *x, int64_t oy, int64_t ox, const axis *ya, const axi
   x->dim[1] = (ya->out - oy + ya->stride - 1) / ya->stride;
   x->dim[2] = (xa->out - ox + xa->stride - 1) / xa->stride;
 }
-static void phase_runs(kgemm *p, const kview *in, const axis *y, const axis *x, int64_t oy, int64_t ox, int64_t **woff) {
+
+static void phase_runs(kgemm *p, const kview *in, const axis *y, const axis *x, int64_t oy,
+                       int64_t ox, int64_t **woff) {
   mc_arena *a = p->k->arena;
-  int64_t *ty = MC_NEWN(a, int64_t, y->kernel), *fy = MC_NEWN(a, int64_t, y->kernel), *tx = MC_NEWN(a, int64_t, x->kernel), *fx = MC_NEWN(a, int64_t, x->kernel);
+  int64_t *ty = MC_NEWN(a, int64_t, y->kernel), *fy = MC_NEWN(a, int64_t, y->kernel),
+          *tx = MC_NEWN(a, int64_t, x->kernel), *fx = MC_NEWN(a, int64_t, x->kernel);
   int ny = taps(y, oy, ty, fy), nx = taps(x, ox, tx, fx);
   int64_t ci = p->head->in[1]->type->dim[3];
   p->nrun = 0;
   p->rlen = ci;
-  p->run = MC_NEWN(a, int64_t, ny * nx + 1);
-  *woff = MC_NEWN(a, int64_t, ny * nx + 1);
+  p->run = MC_NEWN(a, int64_t, ny *nx + 1);
+  *woff = MC_NEWN(a, int64_t, ny *nx + 1);
   for (int i = 0; i < ny; i++)
     for (int j = 0; j < nx; j++) {
       p->run[p->nrun] = fy[i] * in->stride[1] + fx[j] * in->stride[2];
       (*woff)[p->nrun++] = (ty[i] * x->kernel + tx[j]) * ci;
     }
 }
-static bool emit_phase(kgemm *p, const kview *in, const mc_tensor *w, const mc_tensor *b, const axis *y, const axis *x, int64_t oy, int64_t ox) {
+
+static bool emit_phase(kgemm *p, const kview *in, const mc_tensor *w, const mc_tensor *b,
+                       const axis *y, const axis *x, int64_t oy, int64_t ox) {
   const mc_attrs_conv_transpose2d *c = MC_ATTRS(p->head, conv_transpose2d);
   const mc_type *wt = p->head->in[1]->type, *t = p->head->out[0]->type;
   if (!kx_init(p->x, p->g, p->head, t->rank, t->dim)) return false;
@@ -122,10 +147,16 @@ static bool emit_phase(kgemm *p, const kview *in, const mc_tensor *w, const mc_t
   kgemm_nest(p, NULL, NULL);
   return true;
 }
+
 bool k_conv_transpose(kgemm *p) {
-  const mc_tensor *w = mc_value_tensor(p->head->in[1]), *b = p->head->nin > 2 ? mc_value_tensor(p->head->in[2]) : NULL;
-  if (!w || (p->head->nin > 2 && !b)) return kl_error(p->g, p->head, "'conv_transpose2d' whose weight or bias is not a constant has no lowering");
-  if (w->dtype != kengine_weights(p->e)) return kl_error(p->g, p->head, "'conv_transpose2d' with %s weights has no lowering", mc_dtype_names[w->dtype]);
+  const mc_tensor *w = mc_value_tensor(p->head->in[1]),
+                  *b = p->head->nin > 2 ? mc_value_tensor(p->head->in[2]) : NULL;
+  if (!w || (p->head->nin > 2 && !b))
+    return kl_error(p->g, p->head,
+                    "'conv_transpose2d' whose weight or bias is not a constant has no lowering");
+  if (w->dtype != kengine_weights(p->e))
+    return kl_error(p->g, p->head, "'conv_transpose2d' with %s weights has no lowering",
+                    mc_dtype_names[w->dtype]);
   axis y = axis_of(p->head, 0), x = axis_of(p->head, 1);
   padded_copy(p, &y, &x);
   kl_step(p->g);

@@ -5,36 +5,47 @@
 #include <string.h>
 
 static void module_flag(kb *k, const char *name, unsigned v) {
-  LLVMAddModuleFlag(k->m, LLVMModuleFlagBehaviorWarning, name, strlen(name), LLVMValueAsMetadata(kb_i32(k, v)));
+  LLVMAddModuleFlag(k->m, LLVMModuleFlagBehaviorWarning, name, strlen(name),
+                    LLVMValueAsMetadata(kb_i32(k, v)));
 }
+
 void kb_debug_begin(kb *k, const mc_module *m) {
-  const char *name = m->src && m->src->name ? m->src->name : "<memory>", *slash = strrchr(name, '/'), *dir = slash ? mc_arena_strndup(k->arena, name, (size_t)(slash - name)) : ".";
+  const char *name = m->src && m->src->name ? m->src->name : "<memory>",
+             *slash = strrchr(name, '/'),
+             *dir = slash ? mc_arena_strndup(k->arena, name, (size_t)(slash - name)) : ".";
   const char *base = slash ? slash + 1 : name;
   k->di = LLVMCreateDIBuilder(k->m);
   k->file = LLVMDIBuilderCreateFile(k->di, base, strlen(base), dir, strlen(dir));
-  LLVMDIBuilderCreateCompileUnit(k->di, LLVMDWARFSourceLanguageC, k->file, "mcc", 3, 1, "", 0, 0, "", 0, LLVMDWARFEmissionFull, 0, 0, 0, "", 0, "", 0);
+  LLVMDIBuilderCreateCompileUnit(k->di, LLVMDWARFSourceLanguageC, k->file, "mcc", 3, 1, "", 0, 0,
+                                 "", 0, LLVMDWARFEmissionFull, 0, 0, 0, "", 0, "", 0);
   module_flag(k, "Debug Info Version", LLVMDebugMetadataVersion());
   module_flag(k, "Dwarf Version", 4);
 }
+
 static unsigned line_of(mc_loc loc, unsigned *col) {
   unsigned line = 0;
   *col = 0;
   if (loc.src && loc.src->text) mc_loc_linecol(loc, &line, col);
   return line;
 }
+
 void kb_debug_function(kb *k, V fn, const char *name, mc_loc loc) {
   if (!k->di) return;
   unsigned col, line = line_of(loc, &col);
   LLVMMetadataRef type = LLVMDIBuilderCreateSubroutineType(k->di, k->file, NULL, 0, LLVMDIFlagZero);
-  k->scope = LLVMDIBuilderCreateFunction(k->di, k->file, name, strlen(name), name, strlen(name), k->file, line, type, 1, 1, line, LLVMDIFlagZero, 1);
+  k->scope = LLVMDIBuilderCreateFunction(k->di, k->file, name, strlen(name), name, strlen(name),
+                                         k->file, line, type, 1, 1, line, LLVMDIFlagZero, 1);
   LLVMSetSubprogram(fn, k->scope);
   kb_debug_at(k, loc);
 }
+
 void kb_debug_at(kb *k, mc_loc loc) {
   if (!k->di) return;
   unsigned col, line = line_of(loc, &col);
-  LLVMSetCurrentDebugLocation2(k->b, LLVMDIBuilderCreateDebugLocation(k->c, line, col, k->scope, NULL));
+  LLVMSetCurrentDebugLocation2(k->b,
+                               LLVMDIBuilderCreateDebugLocation(k->c, line, col, k->scope, NULL));
 }
+
 void kb_debug_end(kb *k) {
   if (!k->di) return;
   LLVMDIBuilderFinalize(k->di);

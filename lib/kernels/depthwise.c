@@ -1,28 +1,40 @@
 /* depthwise: every result channel sees one input channel.
  *
- *   for n, y   for 16 channels   for a few pixels of the row:   acc[p] = bias;  for tap: acc[p] += x[p, tap] * w[tap]    then the epilogue
+ *   for n, y   for 16 channels   for a few pixels of the row:   acc[p] = bias;  for tap: acc[p] +=
+ * x[p, tap] * w[tap]    then the epilogue
  *
- * 8-bit products are widened to i32 by plain IR: exact on every machine, and LLVM makes pmaddwd of them; on AArch64 they are words for smlal. */
+ * 8-bit products are widened to i32 by plain IR: exact on every machine, and LLVM makes pmaddwd of
+ * them; on AArch64 they are words for smlal. */
 #include "depthwise.h"
 #include "gemm.h"
 #include "mc/support/fixed.h"
 #include <string.h>
 
 typedef struct dw {
-  kgroup *g; kb *k; mc_node *head; kx *x;
-  bool f32, bf16, is_signed; int32_t za;   /* f32: fp32 sums; bf16: of pixels with 16 bits, whose weights are widened here */
-  int split;                     /* the row axis that is divided among threads; rank - 1: channels */
-  kview a;                       /* over the row axes; stride of the channel axis: one element */
-  int64_t c, mult, taps, kw, row, col;   /* result channels, multiplier, taps, window width, bytes per window row and column */
+  kgroup *g;
+  kb *k;
+  mc_node *head;
+  kx *x;
+  bool f32, bf16, is_signed;
+  int32_t za; /* f32: fp32 sums; bf16: of pixels with 16 bits, whose weights are widened here */
+  int split;  /* the row axis that is divided among threads; rank - 1: channels */
+  kview a;    /* over the row axes; stride of the channel axis: one element */
+  int64_t c, mult, taps, kw, row,
+      col; /* result channels, multiplier, taps, window width, bytes per window row and column */
   int mr;
-  V w, bias;                     /* [block][tap][16], [block][16] */
+  V w, bias; /* [block][tap][16], [block][16] */
 } dw;
 
-static int64_t elem(const dw *d) { return d->bf16 ? 2 : d->f32 ? 4 : 1; }   /* bytes of an element of the input, */
-static int64_t welem(const dw *d) { return d->f32 ? 4 : 1; }                /* of a packed weight */
+static int64_t elem(const dw *d) {
+  return d->bf16 ? 2 : d->f32 ? 4 : 1;
+} /* bytes of an element of the input, */
+
+static int64_t welem(const dw *d) { return d->f32 ? 4 : 1; } /* of a packed weight */
+
 static T acc_type(const dw *d) { return kb_vt(d->k, d->f32 ? d->k->f32 : d->k->i32, KB_LANES); }
 
-void kdw_bound_sums(kx *x, const mc_node *head, const int8_t *weight, const int32_t *bias, int64_t c, int64_t taps) {
+void kdw_bound_sums(kx *x, const mc_node *head, const int8_t *weight, const int32_t *bias,
+                    int64_t c, int64_t taps) {
   const mc_type *in = head->in[0]->type;
   int64_t least = 0, most = 0, qmin, qmax;
   if (!kv_adds(x->k)) return;
@@ -39,11 +51,17 @@ void kdw_bound_sums(kx *x, const mc_node *head, const int8_t *weight, const int3
   }
   kx_bound_head(x, least, most);
 }
+
 static bool pack(dw *d) {
   kb *k = d->k;
-  const mc_tensor *w = mc_value_tensor(d->head->in[1]), *b = d->head->nin > 2 ? mc_value_tensor(d->head->in[2]) : NULL;
-  if (!w || (d->head->nin > 2 && !b)) return kl_error(d->g, d->head, "'conv2d' whose weight or bias is not a constant has no lowering");
-  if (w->dtype != (d->bf16 ? MC_bf16 : d->f32 ? MC_f32 : MC_i8)) return kl_error(d->g, d->head, "'conv2d' with %s weights has no lowering", mc_dtype_names[w->dtype]);
+  const mc_tensor *w = mc_value_tensor(d->head->in[1]),
+                  *b = d->head->nin > 2 ? mc_value_tensor(d->head->in[2]) : NULL;
+  if (!w || (d->head->nin > 2 && !b))
+    return kl_error(d->g, d->head,
+                    "'conv2d' whose weight or bias is not a constant has no lowering");
+  if (w->dtype != (d->bf16 ? MC_bf16 : d->f32 ? MC_f32 : MC_i8))
+    return kl_error(d->g, d->head, "'conv2d' with %s weights has no lowering",
+                    mc_dtype_names[w->dtype]);
   if (!d->f32) kdw_bound_sums(d->x, d->head, w->data, b ? b->data : NULL, d->c, d->taps);
   int64_t blocks = kgemm_vectors(d->c), es = welem(d);
   char *pw = mc_arena_alloc(k->arena, (size_t)(blocks * d->taps * KB_LANES * es));
@@ -51,9 +69,11 @@ static bool pack(dw *d) {
   for (int64_t n = 0; n < d->c; n++) {
     int64_t sum = 0;
     for (int64_t t = 0; t < d->taps; t++) {
-      const char *src = (const char *)w->data + (n * d->taps + t) * (int64_t)mc_dtype_size(w->dtype);
+      const char *src =
+          (const char *)w->data + (n * d->taps + t) * (int64_t)mc_dtype_size(w->dtype);
       float wide = d->bf16 ? mc_fx_from_bf16(*(const uint16_t *)(const void *)src) : 0;
-      memcpy(pw + ((n / KB_LANES * d->taps + t) * KB_LANES + n % KB_LANES) * es, d->bf16 ? (const char *)&wide : src, (size_t)es);
+      memcpy(pw + ((n / KB_LANES * d->taps + t) * KB_LANES + n % KB_LANES) * es,
+             d->bf16 ? (const char *)&wide : src, (size_t)es);
       if (!d->f32) sum += *(const int8_t *)src;
     }
     if (b) memcpy(&pb[n], (const char *)b->data + 4 * n, 4);
@@ -65,19 +85,24 @@ static bool pack(dw *d) {
 }
 
 static bool long_words(const dw *d) { return !d->f32 && d->k->target->arch == MC_ARCH_aarch64; }
-/* 16 result channels from c0 on, of the pixel at p. With a multiplier lane i reads channel (c0 + i) / mult: c0 is a constant then. */
+
+/* 16 result channels from c0 on, of the pixel at p. With a multiplier lane i reads channel (c0 + i)
+ * / mult: c0 is a constant then. */
 static V load_pixel(const dw *d, V p, int64_t c0) {
   kb *k = d->k;
   T et = d->bf16 ? k->i16 : d->f32 ? k->f32 : k->i8;
-  V v = kb_load(k, kb_vt(k, et, KB_LANES), p, (int)elem(d));   /* p: of channel c0 / mult */
+  V v = kb_load(k, kb_vt(k, et, KB_LANES), p, (int)elem(d)); /* p: of channel c0 / mult */
   int lane[KB_LANES];
   for (int64_t i = 0; i < KB_LANES; i++) lane[i] = (int)((c0 + i) / d->mult - c0 / d->mult);
   if (d->mult > 1) v = kb_shuffle(k, v, NULL, lane, KB_LANES);
   if (d->bf16) return kv_from_bf16(k, v);
   return d->f32 ? v : kb_ext(k, v, long_words(d) ? k->i16 : k->i32, d->is_signed);
 }
-/* vpdpwssd adds two products of 16 bits a lane: a is an i32, so the upper one is the product of the sign extensions unless that of w is cleared. */
+
+/* vpdpwssd adds two products of 16 bits a lane: a is an i32, so the upper one is the product of the
+ * sign extensions unless that of w is cleared. */
 static bool dot_words(const dw *d) { return !d->f32 && kb_has(d->k, MC_ISA_BIT(avx512vnni)); }
+
 static V load_weights(const dw *d, V p) {
   kb *k = d->k;
   V w = kb_load(k, kb_vt(k, d->f32 ? k->f32 : k->i8, KB_LANES), p, 16);
@@ -85,32 +110,43 @@ static V load_weights(const dw *d, V p) {
   if (dot_words(d) && d->is_signed) return kb_ext(k, kb_ext(k, w, k->i16, true), k->i32, false);
   return kb_ext(k, w, long_words(d) ? k->i16 : k->i32, true);
 }
+
 /* smlal on the quarters: of plain IR, LLVM widens u8 all the way to 32 bits. */
 static V madd_long(const dw *d, V acc, V a, V w) {
   kb *k = d->k;
   T t = kb_vt(k, k->i32, 4);
   V p[4];
-  for (int i = 0; i < 4; i++) p[i] = kb_intr(k, "llvm.aarch64.neon.smull", &t, 1, (V[]){ kb_extract(k, a, 4 * i, 4), kb_extract(k, w, 4 * i, 4) }, 2);
+  for (int i = 0; i < 4; i++)
+    p[i] = kb_intr(k, "llvm.aarch64.neon.smull", &t, 1,
+                   (V[]){ kb_extract(k, a, 4 * i, 4), kb_extract(k, w, 4 * i, 4) }, 2);
   return LLVMBuildAdd(k->b, acc, kb_concat(k, p, 4), "");
 }
+
 static V madd(const dw *d, V acc, V a, V w) {
   kb *k = d->k;
-  if (dot_words(d)) return kb_intr(k, "llvm.x86.avx512.vpdpwssd.512", NULL, 0, (V[]){ acc, a, w }, 3);
+  if (dot_words(d))
+    return kb_intr(k, "llvm.x86.avx512.vpdpwssd.512", NULL, 0, (V[]){ acc, a, w }, 3);
   if (long_words(d)) return madd_long(d, acc, a, w);
   if (!d->f32) return LLVMBuildAdd(k->b, acc, LLVMBuildMul(k->b, a, w, ""), "");
   bool fma = k->target->arch == MC_ARCH_aarch64 || kb_has(k, MC_ISA_BIT(avx2));
   T t = LLVMTypeOf(acc);
-  return fma ? kb_intr(k, "llvm.fma", &t, 1, (V[]){ a, w, acc }, 3) : LLVMBuildFAdd(k->b, acc, LLVMBuildFMul(k->b, a, w, ""), "");
+  return fma ? kb_intr(k, "llvm.fma", &t, 1, (V[]){ a, w, acc }, 3)
+             : LLVMBuildFAdd(k->b, acc, LLVMBuildFMul(k->b, a, w, ""), "");
 }
+
 /* Taps [from, to) of the window at a; w points at tap `from`. */
 static void emit_taps(const dw *d, V a, V w, int64_t from, int64_t to, int64_t c0, V *acc) {
   kb *k = d->k;
   int64_t px = d->a.stride[d->x->rank - 2];
   for (int64_t t = from; t < to; t++) {
     V wv = load_weights(d, kb_gepi(k, w, (t - from) * KB_LANES * welem(d)));
-    for (int r = 0; r < d->mr; r++) acc[r] = madd(d, acc[r], load_pixel(d, kb_gepi(k, a, t / d->kw * d->row + t % d->kw * d->col + r * px), c0), wv);
+    for (int r = 0; r < d->mr; r++)
+      acc[r] = madd(
+          d, acc[r],
+          load_pixel(d, kb_gepi(k, a, t / d->kw * d->row + t % d->kw * d->col + r * px), c0), wv);
   }
 }
+
 static void emit_window(const dw *d, V a, V w, int64_t c0, V *acc) {
   kb *k = d->k;
   if (d->taps <= 25) {
@@ -120,11 +156,14 @@ static void emit_window(const dw *d, V a, V w, int64_t c0, V *acc) {
   kb_loop l;
   kb_range(k, &l, d->taps / d->kw, 1, acc, d->mr);
   memcpy(acc, l.carried, sizeof(V) * (size_t)d->mr);
-  emit_taps(d, kb_gep(k, a, kb_muli(k, l.iv, d->row)), kb_gep(k, w, kb_muli(k, l.iv, d->kw * KB_LANES * welem(d))), 0, d->kw, c0, acc);
+  emit_taps(d, kb_gep(k, a, kb_muli(k, l.iv, d->row)),
+            kb_gep(k, w, kb_muli(k, l.iv, d->kw * KB_LANES * welem(d))), 0, d->kw, c0, acc);
   kb_end(k, &l, acc);
   memcpy(acc, l.carried, sizeof(V) * (size_t)d->mr);
 }
-/* mr pixels from m0 of the innermost row axis on, channels from n0 (constant c0 where it is one). */
+
+/* mr pixels from m0 of the innermost row axis on, channels from n0 (constant c0 where it is one).
+ */
 static void emit_block(const dw *d, V a, V w, V bias, V m0, V n0, int64_t c0, int valid) {
   kb *k = d->k;
   kx *x = d->x;
@@ -137,22 +176,28 @@ static void emit_block(const dw *d, V a, V w, V bias, V m0, V n0, int64_t c0, in
   for (int r = 0; r < d->mr; r++) {
     x->c[last - 1] = r;
     kx_at(x, KB_LANES, valid);
-    if (d->f32) kx_bind(x, d->head->out[0], kv_clamp(k, acc[r], MC_ATTRS(d->head, conv2d)->clamp));
-    else kx_bind_head(x, acc[r]);
+    if (d->f32)
+      kx_bind(x, d->head->out[0], kv_clamp(k, acc[r], MC_ATTRS(d->head, conv2d)->clamp));
+    else
+      kx_bind_head(x, acc[r]);
     kx_finish(x);
   }
   x->c[last - 1] = 0;
 }
+
 /* All pixels of the row for one block of channels. */
 static void emit_row(const dw *d, V a, V block, V n0, int64_t c0, int valid) {
   kb *k = d->k;
   int64_t m = d->x->dim[d->x->rank - 2];
-  V w = kb_gep(k, d->w, kb_muli(k, block, d->taps * KB_LANES * welem(d))), bias = kb_gep(k, d->bias, kb_muli(k, block, KB_LANES * 4));
+  V w = kb_gep(k, d->w, kb_muli(k, block, d->taps * KB_LANES * welem(d))),
+    bias = kb_gep(k, d->bias, kb_muli(k, block, KB_LANES * 4));
   kb_loop l;
   V m0 = kl_blocks(d->g, &l, m, d->mr, d->split == d->x->rank - 2);
-  emit_block(d, kb_gep(k, a, kb_muli(k, m0, d->a.stride[d->x->rank - 2])), w, bias, m0, n0, c0, valid);
+  emit_block(d, kb_gep(k, a, kb_muli(k, m0, d->a.stride[d->x->rank - 2])), w, bias, m0, n0, c0,
+             valid);
   kb_end(k, &l, NULL);
 }
+
 static void emit_channels(const dw *d, V a) {
   kb *k = d->k;
   int64_t full = d->mult == 1 ? d->c / KB_LANES : 0;
@@ -168,10 +213,12 @@ static void emit_channels(const dw *d, V a) {
   for (int64_t b = full; b < blocks; b++) {
     int64_t c0 = b * KB_LANES, rest = d->c - c0;
     kl_range_part(d->g, &l, b, b + 1, blocks, 1, split);
-    emit_row(d, kb_gepi(k, a, c0 / d->mult * elem(d)), kb_i64(k, b), kb_i64(k, c0), c0, rest < KB_LANES ? (int)rest : KB_LANES);
+    emit_row(d, kb_gepi(k, a, c0 / d->mult * elem(d)), kb_i64(k, b), kb_i64(k, c0), c0,
+             rest < KB_LANES ? (int)rest : KB_LANES);
     kb_end(k, &l, NULL);
   }
 }
+
 static void emit_axes(const dw *d, int axis, V a) {
   if (axis == d->x->rank - 2) {
     emit_channels(d, a);
@@ -183,11 +230,15 @@ static void emit_axes(const dw *d, int axis, V a) {
   emit_axes(d, axis + 1, kb_gep(d->k, a, kb_muli(d->k, l.iv, d->a.stride[axis])));
   kb_end(d->k, &l, NULL);
 }
+
 static bool prepare(dw *d) {
   const mc_attrs_conv2d *c = MC_ATTRS(d->head, conv2d);
   const mc_type *in = d->head->in[0]->type, *wt = d->head->in[1]->type;
-  if (d->head->op != MC_OP_conv2d || wt->dim[3] != 1) return kl_error(d->g, d->head, "'%s' does not head a 'depthwise' group", mc_ops[d->head->op].text);
-  if (!kl_real(in->dtype) && in->dtype != MC_u8 && in->dtype != MC_i8) return kl_error(d->g, d->head, "'conv2d' on %s has no lowering", mc_dtype_names[in->dtype]);
+  if (d->head->op != MC_OP_conv2d || wt->dim[3] != 1)
+    return kl_error(d->g, d->head, "'%s' does not head a 'depthwise' group",
+                    mc_ops[d->head->op].text);
+  if (!kl_real(in->dtype) && in->dtype != MC_u8 && in->dtype != MC_i8)
+    return kl_error(d->g, d->head, "'conv2d' on %s has no lowering", mc_dtype_names[in->dtype]);
   d->f32 = kl_real(in->dtype);
   d->bf16 = in->dtype == MC_bf16;
   d->is_signed = in->dtype == MC_i8;
@@ -205,7 +256,9 @@ static bool prepare(dw *d) {
   d->a.stride[2] = v.stride[2] * c->stride[1];
   return true;
 }
-/* Accumulators take a quarter of the registers at most; of the counts that fit, the one that computes the fewest pixels twice, then the largest. */
+
+/* Accumulators take a quarter of the registers at most; of the counts that fit, the one that
+ * computes the fewest pixels twice, then the largest. */
 static int pixels_at_once(const kb *k, int64_t m) {
   int most = kengine_regs(k->target) * kb_phys_lanes(k) / KB_LANES / 4, best = 1;
   if (most > 8) most = 8;
@@ -213,7 +266,9 @@ static int pixels_at_once(const kb *k, int64_t m) {
     if ((m + r - 1) / r * r <= (m + best - 1) / best * best || r <= 4) best = r;
   return best;
 }
-/* Rows of pixels, blocks of pixels where the last one may move back within its task, or blocks of channels. */
+
+/* Rows of pixels, blocks of pixels where the last one may move back within its task, or blocks of
+ * channels. */
 static int divide(dw *d, kb_loop *once) {
   int64_t trips[MC_MAX_RANK], m = d->x->dim[d->x->rank - 2], blocks = (m + d->mr - 1) / d->mr;
   for (int i = 0; i < d->x->rank - 2; i++) trips[i] = d->x->dim[i];
@@ -223,17 +278,21 @@ static int divide(dw *d, kb_loop *once) {
   kl_range(d->g, once, 1, 1, split < 0);
   return split;
 }
+
 bool k_emit_depthwise(kgroup *g) {
   bool ok;
   if (kdw_rows(g, &ok)) return ok;
   dw *d = MC_NEW(g->k->arena, dw);
-  d->g = g; d->k = g->k; d->head = kl_first(g);
+  d->g = g;
+  d->k = g->k;
+  d->head = kl_first(g);
   d->x = MC_NEW(g->k->arena, kx);
   const mc_type *t = d->head->out[0]->type;
   if (!prepare(d) || !kx_init(d->x, g, d->head, t->rank, t->dim) || !pack(d)) return false;
   kx_collapse(d->x, (kview *[]){ &d->a }, 1, d->x->rank - 1);
   d->mr = pixels_at_once(g->k, d->x->dim[d->x->rank - 2]);
-  g->note = mc_arena_printf(g->k->arena, "blocks of %d pixels x %d channels, %lld taps", d->mr, KB_LANES, (long long)d->taps);
+  g->note = mc_arena_printf(g->k->arena, "blocks of %d pixels x %d channels, %lld taps", d->mr,
+                            KB_LANES, (long long)d->taps);
   kb_loop once;
   d->split = divide(d, &once);
   emit_axes(d, 0, d->a.base);

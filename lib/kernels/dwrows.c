@@ -1,18 +1,21 @@
 /* Depthwise convolution of bytes on x86 and on AArch64 with dot products, on interleaved rows.
  *
- * A register of one input row at one column holds vb channels. Interleaving D rows bytewise (4 for vpdpbusd, sdot) or, widened, as pairs of words (2 for pmaddwd) gives 4 registers, the "column":
- * every 32-bit lane holds D vertical neighbours of one channel, so one instruction does D taps. Rows that two result rows share are interleaved once: result row r has the weights of its
- * window moved down by r * stride, and zeros elsewhere. A column serves kw result columns.
+ * A register of one input row at one column holds vb channels. Interleaving D rows bytewise (4 for
+ * vpdpbusd, sdot) or, widened, as pairs of words (2 for pmaddwd) gives 4 registers, the "column":
+ * every 32-bit lane holds D vertical neighbours of one channel, so one instruction does D taps.
+ * Rows that two result rows share are interleaved once: result row r has the weights of its window
+ * moved down by r * stride, and zeros elsewhere. A column serves kw result columns.
  *
  *   for n   for R result rows   for a block of channels   for P result vectors of the row:
  *     columns that the vector before left in registers, and new ones
- *     for kx, group of D rows, quarter o, result row r:   w = weights[kx][group][r][o];   for p: acc[p][r][o] += dot(column[p + kx][group][o], w)
- *     requantize, pack, store: unpacking put the channels into the order that packing undoes
+ *     for kx, group of D rows, quarter o, result row r:   w = weights[kx][group][r][o];   for p:
+ * acc[p][r][o] += dot(column[p + kx][group][o], w) requantize, pack, store: unpacking put the
+ * channels into the order that packing undoes
  *
- * Narrow images (fewer channels than a register) run "linear" where pixels are dense: a row is one line of bytes, a register holds several pixels, and its
- * lanes' channels repeat with the least common multiple of both lengths. Channels that leave half
- * of a register empty take places of 4, 8 or 16 bytes in it, for as many pixels.
- * mc/analysis/dwcut.h says which is taken. */
+ * Narrow images (fewer channels than a register) run "linear" where pixels are dense: a row is one
+ * line of bytes, a register holds several pixels, and its lanes' channels repeat with the least
+ * common multiple of both lengths. Channels that leave half of a register empty take places of 4, 8
+ * or 16 bytes in it, for as many pixels. mc/analysis/dwcut.h says which is taken. */
 #include "depthwise.h"
 #include "engine.h"
 #include "mc/analysis/dwcut.h"
@@ -20,49 +23,75 @@
 #include <string.h>
 
 enum { MAX_KERNEL = 7, MAX_GROUPS = 4, MAX_P = 4, MAX_R = 2, MAX_JOBS = 8, MAX_PLACES = 8 };
+
 _Static_assert((int)MAX_JOBS >= (int)MC_DW_PHASES, "a job for each");
 _Static_assert((int)MAX_JOBS >= (int)MC_DW_PIECES, "a job for each");
-typedef struct column { V v[MAX_GROUPS][4]; } column;
+
+typedef struct column {
+  V v[MAX_GROUPS][4];
+} column;
+
 /* Result vectors of one kind: vb channels (or bytes of the line) from `first` on. */
 typedef struct job {
   const struct rows *d;
-  int lanes, valid;                  /* 32-bit lanes of a register; channels of the block, or pixels */
+  int lanes, valid; /* 32-bit lanes of a register; channels of the block, or pixels */
   bool linear;
-  int slot, used;                    /* bytes of a pixel's place (0: one pixel), those in use */
-  int64_t first, count, tail;        /* vectors of a row; bytes of the last one (tail < vb: partly stored), or its pixels */
-  int64_t in_step, out_step, adv;    /* bytes between neighbouring vectors; columns between them */
-  int R, P, groups, nrow, carry;     /* result rows at once, vectors at once, groups of D rows, input rows, columns kept from one step to the next */
-  int64_t blocks, unit;              /* equal ones behind one another, and how many there are before them */
-  V w, bias, mult;                   /* [kx][group][r][o], [o], [o]: registers */
+  int slot, used; /* bytes of a pixel's place (0: one pixel), those in use */
+  int64_t first, count,
+      tail; /* vectors of a row; bytes of the last one (tail < vb: partly stored), or its pixels */
+  int64_t in_step, out_step, adv; /* bytes between neighbouring vectors; columns between them */
+  int R, P, groups, nrow, carry;  /* result rows at once, vectors at once, groups of D rows, input
+                                     rows, columns kept from one step to the next */
+  int64_t blocks, unit; /* equal ones behind one another, and how many there are before them */
+  V w, bias, mult;      /* [kx][group][r][o], [o], [o]: registers */
 } job;
+
 typedef struct rows {
-  kgroup *g; kb *k; mc_node *head; kx *x;
-  knarrow tail; bool fast;           /* fast: requantized as packed bytes; else 16 lanes at a time by kx */
-  bool flip, is_signed; int32_t za;  /* activations as the instruction wants them: xor 0x80; signed then */
-  int64_t c, mult, kh, kw, sy, sx, oh, ow;   /* c: result channels, `mult` of each input channel */
+  kgroup *g;
+  kb *k;
+  mc_node *head;
+  kx *x;
+  knarrow tail;
+  bool fast; /* fast: requantized as packed bytes; else 16 lanes at a time by kx */
+  bool flip, is_signed;
+  int32_t za; /* activations as the instruction wants them: xor 0x80; signed then */
+  int64_t c, mult, kh, kw, sy, sx, oh, ow; /* c: result channels, `mult` of each input channel */
   kview in, out;
-  const int8_t *weight; const int32_t *bias;
-  int depth;                         /* D */
+  const int8_t *weight;
+  const int32_t *bias;
+  int depth; /* D */
   mc_dw_cut cut;
-  job job[2][MAX_JOBS]; int njob[2]; /* for pairs of rows, and for the last row of an odd number; together they make a whole row */
-  int split; int64_t units;          /* what is divided among threads: 0 images, 1 rows, 2 blocks of channels, of which there are `units` */
+  job job[2][MAX_JOBS];
+  int njob[2]; /* for pairs of rows, and for the last row of an odd number; together they make a
+                  whole row */
+  int split;
+  int64_t units; /* what is divided among threads: 0 images, 1 rows, 2 blocks of channels, of which
+                    there are `units` */
 } rows;
 
 static int vb(const job *j) { return 4 * j->lanes; }
-static int64_t channel(const job *j, int64_t block, int lane, int o) {   /* of a 32-bit lane of quarter o; block: 0, or the number of the block in a loop over full ones */
+
+static int64_t channel(const job *j, int64_t block, int lane,
+                       int o) { /* of a 32-bit lane of quarter o; block: 0, or the number of the
+                                   block in a loop over full ones */
   int64_t at = j->first + block * vb(j) + lane / 4 * 16 + o * 4 + lane % 4;
   int64_t in_slot = j->slot ? (at - j->first) % j->slot : 0;
   if (j->slot) return in_slot < j->used ? j->first + in_slot : j->d->c;
   return j->linear ? at % j->d->c : at;
 }
-static int8_t tap(const rows *d, int64_t c, int64_t i, int64_t l) { return c < d->c && i >= 0 && i < d->kh ? d->weight[(c * d->kh + i) * d->kw + l] : 0; }
-static bool used(const job *j, int g, int r) {   /* has result row r any tap in group g? */
+
+static int8_t tap(const rows *d, int64_t c, int64_t i, int64_t l) {
+  return c < d->c && i >= 0 && i < d->kh ? d->weight[(c * d->kh + i) * d->kw + l] : 0;
+}
+
+static bool used(const job *j, int g, int r) { /* has result row r any tap in group g? */
   int64_t lo = (int64_t)g * j->d->depth - r * j->d->sy;
   return lo < j->d->kh && lo + j->d->depth > 0;
 }
 
 /* ---- constants ---- */
 static int64_t weight_bytes(const job *j) { return j->d->kw * j->groups * j->R * 4 * vb(j); }
+
 static void pack_weights(const job *j, int64_t block, char *out) {
   const rows *d = j->d;
   for (int64_t i = 0; i < d->kw; i++)
@@ -71,12 +100,16 @@ static void pack_weights(const job *j, int64_t block, char *out) {
         for (int o = 0; o < 4; o++)
           for (int lane = 0; lane < j->lanes; lane++, out += 4)
             for (int t = 0; t < d->depth; t++) {
-              int8_t w = tap(d, channel(j, block, lane, o), (int64_t)g * d->depth + t - r * d->sy, i);
+              int8_t w =
+                  tap(d, channel(j, block, lane, o), (int64_t)g * d->depth + t - r * d->sy, i);
               int16_t word = w;
-              if (d->depth == 4) memcpy(out + t, &w, 1);
-              else memcpy(out + 2 * t, &word, 2);
+              if (d->depth == 4)
+                memcpy(out + t, &w, 1);
+              else
+                memcpy(out + 2 * t, &word, 2);
             }
 }
+
 static void pack_params(const job *j, int64_t block, int32_t *bias, float *mult) {
   const rows *d = j->d;
   for (int o = 0; o < 4; o++)
@@ -84,35 +117,42 @@ static void pack_params(const job *j, int64_t block, int32_t *bias, float *mult)
       int64_t c = channel(j, block, lane, o);
       uint32_t sum = 0;
       if (c >= d->c) continue;
-      for (int64_t t = 0; t < d->kh * d->kw; t++) sum += (uint32_t)(int32_t)d->weight[c * d->kh * d->kw + t];
-      *bias = (int32_t)((d->bias ? (uint32_t)d->bias[c] : 0) - (uint32_t)d->za * sum + (uint32_t)d->x->head_base);
+      for (int64_t t = 0; t < d->kh * d->kw; t++)
+        sum += (uint32_t)(int32_t)d->weight[c * d->kh * d->kw + t];
+      *bias = (int32_t)((d->bias ? (uint32_t)d->bias[c] : 0) - (uint32_t)d->za * sum +
+                        (uint32_t)d->x->head_base);
       *mult = d->fast ? kn_multiplier(&d->tail, d->tail.one ? 0 : c) : 0;
     }
 }
+
 /* Tables of `blocks` blocks behind one another. */
 static void pack(job *j, int64_t blocks) {
   kb *k = j->d->k;
   int64_t wb = weight_bytes(j), pn = 4 * j->lanes;
   char *w = mc_arena_alloc(k->arena, (size_t)(blocks * wb));
-  int32_t *bias = MC_NEWN(k->arena, int32_t, blocks * pn);
-  float *mult = MC_NEWN(k->arena, float, blocks * pn);
+  int32_t *bias = MC_NEWN(k->arena, int32_t, blocks *pn);
+  float *mult = MC_NEWN(k->arena, float, blocks *pn);
   for (int64_t b = 0; b < blocks; b++) {
     pack_weights(j, b, w + b * wb);
     pack_params(j, b, bias + b * pn, mult + b * pn);
   }
   j->w = kb_rodata(k, w, (size_t)(blocks * wb), 0, "weights");
   j->bias = kb_rodata(k, bias, (size_t)(blocks * pn * 4), 0, "bias");
-  if (j->d->fast && !j->d->tail.one) j->mult = kb_rodata(k, mult, (size_t)(blocks * pn * 4), 0, "param");
+  if (j->d->fast && !j->d->tail.one)
+    j->mult = kb_rodata(k, mult, (size_t)(blocks * pn * 4), 0, "param");
 }
 
 /* ---- columns ---- */
-/* Elements of `width` bytes of a and b in turn, from the lower or upper halves of their 128-bit parts: punpckl / punpckh. */
+/* Elements of `width` bytes of a and b in turn, from the lower or upper halves of their 128-bit
+ * parts: punpckl / punpckh. */
 static V unpack(kb *k, V a, V b, int high, int width, int bytes) {
   int n = bytes / width, part = 16 / width, mask[64];
-  for (int i = 0; i < n; i++) mask[i] = (i & 1 ? n : 0) + i / part * part + (high ? part / 2 : 0) + i % part / 2;
+  for (int i = 0; i < n; i++)
+    mask[i] = (i & 1 ? n : 0) + i / part * part + (high ? part / 2 : 0) + i % part / 2;
   T t = kb_vt(k, width == 1 ? k->i8 : k->i16, n);
   return kb_shuffle(k, kb_bitcast(k, a, t), kb_bitcast(k, b, t), mask, n);
 }
+
 /* Every other one of the pixels in two registers. */
 static V every_other(const job *j, V a, V b) {
   int64_t c = j->d->c;
@@ -120,12 +160,14 @@ static V every_other(const job *j, V a, V b) {
   for (int i = 0; i < vb(j); i++) mask[i] = (int)(i / c * 2 * c + i % c);
   return kb_shuffle(j->d->k, a, b, mask, vb(j));
 }
+
 /* Each input channel as often as there are results from it. */
 static V repeated(const job *j, V v) {
   int mask[64];
   for (int i = 0; i < vb(j); i++) mask[i] = (int)((j->first % j->d->mult + i) / j->d->mult);
   return kb_shuffle(j->d->k, v, NULL, mask, vb(j));
 }
+
 /* Channels of several pixels, each in a place of its own. */
 static V load_places(const job *j, V at) {
   kb *k = j->d->k;
@@ -136,22 +178,26 @@ static V load_places(const job *j, V at) {
   for (int i = 0; i < n; i++) part[i] = kb_load(k, t, kb_gepi(k, at, i * step), 1);
   return kb_concat(k, part, n);
 }
+
 static void load_rows(const job *j, V at, V *row) {
   const rows *d = j->d;
   kb *k = d->k;
   T t = kb_vt(k, k->i8, vb(j));
   for (int i = 0; i < j->groups * d->depth; i++) {
-    if (i >= j->nrow) {   /* its weights are 0 */
+    if (i >= j->nrow) { /* its weights are 0 */
       row[i] = row[i - 1];
       continue;
     }
     V p = kb_gepi(k, at, i * d->in.stride[1]);
     row[i] = j->slot ? load_places(j, p) : kb_load(k, t, p, 1);
-    if (j->linear && d->sx == 2) row[i] = every_other(j, row[i], kb_load(k, t, kb_gepi(k, p, vb(j)), 1));
+    if (j->linear && d->sx == 2)
+      row[i] = every_other(j, row[i], kb_load(k, t, kb_gepi(k, p, vb(j)), 1));
     if (d->mult > 1) row[i] = repeated(j, row[i]);
-    if (d->flip) row[i] = LLVMBuildXor(k->b, row[i], kb_splat_c(LLVMConstInt(k->i8, 0x80, 0), vb(j)), "");
+    if (d->flip)
+      row[i] = LLVMBuildXor(k->b, row[i], kb_splat_c(LLVMConstInt(k->i8, 0x80, 0), vb(j)), "");
   }
 }
+
 static column build_column(const job *j, V at) {
   const rows *d = j->d;
   kb *k = d->k;
@@ -164,31 +210,46 @@ static column build_column(const job *j, V at) {
       V *r = row + g * d->depth, lo = unpack(k, r[0], r[1], half, 1, n);
       V hi = d->depth == 2 ? zero : unpack(k, r[2], r[3], half, 1, n);
       for (int q = 0; q < 2; q++)
-        c.v[g][2 * half + q] = kb_bitcast(k, unpack(k, lo, hi, q, d->depth == 2 ? 1 : 2, n), d->depth == 2 ? kb_vt(k, k->i16, 2 * j->lanes) : kb_vt(k, k->i32, j->lanes));
+        c.v[g][2 * half + q] =
+            kb_bitcast(k, unpack(k, lo, hi, q, d->depth == 2 ? 1 : 2, n),
+                       d->depth == 2 ? kb_vt(k, k->i16, 2 * j->lanes) : kb_vt(k, k->i32, j->lanes));
     }
   return c;
 }
+
 static V dot(const job *j, V acc, V a, V w) {
   kb *k = j->d->k;
   int i = j->lanes == 4 ? 0 : j->lanes == 8 ? 1 : 2;
-  static const char *const dots[] = { "llvm.x86.avx512.vpdpbusd.128", "llvm.x86.avx512.vpdpbusd.256", "llvm.x86.avx512.vpdpbusd.512" };
-  static const char *const madds[] = { "llvm.x86.sse2.pmadd.wd", "llvm.x86.avx2.pmadd.wd", "llvm.x86.avx512.pmaddw.d.512" };
+  static const char *const dots[] = { "llvm.x86.avx512.vpdpbusd.128",
+                                      "llvm.x86.avx512.vpdpbusd.256",
+                                      "llvm.x86.avx512.vpdpbusd.512" };
+  static const char *const madds[] = { "llvm.x86.sse2.pmadd.wd", "llvm.x86.avx2.pmadd.wd",
+                                       "llvm.x86.avx512.pmaddw.d.512" };
   if (k->target->arch == MC_ARCH_aarch64) {
     T b = kb_vt(k, k->i8, 16), ov[2] = { kb_vt(k, k->i32, 4), b };
-    return kb_intr(k, j->d->is_signed ? "llvm.aarch64.neon.sdot" : "llvm.aarch64.neon.usdot", ov, 2, (V[]){ acc, kb_bitcast(k, a, b), kb_bitcast(k, w, b) }, 3);
+    return kb_intr(k, j->d->is_signed ? "llvm.aarch64.neon.sdot" : "llvm.aarch64.neon.usdot", ov, 2,
+                   (V[]){ acc, kb_bitcast(k, a, b), kb_bitcast(k, w, b) }, 3);
   }
   if (j->d->depth == 4) return kb_intr(k, dots[i], NULL, 0, (V[]){ acc, a, w }, 3);
   return LLVMBuildAdd(k->b, acc, kb_intr(k, madds[i], NULL, 0, (V[]){ a, w }, 2), "");
 }
 
 /* ---- one step: P vectors of R rows ---- */
-typedef struct step { const job *j; V w, bias, mult, in, out, y, x0, c0; int p; column col[MAX_P * MAX_KERNEL]; bool have[MAX_P * MAX_KERNEL]; V acc[MAX_P][MAX_R][4]; } step;
+typedef struct step {
+  const job *j;
+  V w, bias, mult, in, out, y, x0, c0;
+  int p;
+  column col[MAX_P * MAX_KERNEL];
+  bool have[MAX_P * MAX_KERNEL];
+  V acc[MAX_P][MAX_R][4];
+} step;
 
 /* The place among the columns of one step of column i of vector p. Vectors that stand further apart
  * than the window is wide (a line of many pixels a register) share none: there are gaps between. */
 static int64_t slot(const job *j, int p, int64_t i) {
   return p * (j->adv < j->d->kw ? j->adv : j->d->kw) + i;
 }
+
 static const column *column_at(step *s, int p, int64_t i) {
   const job *j = s->j;
   int64_t at = slot(j, p, i), col = p * j->adv + i;
@@ -196,6 +257,7 @@ static const column *column_at(step *s, int p, int64_t i) {
   s->have[at] = true;
   return &s->col[at];
 }
+
 static void products(step *s) {
   const job *j = s->j;
   kb *k = j->d->k;
@@ -207,17 +269,21 @@ static void products(step *s) {
       for (int o = 0; o < 4; o++)
         for (int r = 0; r < j->R; r++) {
           if (!used(j, g, r)) continue;
-          V w = kb_load(k, t, kb_gepi(k, s->w, (((i * j->groups + g) * j->R + r) * 4 + o) * vb(j)), 16);
-          for (int p = 0; p < s->p; p++) s->acc[p][r][o] = dot(j, s->acc[p][r][o], c[p]->v[g][o], w);
+          V w = kb_load(k, t, kb_gepi(k, s->w, (((i * j->groups + g) * j->R + r) * 4 + o) * vb(j)),
+                        16);
+          for (int p = 0; p < s->p; p++)
+            s->acc[p][r][o] = dot(j, s->acc[p][r][o], c[p]->v[g][o], w);
         }
   }
 }
+
 /* Channels 16 i .. 16 i + 15 of the quarters. */
 static V natural(kb *k, V const acc[4], int i) {
   V part[4];
   for (int o = 0; o < 4; o++) part[o] = kb_extract(k, acc[o], 4 * i, 4);
   return kb_concat(k, part, 4);
 }
+
 static void finish_by_kx(const step *s, int p, int r) {
   const job *j = s->j;
   kx *x = j->d->x;
@@ -234,6 +300,7 @@ static void finish_by_kx(const step *s, int p, int r) {
   }
   memset(x->c, 0, sizeof x->c);
 }
+
 /* In pieces of powers of two: stores under a mask of bytes are slow on some machines. Three pieces
  * and more below 16 bytes are two that overlap. */
 static void store_bytes(kb *k, V v, V p, int bytes) {
@@ -248,6 +315,7 @@ static void store_bytes(kb *k, V v, V p, int bytes) {
     kb_store(k, kb_extract(k, v, at, n), kb_gepi(k, p, at), 1);
   }
 }
+
 /* Where the results of neighbouring pixels lie together, a place is stored whole as long as others
  * follow it. */
 static void store_places(const job *j, V v, V p, int pixels) {
@@ -256,10 +324,13 @@ static void store_places(const job *j, V v, V p, int pixels) {
   for (int i = 0; i < pixels; i++) {
     bool whole = pitch == j->used && i * pitch + j->slot <= pixels * pitch;
     V place = kb_extract(k, v, i * j->slot, j->slot), to = kb_gepi(k, p, i * pitch);
-    if (whole) kb_store(k, place, to, 1);
-    else store_bytes(k, place, to, j->used);
+    if (whole)
+      kb_store(k, place, to, 1);
+    else
+      store_bytes(k, place, to, j->used);
   }
 }
+
 static void finish(const step *s, V const mult[4], int p, int r, int64_t bytes) {
   const job *j = s->j;
   kb *k = j->d->k;
@@ -270,9 +341,12 @@ static void finish(const step *s, V const mult[4], int p, int r, int64_t bytes) 
   V q = kn_bytes(k, &j->d->tail, s->acc[p][r], mult);
   V v = kb_bitcast(k, q, kb_vt(k, k->i8, vb(j)));
   V to = kb_gepi(k, s->out, p * j->out_step + r * j->d->out.stride[1]);
-  if (j->slot) store_places(j, v, to, (int)bytes);
-  else store_bytes(k, v, to, (int)bytes);
+  if (j->slot)
+    store_places(j, v, to, (int)bytes);
+  else
+    store_bytes(k, v, to, (int)bytes);
 }
+
 /* `bytes`: of the last vector, or its pixels in places. */
 static void emit_step(step *s, int64_t bytes) {
   const job *j = s->j;
@@ -284,7 +358,9 @@ static void emit_step(step *s, int64_t bytes) {
       for (int r = 0; r < j->R; r++) s->acc[p][r][o] = b;
   }
   products(s);
-  for (int o = 0; o < 4; o++) mult[o] = j->mult ? kb_load(k, kb_vt(k, k->f32, j->lanes), kb_gepi(k, s->mult, o * vb(j)), 16) : kb_f32s(k, j->d->tail.m, j->lanes);
+  for (int o = 0; o < 4; o++)
+    mult[o] = j->mult ? kb_load(k, kb_vt(k, k->f32, j->lanes), kb_gepi(k, s->mult, o * vb(j)), 16)
+                      : kb_f32s(k, j->d->tail.m, j->lanes);
   for (int p = 0; p < s->p; p++)
     for (int r = 0; r < j->R; r++) finish(s, mult, p, r, p == s->p - 1 ? bytes : j->valid);
 }
@@ -296,6 +372,7 @@ static void start_step(step *s, const step *row, const column *carried, int p) {
   memset(s->have, 0, sizeof s->have);
   for (int i = 0; i < row->j->carry; i++) s->col[i] = carried[i], s->have[i] = true;
 }
+
 static int flatten(const job *j, const column *c, V *v) {
   int n = 0;
   for (int i = 0; i < j->carry; i++)
@@ -303,11 +380,13 @@ static int flatten(const job *j, const column *c, V *v) {
       for (int o = 0; o < 4; o++) v[n++] = c[i].v[g][o];
   return n;
 }
+
 static void unflatten(const job *j, V *v, column *c) {
   for (int i = 0; i < j->carry; i++)
     for (int g = 0; g < j->groups; g++)
       for (int o = 0; o < 4; o++) c[i].v[g][o] = *v++;
 }
+
 /* All vectors of R rows: `row` has the pointers of the first one. */
 static void emit_row(const step *row) {
   const job *j = row->j;
@@ -317,7 +396,8 @@ static void emit_row(const step *row) {
   column carried[MAX_KERNEL];
   V v[MAX_KERNEL * MAX_GROUPS * 4];
   step s;
-  for (int i = 0; i < j->carry; i++) carried[i] = build_column(j, kb_gepi(k, row->in, i * j->d->in.stride[2]));
+  for (int i = 0; i < j->carry; i++)
+    carried[i] = build_column(j, kb_gepi(k, row->in, i * j->d->in.stride[2]));
   if (full) {
     kb_loop l;
     kb_range(k, &l, full, j->P, v, flatten(j, carried, v));
@@ -334,7 +414,7 @@ static void emit_row(const step *row) {
   }
   if (!rest) return;
   start_step(&s, row, carried, (int)rest);
-  if (j->slot) {   /* the last pixels move back: some are computed twice, to the same bytes */
+  if (j->slot) { /* the last pixels move back: some are computed twice, to the same bytes */
     s.in = kb_gepi(k, row->in, (j->d->ow - j->valid) * j->d->sx * j->d->in.stride[2]);
     s.out = kb_gepi(k, row->out, (j->d->ow - j->valid) * j->d->out.stride[2]);
     emit_step(&s, j->valid);
@@ -352,38 +432,59 @@ static void emit_job(const job *j, V in, V out, V y) {
   kb_loop l;
   kl_range_part(j->d->g, &l, j->unit, j->unit + j->blocks, j->d->units, 1, j->d->split == 2);
   V b = kb_addi(k, l.iv, -j->unit), off = kb_addi(k, kb_muli(k, b, vb(j)), j->first);
-  step row = { .j = j, .y = y, .c0 = off, .in = kb_gep(k, in, kb_addi(k, kb_muli(k, b, vb(j) / j->d->mult), j->first / j->d->mult)), .out = kb_gep(k, out, off) };
+  step row = { .j = j,
+               .y = y,
+               .c0 = off,
+               .in = kb_gep(k, in,
+                            kb_addi(k, kb_muli(k, b, vb(j) / j->d->mult), j->first / j->d->mult)),
+               .out = kb_gep(k, out, off) };
   row.w = kb_gep(k, j->w, kb_muli(k, b, weight_bytes(j)));
   row.bias = kb_gep(k, j->bias, kb_muli(k, b, 4 * vb(j)));
   if (j->mult) row.mult = kb_gep(k, j->mult, kb_muli(k, b, 4 * vb(j)));
   emit_row(&row);
   kb_end(k, &l, NULL);
 }
+
 static job make_job(const rows *d, int R, int lanes, int64_t first) {
-  job j = { .d = d, .lanes = lanes, .first = first, .R = R, .count = d->ow, .adv = d->sx, .in_step = d->sx * d->in.stride[2], .out_step = d->out.stride[2] };
+  job j = { .d = d,
+            .lanes = lanes,
+            .first = first,
+            .R = R,
+            .count = d->ow,
+            .adv = d->sx,
+            .in_step = d->sx * d->in.stride[2],
+            .out_step = d->out.stride[2] };
   j.valid = d->c - first < 4 * lanes ? (int)(d->c - first) : 4 * lanes;
   j.nrow = (int)((R - 1) * d->sy + d->kh);
   j.groups = (j.nrow + d->depth - 1) / d->depth;
   return j;
 }
-/* Vectors at once: their weights are loaded once, but their accumulators and the columns between them must fit the registers. */
+
+/* Vectors at once: their weights are loaded once, but their accumulators and the columns between
+ * them must fit the registers. */
 static void plan_registers(job *j) {
   int regs = kengine_regs(j->d->k->target);
   int64_t keep = j->d->kw - j->adv;
-  j->P = j->d->k->target->arch == MC_ARCH_aarch64 ? 1 : regs == 32 ? (j->R * j->groups == 1 && j->d->kw <= 3 ? 3 : 2) : 1;
+  j->P = j->d->k->target->arch == MC_ARCH_aarch64 ? 1
+         : regs == 32                             ? (j->R * j->groups == 1 && j->d->kw <= 3 ? 3 : 2)
+                                                  : 1;
   if (j->P > j->count) j->P = (int)j->count;
   if (j->slot) j->P = 1;
   bool room = !j->slot && keep * j->groups * 4 <= regs / 4;
   j->carry = keep > 0 && room && j->count > j->P ? (int)keep : 0;
 }
+
 static void add_job(rows *d, int which, job *j, int64_t blocks) {
   plan_registers(j);
   pack(j, blocks);
   j->blocks = blocks;
-  j->unit = d->njob[which] ? d->job[which][d->njob[which] - 1].unit + d->job[which][d->njob[which] - 1].blocks : 0;
+  j->unit = d->njob[which]
+                ? d->job[which][d->njob[which] - 1].unit + d->job[which][d->njob[which] - 1].blocks
+                : 0;
   d->units = j->unit + blocks;
   d->job[which][d->njob[which]++] = *j;
 }
+
 static void plan_line(rows *d, int which, int R, int lanes, int64_t phases) {
   int64_t bytes = d->ow * d->c, period = phases * 4 * lanes;
   for (int64_t at = 0; at < period && at < bytes; at += 4 * lanes) {
@@ -399,6 +500,7 @@ static void plan_line(rows *d, int which, int R, int lanes, int64_t phases) {
     add_job(d, which, &j, 1);
   }
 }
+
 /* Several pixels in a register. */
 static job place_job(const rows *d, int R, const mc_dw_piece *p) {
   job j = make_job(d, R, p->bytes / 4, p->first);
@@ -413,6 +515,7 @@ static job place_job(const rows *d, int R, const mc_dw_piece *p) {
   j.out_step *= pixels;
   return j;
 }
+
 static void plan_jobs(rows *d, int which, int R) {
   const mc_dw_cut *cut = &d->cut;
   if (cut->phases) plan_line(d, which, R, cut->piece[0].bytes / 4, cut->phases);
@@ -422,8 +525,10 @@ static void plan_jobs(rows *d, int which, int R) {
     add_job(d, which, &j, p->blocks);
   }
 }
+
 /* Trips [from, to) of the row loop, R rows each, from row `first` on. */
-static void emit_trips(const rows *d, int which, int R, int64_t first, int64_t from, int64_t to, int64_t all, V in, V out) {
+static void emit_trips(const rows *d, int which, int R, int64_t first, int64_t from, int64_t to,
+                       int64_t all, V in, V out) {
   kb *k = d->k;
   kb_loop l;
   V y;
@@ -438,6 +543,7 @@ static void emit_trips(const rows *d, int which, int R, int64_t first, int64_t f
   for (int i = 0; i < d->njob[which]; i++) emit_job(&d->job[which][i], in, out, y);
   kb_end(k, &l, NULL);
 }
+
 /* Pairs of rows, and the last row alone where their number is odd. */
 static void emit_images(rows *d) {
   kb *k = d->k;
@@ -450,7 +556,8 @@ static void emit_images(rows *d) {
   kl_range(d->g, &once, 1, 1, d->split < 0);
   kl_range(d->g, &l, n, 1, d->split == 0);
   d->x->iv[0] = l.iv;
-  V in = kb_gep(k, d->in.base, kb_muli(k, l.iv, d->in.stride[0])), out = kb_gep(k, d->out.base, kb_muli(k, l.iv, d->out.stride[0]));
+  V in = kb_gep(k, d->in.base, kb_muli(k, l.iv, d->in.stride[0])),
+    out = kb_gep(k, d->out.base, kb_muli(k, l.iv, d->out.stride[0]));
   emit_trips(d, 0, R, 0, 0, pairs, all, in, out);
   if (all > pairs) emit_trips(d, 1, 1, pairs * R, pairs, all, all, in, out);
   kb_end(k, &l, NULL);
@@ -458,35 +565,53 @@ static void emit_images(rows *d) {
 }
 
 static bool prepare(rows *d, kgroup *g) {
-  d->g = g; d->k = g->k; d->head = kl_first(g);
+  d->g = g;
+  d->k = g->k;
+  d->head = kl_first(g);
   const mc_attrs_conv2d *a = MC_ATTRS(d->head, conv2d);
   const mc_type *in = d->head->in[0]->type, *wt = d->head->in[1]->type, *y = d->head->out[0]->type;
-  const mc_tensor *w = mc_value_tensor(d->head->in[1]), *b = d->head->nin > 2 ? mc_value_tensor(d->head->in[2]) : NULL;
+  const mc_tensor *w = mc_value_tensor(d->head->in[1]),
+                  *b = d->head->nin > 2 ? mc_value_tensor(d->head->in[2]) : NULL;
   bool x86 = g->k->target->arch == MC_ARCH_x86_64;
-  if ((!x86 && !kb_has(g->k, MC_ISA_BIT(dotprod))) || d->head->op != MC_OP_conv2d || (in->dtype != MC_u8 && in->dtype != MC_i8)) return false;
+  if ((!x86 && !kb_has(g->k, MC_ISA_BIT(dotprod))) || d->head->op != MC_OP_conv2d ||
+      (in->dtype != MC_u8 && in->dtype != MC_i8))
+    return false;
   if (!w || w->dtype != MC_i8 || (d->head->nin > 2 && !b) || wt->dim[3] != 1) return false;
-  d->c = wt->dim[0]; d->mult = d->c / in->dim[3]; d->kh = wt->dim[1]; d->kw = wt->dim[2];
-  d->sy = a->stride[0]; d->sx = a->stride[1]; d->oh = y->dim[1]; d->ow = y->dim[2];
-  if (a->dilation[0] != 1 || a->dilation[1] != 1 || d->kh > MAX_KERNEL || d->kw > MAX_KERNEL || d->sx > d->kw) return false;
-  if (d->mult > 16 || ((d->mult & (d->mult - 1)) && d->c > 16 * MAX_JOBS)) return false;   /* blocks that differ are jobs of their own */
+  d->c = wt->dim[0];
+  d->mult = d->c / in->dim[3];
+  d->kh = wt->dim[1];
+  d->kw = wt->dim[2];
+  d->sy = a->stride[0];
+  d->sx = a->stride[1];
+  d->oh = y->dim[1];
+  d->ow = y->dim[2];
+  if (a->dilation[0] != 1 || a->dilation[1] != 1 || d->kh > MAX_KERNEL || d->kw > MAX_KERNEL ||
+      d->sx > d->kw)
+    return false;
+  if (d->mult > 16 || ((d->mult & (d->mult - 1)) && d->c > 16 * MAX_JOBS))
+    return false; /* blocks that differ are jobs of their own */
   d->weight = w->data;
   d->bias = b ? b->data : NULL;
   bool both = kb_has(g->k, MC_ISA_BIT(i8mm));
   d->is_signed = both ? in->dtype == MC_i8 : !x86;
   d->flip = d->is_signed != (in->dtype == MC_i8);
   d->za = kl_zero_point(in) + (d->flip ? d->is_signed ? -128 : 128 : 0);
-  d->depth = !x86 || kb_has(g->k, MC_ISA_BIT(avx512vnni)) || kb_has(g->k, MC_ISA_BIT(avxvnni)) ? 4 : 2;
+  d->depth =
+      !x86 || kb_has(g->k, MC_ISA_BIT(avx512vnni)) || kb_has(g->k, MC_ISA_BIT(avxvnni)) ? 4 : 2;
   d->in = kl_view(g, d->head->in[0]);
-  d->in.base = kb_gepi(d->k, d->in.base, -a->pad[0] * d->in.stride[1] - a->pad[1] * d->in.stride[2]);
+  d->in.base =
+      kb_gepi(d->k, d->in.base, -a->pad[0] * d->in.stride[1] - a->pad[1] * d->in.stride[2]);
   d->fast = kn_find(&d->tail, g, d->head);
   return true;
 }
+
 /* The result's view must be known. */
 static bool cut_row(rows *d) {
   bool dense = d->in.stride[2] == d->c && d->out.stride[2] == d->c;
   mc_dw_row r = { d->c, d->mult, d->ow, d->sx, dense, d->fast };
   return mc_dw_cut_row(&r, d->k->target, &d->cut);
 }
+
 bool kdw_rows(kgroup *g, bool *ok) {
   rows *d = MC_NEW(g->k->arena, rows);
   if (!prepare(d, g)) return false;

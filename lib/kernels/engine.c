@@ -3,67 +3,115 @@
 #include <string.h>
 
 #define S MC_ISA_BIT
-#define MC_ENGINE(id, in, arch, isa, lanes, rows, kr, ku, sign, spare, doc) static keng_load_a eng_##id##_load_a; static keng_spread_a eng_##id##_spread_a; static keng_load_b eng_##id##_load_b; static keng_madd eng_##id##_madd;
+#define MC_ENGINE(id, in, arch, isa, lanes, rows, kr, ku, sign, spare, doc)                        \
+  static keng_load_a eng_##id##_load_a;                                                            \
+  static keng_spread_a eng_##id##_spread_a;                                                        \
+  static keng_load_b eng_##id##_load_b;                                                            \
+  static keng_madd eng_##id##_madd;
 #include "mc/kernels/engines.def"
 static const kengine engines[] = {
-#define MC_ENGINE(id, in, arch, isa, lanes, rows, kr, ku, sign, spare, doc) \
-  { #id, #in[0], #arch, isa, lanes, rows, kr, ku, KENG_##sign, spare, 0, eng_##id##_load_a, eng_##id##_spread_a, eng_##id##_load_b, eng_##id##_madd },
+#define MC_ENGINE(id, in, arch, isa, lanes, rows, kr, ku, sign, spare, doc)                        \
+  { #id,                                                                                           \
+    #in[0],                                                                                        \
+    #arch,                                                                                         \
+    isa,                                                                                           \
+    lanes,                                                                                         \
+    rows,                                                                                          \
+    kr,                                                                                            \
+    ku,                                                                                            \
+    KENG_##sign,                                                                                   \
+    spare,                                                                                         \
+    0,                                                                                             \
+    eng_##id##_load_a,                                                                             \
+    eng_##id##_spread_a,                                                                           \
+    eng_##id##_load_b,                                                                             \
+    eng_##id##_madd },
 #include "mc/kernels/engines.def"
 };
 #define MC_ENGINE(id, in, arch, isa, lanes, rows, kr, ku, sign, spare, doc)
-#define MC_TILE_ENGINE(id, in, arch, isa, kr, group, doc) { #id, #in[0], #arch, isa, 16, 1, kr, 1, KENG_any, 0, group, NULL, NULL, NULL, NULL },
+#define MC_TILE_ENGINE(id, in, arch, isa, kr, group, doc)                                          \
+  { #id, #in[0], #arch, isa, 16, 1, kr, 1, KENG_any, 0, group, NULL, NULL, NULL, NULL },
 static const kengine tile_engines[] = {
 #include "mc/kernels/engines.def"
 };
 #undef S
 
-/* What a level has and should not use. vdpbf16ps on cores with AMX (Sapphire Rapids) has half the rate of fp32 FMA. */
+/* What a level has and should not use. vdpbf16ps on cores with AMX (Sapphire Rapids) has half the
+ * rate of fp32 FMA. */
 static bool too_slow(const kengine *e, const mc_target *t) {
-  if (kengine_widens_b(e) && (t->isa & MC_ISA_BIT(avx512))) return true;   /* 32 registers hold B in both halves; Zen 4: 1.00 to 1.08 times as fast that way */
+  if (kengine_widens_b(e) && (t->isa & MC_ISA_BIT(avx512)))
+    return true; /* 32 registers hold B in both halves; Zen 4: 1.00 to 1.08 times as fast that way
+                  */
   return (e->isa & MC_ISA_BIT(avx512bf16)) && (t->isa & MC_ISA_BIT(amx_bf16));
 }
+
 static bool fits(const kengine *e, const mc_target *t) {
-  return (t->isa & e->isa) == e->isa && !too_slow(e, t) && (strcmp(e->arch, "any") == 0 || strcmp(e->arch, mc_arch_name(t->arch)) == 0);
+  return (t->isa & e->isa) == e->isa && !too_slow(e, t) &&
+         (strcmp(e->arch, "any") == 0 || strcmp(e->arch, mc_arch_name(t->arch)) == 0);
 }
-/* A matrix instruction wastes half of itself on a single row; a step of a run of 4 is no more work for a dot product. */
+
+/* A matrix instruction wastes half of itself on a single row; a step of a run of 4 is no more work
+ * for a dot product. */
 static bool serves(const kengine *e, const kneed *n) {
   if (e->in != n->in || (e->rows > 1 && (n->rows < 2 || n->rlen <= 4))) return false;
   if (e->sign == KENG_wide) return n->widens;
   return e->sign != (n->is_signed ? KENG_only_u8 : KENG_only_s8);
 }
-char kengine_kind(mc_dtype t) { return t == MC_f32 ? 'F' : t == MC_bf16 ? 'B' : t == MC_u8 || t == MC_i8 ? 'I' : 0; }
-mc_dtype kengine_weights(const kengine *e) { return e->in == 'F' ? MC_f32 : e->in == 'B' ? MC_bf16 : MC_i8; }
+
+char kengine_kind(mc_dtype t) {
+  return t == MC_f32 ? 'F' : t == MC_bf16 ? 'B' : t == MC_u8 || t == MC_i8 ? 'I' : 0;
+}
+
+mc_dtype kengine_weights(const kengine *e) {
+  return e->in == 'F' ? MC_f32 : e->in == 'B' ? MC_bf16 : MC_i8;
+}
+
 const kengine *kengine_find(const mc_target *t, const kneed *need) {
   const kengine *best = NULL;
   for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++)
     if (fits(&engines[i], t) && serves(&engines[i], need)) best = &engines[i];
   return best;
 }
+
 const kengine *kengine_legal(const mc_target *t, const kneed *need, int i) {
   for (size_t k = 0; k < sizeof engines / sizeof engines[0]; k++)
     if (fits(&engines[k], t) && serves(&engines[k], need) && i-- == 0) return &engines[k];
   return NULL;
 }
+
 const kengine *kengine_find_tile(const mc_target *t, char in) {
   const kengine *best = NULL;
   for (size_t i = 0; i < sizeof tile_engines / sizeof tile_engines[0]; i++)
     if (tile_engines[i].in == in && fits(&tile_engines[i], t)) best = &tile_engines[i];
   return best;
 }
-int kengine_lanes(const kengine *e, const mc_target *t) { return e->lanes ? e->lanes : t->vector_bytes / 4; }
+
+int kengine_lanes(const kengine *e, const mc_target *t) {
+  return e->lanes ? e->lanes : t->vector_bytes / 4;
+}
+
 int kengine_group_regs(const kengine *e, const mc_target *t) {
   int bytes = 4 * e->rows * kengine_lanes(e, t);
   return bytes > t->vector_bytes ? bytes / t->vector_bytes : 1;
 }
-int kengine_operand_regs(const kengine *e) { return e->in == 'B' && e->isa == 0 && e->sign != KENG_wide ? 2 : 1; }
-int kengine_regs(const mc_target *t) { return t->arch == MC_ARCH_aarch64 || (t->isa & MC_ISA_BIT(avx512)) ? 32 : 16; }
+
+int kengine_operand_regs(const kengine *e) {
+  return e->in == 'B' && e->isa == 0 && e->sign != KENG_wide ? 2 : 1;
+}
+
+int kengine_regs(const mc_target *t) {
+  return t->arch == MC_ARCH_aarch64 || (t->isa & MC_ISA_BIT(avx512)) ? 32 : 16;
+}
 
 /* ---- shared pieces ---- */
 /* 4 bytes as an i32 in all lanes. */
 static V splat_word(kb *k, int lanes, V p, bool flip) {
-  V w = kb_splat(k, kb_load(k, k->i32, p, 1), lanes);   /* flipped behind: repeating is free on the way from memory, not from a general register */
+  V w =
+      kb_splat(k, kb_load(k, k->i32, p, 1), lanes); /* flipped behind: repeating is free on the way
+                                                       from memory, not from a general register */
   return flip ? LLVMBuildXor(k->b, w, kb_i32s(k, (int32_t)0x80808080, lanes), "") : w;
 }
+
 /* Lane i of v in all lanes. */
 static V splat_lane(kb *k, V v, int i, int lanes) {
   int mask[16];
@@ -72,100 +120,183 @@ static V splat_lane(kb *k, V v, int i, int lanes) {
 }
 
 /* ---- f32 ---- */
-static bool has_fma(const kb *k) { return k->target->arch == MC_ARCH_aarch64 || kb_has(k, MC_ISA_BIT(avx2)); }
+static bool has_fma(const kb *k) {
+  return k->target->arch == MC_ARCH_aarch64 || kb_has(k, MC_ISA_BIT(avx2));
+}
+
 static V eng_f32_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
-  (void)is_signed; (void)flip; (void)count;
+  (void)is_signed;
+  (void)flip;
+  (void)count;
   return kb_splat(k, kb_load(k, k->f32, p, 4), lanes);
 }
+
 static V eng_f32_spread_a(kb *k, int lanes, V chunk, int count, int i) {
-  (void)k; (void)lanes; (void)count; (void)i;
+  (void)k;
+  (void)lanes;
+  (void)count;
+  (void)i;
   return chunk;
 }
-static V eng_f32_load_b(kb *k, int lanes, V p) { return kb_load(k, kb_vt(k, k->f32, lanes), p, 16); }
+
+static V eng_f32_load_b(kb *k, int lanes, V p) {
+  return kb_load(k, kb_vt(k, k->f32, lanes), p, 16);
+}
+
 static V eng_f32_madd(kb *k, int lanes, V acc, V a, V b) {
   (void)lanes;
   if (!has_fma(k)) return LLVMBuildFAdd(k->b, acc, LLVMBuildFMul(k->b, a, b, ""), "");
   T t = LLVMTypeOf(acc);
   return kb_intr(k, "llvm.fma", &t, 1, (V[]){ a, b, acc }, 3);
 }
+
 static V eng_f32lane_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
   if (count == 1) return eng_f32_load_a(k, lanes, p, count, is_signed, flip);
   return kb_load(k, kb_vt(k, k->f32, 4), p, 4);
 }
-static V eng_f32lane_spread_a(kb *k, int lanes, V chunk, int count, int i) { return count == 1 ? chunk : splat_lane(k, chunk, i, lanes); }
+
+static V eng_f32lane_spread_a(kb *k, int lanes, V chunk, int count, int i) {
+  return count == 1 ? chunk : splat_lane(k, chunk, i, lanes);
+}
+
 static V eng_f32lane_load_b(kb *k, int lanes, V p) { return eng_f32_load_b(k, lanes, p); }
-static V eng_f32lane_madd(kb *k, int lanes, V acc, V a, V b) { return eng_f32_madd(k, lanes, acc, a, b); }
+
+static V eng_f32lane_madd(kb *k, int lanes, V acc, V a, V b) {
+  return eng_f32_madd(k, lanes, acc, a, b);
+}
 
 /* ---- 8 bits, widening ---- */
 static V eng_plain8_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
-  (void)flip; (void)count;
+  (void)flip;
+  (void)count;
   return kb_splat(k, kb_ext(k, kb_load(k, k->i8, p, 1), k->i16, is_signed), lanes);
 }
-static V eng_plain8_spread_a(kb *k, int lanes, V chunk, int count, int i) { return eng_f32_spread_a(k, lanes, chunk, count, i); }
-static V eng_plain8_load_b(kb *k, int lanes, V p) { return kb_ext(k, kb_load(k, kb_vt(k, k->i8, lanes), p, 8), k->i16, true); }
-static V eng_plain8_madd(kb *k, int lanes, V acc, V a, V b) {
-  (void)lanes;
-  return LLVMBuildAdd(k->b, acc, LLVMBuildMul(k->b, kb_ext(k, a, k->i32, true), kb_ext(k, b, k->i32, true), ""), "");
+
+static V eng_plain8_spread_a(kb *k, int lanes, V chunk, int count, int i) {
+  return eng_f32_spread_a(k, lanes, chunk, count, i);
 }
 
-/* A pair of A in all lanes times pairs of four columns: 8 products of 16 bits, which no two bytes exceed, added in pairs to the sums. */
+static V eng_plain8_load_b(kb *k, int lanes, V p) {
+  return kb_ext(k, kb_load(k, kb_vt(k, k->i8, lanes), p, 8), k->i16, true);
+}
+
+static V eng_plain8_madd(kb *k, int lanes, V acc, V a, V b) {
+  (void)lanes;
+  return LLVMBuildAdd(
+      k->b, acc, LLVMBuildMul(k->b, kb_ext(k, a, k->i32, true), kb_ext(k, b, k->i32, true), ""),
+      "");
+}
+
+/* A pair of A in all lanes times pairs of four columns: 8 products of 16 bits, which no two bytes
+ * exceed, added in pairs to the sums. */
 static V eng_smull_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
   (void)is_signed;
   V w = kb_load(k, kb_vt(k, k->i16, count), p, 1);
   if (flip) w = LLVMBuildXor(k->b, w, kb_splat_c(LLVMConstInt(k->i16, 0x8080, 0), count), "");
   return count == 1 ? kb_splat(k, w, lanes) : w;
 }
-static V eng_smull_spread_a(kb *k, int lanes, V chunk, int count, int i) { return kb_bitcast(k, count == 1 ? chunk : splat_lane(k, chunk, i, lanes), kb_vt(k, k->i8, 2 * lanes)); }
-static V eng_smull_load_b(kb *k, int lanes, V p) { return kb_load(k, kb_vt(k, k->i8, 2 * lanes), p, 8); }
+
+static V eng_smull_spread_a(kb *k, int lanes, V chunk, int count, int i) {
+  return kb_bitcast(k, count == 1 ? chunk : splat_lane(k, chunk, i, lanes),
+                    kb_vt(k, k->i8, 2 * lanes));
+}
+
+static V eng_smull_load_b(kb *k, int lanes, V p) {
+  return kb_load(k, kb_vt(k, k->i8, 2 * lanes), p, 8);
+}
+
 static V eng_smull_madd(kb *k, int lanes, V acc, V a, V b) {
   T product = kb_vt(k, k->i16, 2 * lanes), pair[2] = { LLVMTypeOf(acc), product };
   V p = kb_intr(k, "llvm.aarch64.neon.smull", &product, 1, (V[]){ b, a }, 2);
   return LLVMBuildAdd(k->b, acc, kb_intr(k, "llvm.aarch64.neon.saddlp", pair, 2, &p, 1), "");
 }
 
-/* Four pairs at once: 8 bytes, repeated as often as the register has 128-bit parts, widened to i16; a pair is one 32-bit lane, and spreading stays within the parts. */
+/* Four pairs at once: 8 bytes, repeated as often as the register has 128-bit parts, widened to i16;
+ * a pair is one 32-bit lane, and spreading stays within the parts. */
 static V eng_pmadd_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
   (void)flip;
   V v = kb_load(k, kb_vt(k, k->i8, 2 * count), p, 1);
   if (count == 1) return kb_splat(k, kb_bitcast(k, kb_ext(k, v, k->i16, is_signed), k->i32), lanes);
   int mask[32];
   for (int i = 0; i < 2 * lanes; i++) mask[i] = i % 8;
-  return kb_bitcast(k, kb_ext(k, kb_shuffle(k, v, NULL, mask, 2 * lanes), k->i16, is_signed), kb_vt(k, k->i32, lanes));
+  return kb_bitcast(k, kb_ext(k, kb_shuffle(k, v, NULL, mask, 2 * lanes), k->i16, is_signed),
+                    kb_vt(k, k->i32, lanes));
 }
+
 static V eng_pmadd_spread_a(kb *k, int lanes, V chunk, int count, int i) {
   int mask[16];
   for (int j = 0; j < lanes; j++) mask[j] = j / 4 * 4 + i;
-  return kb_bitcast(k, count == 4 ? kb_shuffle(k, chunk, NULL, mask, lanes) : chunk, kb_vt(k, k->i16, 2 * lanes));
+  return kb_bitcast(k, count == 4 ? kb_shuffle(k, chunk, NULL, mask, lanes) : chunk,
+                    kb_vt(k, k->i16, 2 * lanes));
 }
-static V eng_pmadd_load_b(kb *k, int lanes, V p) { return kb_ext(k, kb_load(k, kb_vt(k, k->i8, 2 * lanes), p, 8), k->i16, true); }
+
+static V eng_pmadd_load_b(kb *k, int lanes, V p) {
+  return kb_ext(k, kb_load(k, kb_vt(k, k->i8, 2 * lanes), p, 8), k->i16, true);
+}
+
 static V eng_pmadd_madd(kb *k, int lanes, V acc, V a, V b) {
-  const char *name = lanes == 4 ? "llvm.x86.sse2.pmadd.wd" : lanes == 8 ? "llvm.x86.avx2.pmadd.wd" : "llvm.x86.avx512.pmaddw.d.512";
+  const char *name = lanes == 4   ? "llvm.x86.sse2.pmadd.wd"
+                     : lanes == 8 ? "llvm.x86.avx2.pmadd.wd"
+                                  : "llvm.x86.avx512.pmaddw.d.512";
   return LLVMBuildAdd(k->b, acc, kb_intr(k, name, NULL, 0, (V[]){ a, b }, 2), "");
 }
 
-static V splat_pair(kb *k, int lanes, V p) { return kb_bitcast(k, kb_splat(k, kb_load(k, k->i32, p, 2), lanes), kb_vt(k, k->i16, 2 * lanes)); }
+static V splat_pair(kb *k, int lanes, V p) {
+  return kb_bitcast(k, kb_splat(k, kb_load(k, k->i32, p, 2), lanes), kb_vt(k, k->i16, 2 * lanes));
+}
+
 static V eng_pmaddw_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
-  (void)is_signed; (void)flip; (void)count;
+  (void)is_signed;
+  (void)flip;
+  (void)count;
   return splat_pair(k, lanes, p);
 }
-static V eng_pmaddw_spread_a(kb *k, int lanes, V chunk, int count, int i) { return eng_f32_spread_a(k, lanes, chunk, count, i); }
+
+static V eng_pmaddw_spread_a(kb *k, int lanes, V chunk, int count, int i) {
+  return eng_f32_spread_a(k, lanes, chunk, count, i);
+}
+
 static V eng_pmaddw_load_b(kb *k, int lanes, V p) { return eng_pmadd_load_b(k, lanes, p); }
-static V eng_pmaddw_madd(kb *k, int lanes, V acc, V a, V b) { return eng_pmadd_madd(k, lanes, acc, a, b); }
+
+static V eng_pmaddw_madd(kb *k, int lanes, V acc, V a, V b) {
+  return eng_pmadd_madd(k, lanes, acc, a, b);
+}
 
 /* ---- dot products ---- */
 static V eng_avxvnni_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
-  (void)is_signed; (void)count;
+  (void)is_signed;
+  (void)count;
   return splat_word(k, lanes, p, flip);
 }
-static V eng_avxvnni_spread_a(kb *k, int lanes, V chunk, int count, int i) { return eng_f32_spread_a(k, lanes, chunk, count, i); }
-static V eng_avxvnni_load_b(kb *k, int lanes, V p) { return kb_load(k, kb_vt(k, k->i32, lanes), p, 32); }
-static V eng_avxvnni_madd(kb *k, int lanes, V acc, V a, V b) {
-  return kb_intr(k, lanes == 8 ? "llvm.x86.avx512.vpdpbusd.256" : "llvm.x86.avx512.vpdpbusd.512", NULL, 0, (V[]){ acc, a, b }, 3);
+
+static V eng_avxvnni_spread_a(kb *k, int lanes, V chunk, int count, int i) {
+  return eng_f32_spread_a(k, lanes, chunk, count, i);
 }
-static V eng_vnni_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) { return eng_avxvnni_load_a(k, lanes, p, count, is_signed, flip); }
-static V eng_vnni_spread_a(kb *k, int lanes, V chunk, int count, int i) { return eng_f32_spread_a(k, lanes, chunk, count, i); }
-static V eng_vnni_load_b(kb *k, int lanes, V p) { return kb_load(k, kb_vt(k, k->i32, lanes), p, 64); }
-static V eng_vnni_madd(kb *k, int lanes, V acc, V a, V b) { return eng_avxvnni_madd(k, lanes, acc, a, b); }
+
+static V eng_avxvnni_load_b(kb *k, int lanes, V p) {
+  return kb_load(k, kb_vt(k, k->i32, lanes), p, 32);
+}
+
+static V eng_avxvnni_madd(kb *k, int lanes, V acc, V a, V b) {
+  return kb_intr(k, lanes == 8 ? "llvm.x86.avx512.vpdpbusd.256" : "llvm.x86.avx512.vpdpbusd.512",
+                 NULL, 0, (V[]){ acc, a, b }, 3);
+}
+
+static V eng_vnni_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
+  return eng_avxvnni_load_a(k, lanes, p, count, is_signed, flip);
+}
+
+static V eng_vnni_spread_a(kb *k, int lanes, V chunk, int count, int i) {
+  return eng_f32_spread_a(k, lanes, chunk, count, i);
+}
+
+static V eng_vnni_load_b(kb *k, int lanes, V p) {
+  return kb_load(k, kb_vt(k, k->i32, lanes), p, 64);
+}
+
+static V eng_vnni_madd(kb *k, int lanes, V acc, V a, V b) {
+  return eng_avxvnni_madd(k, lanes, acc, a, b);
+}
 
 static V eng_sdot_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
   (void)is_signed;
@@ -173,17 +304,31 @@ static V eng_sdot_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool 
   V w = kb_load(k, kb_vt(k, k->i32, 4), p, 1);
   return flip ? LLVMBuildXor(k->b, w, kb_i32s(k, (int32_t)0x80808080, 4), "") : w;
 }
+
 static V eng_sdot_spread_a(kb *k, int lanes, V chunk, int count, int i) {
-  return kb_bitcast(k, count == 1 ? chunk : splat_lane(k, chunk, i, lanes), kb_vt(k, k->i8, 4 * lanes));
+  return kb_bitcast(k, count == 1 ? chunk : splat_lane(k, chunk, i, lanes),
+                    kb_vt(k, k->i8, 4 * lanes));
 }
-static V eng_sdot_load_b(kb *k, int lanes, V p) { return kb_load(k, kb_vt(k, k->i8, 4 * lanes), p, 16); }
+
+static V eng_sdot_load_b(kb *k, int lanes, V p) {
+  return kb_load(k, kb_vt(k, k->i8, 4 * lanes), p, 16);
+}
+
 static V eng_sdot_madd(kb *k, int lanes, V acc, V a, V b) {
   T ov[2] = { kb_vt(k, k->i32, lanes), kb_vt(k, k->i8, 4 * lanes) };
   return kb_intr(k, "llvm.aarch64.neon.sdot", ov, 2, (V[]){ acc, b, a }, 3);
 }
-static V eng_sudot_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) { return eng_sdot_load_a(k, lanes, p, count, is_signed, flip); }
-static V eng_sudot_spread_a(kb *k, int lanes, V chunk, int count, int i) { return eng_sdot_spread_a(k, lanes, chunk, count, i); }
+
+static V eng_sudot_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
+  return eng_sdot_load_a(k, lanes, p, count, is_signed, flip);
+}
+
+static V eng_sudot_spread_a(kb *k, int lanes, V chunk, int count, int i) {
+  return eng_sdot_spread_a(k, lanes, chunk, count, i);
+}
+
 static V eng_sudot_load_b(kb *k, int lanes, V p) { return eng_sdot_load_b(k, lanes, p); }
+
 static V eng_sudot_madd(kb *k, int lanes, V acc, V a, V b) {
   T ov[2] = { kb_vt(k, k->i32, lanes), kb_vt(k, k->i8, 4 * lanes) };
   return kb_intr(k, "llvm.aarch64.neon.usdot", ov, 2, (V[]){ acc, a, b }, 3);
@@ -194,22 +339,38 @@ static V mmla(kb *k, const char *name, V acc, V a, V b) {
   T ov[2] = { kb_vt(k, k->i32, 4), kb_vt(k, k->i8, 16) };
   return kb_intr(k, name, ov, 2, (V[]){ acc, a, b }, 3);
 }
+
 static V eng_smmla_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
-  (void)lanes; (void)is_signed; (void)flip;
+  (void)lanes;
+  (void)is_signed;
+  (void)flip;
   return kb_load(k, kb_vt(k, k->i64, count), p, 1);
 }
+
 static V eng_smmla_spread_a(kb *k, int lanes, V chunk, int count, int i) {
   (void)lanes;
   return kb_bitcast(k, kb_shuffle(k, chunk, NULL, (int[]){ i, count + i }, 2), kb_vt(k, k->i8, 16));
 }
-static V eng_smmla_load_b(kb *k, int lanes, V p) { return kb_load(k, kb_vt(k, k->i8, 8 * lanes), p, 16); }
+
+static V eng_smmla_load_b(kb *k, int lanes, V p) {
+  return kb_load(k, kb_vt(k, k->i8, 8 * lanes), p, 16);
+}
+
 static V eng_smmla_madd(kb *k, int lanes, V acc, V a, V b) {
   (void)lanes;
   return mmla(k, "llvm.aarch64.neon.smmla", acc, a, b);
 }
-static V eng_usmmla_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) { return eng_smmla_load_a(k, lanes, p, count, is_signed, flip); }
-static V eng_usmmla_spread_a(kb *k, int lanes, V chunk, int count, int i) { return eng_smmla_spread_a(k, lanes, chunk, count, i); }
+
+static V eng_usmmla_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
+  return eng_smmla_load_a(k, lanes, p, count, is_signed, flip);
+}
+
+static V eng_usmmla_spread_a(kb *k, int lanes, V chunk, int count, int i) {
+  return eng_smmla_spread_a(k, lanes, chunk, count, i);
+}
+
 static V eng_usmmla_load_b(kb *k, int lanes, V p) { return eng_smmla_load_b(k, lanes, p); }
+
 static V eng_usmmla_madd(kb *k, int lanes, V acc, V a, V b) {
   (void)lanes;
   return mmla(k, "llvm.aarch64.neon.usmmla", acc, a, b);
@@ -220,23 +381,40 @@ static V eng_usmmla_madd(kb *k, int lanes, V acc, V a, V b) {
 static V halves(kb *k, V pairs) {
   int lanes = kb_lanes(pairs);
   T f = kb_vt(k, k->f32, lanes);
-  V lo = LLVMBuildShl(k->b, pairs, kb_i32s(k, 16, lanes), ""), hi = LLVMBuildAnd(k->b, pairs, kb_i32s(k, (int32_t)0xffff0000, lanes), "");
+  V lo = LLVMBuildShl(k->b, pairs, kb_i32s(k, 16, lanes), ""),
+    hi = LLVMBuildAnd(k->b, pairs, kb_i32s(k, (int32_t)0xffff0000, lanes), "");
   return kb_concat(k, (V[]){ kb_bitcast(k, lo, f), kb_bitcast(k, hi, f) }, 2);
 }
+
 static V eng_bf16_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
-  (void)is_signed; (void)flip; (void)count;
+  (void)is_signed;
+  (void)flip;
+  (void)count;
   return splat_word(k, lanes, p, false);
 }
+
 static V eng_bf16_spread_a(kb *k, int lanes, V chunk, int count, int i) {
-  (void)lanes; (void)count; (void)i;
+  (void)lanes;
+  (void)count;
+  (void)i;
   return halves(k, chunk);
 }
-static V eng_bf16_load_b(kb *k, int lanes, V p) { return halves(k, kb_load(k, kb_vt(k, k->i32, lanes), p, 16)); }
+
+static V eng_bf16_load_b(kb *k, int lanes, V p) {
+  return halves(k, kb_load(k, kb_vt(k, k->i32, lanes), p, 16));
+}
+
 static V eng_bf16_madd(kb *k, int lanes, V acc, V a, V b) {
-  for (int h = 0; h < 2; h++) acc = eng_f32_madd(k, lanes, acc, kb_extract(k, a, h * lanes, lanes), kb_extract(k, b, h * lanes, lanes));
+  for (int h = 0; h < 2; h++)
+    acc = eng_f32_madd(k, lanes, acc, kb_extract(k, a, h * lanes, lanes),
+                       kb_extract(k, b, h * lanes, lanes));
   return acc;
 }
-static V eng_bf16lane_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) { return eng_sdot_load_a(k, lanes, p, count, is_signed, flip); }
+
+static V eng_bf16lane_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
+  return eng_sdot_load_a(k, lanes, p, count, is_signed, flip);
+}
+
 static V eng_bf16lane_spread_a(kb *k, int lanes, V chunk, int count, int i) {
   V v = halves(k, chunk);
   if (count == 1) return v;
@@ -244,34 +422,75 @@ static V eng_bf16lane_spread_a(kb *k, int lanes, V chunk, int count, int i) {
   for (int j = 0; j < 8; j++) mask[j] = j / 4 * 4 + i;
   return kb_shuffle(k, v, NULL, mask, 2 * lanes);
 }
+
 static V eng_bf16lane_load_b(kb *k, int lanes, V p) { return eng_bf16_load_b(k, lanes, p); }
-static V eng_bf16lane_madd(kb *k, int lanes, V acc, V a, V b) { return eng_bf16_madd(k, lanes, acc, a, b); }
 
-static V eng_bf16w_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) { return eng_f32_load_a(k, lanes, p, count, is_signed, flip); }
-static V eng_bf16w_spread_a(kb *k, int lanes, V chunk, int count, int i) { return eng_f32_spread_a(k, lanes, chunk, count, i); }
+static V eng_bf16lane_madd(kb *k, int lanes, V acc, V a, V b) {
+  return eng_bf16_madd(k, lanes, acc, a, b);
+}
+
+static V eng_bf16w_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
+  return eng_f32_load_a(k, lanes, p, count, is_signed, flip);
+}
+
+static V eng_bf16w_spread_a(kb *k, int lanes, V chunk, int count, int i) {
+  return eng_f32_spread_a(k, lanes, chunk, count, i);
+}
+
 static V eng_bf16w_load_b(kb *k, int lanes, V p) { return eng_f32_load_b(k, lanes, p); }
-static V eng_bf16w_madd(kb *k, int lanes, V acc, V a, V b) { return eng_f32_madd(k, lanes, acc, a, b); }
-static V eng_bf16wlane_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) { return eng_f32lane_load_a(k, lanes, p, count, is_signed, flip); }
-static V eng_bf16wlane_spread_a(kb *k, int lanes, V chunk, int count, int i) { return eng_f32lane_spread_a(k, lanes, chunk, count, i); }
-static V eng_bf16wlane_load_b(kb *k, int lanes, V p) { return eng_f32_load_b(k, lanes, p); }
-static V eng_bf16wlane_madd(kb *k, int lanes, V acc, V a, V b) { return eng_f32_madd(k, lanes, acc, a, b); }
 
-static V eng_bf16dot_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) { return eng_bf16_load_a(k, lanes, p, count, is_signed, flip); }
+static V eng_bf16w_madd(kb *k, int lanes, V acc, V a, V b) {
+  return eng_f32_madd(k, lanes, acc, a, b);
+}
+
+static V eng_bf16wlane_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
+  return eng_f32lane_load_a(k, lanes, p, count, is_signed, flip);
+}
+
+static V eng_bf16wlane_spread_a(kb *k, int lanes, V chunk, int count, int i) {
+  return eng_f32lane_spread_a(k, lanes, chunk, count, i);
+}
+
+static V eng_bf16wlane_load_b(kb *k, int lanes, V p) { return eng_f32_load_b(k, lanes, p); }
+
+static V eng_bf16wlane_madd(kb *k, int lanes, V acc, V a, V b) {
+  return eng_f32_madd(k, lanes, acc, a, b);
+}
+
+static V eng_bf16dot_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
+  return eng_bf16_load_a(k, lanes, p, count, is_signed, flip);
+}
+
 static V eng_bf16dot_spread_a(kb *k, int lanes, V chunk, int count, int i) {
-  (void)count; (void)i;
+  (void)count;
+  (void)i;
   return kb_bitcast(k, chunk, kb_vt(k, k->bf16, 2 * lanes));
 }
-static V eng_bf16dot_load_b(kb *k, int lanes, V p) { return kb_load(k, kb_vt(k, k->bf16, 2 * lanes), p, 64); }
+
+static V eng_bf16dot_load_b(kb *k, int lanes, V p) {
+  return kb_load(k, kb_vt(k, k->bf16, 2 * lanes), p, 64);
+}
+
 static V eng_bf16dot_madd(kb *k, int lanes, V acc, V a, V b) {
   (void)lanes;
   return kb_intr(k, "llvm.x86.avx512bf16.dpbf16ps.512", NULL, 0, (V[]){ acc, a, b }, 3);
 }
-static V eng_bfdot_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) { return eng_sdot_load_a(k, lanes, p, count, is_signed, flip); }
+
+static V eng_bfdot_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
+  return eng_sdot_load_a(k, lanes, p, count, is_signed, flip);
+}
+
 static V eng_bfdot_spread_a(kb *k, int lanes, V chunk, int count, int i) {
-  V v = kb_bitcast(k, chunk, kb_vt(k, k->f32, lanes));   /* as floats: the form that LLVM knows as the lane of a bfdot */
+  V v = kb_bitcast(
+      k, chunk,
+      kb_vt(k, k->f32, lanes)); /* as floats: the form that LLVM knows as the lane of a bfdot */
   return kb_bitcast(k, count == 1 ? v : splat_lane(k, v, i, lanes), kb_vt(k, k->bf16, 2 * lanes));
 }
-static V eng_bfdot_load_b(kb *k, int lanes, V p) { return kb_load(k, kb_vt(k, k->bf16, 2 * lanes), p, 16); }
+
+static V eng_bfdot_load_b(kb *k, int lanes, V p) {
+  return kb_load(k, kb_vt(k, k->bf16, 2 * lanes), p, 16);
+}
+
 static V eng_bfdot_madd(kb *k, int lanes, V acc, V a, V b) {
   T ov[2] = { kb_vt(k, k->f32, lanes), kb_vt(k, k->bf16, 2 * lanes) };
   return kb_intr(k, "llvm.aarch64.neon.bfdot", ov, 2, (V[]){ acc, b, a }, 3);

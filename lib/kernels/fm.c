@@ -1,4 +1,5 @@
-/* support/fmath_steps.h instantiated with LLVM values: every step one instruction, no fast-math flags, so the bits are the evaluator's. */
+/* support/fmath_steps.h instantiated with LLVM values: every step one instruction, no fast-math
+ * flags, so the bits are the evaluator's. */
 #include "vec.h"
 
 #define FV V

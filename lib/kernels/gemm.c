@@ -6,14 +6,19 @@
 static const mc_tensor *constant(const kgemm *p, int slot, const char *what) {
   if (p->head->nin <= slot) return NULL;
   const mc_tensor *t = mc_value_tensor(p->head->in[slot]);
-  if (!t) kl_error(p->g, p->head, "'%s' with a %s that is not a constant has no lowering", mc_ops[p->head->op].text, what);
+  if (!t)
+    kl_error(p->g, p->head, "'%s' with a %s that is not a constant has no lowering",
+             mc_ops[p->head->op].text, what);
   return t;
 }
+
 /* Weights must be f32 with f32, bf16 with bf16, i8 with 8-bit operands. */
 static bool weights_fit(const kgemm *p, const mc_tensor *w) {
   if (w->dtype == kengine_weights(p->e)) return true;
-  return kl_error(p->g, p->head, "'%s' with %s weights has no lowering", mc_ops[p->head->op].text, mc_dtype_names[w->dtype]);
+  return kl_error(p->g, p->head, "'%s' with %s weights has no lowering", mc_ops[p->head->op].text,
+                  mc_dtype_names[w->dtype]);
 }
+
 /* Neighbouring runs that continue one another become one, as long as the weights continue too. */
 static void merge_runs(kgemm *p, int64_t *woff) {
   int64_t bytes = p->rlen * kgemm_a_elem(p->e);
@@ -41,18 +46,35 @@ static void conv_runs(kgemm *p, const kview *in, int64_t **woff) {
   }
   merge_runs(p, *woff);
 }
-static kview view_of_a(const kgemm *p) { return p->e->sign == KENG_wide ? k_widen_view(p) : kl_operand(p->g, p->head->in[0]); }
-/* Cycles for a byte that is read again and again out of `bytes` of them. A quarter of L3: results and weights live there as well, and pages run out before bytes do. */
-static double reread(const mc_target *t, double bytes) { return bytes <= (double)t->l1 ? 0 : bytes <= (double)t->l2 ? 1.0 / 32 : bytes <= (double)t->l3 / 4 ? 0.1 : 0.3; }
-/* Several images: columns outside of them read weights once and all images for each block of columns; images outside read each image again from a nearer cache, and weights for each. */
+
+static kview view_of_a(const kgemm *p) {
+  return p->e->sign == KENG_wide ? k_widen_view(p) : kl_operand(p->g, p->head->in[0]);
+}
+
+/* Cycles for a byte that is read again and again out of `bytes` of them. A quarter of L3: results
+ * and weights live there as well, and pages run out before bytes do. */
+static double reread(const mc_target *t, double bytes) {
+  return bytes <= (double)t->l1       ? 0
+         : bytes <= (double)t->l2     ? 1.0 / 32
+         : bytes <= (double)t->l3 / 4 ? 0.1
+                                      : 0.3;
+}
+
+/* Several images: columns outside of them read weights once and all images for each block of
+ * columns; images outside read each image again from a nearer cache, and weights for each. */
 static bool images_outside(const kgemm *p) {
   enum { BLOCK = 3 * KGEMM_LANES };
+
   const mc_target *t = p->k->target;
-  double images = (double)p->x->dim[0], in = (double)mc_type_bytes(p->head->in[0]->type), w = (double)mc_type_bytes(p->head->in[1]->type), blocks = (double)((p->n + BLOCK - 1) / BLOCK);
+  double images = (double)p->x->dim[0], in = (double)mc_type_bytes(p->head->in[0]->type),
+         w = (double)mc_type_bytes(p->head->in[1]->type),
+         blocks = (double)((p->n + BLOCK - 1) / BLOCK);
   if (kl_by_images(p->g)) return true;
   if (images < 2 || p->e->tile) return false;
-  return (in / images * reread(t, in / images) * blocks + w * reread(t, w)) * images < in * reread(t, in) * blocks + w * reread(t, w);
+  return (in / images * reread(t, in / images) * blocks + w * reread(t, w)) * images <
+         in * reread(t, in) * blocks + w * reread(t, w);
 }
+
 static bool prepare_conv(kgemm *p) {
   const mc_attrs_conv2d *c = MC_ATTRS(p->head, conv2d);
   const mc_type *wt = p->head->in[1]->type;
@@ -95,7 +117,8 @@ bool k_linear_like(kgemm *p) {
   p->run = MC_NEW(p->k->arena, int64_t);
   p->rlen = k;
   kgemm_steps(p);
-  memcpy(p->clamp, mm ? MC_ATTRS(p->head, matmul)->clamp : MC_ATTRS(p->head, linear)->clamp, sizeof p->clamp);
+  memcpy(p->clamp, mm ? MC_ATTRS(p->head, matmul)->clamp : MC_ATTRS(p->head, linear)->clamp,
+         sizeof p->clamp);
   kx_collapse(p->x, (kview *[]){ &p->a }, 1, p->x->rank - 1);
   int64_t *woff = MC_NEW(p->k->arena, int64_t);
   kweights kw = { w->data, rows ? k : 1, rows ? 1 : p->n, woff };
@@ -105,6 +128,7 @@ bool k_linear_like(kgemm *p) {
   kgemm_pack(p, &kw, 1, 0, b ? b->data : NULL);
   return true;
 }
+
 /* A over the space of the result; a leading axis of 1 where there would be no row axis. */
 static bool prepare_linear(kgemm *p) {
   p->a = kl_broadcast(view_of_a(p), p->head->in[0]->type, p->x->rank, p->x->dim);
@@ -121,12 +145,15 @@ static int gemm_space(const mc_type *t, int64_t *dim) {
   }
   return rank;
 }
+
 bool k_emit_gemm(kgroup *g) {
   kb *k = g->k;
   bool done;
   if (kl_first(g)->op == MC_OP_conv2d && (kstem(g, &done) || kstem_pairs(g, &done))) return done;
   kgemm *p = MC_NEW(k->arena, kgemm);
-  p->g = g; p->k = k; p->head = kl_first(g);
+  p->g = g;
+  p->k = k;
+  p->head = kl_first(g);
   p->x = MC_NEW(k->arena, kx);
   int64_t dim[MC_MAX_RANK];
   int rank = gemm_space(p->head->out[0]->type, dim);
@@ -135,21 +162,31 @@ bool k_emit_gemm(kgroup *g) {
   if (!kx_init(p->x, g, p->head, rank, dim)) return false;
   bool ok;
   switch (p->head->op) {
-  case MC_OP_conv2d: ok = prepare_conv(p); if (ok) kgemm_nest(p, NULL, NULL); break;
+  case MC_OP_conv2d:
+    ok = prepare_conv(p);
+    if (ok) kgemm_nest(p, NULL, NULL);
+    break;
   case MC_OP_conv_transpose2d: ok = k_conv_transpose(p); break;
-  case MC_OP_linear: ok = prepare_linear(p); if (ok) kgemm_nest(p, NULL, NULL); break;
+  case MC_OP_linear:
+    ok = prepare_linear(p);
+    if (ok) kgemm_nest(p, NULL, NULL);
+    break;
   case MC_OP_matmul: ok = prepare_linear(p); break;
-  default: return kl_error(g, p->head, "'%s' does not head a 'gemm' group", mc_ops[p->head->op].text);
+  default:
+    return kl_error(g, p->head, "'%s' does not head a 'gemm' group", mc_ops[p->head->op].text);
   }
   if (ok) kl_fill_borders(g);
   return ok;
 }
+
 int64_t k_gemm_scratch(const mc_plan *p, int group) {
   const kgroup g = { .group = p->group[group], .region = p->group[group]->region };
   const mc_node *n = kl_first(&g);
   if (n && n->op == MC_OP_conv_transpose2d) return k_conv_transpose_scratch(n);
   if (n && n->op == MC_OP_matmul) return k_matmul_scratch(p, n) * kl_tasks(p, group);
-  char kind = n && (n->op == MC_OP_conv2d || n->op == MC_OP_linear) ? kengine_kind(n->in[0]->type->dtype) : 0;
+  char kind = n && (n->op == MC_OP_conv2d || n->op == MC_OP_linear)
+                  ? kengine_kind(n->in[0]->type->dtype)
+                  : 0;
   const kengine *e = kind ? kgemm_pick(p->target, n, kind) : NULL;
   if (!e) return 0;
   int64_t packed = kbits_scratch(p->target, e, n, kl_workers(p, group));

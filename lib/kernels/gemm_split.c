@@ -1,42 +1,61 @@
 /* Which loop of a product's nest is divided among threads: docs/kernels.md, "Threads". */
 #include "tile.h"
 
-typedef struct choice { int split; double cost; int tasks; } choice;
+typedef struct choice {
+  int split;
+  double cost;
+  int tasks;
+} choice;
 
-/* Cycles for a byte of weights from L3, or from memory where all weights together do not fit it; and for a byte that another core has just written: measured 0.34 ns (1.2 cycles) on a
- * Zen 4 whose cores do not share an L3, less where they do. */
+/* Cycles for a byte of weights from L3, or from memory where all weights together do not fit it;
+ * and for a byte that another core has just written: measured 0.34 ns (1.2 cycles) on a Zen 4 whose
+ * cores do not share an L3, less where they do. */
 static const double from_l3 = 0.1, from_memory = 0.3, remote = 0.8;
 
-/* Time of the largest share in cycles: products, and bytes that each core reads. share: the part of the trips that it has. Groups divide rows wherever they can, so rows of A are where the
- * core that wants them has written them; with other divisions the other tasks' part of A comes from other cores, and so does the result for whoever reads it next. */
+/* Time of the largest share in cycles: products, and bytes that each core reads. share: the part of
+ * the trips that it has. Groups divide rows wherever they can, so rows of A are where the core that
+ * wants them has written them; with other divisions the other tasks' part of A comes from other
+ * cores, and so does the result for whoever reads it next. */
 static double cost_of(const kgemm *p, double share, bool all_a, bool all_b) {
-  double rows = 1, k = (double)p->nrun * (double)p->rlen, e = (double)kgemm_elem(p->e), columns = (double)(p->groups * p->n), batches = 1;
-  for (int d = 0; d < p->x->rank - 1; d++) *(d < p->nbatch ? &batches : &rows) *= (double)p->x->dim[d];
-  double macs = batches * rows * columns * k, a = batches * rows * k * e, b = batches * columns * k * e;
+  double rows = 1, k = (double)p->nrun * (double)p->rlen, e = (double)kgemm_elem(p->e),
+         columns = (double)(p->groups * p->n), batches = 1;
+  for (int d = 0; d < p->x->rank - 1; d++)
+    *(d < p->nbatch ? &batches : &rows) *= (double)p->x->dim[d];
+  double macs = batches * rows * columns * k, a = batches * rows * k * e,
+         b = batches * columns * k * e;
   double rate = (double)kengine_lanes(p->e, p->k->target) * p->e->kr;
-  double out = batches * rows * columns * (double)mc_dtype_size(p->g->group->out[0]->type->dtype), mine = 1.0 / p->g->tasks;
-  double input = (double)mc_type_bytes(p->head->in[0]->type), moved = all_a ? (input + out) * (1 - mine) : 0;
+  double out = batches * rows * columns * (double)mc_dtype_size(p->g->group->out[0]->type->dtype),
+         mine = 1.0 / p->g->tasks;
+  double input = (double)mc_type_bytes(p->head->in[0]->type),
+         moved = all_a ? (input + out) * (1 - mine) : 0;
   double weights = p->g->weights > p->k->target->l3 ? from_memory : from_l3;
-  return macs / rate * share + a * (all_a ? 1 : share) * from_l3 + b * (all_b ? 1 : share) * weights + moved * remote;
+  return macs / rate * share + a * (all_a ? 1 : share) * from_l3 +
+         b * (all_b ? 1 : share) * weights + moved * remote;
 }
-static void consider(choice *best, const kgemm *p, int split, int64_t trips, bool all_a, bool all_b) {
+
+static void consider(choice *best, const kgemm *p, int split, int64_t trips, bool all_a,
+                     bool all_b) {
   int64_t tasks = p->g->tasks, most = (trips + tasks - 1) / tasks;
   if (trips < 2) return;
   double c = cost_of(p, (double)most / (double)trips, all_a, all_b);
   if (best->split >= -1 && c >= 0.98 * best->cost) return;
   *best = (choice){ split, c, (int)((trips + most - 1) / most) };
 }
+
 void kgemm_divide(kgemm *p, bool repacks) {
   int last = p->x->rank - 2;
-  int64_t rows = p->x->dim[last], blocks = (rows + p->mr - 1) / p->mr, columns = (kgemm_vectors(p->n) + p->nv - 1) / p->nv;
+  int64_t rows = p->x->dim[last], blocks = (rows + p->mr - 1) / p->mr,
+          columns = (kgemm_vectors(p->n) + p->nv - 1) / p->nv;
   choice alone = { -1, cost_of(p, 1, true, true), 1 }, best = alone;
   p->split = -1;
   if (kl_by_images(p->g)) p->split = 0;
   if (p->g->tasks == 1 || kl_by_images(p->g)) return;
-  if (p->e->tile && !repacks && ktile_units(p) / p->g->tasks * ktile_unit(p) >= p->mt) consider(&best, p, KGEMM_TILES, ktile_units(p), false, true);
+  if (p->e->tile && !repacks && ktile_units(p) / p->g->tasks * ktile_unit(p) >= p->mt)
+    consider(&best, p, KGEMM_TILES, ktile_units(p), false, true);
   for (int d = 0; d < (p->e->tile ? p->nbatch : last); d++)
     if (d < p->nbatch || !repacks) consider(&best, p, d, p->x->dim[d], false, d >= p->nbatch);
-  if (!p->e->tile && !repacks && kl_blocks_divide(p->g, rows, p->mr)) consider(&best, p, last, blocks, false, true);
+  if (!p->e->tile && !repacks && kl_blocks_divide(p->g, rows, p->mr))
+    consider(&best, p, last, blocks, false, true);
   if (best.split >= 0 && p->g->plan->divide[p->g->index] == MC_DIVIDE_rows) {
     p->split = best.split;
     return;

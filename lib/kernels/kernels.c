@@ -6,7 +6,11 @@
 #include "mc/plan/chain.h"
 #include <string.h>
 
-struct mc_kernels { kb k; const mc_plan *plan; int64_t weights; };
+struct mc_kernels {
+  kb k;
+  const mc_plan *plan;
+  int64_t weights;
+};
 
 const char *const mc_kernel_names[] = {
 #define MC_KERNEL(id, doc) #id,
@@ -18,7 +22,8 @@ static bool (*const emitters[])(kgroup *g) = {
 #include "mc/kernels/kernels.def"
 };
 
-mc_kernels *mc_kernels_create(LLVMModuleRef m, const mc_plan *p, mc_asides *aside, mc_arena *a, mc_diag *d) {
+mc_kernels *mc_kernels_create(LLVMModuleRef m, const mc_plan *p, mc_asides *aside, mc_arena *a,
+                              mc_diag *d) {
   mc_kernels *ks = MC_NEW(a, mc_kernels);
   kb_init(&ks->k, m, p->target, a, d);
   ks->k.aside = aside;
@@ -26,12 +31,15 @@ mc_kernels *mc_kernels_create(LLVMModuleRef m, const mc_plan *p, mc_asides *asid
   ks->weights = mc_graph_cost(p->graph).weight_bytes;
   return ks;
 }
+
 void mc_kernels_plan(mc_kernels *ks, const mc_plan *p) {
   ks->plan = p;
   ks->k.target = p->target;
   ks->k.tiles = (kb_tiles){ 0 };
 }
+
 void mc_kernels_debug(mc_kernels *ks) { kb_debug_begin(&ks->k, ks->plan->graph->module); }
+
 void mc_kernels_destroy(mc_kernels *ks) {
   kb_debug_end(&ks->k);
   kb_fini(&ks->k);
@@ -43,44 +51,64 @@ static int family_of(const mc_node *group) {
     if (strcmp(mc_kernel_names[i], want) == 0) return i;
   return -1;
 }
+
 /* Begin the next function of the group. */
 static void begin_function(kgroup *g) {
   mc_group_code *c = g->code;
   const char *name = c->n ? mc_arena_printf(g->k->arena, "%s.%d", g->name, c->n) : g->name;
   const mc_node *first = kl_first(g);
   g->tasks = kl_tasks(g->plan, g->index);
-  c->tasks[c->n] = 1;   /* until a loop is divided */
-  c->fn[c->n] = kb_function(g->k, name, g->k->vd, 2, mc_plan_shares(g->plan) || g->plan->whole ? 2 : 0, false);
+  c->tasks[c->n] = 1; /* until a loop is divided */
+  c->fn[c->n] = kb_function(g->k, name, g->k->vd, 2,
+                            mc_plan_shares(g->plan) || g->plan->whole ? 2 : 0, false);
   kb_debug_function(g->k, c->fn[c->n], name, first ? first->loc : g->group->loc);
   ktile_function(g->k);
 }
+
 static void end_function(kgroup *g) {
-  if (g->plan->whole) ktile_strip_end(g->k);
-  else if (g->plan->threads <= 1) ktile_function_end(g->k);
+  if (g->plan->whole)
+    ktile_strip_end(g->k);
+  else if (g->plan->threads <= 1)
+    ktile_function_end(g->k);
   LLVMBuildRetVoid(g->k->b);
   g->code->n++;
 }
+
 bool kl_step(kgroup *g) {
   if (g->tasks == 1) return false;
   end_function(g);
   begin_function(g);
   return true;
 }
+
 /* g: what is to be known about it; may be filled in before (ask). */
 static bool emit_alone(mc_group_code *out, kgroup *g, mc_kernels *ks, int i, const char *name) {
   mc_node *n = ks->plan->group[i];
   int family = family_of(n);
   *out = (mc_group_code){ .n = 0 };
-  if (family < 0) return mc_error(ks->k.diag, n->loc, "unknown kernel '%s'", MC_ATTRS(n, group)->kernel);
+  if (family < 0)
+    return mc_error(ks->k.diag, n->loc, "unknown kernel '%s'", MC_ATTRS(n, group)->kernel);
   if (emitters[family] == k_emit_alias) return true;
-  *g = (kgroup){ .k = &ks->k, .plan = ks->plan, .group = n, .index = i, .region = n->region, .name = name, .code = out, .weights = ks->weights, .ask = g->ask, .explain = g->explain };
+  *g = (kgroup){ .k = &ks->k,
+                 .plan = ks->plan,
+                 .group = n,
+                 .index = i,
+                 .region = n->region,
+                 .name = name,
+                 .code = out,
+                 .weights = ks->weights,
+                 .ask = g->ask,
+                 .explain = g->explain };
   begin_function(g);
   bool ok = emitters[family](g);
   end_function(g);
   for (int s = 0; s < out->n && ok && kl_by_images(g) && !g->ask; s++)
-    if (out->tasks[s] != g->tasks) ok = kl_error(g, g->group, "internal: kernel '%s' does not compute one image of several", MC_ATTRS(n, group)->kernel);
+    if (out->tasks[s] != g->tasks)
+      ok = kl_error(g, g->group, "internal: kernel '%s' does not compute one image of several",
+                    MC_ATTRS(n, group)->kernel);
   return ok;
 }
+
 void mc_kernels_finish(mc_group_code *last, mc_kernels *ks, const char *name) {
   kb *k = &ks->k;
   if (!k->tiles.stands) return;
@@ -90,32 +118,40 @@ void mc_kernels_finish(mc_group_code *last, mc_kernels *ks, const char *name) {
   kb_intr(k, "llvm.x86.tilerelease", NULL, 0, NULL, 0);
   LLVMBuildRetVoid(k->b);
 }
+
 /* A link on its strip. */
-static bool emit_strip(mc_group_code *out, kgroup *g, mc_kernels *ks, const mc_chain *c, int link, const char *name) {
+static bool emit_strip(mc_group_code *out, kgroup *g, mc_kernels *ks, const mc_chain *c, int link,
+                       const char *name) {
   const mc_plan *p = ks->plan;
   mc_module *to = mc_module_create();
   ks->plan = mc_chain_strip_plan(p, c, link, to, ks->k.arena);
   bool ok = emit_alone(out, g, ks, 0, name);
   if (ok && g->estimate.cycles == 0) g->estimate = mc_model_group(g->group, p->target, ks->weights);
   ks->plan = p;
-  g->group = c->link[link].group;   /* the strip itself is gone */
+  g->group = c->link[link].group; /* the strip itself is gone */
   g->region = g->group->region;
   mc_module_destroy(to);
   return ok;
 }
+
 /* All links, and the function that runs them, which is the first one's; the others have none. */
 static bool emit_chain(mc_group_code *out, mc_kernels *ks, const mc_chain *c, const char *name) {
   V fn[MC_CHAIN_MOST];
   for (int i = 0; i < c->n; i++) {
     kgroup g = { .ask = false };
     mc_group_code code;
-    if (!emit_strip(&code, &g, ks, c, i, mc_arena_printf(ks->k.arena, "%s.link%d", name, i))) return false;
+    if (!emit_strip(&code, &g, ks, c, i, mc_arena_printf(ks->k.arena, "%s.link%d", name, i)))
+      return false;
     fn[i] = code.fn[0];
   }
   kchain_emit(out, &ks->k, ks->plan, c, fn, name);
   return true;
 }
-static const mc_chain *chain_of(const mc_plan *p, int i) { return p->chain_of && p->chain_of[i] >= 0 ? &p->chain[p->chain_of[i]] : NULL; }
+
+static const mc_chain *chain_of(const mc_plan *p, int i) {
+  return p->chain_of && p->chain_of[i] >= 0 ? &p->chain[p->chain_of[i]] : NULL;
+}
+
 bool mc_kernels_emit(mc_group_code *out, mc_kernels *ks, int i, const char *name) {
   kgroup g = { .ask = false };
   const mc_chain *c = chain_of(ks->plan, i);
@@ -123,7 +159,9 @@ bool mc_kernels_emit(mc_group_code *out, mc_kernels *ks, int i, const char *name
   if (c) return i != c->first || emit_chain(out, ks, c, name);
   return emit_alone(out, &g, ks, i, name);
 }
+
 static int64_t scratch_alone(const mc_plan *p, int i);
+
 int64_t mc_kernel_scratch(void *ctx, const mc_plan *p, int i) {
   (void)ctx;
   const mc_chain *c = chain_of(p, i);
@@ -135,11 +173,13 @@ int64_t mc_kernel_scratch(void *ctx, const mc_plan *p, int i) {
   mc_module_destroy(to);
   return n;
 }
+
 static int64_t scratch_alone(const mc_plan *p, int i) {
   int family = family_of(p->group[i]);
   if (family < 0) return 0;
   if (emitters[family] == k_emit_gemm) return k_gemm_scratch(p, i);
-  if (emitters[family] == k_emit_winograd || emitters[family] == k_emit_winograd_ready) return k_winograd_scratch(p, i);
+  if (emitters[family] == k_emit_winograd || emitters[family] == k_emit_winograd_ready)
+    return k_winograd_scratch(p, i);
   if (emitters[family] == k_emit_softmax) return k_softmax_scratch(p, i);
   if (emitters[family] == k_emit_resize) return k_resize_scratch(p, i);
   return emitters[family] == k_emit_norm ? k_norm_scratch(p, i) : 0;
@@ -154,9 +194,12 @@ void kernels_try(kgroup *g, const mc_plan *p, int i, mc_arena *a) {
   mc_kernels *ks = mc_kernels_create(m, p, &(mc_asides){ 0 }, a, &quiet);
   mc_group_code f;
   const mc_chain *chain = chain_of(p, i);
-  if (chain) emit_strip(&f, g, ks, chain, i - chain->first, "f");
-  else emit_alone(&f, g, ks, i, "f");
-  if (!chain && g->group && g->estimate.cycles == 0) g->estimate = mc_model_group(g->group, p->target, ks->weights);
+  if (chain)
+    emit_strip(&f, g, ks, chain, i - chain->first, "f");
+  else
+    emit_alone(&f, g, ks, i, "f");
+  if (!chain && g->group && g->estimate.cycles == 0)
+    g->estimate = mc_model_group(g->group, p->target, ks->weights);
   mc_kernels_destroy(ks);
   LLVMDisposeModule(m);
   LLVMContextDispose(c);

@@ -3,7 +3,10 @@
 #include <assert.h>
 #include <string.h>
 
-static bool mergeable(const kview *v, int d, const int64_t *dim) { return v->stride[d] == v->stride[d + 1] * dim[d + 1] || (dim[d] == 1); }
+static bool mergeable(const kview *v, int d, const int64_t *dim) {
+  return v->stride[d] == v->stride[d + 1] * dim[d + 1] || (dim[d] == 1);
+}
+
 static void drop_axis(int *rank, int64_t *dim, kview **views, int nviews, int d) {
   for (int i = d; i + 1 < *rank; i++) {
     dim[i] = dim[i + 1];
@@ -12,10 +15,11 @@ static void drop_axis(int *rank, int64_t *dim, kview **views, int nviews, int d)
   (*rank)--;
   for (int j = 0; j < nviews; j++) views[j]->rank = *rank;
 }
+
 static int collapse_from(int first, int rank, int64_t *dim, kview **views, int nviews, int keep) {
   for (int d = keep - 2; d >= first; d--) {
     bool ok = true;
-    if (dim[d + 1] == 1) {   /* the inner of the two is empty: the outer one's strides stay */
+    if (dim[d + 1] == 1) { /* the inner of the two is empty: the outer one's strides stay */
       for (int j = 0; j < nviews; j++) views[j]->stride[d + 1] = views[j]->stride[d];
     } else {
       for (int j = 0; j < nviews && ok; j++) ok = mergeable(views[j], d, dim);
@@ -26,55 +30,86 @@ static int collapse_from(int first, int rank, int64_t *dim, kview **views, int n
   }
   return rank;
 }
-int ks_collapse(int rank, int64_t *dim, kview **views, int nviews, int keep) { return collapse_from(0, rank, dim, views, nviews, keep); }
+
+int ks_collapse(int rank, int64_t *dim, kview **views, int nviews, int keep) {
+  return collapse_from(0, rank, dim, views, nviews, keep);
+}
 
 static kx_operand *find_operand(kx *x, const void *key) {
   for (int i = 0; i < x->nop; i++)
     if (x->op[i].key == key) return &x->op[i];
   return NULL;
 }
+
 static const void *table_key(const mc_node *n, int which) { return (const char *)n + which; }
 
 static bool add_operand(kx *x, const mc_value *v) {
   if (kl_inside(x->g, v) || find_operand(x, v)) return true;
-  if (x->nop == KX_MAX_VIEWS) return kl_error(x->g, NULL, "a group with more than %d outer operands has no lowering", KX_MAX_VIEWS);
-  x->op[x->nop++] = (kx_operand){ .key = v, .view = kl_broadcast(kl_view(x->g, v), v->type, x->rank, x->dim) };
+  if (x->nop == KX_MAX_VIEWS)
+    return kl_error(x->g, NULL, "a group with more than %d outer operands has no lowering",
+                    KX_MAX_VIEWS);
+  x->op[x->nop++] =
+      (kx_operand){ .key = v, .view = kl_broadcast(kl_view(x->g, v), v->type, x->rank, x->dim) };
   return true;
 }
-bool kx_add_table(kx *x, const mc_node *n, int which, const void *data, int64_t count, mc_dtype t, int axis) {
-  if (x->nop == KX_MAX_VIEWS) return kl_error(x->g, n, "a group with more than %d outer operands has no lowering", KX_MAX_VIEWS);
+
+bool kx_add_table(kx *x, const mc_node *n, int which, const void *data, int64_t count, mc_dtype t,
+                  int axis) {
+  if (x->nop == KX_MAX_VIEWS)
+    return kl_error(x->g, n, "a group with more than %d outer operands has no lowering",
+                    KX_MAX_VIEWS);
   kview v = { .dtype = t, .rank = x->rank, .slack = true };
   v.base = kb_rodata(x->k, data, (size_t)count * mc_dtype_size(t), MC_PLAN_SLACK, "param");
   if (axis >= 0 && count > 1) v.stride[axis] = kl_elem(&v);
   x->op[x->nop++] = (kx_operand){ .key = table_key(n, which), .view = v };
   return true;
 }
-/* The value that a transpose behind the head stores: where it goes is the result's view's business. */
-static const mc_value *untransposed(const kx *x, const mc_value *v) { return x->head && kl_inside(x->g, v) && v->def->op == MC_OP_transpose ? v->def->in[0] : v; }
-/* Is n one of the ops that x computes at a position: those behind the head, or those in front of it? */
+
+/* The value that a transpose behind the head stores: where it goes is the result's view's business.
+ */
+static const mc_value *untransposed(const kx *x, const mc_value *v) {
+  return x->head && kl_inside(x->g, v) && v->def->op == MC_OP_transpose ? v->def->in[0] : v;
+}
+
+/* Is n one of the ops that x computes at a position: those behind the head, or those in front of
+ * it? */
 static bool is_behind(const kx *x, const mc_node *n) {
-  if (n == x->head || n->op == MC_OP_return || (mc_ops[n->op].traits & MC_T_CONST) || (x->head && n->op == MC_OP_transpose)) return false;
+  if (n == x->head || n->op == MC_OP_return || (mc_ops[n->op].traits & MC_T_CONST) ||
+      (x->head && n->op == MC_OP_transpose))
+    return false;
   for (const mc_node *p = x->head; p; p = p->next)
     if (p == n) return !x->front;
   return !x->head || x->front;
 }
-/* The result as bytes: computed by the last op, or read by it from a table with an earlier one's. */
+
+/* The result as bytes: computed by the last op, or read by it from a table with an earlier one's.
+ */
 static void find_tail(kx *x) {
   const mc_node *ret = x->g->region->last;
   if (ret->nin != 1 || !kl_inside(x->g, ret->in[0])) return;
   const mc_node *n = untransposed(x, ret->in[0])->def;
-  if (n != x->head && mc_op_has(n->op, MC_T_UNARY) && mc_type_is_quant(n->in[0]->type) && kl_inside(x->g, n->in[0])) {
+  if (n != x->head && mc_op_has(n->op, MC_T_UNARY) && mc_type_is_quant(n->in[0]->type) &&
+      kl_inside(x->g, n->in[0])) {
     x->table = n;
     n = n->in[0]->def;
   }
-  bool last = !n->next || n->next->op == MC_OP_return || n->next->op == MC_OP_transpose || n->next == x->table, bytes = n->out[0]->type->dtype == MC_u8 || n->out[0]->type->dtype == MC_i8;
-  if (n != x->head && last && bytes && mc_type_is_quant(n->out[0]->type) && kx_bounded(n)) x->tail = n;
-  else x->table = NULL;
+  bool last = !n->next || n->next->op == MC_OP_return || n->next->op == MC_OP_transpose ||
+              n->next == x->table,
+       bytes = n->out[0]->type->dtype == MC_u8 || n->out[0]->type->dtype == MC_i8;
+  if (n != x->head && last && bytes && mc_type_is_quant(n->out[0]->type) && kx_bounded(n))
+    x->tail = n;
+  else
+    x->table = NULL;
 }
+
 /* Views and tables of the ops that x computes. */
 static bool begin(kx *x, kgroup *g, mc_node *head, bool front, int rank, const int64_t *dim) {
   memset(x, 0, sizeof *x);
-  x->g = g; x->k = g->k; x->head = head; x->front = front; x->rank = rank;
+  x->g = g;
+  x->k = g->k;
+  x->head = head;
+  x->front = front;
+  x->rank = rank;
   if (rank == 0) x->rank = 1, x->dim[0] = 1;
   memcpy(x->dim, dim, (size_t)rank * sizeof *dim);
   int nodes = 0;
@@ -88,13 +123,18 @@ static bool begin(kx *x, kgroup *g, mc_node *head, bool front, int rank, const i
   }
   return true;
 }
-bool kx_init_front(kx *x, kgroup *g, mc_node *head, int rank, const int64_t *dim) { return begin(x, g, head, true, rank, dim); }
+
+bool kx_init_front(kx *x, kgroup *g, mc_node *head, int rank, const int64_t *dim) {
+  return begin(x, g, head, true, rank, dim);
+}
+
 bool kx_init(kx *x, kgroup *g, mc_node *head, int rank, const int64_t *dim) {
   if (!begin(x, g, head, false, rank, dim)) return false;
   find_tail(x);
   const mc_node *ret = g->region->last;
   for (int i = 0; i < ret->nin; i++) {
-    if (x->nout == KX_MAX_VIEWS) return kl_error(g, NULL, "a group with more than %d results has no lowering", KX_MAX_VIEWS);
+    if (x->nout == KX_MAX_VIEWS)
+      return kl_error(g, NULL, "a group with more than %d results has no lowering", KX_MAX_VIEWS);
     if (!kl_inside(g, ret->in[i]) && !add_operand(x, ret->in[i])) return false;
     const mc_value *out = g->group->out[i];
     const mc_value *plain = untransposed(x, ret->in[i]);
@@ -104,13 +144,18 @@ bool kx_init(kx *x, kgroup *g, mc_node *head, int rank, const int64_t *dim) {
   }
   return true;
 }
+
 int kx_views(kx *x, kview **list) {
   int n = 0;
   for (int i = 0; i < x->nop; i++) list[n++] = &x->op[i].view;
   for (int i = 0; i < x->nout; i++) list[n++] = &x->out[i];
   return n;
 }
-void kx_collapse(kx *x, kview **extra, int nextra, int keep) { kx_collapse_from(x, kl_by_images(x->g), extra, nextra, keep); }
+
+void kx_collapse(kx *x, kview **extra, int nextra, int keep) {
+  kx_collapse_from(x, kl_by_images(x->g), extra, nextra, keep);
+}
+
 void kx_collapse_from(kx *x, int first, kview **extra, int nextra, int keep) {
   kview *list[3 * KX_MAX_VIEWS];
   int n = kx_views(x, list);
@@ -119,45 +164,58 @@ void kx_collapse_from(kx *x, int first, kview **extra, int nextra, int keep) {
 }
 
 void kx_at(kx *x, int lanes, int valid) {
-  x->lanes = lanes; x->valid = valid;
+  x->lanes = lanes;
+  x->valid = valid;
   x->nbound = 0;
   for (int i = 0; i < x->nop; i++) x->op[i].cur = NULL;
 }
+
 /* Is it read again here? Storing rounds by itself. */
 static bool read_on(const mc_value *v) {
-  MC_FOR_USES(u, v)
+  MC_FOR_USES (u, v)
     if (u->user->op != MC_OP_return) return true;
   return false;
 }
+
 void kx_bind(kx *x, const mc_value *v, V reg) {
   mc_dtype t = v->type->dtype;
   if ((t == MC_bf16 || t == MC_f16) && read_on(v)) reg = kl_widen(x->k, kl_narrow(x->k, reg, t), t);
   x->bound[x->nbound++] = (kx_bound){ v, reg, NULL };
 }
+
 /* Whether an op behind the head asks for its value as f32. */
 static bool asks_real(const kx *x) {
   for (const mc_node *n = x->g->region->first; n; n = n->next) {
     bool reads = n->nin > 0 && n->in[0] == x->head->out[0] && kl_zero_point(n->in[0]->type) == 0;
-    if (reads && (n->op == MC_OP_dequantize || (n->op == MC_OP_requantize && MC_ATTRS(n, requantize)->rounding == mc_rounding_fp32_rne))) return true;
+    if (reads &&
+        (n->op == MC_OP_dequantize ||
+         (n->op == MC_OP_requantize && MC_ATTRS(n, requantize)->rounding == mc_rounding_fp32_rne)))
+      return true;
   }
   return false;
 }
+
 void kx_bound_head(kx *x, int64_t lo, int64_t hi) {
   x->head_most = hi > -lo ? hi : -lo;
   if (hi - lo < 1 << 23 && kv_adds(x->k) && asks_real(x)) x->head_base = (int32_t)(0x4b000000 - lo);
 }
+
 void kx_bind_head(kx *x, V bits) {
   x->head_bits = bits;
-  kx_bind(x, x->head->out[0], x->head_base ? LLVMBuildSub(x->k->b, bits, kb_i32s(x->k, x->head_base, x->lanes), "") : bits);
+  kx_bind(x, x->head->out[0],
+          x->head_base ? LLVMBuildSub(x->k->b, bits, kb_i32s(x->k, x->head_base, x->lanes), "")
+                       : bits);
 }
 
 static V fetch(kx *x, kx_operand *o) {
   if (!o->cur) {
     V p = kl_at(x->k, &o->view, x->rank, x->iv, x->c);
-    o->cur = kl_load(x->k, p, o->view.dtype, o->view.stride[x->rank - 1], x->lanes, x->valid, o->view.slack);
+    o->cur = kl_load(x->k, p, o->view.dtype, o->view.stride[x->rank - 1], x->lanes, x->valid,
+                     o->view.slack);
   }
   return o->cur;
 }
+
 V kx_value(kx *x, const mc_value *v) {
   for (int i = x->nbound; i-- > 0;)
     if (x->bound[i].value == v) return x->bound[i].v;
@@ -165,16 +223,19 @@ V kx_value(kx *x, const mc_value *v) {
   assert(o && "operand neither computed nor loaded");
   return fetch(x, o);
 }
+
 V kx_param(kx *x, const mc_node *n, int which) {
   kx_operand *o = find_operand(x, table_key(n, which));
   assert(o && "missing table");
   return fetch(x, o);
 }
+
 V kx_clamped(kx *x, const mc_value *v) {
   for (int i = x->nbound; i-- > 0;)
     if (x->bound[i].value == v) return x->bound[i].clamped;
   return NULL;
 }
+
 /* The nodes after the head, up to `last` (NULL: all). */
 static void compute(kx *x, const mc_node *last) {
   for (mc_node *n = x->g->region->first; n; n = n->next) {
@@ -188,14 +249,17 @@ static void compute(kx *x, const mc_node *last) {
   }
   x->raw = false;
 }
+
 V kx_front(kx *x) {
   compute(x, NULL);
   return kx_value(x, x->head->in[0]);
 }
+
 V kx_raw(kx *x) {
   compute(x, x->tail);
   return x->bound[x->nbound - 1].v;
 }
+
 /* A table's entries in the order of the bytes that look for them. */
 static V byte_table(const kx *x, const mc_node *n) {
   unsigned char t[256], sorted[256];
@@ -204,11 +268,13 @@ static V byte_table(const kx *x, const mc_node *n) {
   for (int i = 0; i < 256; i++) sorted[i] = t[in->dtype == MC_i8 ? i ^ 128 : i];
   return kb_rodata(x->k, sorted, sizeof sorted, 0, "table");
 }
+
 V kx_narrow(kx *x, V *raw, int n) {
   const mc_type *t = x->tail->out[0]->type;
   V v = kv_narrow(x->k, raw, n, kl_zero_point(t), t->dtype, kx_stays_small(x));
   return x->table ? kv_lookup(x->k, byte_table(x, x->table), v) : v;
 }
+
 void kx_store_bytes(kx *x, V bytes, int from, int valid) {
   kb *k = x->k;
   V p = kl_at(k, &x->out[0], x->rank, x->iv, x->c);
@@ -218,10 +284,15 @@ void kx_store_bytes(kx *x, V bytes, int from, int valid) {
     kb_store(k, kb_extract(k, bytes, from + at, piece), kb_gepi(k, p, at), 1);
     at += piece;
   }
-  if (at < valid) kb_store_part(k, kb_extract(k, bytes, from + at, KB_LANES), kb_gepi(k, p, at), valid - at, 1);
+  if (at < valid)
+    kb_store_part(k, kb_extract(k, bytes, from + at, KB_LANES), kb_gepi(k, p, at), valid - at, 1);
   if (x->head) kb_debug_at(k, x->head->loc);
 }
-void kx_store_raw(kx *x, V *raw, int n, int valid) { kx_store_bytes(x, kx_narrow(x, raw, n), 0, valid); }
+
+void kx_store_raw(kx *x, V *raw, int n, int valid) {
+  kx_store_bytes(x, kx_narrow(x, raw, n), 0, valid);
+}
+
 void kx_finish(kx *x) {
   if (x->tail && x->lanes == KB_LANES) {
     V raw = kx_raw(x);
@@ -232,13 +303,15 @@ void kx_finish(kx *x) {
   const mc_node *ret = x->g->region->last;
   for (int i = 0; i < ret->nin; i++) {
     const kview *o = &x->out[i];
-    kl_store(x->k, kx_value(x, untransposed(x, ret->in[i])), kl_at(x->k, o, x->rank, x->iv, x->c), o->dtype, o->stride[x->rank - 1], x->valid);
+    kl_store(x->k, kx_value(x, untransposed(x, ret->in[i])), kl_at(x->k, o, x->rank, x->iv, x->c),
+             o->dtype, o->stride[x->rank - 1], x->valid);
   }
   if (x->head) kb_debug_at(x->k, x->head->loc);
 }
 
 /* What is left behind the whole vectors: elements [at, at + rest). */
-static void rest_of_vectors(kb *k, int64_t at, int64_t rest, int lanes, k_vector_fn *fn, void *ctx) {
+static void rest_of_vectors(kb *k, int64_t at, int64_t rest, int lanes, k_vector_fn *fn,
+                            void *ctx) {
   for (; lanes > KB_LANES; lanes /= 2)
     if (rest >= lanes / 2) {
       fn(ctx, NULL, at, lanes / 2, lanes / 2);
@@ -255,6 +328,7 @@ static void rest_of_vectors(kb *k, int64_t at, int64_t rest, int lanes, k_vector
       at += lanes;
     }
 }
+
 void k_vectors(kb *k, int64_t n, int lanes, k_vector_fn *fn, void *ctx) {
   int64_t full = n / lanes * lanes;
   if (full) {
@@ -265,6 +339,7 @@ void k_vectors(kb *k, int64_t n, int lanes, k_vector_fn *fn, void *ctx) {
   }
   rest_of_vectors(k, full, n - full, lanes, fn, ctx);
 }
+
 void kl_vectors(const kgroup *g, bool split, int64_t n, int lanes, k_vector_fn *fn, void *ctx) {
   int64_t full = n / lanes, all = (n + lanes - 1) / lanes;
   kb_loop l;
@@ -282,6 +357,7 @@ void kl_vectors(const kgroup *g, bool split, int64_t n, int lanes, k_vector_fn *
   rest_of_vectors(g->k, full * lanes, n - full * lanes, lanes, fn, ctx);
   kb_end(g->k, &l, NULL);
 }
+
 static void run_part(void *ctx, V at, int64_t c, int lanes, int valid) {
   kx *x = ctx;
   int last = x->rank - 1;
@@ -301,29 +377,42 @@ static void run_part(void *ctx, V at, int64_t c, int lanes, int valid) {
   x->c[last] = c;
   kx_store_raw(x, raw, lanes / KB_LANES, lanes);
 }
+
 /* A table alone: bytes to bytes, without a way through integers of 32 bits. */
 static void table_part(void *ctx, V at, int64_t c, int lanes, int valid) {
   kx *x = ctx;
   kb *k = x->k;
   x->iv[x->rank - 1] = at;
   x->c[x->rank - 1] = c;
-  V p = kl_at(k, &x->op[0].view, x->rank, x->iv, x->c), v = lanes == 1 ? kb_load(k, k->i8, p, 1) : kb_load_part(k, k->i8, p, lanes, valid, 1);
+  V p = kl_at(k, &x->op[0].view, x->rank, x->iv, x->c),
+    v = lanes == 1 ? kb_load(k, k->i8, p, 1) : kb_load_part(k, k->i8, p, lanes, valid, 1);
   v = kv_lookup(k, byte_table(x, kl_first(x->g)), v);
   p = kl_at(k, &x->out[0], x->rank, x->iv, x->c);
-  if (lanes == 1) kb_store(k, v, p, 1);
-  else kb_store_part(k, v, p, valid, 1);
+  if (lanes == 1)
+    kb_store(k, v, p, 1);
+  else
+    kb_store_part(k, v, p, valid, 1);
 }
+
 static bool is_table(const kx *x) {
   const mc_node *n = kl_first(x->g), *ret = x->g->region->last;
   int last = x->rank - 1;
-  if (x->head || n->next != ret || ret->nin != 1 || ret->in[0] != n->out[0] || !mc_op_has(n->op, MC_T_UNARY) || !mc_type_is_quant(n->in[0]->type) || x->nop != 1 || x->nout != 1) return false;
-  return mc_dtype_size(n->in[0]->type->dtype) == 1 && mc_dtype_size(n->out[0]->type->dtype) == 1 && x->op[0].view.stride[last] == 1 && x->out[0].stride[last] == 1;
+  if (x->head || n->next != ret || ret->nin != 1 || ret->in[0] != n->out[0] ||
+      !mc_op_has(n->op, MC_T_UNARY) || !mc_type_is_quant(n->in[0]->type) || x->nop != 1 ||
+      x->nout != 1)
+    return false;
+  return mc_dtype_size(n->in[0]->type->dtype) == 1 && mc_dtype_size(n->out[0]->type->dtype) == 1 &&
+         x->op[0].view.stride[last] == 1 && x->out[0].stride[last] == 1;
 }
+
 /* Elements at once: as many as narrowing takes, where the result is bytes that lie together. */
 static int run_lanes(const kx *x) {
   const kview *o = &x->out[0];
-  return x->tail && o->stride[x->rank - 1] == 1 && x->dim[x->rank - 1] > KB_LANES ? KB_LANES * kv_narrow_most(x->k) : KB_LANES;
+  return x->tail && o->stride[x->rank - 1] == 1 && x->dim[x->rank - 1] > KB_LANES
+             ? KB_LANES * kv_narrow_most(x->k)
+             : KB_LANES;
 }
+
 static void run_axis(kx *x, int d, int split) {
   if (d == x->rank - 1 && is_table(x)) {
     kl_vectors(x->g, d == split, x->dim[d], x->k->target->vector_bytes, table_part, x);
@@ -339,6 +428,7 @@ static void run_axis(kx *x, int d, int split) {
   run_axis(x, d + 1, split);
   kb_end(x->k, &l, NULL);
 }
+
 void kx_run(kx *x) {
   memset(x->iv, 0, sizeof x->iv);
   memset(x->c, 0, sizeof x->c);

@@ -1,4 +1,5 @@
-/* matmul whose second operand is computed at run time: B is packed into scratch, once per batch, and its zero point handled through sums of A's rows:
+/* matmul whose second operand is computed at run time: B is packed into scratch, once per batch,
+ * and its zero point handled through sums of A's rows:
  *
  *   sum (a - za)(b - zb) = sum ab - za sum b - zb sum a + k za zb
  *
@@ -7,19 +8,32 @@
 #include "tile.h"
 #include <string.h>
 
-typedef struct bmat { int64_t k, n, sk, sn, es; kview view; bool flip, is_signed; int32_t zb; int64_t panel, bias, rows; } bmat;
+typedef struct bmat {
+  int64_t k, n, sk, sn, es;
+  kview view;
+  bool flip, is_signed;
+  int32_t zb;
+  int64_t panel, bias, rows;
+} bmat;
 
 static int64_t round_up(int64_t v, int64_t to) { return (v + to - 1) / to * to; }
-static bool whole_b(const mc_node *n, int64_t k, int64_t cols) { return mc_type_elems(n->in[1]->type) == k * cols; }
+
+static bool whole_b(const mc_node *n, int64_t k, int64_t cols) {
+  return mc_type_elems(n->in[1]->type) == k * cols;
+}
+
 static bool constant_path(const mc_node *n) {
   const mc_type *b = n->in[1]->type;
-  return mc_value_tensor(n->in[1]) && kl_zero_point(b) == 0 && b->dtype != MC_u8 && whole_b(n, b->dim[b->rank - 1], b->dim[b->rank - 2]);
+  return mc_value_tensor(n->in[1]) && kl_zero_point(b) == 0 && b->dtype != MC_u8 &&
+         whole_b(n, b->dim[b->rank - 1], b->dim[b->rank - 2]);
 }
+
 /* Sizes of the parts of scratch, in order: packed B, bias, rows' terms. */
 static void scratch_parts(const mc_node *n, const kengine *e, int64_t part[3]) {
   const mc_type *b = n->in[1]->type, *y = n->out[0]->type;
   bool t = MC_ATTRS(n, matmul)->transpose_b;
-  int64_t k = b->dim[b->rank - (t ? 1 : 2)], cols = b->dim[b->rank - (t ? 2 : 1)], width = kgemm_vectors(cols) * KGEMM_LANES;
+  int64_t k = b->dim[b->rank - (t ? 1 : 2)], cols = b->dim[b->rank - (t ? 2 : 1)],
+          width = kgemm_vectors(cols) * KGEMM_LANES;
   int kr = e->kr;
   int64_t steps = (k + kr - 1) / kr;
   if (e->tile) ktile_depth(e, k, &kr, &steps);
@@ -27,7 +41,11 @@ static void scratch_parts(const mc_node *n, const kengine *e, int64_t part[3]) {
   part[1] = width * 4;
   part[2] = round_up(mc_type_elems(y) / cols * 4, 64);
 }
-static int64_t scratch_bytes(const int64_t part[3]) { return round_up(part[0] + part[1] + part[2], 64); }
+
+static int64_t scratch_bytes(const int64_t part[3]) {
+  return round_up(part[0] + part[1] + part[2], 64);
+}
+
 int64_t k_matmul_scratch(const mc_plan *plan, const mc_node *n) {
   const kengine *e = kgemm_pick(plan->target, n, kengine_kind(n->in[0]->type->dtype));
   int64_t part[3];
@@ -48,7 +66,8 @@ static void pack_column(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t w
     kb_loop l;
     kb_range(k, &l, trips, 1, &sum, 1);
     sum = l.carried[0];
-    V s = kb_gepi(k, kb_gep(k, src, kb_muli(k, l.iv, kr * m->sk)), part ? full * kr * m->sk : 0), d = kb_gepi(k, kb_gep(k, dst, kb_muli(k, l.iv, step)), part ? full * step : 0);
+    V s = kb_gepi(k, kb_gep(k, src, kb_muli(k, l.iv, kr * m->sk)), part ? full * kr * m->sk : 0),
+      d = kb_gepi(k, kb_gep(k, dst, kb_muli(k, l.iv, step)), part ? full * step : 0);
     for (int64_t t = 0; t < n; t++) {
       V v = kb_load(k, kl_mem_type(k, m->view.dtype), kb_gepi(k, s, t * m->sk), (int)m->es);
       if (m->flip) v = LLVMBuildXor(k->b, v, LLVMConstInt(k->i8, 0x80, 0), "");
@@ -58,9 +77,11 @@ static void pack_column(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t w
     kb_end(k, &l, &sum);
     sum = l.carried[0];
   }
-  V v = kengine_real(p->e) ? kb_f32(k, 0.0f) : kb_addi(k, kb_muli(k, sum, -(int64_t)p->za), m->k * p->za * m->zb);
+  V v = kengine_real(p->e) ? kb_f32(k, 0.0f)
+                           : kb_addi(k, kb_muli(k, sum, -(int64_t)p->za), m->k * p->za * m->zb);
   kb_store(k, v, bias, 4);
 }
+
 /* sum of the k bytes at a, as stored. */
 static V row_sum(kgemm *p, V a, int64_t k_len, bool is_signed) {
   kb *k = p->k;
@@ -77,11 +98,16 @@ static V row_sum(kgemm *p, V a, int64_t k_len, bool is_signed) {
     V next = LLVMBuildAdd(k->b, l.carried[0], v, "");
     kb_end(k, &l, &next);
     acc = l.carried[0];
-    total = LLVMBuildAdd(k->b, total, lanes == 1 ? acc : kb_intr1(k, "llvm.vector.reduce.add", acc), "");
+    total = LLVMBuildAdd(k->b, total, lanes == 1 ? acc : kb_intr1(k, "llvm.vector.reduce.add", acc),
+                         "");
   }
   return total;
 }
-static V add_lanes(const void *ctx, V a, V b) { return LLVMBuildAdd(((const kb *)ctx)->b, a, b, ""); }
+
+static V add_lanes(const void *ctx, V a, V b) {
+  return LLVMBuildAdd(((const kb *)ctx)->b, a, b, "");
+}
+
 /* 16 sums of the bytes of n lines from a on, `apart` bytes apart. */
 static void sum_lines(kb *k, V a, int64_t apart, int n, int64_t len, bool is_signed, V *acc) {
   int64_t step = kv_sum_step(k), full = len / step * step;
@@ -90,14 +116,23 @@ static void sum_lines(kb *k, V a, int64_t apart, int n, int64_t len, bool is_sig
     kb_loop l;
     V next[KB_LANES];
     kb_range(k, &l, full, step, acc, n);
-    for (int i = 0; i < n; i++) next[i] = kv_sum_bytes(k, l.carried[i], kb_gep(k, kb_gepi(k, a, i * apart), l.iv), (int)step, is_signed);
+    for (int i = 0; i < n; i++)
+      next[i] = kv_sum_bytes(k, l.carried[i], kb_gep(k, kb_gepi(k, a, i * apart), l.iv), (int)step,
+                             is_signed);
     kb_end(k, &l, next);
     for (int i = 0; i < n; i++) acc[i] = l.carried[i];
   }
-  for (int i = 0; i < n && full < len; i++) acc[i] = kv_sum_bytes(k, acc[i], kb_gepi(k, a, i * apart + full), (int)(len - full), is_signed);
+  for (int i = 0; i < n && full < len; i++)
+    acc[i] = kv_sum_bytes(k, acc[i], kb_gepi(k, a, i * apart + full), (int)(len - full), is_signed);
 }
+
 /* The terms of rows [at + c, at + c + n) of A, whose sums are taken together. */
-typedef struct term_rows { kgemm *p; const bmat *m; V a, out; } term_rows;
+typedef struct term_rows {
+  kgemm *p;
+  const bmat *m;
+  V a, out;
+} term_rows;
+
 static void some_terms(void *ctx, V at, int64_t c, int n, int valid) {
   const term_rows *s = ctx;
   kgemm *p = s->p;
@@ -106,35 +141,46 @@ static void some_terms(void *ctx, V at, int64_t c, int n, int valid) {
   int64_t row = p->a.stride[p->x->rank - 2];
   V acc[8];
   (void)valid;
-  sum_lines(k, kb_gepi(k, at ? kb_gep(k, s->a, kb_muli(k, at, row)) : s->a, c * row), row, n, s->m->k, t->dtype == MC_i8, acc);
+  sum_lines(k, kb_gepi(k, at ? kb_gep(k, s->a, kb_muli(k, at, row)) : s->a, c * row), row, n,
+            s->m->k, t->dtype == MC_i8, acc);
   V sum = kv_fold(k, acc, n, add_lanes, k);
-  sum = LLVMBuildAdd(k->b, sum, kb_i32s(k, s->m->k * (p->za - kl_zero_point(t)), n), "");   /* flipping moves every element as it moves the zero point */
-  kb_store(k, LLVMBuildMul(k->b, sum, kb_i32s(k, -(int64_t)s->m->zb, n), ""), kb_gepi(k, at ? kb_gep(k, s->out, kb_muli(k, at, 4)) : s->out, c * 4), 4);
+  sum = LLVMBuildAdd(k->b, sum, kb_i32s(k, s->m->k * (p->za - kl_zero_point(t)), n),
+                     ""); /* flipping moves every element as it moves the zero point */
+  kb_store(k, LLVMBuildMul(k->b, sum, kb_i32s(k, -(int64_t)s->m->zb, n), ""),
+           kb_gepi(k, at ? kb_gep(k, s->out, kb_muli(k, at, 4)) : s->out, c * 4), 4);
 }
+
 /* The bias of columns from the sums of what is packed. */
 static V column_bias(kgemm *p, const bmat *m, V sum) {
   kb *k = p->k;
   int lanes = kb_lanes(sum);
-  return LLVMBuildAdd(k->b, LLVMBuildMul(k->b, sum, kb_i32s(k, -(int64_t)p->za, lanes), ""), kb_i32s(k, m->k * p->za * m->zb, lanes), "");
+  return LLVMBuildAdd(k->b, LLVMBuildMul(k->b, sum, kb_i32s(k, -(int64_t)p->za, lanes), ""),
+                      kb_i32s(k, m->k * p->za * m->zb, lanes), "");
 }
+
 /* a0 b0 a1 b1 ..., pieces of `bytes` bytes. */
 static V interleave(kb *k, V a, V b, int bytes) {
   int n = kb_lanes(a), mask[128];
-  for (int i = 0; i < 2 * n; i++) mask[i] = i / (2 * bytes) * bytes + i % bytes + (i / bytes % 2 ? n : 0);
+  for (int i = 0; i < 2 * n; i++)
+    mask[i] = i / (2 * bytes) * bytes + i % bytes + (i / bytes % 2 ? n : 0);
   return kb_shuffle(k, a, b, mask, 2 * n);
 }
-/* One step of 16 columns whose elements lie side by side: `rows` rows of B become groups of kr elements. Returns the new sums (of bytes). */
+
+/* One step of 16 columns whose elements lie side by side: `rows` rows of B become groups of kr
+ * elements. Returns the new sums (of bytes). */
 static V pack_step(kgemm *p, const bmat *m, V src, V dst, int64_t rows, V sum) {
   kb *k = p->k;
   int kr = p->e->kr, es = (int)m->es;
   T type = kb_vt(k, k->i8, KGEMM_LANES * es);
-  bool dots = es == 1 && kr == 4 && kb_has(k, MC_ISA_BIT(avx512vnni));   /* the sums are a product with ones */
+  bool dots = es == 1 && kr == 4 &&
+              kb_has(k, MC_ISA_BIT(avx512vnni)); /* the sums are a product with ones */
   V r[8] = { NULL }, part = NULL;
   for (int t = 0; t < kr; t++) {
     r[t] = LLVMConstNull(type);
     if (t >= rows) continue;
     r[t] = kb_load(k, type, kb_gepi(k, src, t * m->sk), 1);
-    if (m->flip) r[t] = LLVMBuildXor(k->b, r[t], kb_splat_c(LLVMConstInt(k->i8, 0x80, 0), KGEMM_LANES), "");
+    if (m->flip)
+      r[t] = LLVMBuildXor(k->b, r[t], kb_splat_c(LLVMConstInt(k->i8, 0x80, 0), KGEMM_LANES), "");
     if (es > 1 || dots) continue;
     V w = kb_ext(k, r[t], k->i16, true);
     part = part ? LLVMBuildAdd(k->b, part, w, "") : w;
@@ -142,9 +188,14 @@ static V pack_step(kgemm *p, const bmat *m, V src, V dst, int64_t rows, V sum) {
   for (int n = kr, bytes = es; n > 1; n /= 2, bytes *= 2)
     for (int t = 0; t < n / 2; t++) r[t] = interleave(k, r[2 * t], r[2 * t + 1], bytes);
   kb_store(k, r[0], dst, 1);
-  if (dots) return kb_intr(k, "llvm.x86.avx512.vpdpbusd.512", NULL, 0, (V[]){ sum, kb_i32s(k, 0x01010101, KGEMM_LANES), kb_bitcast(k, r[0], kb_vt(k, k->i32, KGEMM_LANES)) }, 3);
+  if (dots)
+    return kb_intr(k, "llvm.x86.avx512.vpdpbusd.512", NULL, 0,
+                   (V[]){ sum, kb_i32s(k, 0x01010101, KGEMM_LANES),
+                          kb_bitcast(k, r[0], kb_vt(k, k->i32, KGEMM_LANES)) },
+                   3);
   return es > 1 ? sum : LLVMBuildAdd(k->b, sum, kb_ext(k, part, k->i32, true), "");
 }
+
 static void pack_sixteen(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t width) {
   kb *k = p->k;
   int64_t kr = p->e->kr, full = m->k / kr, rest = m->k % kr, group = kr * m->es;
@@ -152,17 +203,22 @@ static void pack_sixteen(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t 
   if (full) {
     kb_loop l;
     kb_range(k, &l, full, 1, &sum, 1);
-    V next = pack_step(p, m, kb_gep(k, src, kb_muli(k, l.iv, kr * m->sk)), kb_gep(k, dst, kb_muli(k, l.iv, width * group)), kr, l.carried[0]);
+    V next = pack_step(p, m, kb_gep(k, src, kb_muli(k, l.iv, kr * m->sk)),
+                       kb_gep(k, dst, kb_muli(k, l.iv, width * group)), kr, l.carried[0]);
     kb_end(k, &l, &next);
     sum = l.carried[0];
   }
-  if (rest) sum = pack_step(p, m, kb_gepi(k, src, full * kr * m->sk), kb_gepi(k, dst, full * width * group), rest, sum);
-  kb_store(k, m->es > 1 ? LLVMConstNull(kb_vt(k, k->f32, KGEMM_LANES)) : column_bias(p, m, sum), bias, 4);
+  if (rest)
+    sum = pack_step(p, m, kb_gepi(k, src, full * kr * m->sk), kb_gepi(k, dst, full * width * group),
+                    rest, sum);
+  kb_store(k, m->es > 1 ? LLVMConstNull(kb_vt(k, k->f32, KGEMM_LANES)) : column_bias(p, m, sum),
+           bias, 4);
 }
+
 /* A column whose elements lie behind one another, groups of kr elements at a time. */
 static void pack_line(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t width) {
   kb *k = p->k;
-  int64_t kr = p->e->kr * m->es, step = width * kr, bytes = m->k * m->es;   /* kr: in bytes */
+  int64_t kr = p->e->kr * m->es, step = width * kr, bytes = m->k * m->es; /* kr: in bytes */
   T word = kr == 8 ? k->i64 : kr == 4 ? k->i32 : k->i16;
   kb_loop l;
   for (int64_t at = 0, unroll = 4; unroll; unroll = unroll == 4 ? 1 : 0) {
@@ -182,18 +238,29 @@ static void pack_line(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t wid
     if (m->flip) v = LLVMBuildXor(k->b, v, LLVMConstInt(k->i8, 0x80, 0), "");
     kb_store(k, v, kb_gepi(k, dst, t / kr * step + t % kr), 1);
   }
-  if (m->es > 1) kb_store(k, kb_f32(k, 0.0f), bias, 4);
-  else kb_store(k, column_bias(p, m, kb_addi(k, row_sum(p, src, m->k, !m->flip), m->flip ? -128 * m->k : 0)), bias, 4);
+  if (m->es > 1)
+    kb_store(k, kb_f32(k, 0.0f), bias, 4);
+  else
+    kb_store(
+        k,
+        column_bias(p, m, kb_addi(k, row_sum(p, src, m->k, !m->flip), m->flip ? -128 * m->k : 0)),
+        bias, 4);
 }
-/* Columns whose elements lie behind one another, as many at once as a register has words of 4 bytes: squares of words are transposed, and B needs no transpose in front. Two groups of pairs of bytes stand in a word. */
+
+/* Columns whose elements lie behind one another, as many at once as a register has words of 4
+ * bytes: squares of words are transposed, and B needs no transpose in front. Two groups of pairs of
+ * bytes stand in a word. */
 static int word_square(const kgemm *p, const bmat *m) {
   int64_t group = p->e->kr * m->es, words = m->k * m->es / 4;
   if (m->sk != m->es || m->k * m->es % 4 || (group != 4 && group != 2)) return 0;
-  for (int n = p->k->target->vector_bytes >= 64 ? 16 : p->k->target->vector_bytes / 4; n >= 4; n /= 2)
+  for (int n = p->k->target->vector_bytes >= 64 ? 16 : p->k->target->vector_bytes / 4; n >= 4;
+       n /= 2)
     if (words % n == 0 && m->n >= n) return n;
   return 0;
 }
-/* Word `i` of all columns of the square, in the place of its step (two steps, where groups are pairs of bytes). */
+
+/* Word `i` of all columns of the square, in the place of its step (two steps, where groups are
+ * pairs of bytes). */
 static void store_words(kgemm *p, const bmat *m, V words, V dst, int i, int64_t width) {
   kb *k = p->k;
   int64_t group = p->e->kr * m->es;
@@ -206,6 +273,7 @@ static void store_words(kgemm *p, const bmat *m, V words, V dst, int i, int64_t 
     kb_store(k, kb_trunc(k, half, k->i16), kb_gepi(k, dst, (2 * i + h) * width * group), 1);
   }
 }
+
 static void pack_square(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t width, int n) {
   kb *k = p->k;
   bool dots = m->es == 1 && n == KGEMM_LANES && kb_has(k, MC_ISA_BIT(avx512vnni));
@@ -219,18 +287,24 @@ static void pack_square(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t w
   for (int i = 0; i < n; i++) {
     if (m->flip) v[i] = LLVMBuildXor(k->b, v[i], kb_i32s(k, (int32_t)0x80808080, n), "");
     store_words(p, m, v[i], d, i, width);
-    if (dots) sum = kb_intr(k, "llvm.x86.avx512.vpdpbusd.512", NULL, 0, (V[]){ sum, kb_i32s(k, 0x01010101, n), v[i] }, 3);
+    if (dots)
+      sum = kb_intr(k, "llvm.x86.avx512.vpdpbusd.512", NULL, 0,
+                    (V[]){ sum, kb_i32s(k, 0x01010101, n), v[i] }, 3);
   }
   kb_end(k, &l, &sum);
   sum = l.carried[0];
   if (m->es == 1 && !dots) {
     sum_lines(k, src, m->sn, n, m->k, !m->flip, v);
-    sum = LLVMBuildAdd(k->b, kv_fold(k, v, n, add_lanes, k), kb_i32s(k, m->flip ? -128 * m->k : 0, n), "");
+    sum = LLVMBuildAdd(k->b, kv_fold(k, v, n, add_lanes, k),
+                       kb_i32s(k, m->flip ? -128 * m->k : 0, n), "");
   }
   kb_store(k, m->es == 1 ? column_bias(p, m, sum) : LLVMConstNull(LLVMTypeOf(sum)), bias, 4);
 }
-/* For an engine of several elements of K at once, 16 columns or one long one at a time. Returns the columns that are done. */
-static int64_t pack_groups(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t cols, int64_t width) {
+
+/* For an engine of several elements of K at once, 16 columns or one long one at a time. Returns the
+ * columns that are done. */
+static int64_t pack_groups(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t cols,
+                           int64_t width) {
   kb *k = p->k;
   bool aside = m->sn == m->es;
   if (p->e->kr == 1 || p->e->kr * m->es > 8 || (!aside && m->sk != m->es)) return 0;
@@ -238,18 +312,22 @@ static int64_t pack_groups(kgemm *p, const bmat *m, V src, V dst, V bias, int64_
   if (!done) return 0;
   kb_loop l;
   kb_range(k, &l, done, by, NULL, 0);
-  V s = kb_gep(k, src, kb_muli(k, l.iv, m->sn)), d = kb_gep(k, dst, kb_muli(k, l.iv, p->e->kr * m->es)), z = kb_gep(k, bias, kb_muli(k, l.iv, 4));
+  V s = kb_gep(k, src, kb_muli(k, l.iv, m->sn)),
+    d = kb_gep(k, dst, kb_muli(k, l.iv, p->e->kr * m->es)),
+    z = kb_gep(k, bias, kb_muli(k, l.iv, 4));
   (aside ? pack_sixteen : pack_line)(p, m, s, d, z, width);
   kb_end(k, &l, NULL);
   return done;
 }
+
 /* `cols` columns from column first on, into a block of `width`. */
 static void pack_cols(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t cols, int64_t width) {
   kb *k = p->k;
   kb_loop l;
-  if (p->e->kr == 1 && m->es == 4 && m->sn == 4) {   /* rows of B as they are */
+  if (p->e->kr == 1 && m->es == 4 && m->sn == 4) { /* rows of B as they are */
     kb_range(k, &l, m->k, 1, NULL, 0);
-    kb_memcpy(k, kb_gep(k, dst, kb_muli(k, l.iv, width * 4)), kb_gep(k, src, kb_muli(k, l.iv, m->sk)), cols * 4);
+    kb_memcpy(k, kb_gep(k, dst, kb_muli(k, l.iv, width * 4)),
+              kb_gep(k, src, kb_muli(k, l.iv, m->sk)), cols * 4);
     kb_end(k, &l, NULL);
     kb_memset(k, bias, 0, cols * 4);
     return;
@@ -258,7 +336,9 @@ static void pack_cols(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t col
   int64_t done = square ? cols / square * square : pack_groups(p, m, src, dst, bias, cols, width);
   if (square && done) {
     kb_range(k, &l, done, square, NULL, 0);
-    pack_square(p, m, kb_gep(k, src, kb_muli(k, l.iv, m->sn)), kb_gep(k, dst, kb_muli(k, l.iv, p->e->kr * m->es)), kb_gep(k, bias, kb_muli(k, l.iv, 4)), width, square);
+    pack_square(p, m, kb_gep(k, src, kb_muli(k, l.iv, m->sn)),
+                kb_gep(k, dst, kb_muli(k, l.iv, p->e->kr * m->es)),
+                kb_gep(k, bias, kb_muli(k, l.iv, 4)), width, square);
     kb_end(k, &l, NULL);
   }
   if (done == cols) return;
@@ -266,29 +346,43 @@ static void pack_cols(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t col
   dst = kb_gepi(k, dst, done * p->e->kr * m->es);
   bias = kb_gepi(k, bias, done * 4);
   kb_range(k, &l, cols - done, 1, NULL, 0);
-  pack_column(p, m, kb_gep(k, src, kb_muli(k, l.iv, m->sn)), kb_gep(k, dst, kb_muli(k, l.iv, p->e->kr * m->es)), kb_gep(k, bias, kb_muli(k, l.iv, 4)), width);
+  pack_column(p, m, kb_gep(k, src, kb_muli(k, l.iv, m->sn)),
+              kb_gep(k, dst, kb_muli(k, l.iv, p->e->kr * m->es)),
+              kb_gep(k, bias, kb_muli(k, l.iv, 4)), width);
   kb_end(k, &l, NULL);
 }
+
 static void pack_b(kgemm *p, const bmat *m) {
   kb *k = p->k;
-  int64_t width = (int64_t)p->nv * KGEMM_LANES, full = m->n / width * width, rest = m->n - full, col = p->steps * p->e->kr * m->es;
+  int64_t width = (int64_t)p->nv * KGEMM_LANES, full = m->n / width * width, rest = m->n - full,
+          col = p->steps * p->e->kr * m->es;
   V src = kl_at(k, &m->view, p->nbatch, p->x->iv, NULL);
   if (p->e->tile) {
-    ktile_pack(p, &(ktile_b){ .k = m->k, .n = m->n, .sk = m->sk, .sn = m->sn, .es = m->es, .flip = m->flip, .zb = m->zb }, src);
+    ktile_pack(p,
+               &(ktile_b){ .k = m->k,
+                           .n = m->n,
+                           .sk = m->sk,
+                           .sn = m->sn,
+                           .es = m->es,
+                           .flip = m->flip,
+                           .zb = m->zb },
+               src);
     return;
   }
   if (m->n % KGEMM_LANES || m->k % p->e->kr) kb_memset(k, p->b, 0, m->panel + m->bias);
   int64_t blocks = (m->n + width - 1) / width;
-  bool split = p->split == KGEMM_COLUMNS;   /* a task that has some of the columns packs only those */
+  bool split = p->split == KGEMM_COLUMNS; /* a task that has some of the columns packs only those */
   kb_loop l;
   if (full) {
     kl_range_part(p->g, &l, 0, full / width, blocks, width, split);
-    pack_cols(p, m, kb_gep(k, src, kb_muli(k, l.iv, m->sn)), kb_gep(k, p->b, kb_muli(k, l.iv, col)), kb_gep(k, p->bias, kb_muli(k, l.iv, 4)), width, width);
+    pack_cols(p, m, kb_gep(k, src, kb_muli(k, l.iv, m->sn)), kb_gep(k, p->b, kb_muli(k, l.iv, col)),
+              kb_gep(k, p->bias, kb_muli(k, l.iv, 4)), width, width);
     kb_end(k, &l, NULL);
   }
   if (!rest) return;
   kl_range_part(p->g, &l, blocks - 1, blocks, blocks, 1, split);
-  pack_cols(p, m, kb_gepi(k, src, full * m->sn), kb_gepi(k, p->b, full * col), kb_gepi(k, p->bias, full * 4), rest, kgemm_vectors(rest) * KGEMM_LANES);
+  pack_cols(p, m, kb_gepi(k, src, full * m->sn), kb_gepi(k, p->b, full * col),
+            kb_gepi(k, p->bias, full * 4), rest, kgemm_vectors(rest) * KGEMM_LANES);
   kb_end(k, &l, NULL);
 }
 
@@ -300,21 +394,28 @@ static void row_terms(kgemm *p, const bmat *m, int d, V a, V out) {
   }
   kb_loop l;
   kb_range(k, &l, p->x->dim[d], 1, NULL, 0);
-  row_terms(p, m, d + 1, kb_gep(k, a, kb_muli(k, l.iv, p->a.stride[d])), kb_gep(k, out, kb_muli(k, l.iv, p->rowterm_view.stride[d])));
+  row_terms(p, m, d + 1, kb_gep(k, a, kb_muli(k, l.iv, p->a.stride[d])),
+            kb_gep(k, out, kb_muli(k, l.iv, p->rowterm_view.stride[d])));
   kb_end(k, &l, NULL);
 }
+
 static void repack(kgemm *p, void *ctx) {
   const bmat *m = ctx;
   pack_b(p, m);
-  if (p->rowterm) row_terms(p, m, p->nbatch, kl_at(p->k, &p->a, p->nbatch, p->x->iv, NULL), p->rowterm);
+  if (p->rowterm)
+    row_terms(p, m, p->nbatch, kl_at(p->k, &p->a, p->nbatch, p->x->iv, NULL), p->rowterm);
 }
+
 static void place_scratch(kgemm *p, bmat *m) {
   int64_t part[3];
   scratch_parts(p->head, p->e, part);
   m->panel = part[0];
   m->bias = part[1];
   p->b = kl_scratch(p->g);
-  if (p->g->tasks > 1) p->b = kb_gep(p->k, p->b, kb_muli(p->k, LLVMGetParam(p->k->fn, 2), scratch_bytes(part)));   /* every task has its own */
+  if (p->g->tasks > 1)
+    p->b = kb_gep(
+        p->k, p->b,
+        kb_muli(p->k, LLVMGetParam(p->k->fn, 2), scratch_bytes(part))); /* every task has its own */
   p->bias = kb_gepi(p->k, p->b, part[0]);
   if (!m->zb) return;
   p->rowterm = kb_gepi(p->k, p->bias, part[1]);
@@ -324,11 +425,14 @@ static void place_scratch(kgemm *p, bmat *m) {
     s *= p->x->dim[d];
   }
 }
+
 static bool types_fit(const kgemm *p) {
   mc_dtype b = p->head->in[1]->type->dtype;
   bool ok = kengine_real(p->e) ? b == kengine_weights(p->e) : b == MC_u8 || b == MC_i8;
-  return ok || kl_error(p->g, p->head, "'matmul' of %s and %s has no lowering", mc_dtype_names[p->head->in[0]->type->dtype], mc_dtype_names[b]);
+  return ok || kl_error(p->g, p->head, "'matmul' of %s and %s has no lowering",
+                        mc_dtype_names[p->head->in[0]->type->dtype], mc_dtype_names[b]);
 }
+
 bool k_matmul(kgemm *p) {
   if (!types_fit(p)) return false;
   if (constant_path(p->head)) {
@@ -341,10 +445,16 @@ bool k_matmul(kgemm *p) {
   kview b = kl_operand(p->g, p->head->in[1]);
   bmat *m = MC_NEW(p->k->arena, bmat);
   int ak = bt->rank - (t ? 1 : 2), an = bt->rank - (t ? 2 : 1);
-  *m = (bmat){ .k = bt->dim[ak], .n = bt->dim[an], .sk = b.stride[ak], .sn = b.stride[an], .es = kl_elem(&b), .flip = bt->dtype == MC_u8, .zb = kl_zero_point(bt) };
+  *m = (bmat){ .k = bt->dim[ak],
+               .n = bt->dim[an],
+               .sk = b.stride[ak],
+               .sn = b.stride[an],
+               .es = kl_elem(&b),
+               .flip = bt->dtype == MC_u8,
+               .zb = kl_zero_point(bt) };
   if (m->flip) m->zb -= 128;
   p->nbatch = whole_b(p->head, m->k, m->n) ? 0 : p->x->rank - 2;
-  m->view = kl_broadcast(b, bt, p->x->rank, p->x->dim);   /* only the batch axes are used */
+  m->view = kl_broadcast(b, bt, p->x->rank, p->x->dim); /* only the batch axes are used */
   p->groups = 1;
   p->n = m->n;
   p->nrun = 1;

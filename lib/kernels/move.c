@@ -4,8 +4,12 @@
 #include <string.h>
 
 static kview result(const kgroup *g, int i) { return kl_view(g, g->group->out[i]); }
+
 static int axis_of(int64_t axis, int rank) { return (int)(axis < 0 ? axis + rank : axis); }
-static void advance(kb *k, kview *v, int axis, int64_t by) { v->base = kb_gepi(k, v->base, by * v->stride[axis]); }
+
+static void advance(kb *k, kview *v, int axis, int64_t by) {
+  v->base = kb_gepi(k, v->base, by * v->stride[axis]);
+}
 
 /* A transpose may have a quantize in front or behind it (form-groups: images). */
 static bool m_transpose(kgroup *g, const mc_node *n) {
@@ -23,12 +27,15 @@ static bool m_transpose(kgroup *g, const mc_node *n) {
   kbox_copy(&b);
   return true;
 }
+
 static bool m_broadcast(kgroup *g, const mc_node *n) {
   const mc_type *t = n->out[0]->type;
-  kbox b = kbox_of(g, t, kl_broadcast(kl_view(g, n->in[0]), n->in[0]->type, t->rank, t->dim), result(g, 0));
+  kbox b = kbox_of(g, t, kl_broadcast(kl_view(g, n->in[0]), n->in[0]->type, t->rank, t->dim),
+                   result(g, 0));
   kbox_copy(&b);
   return true;
 }
+
 static bool m_slice(kgroup *g, const mc_node *n) {
   const mc_attrs_slice *a = MC_ATTRS(n, slice);
   kview src = kl_view(g, n->in[0]);
@@ -40,6 +47,7 @@ static bool m_slice(kgroup *g, const mc_node *n) {
   kbox_copy(&b);
   return true;
 }
+
 static bool m_split(kgroup *g, const mc_node *n) {
   int axis = axis_of(MC_ATTRS(n, split)->axis, n->in[0]->type->rank);
   kview src = kl_view(g, n->in[0]);
@@ -50,9 +58,12 @@ static bool m_split(kgroup *g, const mc_node *n) {
   }
   return true;
 }
+
 static bool same_elem(const mc_type *a, const mc_type *b) {
-  return a->dtype == b->dtype && a->q.kind == b->q.kind && (a->q.kind != MC_Q_TENSOR || (a->q.scale == b->q.scale && a->q.zero == b->q.zero));
+  return a->dtype == b->dtype && a->q.kind == b->q.kind &&
+         (a->q.kind != MC_Q_TENSOR || (a->q.scale == b->q.scale && a->q.zero == b->q.zero));
 }
+
 /* Is this operand already in its place (concat without copy)? */
 static bool in_place(const kgroup *g, const mc_value *v) {
   const mc_buffer *b = kl_buffer(g, v), *y = kl_buffer(g, g->group->out[0]);
@@ -60,6 +71,7 @@ static bool in_place(const kgroup *g, const mc_value *v) {
     if (b->parent == y) return true;
   return false;
 }
+
 static bool m_concat(kgroup *g, const mc_node *n) {
   const mc_type *y = n->out[0]->type;
   int axis = axis_of(MC_ATTRS(n, concat)->axis, y->rank);
@@ -75,7 +87,9 @@ static bool m_concat(kgroup *g, const mc_node *n) {
   }
   return true;
 }
-/* One axis of n elements that stands for the whole value; false: its elements are not equally far apart. */
+
+/* One axis of n elements that stands for the whole value; false: its elements are not equally far
+ * apart. */
 static bool linear_view(kview *v, const mc_type *t) {
   int64_t dim[MC_MAX_RANK];
   memcpy(dim, t->dim, sizeof dim);
@@ -83,6 +97,7 @@ static bool linear_view(kview *v, const mc_type *t) {
   v->rank = ks_collapse(t->rank, dim, &v, 1, t->rank);
   return t->rank == 0 || v->rank == 1;
 }
+
 /* Offset of element i (row-major) of a value in its buffer. */
 static V element_offset(kb *k, const kview *v, const mc_type *t, V i) {
   V off = kb_i64(k, 0);
@@ -93,7 +108,9 @@ static V element_offset(kb *k, const kview *v, const mc_type *t, V i) {
   }
   return off;
 }
-/* Row-major order on both sides: a strided copy in the axes of one side where the other is one line of elements, else element by element. */
+
+/* Row-major order on both sides: a strided copy in the axes of one side where the other is one line
+ * of elements, else element by element. */
 static bool m_reshape(kgroup *g, const mc_node *n) {
   const mc_type *a = n->in[0]->type, *b = n->out[0]->type;
   kb *k = g->k;
@@ -113,31 +130,42 @@ static bool m_reshape(kgroup *g, const mc_node *n) {
   }
   kb_loop l;
   kl_range(g, &l, mc_type_elems(a), 1, true);
-  V v = kb_load(k, kl_mem_type(k, a->dtype), kb_gep(k, src.base, element_offset(k, &src, a, l.iv)), (int)kl_elem(&src));
+  V v = kb_load(k, kl_mem_type(k, a->dtype), kb_gep(k, src.base, element_offset(k, &src, a, l.iv)),
+                (int)kl_elem(&src));
   kb_store(k, v, kb_gep(k, dst.base, element_offset(k, &dst, b, l.iv)), (int)kl_elem(&dst));
   kb_end(k, &l, NULL);
   return true;
 }
 
-/* ---- pad: for each axis the part before, the middle, the part behind; every combination is a box ---- */
-typedef struct padding { kgroup *g; const mc_node *n; const mc_attrs_pad *a; V cell; } padding;
+/* ---- pad: for each axis the part before, the middle, the part behind; every combination is a box
+ * ---- */
+typedef struct padding {
+  kgroup *g;
+  const mc_node *n;
+  const mc_attrs_pad *a;
+  V cell;
+} padding;
 
 /* The stored value of a constant border, in memory that a view with strides 0 reads. */
 static V border_cell(kgroup *g, const mc_node *n) {
   const mc_type *t = n->out[0]->type;
   float v = MC_ATTRS(n, pad)->value;
   int64_t lo, hi, bits = 0;
-  if (t->dtype == MC_f32) memcpy(&bits, &v, 4);
-  else if (t->dtype == MC_bf16) bits = mc_fx_bf16(v);
+  if (t->dtype == MC_f32)
+    memcpy(&bits, &v, 4);
+  else if (t->dtype == MC_bf16)
+    bits = mc_fx_bf16(v);
   else if (t->q.kind == MC_Q_TENSOR && mc_dtype_size(t->dtype) == 1) {
     mc_dtype_range(t->dtype, &lo, &hi);
     bits = mc_fx_quant(v / t->q.scale, t->q.zero, (int32_t)lo, (int32_t)hi);
   } else if (t->q.kind == MC_Q_TENSOR) {
     int saturated;
     bits = mc_fx_quantize_i32(v, t->q.scale, &saturated) + (int64_t)t->q.zero;
-  } else bits = (int64_t)v;
+  } else
+    bits = (int64_t)v;
   return kb_rodata(g->k, &bits, 8, 0, "border");
 }
+
 /* Restrict axis d of the box to part 0 (before), 1 (middle) or 2 (behind). False: nothing there. */
 static bool pad_part(const padding *p, kbox *b, int d, int part) {
   kb *k = p->g->k;
@@ -159,6 +187,7 @@ static bool pad_part(const padding *p, kbox *b, int d, int part) {
   }
   return true;
 }
+
 static void pad_axes(const padding *p, kbox b, int d, bool border) {
   if (d == b.rank) {
     if (border && p->a->mode == mc_padmode_constant) {
@@ -173,6 +202,7 @@ static void pad_axes(const padding *p, kbox b, int d, bool border) {
     if (pad_part(p, &c, d, part)) pad_axes(p, c, d + 1, border || part != 1);
   }
 }
+
 static bool m_pad(kgroup *g, const mc_node *n) {
   padding p = { g, n, MC_ATTRS(n, pad), border_cell(g, n) };
   pad_axes(&p, kbox_of(g, n->out[0]->type, kl_view(g, n->in[0]), result(g, 0)), 0, false);
@@ -180,7 +210,12 @@ static bool m_pad(kgroup *g, const mc_node *n) {
 }
 
 /* ---- gather: loops over the axes in front and over the indices, a copy of the axes behind ---- */
-typedef struct gat { kgroup *g; const mc_node *n; kview x, index, y; int axis, split; /* the loop that is divided among threads; -1: the copies behind it */ } gat;
+typedef struct gat {
+  kgroup *g;
+  const mc_node *n;
+  kview x, index, y;
+  int axis, split; /* the loop that is divided among threads; -1: the copies behind it */
+} gat;
 
 static V clamped_index(const gat *c, V p) {
   kb *k = c->g->k;
@@ -191,9 +226,15 @@ static V clamped_index(const gat *c, V p) {
   i = kb_add(k, i, kb_select(k, LLVMBuildICmp(k->b, LLVMIntSLT, i, zero, ""), kb_i64(k, n), zero));
   return kb_smin(k, kb_smax(k, i, zero), kb_i64(k, n - 1));
 }
+
 static void gather_tail(const gat *c, V x, V y) {
   const mc_type *xt = c->n->in[0]->type;
-  kbox b = { .g = c->g, .k = c->g->k, .rank = xt->rank - c->axis - 1, .src = c->x, .dst = c->y, .share = c->split >= 0 };
+  kbox b = { .g = c->g,
+             .k = c->g->k,
+             .rank = xt->rank - c->axis - 1,
+             .src = c->x,
+             .dst = c->y,
+             .share = c->split >= 0 };
   int skip = c->axis + c->n->in[1]->type->rank;
   for (int d = 0; d < b.rank; d++) {
     b.dim[d] = xt->dim[c->axis + 1 + d];
@@ -204,7 +245,11 @@ static void gather_tail(const gat *c, V x, V y) {
   b.dst.base = y;
   kbox_copy(&b);
 }
-static int64_t gather_trips(const gat *c, int d) { return d < c->axis ? c->n->in[0]->type->dim[d] : c->n->in[1]->type->dim[d - c->axis]; }
+
+static int64_t gather_trips(const gat *c, int d) {
+  return d < c->axis ? c->n->in[0]->type->dim[d] : c->n->in[1]->type->dim[d - c->axis];
+}
+
 static void gather_axis(const gat *c, int d, V x, V index, V y) {
   kb *k = c->g->k;
   int in_front = c->axis, indices = c->n->in[1]->type->rank;
@@ -214,15 +259,25 @@ static void gather_axis(const gat *c, int d, V x, V index, V y) {
   }
   kb_loop l;
   kl_range(c->g, &l, gather_trips(c, d), 1, d == c->split);
-  if (d < in_front) x = kb_gep(k, x, kb_muli(k, l.iv, c->x.stride[d]));
-  else index = kb_gep(k, index, kb_muli(k, l.iv, c->index.stride[d - in_front]));
+  if (d < in_front)
+    x = kb_gep(k, x, kb_muli(k, l.iv, c->x.stride[d]));
+  else
+    index = kb_gep(k, index, kb_muli(k, l.iv, c->index.stride[d - in_front]));
   gather_axis(c, d + 1, x, index, kb_gep(k, y, kb_muli(k, l.iv, c->y.stride[d])));
   kb_end(k, &l, NULL);
 }
+
 static bool m_gather(kgroup *g, const mc_node *n) {
   mc_dtype t = n->in[1]->type->dtype;
-  if (t != MC_i64 && t != MC_i32) return kl_error(g, n, "'gather' with %s indices has no lowering", mc_dtype_names[t]);
-  gat c = { g, n, kl_view(g, n->in[0]), kl_view(g, n->in[1]), result(g, 0), axis_of(MC_ATTRS(n, gather)->axis, n->in[0]->type->rank), -1 };
+  if (t != MC_i64 && t != MC_i32)
+    return kl_error(g, n, "'gather' with %s indices has no lowering", mc_dtype_names[t]);
+  gat c = { g,
+            n,
+            kl_view(g, n->in[0]),
+            kl_view(g, n->in[1]),
+            result(g, 0),
+            axis_of(MC_ATTRS(n, gather)->axis, n->in[0]->type->rank),
+            -1 };
   int64_t trips[2 * MC_MAX_RANK];
   int loops = c.axis + n->in[1]->type->rank;
   for (int d = 0; d < loops; d++) trips[d] = gather_trips(&c, d);
@@ -231,7 +286,8 @@ static bool m_gather(kgroup *g, const mc_node *n) {
   return true;
 }
 
-/* A result that is an outer value or constant: form-groups makes such groups for graph results; their region holds no op. */
+/* A result that is an outer value or constant: form-groups makes such groups for graph results;
+ * their region holds no op. */
 static bool m_identity(kgroup *g) {
   const mc_node *ret = g->region->last;
   for (int i = 0; i < ret->nin; i++) {
@@ -242,25 +298,39 @@ static bool m_identity(kgroup *g) {
 }
 
 static bool (*const movers[MC_NUM_OPS])(kgroup *g, const mc_node *n) = {
-  [MC_OP_transpose] = m_transpose, [MC_OP_broadcast] = m_broadcast, [MC_OP_slice] = m_slice, [MC_OP_split] = m_split,
-  [MC_OP_concat] = m_concat, [MC_OP_reshape] = m_reshape, [MC_OP_pad] = m_pad, [MC_OP_gather] = m_gather,
+  [MC_OP_transpose] = m_transpose,
+  [MC_OP_broadcast] = m_broadcast,
+  [MC_OP_slice] = m_slice,
+  [MC_OP_split] = m_split,
+  [MC_OP_concat] = m_concat,
+  [MC_OP_reshape] = m_reshape,
+  [MC_OP_pad] = m_pad,
+  [MC_OP_gather] = m_gather,
 };
-/* The node that heads the group: its only one, or the transpose of an image beside its quantize. NULL: no such group. */
+
+/* The node that heads the group: its only one, or the transpose of an image beside its quantize.
+ * NULL: no such group. */
 static const mc_node *mover(const kgroup *g) {
   const mc_node *a = kl_first(g), *b = a->next, *ret = g->region->last;
   if (b == ret) return a;
   if (b->next != ret) return NULL;
   const mc_node *t = a->op == MC_OP_transpose ? a : b, *q = t == a ? b : a;
-  return t->op == MC_OP_transpose && q->op == MC_OP_quantize && b->in[0] == a->out[0] && q->out[0]->type->q.kind == MC_Q_TENSOR ? t : NULL;
+  return t->op == MC_OP_transpose && q->op == MC_OP_quantize && b->in[0] == a->out[0] &&
+                 q->out[0]->type->q.kind == MC_Q_TENSOR
+             ? t
+             : NULL;
 }
+
 bool k_emit_move(kgroup *g) {
   const mc_node *n = kl_first(g);
   bool ok;
-  if (n->op == MC_OP_return) ok = m_identity(g);
+  if (n->op == MC_OP_return)
+    ok = m_identity(g);
   else {
     const mc_node *m = mover(g);
     if (!m) return kl_single(g);
-    if (!movers[m->op]) return kl_error(g, m, "'%s' does not head a 'move' group", mc_ops[m->op].text);
+    if (!movers[m->op])
+      return kl_error(g, m, "'%s' does not head a 'move' group", mc_ops[m->op].text);
     ok = movers[m->op](g, m);
   }
   if (ok) kl_fill_borders(g);

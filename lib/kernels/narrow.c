@@ -3,9 +3,13 @@
 
 bool kn_find(knarrow *n, const kgroup *g, const mc_node *head) {
   const mc_node *rq = head->next, *ret = g->region->last;
-  if (g->k->target->arch != MC_ARCH_x86_64 || !rq || rq->op != MC_OP_requantize || rq->next != ret || rq->in[0] != head->out[0] || ret->nin != 1) return false;
+  if (g->k->target->arch != MC_ARCH_x86_64 || !rq || rq->op != MC_OP_requantize ||
+      rq->next != ret || rq->in[0] != head->out[0] || ret->nin != 1)
+    return false;
   const mc_type *in = rq->in[0]->type, *out = rq->out[0]->type;
-  if (ret->in[0] != rq->out[0] || MC_ATTRS(rq, requantize)->rounding != mc_rounding_fp32_rne || (out->dtype != MC_u8 && out->dtype != MC_i8)) return false;
+  if (ret->in[0] != rq->out[0] || MC_ATTRS(rq, requantize)->rounding != mc_rounding_fp32_rne ||
+      (out->dtype != MC_u8 && out->dtype != MC_i8))
+    return false;
   bool axis = in->q.kind == MC_Q_AXIS;
   if ((axis && in->q.axis != in->rank - 1) || kl_zero_point(in)) return false;
   *n = (knarrow){ .node = rq, .zero = kl_zero_point(out), .out = out->dtype, .one = !axis };
@@ -15,13 +19,22 @@ bool kn_find(knarrow *n, const kgroup *g, const mc_node *head) {
   n->m = kn_multiplier(n, 0);
   return true;
 }
-float kn_multiplier(const knarrow *n, int64_t channel) { return mc_type_scale(n->node->in[0]->type, channel) / n->node->out[0]->type->q.scale; }
 
-static V pack(kb *k, const char *const names[3], V a, V b, int lanes) { return kb_intr(k, names[lanes == 4 ? 0 : lanes == 8 ? 1 : 2], NULL, 0, (V[]){ a, b }, 2); }
+float kn_multiplier(const knarrow *n, int64_t channel) {
+  return mc_type_scale(n->node->in[0]->type, channel) / n->node->out[0]->type->q.scale;
+}
+
+static V pack(kb *k, const char *const names[3], V a, V b, int lanes) {
+  return kb_intr(k, names[lanes == 4 ? 0 : lanes == 8 ? 1 : 2], NULL, 0, (V[]){ a, b }, 2);
+}
+
 V kn_pack(kb *k, V const q[4], int32_t zero, mc_dtype out) {
-  static const char *const words[] = { "llvm.x86.sse2.packssdw.128", "llvm.x86.avx2.packssdw", "llvm.x86.avx512.packssdw.512" };
-  static const char *const u8[] = { "llvm.x86.sse2.packuswb.128", "llvm.x86.avx2.packuswb", "llvm.x86.avx512.packuswb.512" };
-  static const char *const s8[] = { "llvm.x86.sse2.packsswb.128", "llvm.x86.avx2.packsswb", "llvm.x86.avx512.packsswb.512" };
+  static const char *const words[] = { "llvm.x86.sse2.packssdw.128", "llvm.x86.avx2.packssdw",
+                                       "llvm.x86.avx512.packssdw.512" };
+  static const char *const u8[] = { "llvm.x86.sse2.packuswb.128", "llvm.x86.avx2.packuswb",
+                                    "llvm.x86.avx512.packuswb.512" };
+  static const char *const s8[] = { "llvm.x86.sse2.packsswb.128", "llvm.x86.avx2.packsswb",
+                                    "llvm.x86.avx512.packsswb.512" };
   int lanes = kb_lanes(q[0]);
   V w[2], z = kb_splat_c(LLVMConstInt(k->i16, (uint64_t)(int64_t)zero, 1), 2 * lanes);
   for (int i = 0; i < 2; i++) {
@@ -30,6 +43,7 @@ V kn_pack(kb *k, V const q[4], int32_t zero, mc_dtype out) {
   }
   return pack(k, out == MC_u8 ? u8 : s8, w[0], w[1], lanes);
 }
+
 V kn_bytes(kb *k, const knarrow *n, V const acc[4], V const m[4]) {
   V q[4];
   for (int i = 0; i < 4; i++) q[i] = kv_rne(k, LLVMBuildFMul(k->b, kv_to_f32(k, acc[i]), m[i], ""));

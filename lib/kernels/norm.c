@@ -1,39 +1,61 @@
-/* layer_norm, as docs/numerics.md has it: in fp32 with 16 interleaved partial sums; of bytes with exact sums, so that two passes do. */
+/* layer_norm, as docs/numerics.md has it: in fp32 with 16 interleaved partial sums; of bytes with
+ * exact sums, so that two passes do. */
 #include "rows.h"
 #include <math.h>
 
-typedef struct norm { kview gamma, beta; bool has_gamma, has_beta; float eps; bool divide, bounded; } norm;   /* divide: gamma and beta still have to be divided by the result's scale */
+typedef struct norm {
+  kview gamma, beta;
+  bool has_gamma, has_beta;
+  float eps;
+  bool divide, bounded;
+} norm; /* divide: gamma and beta still have to be divided by the result's scale */
 
 /* ---- fp32 ---- */
-/* Where ops stand in front, they are computed in the first pass, and their results wait in `mid`. */
+/* Where ops stand in front, they are computed in the first pass, and their results wait in `mid`.
+ */
 static V x_first(rows *r, int i, V at, int64_t c, int valid) {
   V x = rows_operand(r, i, at, c, KB_LANES, valid);
   if (r->front) rows_store(r, &r->mid, r->m[i], x, at, c, valid);
   return x;
 }
+
 static V x_again(const rows *r, int i, V at, int64_t c, int lanes, int valid) {
-  V x = r->front ? rows_load(r, &r->mid, r->m[i], at, c, lanes, valid) : rows_load(r, &r->in, r->x[i], at, c, lanes, valid);
+  V x = r->front ? rows_load(r, &r->mid, r->m[i], at, c, lanes, valid)
+                 : rows_load(r, &r->in, r->x[i], at, c, lanes, valid);
   return r->ints ? rows_centered(r, x) : x;
 }
+
 static V square_value(rows *r, int i, V at, int64_t c, int valid) {
   V d = LLVMBuildFSub(r->k->b, x_again(r, i, at, c, KB_LANES, valid), r->a[i], "");
   return LLVMBuildFMul(r->k->b, d, d, "");
 }
+
 static V parameter(const rows *r, const kview *v, V at, int64_t c, int lanes, int valid) {
   kb *k = r->k;
-  V p = kl_load(k, kb_gepi(k, at ? kb_gep(k, v->base, kb_muli(k, at, 4)) : v->base, c * 4), MC_f32, 4, lanes, valid, v->slack);
-  return ((const norm *)r->own)->divide ? LLVMBuildFDiv(k->b, p, kb_f32s(k, r->head->out[0]->type->q.scale, lanes), "") : p;
+  V p = kl_load(k, kb_gepi(k, at ? kb_gep(k, v->base, kb_muli(k, at, 4)) : v->base, c * 4), MC_f32,
+                4, lanes, valid, v->slack);
+  return ((const norm *)r->own)->divide
+             ? LLVMBuildFDiv(k->b, p, kb_f32s(k, r->head->out[0]->type->q.scale, lanes), "")
+             : p;
 }
-/* What is done to x in the last pass: a centered element, a[i] the mean, b[i] the factor of the row. */
-typedef struct affine { V gamma, beta; } affine;
+
+/* What is done to x in the last pass: a centered element, a[i] the mean, b[i] the factor of the
+ * row. */
+typedef struct affine {
+  V gamma, beta;
+} affine;
+
 static affine affine_at(const rows *r, V at, int64_t c, int lanes, int valid) {
   const norm *o = r->own;
   affine f = { NULL, NULL };
-  if (o->has_gamma) f.gamma = parameter(r, &o->gamma, at, c, lanes, valid);
-  else if (r->ints) f.gamma = kb_f32s(r->k, 1.0f / r->head->out[0]->type->q.scale, lanes);
+  if (o->has_gamma)
+    f.gamma = parameter(r, &o->gamma, at, c, lanes, valid);
+  else if (r->ints)
+    f.gamma = kb_f32s(r->k, 1.0f / r->head->out[0]->type->q.scale, lanes);
   if (o->has_beta) f.beta = parameter(r, &o->beta, at, c, lanes, valid);
   return f;
 }
+
 static V normalized(const rows *r, int i, V x, affine f) {
   kb *k = r->k;
   int lanes = kb_lanes(x);
@@ -42,6 +64,7 @@ static V normalized(const rows *r, int i, V x, affine f) {
   if (f.gamma) v = LLVMBuildFMul(k->b, v, f.gamma, "");
   return f.beta ? LLVMBuildFAdd(k->b, v, f.beta, "") : v;
 }
+
 static void norm_part(void *ctx, V at, int64_t c, int lanes, int valid) {
   rows *r = ctx;
   int n = lanes > KB_LANES ? lanes / KB_LANES : 1, each = lanes / n;
@@ -49,30 +72,42 @@ static void norm_part(void *ctx, V at, int64_t c, int lanes, int valid) {
   for (int j = 0; j < n; j++) f[j] = affine_at(r, at, c + j * KB_LANES, each, n > 1 ? each : valid);
   for (int i = 0; i < r->many; i++) {
     V v[4];
-    for (int j = 0; j < n; j++) v[j] = normalized(r, i, x_again(r, i, at, c + j * KB_LANES, each, n > 1 ? each : valid), f[j]);
-    if (r->ints) rows_store_ints(r, i, v, n, ((const norm *)r->own)->bounded, at, c, valid);
-    else rows_result(r, i, v, n, at, c, valid);
+    for (int j = 0; j < n; j++)
+      v[j] =
+          normalized(r, i, x_again(r, i, at, c + j * KB_LANES, each, n > 1 ? each : valid), f[j]);
+    if (r->ints)
+      rows_store_ints(r, i, v, n, ((const norm *)r->own)->bounded, at, c, valid);
+    else
+      rows_result(r, i, v, n, at, c, valid);
   }
 }
+
 static void last_pass(rows *r) {
   int most = KB_LANES * rows_store_most(r);
   k_vectors(r->k, r->n, (r->ints || r->back) && r->n >= most ? most : KB_LANES, norm_part, r);
 }
+
 /* sum over the row by `value`, divided by its length. */
 static V mean_of(rows *r, rows_value *value) {
   V acc[ROWS_MOST];
   for (int i = 0; i < r->many; i++) acc[i] = kb_f32s(r->k, 0.0f, KB_LANES);
   rows_pass(r, acc, value, rows_fadd);
-  return LLVMBuildFDiv(r->k->b, rows_fold(r, acc, rows_fadd), kb_f32s(r->k, (float)r->n, r->many), "");
+  return LLVMBuildFDiv(r->k->b, rows_fold(r, acc, rows_fadd), kb_f32s(r->k, (float)r->n, r->many),
+                       "");
 }
+
 /* 1 / sqrt(var + eps) */
 static V inverse(const rows *r, V var) {
   kb *k = r->k;
-  V dev = kb_intr1(k, "llvm.sqrt", LLVMBuildFAdd(k->b, var, kb_f32s(k, ((const norm *)r->own)->eps, r->many), ""));
+  V dev = kb_intr1(k, "llvm.sqrt",
+                   LLVMBuildFAdd(k->b, var, kb_f32s(k, ((const norm *)r->own)->eps, r->many), ""));
   return LLVMBuildFDiv(k->b, kb_f32s(k, 1.0f, r->many), dev, "");
 }
+
 static void norm_rows(rows *r) {
-  for (int i = 0; i < r->many; i++) r->m[i] = rows_in_place(r->g->group) ? r->y[i] : kb_gepi(r->k, r->mid.base, i * rows_bytes(r->n));
+  for (int i = 0; i < r->many; i++)
+    r->m[i] =
+        rows_in_place(r->g->group) ? r->y[i] : kb_gepi(r->k, r->mid.base, i * rows_bytes(r->n));
   V mean = mean_of(r, x_first);
   for (int i = 0; i < r->many; i++) r->a[i] = rows_lane(r, mean, i);
   V inv = inverse(r, mean_of(r, square_value));
@@ -81,15 +116,25 @@ static void norm_rows(rows *r) {
 }
 
 /* ---- bytes ----
- * p: the element as an unsigned byte. sum p and sum p^2 are below 2^31 (MC_NORM_MOST); the variance does not care where 0 is. */
+ * p: the element as an unsigned byte. sum p and sum p^2 are below 2^31 (MC_NORM_MOST); the variance
+ * does not care where 0 is. */
 static bool has_dots(const kb *k) { return kb_has(k, MC_ISA_BIT(avx512vnni)); }
-static int sum_step(const kb *k) { return has_dots(k) ? 64 : k->target->arch == MC_ARCH_x86_64 ? k->target->vector_bytes / 2 : 16; }
-static int sum_lanes(const kb *k) { return has_dots(k) || k->target->arch != MC_ARCH_x86_64 ? 16 : k->target->vector_bytes / 4; }
+
+static int sum_step(const kb *k) {
+  return has_dots(k) ? 64 : k->target->arch == MC_ARCH_x86_64 ? k->target->vector_bytes / 2 : 16;
+}
+
+static int sum_lanes(const kb *k) {
+  return has_dots(k) || k->target->arch != MC_ARCH_x86_64 ? 16 : k->target->vector_bytes / 4;
+}
+
 /* Elements [at + c, at + c + step) of row i, of which `valid` exist, into its sums. */
 static void add_sums(const rows *r, int i, V at, int64_t c, int valid, V *p_sum, V *square_sum) {
   kb *k = r->k;
   int step = sum_step(k);
-  V addr = rows_at(r, &r->in, r->x[i], at, c), p = valid < step ? kb_load_part(k, k->i8, addr, step, valid, 1) : kb_load(k, kb_vt(k, k->i8, step), addr, 1);
+  V addr = rows_at(r, &r->in, r->x[i], at, c),
+    p = valid < step ? kb_load_part(k, k->i8, addr, step, valid, 1)
+                     : kb_load(k, kb_vt(k, k->i8, step), addr, 1);
   V flip = kb_splat_c(LLVMConstInt(k->i8, 0x80, 0), step);
   if (r->in.dtype == MC_i8) p = LLVMBuildXor(k->b, p, flip, "");
   if (valid < step) {
@@ -100,10 +145,14 @@ static void add_sums(const rows *r, int i, V at, int64_t c, int valid, V *p_sum,
   if (has_dots(k)) {
     T words = kb_vt(k, k->i32, 16);
     V a = kb_bitcast(k, p, words), s = kb_bitcast(k, LLVMBuildXor(k->b, p, flip, ""), words);
-    *p_sum = kb_intr(k, "llvm.x86.avx512.vpdpbusd.512", NULL, 0, (V[]){ *p_sum, a, kb_i32s(k, 0x01010101, 16) }, 3);
-    *square_sum = kb_intr(k, "llvm.x86.avx512.vpdpbusd.512", NULL, 0, (V[]){ *square_sum, a, s }, 3);
+    *p_sum = kb_intr(k, "llvm.x86.avx512.vpdpbusd.512", NULL, 0,
+                     (V[]){ *p_sum, a, kb_i32s(k, 0x01010101, 16) }, 3);
+    *square_sum =
+        kb_intr(k, "llvm.x86.avx512.vpdpbusd.512", NULL, 0, (V[]){ *square_sum, a, s }, 3);
   } else if (k->target->arch == MC_ARCH_x86_64) {
-    const char *name = step == 8 ? "llvm.x86.sse2.pmadd.wd" : step == 16 ? "llvm.x86.avx2.pmadd.wd" : "llvm.x86.avx512.pmaddw.d.512";
+    const char *name = step == 8    ? "llvm.x86.sse2.pmadd.wd"
+                       : step == 16 ? "llvm.x86.avx2.pmadd.wd"
+                                    : "llvm.x86.avx512.pmaddw.d.512";
     V w = kb_ext(k, p, k->i16, false), ones = kb_splat_c(LLVMConstInt(k->i16, 1, 0), step);
     *p_sum = LLVMBuildAdd(k->b, *p_sum, kb_intr(k, name, NULL, 0, (V[]){ w, ones }, 2), "");
     *square_sum = LLVMBuildAdd(k->b, *square_sum, kb_intr(k, name, NULL, 0, (V[]){ w, w }, 2), "");
@@ -113,11 +162,13 @@ static void add_sums(const rows *r, int i, V at, int64_t c, int valid, V *p_sum,
     *square_sum = LLVMBuildAdd(k->b, *square_sum, LLVMBuildMul(k->b, w, w, ""), "");
   }
 }
+
 /* Sums of vectors of fewer than 16 lanes, in 16. */
 static V sixteen(kb *k, V v) {
   V zero = LLVMConstNull(LLVMTypeOf(v)), part[4] = { v, zero, zero, zero };
   return kb_concat(k, part, KB_LANES / kb_lanes(v));
 }
+
 static void find_sums(rows *r, V *p, V *square) {
   kb *k = r->k;
   int step = sum_step(k), many = r->many;
@@ -133,13 +184,19 @@ static void find_sums(rows *r, V *p, V *square) {
     kb_end(k, &l, next);
     for (int i = 0; i < 2 * many; i++) acc[i] = l.carried[i];
   }
-  for (int i = 0; i < many && rest; i++) add_sums(r, i, NULL, full, (int)rest, &acc[i], &acc[many + i]);
+  for (int i = 0; i < many && rest; i++)
+    add_sums(r, i, NULL, full, (int)rest, &acc[i], &acc[many + i]);
   for (int i = 0; i < 2 * many; i++) acc[i] = sixteen(k, acc[i]);
   *p = rows_fold(r, acc, rows_iadd);
   *square = rows_fold(r, acc + many, rows_iadd);
-  if (has_dots(k)) *square = LLVMBuildAdd(k->b, *square, LLVMBuildShl(k->b, *p, kb_i32s(k, 7, many), ""), "");
+  if (has_dots(k))
+    *square = LLVMBuildAdd(k->b, *square, LLVMBuildShl(k->b, *p, kb_i32s(k, 7, many), ""), "");
 }
-static V to_float(const rows *r, V i64s) { return LLVMBuildSIToFP(r->k->b, i64s, kb_vt(r->k, r->k->f32, r->many), ""); }
+
+static V to_float(const rows *r, V i64s) {
+  return LLVMBuildSIToFP(r->k->b, i64s, kb_vt(r->k, r->k->f32, r->many), "");
+}
+
 static void ints_rows(rows *r) {
   kb *k = r->k;
   const mc_type *t = r->head->in[0]->type;
@@ -147,9 +204,13 @@ static void ints_rows(rows *r) {
   float s = t->q.scale;
   V p, square, d = kb_f32s(k, (float)r->n, r->many);
   find_sums(r, &p, &square);
-  V sum = kb_ext(k, p, k->i64, true), all = kb_ext(k, square, k->i64, true), n = kb_splat_c(kb_i64(k, r->n), r->many);
-  V spread = LLVMBuildSub(k->b, LLVMBuildMul(k->b, all, n, ""), LLVMBuildMul(k->b, sum, sum, ""), "");
-  V mean = LLVMBuildFDiv(k->b, to_float(r, LLVMBuildSub(k->b, sum, kb_splat_c(kb_i64(k, r->n * zero), r->many), "")), d, "");
+  V sum = kb_ext(k, p, k->i64, true), all = kb_ext(k, square, k->i64, true),
+    n = kb_splat_c(kb_i64(k, r->n), r->many);
+  V spread =
+      LLVMBuildSub(k->b, LLVMBuildMul(k->b, all, n, ""), LLVMBuildMul(k->b, sum, sum, ""), "");
+  V mean = LLVMBuildFDiv(
+      k->b, to_float(r, LLVMBuildSub(k->b, sum, kb_splat_c(kb_i64(k, r->n * zero), r->many), "")),
+      d, "");
   V var = LLVMBuildFDiv(k->b, LLVMBuildFDiv(k->b, to_float(r, spread), d, ""), d, "");
   V inv = inverse(r, LLVMBuildFMul(k->b, var, kb_f32s(k, s * s, r->many), ""));
   inv = LLVMBuildFMul(k->b, inv, kb_f32s(k, s, r->many), "");
@@ -164,36 +225,55 @@ static void ints_rows(rows *r) {
 /* Are axes [axis, rank) of the buffer one row of elements? */
 static bool one_row(const mc_buffer *b, const mc_type *t, int axis) {
   if (!b || t->rank != 4) return true;
-  bool pixels = axis >= 3 || b->pitch_c == t->dim[3], lines = axis >= 2 || b->pitch_w == t->dim[2], images = axis >= 1 || b->halo[0] + b->halo[2] == 0;
+  bool pixels = axis >= 3 || b->pitch_c == t->dim[3], lines = axis >= 2 || b->pitch_w == t->dim[2],
+       images = axis >= 1 || b->halo[0] + b->halo[2] == 0;
   return pixels && lines && images;
 }
+
 static int norm_axis(const mc_node *n) {
   int64_t axis = MC_ATTRS(n, layer_norm)->axis;
   return (int)(axis < 0 ? axis + n->in[0]->type->rank : axis);
 }
-/* Rows that are not one piece of memory are normalized in a dense copy; a result of another element type in one of its own behind it. */
-static int64_t dense_bytes(const mc_type *t) { return (mc_type_bytes(t) + MC_PLAN_SLACK + 63) / 64 * 64; }
-/* Ops in front and an end that is not the head's own: rows of f32 between the passes, for each task. */
-static bool has_front(const mc_node *n) { return n->in[0]->def && n->in[0]->def->graph == n->graph && !mc_value_tensor(n->in[0]); }
-static int64_t wait_bytes(const mc_node *n) { return ROWS_MOST * rows_bytes(n->out[0]->type->dim[n->out[0]->type->rank - 1]) + MC_PLAN_SLACK; }
+
+/* Rows that are not one piece of memory are normalized in a dense copy; a result of another element
+ * type in one of its own behind it. */
+static int64_t dense_bytes(const mc_type *t) {
+  return (mc_type_bytes(t) + MC_PLAN_SLACK + 63) / 64 * 64;
+}
+
+/* Ops in front and an end that is not the head's own: rows of f32 between the passes, for each
+ * task. */
+static bool has_front(const mc_node *n) {
+  return n->in[0]->def && n->in[0]->def->graph == n->graph && !mc_value_tensor(n->in[0]);
+}
+
+static int64_t wait_bytes(const mc_node *n) {
+  return ROWS_MOST * rows_bytes(n->out[0]->type->dim[n->out[0]->type->rank - 1]) + MC_PLAN_SLACK;
+}
+
 int64_t k_norm_scratch(const mc_plan *p, int group) {
   const kgroup g = { .plan = p, .group = p->group[group], .region = p->group[group]->region };
   const mc_node *n = kl_first(&g);
   if (!n || n->op != MC_OP_layer_norm) return 0;
   if (has_front(n)) return rows_in_place(g.group) ? 0 : wait_bytes(n) * kl_tasks(p, group);
   const mc_type *t = n->in[0]->type;
-  bool whole = one_row(mc_plan_buffer(p, n->in[0]), t, norm_axis(n)) && one_row(mc_plan_buffer(p, p->group[group]->out[0]), t, norm_axis(n));
+  bool whole = one_row(mc_plan_buffer(p, n->in[0]), t, norm_axis(n)) &&
+               one_row(mc_plan_buffer(p, p->group[group]->out[0]), t, norm_axis(n));
   if (whole) return 0;
   return dense_bytes(t) + (t->dtype == n->out[0]->type->dtype ? 0 : dense_bytes(n->out[0]->type));
 }
+
 static kview dense_view(const kgroup *g, const mc_type *t, int64_t at) {
-  kview v = { .base = kb_gepi(g->k, kl_scratch(g), at), .dtype = t->dtype, .rank = t->rank, .slack = true };
+  kview v = {
+    .base = kb_gepi(g->k, kl_scratch(g), at), .dtype = t->dtype, .rank = t->rank, .slack = true
+  };
   for (int64_t d = t->rank - 1, s = (int64_t)mc_dtype_size(t->dtype); d >= 0; d--) {
     v.stride[d] = s;
     s *= t->dim[d];
   }
   return v;
 }
+
 /* Constant gamma or beta over the result's scale, and its largest magnitude. */
 static kview over_scale(const rows *r, const mc_value *v, float *most) {
   const mc_tensor *t = mc_value_tensor(v);
@@ -201,15 +281,21 @@ static kview over_scale(const rows *r, const mc_value *v, float *most) {
   float *p = MC_NEWN(r->k->arena, float, n);
   for (int64_t i = 0; i < n; i++) {
     p[i] = ((const float *)t->data)[i] / r->head->out[0]->type->q.scale;
-    if (!(fabsf(p[i]) <= *most)) *most = fabsf(p[i]);   /* a NaN is the most */
+    if (!(fabsf(p[i]) <= *most)) *most = fabsf(p[i]); /* a NaN is the most */
   }
-  return (kview){ .base = kb_rodata(r->k, p, (size_t)n * sizeof *p, MC_PLAN_SLACK, "param"), .dtype = MC_f32, .slack = true };
+  return (kview){ .base = kb_rodata(r->k, p, (size_t)n * sizeof *p, MC_PLAN_SLACK, "param"),
+                  .dtype = MC_f32,
+                  .slack = true };
 }
+
 static norm *norm_of(const rows *r) {
   const mc_node *h = r->head;
   norm *o = MC_NEW(r->k->arena, norm);
-  *o = (norm){ .has_gamma = h->nin > 1, .has_beta = h->nin > 2, .eps = MC_ATTRS(h, layer_norm)->epsilon };
-  bool fixed = (!o->has_gamma || mc_value_tensor(h->in[1])) && (!o->has_beta || mc_value_tensor(h->in[2]));
+  *o = (norm){ .has_gamma = h->nin > 1,
+               .has_beta = h->nin > 2,
+               .eps = MC_ATTRS(h, layer_norm)->epsilon };
+  bool fixed =
+      (!o->has_gamma || mc_value_tensor(h->in[1])) && (!o->has_beta || mc_value_tensor(h->in[2]));
   if (!r->ints || !fixed) {
     o->divide = r->ints;
     if (o->has_gamma) o->gamma = kl_view(r->g, h->in[1]);
@@ -223,6 +309,7 @@ static norm *norm_of(const rows *r) {
   o->bounded = sqrtf((float)r->n) * 1.01f * gamma + beta < 31000;
   return o;
 }
+
 static void all_rows(rows *r, int axis) {
   kview *views[2] = { &r->in, &r->out };
   for (int d = r->rank - 2; d >= axis; d--) {
@@ -235,20 +322,26 @@ static void all_rows(rows *r, int axis) {
   r->mid = r->out;
   if (r->front && !rows_in_place(r->g->group)) {
     V s = kl_scratch(r->g);
-    if (r->g->tasks > 1) s = kb_gep(r->k, s, kb_muli(r->k, LLVMGetParam(r->k->fn, 2), wait_bytes(r->head)));
+    if (r->g->tasks > 1)
+      s = kb_gep(r->k, s, kb_muli(r->k, LLVMGetParam(r->k->fn, 2), wait_bytes(r->head)));
     r->mid = (kview){ .base = s, .dtype = MC_f32, .slack = true };
     for (int d = 0; d < MC_MAX_RANK; d++) r->mid.stride[d] = 4;
   }
   rows_all(r, r->ints ? ints_rows : norm_rows);
 }
+
 bool k_emit_norm(kgroup *g) {
   rows *r = MC_NEW(g->k->arena, rows);
   if (!rows_begin(r, g)) return false;
-  if (r->head->op != MC_OP_layer_norm) return kl_error(g, r->head, "'%s' does not head a 'norm' group", mc_ops[r->head->op].text);
+  if (r->head->op != MC_OP_layer_norm)
+    return kl_error(g, r->head, "'%s' does not head a 'norm' group", mc_ops[r->head->op].text);
   const mc_type *x = r->head->in[0]->type, *y = r->head->out[0]->type;
-  if (norm_axis(r->head) != x->rank - 1 && (r->front || r->back)) return kl_error(g, r->head, "'layer_norm' over several axes has no lowering with other ops in its group");
+  if (norm_axis(r->head) != x->rank - 1 && (r->front || r->back))
+    return kl_error(g, r->head,
+                    "'layer_norm' over several axes has no lowering with other ops in its group");
   bool copy = !r->front && k_norm_scratch(g->plan, g->index) > 0;
-  int64_t dense = x->dtype == y->dtype ? 0 : dense_bytes(x);   /* where the result's copy stands in scratch */
+  int64_t dense =
+      x->dtype == y->dtype ? 0 : dense_bytes(x); /* where the result's copy stands in scratch */
   if (copy) {
     kview in = dense_view(g, x, 0);
     kl_copy(g, x, r->in, in);

@@ -1,31 +1,65 @@
-/* Small blocks whose epilogues stand between the products of the next block. docs/kernels.md, "Products".
+/* Small blocks whose epilogues stand between the products of the next block. docs/kernels.md,
+ * "Products".
  *
  *   sums = block 0
- *   for block q = 1 ...:  next = its products, with the epilogue of `sums` between them;  sums = next
- *   the last epilogue
+ *   for block q = 1 ...:  next = its products, with the epilogue of `sums` between them;  sums =
+ * next the last epilogue
  *
- * For dot products only: pmaddwd wants blocks as large as registers allow, of which there are half as many here (MobileNetV2 at the level avx512: 5.18 ms with, 4.27 without). Both blocks' sums are in registers. Parking them in memory would allow larger blocks, but a store of 512 bits takes as long as a product on Zen 4. */
+ * For dot products only: pmaddwd wants blocks as large as registers allow, of which there are half
+ * as many here (MobileNetV2 at the level avx512: 5.18 ms with, 4.27 without). Both blocks' sums are
+ * in registers. Parking them in memory would allow larger blocks, but a store of 512 bits takes as
+ * long as a product on Zen 4. */
 #include "gemm.h"
 #include <string.h>
 
-enum { HEAD = 8, SPARE = 3, MAX_EARLY = 3, MIN_STEPS = 4, MIN_BLOCKS = 4 };   /* HEAD: steps of a block that stand behind one another, with the epilogue between them (24 are no faster, and ResNet-50's code is 235 KB instead of 190); SPARE: registers that the epilogue works in */
+enum {
+  HEAD = 8,
+  SPARE = 3,
+  MAX_EARLY = 3,
+  MIN_STEPS = 4,
+  MIN_BLOCKS = 4
+}; /* HEAD: steps of a block that stand behind one another, with the epilogue between them (24 are
+      no faster, and ResNet-50's code is 235 KB instead of 190); SPARE: registers that the epilogue
+      works in */
 
-/* Columns and row axes are one sequence of blocks: axis 0 counts blocks of columns, the last one blocks of rows. lo, hi: this task's share. */
-typedef struct place { V at[MC_MAX_RANK + 1]; } place;
-typedef struct part { kgemm *p; V a, b, bias, n0; kgemm_columns c; int n, sums, early; place lo, hi; V row, end; } part;   /* row, end: rows where a share begins and ends that is cut at rows, not at blocks; NULL: none is */
+/* Columns and row axes are one sequence of blocks: axis 0 counts blocks of columns, the last one
+ * blocks of rows. lo, hi: this task's share. */
+typedef struct place {
+  V at[MC_MAX_RANK + 1];
+} place;
+
+typedef struct part {
+  kgemm *p;
+  V a, b, bias, n0;
+  kgemm_columns c;
+  int n, sums, early;
+  place lo, hi;
+  V row, end;
+} part; /* row, end: rows where a share begins and ends that is cut at rows, not at blocks; NULL:
+           none is */
 
 static int axis_of(const part *t, int i) { return t->p->nbatch + i - 1; }
-static int64_t trips(const kgemm *p, int d, int mr) { return d == p->x->rank - 2 ? (p->x->dim[d] + mr - 1) / mr : p->x->dim[d]; }
-/* Registers that are missing when the last row of a block begins: so many vectors of the block before must be finished by then, one for each row. */
+
+static int64_t trips(const kgemm *p, int d, int mr) {
+  return d == p->x->rank - 2 ? (p->x->dim[d] + mr - 1) / mr : p->x->dim[d];
+}
+
+/* Registers that are missing when the last row of a block begins: so many vectors of the block
+ * before must be finished by then, one for each row. */
 static int crowded(const kgemm *p, int mr, int nv) {
-  int n = 2 * mr * nv + nv + p->e->spare + (p->e->ku > 1 ? mr : 0) + SPARE - kengine_regs(p->k->target);
+  int n =
+      2 * mr * nv + nv + p->e->spare + (p->e->ku > 1 ? mr : 0) + SPARE - kengine_regs(p->k->target);
   return n > 0 ? n : 0;
 }
+
 bool kgemm_overlaps(const kgemm *p, int mr, int nv) {
-  if (p->unit || p->bits || p->g->plan->small || p->e->in != 'I' || p->e->kr < 4 || p->e->tile || p->e->rows > 1 || kengine_lanes(p->e, p->k->target) != KGEMM_LANES || p->nrun == 0) return false;
+  if (p->unit || p->bits || p->g->plan->small || p->e->in != 'I' || p->e->kr < 4 || p->e->tile ||
+      p->e->rows > 1 || kengine_lanes(p->e, p->k->target) != KGEMM_LANES || p->nrun == 0)
+    return false;
   int64_t blocks = (kgemm_vectors(p->n) + nv - 1) / nv;
   for (int d = p->nbatch; d < p->x->rank - 1; d++) blocks *= trips(p, d, mr);
-  return blocks >= MIN_BLOCKS && crowded(p, mr, nv) < mr && crowded(p, mr, nv) <= MAX_EARLY && kgemm_straight(p, mr) >= MIN_STEPS;
+  return blocks >= MIN_BLOCKS && crowded(p, mr, nv) < mr && crowded(p, mr, nv) <= MAX_EARLY &&
+         kgemm_straight(p, mr) >= MIN_STEPS;
 }
 
 /* ---- positions ---- */
@@ -36,16 +70,20 @@ static V row_of(const part *t, const place *w) {
   if (t->row) return kb_smin(p->k, kb_add(p->k, t->row, m0), kb_addi(p->k, t->end, -p->mr));
   return m % p->mr ? kb_smin(p->k, m0, kb_i64(p->k, m - p->mr)) : m0;
 }
+
 static void stand_at(const part *t, const place *w) {
   kgemm *p = t->p;
   for (int i = 1; i < t->n - 1; i++) p->x->iv[axis_of(t, i)] = w->at[i];
-  kgemm_stand(p, row_of(t, w), kb_add(p->k, t->n0, kb_muli(p->k, w->at[0], (int64_t)t->c.nv * KGEMM_LANES)));
+  kgemm_stand(p, row_of(t, w),
+              kb_add(p->k, t->n0, kb_muli(p->k, w->at[0], (int64_t)t->c.nv * KGEMM_LANES)));
 }
+
 static void advance(const part *t, place *w) {
   kb *k = t->p->k;
   V carry = kb_i64(k, 1);
   for (int i = t->n - 1; i > 0; i--) {
-    V next = kb_add(k, w->at[i], carry), wrap = LLVMBuildICmp(k->b, LLVMIntEQ, next, t->hi.at[i], "");
+    V next = kb_add(k, w->at[i], carry),
+      wrap = LLVMBuildICmp(k->b, LLVMIntEQ, next, t->hi.at[i], "");
     w->at[i] = kb_select(k, wrap, t->lo.at[i], next);
     carry = LLVMBuildZExt(k->b, wrap, k->i64, "");
   }
@@ -54,31 +92,47 @@ static void advance(const part *t, place *w) {
 
 /* ---- blocks ---- */
 /* The block before this one: a share of its vectors behind each row of a step. */
-typedef struct behind { const part *t; place at; V const *sums; kgemm_row w; int done; } behind;
+typedef struct behind {
+  const part *t;
+  place at;
+  V const *sums;
+  kgemm_row w;
+  int done;
+} behind;
+
 static void finish_some(void *ctx, int64_t done, int64_t of) {
   behind *e = ctx;
   int nv = e->t->c.nv;
   if (!e->done) stand_at(e->t, &e->at);
   int upto = (int)(e->t->sums * done / of), early = (int)(done < e->t->early ? done : e->t->early);
-  for (upto = upto > early ? upto : early; e->done < upto; e->done++) kgemm_finish(e->t->p, &e->w, e->done / nv, e->done % nv, e->sums[e->done]);
+  for (upto = upto > early ? upto : early; e->done < upto; e->done++)
+    kgemm_finish(e->t->p, &e->w, e->done / nv, e->done % nv, e->sums[e->done]);
 }
+
 static void products(const part *t, const place *w, V *sums, behind *e) {
   kgemm *p = t->p;
   kb *k = p->k;
   int64_t head = kgemm_straight(p, p->mr);
   V m0 = row_of(t, w), a = t->a, col = kb_muli(k, w->at[0], (int64_t)t->c.nv * KGEMM_LANES);
-  for (int i = 1; i < t->n - 1; i++) a = kb_gep(k, a, kb_muli(k, w->at[i], p->a.stride[axis_of(t, i)]));
+  for (int i = 1; i < t->n - 1; i++)
+    a = kb_gep(k, a, kb_muli(k, w->at[i], p->a.stride[axis_of(t, i)]));
   a = kb_gep(k, a, kb_muli(k, m0, p->a.stride[p->x->rank - 2]));
-  stand_at(t, w);   /* sums may start with a term of the row */
+  stand_at(t, w); /* sums may start with a term of the row */
   V b = kb_gep(k, t->b, kb_muli(k, col, kgemm_column_bytes(p)));
-  kgemm_products(p, a, b, kb_gep(k, t->bias, kb_muli(k, col, 4)), m0, t->c.nv, t->c.valid, !e ? 0 : head < HEAD ? head : HEAD, sums, e ? finish_some : NULL, e);
+  kgemm_products(p, a, b, kb_gep(k, t->bias, kb_muli(k, col, 4)), m0, t->c.nv, t->c.valid,
+                 !e            ? 0
+                 : head < HEAD ? head
+                               : HEAD,
+                 sums, e ? finish_some : NULL, e);
 }
+
 /* What a block leaves to the next: its place and its sums, from and to a list of values. */
 static behind behind_of(const part *t, V const *state) {
   behind e = { .t = t, .sums = state + t->n, .w = { .nv = t->c.nv, .valid = t->c.valid } };
   memcpy(e.at.at, state, sizeof(V) * (size_t)t->n);
   return e;
 }
+
 static void emit_blocks(const part *t, V blocks) {
   kb *k = t->p->k;
   V state[MC_MAX_RANK + 1 + KB_MAX_CARRIED];
@@ -95,7 +149,9 @@ static void emit_blocks(const part *t, V blocks) {
   e = behind_of(t, l.carried);
   finish_some(&e, 1, 1);
 }
-/* Places along axis i: all from `from` to `to` of `of`, or this task's share where the axis is the one that is divided. They count from 0. Returns how many. */
+
+/* Places along axis i: all from `from` to `to` of `of`, or this task's share where the axis is the
+ * one that is divided. They count from 0. Returns how many. */
 static V places(part *t, int i, int64_t from, int64_t to, int64_t of, int split) {
   kb *k = t->p->k;
   V lo = kb_i64(k, from), hi = kb_i64(k, to);
@@ -109,23 +165,37 @@ static V places(part *t, int i, int64_t from, int64_t to, int64_t of, int split)
   t->hi.at[i] = kb_addi(k, hi, -from);
   return kb_smax(k, kb_sub(k, hi, lo), kb_i64(k, 0));
 }
+
 /* Blocks of rows: as kl_blocks cuts them. */
 static V row_places(part *t) {
   kgemm *p = t->p;
   int last = p->x->rank - 2;
   int64_t m = p->x->dim[last], n = trips(p, last, p->mr);
-  if (p->split != last || p->g->tasks == 1 || m / p->g->tasks < p->mr) return places(t, t->n - 1, 0, n, n, last);
+  if (p->split != last || p->g->tasks == 1 || m / p->g->tasks < p->mr)
+    return places(t, t->n - 1, 0, n, n, last);
   kl_share(p->g, m, &t->row, &t->end);
   t->lo.at[t->n - 1] = kb_i64(p->k, 0);
-  return t->hi.at[t->n - 1] = LLVMBuildUDiv(p->k->b, kb_addi(p->k, kb_sub(p->k, t->end, t->row), p->mr - 1), kb_i64(p->k, p->mr), "");
+  return t->hi.at[t->n - 1] =
+             LLVMBuildUDiv(p->k->b, kb_addi(p->k, kb_sub(p->k, t->end, t->row), p->mr - 1),
+                           kb_i64(p->k, p->mr), "");
 }
+
 void kgemm_overlapped(kgemm *p, V a, V b, V bias, V n0, kgemm_columns c) {
   kb *k = p->k;
-  part t = { .p = p, .a = a, .b = b, .bias = bias, .n0 = n0, .c = c, .n = p->x->rank - p->nbatch, .sums = p->mr * c.nv, .early = crowded(p, p->mr, c.nv) };
+  part t = { .p = p,
+             .a = a,
+             .b = b,
+             .bias = bias,
+             .n0 = n0,
+             .c = c,
+             .n = p->x->rank - p->nbatch,
+             .sums = p->mr * c.nv,
+             .early = crowded(p, p->mr, c.nv) };
   V blocks = places(&t, 0, c.from, c.to, c.of, KGEMM_COLUMNS);
   for (int i = 1; i < t.n; i++) {
     int64_t n = p->x->dim[axis_of(&t, i)];
-    blocks = LLVMBuildMul(k->b, blocks, i == t.n - 1 ? row_places(&t) : places(&t, i, 0, n, n, axis_of(&t, i)), "");
+    blocks = LLVMBuildMul(
+        k->b, blocks, i == t.n - 1 ? row_places(&t) : places(&t, i, 0, n, n, axis_of(&t, i)), "");
   }
   kb_loop any;
   kb_for(k, &any, kb_i64(k, 0), kb_smin(k, blocks, kb_i64(k, 1)), 1, NULL, 0);

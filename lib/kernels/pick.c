@@ -1,4 +1,5 @@
-/* Which engine computes a product, and the blocks of those on tiles: a model of cycles (docs/kernels.md has the figures behind it). */
+/* Which engine computes a product, and the blocks of those on tiles: a model of cycles
+ * (docs/kernels.md has the figures behind it). */
 #include "tile.h"
 #include "mc/analysis/model.h"
 #include <string.h>
@@ -10,52 +11,90 @@ void ktile_depth(const kengine *e, int64_t rlen, int *kr, int64_t *steps) {
   *steps = s;
   *kr = (int)(((rlen + s - 1) / s + group - 1) / group * group);
 }
+
 /* Whether there are steps that take only elements of the run. */
 static bool divides(const kengine *e, int64_t rlen) { return e->in == 'I' || rlen % e->tile == 0; }
 
-/* Cycles that a tile row takes to load from the cache that holds so many bytes: measured 3.1 and 7 ns for 1 KB from L1 and L2, 22 GB/s from L3, where a product of 16 rows takes 7.4. */
-static double load_cycles(const mc_target *t, double bytes) { return bytes <= 0.75 * (double)t->l1 ? 0.42 : bytes <= 0.6 * (double)t->l2 ? 0.95 : 6.2; }
-/* Blocks of mt x nt tiles with `steps` steps of K: loads and products overlap; 20 for each tile's start and way through memory. */
-static double block_cycles(const ktile_block *b, int nt, double steps, double a_load, double b_load) {
-  double product = (double)b->mt * nt * (b->tr < 8 ? 8 : b->tr), loads = a_load * b->mt * b->tr + b_load * nt;
+/* Cycles that a tile row takes to load from the cache that holds so many bytes: measured 3.1 and 7
+ * ns for 1 KB from L1 and L2, 22 GB/s from L3, where a product of 16 rows takes 7.4. */
+static double load_cycles(const mc_target *t, double bytes) {
+  return bytes <= 0.75 * (double)t->l1 ? 0.42 : bytes <= 0.6 * (double)t->l2 ? 0.95 : 6.2;
+}
+
+/* Blocks of mt x nt tiles with `steps` steps of K: loads and products overlap; 20 for each tile's
+ * start and way through memory. */
+static double block_cycles(const ktile_block *b, int nt, double steps, double a_load,
+                           double b_load) {
+  double product = (double)b->mt * nt * (b->tr < 8 ? 8 : b->tr),
+         loads = a_load * b->mt * b->tr + b_load * nt;
   return steps * (product > loads ? product : loads) + 20.0 * b->mt * nt;
 }
+
 /* Two things at once: the longer, and a share of the other. */
-static double beside(double a, double b, double share) { return a > b ? a + share * b : b + share * a; }
-/* The nest of such blocks. With columns outside, a panel of B serves all rows and A comes back for every panel; with rows outside, a block of A serves all columns and B comes back, but
- * the lines of the result are written once. The first pass over B finds it where the last run left it: in L3, unless it is small. */
-static double nest_cycles(const kengine *e, const mc_target *t, const ktile_size *s, const ktile_block *b) {
+static double beside(double a, double b, double share) {
+  return a > b ? a + share * b : b + share * a;
+}
+
+/* The nest of such blocks. With columns outside, a panel of B serves all rows and A comes back for
+ * every panel; with rows outside, a block of A serves all columns and B comes back, but the lines
+ * of the result are written once. The first pass over B finds it where the last run left it: in L3,
+ * unless it is small. */
+static double nest_cycles(const kengine *e, const mc_target *t, const ktile_size *s,
+                          const ktile_block *b) {
   int kr;
   int64_t steps;
   ktile_depth(e, s->rlen, &kr, &steps);
-  double total = (double)(s->nrun ? s->nrun : 1) * (double)steps, k_bytes = total * kr * (e->in == 'B' ? 2 : 1), b_rows = (double)kr / e->tile;
-  int64_t of_line = (s->line + b->tr - 1) / b->tr, tiles = s->lines * of_line, vectors = kgemm_vectors(s->n), row_blocks = (tiles + b->mt - 1) / b->mt, col_blocks = (vectors + b->nt - 1) / b->nt;
-  double panel = 16 * b->nt * k_bytes, all_b = 16 * (double)vectors * k_bytes, a = (double)s->a_bytes;
-  double a_first = load_cycles(t, a + (b->rows_outside ? 0 : panel)), a_again = b->rows_outside ? load_cycles(t, k_bytes * b->mt * b->tr + panel) : a_first;
+  double total = (double)(s->nrun ? s->nrun : 1) * (double)steps,
+         k_bytes = total * kr * (e->in == 'B' ? 2 : 1), b_rows = (double)kr / e->tile;
+  int64_t of_line = (s->line + b->tr - 1) / b->tr, tiles = s->lines * of_line,
+          vectors = kgemm_vectors(s->n), row_blocks = (tiles + b->mt - 1) / b->mt,
+          col_blocks = (vectors + b->nt - 1) / b->nt;
+  double panel = 16 * b->nt * k_bytes, all_b = 16 * (double)vectors * k_bytes,
+         a = (double)s->a_bytes;
+  double a_first = load_cycles(t, a + (b->rows_outside ? 0 : panel)),
+         a_again = b->rows_outside ? load_cycles(t, k_bytes * b->mt * b->tr + panel) : a_first;
   double la = (a_first + (double)(col_blocks - 1) * a_again) / (double)col_blocks, cycles = 0;
-  double b_first = b_rows * load_cycles(t, all_b > (double)t->l2 / 8 ? 1e9 : 1e5), b_again = b_rows * load_cycles(t, b->rows_outside ? all_b : panel);
+  double b_first = b_rows * load_cycles(t, all_b > (double)t->l2 / 8 ? 1e9 : 1e5),
+         b_again = b_rows * load_cycles(t, b->rows_outside ? all_b : panel);
   for (int nt = b->nt; nt; nt = nt == b->nt ? (int)(vectors % b->nt) : 0) {
-    double count = nt == b->nt ? (double)(vectors / b->nt) : 1, results = b->rows_outside || vectors <= b->nt ? 0 : 2.0 * b->mt * b->tr * (double)row_blocks;
-    bool far = all_b > (double)t->l2 / 8, ahead = !b->rows_outside && row_blocks > 1 && count > 1;   /* ahead: the panel before has fetched this one */
-    double others = (double)(row_blocks - 1) * block_cycles(b, nt, total, la, b_again), first = block_cycles(b, nt, total, la, far ? b_rows * load_cycles(t, 1e5) : b_first), stream = far ? total * nt * b_first : 0;
-    double panel_cycles = ahead ? beside(first + others, stream, 0.45) : beside(first, stream, 0.25) + others;   /* shares: by mc-time-emulated */
+    double count = nt == b->nt ? (double)(vectors / b->nt) : 1,
+           results =
+               b->rows_outside || vectors <= b->nt ? 0 : 2.0 * b->mt * b->tr * (double)row_blocks;
+    bool far = all_b > (double)t->l2 / 8,
+         ahead = !b->rows_outside && row_blocks > 1 &&
+                 count > 1; /* ahead: the panel before has fetched this one */
+    double others = (double)(row_blocks - 1) * block_cycles(b, nt, total, la, b_again),
+           first = block_cycles(b, nt, total, la, far ? b_rows * load_cycles(t, 1e5) : b_first),
+           stream = far ? total * nt * b_first : 0;
+    double panel_cycles =
+        ahead ? beside(first + others, stream, 0.45)
+              : beside(first, stream, 0.25) + others; /* shares: by mc-time-emulated */
     cycles += count * (panel_cycles + results);
   }
   return cycles;
 }
-/* The best block; whole: of those that take a line each. A line in as few tiles as it takes or some more, so that tiles come out even; every shape that the 8 registers hold; both orders. */
+
+/* The best block; whole: of those that take a line each. A line in as few tiles as it takes or some
+ * more, so that tiles come out even; every shape that the 8 registers hold; both orders. */
 ktile_block ktile_best(const kengine *e, const mc_target *t, const ktile_size *s, bool whole) {
-  static const struct { int mt, nt; } shape[] = { { 2, 2 }, { 4, 1 }, { 1, 4 }, { 3, 1 }, { 1, 3 }, { 2, 1 }, { 1, 2 }, { 1, 1 } };
+  static const struct {
+    int mt, nt;
+  } shape[] = { { 2, 2 }, { 4, 1 }, { 1, 4 }, { 3, 1 }, { 1, 3 }, { 2, 1 }, { 1, 2 }, { 1, 1 } };
+
   ktile_block best = { .cycles = -1 };
   int64_t least = (s->line + 15) / 16;
   for (int64_t n = least; n <= least + 2 && n <= s->line; n++)
     for (size_t i = 0; i < sizeof shape / sizeof shape[0]; i++)
       for (int outside = 0; outside < 2; outside++) {
-        ktile_block b = { .tr = (int)((s->line + n - 1) / n), .mt = shape[i].mt, .nt = shape[i].nt, .rows_outside = outside };
+        ktile_block b = { .tr = (int)((s->line + n - 1) / n),
+                          .mt = shape[i].mt,
+                          .nt = shape[i].nt,
+                          .rows_outside = outside };
         if (whole && b.mt != (s->line + b.tr - 1) / b.tr) continue;
         if (b.mt > s->lines * ((s->line + b.tr - 1) / b.tr) || b.nt > kgemm_vectors(s->n)) continue;
         b.cycles = nest_cycles(e, t, s, &b);
-        if (best.cycles < 0 || b.cycles < 0.97 * best.cycles) best = b;   /* the model is not exact enough to care for less */
+        if (best.cycles < 0 || b.cycles < 0.97 * best.cycles)
+          best = b; /* the model is not exact enough to care for less */
       }
   return best;
 }
@@ -64,64 +103,96 @@ ktile_block ktile_best(const kengine *e, const mc_target *t, const ktile_size *s
 static ktile_size conv_size(const mc_node *h) {
   const mc_attrs_conv2d *c = MC_ATTRS(h, conv2d);
   const mc_type *w = h->in[1]->type, *y = h->out[0]->type;
-  bool dense = c->groups == 1 && c->dilation[1] == 1, linear = w->dim[1] * w->dim[2] == 1 && c->stride[0] * c->stride[1] == 1;
-  ktile_size s = { y->dim[0] * y->dim[1], y->dim[2], w->dim[0] / c->groups, w->dim[1], w->dim[2] * w->dim[3], c->groups, mc_type_bytes(h->in[0]->type) };
+  bool dense = c->groups == 1 && c->dilation[1] == 1,
+       linear = w->dim[1] * w->dim[2] == 1 && c->stride[0] * c->stride[1] == 1;
+  ktile_size s = { y->dim[0] * y->dim[1], y->dim[2], w->dim[0] / c->groups,        w->dim[1],
+                   w->dim[2] * w->dim[3], c->groups, mc_type_bytes(h->in[0]->type) };
   if (!dense) s.nrun *= w->dim[2], s.rlen = w->dim[3];
   if (linear) s.line *= s.lines, s.lines = 1;
   return s;
 }
+
 static ktile_size transposed_size(const mc_node *h) {
   const mc_attrs_conv_transpose2d *c = MC_ATTRS(h, conv_transpose2d);
   const mc_type *w = h->in[1]->type, *y = h->out[0]->type;
   int64_t sy = c->stride[0], sx = c->stride[1];
-  return (ktile_size){ y->dim[0] * ((y->dim[1] + sy - 1) / sy), (y->dim[2] + sx - 1) / sx, w->dim[0] / c->groups, ((w->dim[1] + sy - 1) / sy) * ((w->dim[2] + sx - 1) / sx), w->dim[3], c->groups, mc_type_bytes(h->in[0]->type) };
+  return (ktile_size){ y->dim[0] * ((y->dim[1] + sy - 1) / sy),
+                       (y->dim[2] + sx - 1) / sx,
+                       w->dim[0] / c->groups,
+                       ((w->dim[1] + sy - 1) / sy) * ((w->dim[2] + sx - 1) / sx),
+                       w->dim[3],
+                       c->groups,
+                       mc_type_bytes(h->in[0]->type) };
 }
+
 static ktile_size product_size(const mc_node *h) {
   if (h->op == MC_OP_conv2d) return conv_size(h);
   if (h->op == MC_OP_conv_transpose2d) return transposed_size(h);
   const mc_type *x = h->in[0]->type, *y = h->out[0]->type, *w = h->in[1]->type;
-  int64_t n = y->dim[y->rank - 1], rows = mc_type_elems(y) / n, batches = h->op == MC_OP_matmul && w->rank > 2 && y->rank > 2 ? rows / y->dim[y->rank - 2] : 1;
-  return (ktile_size){ batches, rows / batches, n, 1, x->dim[x->rank - 1], 1, mc_type_bytes(x) / batches };
+  int64_t n = y->dim[y->rank - 1], rows = mc_type_elems(y) / n,
+          batches =
+              h->op == MC_OP_matmul && w->rank > 2 && y->rank > 2 ? rows / y->dim[y->rank - 2] : 1;
+  return (ktile_size){
+    batches, rows / batches, n, 1, x->dim[x->rank - 1], 1, mc_type_bytes(x) / batches
+  };
 }
+
 static double tile_cycles(const kengine *e, const mc_target *t, const ktile_size *s) {
-  const double setup = 300;   /* configuration, release, the first loads */
+  const double setup = 300; /* configuration, release, the first loads */
   return (double)s->groups * ktile_best(e, t, s, false).cycles + setup;
 }
+
 /* What vectors need not multiply, and what its lists cost. */
 static double left_out(const mc_target *t, const mc_node *head) {
   double share = t->sparse == MC_SPARSE_OFF ? 1 : mc_model_zeros_share(head, 1, 4);
   return share < 1 && t->sparse == MC_SPARSE_ALWAYS ? 0 : share * 1.25 < 1 ? share * 1.25 : 1;
 }
-/* Tiles take 64 elements of K and up to 16 rows, whether there are so many or not, and their sums go through memory; vectors take 4 elements, two products a cycle. */
+
+/* Tiles take 64 elements of K and up to 16 rows, whether there are so many or not, and their sums
+ * go through memory; vectors take 4 elements, two products a cycle. */
 static bool tiles_win(const kengine *e, const mc_target *t, const ktile_size *s, double share) {
-  double columns = mc_nest_shares(s->groups, s->n) ? (double)(s->groups * s->n / KGEMM_LANES) : (double)s->groups * (double)kgemm_vectors(s->n);
-  double vectors = columns * (double)(s->lines * s->line) * (double)(s->nrun * ((s->rlen + 3) / 4)) * (e->in == 'B' ? 2.4 : 0.6);
+  double columns = mc_nest_shares(s->groups, s->n)
+                       ? (double)(s->groups * s->n / KGEMM_LANES)
+                       : (double)s->groups * (double)kgemm_vectors(s->n);
+  double vectors = columns * (double)(s->lines * s->line) *
+                   (double)(s->nrun * ((s->rlen + 3) / 4)) * (e->in == 'B' ? 2.4 : 0.6);
   return tile_cycles(e, t, s) < vectors * share;
 }
+
 double ktile_cycles(const mc_target *t, const mc_node *head) {
   const kengine *e = kgemm_pick(t, head, kengine_kind(head->in[0]->type->dtype));
   ktile_size s = product_size(head);
   return e && e->tile ? tile_cycles(e, t, &s) : -1;
 }
+
 static kneed need_of(const mc_node *head, const ktile_size *s, char in) {
   bool widens = (head->op == MC_OP_conv2d || head->op == MC_OP_linear) && s->lines * s->line > 1;
-  return (kneed){ .in = in, .is_signed = head->in[0]->type->dtype == MC_i8, .widens = widens, .rows = s->line, .rlen = s->rlen };
+  return (kneed){ .in = in,
+                  .is_signed = head->in[0]->type->dtype == MC_i8,
+                  .widens = widens,
+                  .rows = s->line,
+                  .rlen = s->rlen };
 }
+
 const kengine *kgemm_legal(const mc_target *t, const mc_node *head, int i) {
   ktile_size s = product_size(head);
   kneed need = need_of(head, &s, kengine_kind(head->in[0]->type->dtype));
   return kengine_legal(t, &need, i);
 }
+
 const kengine *kgemm_pick(const mc_target *t, const mc_node *head, char in) {
   ktile_size s = product_size(head);
   kneed need = need_of(head, &s, in);
   const kengine *tiles = kengine_find_tile(t, in), *vectors = kengine_find(t, &need);
-  if (!tiles || !s.rlen || !s.line || !divides(tiles, s.rlen) || (t->engine && strcmp(t->engine, vectors->name) == 0)) return vectors;
+  if (!tiles || !s.rlen || !s.line || !divides(tiles, s.rlen) ||
+      (t->engine && strcmp(t->engine, vectors->name) == 0))
+    return vectors;
   bool forced = t->engine && strcmp(t->engine, tiles->name) == 0;
   return forced || tiles_win(tiles, t, &s, left_out(t, head)) ? tiles : vectors;
 }
 
-/* Rows of A from one line to the next, where lines lie at a whole number of rows; 0: they do not. Small images are one line then: what lies between lines is computed and not stored. */
+/* Rows of A from one line to the next, where lines lie at a whole number of rows; 0: they do not.
+ * Small images are one line then: what lies between lines is computed and not stored. */
 static int64_t line_pitch(const kgemm *p) {
   int line = p->x->rank - 2, up = line - 1;
   if (up < p->nbatch || up < 0) return 0;
@@ -129,12 +200,21 @@ static int64_t line_pitch(const kgemm *p) {
   if (p->x->dim[up] == 1 || row <= 0 || p->a.stride[up] % row || pitch < p->x->dim[line]) return 0;
   return pitch;
 }
+
 void ktile_blocking(kgemm *p) {
   const kx *x = p->x;
-  ktile_size s = { .lines = 1, .line = x->dim[x->rank - 2], .n = p->n, .nrun = p->nrun, .rlen = p->rlen, .groups = p->groups, .a_bytes = mc_type_bytes(p->head->in[0]->type) / p->groups };
+  ktile_size s = { .lines = 1,
+                   .line = x->dim[x->rank - 2],
+                   .n = p->n,
+                   .nrun = p->nrun,
+                   .rlen = p->rlen,
+                   .groups = p->groups,
+                   .a_bytes = mc_type_bytes(p->head->in[0]->type) / p->groups };
   for (int d = 0; d < x->rank - 2; d++)
-    if (d >= p->nbatch) s.lines *= x->dim[d];
-    else s.a_bytes /= x->dim[d];
+    if (d >= p->nbatch)
+      s.lines *= x->dim[d];
+    else
+      s.a_bytes /= x->dim[d];
   ktile_block b = ktile_best(p->e, p->k->target, &s, false);
   int64_t pitch = line_pitch(p), rows = pitch ? (x->dim[x->rank - 3] - 1) * pitch + s.line : 0;
   p->flat = 0;
@@ -150,6 +230,8 @@ void ktile_blocking(kgemm *p) {
   p->nv = b.nt;
   p->mr = p->mt * p->tr;
   p->rows_outside = b.rows_outside;
-  p->g->note = mc_arena_printf(p->k->arena, "engine %s, blocks of %d x %d tiles of %d rows%s, %s, K = %d x %lld", p->e->name, p->mt, p->nv, p->tr, p->flat ? " of all lines" : "", b.rows_outside ? "rows outside" : "columns outside",
-                               p->nrun, (long long)p->rlen);
+  p->g->note = mc_arena_printf(
+      p->k->arena, "engine %s, blocks of %d x %d tiles of %d rows%s, %s, K = %d x %lld", p->e->name,
+      p->mt, p->nv, p->tr, p->flat ? " of all lines" : "",
+      b.rows_outside ? "rows outside" : "columns outside", p->nrun, (long long)p->rlen);
 }

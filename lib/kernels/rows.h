@@ -1,48 +1,62 @@
-/* Rows that are normalized by what is known of the whole row: softmax, layer_norm (docs/kernels.md, "Rows"). */
+/* Rows that are normalized by what is known of the whole row: softmax, layer_norm (docs/kernels.md,
+ * "Rows"). */
 #ifndef MC_KERNELS_ROWS_H
 #define MC_KERNELS_ROWS_H
 #include "lower.h"
 
 enum { ROWS_MOST = 8 };
+
 typedef struct rows {
-  kgroup *g; kb *k; mc_node *head;
-  kview in, out, mid;                   /* mid: numbers between two passes, in the result's place or in scratch */
-  int rank; int64_t dim[MC_MAX_RANK];   /* outer axes, then the row */
-  int64_t n;                            /* elements of a row */
-  bool ints;                            /* u8 or i8 with a scale, in and out */
-  int many;                             /* rows of the present block, a power of two: what one waits for, the others hide */
-  V x[ROWS_MOST], y[ROWS_MOST], m[ROWS_MOST];   /* where they begin, in `mid` too */
-  V a[ROWS_MOST], b[ROWS_MOST];         /* what the present pass needs of each, in 16 lanes (maximum, 1 / sum; mean, 1 / deviation) */
-  int split;                            /* the loop that is divided among threads */
-  void *own;                            /* the family's */
-  kx *front, *back;                     /* elementwise ops in front of the head and behind it, or NULL; a position of theirs: */
-  V outer[MC_MAX_RANK], row; int64_t row_c;     /* of the loops around the block; the block's first row */
+  kgroup *g;
+  kb *k;
+  mc_node *head;
+  kview in, out, mid; /* mid: numbers between two passes, in the result's place or in scratch */
+  int rank;
+  int64_t dim[MC_MAX_RANK]; /* outer axes, then the row */
+  int64_t n;                /* elements of a row */
+  bool ints;                /* u8 or i8 with a scale, in and out */
+  int many; /* rows of the present block, a power of two: what one waits for, the others hide */
+  V x[ROWS_MOST], y[ROWS_MOST], m[ROWS_MOST]; /* where they begin, in `mid` too */
+  V a[ROWS_MOST], b[ROWS_MOST]; /* what the present pass needs of each, in 16 lanes (maximum, 1 /
+                                   sum; mean, 1 / deviation) */
+  int split;                    /* the loop that is divided among threads */
+  void *own;                    /* the family's */
+  kx *front, *back; /* elementwise ops in front of the head and behind it, or NULL; a position of
+                       theirs: */
+  V outer[MC_MAX_RANK], row;
+  int64_t row_c; /* of the loops around the block; the block's first row */
 } rows;
 
 /* Views, shape; false after reporting that the group has no lowering. */
 bool rows_begin(rows *r, kgroup *g);
 /* Emit `block` for all rows, r->many at a time. */
 void rows_all(rows *r, void (*block)(rows *r));
-/* Addresses, loads and stores of row i of the block: 16 or fewer elements at at + c, of which `valid` exist. at NULL: 0. */
+/* Addresses, loads and stores of row i of the block: 16 or fewer elements at at + c, of which
+ * `valid` exist. at NULL: 0. */
 V rows_at(const rows *r, const kview *v, V base, V at, int64_t c);
 V rows_load(const rows *r, const kview *v, V base, V at, int64_t c, int lanes, int valid);
 void rows_store(const rows *r, const kview *to, V base, V v, V at, int64_t c, int valid);
 /* The head's operand and result of row i, through the ops in front and behind. */
 V rows_operand(const rows *r, int i, V at, int64_t c, int lanes, int valid);
-void rows_result(const rows *r, int i, V *v, int n, V at, int64_t c, int valid);   /* n as in rows_store_ints */
-/* Does the group end in the head's own f32 result, so that numbers between passes can stand there? */
+void rows_result(const rows *r, int i, V *v, int n, V at, int64_t c,
+                 int valid); /* n as in rows_store_ints */
+/* Does the group end in the head's own f32 result, so that numbers between passes can stand there?
+ */
 bool rows_in_place(const mc_node *group);
 /* Bytes of a row of f32 in scratch. */
 int64_t rows_bytes(int64_t n);
-/* Store numbers in units of the result's scale: `n` vectors of 16 that stand behind one another (n == 1: any lanes). bounded: |v| < 31000 for all operands. */
+/* Store numbers in units of the result's scale: `n` vectors of 16 that stand behind one another (n
+ * == 1: any lanes). bounded: |v| < 31000 for all operands. */
 void rows_store_ints(const rows *r, int i, V *v, int n, bool bounded, V at, int64_t c, int valid);
 /* Vectors of 16 that rows_store_ints likes best. */
 int rows_store_most(const rows *r);
-/* A pass over the block: acc[i], 16 lanes for each row, combined with what `value` gives; lanes that are not there keep theirs. */
+/* A pass over the block: acc[i], 16 lanes for each row, combined with what `value` gives; lanes
+ * that are not there keep theirs. */
 typedef V rows_value(rows *r, int i, V at, int64_t c, int valid);
 typedef V rows_combine(const rows *r, V acc, V v);
 void rows_pass(rows *r, V *acc, rows_value *value, rows_combine *combine);
-/* 16 lanes of each row to one, upper halves onto lower ones as mc_fm_sum16 does: lane i belongs to row i (a scalar for one row). */
+/* 16 lanes of each row to one, upper halves onto lower ones as mc_fm_sum16 does: lane i belongs to
+ * row i (a scalar for one row). */
 V rows_fold(const rows *r, V *acc, rows_combine *combine);
 /* Lane i, repeated 16 times. */
 V rows_lane(const rows *r, V v, int i);

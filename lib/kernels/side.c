@@ -1,31 +1,42 @@
-/* Groups of a convolution that have fewer columns than a vector of 16: several groups stand side by side in its lanes. A step of A is then not one word in all lanes, but the word of its own group
+/* Groups of a convolution that have fewer columns than a vector of 16: several groups stand side by
+ * side in its lanes. A step of A is then not one word in all lanes, but the word of its own group
  * in each; a load of neighbouring channels and a permutation bring it there.
  *
- *   4 channels a group, vpdpbusd:   lanes 0..3: word 0,  4..7: word 1,  8..11: word 2,  12..15: word 3   of 16 bytes of a pixel
+ *   4 channels a group, vpdpbusd:   lanes 0..3: word 0,  4..7: word 1,  8..11: word 2,  12..15:
+ * word 3   of 16 bytes of a pixel
  *
- * The nest sees groups of 16 columns, each with K of one group. Weights are packed as for any columns. */
+ * The nest sees groups of 16 columns, each with K of one group. Weights are packed as for any
+ * columns. */
 #include "gemm.h"
 #include "mc/analysis/model.h"
 
-enum { WORD = 4 };   /* bytes of A that a step takes in a lane */
+enum { WORD = 4 }; /* bytes of A that a step takes in a lane */
 
 /* Bytes from one group's channels to the next. */
 static int64_t group_bytes(const kgemm *p) { return p->side_in * kgemm_a_elem(p->e); }
+
 /* Bytes of A that `lanes` lanes from a multiple of `lanes` on read in a step. */
 static int64_t reach(const kgemm *p, int lanes) {
   int64_t groups = lanes > p->side ? lanes / p->side : 1;
   return (groups - 1) * group_bytes(p) + WORD;
 }
+
 static int64_t power_of_two(int64_t n) {
   int64_t p = WORD;
   while (p < n) p *= 2;
   return p;
 }
+
 static bool serves(const kgemm *p, int lanes) {
   const kengine *e = p->e;
-  int64_t odd = e->in == 'B' && e->kr == 2 ? p->side_in % 2 : 0;   /* a pair's second element would be the next group's, and 0 times it may be a NaN */
-  return !e->tile && e->rows == 1 && e->kr * kgemm_a_elem(e) == WORD && !odd && power_of_two(reach(p, lanes)) <= (int64_t)lanes * WORD;
+  int64_t odd =
+      e->in == 'B' && e->kr == 2
+          ? p->side_in % 2
+          : 0; /* a pair's second element would be the next group's, and 0 times it may be a NaN */
+  return !e->tile && e->rows == 1 && e->kr * kgemm_a_elem(e) == WORD && !odd &&
+         power_of_two(reach(p, lanes)) <= (int64_t)lanes * WORD;
 }
+
 void kgemm_side(kgemm *p, int64_t in, bool slack) {
   if (!mc_nest_shares(p->groups, p->n)) return;
   p->side = (int)p->n;
@@ -39,18 +50,27 @@ void kgemm_side(kgemm *p, int64_t in, bool slack) {
   p->n = KGEMM_LANES;
   p->a_group *= count;
 }
+
 V kgemm_side_a(const kgemm *p, int lanes, V a, int part) {
   kb *k = p->k;
-  int64_t first = (int64_t)part * lanes / p->side, bytes = group_bytes(p), unit = bytes % WORD ? 1 : WORD;
+  int64_t first = (int64_t)part * lanes / p->side, bytes = group_bytes(p),
+          unit = bytes % WORD ? 1 : WORD;
   int count = (int)(power_of_two(reach(p, lanes)) / unit), n = (int)(lanes * WORD / unit), mask[64];
   for (int i = 0; i < n; i++) {
     int64_t lane = i * unit / WORD, group = (part * lanes + lane) / p->side - first;
     mask[i] = (int)((group * bytes + i * unit % WORD) / unit);
   }
   V v = kb_load(k, kb_vt(k, unit == WORD ? k->i32 : k->i8, count), kb_gepi(k, a, first * bytes), 1);
-  if (p->flip) v = LLVMBuildXor(k->b, v, kb_splat_c(LLVMConstInt(unit == WORD ? k->i32 : k->i8, unit == WORD ? 0x80808080 : 0x80, 0), count), "");
+  if (p->flip)
+    v = LLVMBuildXor(
+        k->b, v,
+        kb_splat_c(LLVMConstInt(unit == WORD ? k->i32 : k->i8, unit == WORD ? 0x80808080 : 0x80, 0),
+                   count),
+        "");
   v = count == 1 ? kb_splat(k, v, n) : kb_shuffle(k, v, NULL, mask, n);
   const kengine *e = p->e;
-  T t = e->in == 'F' || kengine_widens_b(e) ? kb_vt(k, k->f32, lanes) : e->sign == KENG_wide ? kb_vt(k, k->i16, 2 * lanes) : kb_vt(k, k->i32, lanes);   /* as load_a gives it */
+  T t = e->in == 'F' || kengine_widens_b(e) ? kb_vt(k, k->f32, lanes)
+        : e->sign == KENG_wide              ? kb_vt(k, k->i16, 2 * lanes)
+                                            : kb_vt(k, k->i32, lanes); /* as load_a gives it */
   return e->spread_a(k, lanes, kb_bitcast(k, v, t), 1, 0);
 }

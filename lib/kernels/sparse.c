@@ -24,6 +24,7 @@ static mc_zeros_view view_of(const kgemm *p, const kweights *w) {
   return (mc_zeros_view){ w->data, kengine_weights(p->e), p->groups, p->n, p->nrun, p->rlen, w->wn,
                           w->wk };
 }
+
 /* Runs lie one behind the other in the weights. */
 static bool plain(const kgemm *p, const kweights *w) {
   for (int r = 0; r < p->nrun; r++)
@@ -31,6 +32,7 @@ static bool plain(const kgemm *p, const kweights *w) {
       return false;
   return p->nrun > 0;
 }
+
 void ksparse_scan(kgemm *p, const kweights *w) {
   memset(&p->zeros, 0, sizeof p->zeros);
   p->unit = 0;
@@ -38,10 +40,12 @@ void ksparse_scan(kgemm *p, const kweights *w) {
   mc_zeros_view v = view_of(p, w);
   p->zeros = mc_zeros_of(&v);
 }
+
 int64_t ksparse_divides(const kgemm *p) {
   if (p->e->tile || p->side || kengine_widens_b(p->e)) return -1;
   return p->e->in == 'I' ? 0 : p->rlen;
 }
+
 int64_t ksparse_bytes(const kgemm *p, int nv) {
   int64_t elements = p->unit == MC_ZERO_PICK ? p->kr : p->unit;
   return (int64_t)nv * KGEMM_LANES * elements * kgemm_elem(p->e);
@@ -73,12 +77,14 @@ static void pack_unit(lists *l, int64_t group, int64_t n, int nv, int64_t r, int
     }
   l->bytes += ksparse_bytes(p, nv);
 }
+
 static bool unit_zero(const lists *l, int64_t group, int64_t n, int64_t width, int64_t r,
                       int64_t k) {
   for (int64_t j = k; j < k + l->p->unit && j < l->p->rlen; j++)
     if (!mc_zeros_at(&l->v, group, n, width, r, j)) return false;
   return true;
 }
+
 static void list_units(lists *l, int64_t group, int64_t n, int64_t width, int r) {
   const kgemm *p = l->p;
   for (int64_t k = 0; k < p->rlen; k += p->unit) {
@@ -100,13 +106,15 @@ static void pack_step(lists *l, int64_t group, int64_t n, int64_t width, int r, 
     for (int64_t b = 0; b < size; b++) mask |= (uint32_t)(from[i] * size + b) << 8 * (i * size + b);
     for (int64_t c = 0; c < width && n + c < p->n; c++) {
       int64_t at = (group * p->n + n + c) * l->w->wn + (l->w->woff[r] + k + from[i]) * l->w->wk;
-      memcpy(l->b + l->bytes + (c * p->kr + i) * es, (const char *)l->w->data + at * es, (size_t)es);
+      memcpy(l->b + l->bytes + (c * p->kr + i) * es, (const char *)l->w->data + at * es,
+             (size_t)es);
     }
   }
   l->mask[l->n] = mask;
   l->place[l->n++] = (int32_t)(p->run[r] + k * size);
   l->bytes += ksparse_bytes(p, (int)(width / KGEMM_LANES));
 }
+
 static void list_steps(lists *l, int64_t group, int64_t n, int64_t width, int r) {
   const kgemm *p = l->p;
   int window = 16 / (int)kgemm_a_elem(p->e), from[4];
@@ -122,6 +130,7 @@ static void list_steps(lists *l, int64_t group, int64_t n, int64_t width, int r)
     if (count) pack_step(l, group, n, width, r, k, from, count);
   }
 }
+
 static void pack_columns(lists *l, int64_t group, int64_t n) {
   const kgemm *p = l->p;
   int64_t left = kgemm_vectors(p->n - n), width = (left < p->nv ? left : p->nv) * KGEMM_LANES;
@@ -130,6 +139,7 @@ static void pack_columns(lists *l, int64_t group, int64_t n) {
   for (int r = 0; r < p->nrun; r++)
     (p->unit == MC_ZERO_PICK ? list_steps : list_units)(l, group, n, width, r);
 }
+
 void ksparse_pack(kgemm *p, const kweights *w) {
   kb *k = p->k;
   mc_arena *scratch = mc_arena_create();
@@ -138,8 +148,8 @@ void ksparse_pack(kgemm *p, const kweights *w) {
   int64_t units = p->nrun * ((p->rlen + least - 1) / least + (p->rlen + 7) / 8);
   lists l = { .p = p, .v = view_of(p, w), .w = w };
   l.b = mc_arena_alloc(scratch, (size_t)(columns * units * ksparse_bytes(p, p->nv) + 64));
-  l.place = MC_NEWN(scratch, int32_t, columns * units + 1);
-  l.mask = MC_NEWN(scratch, uint32_t, columns * units + 1);
+  l.place = MC_NEWN(scratch, int32_t, columns *units + 1);
+  l.mask = MC_NEWN(scratch, uint32_t, columns *units + 1);
   l.first = MC_NEWN(scratch, int32_t, columns + 1);
   l.at = MC_NEWN(scratch, int64_t, columns);
   for (int64_t g = 0; g < p->groups; g++)
@@ -163,6 +173,7 @@ static V load_i32(kgemm *p, V table, V index) {
   V v = kb_load(k, k->i32, kb_gep(k, table, kb_muli(k, index, 4)), 4);
   return LLVMBuildZExt(k->b, v, k->i64, "");
 }
+
 V ksparse_columns(kgemm *p, V index) {
   kb *k = p->k;
   const ksparse_lists *l = p->lists;
@@ -171,14 +182,17 @@ V ksparse_columns(kgemm *p, V index) {
   p->units_end = load_i32(p, l->first, kb_addi(k, q, 1));
   return kb_gep(k, p->b, kb_load(k, k->i64, kb_gep(k, l->at, kb_muli(k, q, 8)), 8));
 }
+
 V ksparse_a(kgemm *p, V a, V i) {
   return kb_gep(p->k, a, load_i32(p, p->lists->place, kb_add(p->k, p->units, i)));
 }
+
 V ksparse_mask(kgemm *p, V i, int lanes) {
   kb *k = p->k;
   V at = kb_gep(k, p->lists->mask, kb_muli(k, kb_add(k, p->units, i), 4));
   return kb_bitcast(k, kb_splat(k, kb_load(k, k->i32, at, 4), lanes), kb_vt(k, k->i8, 4 * lanes));
 }
+
 V ksparse_pick(kgemm *p, int lanes, V at, V mask) {
   kb *k = p->k;
   int all[64];

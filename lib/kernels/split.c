@@ -2,7 +2,11 @@
 #include "lower.h"
 
 int kl_workers(const mc_plan *p, int group) { return p->threads > 1 ? p->tasks[group] : 1; }
-int kl_tasks(const mc_plan *p, int group) { return p->images && p->images[group] ? (int)p->batch : kl_workers(p, group); }
+
+int kl_tasks(const mc_plan *p, int group) {
+  return p->images && p->images[group] ? (int)p->batch : kl_workers(p, group);
+}
+
 bool kl_by_images(const kgroup *g) { return g->plan->images && g->plan->images[g->index] != 0; }
 
 /* n * task / ntasks at the top of the function, so that no loop computes it again. */
@@ -10,19 +14,23 @@ static V boundary(const kgroup *g, int64_t n, int plus) {
   kb *k = g->k;
   BB cur = LLVMGetInsertBlock(k->b), entry = LLVMGetEntryBasicBlock(k->fn);
   V first = LLVMGetFirstInstruction(entry);
-  if (n > 1) g->code->tasks[g->code->n] = g->tasks;   /* now it pays to call all shares */
+  if (n > 1) g->code->tasks[g->code->n] = g->tasks; /* now it pays to call all shares */
   if (first) LLVMPositionBuilderBefore(k->b, first);
   V task = kb_addi(k, LLVMGetParam(k->fn, 2), plus);
   V at = LLVMBuildUDiv(k->b, kb_muli(k, task, n), LLVMGetParam(k->fn, 3), "");
   LLVMPositionBuilderAtEnd(k->b, cur);
   return at;
 }
+
 bool kl_divided(const kgroup *g) { return g->code->tasks[g->code->n] > 1; }
+
 void kl_share(const kgroup *g, int64_t n, V *lo, V *hi) {
   *lo = g->tasks == 1 ? kb_i64(g->k, 0) : boundary(g, n, 0);
   *hi = g->tasks == 1 ? kb_i64(g->k, n) : boundary(g, n, 1);
 }
-void kl_range_part(const kgroup *g, kb_loop *l, int64_t from, int64_t to, int64_t n, int64_t step, bool split) {
+
+void kl_range_part(const kgroup *g, kb_loop *l, int64_t from, int64_t to, int64_t n, int64_t step,
+                   bool split) {
   kb *k = g->k;
   V lo = kb_i64(k, from), hi = kb_i64(k, to);
   if (split && g->tasks > 1) {
@@ -33,6 +41,7 @@ void kl_range_part(const kgroup *g, kb_loop *l, int64_t from, int64_t to, int64_
   }
   kb_for(k, l, kb_muli(k, lo, step), kb_muli(k, hi, step), step, NULL, 0);
 }
+
 void kl_range(const kgroup *g, kb_loop *l, int64_t n, int64_t step, bool split) {
   if (!split || g->tasks == 1) {
     kb_range(g->k, l, n, step, NULL, 0);
@@ -42,7 +51,11 @@ void kl_range(const kgroup *g, kb_loop *l, int64_t n, int64_t step, bool split) 
   kl_share(g, (n + step - 1) / step, &lo, &hi);
   kb_for(g->k, l, kb_muli(g->k, lo, step), kb_muli(g->k, hi, step), step, NULL, 0);
 }
-bool kl_by_columns(const kgroup *g) { return g->tasks > 1 && g->plan->divide[g->index] == MC_DIVIDE_columns; }
+
+bool kl_by_columns(const kgroup *g) {
+  return g->tasks > 1 && g->plan->divide[g->index] == MC_DIVIDE_columns;
+}
+
 int kl_divide(const kgroup *g, int n, const int64_t *trips) {
   int best = -1;
   if (kl_by_images(g)) return 0;
@@ -56,6 +69,7 @@ int kl_divide(const kgroup *g, int n, const int64_t *trips) {
   }
   return best;
 }
+
 V kl_blocks(const kgroup *g, kb_loop *l, int64_t n, int64_t step, bool split) {
   kb *k = g->k;
   bool parts = split && g->tasks > 1 && n / g->tasks >= step;
@@ -68,7 +82,11 @@ V kl_blocks(const kgroup *g, kb_loop *l, int64_t n, int64_t step, bool split) {
   }
   return parts || n % step ? kb_smin(k, l->iv, kb_addi(k, hi, -step)) : l->iv;
 }
-bool kl_blocks_divide(const kgroup *g, int64_t n, int64_t step) { return n % step == 0 || n / g->tasks >= step; }
+
+bool kl_blocks_divide(const kgroup *g, int64_t n, int64_t step) {
+  return n % step == 0 || n / g->tasks >= step;
+}
+
 int kl_divide_nest(const kgroup *g, kb_loop *once, int rank, const int64_t *dim, int lanes) {
   int64_t trips[MC_MAX_RANK];
   for (int d = 0; d < rank; d++) trips[d] = d == rank - 1 ? (dim[d] + lanes - 1) / lanes : dim[d];

@@ -1,10 +1,14 @@
-/* First convolutions: few input channels, so a row of the window is a few bytes, and an engine that takes the row in runs of 4 bytes for 16 result channels wastes most of its lanes.
+/* First convolutions: few input channels, so a row of the window is a few bytes, and an engine that
+ * takes the row in runs of 4 bytes for 16 result channels wastes most of its lanes.
  *
- * Here lanes are pixels. A byte permutation (VBMI) of up to 128 bytes of an input row brings bytes [4 i, 4 i + 4) of the window's row for 16 neighbouring pixels into one register; what is left of each row is
- * gathered 4 bytes at a time from several rows: 3 x 3 x 3 taps are 7 words instead of 9. Weights are words repeated in all lanes, which vpdpbusd does while loading.
+ * Here lanes are pixels. A byte permutation (VBMI) of up to 128 bytes of an input row brings bytes
+ * [4 i, 4 i + 4) of the window's row for 16 neighbouring pixels into one register; what is left of
+ * each row is gathered 4 bytes at a time from several rows: 3 x 3 x 3 taps are 7 words instead
+ * of 9. Weights are words repeated in all lanes, which vpdpbusd does while loading.
  *
- *   for n, oh   for 16 pixels   for 16 channels (or 8):   for word:  a = bytes of 16 pixels;   for channel: acc[channel] += dot(a, weights[channel][word])
- *     requantize and pack 4 channels at a time; 4 x 4 bytes, then words, change places: pixels */
+ *   for n, oh   for 16 pixels   for 16 channels (or 8):   for word:  a = bytes of 16 pixels;   for
+ * channel: acc[channel] += dot(a, weights[channel][word]) requantize and pack 4 channels at a time;
+ * 4 x 4 bytes, then words, change places: pixels */
 #include "engine.h"
 #include "narrow.h"
 #include "stem.h"
@@ -12,17 +16,34 @@
 #include <string.h>
 
 enum { MAX_WORDS = 64, PIXELS = 16, AT_ONCE = 16 };
-typedef struct piece { int row; int8_t at[4]; } piece;           /* bytes `at` of a window row for places 0..3 of the word; -1: not from here */
-typedef struct word { int npiece; piece piece[4]; int16_t k[4]; } word;   /* k: position in the window, -1: none */
+
+typedef struct piece {
+  int row;
+  int8_t at[4];
+} piece; /* bytes `at` of a window row for places 0..3 of the word; -1: not from here */
+
+typedef struct word {
+  int npiece;
+  piece piece[4];
+  int16_t k[4];
+} word; /* k: position in the window, -1: none */
+
 typedef struct stem {
-  kgroup *g; kb *k; mc_node *head; kx *x; knarrow tail;
+  kgroup *g;
+  kb *k;
+  mc_node *head;
+  kx *x;
+  knarrow tail;
   kview in, out;
-  int64_t n, kh, row_bytes, step, span;   /* result channels; window rows; bytes of one; bytes between pixels; bytes that 16 pixels reach */
+  int64_t n, kh, row_bytes, step, span; /* result channels; window rows; bytes of one; bytes between
+                                           pixels; bytes that 16 pixels reach */
   int64_t sy, oh, ow;
-  bool flip; int32_t za;
-  int nword; word word[MAX_WORDS];
+  bool flip;
+  int32_t za;
+  int nword;
+  word word[MAX_WORDS];
   V w, bias, index[MAX_WORDS][4];
-  int at_once;                        /* channels */
+  int at_once; /* channels */
 } stem;
 
 /* ---- words ---- */
@@ -31,10 +52,12 @@ static void add_byte(stem *s, int place, int row, int at, int k) {
   if (place == 0) {
     *w = (word){ .npiece = 0, .k = { -1, -1, -1, -1 } };
   }
-  if (!w->npiece || w->piece[w->npiece - 1].row != row) w->piece[w->npiece++] = (piece){ row, { -1, -1, -1, -1 } };
+  if (!w->npiece || w->piece[w->npiece - 1].row != row)
+    w->piece[w->npiece++] = (piece){ row, { -1, -1, -1, -1 } };
   w->piece[w->npiece - 1].at[place] = (int8_t)at;
   w->k[place] = (int16_t)k;
 }
+
 static void find_words(stem *s) {
   int rb = (int)s->row_bytes, place = 0;
   for (int row = 0; row < s->kh; row++)
@@ -50,14 +73,18 @@ static void find_words(stem *s) {
     }
   if (place) s->nword++;
 }
+
 static V permutation(const stem *s, const piece *p) {
   uint8_t index[64];
-  for (int i = 0; i < 64; i++) index[i] = (uint8_t)(p->at[i % 4] < 0 ? 0 : i / 4 * s->step + p->at[i % 4]);
+  for (int i = 0; i < 64; i++)
+    index[i] = (uint8_t)(p->at[i % 4] < 0 ? 0 : i / 4 * s->step + p->at[i % 4]);
   return kb_load(s->k, kb_vt(s->k, s->k->i8, 64), kb_rodata(s->k, index, 64, 0, "bytes"), 64);
 }
+
 static bool pack(stem *s) {
   kb *k = s->k;
-  const mc_tensor *w = mc_value_tensor(s->head->in[1]), *b = s->head->nin > 2 ? mc_value_tensor(s->head->in[2]) : NULL;
+  const mc_tensor *w = mc_value_tensor(s->head->in[1]),
+                  *b = s->head->nin > 2 ? mc_value_tensor(s->head->in[2]) : NULL;
   if (!w || w->dtype != MC_i8 || (s->head->nin > 2 && !b)) return false;
   int64_t taps = s->kh * s->row_bytes;
   int8_t *pw = MC_NEWN(k->arena, int8_t, s->n * s->nword * 4);
@@ -82,23 +109,33 @@ static V gathered(const stem *s, V const *low, V const *high, int i) {
   V r = NULL, m[64];
   for (int p = 0; p < w->npiece; p++) {
     int row = w->piece[p].row;
-    V v = s->span <= 64 ? kb_intr(k, "llvm.x86.avx512.permvar.qi.512", NULL, 0, (V[]){ low[row], s->index[i][p] }, 2)
-                        : kb_intr(k, "llvm.x86.avx512.vpermi2var.qi.512", NULL, 0, (V[]){ low[row], s->index[i][p], high[row] }, 3);
+    V v = s->span <= 64 ? kb_intr(k, "llvm.x86.avx512.permvar.qi.512", NULL, 0,
+                                  (V[]){ low[row], s->index[i][p] }, 2)
+                        : kb_intr(k, "llvm.x86.avx512.vpermi2var.qi.512", NULL, 0,
+                                  (V[]){ low[row], s->index[i][p], high[row] }, 3);
     for (int j = 0; j < 64; j++) m[j] = LLVMConstInt(k->i1, w->piece[p].at[j % 4] >= 0, 0);
     r = r ? kb_select(k, LLVMConstVector(m, 64), v, r) : v;
   }
   if (s->flip) r = LLVMBuildXor(k->b, r, kb_splat_c(LLVMConstInt(k->i8, 0x80, 0), 64), "");
   return kb_bitcast(k, r, kb_vt(k, k->i32, PIXELS));
 }
-/* Four packed registers, each [128-bit part: 4 pixels][pixel][4 channels], to the pixels' 16 channels: word c of register q of the result comes from word q of register c. */
+
+/* Four packed registers, each [128-bit part: 4 pixels][pixel][4 channels], to the pixels' 16
+ * channels: word c of register q of the result comes from word q of register c. */
 static void store16(const stem *s, V const v[4], V out) {
   kb *k = s->k;
-  static const int lo[16] = { 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29 }, hi[16] = { 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31 };
-  static const int lo2[16] = { 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29 }, hi2[16] = { 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31 };
-  V a = kb_shuffle(k, v[0], v[1], lo, 16), b = kb_shuffle(k, v[0], v[1], hi, 16), c = kb_shuffle(k, v[2], v[3], lo, 16), d = kb_shuffle(k, v[2], v[3], hi, 16);
-  V q[4] = { kb_shuffle(k, a, c, lo2, 16), kb_shuffle(k, a, c, hi2, 16), kb_shuffle(k, b, d, lo2, 16), kb_shuffle(k, b, d, hi2, 16) };
-  for (int i = 0; i < PIXELS; i++) kb_store(k, kb_extract(k, q[i % 4], i / 4 * 4, 4), kb_gepi(k, out, i * s->out.stride[2]), 1);
+  static const int lo[16] = { 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29 },
+                   hi[16] = { 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31 };
+  static const int lo2[16] = { 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29 },
+                   hi2[16] = { 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31 };
+  V a = kb_shuffle(k, v[0], v[1], lo, 16), b = kb_shuffle(k, v[0], v[1], hi, 16),
+    c = kb_shuffle(k, v[2], v[3], lo, 16), d = kb_shuffle(k, v[2], v[3], hi, 16);
+  V q[4] = { kb_shuffle(k, a, c, lo2, 16), kb_shuffle(k, a, c, hi2, 16),
+             kb_shuffle(k, b, d, lo2, 16), kb_shuffle(k, b, d, hi2, 16) };
+  for (int i = 0; i < PIXELS; i++)
+    kb_store(k, kb_extract(k, q[i % 4], i / 4 * 4, 4), kb_gepi(k, out, i * s->out.stride[2]), 1);
 }
+
 /* Two of them, and pixels that lie together. */
 static void store8(const stem *s, V const v[2], V out) {
   kb *k = s->k;
@@ -108,10 +145,13 @@ static void store8(const stem *s, V const v[2], V out) {
     kb_store(k, kb_shuffle(k, v[0], v[1], mask, 16), kb_gepi(k, out, 64 * half), 1);
   }
 }
+
 static void channels(const stem *s, V const *low, V const *high, V n0, V out) {
   kb *k = s->k;
-  V acc[AT_ONCE], v[4], w = kb_gep(k, s->w, kb_muli(k, n0, s->nword * 4)), bias = kb_gep(k, s->bias, kb_muli(k, n0, 4));
-  for (int c = 0; c < s->at_once; c++) acc[c] = kb_splat(k, kb_load(k, k->i32, kb_gepi(k, bias, 4 * c), 4), PIXELS);
+  V acc[AT_ONCE], v[4], w = kb_gep(k, s->w, kb_muli(k, n0, s->nword * 4)),
+                        bias = kb_gep(k, s->bias, kb_muli(k, n0, 4));
+  for (int c = 0; c < s->at_once; c++)
+    acc[c] = kb_splat(k, kb_load(k, k->i32, kb_gepi(k, bias, 4 * c), 4), PIXELS);
   for (int i = 0; i < s->nword; i++) {
     V a = gathered(s, low, high, i);
     for (int c = 0; c < s->at_once; c++) {
@@ -126,41 +166,56 @@ static void channels(const stem *s, V const *low, V const *high, V n0, V out) {
       s->x->iv[3] = n0;
       s->x->c[3] = c + i;
       kx_at(s->x, 1, 1);
-      m[i] = s->tail.one ? kb_f32s(k, s->tail.m, PIXELS) : kb_splat(k, kx_param(s->x, s->tail.node, 0), PIXELS);
+      m[i] = s->tail.one ? kb_f32s(k, s->tail.m, PIXELS)
+                         : kb_splat(k, kx_param(s->x, s->tail.node, 0), PIXELS);
     }
     for (int i = 0; i < 64; i++) mask[i] = i / 16 * 16 + i % 4 * 4 + i % 16 / 4;
-    v[c / 4] = kb_bitcast(k, kb_shuffle(k, kn_bytes(k, &s->tail, acc + c, m), NULL, mask, 64), kb_vt(k, k->i32, PIXELS));
+    v[c / 4] = kb_bitcast(k, kb_shuffle(k, kn_bytes(k, &s->tail, acc + c, m), NULL, mask, 64),
+                          kb_vt(k, k->i32, PIXELS));
   }
   s->x->c[3] = 0;
-  if (s->at_once == 8) store8(s, v, out);
-  else store16(s, v, kb_gep(k, out, n0));
+  if (s->at_once == 8)
+    store8(s, v, out);
+  else
+    store16(s, v, kb_gep(k, out, n0));
 }
+
 static void pixels(const stem *s, V in, V out) {
   kb *k = s->k;
   V low[16], high[16];
   for (int r = 0; r < s->kh; r++) {
     low[r] = kb_load(k, kb_vt(k, k->i8, 64), kb_gepi(k, in, r * s->in.stride[1]), 1);
-    high[r] = s->span > 64 ? kb_load(k, kb_vt(k, k->i8, 64), kb_gepi(k, in, r * s->in.stride[1] + 64), 1) : NULL;
+    high[r] = s->span > 64
+                  ? kb_load(k, kb_vt(k, k->i8, 64), kb_gepi(k, in, r * s->in.stride[1] + 64), 1)
+                  : NULL;
   }
   kb_loop l;
   kb_range(k, &l, s->n, s->at_once, NULL, 0);
   channels(s, low, high, l.iv, out);
   kb_end(k, &l, NULL);
 }
+
 static void emit_images(stem *s) {
   kb *k = s->k;
   int64_t images = s->x->dim[0];
   kb_loop once, ln, ly, lx;
   for (int i = 0; i < s->nword; i++)
-    for (int p = 0; p < s->word[i].npiece; p++) s->index[i][p] = permutation(s, &s->word[i].piece[p]);
+    for (int p = 0; p < s->word[i].npiece; p++)
+      s->index[i][p] = permutation(s, &s->word[i].piece[p]);
   int split = kl_divide(s->g, 2, (int64_t[]){ images, s->oh });
   kl_range(s->g, &once, 1, 1, split < 0);
   kl_range(s->g, &ln, images, 1, split == 0);
   kl_range(s->g, &ly, s->oh, 1, split == 1);
-  V in = kb_gep(k, s->in.base, kb_add(k, kb_muli(k, ln.iv, s->in.stride[0]), kb_muli(k, ly.iv, s->sy * s->in.stride[1])));
-  V out = kb_gep(k, s->out.base, kb_add(k, kb_muli(k, ln.iv, s->out.stride[0]), kb_muli(k, ly.iv, s->out.stride[1])));
+  V in = kb_gep(
+      k, s->in.base,
+      kb_add(k, kb_muli(k, ln.iv, s->in.stride[0]), kb_muli(k, ly.iv, s->sy * s->in.stride[1])));
+  V out =
+      kb_gep(k, s->out.base,
+             kb_add(k, kb_muli(k, ln.iv, s->out.stride[0]), kb_muli(k, ly.iv, s->out.stride[1])));
   kb_range(k, &lx, s->ow, PIXELS, NULL, 0);
-  V x = s->ow % PIXELS ? kb_smin(k, lx.iv, kb_i64(k, s->ow - PIXELS)) : lx.iv;   /* the last 16 move back: pixels computed twice, to the same bytes */
+  V x = s->ow % PIXELS
+            ? kb_smin(k, lx.iv, kb_i64(k, s->ow - PIXELS))
+            : lx.iv; /* the last 16 move back: pixels computed twice, to the same bytes */
   pixels(s, kb_gep(k, in, kb_muli(k, x, s->step)), kb_gep(k, out, kb_muli(k, x, s->out.stride[2])));
   kb_end(k, &lx, NULL);
   kb_end(k, &ly, NULL);
@@ -172,27 +227,41 @@ static bool prepare(stem *s, kgroup *g) {
   const mc_attrs_conv2d *a = MC_ATTRS(s->head, conv2d);
   const mc_type *in = s->head->in[0]->type, *w = s->head->in[1]->type, *y = s->head->out[0]->type;
   const uint64_t need = MC_ISA_BIT(avx512vnni) | MC_ISA_BIT(avx512vbmi);
-  if (!kb_has(g->k, need) || (in->dtype != MC_u8 && in->dtype != MC_i8) || a->groups != 1 || in->dim[3] > 4 || a->dilation[0] != 1 || a->dilation[1] != 1) return false;
-  s->n = w->dim[0]; s->kh = w->dim[1]; s->row_bytes = w->dim[2] * w->dim[3];
-  s->sy = a->stride[0]; s->oh = y->dim[1]; s->ow = y->dim[2];
+  if (!kb_has(g->k, need) || (in->dtype != MC_u8 && in->dtype != MC_i8) || a->groups != 1 ||
+      in->dim[3] > 4 || a->dilation[0] != 1 || a->dilation[1] != 1)
+    return false;
+  s->n = w->dim[0];
+  s->kh = w->dim[1];
+  s->row_bytes = w->dim[2] * w->dim[3];
+  s->sy = a->stride[0];
+  s->oh = y->dim[1];
+  s->ow = y->dim[2];
   s->step = a->stride[1] * in->dim[3];
   s->span = (PIXELS - 1) * s->step + s->row_bytes;
-  if (s->ow < PIXELS || s->span > 128 || s->kh > 16 || (s->kh * s->row_bytes + 3) / 4 > MAX_WORDS - 16 || !kn_find(&s->tail, g, s->head)) return false;
+  if (s->ow < PIXELS || s->span > 128 || s->kh > 16 ||
+      (s->kh * s->row_bytes + 3) / 4 > MAX_WORDS - 16 || !kn_find(&s->tail, g, s->head))
+    return false;
   if (s->n != 8 && (s->n % 16 || s->n > 64)) return false;
   s->in = kl_view(g, s->head->in[0]);
   if (s->in.stride[2] != in->dim[3]) return false;
-  s->in.base = kb_gepi(s->k, s->in.base, -a->pad[0] * s->in.stride[1] - a->pad[1] * s->in.stride[2]);
+  s->in.base =
+      kb_gepi(s->k, s->in.base, -a->pad[0] * s->in.stride[1] - a->pad[1] * s->in.stride[2]);
   s->at_once = s->n == 8 ? 8 : AT_ONCE;
   s->flip = in->dtype == MC_i8;
   s->za = kl_zero_point(in) + (s->flip ? 128 : 0);
   return true;
 }
-/* Instructions for a row of pixels, against those of an engine that takes 4 bytes of a row at a time for 16 channels; and 0.6 cycles for each (pick.c) against tiles. */
+
+/* Instructions for a row of pixels, against those of an engine that takes 4 bytes of a row at a
+ * time for 16 channels; and 0.6 cycles for each (pick.c) against tiles. */
 static bool pays(const stem *s) {
-  int64_t blocks = (s->ow + PIXELS - 1) / PIXELS, here = blocks * s->nword * s->n, there = s->ow * s->kh * ((s->row_bytes + 3) / 4) * ((s->n + 15) / 16);
-  double tiles = ktile_cycles(s->k->target, s->head), images = (double)s->head->out[0]->type->dim[0];
+  int64_t blocks = (s->ow + PIXELS - 1) / PIXELS, here = blocks * s->nword * s->n,
+          there = s->ow * s->kh * ((s->row_bytes + 3) / 4) * ((s->n + 15) / 16);
+  double tiles = ktile_cycles(s->k->target, s->head),
+         images = (double)s->head->out[0]->type->dim[0];
   return here < there && (tiles < 0 || 0.6 * (double)here * (double)s->oh * images <= tiles);
 }
+
 /* The model's nest pads channels to vectors of 16; here they are loops. */
 static mc_estimate estimate(const stem *s) {
   mc_estimate e = mc_model_group(s->g->group, s->k->target, s->g->weights);
@@ -202,9 +271,12 @@ static mc_estimate estimate(const stem *s) {
   e.part[MC_PART_epilogue] *= 1 - saved;
   return e;
 }
+
 bool kstem(kgroup *g, bool *ok) {
   stem *s = MC_NEW(g->k->arena, stem);
-  s->g = g; s->k = g->k; s->head = kl_first(g);
+  s->g = g;
+  s->k = g->k;
+  s->head = kl_first(g);
   if (!prepare(s, g)) return false;
   find_words(s);
   if (!pays(s) || !pack(s)) return false;

@@ -18,10 +18,12 @@
 #include <string.h>
 
 enum { PIXELS = 8, AT_ONCE = 8, BYTES = 32 };
+
 /* Two taps: bytes `at` of rows `row` of the window; the second may be absent (-1). */
 typedef struct word {
   int row[2], at[2];
 } word;
+
 typedef struct stem {
   kgroup *g;
   kb *k;
@@ -46,11 +48,14 @@ static void find_words(stem *s) {
     for (int at = 0; at + 1 < rb; at += 2)
       s->word[s->nword++] = (word){ { row, row }, { at, at + 1 } };
   for (int row = 0; row < s->kh && rb % 2; row++) {
-    if (!open) s->word[s->nword++] = (word){ { row, row }, { rb - 1, -1 } };
-    else s->word[s->nword - 1].row[1] = row, s->word[s->nword - 1].at[1] = rb - 1;
+    if (!open)
+      s->word[s->nword++] = (word){ { row, row }, { rb - 1, -1 } };
+    else
+      s->word[s->nword - 1].row[1] = row, s->word[s->nword - 1].at[1] = rb - 1;
     open = !open;
   }
 }
+
 static bool pack(stem *s) {
   kb *k = s->k;
   const mc_tensor *w = mc_value_tensor(s->head->in[1]);
@@ -87,6 +92,7 @@ static V load_row(const stem *s, V in, int row, int h) {
   V v = kb_concat(k, part, 2);
   return s->flip ? LLVMBuildXor(k->b, v, kb_splat_c(LLVMConstInt(k->i8, 0x80, 0), BYTES), "") : v;
 }
+
 /* The taps of a word that stand in `row`, from the bytes of load_row; zeros elsewhere. */
 static V shuffled(const stem *s, const word *w, V bytes, int row, int h) {
   V m[BYTES];
@@ -99,6 +105,7 @@ static V shuffled(const stem *s, const word *w, V bytes, int row, int h) {
   V mask = LLVMConstVector(m, BYTES);
   return kb_intr(s->k, "llvm.x86.avx2.pshuf.b", NULL, 0, (V[]){ bytes, mask }, 2);
 }
+
 static V gathered(const stem *s, V in, int i) {
   const word *w = &s->word[i];
   V r = NULL;
@@ -114,6 +121,7 @@ static V gathered(const stem *s, V in, int i) {
 static V multiplier(const stem *s, int64_t c) {
   return kb_f32s(s->k, s->tail.one ? s->tail.m : kn_multiplier(&s->tail, c), PIXELS);
 }
+
 /* Channels c ... c + 3 of 8 pixels, those behind the last one 0: [part][pixel][channel]. */
 static V four(const stem *s, V const *acc, int64_t c, int count) {
   kb *k = s->k;
@@ -127,6 +135,7 @@ static V four(const stem *s, V const *acc, int64_t c, int count) {
   return kb_shuffle(k, kb_bitcast(k, kn_bytes(k, &s->tail, a, m), kb_vt(k, k->i8, BYTES)), NULL,
                     mask, BYTES);
 }
+
 /* Stores in pieces of powers of two. */
 static void store_exact(kb *k, V v, int bytes, V p) {
   for (int at = 0, n = 16; at < bytes; at += n) {
@@ -134,6 +143,7 @@ static void store_exact(kb *k, V v, int bytes, V p) {
     kb_store(k, kb_extract(k, v, at, n), kb_gepi(k, p, at), 1);
   }
 }
+
 /* Bytes [from, from + count) of each of `pixels` places of `slot` bytes, which lie together in v.
  */
 static V dense(kb *k, V v, int from, int pixels, int slot, int count) {
@@ -142,6 +152,7 @@ static V dense(kb *k, V v, int from, int pixels, int slot, int count) {
     mask[i] = i < pixels * count ? from + i / count * slot + i % count : -1;
   return kb_shuffle(k, v, NULL, mask, 16);
 }
+
 /* v[q]: channels of 8 pixels, `slot` bytes a pixel, 16 / slot pixels in each 128-bit part. Where
  * all results of neighbouring pixels lie together, a store may write on into those of the 8 that
  * follow it. */
@@ -153,10 +164,13 @@ static void store(const stem *s, V const v[2], int slot, int count, V out) {
     int q = p % 4 / per, from = p / 4 * 16 + (together ? 0 : p % per * slot);
     V to = kb_gepi(k, out, p * s->out.stride[2]),
       bytes = dense(k, v[q], from, together ? per : 1, slot, count);
-    if (together && p * count + 16 <= PIXELS * count) kb_store(k, bytes, to, 1);
-    else store_exact(k, bytes, (together ? per : 1) * count, to);
+    if (together && p * count + 16 <= PIXELS * count)
+      kb_store(k, bytes, to, 1);
+    else
+      store_exact(k, bytes, (together ? per : 1) * count, to);
   }
 }
+
 static void finish(const stem *s, V const *acc, int64_t c, int count, V out) {
   static const int lo[8] = { 0, 8, 1, 9, 4, 12, 5, 13 }, hi[8] = { 2, 10, 3, 11, 6, 14, 7, 15 };
   kb *k = s->k;
@@ -169,6 +183,7 @@ static void finish(const stem *s, V const *acc, int64_t c, int count, V out) {
   }
   store(s, v, count > 4 ? 8 : 4, count, out);
 }
+
 static void channels(const stem *s, V in, int64_t c, int count, V out) {
   kb *k = s->k;
   T t = kb_vt(k, k->i16, 2 * PIXELS);
@@ -184,6 +199,7 @@ static void channels(const stem *s, V in, int64_t c, int count, V out) {
   }
   finish(s, acc, c, count, kb_gepi(k, out, c));
 }
+
 static void emit_images(stem *s) {
   kb *k = s->k;
   int64_t images = s->x->dim[0];
@@ -234,6 +250,7 @@ static bool prepare(stem *s, kgroup *g) {
   s->za = kl_zero_point(in) + (s->flip ? 128 : 0);
   return true;
 }
+
 bool kstem_pairs(kgroup *g, bool *ok) {
   stem *s = MC_NEW(g->k->arena, stem);
   s->g = g;

@@ -1,66 +1,109 @@
-/* Products on tile registers (AMX). A tile of A is up to 16 rows of one line of the innermost row axis, read where they lie; a block is mt such tiles, anywhere in the space of rows, by
- * nt tiles of 16 columns:
+/* Products on tile registers (AMX). A tile of A is up to 16 rows of one line of the innermost row
+ * axis, read where they lie; a block is mt such tiles, anywhere in the space of rows, by nt tiles
+ * of 16 columns:
  *
  *   block 0: C = bias; for step: C[i][j] += A[i] * B[j]; store C
- *   for block q = 1 ...:  the same, with the rows of block q - 1 going through the epilogue between the steps
- *   the last block's epilogue
+ *   for block q = 1 ...:  the same, with the rows of block q - 1 going through the epilogue between
+ * the steps the last block's epilogue
  *
- * C goes through memory (buffers of 4 KB on the stack): tiles have no way to vector registers. With three blocks or more the rows of block q - 2 are those: sums that were stored a moment ago
- * cannot be read before the stores have reached the cache, and with short K that is all that a block would wait for. */
+ * C goes through memory (buffers of 4 KB on the stack): tiles have no way to vector registers. With
+ * three blocks or more the rows of block q - 2 are those: sums that were stored a moment ago cannot
+ * be read before the stores have reached the cache, and with short K that is all that a block would
+ * wait for. */
 #include "tile.h"
 #include <string.h>
 
-enum { TILE_BYTES = 1024, MAX_C = 4, STRAIGHT = 16, LAG = 2, MOST_NESTS = 16 };   /* STRAIGHT: steps that stand behind one another in code; LAG: blocks between the products and the epilogue of one */
+enum {
+  TILE_BYTES = 1024,
+  MAX_C = 4,
+  STRAIGHT = 16,
+  LAG = 2,
+  MOST_NESTS = 16
+}; /* STRAIGHT: steps that stand behind one another in code; LAG: blocks between the products and
+      the epilogue of one */
 
-/* What one loop over blocks shares: a group's columns of one width, blocks of them from first_col to end_col, and tiles of rows. */
-typedef struct part { kgemm *p; V a, b, bias, n0, first_col, end_col, first_tile, end_tile, row_blocks; int nt, valid; } part;
+/* What one loop over blocks shares: a group's columns of one width, blocks of them from first_col
+ * to end_col, and tiles of rows. */
+typedef struct part {
+  kgemm *p;
+  V a, b, bias, n0, first_col, end_col, first_tile, end_tile, row_blocks;
+  int nt, valid;
+} part;
+
 /* A block: the position of each of its tiles, its first column (of the part). */
-typedef struct place { V iv[MAX_C][MC_MAX_RANK], n; } place;
+typedef struct place {
+  V iv[MAX_C][MC_MAX_RANK], n;
+} place;
 
 /* ---- instructions ---- */
-static void fetch(kb *k, V p) { kb_intr(k, "llvm.prefetch", (T[]){ k->ptr }, 1, (V[]){ p, kb_i32(k, 0), kb_i32(k, 2), kb_i32(k, 1) }, 4); }   /* into L2 */
+static void fetch(kb *k, V p) {
+  kb_intr(k, "llvm.prefetch", (T[]){ k->ptr }, 1,
+          (V[]){ p, kb_i32(k, 0), kb_i32(k, 2), kb_i32(k, 1) }, 4);
+} /* into L2 */
+
 static V imm(kb *k, int tile) { return LLVMConstInt(k->i8, (unsigned)tile, 0); }
-static void tile_load(kb *k, int tile, V p, int64_t stride) { kb_intr(k, "llvm.x86.tileloadd64", NULL, 0, (V[]){ imm(k, tile), p, kb_i64(k, stride) }, 3); }
-static void tile_store(kb *k, int tile, V p, int64_t stride) { kb_intr(k, "llvm.x86.tilestored64", NULL, 0, (V[]){ imm(k, tile), p, kb_i64(k, stride) }, 3); }
+
+static void tile_load(kb *k, int tile, V p, int64_t stride) {
+  kb_intr(k, "llvm.x86.tileloadd64", NULL, 0, (V[]){ imm(k, tile), p, kb_i64(k, stride) }, 3);
+}
+
+static void tile_store(kb *k, int tile, V p, int64_t stride) {
+  kb_intr(k, "llvm.x86.tilestored64", NULL, 0, (V[]){ imm(k, tile), p, kb_i64(k, stride) }, 3);
+}
+
 static void tile_multiply(const kgemm *p, int c, int a, int b) {
   kb *k = p->k;
-  const char *name = p->e->in == 'B' ? "llvm.x86.tdpbf16ps" : p->a_signed ? "llvm.x86.tdpbssd" : "llvm.x86.tdpbusd";
+  const char *name = p->e->in == 'B' ? "llvm.x86.tdpbf16ps"
+                     : p->a_signed   ? "llvm.x86.tdpbssd"
+                                     : "llvm.x86.tdpbusd";
   kb_intr(k, name, NULL, 0, (V[]){ imm(k, c), imm(k, a), imm(k, b) }, 3);
 }
-/* Registers: C first, then A, then B; where the sums leave fewer than there are operands, those of the longer side take turns. */
+
+/* Registers: C first, then A, then B; where the sums leave fewer than there are operands, those of
+ * the longer side take turns. */
 static int reg_c(const kgemm *p, int i, int j) { return i * p->nv + j; }
+
 static int reg_a(const kgemm *p, int i) {
   int first = p->mt * p->nv, n = p->nv == 1 ? 7 - first : p->mt;
   return first + i % n;
 }
-static int reg_b(const kgemm *p, int j) { return p->nv == 1 ? 7 : p->mt * p->nv + p->mt + j % (8 - p->mt * p->nv - p->mt); }
+
+static int reg_b(const kgemm *p, int j) {
+  return p->nv == 1 ? 7 : p->mt * p->nv + p->mt + j % (8 - p->mt * p->nv - p->mt);
+}
 
 void ktile_begin(kgemm *p) {
-  unsigned char c[64] = { 1 };   /* palette 1; bytes of a row from 16 on, rows from 48 on */
+  unsigned char c[64] = { 1 }; /* palette 1; bytes of a row from 16 on, rows from 48 on */
   for (int t = 0; t < 8; t++) {
     bool is_a = t >= reg_a(p, 0) && t < reg_b(p, 0), is_b = t >= reg_b(p, 0);
     int row = is_a ? p->kr * (int)kgemm_elem(p->e) : 64;
     c[16 + 2 * t] = (unsigned char)row;
     c[48 + t] = (unsigned char)(is_b ? p->kr / p->e->tile : p->tr);
   }
-  if (p->tile_fn != p->k->fn) p->tile_scratch = kb_stack(p->k, (LAG + 1ll) * MAX_C * TILE_BYTES, 64);
+  if (p->tile_fn != p->k->fn)
+    p->tile_scratch = kb_stack(p->k, (LAG + 1ll) * MAX_C * TILE_BYTES, 64);
   p->tile_fn = p->k->fn;
   kb_tiles *s = &p->k->tiles;
-  V config = kb_intr(p->k, "llvm.x86.ldtilecfg", NULL, 0, (V[]){ kb_rodata(p->k, c, sizeof c, 0, "tiles") }, 1);
+  V config = kb_intr(p->k, "llvm.x86.ldtilecfg", NULL, 0,
+                     (V[]){ kb_rodata(p->k, c, sizeof c, 0, "tiles") }, 1);
   s->mixed |= s->n == MOST_NESTS || (s->n && memcmp(s->now, c, sizeof c) != 0);
   memcpy(s->now, c, sizeof c);
   if (!s->mixed) s->config[s->n] = config;
 }
+
 void ktile_end(kgemm *p) {
   kb_tiles *s = &p->k->tiles;
   V release = kb_intr(p->k, "llvm.x86.tilerelease", NULL, 0, NULL, 0);
   if (!s->mixed) s->release[s->n++] = release;
 }
+
 void ktile_function(kb *k) {
   k->tiles.n = 0;
   k->tiles.mixed = false;
 }
-/* Functions of several configurations keep theirs, and their releases: one may stand in a loop with another. */
+
+/* Functions of several configurations keep theirs, and their releases: one may stand in a loop with
+ * another. */
 void ktile_function_end(kb *k) {
   kb_tiles *s = &k->tiles;
   if (s->n == 0 && !s->mixed) return;
@@ -72,26 +115,43 @@ void ktile_function_end(kb *k) {
     if (again) LLVMInstructionEraseFromParent(s->config[i]);
   }
 }
+
 void ktile_strip_end(kb *k) {
   if (k->tiles.n || k->tiles.mixed) k->tiles.stands = false;
 }
 
 /* ---- positions ---- */
-static int64_t tiles_of_line(const kgemm *p) { return p->flat ? p->mt : (p->x->dim[p->x->rank - 2] + p->tr - 1) / p->tr; }
+static int64_t tiles_of_line(const kgemm *p) {
+  return p->flat ? p->mt : (p->x->dim[p->x->rank - 2] + p->tr - 1) / p->tr;
+}
+
 static int64_t row_tiles(const kgemm *p) {
   int64_t n = tiles_of_line(p);
   for (int d = p->nbatch; d < p->x->rank - (p->flat ? 3 : 2); d++) n *= p->x->dim[d];
   return n;
 }
-int64_t ktile_unit(const kgemm *p) { return p->flat || p->x->dim[p->x->rank - 2] % p->tr ? tiles_of_line(p) : 1; }
+
+int64_t ktile_unit(const kgemm *p) {
+  return p->flat || p->x->dim[p->x->rank - 2] % p->tr ? tiles_of_line(p) : 1;
+}
+
 int64_t ktile_units(const kgemm *p) { return row_tiles(p) / ktile_unit(p); }
-static V quotient(kb *k, V v, int64_t by) { return by == 1 ? v : LLVMBuildUDiv(k->b, v, kb_i64(k, by), ""); }
-static V remainder_of(kb *k, V v, int64_t by) { return by == 1 ? kb_i64(k, 0) : LLVMBuildURem(k->b, v, kb_i64(k, by), ""); }
-/* Flat: the first row of tile i, among the rows of both axes; the last tile moves back so that it is full. */
+
+static V quotient(kb *k, V v, int64_t by) {
+  return by == 1 ? v : LLVMBuildUDiv(k->b, v, kb_i64(k, by), "");
+}
+
+static V remainder_of(kb *k, V v, int64_t by) {
+  return by == 1 ? kb_i64(k, 0) : LLVMBuildURem(k->b, v, kb_i64(k, by), "");
+}
+
+/* Flat: the first row of tile i, among the rows of both axes; the last tile moves back so that it
+ * is full. */
 static int64_t flat_row(const kgemm *p, int i) {
   const int64_t *dim = p->x->dim, line = p->x->rank - 2;
   return i < p->mt - 1 ? (int64_t)i * p->tr : (dim[line - 1] - 1) * p->flat + dim[line] - p->tr;
 }
+
 /* The line `index` as a position in the axes up to `line`. */
 static void place_line(const kgemm *p, V index, int line, V *iv) {
   for (int d = line; d >= p->nbatch; d--) {
@@ -99,7 +159,9 @@ static void place_line(const kgemm *p, V index, int line, V *iv) {
     index = quotient(p->k, index, p->x->dim[d]);
   }
 }
-/* Where tile `index` stands in the row axes; the last tile of a line moves back so that it is full. */
+
+/* Where tile `index` stands in the row axes; the last tile of a line moves back so that it is full.
+ */
 static void place_tile(const kgemm *p, V index, V *iv) {
   kb *k = p->k;
   int line = p->x->rank - 2;
@@ -114,29 +176,40 @@ static void place_tile(const kgemm *p, V index, V *iv) {
   place_line(p, rest, line - 1, iv);
   iv[line] = rows % p->tr ? kb_smin(k, at, kb_i64(k, rows - p->tr)) : at;
 }
+
 /* Row block m, column block n; the last row block of the share moves back so that it is full. */
 static void place_block(const part *t, V m, V n, place *out) {
   kgemm *p = t->p;
   kb *k = p->k;
   out->n = kb_muli(k, n, (int64_t)t->nt * KGEMM_LANES);
   V first = kb_add(k, t->first_tile, kb_muli(k, m, p->mt));
-  if (p->split == KGEMM_TILES || row_tiles(p) % p->mt) first = kb_smin(k, first, kb_addi(k, t->end_tile, -p->mt));
+  if (p->split == KGEMM_TILES || row_tiles(p) % p->mt)
+    first = kb_smin(k, first, kb_addi(k, t->end_tile, -p->mt));
   for (int i = 0; i < p->mt; i++) place_tile(p, p->flat ? first : kb_addi(k, first, i), out->iv[i]);
 }
+
 /* at[0], at[1]: m, n of the block behind this one: rows inside, or columns. */
 static void advance(const part *t, V *at) {
   kb *k = t->p->k;
   int in = t->p->rows_outside;
-  V next = kb_addi(k, at[in], 1), wrap = LLVMBuildICmp(k->b, LLVMIntEQ, next, in ? t->end_col : t->row_blocks, "");
+  V next = kb_addi(k, at[in], 1),
+    wrap = LLVMBuildICmp(k->b, LLVMIntEQ, next, in ? t->end_col : t->row_blocks, "");
   at[in] = kb_select(k, wrap, in ? t->first_col : kb_i64(k, 0), next);
   at[!in] = kb_add(k, at[!in], LLVMBuildZExt(k->b, wrap, k->i64, ""));
 }
 
 /* ---- products ---- */
-typedef void between_fn(void *ctx, int64_t done, int64_t of);   /* called behind step `done` of `of` */
+typedef void between_fn(void *ctx, int64_t done,
+                        int64_t of); /* called behind step `done` of `of` */
 
-static int64_t step_bytes(const part *t) { return (int64_t)t->nt * KGEMM_LANES * t->p->kr * kgemm_elem(t->p->e); }
-static int64_t step_offset(const kgemm *p, int64_t s) { return p->run[s / p->steps] + s % p->steps * p->kr * kgemm_elem(p->e); }
+static int64_t step_bytes(const part *t) {
+  return (int64_t)t->nt * KGEMM_LANES * t->p->kr * kgemm_elem(t->p->e);
+}
+
+static int64_t step_offset(const kgemm *p, int64_t s) {
+  return p->run[s / p->steps] + s % p->steps * p->kr * kgemm_elem(p->e);
+}
+
 static void emit_step(const part *t, V const *a, V aoff, V b) {
   kgemm *p = t->p;
   kb *k = p->k;
@@ -148,47 +221,72 @@ static void emit_step(const part *t, V const *a, V aoff, V b) {
       tile_multiply(p, reg_c(p, i, j), reg_a(p, i), reg_b(p, j));
     }
 }
+
 /* Offset of A at step s: a multiple within one run, else from a table. */
 static V offset_at(const kgemm *p, V s) {
   int64_t total = p->nrun * p->steps;
   if (p->nrun == 1) return kb_addi(p->k, kb_muli(p->k, s, p->kr * kgemm_elem(p->e)), p->run[0]);
   int64_t *off = MC_NEWN(p->k->arena, int64_t, total);
   for (int64_t i = 0; i < total; i++) off[i] = step_offset(p, i);
-  return kb_load(p->k, p->k->i64, kb_gep(p->k, kb_table_i64(p->k, off, total, "steps"), kb_muli(p->k, s, 8)), 8);
+  return kb_load(p->k, p->k->i64,
+                 kb_gep(p->k, kb_table_i64(p->k, off, total, "steps"), kb_muli(p->k, s, 8)), 8);
 }
+
 /* ---- weights that are further away than L2 ---- */
-/* While the rows of a panel of B go by, the next panel is fetched, an equal share of it by every step: a panel that is met for the first time comes at the rate of L3, and all later ones from L2. */
-typedef struct ahead { V from; int64_t lines; } ahead;   /* lines of a step; 0: none */
+/* While the rows of a panel of B go by, the next panel is fetched, an equal share of it by every
+ * step: a panel that is met for the first time comes at the rate of L3, and all later ones from L2.
+ */
+typedef struct ahead {
+  V from;
+  int64_t lines;
+} ahead; /* lines of a step; 0: none */
+
 static int64_t lines_ahead(const part *t) {
   const kgemm *p = t->p;
   int64_t steps = p->nrun * p->steps, blocks = row_tiles(p) / p->mt, panel = steps * step_bytes(t);
-  bool far = p->b_batch == 0 && (double)p->g->weights > 0.6 * (double)p->k->target->l2, again = blocks >= 2 && p->n > (int64_t)t->nt * KGEMM_LANES;
-  return far && again && !p->rows_outside ? (panel + 64 * steps * blocks - 1) / (64 * steps * blocks) : 0;
+  bool far = p->b_batch == 0 && (double)p->g->weights > 0.6 * (double)p->k->target->l2,
+       again = blocks >= 2 && p->n > (int64_t)t->nt * KGEMM_LANES;
+  return far && again && !p->rows_outside
+             ? (panel + 64 * steps * blocks - 1) / (64 * steps * blocks)
+             : 0;
 }
+
 static ahead fetch_ahead(const part *t, V b, V m, V n) {
   kb *k = t->p->k;
   int64_t steps = t->p->nrun * t->p->steps, panel = steps * step_bytes(t);
   ahead f = { .lines = lines_ahead(t) };
   if (!f.lines) return f;
-  V next = kb_select(k, LLVMBuildICmp(k->b, LLVMIntSLT, kb_addi(k, n, 1), t->end_col, ""), kb_i64(k, panel), kb_i64(k, 0));
+  V next = kb_select(k, LLVMBuildICmp(k->b, LLVMIntSLT, kb_addi(k, n, 1), t->end_col, ""),
+                     kb_i64(k, panel), kb_i64(k, 0));
   f.from = kb_gep(k, kb_gep(k, b, next), kb_muli(k, m, f.lines * steps * 64));
   return f;
 }
+
 static void emit_fetch(const part *t, const ahead *f, V step) {
   kb *k = t->p->k;
-  for (int64_t i = 0; i < f->lines; i++) fetch(k, kb_gepi(k, kb_gep(k, f->from, kb_muli(k, step, f->lines * 64)), i * 64));
+  for (int64_t i = 0; i < f->lines; i++)
+    fetch(k, kb_gepi(k, kb_gep(k, f->from, kb_muli(k, step, f->lines * 64)), i * 64));
 }
-/* All steps of a block, the sums into scratch. With `between`, as many steps as fit stand one behind the other. */
-static void products(const part *t, const place *at, const V block[2], V scratch, between_fn *between, void *ctx) {
+
+/* All steps of a block, the sums into scratch. With `between`, as many steps as fit stand one
+ * behind the other. */
+static void products(const part *t, const place *at, const V block[2], V scratch,
+                     between_fn *between, void *ctx) {
   kgemm *p = t->p;
   kb *k = p->k;
-  int64_t total = p->nrun * p->steps, straight = between || total <= 4 ? total < STRAIGHT ? total : STRAIGHT : 0;
-  V a[MAX_C], bias = kb_gep(k, t->bias, kb_muli(k, at->n, 4)), b = kb_gep(k, t->b, kb_muli(k, at->n, kgemm_column_bytes(p)));
+  int64_t total = p->nrun * p->steps,
+          straight = between || total <= 4 ? total < STRAIGHT ? total : STRAIGHT : 0;
+  V a[MAX_C], bias = kb_gep(k, t->bias, kb_muli(k, at->n, 4)),
+              b = kb_gep(k, t->b, kb_muli(k, at->n, kgemm_column_bytes(p)));
   for (int i = 0; i < p->mt; i++) {
     a[i] = t->a;
-    for (int d = p->nbatch; d < p->x->rank - 1; d++) a[i] = kb_gep(k, a[i], kb_muli(k, at->iv[i][d], p->a.stride[d]));
+    for (int d = p->nbatch; d < p->x->rank - 1; d++)
+      a[i] = kb_gep(k, a[i], kb_muli(k, at->iv[i][d], p->a.stride[d]));
     if (p->flat) a[i] = kb_gepi(k, a[i], flat_row(p, i) * p->a.stride[p->x->rank - 2]);
-    for (int j = 0; j < t->nt; j++) tile_load(k, reg_c(p, i, j), kb_gepi(k, bias, 64ll * j), 0);   /* the same 16 biases in every row: loads are cheaper than additions in the epilogue */
+    for (int j = 0; j < t->nt; j++)
+      tile_load(k, reg_c(p, i, j), kb_gepi(k, bias, 64ll * j),
+                0); /* the same 16 biases in every row: loads are cheaper than additions in the
+                       epilogue */
   }
   ahead next = fetch_ahead(t, b, block[0], block[1]);
   for (int64_t s = 0; s < straight; s++) {
@@ -205,13 +303,20 @@ static void products(const part *t, const place *at, const V block[2], V scratch
     kb_end(k, &l, NULL);
   }
   for (int i = 0; i < p->mt; i++)
-    for (int j = 0; j < t->nt; j++) tile_store(k, reg_c(p, i, j), kb_gepi(k, scratch, ((int64_t)i * p->tr * t->nt + j) * 64), t->nt * 64);
+    for (int j = 0; j < t->nt; j++)
+      tile_store(k, reg_c(p, i, j), kb_gepi(k, scratch, ((int64_t)i * p->tr * t->nt + j) * 64),
+                 t->nt * 64);
 }
 
 /* ---- epilogue ---- */
 static bool is_float(const kgemm *p) { return p->e->in != 'I'; }
+
 /* A row of a block: row r (plus the constant rc) of tile i. */
-typedef struct row { int i; V r; int64_t rc; } row;
+typedef struct row {
+  int i;
+  V r;
+  int64_t rc;
+} row;
 
 static void stand_at(const part *t, const place *at, const row *w) {
   kx *x = t->p->x;
@@ -226,17 +331,20 @@ static void stand_at(const part *t, const place *at, const row *w) {
   x->c[last - 1] = at_row % t->p->flat;
   x->c[last - 2] = at_row / t->p->flat;
 }
+
 /* Rows of a block that count: flat ones may lie between lines, or be in the tile before too. */
 static int all_rows(const kgemm *p, row *list) {
   int n = 0;
   for (int i = 0; i < p->mt; i++)
     for (int r = 0; r < p->tr; r++) {
       int64_t at_row = p->flat ? flat_row(p, i) + r : 0;
-      if (p->flat && (at_row % p->flat >= p->x->dim[p->x->rank - 2] || at_row < (int64_t)i * p->tr)) continue;
+      if (p->flat && (at_row % p->flat >= p->x->dim[p->x->rank - 2] || at_row < (int64_t)i * p->tr))
+        continue;
       list[n++] = (row){ i, kb_i64(p->k, 0), r };
     }
   return n;
 }
+
 /* The rows' term of a matmul at the position, in all lanes. */
 static V row_term(const part *t) {
   kgemm *p = t->p;
@@ -244,24 +352,29 @@ static V row_term(const part *t) {
   V iv[MC_MAX_RANK];
   memcpy(iv, p->x->iv, sizeof iv);
   iv[p->x->rank - 1] = NULL;
-  return kb_splat(k, kb_load(k, k->i32, kl_at(k, &p->rowterm_view, p->x->rank, iv, p->x->c), 4), KGEMM_LANES);
+  return kb_splat(k, kb_load(k, k->i32, kl_at(k, &p->rowterm_view, p->x->rank, iv, p->x->c), 4),
+                  KGEMM_LANES);
 }
+
 /* Vector j of the row that stands at the position, into the head's value; sums: of the row. */
 static void bind_vector(const part *t, V sums, int j, V term) {
   kgemm *p = t->p;
   kb *k = p->k;
   kx *x = p->x;
-  V v = kb_load(k, kb_vt(k, is_float(p) ? k->f32 : k->i32, KGEMM_LANES), kb_gepi(k, sums, 64ll * j), 64);
+  V v = kb_load(k, kb_vt(k, is_float(p) ? k->f32 : k->i32, KGEMM_LANES), kb_gepi(k, sums, 64ll * j),
+                64);
   if (term) v = LLVMBuildAdd(k->b, v, term, "");
   x->c[x->rank - 1] = (int64_t)j * KGEMM_LANES;
   kx_at(x, KGEMM_LANES, j == t->nt - 1 ? t->valid : KGEMM_LANES);
   kx_bind(x, p->head->out[0], is_float(p) ? kv_clamp(k, v, p->clamp) : v);
 }
+
 /* Rows that go through the epilogue together: as many as one register of bytes holds. */
 static int rows_together(const part *t) {
   int most = t->p->x->tail ? kv_narrow_most(t->p->k) / t->nt : 1;
   return most > 1 ? most : 1;
 }
+
 /* n such rows of the block whose sums stand at scratch. */
 static void finish_rows(const part *t, const place *at, const row *w, int n, V scratch) {
   kgemm *p = t->p;
@@ -271,11 +384,15 @@ static void finish_rows(const part *t, const place *at, const row *w, int n, V s
   bool narrow = x->tail && n * t->nt <= kv_narrow_most(k);
   for (int i = 0; i < n; i++) {
     stand_at(t, at, &w[i]);
-    V term = p->rowterm ? row_term(t) : NULL, sums = kb_gepi(k, kb_gep(k, scratch, kb_muli(k, w[i].r, 64ll * t->nt)), 64ll * t->nt * (w[i].i * p->tr + w[i].rc));
+    V term = p->rowterm ? row_term(t) : NULL,
+      sums = kb_gepi(k, kb_gep(k, scratch, kb_muli(k, w[i].r, 64ll * t->nt)),
+                     64ll * t->nt * (w[i].i * p->tr + w[i].rc));
     for (int j = 0; j < t->nt; j++) {
       bind_vector(t, sums, j, term);
-      if (narrow) raw[i * t->nt + j] = kx_raw(x);
-      else kx_finish(x);
+      if (narrow)
+        raw[i * t->nt + j] = kx_raw(x);
+      else
+        kx_finish(x);
     }
   }
   if (narrow) bytes = kx_narrow(x, raw, n * t->nt);
@@ -285,6 +402,7 @@ static void finish_rows(const part *t, const place *at, const row *w, int n, V s
   }
   memset(x->c, 0, sizeof x->c);
 }
+
 /* All rows of a block, in loops where they are alike. */
 static void finish_block(const part *t, const place *at, V scratch) {
   kgemm *p = t->p;
@@ -293,7 +411,8 @@ static void finish_block(const part *t, const place *at, V scratch) {
   if (p->flat) {
     row list[MAX_C * 16];
     int n = all_rows(p, list);
-    for (int i = 0; i < n; i += step) finish_rows(t, at, list + i, n - i < step ? n - i : step, scratch);
+    for (int i = 0; i < n; i += step)
+      finish_rows(t, at, list + i, n - i < step ? n - i : step, scratch);
     return;
   }
   for (int i = 0; i < p->mt; i++) {
@@ -310,8 +429,15 @@ static void finish_block(const part *t, const place *at, V scratch) {
     if (p->tr > full) finish_rows(t, at, w, p->tr - full, scratch);
   }
 }
+
 /* The block before this one, a share of its rows behind each step. */
-typedef struct behind { const part *t; place at; V scratch; int done; } behind;
+typedef struct behind {
+  const part *t;
+  place at;
+  V scratch;
+  int done;
+} behind;
+
 static void finish_some(void *ctx, int64_t done, int64_t of) {
   behind *e = ctx;
   kgemm *p = e->t->p;
@@ -326,7 +452,10 @@ static void finish_some(void *ctx, int64_t done, int64_t of) {
 
 /* ---- loops ---- */
 /* Blocks on their way, the newest first: their places, and the buffers that their sums are in. */
-typedef struct queue { V at[LAG + 1][2], sums[LAG + 1]; } queue;
+typedef struct queue {
+  V at[LAG + 1][2], sums[LAG + 1];
+} queue;
+
 enum { QUEUE = 3 * (LAG + 1) };
 
 /* The next block enters, in the buffer of the one that leaves. */
@@ -339,16 +468,19 @@ static void pass_on(const part *t, queue *q, int lag) {
     q->sums[i] = old.sums[i - 1];
   }
 }
+
 static void finish_queued(const part *t, const queue *q, int i) {
   place at;
   place_block(t, q->at[i][0], q->at[i][1], &at);
   finish_block(t, &at, q->sums[i]);
 }
+
 /* All blocks of a part that has any. */
 static void emit_blocks(const part *t) {
   kgemm *p = t->p;
   kb *k = p->k;
-  V blocks = LLVMBuildMul(k->b, t->row_blocks, kb_sub(k, t->end_col, t->first_col), ""), flat[QUEUE];
+  V blocks = LLVMBuildMul(k->b, t->row_blocks, kb_sub(k, t->end_col, t->first_col), ""),
+    flat[QUEUE];
   bool known = LLVMIsAConstantInt(blocks);
   int lag = known && LLVMConstIntGetSExtValue(blocks) > LAG ? LAG : 1;
   queue q;
@@ -379,6 +511,7 @@ static void emit_blocks(const part *t) {
   }
   for (int i = lag; i; i--) finish_queued(t, &q, i);
 }
+
 /* The share of rows, if it has any columns. */
 static void emit_part(part *t) {
   kgemm *p = t->p;
@@ -396,11 +529,21 @@ static void emit_part(part *t) {
   emit_blocks(t);
   kb_end(k, &any, NULL);
 }
+
 void ktile_columns(kgemm *p, V a, V b, V bias, V n0) {
   kb *k = p->k;
   bool divided = p->split == KGEMM_COLUMNS;
-  int64_t width = (int64_t)p->nv * KGEMM_LANES, full = p->n / width, rest = p->n % width, col = kgemm_column_bytes(p), blocks = full + (rest != 0);
-  part t = { .p = p, .a = a, .b = b, .bias = bias, .n0 = n0, .nt = p->nv, .valid = KGEMM_LANES, .first_col = kb_i64(k, 0), .end_col = kb_i64(k, full) };
+  int64_t width = (int64_t)p->nv * KGEMM_LANES, full = p->n / width, rest = p->n % width,
+          col = kgemm_column_bytes(p), blocks = full + (rest != 0);
+  part t = { .p = p,
+             .a = a,
+             .b = b,
+             .bias = bias,
+             .n0 = n0,
+             .nt = p->nv,
+             .valid = KGEMM_LANES,
+             .first_col = kb_i64(k, 0),
+             .end_col = kb_i64(k, full) };
   if (full && divided) {
     kl_share(p->g, blocks, &t.first_col, &t.end_col);
     if (rest) t.end_col = kb_smin(k, t.end_col, kb_i64(k, full));

@@ -1,4 +1,5 @@
-/* Arithmetic of docs/numerics.md on vectors, step for step as support/fixed.h and support/fmath_steps.h have it. Integers of 8 and 16 bits are kept as i32 in registers. */
+/* Arithmetic of docs/numerics.md on vectors, step for step as support/fixed.h and
+ * support/fmath_steps.h have it. Integers of 8 and 16 bits are kept as i32 in registers. */
 #ifndef MC_KERNELS_VEC_H
 #define MC_KERNELS_VEC_H
 #include "kb.h"
@@ -12,7 +13,8 @@ V kv_clamp(kb *k, V x, const float c[2]);
 V kv_rne(kb *k, V x);
 /* f32 -> i32 + z, |x| < 2^22. */
 V kv_rne_small(kb *k, V x, int32_t z);
-/* clamp to [qmin - z, qmax - z], rne, + z: the Q(v) of docs/design.md. x must come out of an arithmetic operation (no signalling NaN). */
+/* clamp to [qmin - z, qmax - z], rne, + z: the Q(v) of docs/design.md. x must come out of an
+ * arithmetic operation (no signalling NaN). */
 V kv_quant(kb *k, V x, int32_t z, mc_dtype dtype);
 /* The clamp of kv_quant alone: kv_quant(x) = rne(kv_quant_clamp(x)) + z. */
 V kv_quant_clamp(kb *k, V x, int32_t z, mc_dtype dtype);
@@ -21,14 +23,19 @@ V kv_from_bf16(kb *k, V bits);
 V kv_to_bf16(kb *k, V x);
 V kv_from_f16(kb *k, V bits);
 V kv_to_f16(kb *k, V x);
-/* Q(x / s) for any x, the division as IEEE defines it; _raw: a number of 8 bits as kv_raw gives it. */
+/* Q(x / s) for any x, the division as IEEE defines it; _raw: a number of 8 bits as kv_raw gives it.
+ */
 V kv_quantize(kb *k, V x, float s, int32_t z, mc_dtype dtype);
 V kv_quantize_raw(kb *k, V x, float s, int32_t z, mc_dtype dtype);
-/* x86, 8 bits: the same less z, and for what lies below the range any number below it: packs that saturate do the rest. */
+/* x86, 8 bits: the same less z, and for what lies below the range any number below it: packs that
+ * saturate do the rest. */
 V kv_quantize_open(kb *k, V x, float s, int32_t z, mc_dtype dtype);
-/* AArch64 converts half a register a cycle and adds two to four: an integer n between 0 and 2^23 is, as the low bits of 2^23 as f32, the float 2^23 + n, and the way back is rounding to nearest.
+
+/* AArch64 converts half a register a cycle and adds two to four: an integer n between 0 and 2^23
+ * is, as the low bits of 2^23 as f32, the float 2^23 + n, and the way back is rounding to nearest.
  * The same with a number in the middle of the range, so that n may be negative: */
-enum { KV_MIDDLE = 0x4b400000 };   /* 1.5 * 2^23 */
+enum { KV_MIDDLE = 0x4b400000 }; /* 1.5 * 2^23 */
+
 /* Whether conversions by addition are worth it on the target. */
 bool kv_adds(const kb *k);
 /* fp32(x - z) of i32 x, |x - z| < 2^22. */
@@ -37,34 +44,45 @@ V kv_small_to_f32(kb *k, V x, int32_t z);
 V kv_biased_to_f32(kb *k, V x, int32_t base);
 /* i32 -> f32, rounded to nearest even. */
 V kv_to_f32(kb *k, V x);
-/* mc_fx_requant_single / _double of the i32 vector x; mult and shift: i32 vectors or scalars splat. */
+/* mc_fx_requant_single / _double of the i32 vector x; mult and shift: i32 vectors or scalars splat.
+ */
 V kv_requant_single(kb *k, V x, V mult, V shift, int32_t z, mc_dtype dtype);
 V kv_requant_double(kb *k, V x, V mult, V shift, int32_t z, mc_dtype dtype);
-/* kv_quant without what kv_narrow does; |x| < 2^31 - 2^9, small: < 32000. On AArch64 the upper halves hold nothing. */
+/* kv_quant without what kv_narrow does; |x| < 2^31 - 2^9, small: < 32000. On AArch64 the upper
+ * halves hold nothing. */
 V kv_raw(kb *k, V x, int32_t z, mc_dtype dtype, bool small);
-/* What is left of kv_quant (bytes.c): n vectors of kv_raw, 16 lanes each, 1 <= n <= kv_narrow_most, to bytes: v + z, saturated. small: as there; adding z then needs no saturation (on Zen 4,
- * vpaddsw takes the pipes of products, vpaddw any). The result may have more lanes than 16 n, the others unspecified. */
+/* What is left of kv_quant (bytes.c): n vectors of kv_raw, 16 lanes each, 1 <= n <= kv_narrow_most,
+ * to bytes: v + z, saturated. small: as there; adding z then needs no saturation (on Zen 4, vpaddsw
+ * takes the pipes of products, vpaddw any). The result may have more lanes than 16 n, the others
+ * unspecified. */
 int kv_narrow_most(const kb *k);
 V kv_narrow(kb *k, V *v, int n, int32_t z, mc_dtype dtype, bool small);
 /* Look up 256 bytes by bytes, taken as unsigned. */
-/* Bytes of v by index, within each 128-bit part (16, 32 or 64 bytes; AArch64: 16); an index from 0x80 on
- * gives 0. For targets with SSSE3 and AArch64. */
+/* Bytes of v by index, within each 128-bit part (16, 32 or 64 bytes; AArch64: 16); an index from
+ * 0x80 on gives 0. For targets with SSSE3 and AArch64. */
 V kv_permute(kb *k, V v, V index);
 V kv_lookup(kb *k, V table, V bytes);
 /* Look up 256 bytes by i32 indices in [0, 255]; result zero-extended i32. */
 V kv_table(kb *k, V table, V index);
 
-/* The 16 lanes of each of n vectors (a power of two, up to 16) to one, upper halves onto lower ones as mc_fm_sum16 does: lane i of the result is of vector i (a scalar for one). */
+/* The 16 lanes of each of n vectors (a power of two, up to 16) to one, upper halves onto lower ones
+ * as mc_fm_sum16 does: lane i of the result is of vector i (a scalar for one). */
 typedef V kv_combine(const void *ctx, V a, V b);
 V kv_fold(kb *k, const V *v, int n, kv_combine *combine, const void *ctx);
-/* Bytes that are added at once, a register of them, and sum16 + their sums in 16 lanes of i32; `valid` of them exist at p. */
+/* Bytes that are added at once, a register of them, and sum16 + their sums in 16 lanes of i32;
+ * `valid` of them exist at p. */
 int kv_sum_step(const kb *k);
 V kv_sum_bytes(kb *k, V sum16, V p, int valid, bool is_signed);
 
 /* Vector instances of support/fmath_steps.h. */
-typedef struct kfm { kb *k; int lanes; } kfm;
+typedef struct kfm {
+  kb *k;
+  int lanes;
+} kfm;
+
 typedef V kfm_unary(kfm *cx, V x);
-kfm_unary kfm_exp, kfm_exp_negative, kfm_exp_reduced, kfm_log, kfm_neg, kfm_abs, kfm_tanh, kfm_sigmoid, kfm_erf, kfm_gelu, kfm_gelu_tanh, kfm_silu, kfm_relu, kfm_hard_swish;
+kfm_unary kfm_exp, kfm_exp_negative, kfm_exp_reduced, kfm_log, kfm_neg, kfm_abs, kfm_tanh,
+    kfm_sigmoid, kfm_erf, kfm_gelu, kfm_gelu_tanh, kfm_silu, kfm_relu, kfm_hard_swish;
 V kfm_elu(kfm *cx, V x, V alpha);
 V kfm_leaky_relu(kfm *cx, V x, V alpha);
 V kfm_clamp(kfm *cx, V x, V low, V high);

@@ -1,32 +1,51 @@
-/* A of a product widened before its loops begin (engines of sign `wide`): pmaddwd wants pairs of i16, a core without bf16 instructions f32, and widening an element once is cheaper than widening it
- * again for every block of columns. The copy lies in scratch, dense, with the border that a convolution reads. Weights of bf16 are widened too, when the loop over blocks of columns reaches them. */
+/* A of a product widened before its loops begin (engines of sign `wide`): pmaddwd wants pairs of
+ * i16, a core without bf16 instructions f32, and widening an element once is cheaper than widening
+ * it again for every block of columns. The copy lies in scratch, dense, with the border that a
+ * convolution reads. Weights of bf16 are widened too, when the loop over blocks of columns reaches
+ * them. */
 #include "gemm.h"
 
-/* Images, lines, pixels of a line, elements of a pixel; lines and pixels that stand before the first. */
-typedef struct shape { int64_t dim[4], top, left; } shape;
+/* Images, lines, pixels of a line, elements of a pixel; lines and pixels that stand before the
+ * first. */
+typedef struct shape {
+  int64_t dim[4], top, left;
+} shape;
 
 static shape shape_of(const mc_node *n) {
   const mc_type *t = n->in[0]->type;
   if (n->op == MC_OP_conv2d) {
     const mc_attrs_conv2d *c = MC_ATTRS(n, conv2d);
-    return (shape){ { t->dim[0], c->pad[0] + t->dim[1] + c->pad[2], c->pad[1] + t->dim[2] + c->pad[3], t->dim[3] }, c->pad[0], c->pad[1] };
+    return (shape){ { t->dim[0], c->pad[0] + t->dim[1] + c->pad[2],
+                      c->pad[1] + t->dim[2] + c->pad[3], t->dim[3] },
+                    c->pad[0],
+                    c->pad[1] };
   }
   int64_t k = t->dim[t->rank - 1];
   if (t->rank == 4) return (shape){ { t->dim[0], t->dim[1], t->dim[2], k }, 0, 0 };
   return (shape){ { 1, mc_type_elems(t) / k, 1, k }, 0, 0 };
 }
+
 static int64_t a_bytes(const kengine *e, const mc_node *n) {
   shape s = shape_of(n);
-  return (s.dim[0] * s.dim[1] * s.dim[2] * s.dim[3] * kgemm_a_elem(e) + MC_PLAN_SLACK + 63) / 64 * 64;
+  return (s.dim[0] * s.dim[1] * s.dim[2] * s.dim[3] * kgemm_a_elem(e) + MC_PLAN_SLACK + 63) / 64 *
+         64;
 }
+
 /* Of a task's block of columns. */
 static int64_t b_bytes(const kengine *e, const mc_node *n) {
   const mc_type *w = n->in[1]->type;
   bool conv = n->op == MC_OP_conv2d;
-  int64_t k = conv ? w->dim[1] * w->dim[2] * w->dim[3] : w->dim[1], vectors = kgemm_vectors(conv ? w->dim[0] / MC_ATTRS(n, conv2d)->groups : w->dim[0]);
-  return kengine_widens_b(e) ? (vectors < KWIDEN_VECTORS ? vectors : KWIDEN_VECTORS) * KGEMM_LANES * k * kgemm_b_elem(e) : 0;
+  int64_t k = conv ? w->dim[1] * w->dim[2] * w->dim[3] : w->dim[1],
+          vectors = kgemm_vectors(conv ? w->dim[0] / MC_ATTRS(n, conv2d)->groups : w->dim[0]);
+  return kengine_widens_b(e) ? (vectors < KWIDEN_VECTORS ? vectors : KWIDEN_VECTORS) * KGEMM_LANES *
+                                   k * kgemm_b_elem(e)
+                             : 0;
 }
-int64_t k_widen_scratch(const kengine *e, const mc_node *n, int tasks) { return a_bytes(e, n) + b_bytes(e, n) * tasks; }
+
+int64_t k_widen_scratch(const kengine *e, const mc_node *n, int tasks) {
+  return a_bytes(e, n) + b_bytes(e, n) * tasks;
+}
+
 V k_widen_block(kgemm *p, V b, int nv) {
   kb *k = p->k;
   if (!kengine_widens_b(p->e)) return b;
@@ -42,6 +61,7 @@ V k_widen_block(kgemm *p, V b, int nv) {
   kb_end(k, &l, NULL);
   return to;
 }
+
 kview k_widen_view(const kgemm *p) {
   const mc_type *t = p->head->in[0]->type;
   shape s = shape_of(p->head);
@@ -51,7 +71,8 @@ kview k_widen_view(const kgemm *p) {
     v.stride[d] = at;
     at *= t->rank == 4 ? s.dim[d] : t->dim[d];
   }
-  v.base = kb_gepi(p->k, kl_scratch(p->g), t->rank == 4 ? s.top * v.stride[1] + s.left * v.stride[2] : 0);
+  v.base = kb_gepi(p->k, kl_scratch(p->g),
+                   t->rank == 4 ? s.top * v.stride[1] + s.left * v.stride[2] : 0);
   return v;
 }
 
@@ -61,6 +82,7 @@ static void widen_piece(kgemm *p, V src, V dst, int lanes) {
   V v = kb_load(k, kb_vt(k, real ? k->i16 : k->i8, lanes), src, real ? 2 : 1);
   kb_store(k, real ? kv_from_bf16(k, v) : kb_ext(k, v, k->i16, p->a_signed), dst, real ? 4 : 2);
 }
+
 static void widen_elements(kgemm *p, V src, V dst, int64_t n) {
   kb *k = p->k;
   int64_t at = 0, from = kgemm_elem(p->e), to = kgemm_a_elem(p->e);
@@ -69,17 +91,21 @@ static void widen_elements(kgemm *p, V src, V dst, int64_t n) {
     if (!count) continue;
     kb_loop l;
     kb_range(k, &l, count, lanes, NULL, 0);
-    widen_piece(p, kb_gepi(k, kb_gep(k, src, kb_muli(k, l.iv, from)), from * at), kb_gepi(k, kb_gep(k, dst, kb_muli(k, l.iv, to)), to * at), lanes);
+    widen_piece(p, kb_gepi(k, kb_gep(k, src, kb_muli(k, l.iv, from)), from * at),
+                kb_gepi(k, kb_gep(k, dst, kb_muli(k, l.iv, to)), to * at), lanes);
     kb_end(k, &l, NULL);
     at += count;
   }
 }
+
 void k_widen(kgemm *p) {
   kb *k = p->k;
   const mc_type *t = p->head->in[0]->type;
   shape s = shape_of(p->head);
   kview in = kl_view(p->g, p->head->in[0]);
-  int64_t es = kl_elem(&in), wide = kgemm_a_elem(p->e), line = t->rank == 4 ? in.stride[1] : s.dim[3] * es, px = t->rank == 4 ? in.stride[2] : s.dim[3] * es;
+  int64_t es = kl_elem(&in), wide = kgemm_a_elem(p->e),
+          line = t->rank == 4 ? in.stride[1] : s.dim[3] * es,
+          px = t->rank == 4 ? in.stride[2] : s.dim[3] * es;
   bool dense = px == s.dim[3] * es;
   int64_t trips = dense ? 1 : s.dim[2], n = dense ? s.dim[2] * s.dim[3] : s.dim[3];
   V from = kb_gepi(k, in.base, -s.top * line - s.left * px), to = kl_scratch(p->g);
@@ -87,10 +113,13 @@ void k_widen(kgemm *p) {
   int split = kl_divide_nest(p->g, &once, 2, s.dim, 1);
   kl_range(p->g, &li, s.dim[0], 1, split == 0);
   kl_range(p->g, &ll, s.dim[1], 1, split == 1);
-  V src = kb_gep(k, kb_gep(k, from, kb_muli(k, li.iv, t->rank == 4 ? in.stride[0] : 0)), kb_muli(k, ll.iv, line));
-  V dst = kb_gep(k, to, kb_muli(k, kb_add(k, kb_muli(k, li.iv, s.dim[1]), ll.iv), s.dim[2] * s.dim[3] * wide));
+  V src = kb_gep(k, kb_gep(k, from, kb_muli(k, li.iv, t->rank == 4 ? in.stride[0] : 0)),
+                 kb_muli(k, ll.iv, line));
+  V dst = kb_gep(
+      k, to, kb_muli(k, kb_add(k, kb_muli(k, li.iv, s.dim[1]), ll.iv), s.dim[2] * s.dim[3] * wide));
   kb_range(k, &lp, trips, 1, NULL, 0);
-  widen_elements(p, kb_gep(k, src, kb_muli(k, lp.iv, px)), kb_gep(k, dst, kb_muli(k, lp.iv, s.dim[3] * wide)), n);
+  widen_elements(p, kb_gep(k, src, kb_muli(k, lp.iv, px)),
+                 kb_gep(k, dst, kb_muli(k, lp.iv, s.dim[3] * wide)), n);
   kb_end(k, &lp, NULL);
   kb_end(k, &ll, NULL);
   kb_end(k, &li, NULL);

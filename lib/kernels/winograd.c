@@ -1,4 +1,5 @@
-/* winograd: 3x3 convolutions of 8-bit integers with 36 products for 16 results where the direct form takes 144, and the same bytes.
+/* winograd: 3x3 convolutions of 8-bit integers with 36 products for 16 results where the direct
+ * form takes 144, and the same bytes.
  *
  *   for image  for pass of tiles                       (analysis/model_winograd.c cuts)
  *     v = B' d B  for every tile and channel           wg_input
@@ -7,14 +8,22 @@
  *       m[point] = v[point] * u[point]                 wg_products: 36 products of matrices
  *       y = A' m A, made exact                         wg_output, and the group's epilogue
  *
- * Why it is exact: with weights scaled to whole numbers everything is a sum of products of integers, right modulo 2^32 (docs/kernels.md). */
+ * Why it is exact: with weights scaled to whole numbers everything is a sum of products of
+ * integers, right modulo 2^32 (docs/kernels.md). */
 #include "winograd.h"
 #include "mc/plan/winograd.h"
 #include <string.h>
 
 static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static bool is_ready(const mc_node *group) { return strcmp(MC_ATTRS(group, group)->kernel, "winograd_ready") == 0; }
-static int64_t task_bytes(const mc_winograd *c) { return c->v_bytes + c->m_bytes + c->u_bytes + c->tmp_bytes; }
+
+static bool is_ready(const mc_node *group) {
+  return strcmp(MC_ATTRS(group, group)->kernel, "winograd_ready") == 0;
+}
+
+static int64_t task_bytes(const mc_winograd *c) {
+  return c->v_bytes + c->m_bytes + c->u_bytes + c->tmp_bytes;
+}
+
 int64_t k_winograd_scratch(const mc_plan *p, int group) {
   const kgroup g = { .group = p->group[group], .region = p->group[group]->region };
   const mc_node *head = kl_first(&g);
@@ -31,20 +40,27 @@ static V first_tile(wg *w, V pass, int64_t of_pass, int64_t all) {
   V at = kb_muli(w->k, pass, of_pass);
   return all % of_pass ? kb_smin(w->k, at, kb_i64(w->k, all - of_pass)) : at;
 }
-/* First result of a whole tile along an axis of n results: the last one moves back where there are no short ones. */
+
+/* First result of a whole tile along an axis of n results: the last one moves back where there are
+ * no short ones. */
 static V origin(wg *w, V index, V more, int64_t n, bool has_short) {
   V at = kb_muli(w->k, kb_add(w->k, index, more), WG_TILE);
   return n % WG_TILE && !has_short ? kb_smin(w->k, at, kb_i64(w->k, n - WG_TILE)) : at;
 }
+
 /* Tiles [0, rows) x [0, columns) of one kind, from place `first` on; short axes have one tile. */
-static void tiles_of_kind(wg *w, V ty, V tx, bool short_h, bool short_w, int64_t first, wg_tile_fn *fn, void *ctx) {
+static void tiles_of_kind(wg *w, V ty, V tx, bool short_h, bool short_w, int64_t first,
+                          wg_tile_fn *fn, void *ctx) {
   kb *k = w->k;
   const mc_winograd *c = &w->cut;
   int64_t rows = short_h ? 1 : c->rp - c->short_h, columns = short_w ? 1 : c->cp - c->short_w;
   kb_loop r, s;
   if (rows <= 0 || columns <= 0) return;
   kb_range(k, &r, rows, 1, NULL, 0);
-  wg_tile t = { .short_h = short_h, .short_w = short_w, .row = short_h ? kb_i64(k, c->oh - WG_SHORT) : origin(w, ty, r.iv, c->oh, c->short_h) };
+  wg_tile t = { .short_h = short_h,
+                .short_w = short_w,
+                .row = short_h ? kb_i64(k, c->oh - WG_SHORT)
+                               : origin(w, ty, r.iv, c->oh, c->short_h) };
   kb_range(k, &s, columns, 1, NULL, 0);
   t.column = short_w ? kb_i64(k, c->ow - WG_SHORT) : origin(w, tx, s.iv, c->ow, c->short_w);
   t.index = kb_addi(k, kb_add(k, kb_muli(k, r.iv, columns), s.iv), first);
@@ -52,6 +68,7 @@ static void tiles_of_kind(wg *w, V ty, V tx, bool short_h, bool short_w, int64_t
   kb_end(k, &s, NULL);
   kb_end(k, &r, NULL);
 }
+
 void wg_tiles(wg *w, V ty, V tx, wg_tile_fn *fn, void *ctx) {
   const mc_winograd *c = &w->cut;
   int64_t rows = c->rp - c->short_h, columns = c->cp - c->short_w, low = c->short_h ? columns : 0;
@@ -63,11 +80,22 @@ void wg_tiles(wg *w, V ty, V tx, wg_tile_fn *fn, void *ctx) {
 
 /* ---- the nest ---- */
 
-static V packed_block(wg *w, V block) { return kb_gep(w->k, w->weights, kb_muli(w->k, block, wg_packed_bytes(w, w->cut.width))); }
-static V made_block(wg *w, V block) { return kb_gep(w->k, w->u, kb_muli(w->k, block, mc_winograd_point(&w->cut, w->cut.width) * WG_POINTS)); }
-typedef struct block_ctx { V image, ty, tx; } block_ctx;
+static V packed_block(wg *w, V block) {
+  return kb_gep(w->k, w->weights, kb_muli(w->k, block, wg_packed_bytes(w, w->cut.width)));
+}
+
+static V made_block(wg *w, V block) {
+  return kb_gep(w->k, w->u,
+                kb_muli(w->k, block, mc_winograd_point(&w->cut, w->cut.width) * WG_POINTS));
+}
+
+typedef struct block_ctx {
+  V image, ty, tx;
+} block_ctx;
+
 /* width: channels in whole registers; cols of them exist. */
 typedef void block_fn(wg *w, V block, int64_t width, int64_t cols, void *ctx);
+
 /* fn for every block of channels; the last may have fewer. */
 static void each_block(wg *w, bool split, block_fn *fn, void *ctx) {
   const mc_winograd *c = &w->cut;
@@ -83,17 +111,26 @@ static void each_block(wg *w, bool split, block_fn *fn, void *ctx) {
   fn(w, kb_i64(w->k, full), c->npad - full * width, c->n - full * width, ctx);
   kb_end(w->k, &l, NULL);
 }
+
 static void compute_block(wg *w, V block, int64_t width, int64_t cols, void *ctx) {
   const block_ctx *b = ctx;
-  if (w->cut.weights == MC_WINOGRAD_block) wg_products(w, w->u, packed_block(w, block), width);
-  else wg_products(w, w->cut.weights == MC_WINOGRAD_ready ? packed_block(w, block) : made_block(w, block), NULL, width);
+  if (w->cut.weights == MC_WINOGRAD_block)
+    wg_products(w, w->u, packed_block(w, block), width);
+  else
+    wg_products(w,
+                w->cut.weights == MC_WINOGRAD_ready ? packed_block(w, block) : made_block(w, block),
+                NULL, width);
   wg_output(w, b->image, b->ty, b->tx, kb_muli(w->k, block, w->cut.width), width, cols);
 }
+
 static void make_block(wg *w, V block, int64_t width, int64_t cols, void *ctx) {
   (void)ctx, (void)cols;
-  wg_weights(w, packed_block(w, block), made_block(w, block), width, 0, WG_WINDOW / 2, kb_i64(w->k, wg_units(w, width)));
+  wg_weights(w, packed_block(w, block), made_block(w, block), width, 0, WG_WINDOW / 2,
+             kb_i64(w->k, wg_units(w, width)));
 }
-/* Images, rows of passes where none moves back into another's rows, or blocks of channels are divided among tasks. */
+
+/* Images, rows of passes where none moves back into another's rows, or blocks of channels are
+ * divided among tasks. */
 static void emit_passes(wg *w) {
   kb *k = w->k;
   const mc_winograd *c = &w->cut;
@@ -115,20 +152,26 @@ static void emit_passes(wg *w) {
   kb_end(k, &image, NULL);
   kb_end(k, &once, NULL);
 }
+
 static void place_scratch(wg *w) {
   kb *k = w->k;
   const mc_winograd *c = &w->cut;
   V base = kl_scratch(w->g);
-  if (kl_workers(w->g->plan, w->g->index) > 1) base = kb_gep(k, base, kb_muli(k, LLVMGetParam(k->fn, 2), task_bytes(c)));   /* every task has its own */
+  if (kl_workers(w->g->plan, w->g->index) > 1)
+    base = kb_gep(k, base,
+                  kb_muli(k, LLVMGetParam(k->fn, 2), task_bytes(c))); /* every task has its own */
   w->v = base;
   w->m = kb_gepi(k, base, c->v_bytes);
   w->u = kb_gepi(k, base, c->v_bytes + c->m_bytes);
   w->tmp = kb_gepi(k, base, c->v_bytes + c->m_bytes + c->u_bytes);
 }
+
 static bool emit(kgroup *g, bool ready) {
   kb *k = g->k;
   wg *w = MC_NEW(k->arena, wg);
-  w->g = g; w->k = k; w->head = kl_first(g);
+  w->g = g;
+  w->k = k;
+  w->head = kl_first(g);
   const char *why = w->head ? mc_winograd_refused(w->head, k->target) : "it is empty";
   if (why) return kl_error(g, w->head, "the group cannot be computed by 'winograd': %s", why);
   const mc_type *y = w->head->out[0]->type;
@@ -141,12 +184,19 @@ static bool emit(kgroup *g, bool ready) {
   wg_pack(w);
   place_scratch(w);
   const mc_winograd *c = &w->cut;
-  static const char *const from[] = { [MC_WINOGRAD_ready] = "ready weights", [MC_WINOGRAD_block] = "weights made for each pass", [MC_WINOGRAD_once] = "weights made once" };
-  g->note = mc_arena_printf(k->arena, "F(4x4, 3x3), passes of %lld x %lld tiles, blocks of %d tiles x %d channels, %lld channels, %s", (long long)c->rp, (long long)c->cp, c->mr[0][0], (int)c->width,
+  static const char *const from[] = { [MC_WINOGRAD_ready] = "ready weights",
+                                      [MC_WINOGRAD_block] = "weights made for each pass",
+                                      [MC_WINOGRAD_once] = "weights made once" };
+  g->note = mc_arena_printf(k->arena,
+                            "F(4x4, 3x3), passes of %lld x %lld tiles, blocks of %d tiles x %d "
+                            "channels, %lld channels, %s",
+                            (long long)c->rp, (long long)c->cp, c->mr[0][0], (int)c->width,
                             (long long)c->c, from[c->weights]);
   emit_passes(w);
   kl_fill_borders(g);
   return true;
 }
+
 bool k_emit_winograd(kgroup *g) { return emit(g, false); }
+
 bool k_emit_winograd_ready(kgroup *g) { return emit(g, true); }

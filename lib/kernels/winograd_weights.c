@@ -1,7 +1,9 @@
-/* Weights of winograd.c: packed at compile time as they are (9 bytes for a pair of channels) or transformed (72), and the code that transforms at run time. */
+/* Weights of winograd.c: packed at compile time as they are (9 bytes for a pair of channels) or
+ * transformed (72), and the code that transforms at run time. */
 #include "winograd.h"
 
-/* G with whole numbers: its rows times 24, 6, -6, -6, 24, 24 on the points 0, infinity, 1, -1, 2, -2; the first two have a factor of 6 that the result's matrix lacks. */
+/* G with whole numbers: its rows times 24, 6, -6, -6, 24, 24 on the points 0, infinity, 1, -1, 2,
+ * -2; the first two have a factor of 6 that the result's matrix lacks. */
 static void filter(const int32_t in[3], int32_t out[WG_WINDOW]) {
   out[0] = 6 * in[0];
   out[1] = 6 * in[2];
@@ -10,28 +12,36 @@ static void filter(const int32_t in[3], int32_t out[WG_WINDOW]) {
   out[4] = in[0] + 2 * in[1] + 4 * in[2];
   out[5] = in[0] - 2 * in[1] + 4 * in[2];
 }
+
 static void transform_filter(const int8_t *q, int64_t c, int16_t out[WG_POINTS]) {
   int32_t rows[3][WG_WINDOW];
-  for (int a = 0; a < 3; a++) filter((int32_t[]){ q[(a * 3 + 0) * c], q[(a * 3 + 1) * c], q[(a * 3 + 2) * c] }, rows[a]);
+  for (int a = 0; a < 3; a++)
+    filter((int32_t[]){ q[(a * 3 + 0) * c], q[(a * 3 + 1) * c], q[(a * 3 + 2) * c] }, rows[a]);
   for (int j = 0; j < WG_WINDOW; j++) {
     int32_t column[WG_WINDOW];
     filter((int32_t[]){ rows[0][j], rows[1][j], rows[2][j] }, column);
     for (int i = 0; i < WG_WINDOW; i++) out[i * WG_WINDOW + j] = (int16_t)column[i];
   }
 }
+
 /* Channels of block `block`, in whole registers. */
 static int64_t block_width(const wg *w, int64_t block) {
   int64_t width = w->cut.width, left = w->cut.npad - block * width;
   return left < width ? left : width;
 }
+
 int64_t wg_packed_bytes(const wg *w, int64_t width) {
   return (w->cut.weights == MC_WINOGRAD_ready ? WG_POINTS * 2 : 9) * w->cut.c * width;
 }
+
 /* Channels of the input that exist; weights of those that are computed beside them are 0. */
 static int64_t channels(const wg *w) { return w->head->in[0]->type->dim[3]; }
 
 /* Place of element (c, n), n within the block, among all of a point or tap. */
-static int64_t place(const wg *w, int64_t width, int64_t c, int64_t n) { return (c / w->cut.kr * width + n) * w->cut.kr + c % w->cut.kr; }
+static int64_t place(const wg *w, int64_t width, int64_t c, int64_t n) {
+  return (c / w->cut.kr * width + n) * w->cut.kr + c % w->cut.kr;
+}
+
 static void pack_transformed(const wg *w, const int8_t *q, int16_t *to) {
   const mc_winograd *cut = &w->cut;
   int16_t u[WG_POINTS];
@@ -39,10 +49,13 @@ static void pack_transformed(const wg *w, const int8_t *q, int16_t *to) {
     int64_t width = cut->width, block = n / width, here = block_width(w, block);
     for (int64_t c = 0; c < channels(w); c++) {
       transform_filter(q + n * 9 * channels(w) + c, channels(w), u);
-      for (int64_t p = 0; p < WG_POINTS; p++) to[block * wg_packed_bytes(w, width) / 2 + p * cut->c * here + place(w, here, c, n % width)] = u[p];
+      for (int64_t p = 0; p < WG_POINTS; p++)
+        to[block * wg_packed_bytes(w, width) / 2 + p * cut->c * here +
+           place(w, here, c, n % width)] = u[p];
     }
   }
 }
+
 /* What one vector of the transform reads stands together, tap after tap. */
 static void pack_bytes(const wg *w, const int8_t *q, int8_t *to) {
   const mc_winograd *cut = &w->cut;
@@ -50,11 +63,15 @@ static void pack_bytes(const wg *w, const int8_t *q, int8_t *to) {
     int64_t width = cut->width, block = n / width, here = block_width(w, block);
     for (int64_t c = 0; c < channels(w); c++) {
       int64_t at = place(w, here, c, n % width);
-      for (int64_t tap = 0; tap < 9; tap++) to[block * wg_packed_bytes(w, width) + (at / cut->wide * 9 + tap) * cut->wide + at % cut->wide] = q[(n * 9 + tap) * channels(w) + c];
+      for (int64_t tap = 0; tap < 9; tap++)
+        to[block * wg_packed_bytes(w, width) + (at / cut->wide * 9 + tap) * cut->wide +
+           at % cut->wide] = q[(n * 9 + tap) * channels(w) + c];
     }
   }
 }
-/* Bias with the input's zero point folded in. Where sums have room for it, it is added at the point (2, 2), of which every result gets a 36th (in units of its own scale). */
+
+/* Bias with the input's zero point folded in. Where sums have room for it, it is added at the point
+ * (2, 2), of which every result gets a 36th (in units of its own scale). */
 static void pack_bias(wg *w, const int8_t *q, const mc_tensor *b) {
   const mc_winograd *cut = &w->cut;
   int64_t whole = (cut->n + KB_LANES - 1) / KB_LANES * KB_LANES, k = 9 * channels(w);
@@ -69,12 +86,14 @@ static void pack_bias(wg *w, const int8_t *q, const mc_tensor *b) {
       size += e < 0 ? -e : e;
     }
     bias[n] = (uint32_t)((b ? ((const int32_t *)b->data)[n] : 0) - za * sum);
-    int64_t most = size * (w->is_signed ? 128 : 255) + (bias[n] < 0x80000000u ? (int64_t)bias[n] : (INT64_C(1) << 32) - bias[n]);
+    int64_t most = size * (w->is_signed ? 128 : 255) +
+                   (bias[n] < 0x80000000u ? (int64_t)bias[n] : (INT64_C(1) << 32) - bias[n]);
     if (most >= INT64_C(1) << 25) w->bias_inside = false;
   }
   for (int64_t n = 0; n < cut->n && w->bias_inside; n++) bias[n] *= WG_POINTS;
   w->bias = kb_rodata(w->k, bias, (size_t)whole * 4, 0, "bias");
 }
+
 void wg_pack(wg *w) {
   const mc_tensor *b = w->head->nin > 2 ? mc_value_tensor(w->head->in[2]) : NULL;
   const int8_t *q = mc_value_tensor(w->head->in[1])->data;
@@ -82,8 +101,10 @@ void wg_pack(wg *w) {
   size_t bytes = (size_t)((ready ? WG_POINTS * 2 : 9) * w->cut.c * w->cut.npad);
   mc_arena *scratch = mc_arena_create();
   void *to = mc_arena_alloc(scratch, bytes);
-  if (ready) pack_transformed(w, q, to);
-  else pack_bytes(w, q, to);
+  if (ready)
+    pack_transformed(w, q, to);
+  else
+    pack_bytes(w, q, to);
   w->weights = kb_rodata(w->k, to, bytes, 0, "weights");
   mc_arena_destroy(scratch);
   pack_bias(w, q, b);
@@ -92,9 +113,18 @@ void wg_pack(wg *w) {
 /* ---- at run time ---- */
 
 static V add(wg *w, V a, V b) { return LLVMBuildAdd(w->k->b, a, b, ""); }
+
 static V sub(wg *w, V a, V b) { return LLVMBuildSub(w->k->b, a, b, ""); }
-static V shl(wg *w, V a, int bits) { return LLVMBuildShl(w->k->b, a, kb_splat_c(LLVMConstInt(w->k->i16, (uint64_t)bits, 0), kb_lanes(a)), ""); }
-static V six(wg *w, V a) { return LLVMBuildMul(w->k->b, a, kb_splat_c(LLVMConstInt(w->k->i16, 6, 0), kb_lanes(a)), ""); }
+
+static V shl(wg *w, V a, int bits) {
+  return LLVMBuildShl(w->k->b, a,
+                      kb_splat_c(LLVMConstInt(w->k->i16, (uint64_t)bits, 0), kb_lanes(a)), "");
+}
+
+static V six(wg *w, V a) {
+  return LLVMBuildMul(w->k->b, a, kb_splat_c(LLVMConstInt(w->k->i16, 6, 0), kb_lanes(a)), "");
+}
+
 /* Two points of a filter's row: 0 and infinity, 1 and -1, 2 and -2. */
 static void filter_pair(wg *w, int pair, V a, V b, V c, V out[2]) {
   if (pair == 0) {
@@ -106,13 +136,18 @@ static void filter_pair(wg *w, int pair, V a, V b, V c, V out[2]) {
   out[0] = add(w, even, odd);
   out[1] = sub(w, even, odd);
 }
+
 /* The lines of one vector's bytes, `ahead` bytes from p. */
 static void fetch(wg *w, V p, int64_t ahead) {
   kb *k = w->k;
   T t = k->ptr;
-  for (int i = 0; i < 9 * w->cut.wide; i += 64) kb_intr(k, "llvm.prefetch", &t, 1, (V[]){ kb_gepi(k, p, ahead + i), kb_i32(k, 0), kb_i32(k, 3), kb_i32(k, 1) }, 4);
+  for (int i = 0; i < 9 * w->cut.wide; i += 64)
+    kb_intr(k, "llvm.prefetch", &t, 1,
+            (V[]){ kb_gepi(k, p, ahead + i), kb_i32(k, 0), kb_i32(k, 3), kb_i32(k, 1) }, 4);
 }
+
 int64_t wg_units(const wg *w, int64_t width) { return w->cut.c * width / w->cut.wide; }
+
 void wg_weights(wg *w, V q, V u, int64_t width, int first, int last, V units) {
   kb *k = w->k;
   int wide = w->cut.wide, columns = 2 * (last - first);
@@ -122,17 +157,23 @@ void wg_weights(wg *w, V q, V u, int64_t width, int first, int last, V units) {
   kb_loop l;
   kb_for(k, &l, kb_i64(k, 0), units, 1, NULL, 0);
   V from = kb_gep(k, q, kb_muli(k, l.iv, 9 * wide)), to = kb_gep(k, u, kb_muli(k, l.iv, 2 * wide));
-  if (first == 0) fetch(w, from, 16 * 9 * wide);
-  else if (last == WG_WINDOW / 2) fetch(w, from, wg_packed_bytes(w, width));
+  if (first == 0)
+    fetch(w, from, 16 * 9 * wide);
+  else if (last == WG_WINDOW / 2)
+    fetch(w, from, wg_packed_bytes(w, width));
   for (int a = 0; a < 3; a++) {
     V d[3];
-    for (int b = 0; b < 3; b++) d[b] = kb_ext(k, kb_load(k, bytes, kb_gepi(k, from, (int64_t)(a * 3 + b) * wide), 1), k->i16, true);
-    for (int pair = first; pair < last; pair++) filter_pair(w, pair, d[0], d[1], d[2], rows[a] + 2 * (pair - first));
+    for (int b = 0; b < 3; b++)
+      d[b] = kb_ext(k, kb_load(k, bytes, kb_gepi(k, from, (int64_t)(a * 3 + b) * wide), 1), k->i16,
+                    true);
+    for (int pair = first; pair < last; pair++)
+      filter_pair(w, pair, d[0], d[1], d[2], rows[a] + 2 * (pair - first));
   }
   for (int j = 0; j < columns; j++)
     for (int pair = 0; pair < WG_WINDOW / 2; pair++) {
       filter_pair(w, pair, rows[0][j], rows[1][j], rows[2][j], out);
-      for (int i = 0; i < 2; i++) kb_store(k, out[i], kb_gepi(k, to, ((2 * pair + i) * columns + j) * point), 16);
+      for (int i = 0; i < 2; i++)
+        kb_store(k, out[i], kb_gepi(k, to, ((2 * pair + i) * columns + j) * point), 16);
     }
   kb_end(k, &l, NULL);
 }

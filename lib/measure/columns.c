@@ -11,6 +11,7 @@
 
 int64_t mcm_places_of(const mc_product *p, int64_t runs) {
   enum { LEAST = 10000, MOST = 40000 };
+
   int64_t want = p->d > MOST / 100 ? MOST : p->d < LEAST / 100 ? LEAST : 100 * p->d;
   int64_t each = (want + runs - 1) / runs;
   return each < p->places ? each : p->places;
@@ -41,14 +42,16 @@ enum { MOST_ROWS = 1024, SMALL = 32 }; /* SMALL: columns up to which BLAS does n
 struct mcm_sum {
   const mc_product *p;
   mc_moments *m;
-  mcm_dw *dw; /* of a depthwise product, in place of the rest; else NULL */
+  mcm_dw *dw;                         /* of a depthwise product, in place of the rest; else NULL */
   int64_t room, used[MC_FOLDS];       /* columns that a buffer has room for, and that it holds */
   float *col[MC_FOLDS], *y[MC_FOLDS]; /* [groups, room, d], [room, groups o] */
 };
 
 /* Does fold f have sums of its own? */
 static bool has_sums(int64_t d, int f) { return d <= MC_WIDE || f == 0 || f == MC_FOLDS - 1; }
+
 static int64_t sums_of(int64_t d) { return d > MC_WIDE ? 2 : MC_FOLDS; }
+
 static int fold_of(int64_t d, int f) { return has_sums(d, f) ? f : 0; }
 
 int64_t mc_moments_bytes(const mc_product *p) {
@@ -79,7 +82,8 @@ static int64_t room_of(const mc_product *p) {
 }
 
 int64_t mcm_sum_bytes(const mc_product *p) {
-  return mc_moments_bytes(p) + sums_of(p->d) * p->groups * room_of(p) * p->d * (int64_t)sizeof(float);
+  return mc_moments_bytes(p) +
+         sums_of(p->d) * p->groups * room_of(p) * p->d * (int64_t)sizeof(float);
 }
 
 mcm_sum *mcm_sum_open(const mc_product *p, mc_moments *m, bool targets, mc_arena *a) {

@@ -7,6 +7,7 @@
 #include <math.h>
 
 enum { LEAST_RUNS = 8, PART = 3 }; /* PART: products of a compiled part */
+
 static const double most_work = 3.2e10; /* multiplications of the whole network on the few */
 static const double large_work = 1e9;   /* of one run of a large network */
 
@@ -38,7 +39,7 @@ static bool run_part(mc_damage *d, mcm_slice *s, mcm_rows **in, int nin, mcm_row
 
 /* Values of graph g in so many runs, from its inputs; rows of the inputs are those of the copy. */
 bool mcm_damage_compute(mc_damage *d, const mc_graph *g, mc_value *const *v, int n, int64_t runs,
-                    mcm_rows **out) {
+                        mcm_rows **out) {
   if (n == 0) return true;
   mcm_rows **in = MC_NEWN(d->a, mcm_rows *, g->nin + 1);
   for (int i = 0; i < g->nin; i++) in[i] = mcm_damage_rows(d, d->g->in[i]);

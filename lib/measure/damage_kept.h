@@ -7,6 +7,7 @@
 #include "tail.h"
 
 enum { MCM_DAMAGE_RUNS = 256 }; /* at most */
+
 struct mc_damage {
   mc_pass_context *cx;
   mc_arena *a;
@@ -15,13 +16,13 @@ struct mc_damage {
   int64_t memory, run[MCM_DAMAGE_RUNS], nrun, few; /* few: the first of them, for one product */
   mc_graph *g; /* a copy of the pass's graph; products have no clamps */
   mc_products p;
-  mcm_results r, was;   /* results of the copy and of the original */
-  mcm_rows **reference; /* the original's results */
+  mcm_results r, was;      /* results of the copy and of the original */
+  mcm_rows **reference;    /* the original's results */
   double *variance, *some; /* of these, summed; on the few */
   mc_map rows;             /* value of the copy -> mcm_rows */
-  mcm_values kept;      /* values of the present product alone, when not all are kept */
-  bool all;             /* what every product needs is in `rows` */
-  mcm_parts *parts; /* of a large network, else NULL */
+  mcm_values kept;         /* values of the present product alone, when not all are kept */
+  bool all;                /* what every product needs is in `rows` */
+  mcm_parts *parts;        /* of a large network, else NULL */
   mcm_tail **tail;
   int64_t compiled; /* bytes of constants in compiled tails */
   int at;           /* the present product, or -1 */

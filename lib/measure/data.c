@@ -5,6 +5,7 @@
 #include <string.h>
 
 const char *mcm_what(const mc_walk_opts *o) { return o->what ? o->what : "samples"; }
+
 int64_t mcm_memory(const mc_walk_opts *o) { return o->memory > 0 ? o->memory : (int64_t)1 << 30; }
 
 const char *mc_layer_name(const mc_node *n) {

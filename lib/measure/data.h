@@ -10,6 +10,7 @@ typedef struct mcm_data {
   mc_dataset *set;
   int64_t samples, batch, runs; /* a run is one call of the graph: `batch` samples */
 } mcm_data;
+
 /* False after reporting. */
 bool mcm_data_open(mcm_data *d, mc_pass_context *cx, const mc_walk_opts *o);
 void mcm_data_close(mcm_data *d);

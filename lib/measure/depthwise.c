@@ -22,9 +22,9 @@ mcm_dw *mcm_dw_open(const mc_product *p, bool targets, mc_arena *a) {
   int64_t wide = (p->groups + STRIP - 1) / STRIP * STRIP;
   for (int f = 0; f < MC_FOLDS; f++) {
     fold_sums *t = &s->fold[f];
-    t->g = MC_NEWN(a, double, p->d * (p->d + 1) / 2 * wide);
-    t->c = MC_NEWN(a, double, p->d * wide);
-    t->x = MC_NEWN(a, double, p->d * wide);
+    t->g = MC_NEWN(a, double, p->d *(p->d + 1) / 2 * wide);
+    t->c = MC_NEWN(a, double, p->d *wide);
+    t->x = MC_NEWN(a, double, p->d *wide);
     t->y = MC_NEWN(a, double, wide);
     t->yy = MC_NEWN(a, double, wide);
   }
@@ -34,6 +34,7 @@ mcm_dw *mcm_dw_open(const mc_product *p, bool targets, mc_arena *a) {
 static void multiply_add(double *restrict to, const double *a, const double *b) {
   for (int i = 0; i < STRIP; i++) to[i] += a[i] * b[i];
 }
+
 static void plus(double *restrict to, const double *a) {
   for (int i = 0; i < STRIP; i++) to[i] += a[i];
 }

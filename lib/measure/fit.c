@@ -125,6 +125,7 @@ typedef struct split {
   mc_centred fit, judge;
   double *w0, *r;
 } split;
+
 typedef struct judge {
   split s[MC_FOLDS];
   int n;
@@ -161,8 +162,7 @@ static double *start_of(const mc_moments *m, const bool *keep, const float *w0, 
   int64_t o = judged(m->o, m->d);
   double *w = MC_NEWN(a, double, o * m->d), *to = w;
   for (int64_t i = 0; i < o * m->d; i++)
-    if (!keep || keep[i % m->d])
-      *to++ = (double)w0[i / m->d * m->o / o * m->d + i % m->d];
+    if (!keep || keep[i % m->d]) *to++ = (double)w0[i / m->d * m->o / o * m->d + i % m->d];
   return w;
 }
 
@@ -220,7 +220,9 @@ double mc_fit_lambda(const mc_moments *m, int64_t group, const bool *keep, const
   double *kept = m->lambda ? &m->lambda[group] : NULL;
   if (kept && *kept > 0) return *kept;
   judge j = { .a = mc_arena_create() };
+
   enum { ALL = (1 << MC_FOLDS) - 1 };
+
   for (int f = MC_FOLDS - 1; f >= 0 && (m->d <= MC_WIDE || j.n == 0); f--) {
     double rest = 0;
     for (int k = 0; k < MC_FOLDS; k++) rest += k == f ? 0 : m->fold[k].n;

@@ -35,6 +35,7 @@ void mc_la_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, double alpha,
 void mc_la_cross_f32(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *b,
                      int64_t ldb, double *c) {
   enum { CHUNK = 1024 };
+
   one_thread();
   float *t = heap(m * n, sizeof *t);
   for (int64_t at = 0; at < k; at += CHUNK) {
@@ -48,6 +49,7 @@ void mc_la_cross_f32(int64_t m, int64_t n, int64_t k, const float *a, int64_t ld
 
 void mc_la_lower_f32(int64_t m, int64_t k, const float *a, int64_t lda, double *c) {
   enum { CHUNK = 1024 };
+
   one_thread();
   float *t = heap(m * m, sizeof *t);
   for (int64_t at = 0; at < k; at += CHUNK) {
@@ -62,6 +64,7 @@ void mc_la_lower_f32(int64_t m, int64_t k, const float *a, int64_t lda, double *
 
 void mc_la_mirror(int64_t d, double *g) {
   enum { TILE = 32 }; /* of rows and columns: both sides stay in the cache */
+
   for (int64_t r = 0; r < d; r += TILE)
     for (int64_t c = 0; c <= r; c += TILE)
       for (int64_t i = r; i < r + TILE && i < d; i++)
@@ -70,6 +73,7 @@ void mc_la_mirror(int64_t d, double *g) {
 
 void mc_la_gram_f32(int64_t m, int64_t n, const float *a, double *c) {
   enum { CHUNK = 1024 };
+
   one_thread();
   float *t = heap(m * m, sizeof *t);
   for (int64_t at = 0; at < n; at += CHUNK) {
@@ -137,6 +141,7 @@ static bool inverse_of_large(int64_t d, double *g, double ridge) {
 
 bool mc_la_inverse(int64_t d, double *g, double ridge) {
   enum { LARGE = 1024 };
+
   if (d > LARGE) return inverse_of_large(d, g, ridge);
   double *x = zeros(d * d);
   for (int64_t i = 0; i < d; i++) x[i * d + i] = 1;

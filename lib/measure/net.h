@@ -7,10 +7,12 @@
 #include "store.h"
 
 typedef MC_VEC(mc_value *) mcm_values;
+
 typedef struct mcm_live {
   mc_value *v;
   mcm_rows *rows;
 } mcm_live;
+
 typedef struct mcm_net {
   mc_pass_context *cx;
   mc_arena *a;

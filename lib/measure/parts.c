@@ -68,8 +68,8 @@ bool mcm_parts_compile(mcm_parts *parts, int k, mc_pass_context *cx) {
   for (; k < parts->n; k++) {
     mcm_part *p = &parts->v[k];
     if (p->slice || p->want.n == 0) continue;
-    p->slice = mcm_slice_open(cx, parts->net.g, p->given.v, (int)p->given.n, p->want.v,
-                              (int)p->want.n);
+    p->slice =
+        mcm_slice_open(cx, parts->net.g, p->given.v, (int)p->given.n, p->want.v, (int)p->want.n);
     if (!p->slice) return false;
   }
   return true;

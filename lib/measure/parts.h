@@ -10,6 +10,7 @@ typedef struct mcm_part {
   mcm_values given, want; /* what it reads of nodes in front; what later parts read, and results */
   mcm_slice *slice;       /* NULL: not compiled yet, or nothing is wanted */
 } mcm_part;
+
 typedef struct mcm_parts {
   mcm_net net; /* a view of the graph: places of nodes alone */
   mcm_part *v;

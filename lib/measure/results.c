@@ -48,6 +48,7 @@ static void real_row(const mc_type *t, const void *x, int64_t at, int64_t n, dou
     const void *from;
     void *to;
   } p = { x }; /* mc_array serves readers and writers */
+
   mc_array y = { t, p.to };
   for (int64_t i = 0; i < n; i++)
     to[i] = t->dtype == MC_f32 ? (double)((const float *)x)[at + i] : mc_array_real(&y, at + i);

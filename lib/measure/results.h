@@ -8,10 +8,12 @@ typedef struct mcm_result {
   mc_value *v;            /* what is compared: the operand of an argmax, else the result */
   bool classes, probable; /* KL over the last axis; it holds probabilities (made by softmax) */
 } mcm_result;
+
 typedef struct mcm_results {
   mcm_result *v;
   int n;
 } mcm_results;
+
 /* Results that nodes compute, each once. */
 mcm_results mcm_results_of(const mc_graph *g, mc_arena *a);
 
@@ -20,6 +22,7 @@ typedef struct mcm_apart {
   double *kl, *rows, *square;
   int n;
 } mcm_apart;
+
 mcm_apart mcm_apart_new(int n, mc_arena *a);
 /* Result k: x against the reference, dense data of the types. */
 void mcm_apart_add(mcm_apart *s, int k, const mcm_result *r, const mc_type *xt, const void *x,

@@ -93,6 +93,7 @@ bool mcm_slice_run(mcm_slice *s, const void *const *in, void *const *out) {
       const void *from;
       void *to;
     } p = { in[k] }; /* arrays are read and written alike */
+
     s->in[s->slot[k]].data = p.to;
   }
   for (int k = 0; k < s->nwant; k++) s->out[k].data = out[k];

@@ -11,8 +11,8 @@ struct mc_targets {
   mcm_store store;
   mc_graph *g; /* a copy of the original; products have no clamps */
   mc_products p;
-  int64_t runs, *n; /* places of a run, by product */
-  double **lambda; /* by product: [groups], see mc_moments; NULL: not kept */
+  int64_t runs, *n;      /* places of a run, by product */
+  double **lambda;       /* by product: [groups], see mc_moments; NULL: not kept */
   mcm_rows **y, **other; /* by product: [n, groups o] of a run; other NULL: there is none */
 };
 
@@ -34,9 +34,7 @@ typedef struct taker {
   int64_t *place;
 } taker;
 
-static bool is_constant(const mc_value *v) {
-  return v->def && mc_op_has(v->def->op, MC_T_CONST);
-}
+static bool is_constant(const mc_value *v) { return v->def && mc_op_has(v->def->op, MC_T_CONST); }
 
 /* Is v there before node n runs? */
 static bool comes_before(const mc_graph *g, const mc_value *v, const mc_node *n) {
@@ -117,8 +115,7 @@ static bool run_samples(taker *k, mc_pass_context *cx, const mcm_data *data) {
   if (!t->p.n) return true;
   const void **in = MC_NEWN(t->a, const void *, t->g->nin);
   for (int i = 0; i < t->g->nin; i++) in[i] = k->in[i];
-  mcm_slice *s =
-      mcm_slice_open(cx, t->g, t->g->in, t->g->nin, k->want.v, (int)k->want.n);
+  mcm_slice *s = mcm_slice_open(cx, t->g, t->g->in, t->g->nin, k->want.v, (int)k->want.n);
   bool ok = s != NULL;
   for (int64_t r = 0; ok && r < t->runs; r++) {
     ok = mcm_data_fetch(data, r, k->in) && mcm_slice_run(s, in, k->out) && take_run(k, r);
@@ -173,7 +170,11 @@ bool mcm_targets_fit(const mc_targets *t, int i, const mc_product *p, int64_t ru
 }
 
 double *mcm_targets_lambda(const mc_targets *t, int i) { return t->lambda[i]; }
+
 int64_t mcm_targets_places(const mc_targets *t, int i) { return t->n[i]; }
+
 int64_t mcm_targets_outs(const mc_targets *t, int i) { return t->p.v[i].groups * t->p.v[i].o; }
+
 mcm_rows *mcm_targets_y(const mc_targets *t, int i) { return t->y[i]; }
+
 mcm_rows *mcm_targets_other(const mc_targets *t, int i) { return t->other[i]; }

@@ -18,12 +18,12 @@ struct mc_walk {
   const char *what;
   mcm_data data;
   mcm_store store;
-  mc_products p;     /* of the pass's graph */
-  mcm_net was, is;   /* the original (not where targets are given), and the one that changes */
+  mc_products p;   /* of the pass's graph */
+  mcm_net was, is; /* the original (not where targets are given), and the one that changes */
   const mc_targets *given;
   const int64_t *const *rows; /* by product: rows of the original; NULL: the same */
   unsigned folds;
-  bool half; /* of the places do, where there are enough */
+  bool half;      /* of the places do, where there are enough */
   bool half_runs; /* every other run of each fold does */
   int64_t enough;
   mc_value **target; /* of the original: what product i should give; NULL: not there */
@@ -108,6 +108,7 @@ void mc_walk_close(mc_walk *w) {
 }
 
 const mc_products *mc_walk_products(const mc_walk *w) { return &w->p; }
+
 int64_t mc_walk_samples(const mc_walk *w) { return w->data.samples; }
 
 /* Rows of the original's product that row r of product i is. */

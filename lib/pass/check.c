@@ -5,15 +5,18 @@
 
 /* What two arrays of real values have to do with each other. */
 typedef struct difference {
-  int64_t worst;                 /* element with the largest excess over what is allowed (or the first that differs in its bits) */
+  int64_t worst; /* element with the largest excess over what is allowed (or the first that differs
+                    in its bits) */
   double before, after, diff, allowed;
-  double largest;                /* |value| before */
-  double sum_diff2, sum2;        /* for relative L2 */
-  bool bits;                     /* some stored bits differ */
-  int sample;                    /* that the worst element is of */
+  double largest;         /* |value| before */
+  double sum_diff2, sum2; /* for relative L2 */
+  bool bits;              /* some stored bits differ */
+  int sample;             /* that the worst element is of */
 } difference;
 
-static double relative_l2(const difference *x) { return x->sum2 > 0 ? sqrt(x->sum_diff2 / x->sum2) : sqrt(x->sum_diff2); }
+static double relative_l2(const difference *x) {
+  return x->sum2 > 0 ? sqrt(x->sum_diff2 / x->sum2) : sqrt(x->sum_diff2);
+}
 
 static double largest_magnitude(const mc_array *x, int64_t n) {
   double m = 0;
@@ -24,7 +27,8 @@ static double largest_magnitude(const mc_array *x, int64_t n) {
   return m;
 }
 
-/* ROUNDS: 1e-4 of the value and of the output's largest magnitude, and a step where the result is quantized. */
+/* ROUNDS: 1e-4 of the value and of the output's largest magnitude, and a step where the result is
+ * quantized. */
 static double allowed_rounding(const mc_array *x, double largest, double v) {
   double step = x->type->q.kind == MC_Q_TENSOR ? x->type->q.scale : 0;
   return 1e-4 * largest + 1e-4 * (isfinite(v) ? fabs(v) : 0) + step + 1e-30;
@@ -40,7 +44,8 @@ static difference compare(const mc_array *a, const mc_array *b) {
   difference r = { .largest = largest_magnitude(a, n) };
   double excess = -1;
   for (int64_t i = 0; i < n; i++) {
-    double x = mc_array_real(a, i), y = mc_array_real(b, i), d = distance(x, y), ok = allowed_rounding(b, r.largest, x);
+    double x = mc_array_real(a, i), y = mc_array_real(b, i), d = distance(x, y),
+           ok = allowed_rounding(b, r.largest, x);
     r.sum_diff2 += d * d;
     r.sum2 += isfinite(x) ? x * x : 0;
     if (d / ok <= excess) continue;
@@ -66,23 +71,41 @@ static void print_index(mc_strbuf *b, const mc_type *t, int64_t flat) {
   mc_sb_putc(b, ']');
 }
 
-static const char *contract_name(mc_contract c) { return c == MC_EXACT ? "EXACT" : c == MC_ROUNDS ? "ROUNDS" : "LOSSY"; }
+static const char *contract_name(mc_contract c) {
+  return c == MC_EXACT ? "EXACT" : c == MC_ROUNDS ? "ROUNDS" : "LOSSY";
+}
 
-static void report(const checker *c, const mc_graph *g, const mc_pipeline_item *it, int out, const mc_type *t, const difference *x, double bound, mc_diag *d) {
+static void report(const checker *c, const mc_graph *g, const mc_pipeline_item *it, int out,
+                   const mc_type *t, const difference *x, double bound, mc_diag *d) {
   mc_strbuf at = { 0 };
   print_index(&at, t, x->worst);
-  mc_error(d, it->loc, "pass '%s' broke its contract %s: output %d of @%s differs", it->pass->text, contract_name(it->pass->contract), out, g->name);
-  mc_note(d, it->loc, "worst element %s of sample %d: %.9g before, %.9g after, difference %.3g (ROUNDS would allow %.3g)", mc_sb_str(&at), x->sample, x->before, x->after, x->diff, x->allowed);
-  if (bound > 0) mc_note(d, it->loc, "relative L2 of the output over %d samples: %.6g; the pass promised %.6g", c->nsamples, relative_l2(x), bound);
-  else mc_note(d, it->loc, "relative L2 of the output over %d samples: %.6g", c->nsamples, relative_l2(x));
-  if (bound > 0 && !c->opts->check_data) mc_note(d, it->loc, "the inputs are random numbers, unlike real ones; -check-numerics=FILE.npz takes samples");
+  mc_error(d, it->loc, "pass '%s' broke its contract %s: output %d of @%s differs", it->pass->text,
+           contract_name(it->pass->contract), out, g->name);
+  mc_note(d, it->loc,
+          "worst element %s of sample %d: %.9g before, %.9g after, difference %.3g (ROUNDS would "
+          "allow %.3g)",
+          mc_sb_str(&at), x->sample, x->before, x->after, x->diff, x->allowed);
+  if (bound > 0)
+    mc_note(d, it->loc, "relative L2 of the output over %d samples: %.6g; the pass promised %.6g",
+            c->nsamples, relative_l2(x), bound);
+  else
+    mc_note(d, it->loc, "relative L2 of the output over %d samples: %.6g", c->nsamples,
+            relative_l2(x));
+  if (bound > 0 && !c->opts->check_data)
+    mc_note(
+        d, it->loc,
+        "the inputs are random numbers, unlike real ones; -check-numerics=FILE.npz takes samples");
   mc_sb_free(&at);
 }
 
-static void summary(const checker *c, const mc_graph *g, const mc_pipeline_item *it, int out, int sample, const difference *x, double bound) {
+static void summary(const checker *c, const mc_graph *g, const mc_pipeline_item *it, int out,
+                    int sample, const difference *x, double bound) {
   if (!c->opts->dump) return;
-  mc_sb_printf(c->opts->dump, "// check-numerics: %s (%s) @%s output %d sample %d: largest difference %.3g of %.3g, relative L2 %.3g", it->pass->text,
-               contract_name(it->pass->contract), g->name, out, sample, x->diff, x->largest, relative_l2(x));
+  mc_sb_printf(c->opts->dump,
+               "// check-numerics: %s (%s) @%s output %d sample %d: largest difference %.3g of "
+               "%.3g, relative L2 %.3g",
+               it->pass->text, contract_name(it->pass->contract), g->name, out, sample, x->diff,
+               x->largest, relative_l2(x));
   if (bound > 0) mc_sb_printf(c->opts->dump, " (promised %.3g over all)", bound);
   mc_sb_putc(c->opts->dump, '\n');
 }
@@ -97,14 +120,16 @@ static bool same_signature(const outputs *a, const outputs *b) {
 /* `all` so far and one more sample; the worst element stays the one with the largest excess. */
 static void add_sample(difference *all, const difference *x, int sample) {
   difference sum = *all;
-  if (sample == 0 || x->diff * all->allowed > all->diff * x->allowed) *all = *x, all->sample = sample;
+  if (sample == 0 || x->diff * all->allowed > all->diff * x->allowed)
+    *all = *x, all->sample = sample;
   all->sum_diff2 = sum.sum_diff2 + x->sum_diff2;
   all->sum2 = sum.sum2 + x->sum2;
   all->bits = sum.bits || x->bits;
 }
 
 /* Relative L2 is taken over all samples together: one of them may have hardly any output. */
-static bool compare_output(const checker *c, const mc_graph *g, const outputs *a, const outputs *b, int i, const mc_pipeline_item *it, double bound, mc_diag *d) {
+static bool compare_output(const checker *c, const mc_graph *g, const outputs *a, const outputs *b,
+                           int i, const mc_pipeline_item *it, double bound, mc_diag *d) {
   difference all = { 0 };
   for (int s = 0; s < c->nsamples; s++) {
     difference x = compare(&a->out[s][i], &b->out[s][i]);
@@ -116,8 +141,11 @@ static bool compare_output(const checker *c, const mc_graph *g, const outputs *a
   return false;
 }
 
-static bool compare_graph(const checker *c, const mc_graph *g, const outputs *a, const outputs *b, const mc_pipeline_item *it, double bound, mc_diag *d) {
-  if (!same_signature(a, b)) return mc_error(d, it->loc, "pass '%s' changed the number or the shapes of the results of @%s", it->pass->text, g->name);
+static bool compare_graph(const checker *c, const mc_graph *g, const outputs *a, const outputs *b,
+                          const mc_pipeline_item *it, double bound, mc_diag *d) {
+  if (!same_signature(a, b))
+    return mc_error(d, it->loc, "pass '%s' changed the number or the shapes of the results of @%s",
+                    it->pass->text, g->name);
   for (int i = 0; i < a->nout; i++)
     if (!compare_output(c, g, a, b, i, it, bound, d)) return false;
   return true;
@@ -151,7 +179,8 @@ static bool read_inputs(checker *c, const mc_graph *g, int k, mc_diag *d) {
 static void random_inputs(checker *c, const mc_graph *g, int k) {
   for (int i = 0; i < g->nin; i++) {
     c->range[k][i] = g->in[i]->range;
-    for (int s = 0; s < c->nsamples; s++) mc_random_fill(g->in[i], c->opts->seed + (uint64_t)s, c->in[k][s][i].data);
+    for (int s = 0; s < c->nsamples; s++)
+      mc_random_fill(g->in[i], c->opts->seed + (uint64_t)s, c->in[k][s][i].data);
   }
 }
 
@@ -163,7 +192,8 @@ static bool make_inputs(checker *c, const mc_graph *g, int k, mc_diag *d) {
   return true;
 }
 
-/* Once the range of an input is known (calibrate), random numbers come from there: passes behind rely on it. */
+/* Once the range of an input is known (calibrate), random numbers come from there: passes behind
+ * rely on it. */
 static bool refresh(checker *c, const mc_graph *g, int k, mc_diag *d) {
   bool same = true;
   for (int i = 0; i < g->nin; i++) {
@@ -192,11 +222,14 @@ bool check_start(checker *c, const mc_module *m, const mc_manager_opts *o, mc_di
 
 void check_end(checker *c) { mc_arena_destroy(c->arena); }
 
-bool check_pass(checker *c, const mc_module *m, const mc_pipeline_item *it, const double *bound, mc_diag *d) {
+bool check_pass(checker *c, const mc_module *m, const mc_pipeline_item *it, const double *bound,
+                mc_diag *d) {
   int k = 0;
   for (const mc_graph *g = m->graphs; g && k < c->ngraphs; g = g->next, k++) {
     outputs now = { 0 };
-    if (!evaluate(c, g, k, &now, d)) return mc_error(d, it->loc, "@%s cannot be evaluated after pass '%s'", g->name, it->pass->text);
+    if (!evaluate(c, g, k, &now, d))
+      return mc_error(d, it->loc, "@%s cannot be evaluated after pass '%s'", g->name,
+                      it->pass->text);
     if (!compare_graph(c, g, &c->last[k], &now, it, bound[k], d)) return false;
     c->last[k] = now;
     if (!refresh(c, g, k, d)) return false;

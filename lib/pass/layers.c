@@ -20,7 +20,7 @@ static void try_name(search *s, const char *name) {
 }
 
 static void try_graph(search *s, const mc_graph *g, unsigned traits) {
-  MC_FOR_NODES(n, g) {
+  MC_FOR_NODES (n, g) {
     if (n->region) try_graph(s, n->region, traits);
     if (mc_op_has(n->op, MC_T_CONST | MC_T_TERM) || (traits && !mc_op_has(n->op, traits))) continue;
     try_name(s, n->source);
@@ -68,6 +68,7 @@ void mc_layers_warn_unmatched(mc_pass_context *cx, const char *pass, const char 
   if (cx->graph == cx->module->graphs)
     each(cx, pass, option, patterns, traits ? "layer" : "op of the network", traits);
 }
+
 void mc_ops_warn_unmatched(mc_pass_context *cx, const char *pass, const char *option,
                            const char *patterns) {
   if (cx->graph == cx->module->graphs) each(cx, pass, option, patterns, "op", 0);

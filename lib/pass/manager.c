@@ -1,4 +1,5 @@
-/* Runs a pipeline: one place for everything that can be watched, checked or counted around a pass. */
+/* Runs a pipeline: one place for everything that can be watched, checked or counted around a pass.
+ */
 #include "check.h"
 #include "mc/ir/print.h"
 #include "mc/ir/verify.h"
@@ -7,12 +8,17 @@
 #include <time.h>
 
 typedef struct run {
-  mc_module *m; const mc_pipeline *p; const mc_manager_opts *o; mc_manager_report *rep; mc_diag *diag;
-  checker check; bool checking;
-  int index;                     /* of the item */
-  int counted;                   /* passes that bisect_limit has counted */
+  mc_module *m;
+  const mc_pipeline *p;
+  const mc_manager_opts *o;
+  mc_manager_report *rep;
+  mc_diag *diag;
+  checker check;
+  bool checking;
+  int index;   /* of the item */
+  int counted; /* passes that bisect_limit has counted */
   const mc_pipeline_item *it;
-  double *bound;                 /* by graph: what a LOSSY pass promised */
+  double *bound; /* by graph: what a LOSSY pass promised */
   int ngraphs;
 } run;
 
@@ -34,21 +40,27 @@ static bool listed(const char *list, const char *name) {
 
 static void dump(const run *r, const char *when, mc_strbuf *out) {
   if (!out) return;
-  mc_sb_printf(out, "// ---- %s %s (pass %d of %d) ----\n", when, r->it->pass->text, r->index + 1, r->p->n);
+  mc_sb_printf(out, "// ---- %s %s (pass %d of %d) ----\n", when, r->it->pass->text, r->index + 1,
+               r->p->n);
   mc_print_module(out, r->m, &(mc_print_opts){ .no_data = true });
 }
 
 /* `held`: text from in front of the pass that is shown only when the pass changed something. */
 static void dump_before(const run *r, mc_strbuf *held) {
-  if (listed(r->o->print_before, r->it->pass->text)) dump(r, "before", r->o->dump);
-  else if (r->o->print_before_change) dump(r, "before", held);
+  if (listed(r->o->print_before, r->it->pass->text))
+    dump(r, "before", r->o->dump);
+  else if (r->o->print_before_change)
+    dump(r, "before", held);
 }
 
 static void dump_after(const run *r, const mc_strbuf *held, bool changed) {
   bool all = listed(r->o->print_after, r->it->pass->text);
   if (r->o->dump && changed && held->n) mc_sb_write(r->o->dump, held->s, held->n);
-  if (all || (r->o->print_after_change && changed)) dump(r, "after", r->o->dump);
-  else if (r->o->print_after_change && r->o->dump) mc_sb_printf(r->o->dump, "// ---- after %s (pass %d of %d): no change ----\n", r->it->pass->text, r->index + 1, r->p->n);
+  if (all || (r->o->print_after_change && changed))
+    dump(r, "after", r->o->dump);
+  else if (r->o->print_after_change && r->o->dump)
+    mc_sb_printf(r->o->dump, "// ---- after %s (pass %d of %d): no change ----\n",
+                 r->it->pass->text, r->index + 1, r->p->n);
 }
 
 static void flush(const run *r) {
@@ -78,7 +90,8 @@ static bool claim_after(run *r, const mc_strbuf *before, bool changed) {
   bool same = after.n == before->n && !memcmp(after.s, before->s, after.n);
   mc_sb_free(&after);
   if (same) return true;
-  mc_error(r->diag, r->it->loc, "pass '%s' changed the graph and said that it did not", r->it->pass->text);
+  mc_error(r->diag, r->it->loc, "pass '%s' changed the graph and said that it did not",
+           r->it->pass->text);
   return bug(r);
 }
 
@@ -91,20 +104,32 @@ static bool check_after(run *r, bool changed) {
 /* What the check holds the pass to. */
 static double bound_of(run *r, const mc_pass_context *cx) {
   if (!cx->bound_samples || !r->checking || r->o->check_data) return cx->bound;
-  mc_remark(r->diag, r->it->loc, "pass '%s' promises a relative L2 of %.3g on inputs like its samples; random inputs are not held to it: -check-numerics=FILE.npz checks it",
+  mc_remark(r->diag, r->it->loc,
+            "pass '%s' promises a relative L2 of %.3g on inputs like its samples; random inputs "
+            "are not held to it: -check-numerics=FILE.npz checks it",
             r->it->pass->text, cx->bound);
   return 0;
 }
 
 static bool run_on_graph(run *r, mc_graph *g, int k, bool *changed) {
-  mc_pass_context cx = { .module = r->m, .graph = g, .scratch = mc_arena_create(), .diag = r->diag, .loc = r->it->loc, .samples_at = r->o->samples_at, .target = r->o->target, .runner = r->o->runner,
-                         .stats = r->rep->stats[r->index], .progress = r->o->progress, .progress_ctx = r->o->progress_ctx,
+  mc_pass_context cx = { .module = r->m,
+                         .graph = g,
+                         .scratch = mc_arena_create(),
+                         .diag = r->diag,
+                         .loc = r->it->loc,
+                         .samples_at = r->o->samples_at,
+                         .target = r->o->target,
+                         .runner = r->o->runner,
+                         .stats = r->rep->stats[r->index],
+                         .progress = r->o->progress,
+                         .progress_ctx = r->o->progress_ctx,
                          .temp = r->o->temp };
   bool ch = false;
   unsigned errors = r->diag->errors;
   bool ok = r->it->pass->run(&cx, r->it->opts, &ch);
   if (!ok && r->diag->errors == errors) {
-    mc_error(r->diag, r->it->loc, "pass '%s' failed on @%s without saying why", r->it->pass->text, g->name);
+    mc_error(r->diag, r->it->loc, "pass '%s' failed on @%s without saying why", r->it->pass->text,
+             g->name);
     bug(r);
   }
   mc_arena_destroy(cx.scratch);
@@ -122,7 +147,8 @@ static bool run_on_graphs(run *r, bool *changed) {
   return true;
 }
 
-/* A pass that changed the network has read weights and made others: the file's pages need not stay. */
+/* A pass that changed the network has read weights and made others: the file's pages need not stay.
+ */
 static void relax(const mc_module *m) {
   for (size_t i = 0; i < m->blobs.n; i++) mc_blob_relax(m->blobs.v[i]);
 }
@@ -130,7 +156,8 @@ static void relax(const mc_module *m) {
 static bool run_item(run *r) {
   mc_strbuf before = { 0 }, held = { 0 };
   bool changed = false;
-  if (r->o->reproducer && !reproducer_write(r->o->reproducer, r->m, r->it, r->o, r->diag)) return false;
+  if (r->o->reproducer && !reproducer_write(r->o->reproducer, r->m, r->it, r->o, r->diag))
+    return false;
   dump_before(r, &held);
   flush(r);
   if (checked(r)) graph_text(&before, r->m);
@@ -154,9 +181,12 @@ int mc_manager_counted(const mc_pipeline *p, const mc_manager_opts *o) {
 static bool skipped(run *r) {
   const mc_manager_opts *o = r->o;
   if (o->bisect_limit < 0 || listed(o->always, r->it->pass->text)) return false;
-  int at = o->bisect_before + r->counted++, all = o->bisect_total ? o->bisect_total : mc_manager_counted(r->p, o);
+  int at = o->bisect_before + r->counted++,
+      all = o->bisect_total ? o->bisect_total : mc_manager_counted(r->p, o);
   bool skip = at >= o->bisect_limit;
-  if (o->dump) mc_sb_printf(o->dump, "// bisect: %s pass %d of %d: %s\n", skip ? "not running" : "running", at + 1, all, r->it->pass->text);
+  if (o->dump)
+    mc_sb_printf(o->dump, "// bisect: %s pass %d of %d: %s\n", skip ? "not running" : "running",
+                 at + 1, all, r->it->pass->text);
   return skip;
 }
 
@@ -166,14 +196,20 @@ static bool run_items(run *r) {
     if (skipped(r)) continue;
     if (run_item(r)) continue;
     r->rep->failed = r->index;
-    if (r->o->reproducer) mc_note(r->diag, r->it->loc, "'%s' holds the graph in front of the pass and the command that fails", r->o->reproducer);
+    if (r->o->reproducer)
+      mc_note(r->diag, r->it->loc,
+              "'%s' holds the graph in front of the pass and the command that fails",
+              r->o->reproducer);
     return false;
   }
   return true;
 }
 
 static void start_report(run *r, mc_arena *a) {
-  *r->rep = (mc_manager_report){ .time = MC_NEWN(a, mc_pass_timing, r->p->n), .stats = MC_NEWN(a, int64_t *, r->p->n), .n = r->p->n, .failed = -1 };
+  *r->rep = (mc_manager_report){ .time = MC_NEWN(a, mc_pass_timing, r->p->n),
+                                 .stats = MC_NEWN(a, int64_t *, r->p->n),
+                                 .n = r->p->n,
+                                 .failed = -1 };
   for (int i = 0; i < r->p->n; i++) {
     r->rep->time[i].pass = r->p->item[i].pass;
     r->rep->stats[i] = MC_NEWN(a, int64_t, r->p->item[i].pass->nstats + 1);
@@ -182,12 +218,16 @@ static void start_report(run *r, mc_arena *a) {
   r->bound = MC_NEWN(a, double, r->ngraphs);
 }
 
-bool mc_manager_run(mc_module *m, const mc_pipeline *p, const mc_manager_opts *o, mc_manager_report *rep, mc_arena *a, mc_diag *d) {
+bool mc_manager_run(mc_module *m, const mc_pipeline *p, const mc_manager_opts *o,
+                    mc_manager_report *rep, mc_arena *a, mc_diag *d) {
   run r = { .m = m, .p = p, .o = o, .rep = rep, .diag = d };
   start_report(&r, a);
   if (o->check_numerics) {
     r.checking = true;
-    if (!check_start(&r.check, m, o, d)) { check_end(&r.check); return false; }
+    if (!check_start(&r.check, m, o, d)) {
+      check_end(&r.check);
+      return false;
+    }
   }
   bool ok = run_items(&r);
   if (r.checking) check_end(&r.check);

@@ -7,8 +7,10 @@
 static void shell_quote(mc_strbuf *b, const char *text) {
   mc_sb_putc(b, '\'');
   for (; *text; text++) {
-    if (*text == '\'') mc_sb_puts(b, "'\\''");
-    else mc_sb_putc(b, *text);
+    if (*text == '\'')
+      mc_sb_puts(b, "'\\''");
+    else
+      mc_sb_putc(b, *text);
   }
   mc_sb_putc(b, '\'');
 }
@@ -29,12 +31,15 @@ static void print_command(mc_strbuf *b, const mc_pipeline_item *it, const mc_man
   mc_sb_free(&pipeline);
 }
 
-bool reproducer_write(const char *path, const mc_module *m, const mc_pipeline_item *it, const mc_manager_opts *o, mc_diag *d) {
+bool reproducer_write(const char *path, const mc_module *m, const mc_pipeline_item *it,
+                      const mc_manager_opts *o, mc_diag *d) {
   mc_strbuf b = { 0 };
   print_command(&b, it, o);
   mc_module *copy = mc_module_clone(m);
-  copy->weights_file = NULL; /* no reference to files beside the original: the text must stand alone */
-  for (size_t i = 0; i < copy->tensors.n; i++) ((mc_tensor *)copy->tensors.entries[i].val)->file = NULL;
+  copy->weights_file =
+      NULL; /* no reference to files beside the original: the text must stand alone */
+  for (size_t i = 0; i < copy->tensors.n; i++)
+    ((mc_tensor *)copy->tensors.entries[i].val)->file = NULL;
   mc_print_module(&b, copy, NULL);
   bool ok = mc_write_file(path, mc_sb_str(&b), b.n, d);
   mc_module_destroy(copy);

@@ -9,13 +9,15 @@ static uint64_t next_random(uint64_t *state) {
   return z ^ (z >> 31);
 }
 
-static void random_element(const mc_type *t, float lo, float hi, uint64_t bits, void *data, int64_t i) {
+static void random_element(const mc_type *t, float lo, float hi, uint64_t bits, void *data,
+                           int64_t i) {
   double unit = (double)(bits >> 11) * 0x1p-53;
   int small = (int)(bits % 10);
   switch (t->dtype) {
   case MC_f32: ((float *)data)[i] = (float)(lo + (hi - lo) * unit); return;
   case MC_f64: ((double *)data)[i] = lo + (hi - lo) * unit; return;
-  case MC_i8: case MC_u8: ((unsigned char *)data)[i] = (unsigned char)(bits & 255); return;
+  case MC_i8:
+  case MC_u8: ((unsigned char *)data)[i] = (unsigned char)(bits & 255); return;
   case MC_bool: ((unsigned char *)data)[i] = (unsigned char)(bits & 1); return;
   case MC_i16: ((int16_t *)data)[i] = (int16_t)small; return;
   case MC_i32: ((int32_t *)data)[i] = small; return;
@@ -34,12 +36,14 @@ void mc_random_array(const mc_type *t, float lo, float hi, uint64_t seed, int in
 
 void mc_random_fill(const mc_value *input, uint64_t seed, void *data) {
   bool known = input->range.known;
-  mc_random_array(input->type, known ? input->range.lo : -1, known ? input->range.hi : 1, seed, input->index, data);
+  mc_random_array(input->type, known ? input->range.lo : -1, known ? input->range.hi : 1, seed,
+                  input->index, data);
 }
 
 mc_array *mc_graph_input_arrays(const mc_graph *g, mc_arena *a) {
   mc_array *x = MC_NEWN(a, mc_array, g->nin);
-  for (int i = 0; i < g->nin; i++) x[i] = (mc_array){ g->in[i]->type, mc_arena_alloc(a, (size_t)mc_type_bytes(g->in[i]->type)) };
+  for (int i = 0; i < g->nin; i++)
+    x[i] = (mc_array){ g->in[i]->type, mc_arena_alloc(a, (size_t)mc_type_bytes(g->in[i]->type)) };
   return x;
 }
 

@@ -3,8 +3,14 @@
 #define MC_PLAN_CHAINS_H
 #include "mc/plan/chain.h"
 
-/* Groups [first, first + n): one group as it is (n 1), or a chain whose last link computes `rows` rows a step. */
-typedef struct segment { int first, n; int64_t rows; double cycles; int64_t bytes; } segment;   /* bytes: arena bytes alive while it runs, about */
+/* Groups [first, first + n): one group as it is (n 1), or a chain whose last link computes `rows`
+ * rows a step. */
+typedef struct segment {
+  int first, n;
+  int64_t rows;
+  double cycles;
+  int64_t bytes;
+} segment; /* bytes: arena bytes alive while it runs, about */
 typedef struct pricer pricer;
 /* All groups of a graph, in order. Released with pricer_destroy. */
 pricer *pricer_create(mc_node *const *group, int n, const mc_graph *g, const mc_target *t);

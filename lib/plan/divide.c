@@ -1,20 +1,44 @@
 /* Which groups are divided among threads, and by what: docs/kernels.md, "Threads".
  *
- * Dividing a group takes a barrier, and bytes move between cores where a group reads what other cores have written. So the choice for a group depends on its neighbours': small groups between large
- * ones are divided to leave parts of tensors where they are, layers with more weights than activations by columns, depthwise layers between them by channels, and a network of small groups stays on
- * one core. Groups are taken in order, each with the cheapest way to every choice for the one before (as in Viterbi's algorithm; where groups read results further back, those of that way). */
+ * Dividing a group takes a barrier, and bytes move between cores where a group reads what other
+ * cores have written. So the choice for a group depends on its neighbours': small groups between
+ * large ones are divided to leave parts of tensors where they are, layers with more weights than
+ * activations by columns, depthwise layers between them by channels, and a network of small groups
+ * stays on one core. Groups are taken in order, each with the cheapest way to every choice for the
+ * one before (as in Viterbi's algorithm; where groups read results further back, those of that
+ * way). */
 #include "mc/analysis/channels.h"
 #include "mc/analysis/cost.h"
 #include "mc/analysis/model.h"
 #include "planner.h"
 
-/* Measured on a Zen 4 (bench/README.md, "Two threads"), in the middle between cores that share a cache and cores that do not. ns: a call of the parallel_for with empty tasks; a byte that another core
- * has written; a byte of weights that each core reads, from L3 and from memory; and what a network must gain, because threads that sleep are woken by a system call. */
-static const double barrier_ns = 500, byte_ns = 0.25, weight_ns = 0.03, far_weight_ns = 0.08, wake_ns = 6000, least_share_ns = 700;
+/* Measured on a Zen 4 (bench/README.md, "Two threads"), in the middle between cores that share a
+ * cache and cores that do not. ns: a call of the parallel_for with empty tasks; a byte that another
+ * core has written; a byte of weights that each core reads, from L3 and from memory; and what a
+ * network must gain, because threads that sleep are woken by a system call. */
+static const double barrier_ns = 500, byte_ns = 0.25, weight_ns = 0.03, far_weight_ns = 0.08,
+                    wake_ns = 6000, least_share_ns = 700;
+
 enum { WAYS = MC_DIVIDE_columns + 1 };
-typedef struct way { double cost; int before; } way;
-typedef struct group_shape { double ns, weights; int64_t rows, columns; bool product; } group_shape;
-typedef struct divider { planner *s; mc_plan *p; group_shape *g; way (*way)[WAYS]; bool far; } divider;
+
+typedef struct way {
+  double cost;
+  int before;
+} way;
+
+typedef struct group_shape {
+  double ns, weights;
+  int64_t rows, columns;
+  bool product;
+} group_shape;
+
+typedef struct divider {
+  planner *s;
+  mc_plan *p;
+  group_shape *g;
+  way (*way)[WAYS];
+  bool far;
+} divider;
 
 /* ---- what a group is like ---- */
 
@@ -28,17 +52,22 @@ static group_shape shape_of(const planner *s, int i, int64_t weights) {
   for (int d = 0; d < t->rank - 1; d++) g.rows *= t->dim[d];
   g.product = head && mc_family_is_product(head->op) && !mc_is_depthwise(head);
   bool depthwise = head && mc_group_is(group, "depthwise");
-  if (depthwise) g.rows = t->dim[0] * t->dim[1];   /* lines */
-  if (depthwise || mc_group_is(group, "pool")) g.columns = (t->dim[t->rank - 1] + 63) / 64;
-  else if (mc_group_is(group, "gemm")) g.columns = (t->dim[t->rank - 1] + 15) / 16;
+  if (depthwise) g.rows = t->dim[0] * t->dim[1]; /* lines */
+  if (depthwise || mc_group_is(group, "pool"))
+    g.columns = (t->dim[t->rank - 1] + 63) / 64;
+  else if (mc_group_is(group, "gemm"))
+    g.columns = (t->dim[t->rank - 1] + 15) / 16;
   return g;
 }
+
 static int tasks_of(const divider *v, int i) {
   double n = v->g[i].ns / least_share_ns;
   return n >= v->p->threads ? v->p->threads : n < 2 ? 2 : (int)n;
 }
+
 /* The largest share of n units. */
 static double share(int64_t n, int tasks) { return (double)((n + tasks - 1) / tasks) / (double)n; }
+
 /* Time of group i itself; negative: not possible. */
 static double own(const divider *v, int i, int how) {
   const group_shape *g = &v->g[i];
@@ -46,9 +75,12 @@ static double own(const divider *v, int i, int how) {
   if (how == MC_DIVIDE_not || g->ns == 0) return g->ns;
   if ((how == MC_DIVIDE_rows ? g->rows : g->columns) < 2) return -1;
   if (how == MC_DIVIDE_columns) return g->ns * share(g->columns, tasks) + barrier_ns;
-  return g->ns * share(g->rows, tasks) + barrier_ns + (g->product ? g->weights * (1 - 1.0 / tasks) * (v->far ? far_weight_ns : weight_ns) : 0);
+  return g->ns * share(g->rows, tasks) + barrier_ns +
+         (g->product ? g->weights * (1 - 1.0 / tasks) * (v->far ? far_weight_ns : weight_ns) : 0);
 }
-/* Bytes of v that the core which waits for most of them must fetch: what it reads (all, its rows, or its columns) and has not written. */
+
+/* Bytes of v that the core which waits for most of them must fetch: what it reads (all, its rows,
+ * or its columns) and has not written. */
 static double moved(const divider *v, const mc_value *x, int writer, int reader, bool all) {
   double n = (double)mc_type_bytes(x->type), part = 1.0 / v->p->threads;
   if (reader == MC_DIVIDE_not) return writer == MC_DIVIDE_not ? 0 : n * (1 - part);
@@ -64,6 +96,7 @@ static int chosen(const divider *v, int i, int how, int at) {
   for (; i > at; i--) how = v->way[i][how].before;
   return how;
 }
+
 /* Everything that group i reads, when the one before has chosen `before`. */
 static double fetch(const divider *v, int i, int how, int before) {
   const mc_reads *r = &v->s->reads[i];
@@ -72,10 +105,12 @@ static double fetch(const divider *v, int i, int how, int before) {
   for (int k = 0; k < r->n; k++) {
     int from = mc_plan_buffer(v->p, r->v[k])->first;
     bool all = how == MC_DIVIDE_columns && v->g[i].product && head && head->in[0] == r->v[k];
-    sum += moved(v, r->v[k], from < 0 ? MC_DIVIDE_not : chosen(v, i - 1, before, from), how, all) * byte_ns;
+    sum += moved(v, r->v[k], from < 0 ? MC_DIVIDE_not : chosen(v, i - 1, before, from), how, all) *
+           byte_ns;
   }
   return sum;
 }
+
 static way best_way(const divider *v, int i, int how) {
   way best = { -1, MC_DIVIDE_not };
   double here = own(v, i, how);
@@ -87,6 +122,7 @@ static way best_way(const divider *v, int i, int how) {
   }
   return best;
 }
+
 static void choose(divider *v) {
   mc_plan *p = v->p;
   double alone = 0;
@@ -103,6 +139,7 @@ static void choose(divider *v) {
     p->tasks[i] = how == MC_DIVIDE_not ? 1 : tasks_of(v, i);
   }
 }
+
 void planner_divide(planner *s) {
   mc_plan *p = s->p;
   p->tasks = MC_NEWN(s->a, int, p->ngroup);
@@ -113,7 +150,9 @@ void planner_divide(planner *s) {
   }
   if (p->threads == 1 || p->split_small) return;
   int64_t weights = mc_graph_cost(p->graph).weight_bytes;
-  divider v = { s, p, MC_NEWN(s->a, group_shape, p->ngroup), mc_arena_alloc(s->a, sizeof(way[WAYS]) * (size_t)(p->ngroup + 1)), weights > p->target->l3 };
+  divider v = { s, p, MC_NEWN(s->a, group_shape, p->ngroup),
+                mc_arena_alloc(s->a, sizeof(way[WAYS]) * (size_t)(p->ngroup + 1)),
+                weights > p->target->l3 };
   for (int i = 0; i < p->ngroup; i++) v.g[i] = shape_of(s, i, weights);
   choose(&v);
 }

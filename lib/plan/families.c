@@ -3,11 +3,25 @@
 
 /* Ops that are neither elementwise nor products. */
 static const char *const family[MC_NUM_OPS] = {
-  [MC_OP_layer_norm] = "norm", [MC_OP_softmax] = "softmax", [MC_OP_resize] = "resize", [MC_OP_argmax] = "argmax",
-  [MC_OP_max_pool] = "pool", [MC_OP_avg_pool] = "pool", [MC_OP_global_avg_pool] = "pool", [MC_OP_global_max_pool] = "pool",
-  [MC_OP_reduce_mean] = "reduce", [MC_OP_reduce_sum] = "reduce", [MC_OP_reduce_max] = "reduce",
-  [MC_OP_concat] = "move", [MC_OP_split] = "move", [MC_OP_slice] = "move", [MC_OP_pad] = "move", [MC_OP_transpose] = "move",
-  [MC_OP_broadcast] = "move", [MC_OP_gather] = "move", [MC_OP_reshape] = "alias",
+  [MC_OP_layer_norm] = "norm",
+  [MC_OP_softmax] = "softmax",
+  [MC_OP_resize] = "resize",
+  [MC_OP_argmax] = "argmax",
+  [MC_OP_max_pool] = "pool",
+  [MC_OP_avg_pool] = "pool",
+  [MC_OP_global_avg_pool] = "pool",
+  [MC_OP_global_max_pool] = "pool",
+  [MC_OP_reduce_mean] = "reduce",
+  [MC_OP_reduce_sum] = "reduce",
+  [MC_OP_reduce_max] = "reduce",
+  [MC_OP_concat] = "move",
+  [MC_OP_split] = "move",
+  [MC_OP_slice] = "move",
+  [MC_OP_pad] = "move",
+  [MC_OP_transpose] = "move",
+  [MC_OP_broadcast] = "move",
+  [MC_OP_gather] = "move",
+  [MC_OP_reshape] = "alias",
 };
 
 const char *mc_family_of(const mc_node *n) {
@@ -24,22 +38,29 @@ bool mc_group_is(const mc_node *group, const char *name) {
   const char *k = MC_ATTRS(group, group)->kernel;
   return k && strcmp(k, name) == 0;
 }
-bool mc_group_is_winograd(const mc_node *group) { return mc_group_is(group, "winograd") || mc_group_is(group, "winograd_ready"); }
+
+bool mc_group_is_winograd(const mc_node *group) {
+  return mc_group_is(group, "winograd") || mc_group_is(group, "winograd_ready");
+}
+
 bool mc_group_takes_parts(const mc_node *group) {
-  return mc_group_is(group, "gemm") || mc_group_is(group, "depthwise") || mc_group_is_winograd(group) || mc_group_is(group, "map") || mc_group_is(group, "pool");
+  return mc_group_is(group, "gemm") || mc_group_is(group, "depthwise") ||
+         mc_group_is_winograd(group) || mc_group_is(group, "map") || mc_group_is(group, "pool");
 }
 
 mc_node *mc_group_head(const mc_node *group) { return mc_region_head(group->region); }
 
 mc_value *mc_group_inner(const mc_node *group, int i) { return mc_graph_out(group->region, i); }
 
-static bool from_outside(const mc_node *group, const mc_value *v) { return !mc_value_tensor(v) && !(v->def && v->def->graph == group->region); }
+static bool from_outside(const mc_node *group, const mc_value *v) {
+  return !mc_value_tensor(v) && !(v->def && v->def->graph == group->region);
+}
 
 mc_reads mc_group_reads(const mc_node *group, mc_arena *a) {
   int cap = 0;
-  MC_FOR_NODES(n, group->region) cap += n->nin;
+  MC_FOR_NODES (n, group->region) cap += n->nin;
   mc_reads r = { .v = MC_NEWN(a, mc_value *, cap) };
-  MC_FOR_NODES(n, group->region)
+  MC_FOR_NODES (n, group->region)
     for (int i = 0; i < n->nin; i++) {
       bool known = !from_outside(group, n->in[i]);
       for (int j = 0; j < r.n && !known; j++) known = r.v[j] == n->in[i];
@@ -48,8 +69,10 @@ mc_reads mc_group_reads(const mc_node *group, mc_arena *a) {
   return r;
 }
 
-/* Last index that the window reaches, minus the last that exists; pads that no window reaches do not count. */
-static int64_t beyond(int64_t out, int64_t stride, int64_t dilation, int64_t k, int64_t pad, int64_t in) {
+/* Last index that the window reaches, minus the last that exists; pads that no window reaches do
+ * not count. */
+static int64_t beyond(int64_t out, int64_t stride, int64_t dilation, int64_t k, int64_t pad,
+                      int64_t in) {
   int64_t over = (out - 1) * stride + dilation * (k - 1) + 1 - pad - in;
   return over > 0 ? over : 0;
 }

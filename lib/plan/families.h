@@ -3,21 +3,31 @@
 #define MC_PLAN_FAMILIES_H
 #include "mc/ir/graph.h"
 
-/* The kernel family of a group whose head is n: "gemm", "depthwise", "map", ... (docs/design.md). */
+/* The kernel family of a group whose head is n: "gemm", "depthwise", "map", ... (docs/design.md).
+ */
 const char *mc_family_of(const mc_node *n);
+
 /* conv2d, conv_transpose2d, linear, matmul: operands in the arena or constant. */
 static inline bool mc_family_is_product(mc_opcode op) { return mc_op_has(op, MC_T_ACCUM); }
+
 /* Does this group run the given family? */
 bool mc_group_is(const mc_node *group, const char *family);
 /* Winograd's filtering, in either form. */
 bool mc_group_is_winograd(const mc_node *group);
 /* Families that can compute some images, or some rows of one, at a time. */
 bool mc_group_takes_parts(const mc_node *group);
-/* The first op of a group's region (constants skipped), and the value behind result i inside the region. */
+/* The first op of a group's region (constants skipped), and the value behind result i inside the
+ * region. */
 mc_node *mc_group_head(const mc_node *group);
 mc_value *mc_group_inner(const mc_node *group, int i);
-/* The distinct non-constant values from outside that a group reads, in order of first use. In the arena. */
-typedef struct mc_reads { mc_value **v; int n; } mc_reads;
+
+/* The distinct non-constant values from outside that a group reads, in order of first use. In the
+ * arena. */
+typedef struct mc_reads {
+  mc_value **v;
+  int n;
+} mc_reads;
+
 mc_reads mc_group_reads(const mc_node *group, mc_arena *a);
 /* Rows and columns (top, left, bottom, right) that conv2d n reads outside of its input. */
 void mc_conv_border(const mc_node *n, int64_t border[4]);

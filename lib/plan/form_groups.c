@@ -1,44 +1,61 @@
-/* form-groups: put every op that is not a constant into a group, the unit that becomes one function.
+/* form-groups: put every op that is not a constant into a group, the unit that becomes one
+ * function.
  *
- *   %a = conv2d %x, %w, %b : i32<...>[1,8,8,16]               %2 = group {kernel="gemm"} : u8<...>[1,8,8,16] {
- *   %q = requantize %a : u8<...>[1,8,8,16]            ==>       %a = conv2d %x, %w, %b ...
- *   %y = add %q, %r : u8<...>[1,8,8,16]                         %q = requantize %a ...
- *                                                               %y = add %q, %r ...
- *                                                               return %y
+ *   %a = conv2d %x, %w, %b : i32<...>[1,8,8,16]               %2 = group {kernel="gemm"} :
+ * u8<...>[1,8,8,16] { %q = requantize %a : u8<...>[1,8,8,16]            ==>       %a = conv2d %x,
+ * %w, %b ... %y = add %q, %r : u8<...>[1,8,8,16]                         %q = requantize %a ... %y
+ * = add %q, %r ... return %y
  *                                                             }
  *
- * A product of two computed values takes transposes of its operands (attention's heads), and it or a linear layer the transpose of its result, where rows stay rows: only strides change.
- * Products take the chain of elementwise ops behind them as long as each result has one reader and the shape stays; from the last product to the first, so
- * that a residual add joins the product that runs last and nothing is delayed. Then elementwise ops join into maps, one result each: a producer joins when
- * all its readers are inside and the shape is the same. Every other op is a group of its own. Nothing is computed twice, so the result is EXACT.
+ * A product of two computed values takes transposes of its operands (attention's heads), and it or
+ * a linear layer the transpose of its result, where rows stay rows: only strides change. Products
+ * take the chain of elementwise ops behind them as long as each result has one reader and the shape
+ * stays; from the last product to the first, so that a residual add joins the product that runs
+ * last and nothing is delayed. Then elementwise ops join into maps, one result each: a producer
+ * joins when all its readers are inside and the shape is the same. Every other op is a group of its
+ * own. Nothing is computed twice, so the result is EXACT.
  *
- * Groups in the text are dissolved first; only the block that -tune chose for a product stays with it, and the chain that a group is a link of. Products read only the arena or constants: operands that are graph inputs are copied in front (`pad` of nothing). A graph result that has other readers, or
- * that is an input, a constant or returned twice, is copied behind. */
+ * Groups in the text are dissolved first; only the block that -tune chose for a product stays with
+ * it, and the chain that a group is a link of. Products read only the arena or constants: operands
+ * that are graph inputs are copied in front (`pad` of nothing). A graph result that has other
+ * readers, or that is an input, a constant or returned twice, is copied behind. */
 #include "families.h"
 #include "mc/ir/build.h"
 #include "mc/pass/pass.h"
 
-typedef struct former { mc_pass_context *cx; mc_graph *g; mc_map grouped; mc_map copies; mc_map blocking, chains; bool changed, failed; } former;
+typedef struct former {
+  mc_pass_context *cx;
+  mc_graph *g;
+  mc_map grouped;
+  mc_map copies;
+  mc_map blocking, chains;
+  bool changed, failed;
+} former;
+
 typedef MC_VEC(mc_node *) node_list;
 
 /* ---- groups that are there already ---- */
 
-/* Ops come out of their groups, to be grouped anew: what a text says about kernels and offsets is never trusted. */
+/* Ops come out of their groups, to be grouped anew: what a text says about kernels and offsets is
+ * never trusted. */
 static void dissolve(former *f, mc_node *group) {
   mc_graph *r = group->region;
   mc_ints *block = &MC_ATTRS(group, group)->blocking, *chain = &MC_ATTRS(group, group)->chain;
   if (chain->n && mc_group_head(group)) *mc_map_ptr_slot(&f->chains, mc_group_head(group)) = chain;
-  MC_FOR_NODES(n, r) {
-    if (n->op == MC_OP_group) dissolve(f, n);
-    else if (mc_op_has(n->op, MC_T_ACCUM) && block->n) *mc_map_ptr_slot(&f->blocking, n) = block;
+  MC_FOR_NODES (n, r) {
+    if (n->op == MC_OP_group)
+      dissolve(f, n);
+    else if (mc_op_has(n->op, MC_T_ACCUM) && block->n)
+      *mc_map_ptr_slot(&f->blocking, n) = block;
   }
   mc_node *ret = r->last;
   for (int i = 0; i < group->nout; i++) {
     mc_value *v = ret->in[i];
-    if (group->out[i]->name && v->def && v->def->graph == r) v->name = NULL; /* the outer name is the one that the graph knows */
+    if (group->out[i]->name && v->def && v->def->graph == r)
+      v->name = NULL; /* the outer name is the one that the graph knows */
     mc_value_replace(group->out[i], v);
   }
-  MC_FOR_NODES(n, r)
+  MC_FOR_NODES (n, r)
     if (n != ret) mc_node_move(group->graph, group, n);
   mc_node_remove(group);
   f->changed = true;
@@ -49,8 +66,13 @@ static void dissolve(former *f, mc_node *group) {
 static mc_value *copy_in_front(former *f, mc_node *before, mc_value *v) {
   mc_module *m = f->cx->module;
   int rank = v->type->rank;
-  mc_builder b = { .graph = f->g, .before = before, .diag = f->cx->diag, .loc = v->def ? v->def->loc : v->loc, .source = v->def ? v->def->source : v->source };
-  mc_ints zeros = { MC_NEWN(m->arena, int64_t, rank), rank }, dims = { mc_arena_copy(m->arena, v->type->dim, sizeof(int64_t) * (size_t)rank), rank };
+  mc_builder b = { .graph = f->g,
+                   .before = before,
+                   .diag = f->cx->diag,
+                   .loc = v->def ? v->def->loc : v->loc,
+                   .source = v->def ? v->def->source : v->source };
+  mc_ints zeros = { MC_NEWN(m->arena, int64_t, rank), rank },
+          dims = { mc_arena_copy(m->arena, v->type->dim, sizeof(int64_t) * (size_t)rank), rank };
   mc_value *c;
   if (v->type->dtype == MC_f32 || v->type->dtype == MC_bf16 || v->type->q.kind == MC_Q_TENSOR) {
     mc_attrs_pad at;
@@ -70,8 +92,10 @@ static mc_value *copy_in_front(former *f, mc_node *before, mc_value *v) {
     at.sizes = dims;
     c = mc_build1(&b, MC_OP_slice, &v, 1, &at);
   }
-  if (!c) f->failed = true;
-  else c->range = v->range;
+  if (!c)
+    f->failed = true;
+  else
+    c->range = v->range;
   return c;
 }
 
@@ -80,6 +104,7 @@ static const mc_value *behind_reshapes(const mc_value *v) {
   while (v->def && v->def->op == MC_OP_reshape) v = v->def->in[0];
   return v;
 }
+
 static bool is_input(const mc_value *v) { return behind_reshapes(v)->def == NULL; }
 
 /* One copy of a value serves all products; it is built in front of the first. */
@@ -90,7 +115,7 @@ static mc_value *arena_copy(former *f, mc_node *before, mc_value *v) {
 }
 
 static void copy_product_inputs(former *f) {
-  MC_FOR_NODES(n, f->g) {
+  MC_FOR_NODES (n, f->g) {
     if (!mc_op_has(n->op, MC_T_ACCUM)) continue;
     for (int i = 0; i < n->nin && !f->failed; i++) {
       bool halo_of_constant = i == 0 && n->op == MC_OP_conv2d && mc_value_tensor(n->in[0]);
@@ -109,19 +134,29 @@ static void copy_shared_results(former *f) {
     mc_value *c = copy_in_front(f, ret, v);
     if (!c) return;
     mc_node_set_in(ret, i, c);
-    if (!c->name && v->def) c->name = v->name ? mc_arena_printf(f->cx->module->arena, "%s.out", v->name) : NULL;
+    if (!c->name && v->def)
+      c->name = v->name ? mc_arena_printf(f->cx->module->arena, "%s.out", v->name) : NULL;
   }
 }
 
 /* ---- groups ---- */
 
-static bool is_grouped(const former *f, const mc_node *n) { return mc_map_ptr_get(&f->grouped, n) != NULL; }
-static void mark(former *f, mc_node *n) { *mc_map_ptr_slot(&f->grouped, n) = n; }
-/* An op of this graph that may still join a group. */
-static bool is_free(const former *f, const mc_node *n) { return n && n->graph == f->g && !mc_op_has(n->op, MC_T_CONST | MC_T_TERM | MC_T_REGION) && !is_grouped(f, n); }
+static bool is_grouped(const former *f, const mc_node *n) {
+  return mc_map_ptr_get(&f->grouped, n) != NULL;
+}
 
-/* Move the ops (in graph order, the last one gives the results) into a new group at the place of the last; it is named after the head. */
-static void make_group(former *f, const char *kernel, const mc_node *head, mc_node *const *op, size_t n) {
+static void mark(former *f, mc_node *n) { *mc_map_ptr_slot(&f->grouped, n) = n; }
+
+/* An op of this graph that may still join a group. */
+static bool is_free(const former *f, const mc_node *n) {
+  return n && n->graph == f->g && !mc_op_has(n->op, MC_T_CONST | MC_T_TERM | MC_T_REGION) &&
+         !is_grouped(f, n);
+}
+
+/* Move the ops (in graph order, the last one gives the results) into a new group at the place of
+ * the last; it is named after the head. */
+static void make_group(former *f, const char *kernel, const mc_node *head, mc_node *const *op,
+                       size_t n) {
   mc_node *root = op[n - 1];
   mc_module *m = f->cx->module;
   mc_node *group = mc_node_create(m, MC_OP_group, NULL, 0, root->nout, head->loc);
@@ -149,8 +184,15 @@ static void make_group(former *f, const char *kernel, const mc_node *head, mc_no
 }
 
 /* Binary ops that a product's epilogue computes with an outer value. */
-static bool is_epilogue_binary(mc_opcode op) { return op == MC_OP_add || op == MC_OP_sub || op == MC_OP_mul || op == MC_OP_min || op == MC_OP_max; }
-static bool is_epilogue_unary(mc_opcode op) { return mc_op_has(op, MC_T_UNARY) || op == MC_OP_requantize || op == MC_OP_dequantize || op == MC_OP_quantize || op == MC_OP_cast; }
+static bool is_epilogue_binary(mc_opcode op) {
+  return op == MC_OP_add || op == MC_OP_sub || op == MC_OP_mul || op == MC_OP_min ||
+         op == MC_OP_max;
+}
+
+static bool is_epilogue_unary(mc_opcode op) {
+  return mc_op_has(op, MC_T_UNARY) || op == MC_OP_requantize || op == MC_OP_dequantize ||
+         op == MC_OP_quantize || op == MC_OP_cast;
+}
 
 /* The op that can follow the chain ending in v, or NULL. */
 static mc_node *next_in_chain(const former *f, const mc_value *v) {
@@ -166,18 +208,25 @@ static bool keeps_last(const mc_node *transpose, int of) {
   const mc_ints *perm = &MC_ATTRS(transpose, transpose)->perm;
   return perm->n >= 2 && perm->v[perm->n - of] == perm->n - 1;
 }
-/* Operand i of a product of two computed values, when it is a transpose that the product can read through: the elements that a row of A takes must stay together, and in B those of a row or of a column. */
+
+/* Operand i of a product of two computed values, when it is a transpose that the product can read
+ * through: the elements that a row of A takes must stay together, and in B those of a row or of a
+ * column. */
 static mc_node *transpose_in_front(const former *f, const mc_node *head, int i) {
   mc_node *t = head->op == MC_OP_matmul ? head->in[i]->def : NULL;
-  if (!is_free(f, t) || t->op != MC_OP_transpose || mc_value_single_user(t->out[0]) != head || is_input(t->in[0]) || mc_value_tensor(t->in[0]) || mc_value_tensor(head->in[1])) return NULL;
+  if (!is_free(f, t) || t->op != MC_OP_transpose || mc_value_single_user(t->out[0]) != head ||
+      is_input(t->in[0]) || mc_value_tensor(t->in[0]) || mc_value_tensor(head->in[1]))
+    return NULL;
   return keeps_last(t, 1) || (i == 1 && keeps_last(t, 2)) ? t : NULL;
 }
+
 /* A transpose behind the chain: rows of the result go where it says. */
 static mc_node *transpose_behind(const former *f, const mc_node *head, const mc_value *v) {
   mc_node *t = mc_value_single_user(v);
   bool product = head->op == MC_OP_matmul || head->op == MC_OP_linear;
   return product && is_free(f, t) && t->op == MC_OP_transpose && keeps_last(t, 1) ? t : NULL;
 }
+
 static void group_product(former *f, mc_node *head) {
   node_list ops = { 0 };
   for (int i = 0; i < 2; i++) {
@@ -197,26 +246,32 @@ static bool reads_are_inside(const mc_value *v, mc_map *in) {
   return true;
 }
 
-static int position_of(mc_map *order, const mc_node *n) { return (int)(intptr_t)mc_map_ptr_get(order, n); }
+static int position_of(mc_map *order, const mc_node *n) {
+  return (int)(intptr_t)mc_map_ptr_get(order, n);
+}
 
 /* Insertion sort by position: groups are small and almost sorted. */
 static void sort_by_position(node_list *l, mc_map *order) {
   for (size_t i = 1; i < l->n; i++)
-    for (size_t j = i; j > 0 && position_of(order, l->v[j - 1]) > position_of(order, l->v[j]); j--) {
+    for (size_t j = i; j > 0 && position_of(order, l->v[j - 1]) > position_of(order, l->v[j]);
+         j--) {
       mc_node *t = l->v[j];
       l->v[j] = l->v[j - 1];
       l->v[j - 1] = t;
     }
 }
 
-/* The elementwise op that makes v joins those that are in, if it has this shape and all its readers are among them. */
-static void push_producer(former *f, node_list *ops, mc_map *in, const mc_value *v, const mc_type *shape) {
+/* The elementwise op that makes v joins those that are in, if it has this shape and all its readers
+ * are among them. */
+static void push_producer(former *f, node_list *ops, mc_map *in, const mc_value *v,
+                          const mc_type *shape) {
   mc_node *p = v->def;
   if (!is_free(f, p) || !mc_op_has(p->op, MC_T_ELEM) || mc_map_ptr_get(in, p)) return;
   if (!mc_type_same_shape(p->out[0]->type, shape) || !reads_are_inside(p->out[0], in)) return;
   *mc_map_ptr_slot(in, p) = p;
   MC_PUSH(f->cx->scratch, ops, p);
 }
+
 /* root and every producer of the same shape whose readers are all inside. */
 static void group_map(former *f, mc_node *root, mc_map *order) {
   node_list ops = { 0 };
@@ -225,16 +280,21 @@ static void group_map(former *f, mc_node *root, mc_map *order) {
   MC_PUSH(f->cx->scratch, &ops, root);
   *mc_map_ptr_slot(&in, root) = root;
   for (size_t k = 0; k < ops.n; k++)
-    for (int i = 0; i < ops.v[k]->nin; i++) push_producer(f, &ops, &in, ops.v[k]->in[i], root->out[0]->type);
+    for (int i = 0; i < ops.v[k]->nin; i++)
+      push_producer(f, &ops, &in, ops.v[k]->in[i], root->out[0]->type);
   sort_by_position(&ops, order);
   make_group(f, "map", ops.v[0], ops.v, ops.n);
 }
 
-/* softmax and layer_norm along the last axis take the elementwise ops in front of them, which they compute in their first pass, and the chain behind. Of integers they have forms of their own. */
+/* softmax and layer_norm along the last axis take the elementwise ops in front of them, which they
+ * compute in their first pass, and the chain behind. Of integers they have forms of their own. */
 static bool along_last(const mc_node *n) {
-  int64_t axis = n->op == MC_OP_softmax ? MC_ATTRS(n, softmax)->axis : MC_ATTRS(n, layer_norm)->axis, rank = n->in[0]->type->rank;
+  int64_t axis =
+              n->op == MC_OP_softmax ? MC_ATTRS(n, softmax)->axis : MC_ATTRS(n, layer_norm)->axis,
+          rank = n->in[0]->type->rank;
   return axis == -1 || axis == rank - 1;
 }
+
 static void group_rows(former *f, mc_node *head, mc_map *order) {
   node_list ops = { 0 };
   mc_map in;
@@ -243,33 +303,43 @@ static void group_rows(former *f, mc_node *head, mc_map *order) {
   bool fuses = along_last(head) && !mc_type_is_quant(head->in[0]->type);
   if (fuses) push_producer(f, &ops, &in, head->in[0], head->out[0]->type);
   for (size_t k = 0; k < ops.n; k++)
-    for (int i = 0; i < ops.v[k]->nin; i++) push_producer(f, &ops, &in, ops.v[k]->in[i], head->out[0]->type);
+    for (int i = 0; i < ops.v[k]->nin; i++)
+      push_producer(f, &ops, &in, ops.v[k]->in[i], head->out[0]->type);
   sort_by_position(&ops, order);
   MC_PUSH(f->cx->scratch, &ops, head);
-  for (mc_node *n = head; fuses && (n = next_in_chain(f, n->out[0]));) MC_PUSH(f->cx->scratch, &ops, n);
+  for (mc_node *n = head; fuses && (n = next_in_chain(f, n->out[0]));)
+    MC_PUSH(f->cx->scratch, &ops, n);
   make_group(f, mc_family_of(head), head, ops.v, ops.n);
 }
 
 static bool quantizes_whole(const mc_node *q) {
   const mc_type *t = q->out[0]->type;
-  return q->op == MC_OP_quantize && t->q.kind == MC_Q_TENSOR && mc_dtype_size(t->dtype) == 1 && q->in[0]->type->dtype == MC_f32;
+  return q->op == MC_OP_quantize && t->q.kind == MC_Q_TENSOR && mc_dtype_size(t->dtype) == 1 &&
+         q->in[0]->type->dtype == MC_f32;
 }
-/* An image on its way in: planes that become pixels of 2 to 4 channels are quantized while they are, whichever comes first. */
+
+/* An image on its way in: planes that become pixels of 2 to 4 channels are quantized while they
+ * are, whichever comes first. */
 static void group_image(former *f, mc_node *n) {
   if (n->op != MC_OP_transpose) return;
   const mc_type *t = n->out[0]->type;
   const mc_ints *perm = &MC_ATTRS(n, transpose)->perm;
-  if (t->rank < 3 || t->dim[t->rank - 1] < 2 || t->dim[t->rank - 1] > 4 || perm->v[t->rank - 2] != t->rank - 1) return;
+  if (t->rank < 3 || t->dim[t->rank - 1] < 2 || t->dim[t->rank - 1] > 4 ||
+      perm->v[t->rank - 2] != t->rank - 1)
+    return;
   mc_node *behind = mc_value_single_user(n->out[0]), *before = n->in[0]->def;
-  if (is_free(f, behind) && quantizes_whole(behind)) make_group(f, mc_family_of(n), n, (mc_node *[]){ n, behind }, 2);
-  else if (is_free(f, before) && quantizes_whole(before) && mc_value_single_user(before->out[0]) == n) make_group(f, mc_family_of(n), before, (mc_node *[]){ before, n }, 2);
+  if (is_free(f, behind) && quantizes_whole(behind))
+    make_group(f, mc_family_of(n), n, (mc_node *[]){ n, behind }, 2);
+  else if (is_free(f, before) && quantizes_whole(before) &&
+           mc_value_single_user(before->out[0]) == n)
+    make_group(f, mc_family_of(n), before, (mc_node *[]){ before, n }, 2);
 }
 
 /* All nodes in order, and their positions: forming groups moves them. */
 static node_list list_nodes(const former *f, mc_map *order) {
   node_list all = { 0 };
   mc_map_init(order, f->cx->scratch);
-  MC_FOR_NODES(n, f->g) {
+  MC_FOR_NODES (n, f->g) {
     MC_PUSH(f->cx->scratch, &all, n);
     *mc_map_ptr_slot(order, n) = (void *)(intptr_t)all.n;
   }
@@ -284,7 +354,7 @@ bool mc_pass_form_groups(mc_pass_context *cx, const mc_opts_form_groups *o, bool
   mc_map_init(&f.copies, cx->scratch);
   mc_map_init(&f.blocking, cx->scratch);
   mc_map_init(&f.chains, cx->scratch);
-  MC_FOR_NODES(n, f.g)
+  MC_FOR_NODES (n, f.g)
     if (n->op == MC_OP_group) dissolve(&f, n);
   copy_product_inputs(&f);
   if (!f.failed) copy_shared_results(&f);
@@ -295,9 +365,12 @@ bool mc_pass_form_groups(mc_pass_context *cx, const mc_opts_form_groups *o, bool
   for (size_t i = all.n; i-- > 0;)
     if (is_free(&f, all.v[i])) group_image(&f, all.v[i]);
   for (size_t i = all.n; i-- > 0;)
-    if (is_free(&f, all.v[i]) && (all.v[i]->op == MC_OP_softmax || all.v[i]->op == MC_OP_layer_norm)) group_rows(&f, all.v[i], &order);
+    if (is_free(&f, all.v[i]) &&
+        (all.v[i]->op == MC_OP_softmax || all.v[i]->op == MC_OP_layer_norm))
+      group_rows(&f, all.v[i], &order);
   for (size_t i = all.n; i-- > 0;)
-    if (is_free(&f, all.v[i]) && mc_op_has(all.v[i]->op, MC_T_ELEM)) group_map(&f, all.v[i], &order);
+    if (is_free(&f, all.v[i]) && mc_op_has(all.v[i]->op, MC_T_ELEM))
+      group_map(&f, all.v[i], &order);
   for (size_t i = all.n; i-- > 0;)
     if (is_free(&f, all.v[i])) make_group(&f, mc_family_of(all.v[i]), all.v[i], &all.v[i], 1);
   *changed = f.changed;

@@ -1,10 +1,15 @@
-/* winograd: 3x3 convolutions of 8-bit integers with a quarter of the products, and the same results bit for bit.
+/* winograd: 3x3 convolutions of 8-bit integers with a quarter of the products, and the same results
+ * bit for bit.
  *
- *   %2 = group {kernel="gemm"} : ... { conv2d ... }     ==>     %2 = group {kernel="winograd"} : ... { conv2d ... }
+ *   %2 = group {kernel="gemm"} : ... { conv2d ... }     ==>     %2 = group {kernel="winograd"} :
+ * ... { conv2d ... }
  *
- * Products take 16-bit operands then, which VNNI multiplies at half the speed of 8-bit ones and every other x86 unit at the same speed (there pmadd widens to 16 bits anyway): 2 or 4 times
- * fewer multiplications are left, against transforms of input, weights and results. Transformed weights take 8 times the bytes (36 products of 16 bits for 9 of 8). `winograd` makes them at run
- * time; `winograd_ready` has them as constants, for layers where the model finds that faster, by time saved for each byte added until the weights of the network have grown by `growth` percent.
+ * Products take 16-bit operands then, which VNNI multiplies at half the speed of 8-bit ones and
+ * every other x86 unit at the same speed (there pmadd widens to 16 bits anyway): 2 or 4 times fewer
+ * multiplications are left, against transforms of input, weights and results. Transformed weights
+ * take 8 times the bytes (36 products of 16 bits for 9 of 8). `winograd` makes them at run time;
+ * `winograd_ready` has them as constants, for layers where the model finds that faster, by time
+ * saved for each byte added until the weights of the network have grown by `growth` percent.
  * Contract: EXACT. */
 #include "mc/plan/winograd.h"
 #include "families.h"
@@ -15,7 +20,8 @@
 #include "mc/pass/pass.h"
 #include <stdlib.h>
 
-/* Every partial result modulo 2^32 is right; the last one is divided by up to 2^6, which needs |sum| < 2^31 / 2^6 (docs/kernels.md). */
+/* Every partial result modulo 2^32 is right; the last one is divided by up to 2^6, which needs
+ * |sum| < 2^31 / 2^6 (docs/kernels.md). */
 static const int64_t sum_limit = INT64_C(1) << 25;
 
 static int64_t worst_sum(const mc_tensor *w, bool is_signed) {
@@ -24,19 +30,24 @@ static int64_t worst_sum(const mc_tensor *w, bool is_signed) {
   for (int64_t i = 0; i < n; i++) {
     int64_t up = 0, down = 0;
     for (int64_t j = 0; j < k; j++) {
-      if (q[i * k + j] > 0) up += q[i * k + j];
-      else down -= q[i * k + j];
+      if (q[i * k + j] > 0)
+        up += q[i * k + j];
+      else
+        down -= q[i * k + j];
     }
     int64_t here = is_signed ? 128 * (up + down) : 255 * (up > down ? up : down);
     if (here > worst) worst = here;
   }
   return worst;
 }
+
 const char *mc_winograd_refused(const mc_node *n, const mc_target *t) {
-  if (!mc_winograd_plain(n)) return "it is no convolution of 3x3 with stride 1, dilation 1 and one group";
+  if (!mc_winograd_plain(n))
+    return "it is no convolution of 3x3 with stride 1, dilation 1 and one group";
   const mc_type *x = n->in[0]->type;
   const mc_tensor *w = mc_value_tensor(n->in[1]);
-  if ((x->dtype != MC_u8 && x->dtype != MC_i8) || !w || w->dtype != MC_i8) return "its operands are not 8-bit integers with constant weights";
+  if ((x->dtype != MC_u8 && x->dtype != MC_i8) || !w || w->dtype != MC_i8)
+    return "its operands are not 8-bit integers with constant weights";
   if (n->nin > 2 && !mc_value_tensor(n->in[2])) return "its bias is not a constant";
   if (!mc_packed_refused(t, n)) return "its weights are kept small (-compress-weights)";
   const char *why = mc_winograd_unsuited(n, t);
@@ -44,33 +55,52 @@ const char *mc_winograd_refused(const mc_node *n, const mc_target *t) {
   if (worst_sum(w, x->dtype == MC_i8) >= sum_limit) return "its sums could leave 25 bits";
   return NULL;
 }
+
 int64_t mc_winograd_growth(const mc_node *n) {
   const mc_type *w = n->in[1]->type;
   return w->dim[0] * w->dim[3] * (36 * 2 - 9);
 }
+
 /* A convolution and its three forms: cycles by the model. */
-typedef struct candidate { mc_node *group, *head; int64_t growth; double direct, made, ready; } candidate;
+typedef struct candidate {
+  mc_node *group, *head;
+  int64_t growth;
+  double direct, made, ready;
+} candidate;
+
 static const double worth = MC_WINOGRAD_WORTH;
-static double saved(const candidate *c) { return (c->made < c->direct ? c->made : c->direct) - c->ready; }
+
+static double saved(const candidate *c) {
+  return (c->made < c->direct ? c->made : c->direct) - c->ready;
+}
+
 static int by_worth(const void *a, const void *b) {
   const candidate *x = a, *y = b;
   double l = saved(x) / (double)x->growth, r = saved(y) / (double)y->growth;
   if (l != r) return l > r ? -1 : 1;
   return x->head->id < y->head->id ? -1 : x->head->id > y->head->id;
 }
+
 static void say(mc_pass_context *cx, const candidate *c, const char *what) {
   const mc_target *t = cx->target;
-  mc_remark(cx->diag, c->head->loc, "%s %s (estimates: direct %.3g us, Winograd with weights made at run time %.3g, with ready weights of %lld more bytes %.3g)", c->head->source ? c->head->source : "conv2d", what,
-            mc_model_us(t, c->direct), mc_model_us(t, c->made), (long long)c->growth, mc_model_us(t, c->ready));
+  mc_remark(cx->diag, c->head->loc,
+            "%s %s (estimates: direct %.3g us, Winograd with weights made at run time %.3g, with "
+            "ready weights of %lld more bytes %.3g)",
+            c->head->source ? c->head->source : "conv2d", what, mc_model_us(t, c->direct),
+            mc_model_us(t, c->made), (long long)c->growth, mc_model_us(t, c->ready));
 }
+
 static void take(mc_pass_context *cx, const candidate *c, bool ready, bool *changed) {
   MC_ATTRS(c->group, group)->kernel = ready ? "winograd_ready" : "winograd";
   MC_STAT_ADD(cx, winograd, layers, 1);
   if (ready) MC_STAT_ADD(cx, winograd, ready, 1);
   *changed = true;
 }
-static void decide(mc_pass_context *cx, const mc_opts_winograd *o, const candidate *c, double *room, bool *changed) {
-  bool made = c->made * worth < c->direct, ready = c->ready * worth < (made ? c->made : c->direct), fits = (double)c->growth <= *room;
+
+static void decide(mc_pass_context *cx, const mc_opts_winograd *o, const candidate *c, double *room,
+                   bool *changed) {
+  bool made = c->made * worth < c->direct, ready = c->ready * worth < (made ? c->made : c->direct),
+       fits = (double)c->growth <= *room;
   if (o->force) {
     take(cx, c, o->ready, changed);
   } else if (ready && fits) {
@@ -81,17 +111,22 @@ static void decide(mc_pass_context *cx, const mc_opts_winograd *o, const candida
     take(cx, c, false, changed);
     say(cx, c, "is computed by Winograd's filtering with weights made at run time");
   } else if (ready) {
-    say(cx, c, mc_arena_printf(cx->scratch, "stays a direct convolution: ready weights would pass growth=%g percent", o->growth));
+    say(cx, c,
+        mc_arena_printf(cx->scratch,
+                        "stays a direct convolution: ready weights would pass growth=%g percent",
+                        o->growth));
   } else {
     say(cx, c, "stays a direct convolution");
   }
 }
+
 bool mc_pass_winograd(mc_pass_context *cx, const mc_opts_winograd *o, bool *changed) {
-  if (!(o->growth >= 0)) return mc_error(cx->diag, cx->loc, "winograd: growth must not be negative");
+  if (!(o->growth >= 0))
+    return mc_error(cx->diag, cx->loc, "winograd: growth must not be negative");
   if (!cx->target) return true;
   MC_VEC(candidate) list = { 0 };
   int64_t weights = mc_graph_cost(cx->graph).weight_bytes;
-  MC_FOR_NODES(g, cx->graph) {
+  MC_FOR_NODES (g, cx->graph) {
     if (g->op != MC_OP_group || !mc_group_is(g, "gemm")) continue;
     mc_node *h = mc_group_head(g);
     if (!h || mc_winograd_refused(h, cx->target)) continue;

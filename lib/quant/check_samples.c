@@ -1,13 +1,13 @@
 /* check-samples: do the samples look like what the network was trained on?
  *
- * A batch norm knows the mean and the variance that its operand had in training. The first ones behind
- * the graph's inputs are held against what the samples give there, by the divergence of two normal
- * distributions, KL = (v / s - 1 - log(v / s) + d^2) / 2 for a channel (v: observed variance, s: stored
- * one, d: distance of the means in stored deviations); the median channel decides. Where that is far off,
- * likely mistakes are undone one by one, and the one that brings the samples near is named. Besides:
- * inputs that are constant, samples that are all equal, truth values, pictures that are smoother in the
- * other order of axes, too few samples.
- * Must run before fold-bn. Contract: EXACT (nothing changes). docs/calibration.md. */
+ * A batch norm knows the mean and the variance that its operand had in training. The first ones
+ * behind the graph's inputs are held against what the samples give there, by the divergence of two
+ * normal distributions, KL = (v / s - 1 - log(v / s) + d^2) / 2 for a channel (v: observed
+ * variance, s: stored one, d: distance of the means in stored deviations); the median channel
+ * decides. Where that is far off, likely mistakes are undone one by one, and the one that brings
+ * the samples near is named. Besides: inputs that are constant, samples that are all equal, truth
+ * values, pictures that are smoother in the other order of axes, too few samples. Must run before
+ * fold-bn. Contract: EXACT (nothing changes). docs/calibration.md. */
 #include "quant.h"
 #include "mc/import/dataset.h"
 #include <math.h>
@@ -15,16 +15,25 @@
 #include <string.h>
 
 enum { MAX_NORMS = 4, FEW = 8 };
+
 static const double far_off = 4, near_enough = 1;
 
-typedef struct norm { const mc_node *bn; int64_t c; double *sum, *squares; int64_t n; } norm;
+typedef struct norm {
+  const mc_node *bn;
+  int64_t c;
+  double *sum, *squares;
+  int64_t n;
+} norm;
+
 typedef struct check {
   mc_pass_context *cx;
   mc_loc at;
   mc_dataset *data;
-  norm norm[MAX_NORMS]; int nnorm, seen;
-  mc_array *in, *out; void **raw, **to;
-  int64_t count, step;                     /* samples that are looked at: 0, step, ... */
+  norm norm[MAX_NORMS];
+  int nnorm, seen;
+  mc_array *in, *out;
+  void **raw, **to;
+  int64_t count, step; /* samples that are looked at: 0, step, ... */
 } check;
 
 static const float *data_of(const mc_value *v) {
@@ -38,14 +47,15 @@ static void find_norms(check *k) {
   mc_map live;
   mc_map_init(&live, k->cx->scratch);
   for (int i = 0; i < g->nin; i++) *mc_map_ptr_slot(&live, g->in[i]) = g;
-  MC_FOR_NODES(n, g) {
+  MC_FOR_NODES (n, g) {
     bool reached = false;
     for (int i = 0; i < n->nin; i++) reached |= mc_map_ptr_get(&live, n->in[i]) != NULL;
     if (!reached) continue;
     if (n->op == MC_OP_batch_norm) {
       if (k->nnorm == MAX_NORMS || !data_of(n->in[3]) || !data_of(n->in[4])) continue;
       int64_t c = n->in[3]->type->dim[0];
-      k->norm[k->nnorm++] = (norm){ n, c, MC_NEWN(k->cx->scratch, double, c), MC_NEWN(k->cx->scratch, double, c), 0 };
+      k->norm[k->nnorm++] =
+          (norm){ n, c, MC_NEWN(k->cx->scratch, double, c), MC_NEWN(k->cx->scratch, double, c), 0 };
       continue;
     }
     for (int i = 0; i < n->nout; i++) *mc_map_ptr_slot(&live, n->out[i]) = g;
@@ -78,10 +88,11 @@ static int by_size(const void *a, const void *b) {
 
 static double divergence(const check *k, const norm *s) {
   const float *mean = data_of(s->bn->in[3]), *var = data_of(s->bn->in[4]);
-  double eps = (double)MC_ATTRS(s->bn, batch_norm)->epsilon, *kl = MC_NEWN(k->cx->scratch, double, s->c);
+  double eps = (double)MC_ATTRS(s->bn, batch_norm)->epsilon,
+         *kl = MC_NEWN(k->cx->scratch, double, s->c);
   int64_t n = 0;
   for (int64_t c = 0; c < s->c; c++) {
-    if (!((double)var[c] > 1e-12)) continue;      /* a dead channel says nothing */
+    if (!((double)var[c] > 1e-12)) continue; /* a dead channel says nothing */
     double m = s->sum[c] / (double)s->n, v = s->squares[c] / (double)s->n - m * m;
     double stored = (double)var[c] + eps, ratio = ((v > 0 ? v : 0) + eps) / stored;
     if (ratio < 1e-30) ratio = 1e-30;
@@ -94,28 +105,52 @@ static double divergence(const check *k, const norm *s) {
 }
 
 /* ---- what may be wrong ---- */
-typedef struct guess { const char *what, *mend; double scale[3], shift[3]; } guess;
-#define ALIKE(a, b) { a, a, a }, { b, b, b }
+typedef struct guess {
+  const char *what, *mend;
+  double scale[3], shift[3];
+} guess;
+
+#define ALIKE(a, b)                                                                                \
+  { a, a, a }, { b, b, b }
 static const guess guesses[] = {
   { "as they are", "", ALIKE(1, 0) },
-  { "the network wants values from 0 to 255, these are from 0 to 1", "multiply the samples by 255: leave the preprocessing out", ALIKE(255, 0) },
-  { "the network wants values from 0 to 255, these are from -1 to 1", "give the pixels as they are: leave the preprocessing out", ALIKE(127.5, 127.5) },
-  { "the network wants values from 0 to 1, these are from 0 to 255", "bake the preprocessing in where the .onnx is read: --input-type=u8 --preprocess=\"scale=1/255\"; or divide the samples by 255", ALIKE(1 / 255.0, 0) },
-  { "the network wants values from -1 to 1, these are from 0 to 255", "bake the preprocessing in where the .onnx is read: --input-type=u8 --preprocess=\"scale=1/127.5 mean=1\"; or apply it to the samples", ALIKE(1 / 127.5, -1) },
-  { "the network wants ImageNet's normalization, these are pixels from 0 to 255", "bake the preprocessing in where the .onnx is read: --input-type=u8 --preprocess=\"scale=1/255 mean=.485,.456,.406 std=.229,.224,.225\"; or apply it to the samples",
-    { 1 / (255 * .229), 1 / (255 * .224), 1 / (255 * .225) }, { -.485 / .229, -.456 / .224, -.406 / .225 } },
-  { "the network wants ImageNet's normalization, these are from 0 to 1", "apply mean=.485,.456,.406 std=.229,.224,.225 to the samples",
-    { 1 / .229, 1 / .224, 1 / .225 }, { -.485 / .229, -.456 / .224, -.406 / .225 } },
-  { "the network wants values from 0 to 1, these are from -1 to 1", "compute (x + 1) / 2 of the samples", ALIKE(.5, .5) },
-  { "the network wants values from -1 to 1, these are from 0 to 1", "compute 2 x - 1 of the samples", ALIKE(2, -1) },
+  { "the network wants values from 0 to 255, these are from 0 to 1",
+    "multiply the samples by 255: leave the preprocessing out", ALIKE(255, 0) },
+  { "the network wants values from 0 to 255, these are from -1 to 1",
+    "give the pixels as they are: leave the preprocessing out", ALIKE(127.5, 127.5) },
+  { "the network wants values from 0 to 1, these are from 0 to 255",
+    "bake the preprocessing in where the .onnx is read: --input-type=u8 "
+    "--preprocess=\"scale=1/255\"; or divide the samples by 255",
+    ALIKE(1 / 255.0, 0) },
+  { "the network wants values from -1 to 1, these are from 0 to 255",
+    "bake the preprocessing in where the .onnx is read: --input-type=u8 "
+    "--preprocess=\"scale=1/127.5 mean=1\"; or apply it to the samples",
+    ALIKE(1 / 127.5, -1) },
+  { "the network wants ImageNet's normalization, these are pixels from 0 to 255",
+    "bake the preprocessing in where the .onnx is read: --input-type=u8 --preprocess=\"scale=1/255 "
+    "mean=.485,.456,.406 std=.229,.224,.225\"; or apply it to the samples",
+    { 1 / (255 * .229), 1 / (255 * .224), 1 / (255 * .225) },
+    { -.485 / .229, -.456 / .224, -.406 / .225 } },
+  { "the network wants ImageNet's normalization, these are from 0 to 1",
+    "apply mean=.485,.456,.406 std=.229,.224,.225 to the samples",
+    { 1 / .229, 1 / .224, 1 / .225 },
+    { -.485 / .229, -.456 / .224, -.406 / .225 } },
+  { "the network wants values from 0 to 1, these are from -1 to 1",
+    "compute (x + 1) / 2 of the samples", ALIKE(.5, .5) },
+  { "the network wants values from -1 to 1, these are from 0 to 1",
+    "compute 2 x - 1 of the samples", ALIKE(2, -1) },
 };
 
 static void put(const mc_type *t, void *data, int64_t i, double x) {
-  if (t->dtype == MC_f32) ((float *)data)[i] = (float)x;
-  else ((uint8_t *)data)[i] = (uint8_t)(x < 0 ? 0 : x > 255 ? 255 : x);
+  if (t->dtype == MC_f32)
+    ((float *)data)[i] = (float)x;
+  else
+    ((uint8_t *)data)[i] = (uint8_t)(x < 0 ? 0 : x > 255 ? 255 : x);
 }
 
-static bool is_plain(const mc_type *t) { return t->dtype == MC_f32 || (t->dtype == MC_u8 && !mc_type_is_quant(t)); }
+static bool is_plain(const mc_type *t) {
+  return t->dtype == MC_f32 || (t->dtype == MC_u8 && !mc_type_is_quant(t));
+}
 
 static void apply(const check *k, const guess *g, int i) {
   const mc_type *t = k->in[i].type;
@@ -165,16 +200,23 @@ static bool against_norms(check *k) {
     if (d < 0) return false;
     if (d < best && d < was / 4) best = d, why = &guesses[i];
   }
-  mc_warning(k->cx->diag, k->at, "the samples do not look like what the network was trained on: in front of '%s' "
-             "they have other means and variances than it learned (divergence %.3g; below 1 is usual)",
-             name_of(k->norm[0].bn), was);
-  if (why) mc_note(k->cx->diag, k->at, "it seems that %s (divergence %.2g then): %s", why->what, best, why->mend);
-  else mc_note(k->cx->diag, k->at, "are they scaled, ordered and normalized as in training? results will be poor");
+  mc_warning(
+      k->cx->diag, k->at,
+      "the samples do not look like what the network was trained on: in front of '%s' "
+      "they have other means and variances than it learned (divergence %.3g; below 1 is usual)",
+      name_of(k->norm[0].bn), was);
+  if (why)
+    mc_note(k->cx->diag, k->at, "it seems that %s (divergence %.2g then): %s", why->what, best,
+            why->mend);
+  else
+    mc_note(k->cx->diag, k->at,
+            "are they scaled, ordered and normalized as in training? results will be poor");
   return true;
 }
 
 /* ---- what the samples alone say ---- */
-/* Differences between neighbours of a picture whose columns and rows lie `dx` and `dy` elements apart. */
+/* Differences between neighbours of a picture whose columns and rows lie `dx` and `dy` elements
+ * apart. */
 static double roughness(const mc_array *x, int64_t dx, int64_t dy) {
   int64_t n = mc_type_elems(x->type) - dx - dy;
   double sum = 0;
@@ -184,6 +226,7 @@ static double roughness(const mc_array *x, int64_t dx, int64_t dy) {
   }
   return sum;
 }
+
 /* Pictures are smoother in their own order of axes than in the other one. */
 static void add_roughness(double sum[2], const mc_array *x) {
   const int64_t *d = x->type->dim;
@@ -193,6 +236,7 @@ static void add_roughness(double sum[2], const mc_array *x) {
   sum[!last] += roughness(x, c, w * c);
   sum[last] += roughness(x, 1, w);
 }
+
 /* False after a warning. */
 static bool look_at_input(check *k, int i) {
   const mc_value *v = k->cx->graph->in[i];
@@ -205,8 +249,10 @@ static bool look_at_input(check *k, int i) {
   if (t->dtype != MC_f32 && t->dtype != MC_u8) return true;
   for (int64_t s = 0; s < k->count; s++) {
     if (!mc_dataset_fetch(k->data, s * k->step, k->raw)) return false;
-    if (s) same &= memcmp(first, k->raw[i], (size_t)mc_type_bytes(t)) == 0;
-    else memcpy(first, k->raw[i], (size_t)mc_type_bytes(t));
+    if (s)
+      same &= memcmp(first, k->raw[i], (size_t)mc_type_bytes(t)) == 0;
+    else
+      memcpy(first, k->raw[i], (size_t)mc_type_bytes(t));
     mc_array x = { t, k->raw[i] };
     add_roughness(rough, &x);
     for (int64_t e = 0; e < mc_type_elems(t); e++) {
@@ -215,18 +261,31 @@ static bool look_at_input(check *k, int i) {
     }
   }
   if (lo == hi && mc_type_elems(t) > 1)
-    mc_warning(k->cx->diag, k->at, "all values of the samples for input '%s' are %g: ranges from them mean nothing; is this the right array?", name, lo);
+    mc_warning(k->cx->diag, k->at,
+               "all values of the samples for input '%s' are %g: ranges from them mean nothing; is "
+               "this the right array?",
+               name, lo);
   else if (same)
-    mc_warning(k->cx->diag, k->at, "all samples for input '%s' are equal: give different ones, of the kind that the network will see", name);
+    mc_warning(k->cx->diag, k->at,
+               "all samples for input '%s' are equal: give different ones, of the kind that the "
+               "network will see",
+               name);
   else if (t->rank == 4 && mc_dataset_dtype(k->data, i) == MC_bool)
-    mc_warning(k->cx->diag, k->at, "the samples for input '%s' are truth values: is this a mask instead of the images?", name);
+    mc_warning(k->cx->diag, k->at,
+               "the samples for input '%s' are truth values: is this a mask instead of the images?",
+               name);
   else if (t->rank == 4 && t->dtype == MC_u8 && !mc_type_is_quant(t) && hi <= 1)
-    mc_warning(k->cx->diag, k->at, "the samples for input '%s', which takes bytes from 0 to 255, are all 0 or 1: give the pixels as they are, without preprocessing", name);
+    mc_warning(k->cx->diag, k->at,
+               "the samples for input '%s', which takes bytes from 0 to 255, are all 0 or 1: give "
+               "the pixels as they are, without preprocessing",
+               name);
   else if (rough[1] < 0.8 * rough[0])
-    mc_warning(k->cx->diag, k->at, "the samples for input '%s' look like pictures in the other order of axes: %s is "
-               "wanted; transpose the samples (numpy: x.transpose(...)), do not reshape them", name,
-               t->dim[3] <= 4 ? "[rows, columns, channels]" : "[channels, rows, columns]");
-  else return true;
+    mc_warning(k->cx->diag, k->at,
+               "the samples for input '%s' look like pictures in the other order of axes: %s is "
+               "wanted; transpose the samples (numpy: x.transpose(...)), do not reshape them",
+               name, t->dim[3] <= 4 ? "[rows, columns, channels]" : "[channels, rows, columns]");
+  else
+    return true;
   return false;
 }
 
@@ -254,17 +313,24 @@ static void prepare(check *k, int64_t want) {
 bool mc_pass_check_samples(mc_pass_context *cx, const mc_opts_check_samples *o, bool *changed) {
   const char *path = mc_samples_path(cx, o->data);
   (void)changed;
-  if (o->samples < 0) return mc_error(cx->diag, cx->loc, "check-samples: samples must not be negative");
-  if (!path) return mc_error(cx->diag, cx->loc, "check-samples: no samples: give data=FILE, or a calibration line in the .mir file");
+  if (o->samples < 0)
+    return mc_error(cx->diag, cx->loc, "check-samples: samples must not be negative");
+  if (!path)
+    return mc_error(
+        cx->diag, cx->loc,
+        "check-samples: no samples: give data=FILE, or a calibration line in the .mir file");
   check k = { .cx = cx, .at = cx->samples_at.what ? cx->samples_at : cx->loc };
   k.data = mc_dataset_open(path, cx->graph, NULL, cx->diag, k.at);
   if (!k.data) return false;
   prepare(&k, o->samples);
   if (!o->norms && mc_dataset_count(k.data) < FEW)
-    mc_warning(cx->diag, k.at, "%lld sample%s too few to know the ranges of values: some hundred are usual", (long long)mc_dataset_count(k.data), mc_dataset_count(k.data) == 1 ? " is" : "s are");
+    mc_warning(cx->diag, k.at,
+               "%lld sample%s too few to know the ranges of values: some hundred are usual",
+               (long long)mc_dataset_count(k.data),
+               mc_dataset_count(k.data) == 1 ? " is" : "s are");
   bool fine = true;
   for (int i = 0; !o->norms && i < cx->graph->nin; i++) fine &= look_at_input(&k, i);
-  if (fine) find_norms(&k);   /* else the cause is told */
+  if (fine) find_norms(&k); /* else the cause is told */
   bool ok = !k.nnorm || against_norms(&k);
   mc_dataset_close(k.data);
   return ok;

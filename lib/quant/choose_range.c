@@ -1,4 +1,5 @@
-/* Ranges from histograms: percentile, entropy (KL divergence, after NVIDIA's "8-bit inference with TensorRT", GTC 2017), mean squared error. */
+/* Ranges from histograms: percentile, entropy (KL divergence, after NVIDIA's "8-bit inference with
+ * TensorRT", GTC 2017), mean squared error. */
 #include "quant.h"
 #include <math.h>
 #include <string.h>
@@ -15,7 +16,10 @@ static mc_range by_percentile(const mc_hist *h, double percentile) {
 }
 
 /* The range [lo, hi] shrunk to a share f of both ends. */
-static mc_range shrunk(const mc_hist *h, double f) { return (mc_range){ true, (float)(h->lo < 0 ? h->lo * f : h->lo), (float)(h->hi > 0 ? h->hi * f : h->hi) }; }
+static mc_range shrunk(const mc_hist *h, double f) {
+  return (mc_range){ true, (float)(h->lo < 0 ? h->lo * f : h->lo),
+                     (float)(h->hi > 0 ? h->hi * f : h->hi) };
+}
 
 static double mse_of(const mc_hist *h, mc_range r) {
   double lo = fmin(r.lo, 0), hi = fmax(r.hi, 0), step = (hi - lo) / 255, sum = 0;
@@ -28,16 +32,20 @@ static double mse_of(const mc_hist *h, mc_range r) {
   return sum;
 }
 
-/* relu piles up zeros, which every range stores exactly; in the bin next to 0 they would drown the rest, so its neighbour's count stands for it. */
+/* relu piles up zeros, which every range stores exactly; in the bin next to 0 they would drown the
+ * rest, so its neighbour's count stands for it. */
 static double count(const mc_hist *h, int k) {
   if (k == 0 && h->lo >= 0) k = 1;
   return h->bin[k];
 }
 
-/* Kullback-Leibler divergence between the clipped histogram P (outliers moved to its edges) and Q, P seen through 255 equal levels spread back over P's non-empty bins. */
+/* Kullback-Leibler divergence between the clipped histogram P (outliers moved to its edges) and Q,
+ * P seen through 255 equal levels spread back over P's non-empty bins. */
 static double kl_of(const mc_hist *h, mc_range r) {
-  double p[MC_HIST_BINS] = { 0 }, q[MC_HIST_BINS] = { 0 }, width = (double)(h->hi - h->lo) / (double)MC_HIST_BINS;
-  int a = (int)floor((r.lo - h->lo) / width + 0.5), b = (int)ceil((r.hi - h->lo) / width - 0.5), n, levels = 255;
+  double p[MC_HIST_BINS] = { 0 }, q[MC_HIST_BINS] = { 0 },
+         width = (double)(h->hi - h->lo) / (double)MC_HIST_BINS;
+  int a = (int)floor((r.lo - h->lo) / width + 0.5), b = (int)ceil((r.hi - h->lo) / width - 0.5), n,
+      levels = 255;
   if (a < 0) a = 0;
   if (b > MC_HIST_BINS) b = MC_HIST_BINS;
   n = b - a;
@@ -81,7 +89,8 @@ mc_range mc_hist_range(const mc_hist *h, mc_e_calib method, double percentile) {
   case mc_calib_percentile: return by_percentile(h, percentile);
   case mc_calib_entropy: return best_of(h, kl_of);
   case mc_calib_mse: return best_of(h, mse_of);
-  case mc_calib_max: case mc_calib_count_: break;
+  case mc_calib_max:
+  case mc_calib_count_: break;
   }
   return all;
 }

@@ -13,6 +13,7 @@
 
 /* For each column; fewer say too little of a matrix. */
 enum { LEAST_PLACES = 8 };
+
 static const double damping = 1e-3;
 
 typedef struct ctx {
@@ -41,8 +42,7 @@ static bool see(void *context, int i, mc_moments *m) {
   ctx *c = context;
   mc_arena *keep = c->s->cx->scratch;
   mc_compensation *r = MC_NEW(keep, mc_compensation);
-  *r = (mc_compensation){ m->groups, m->d,
-                          MC_NEWN(keep, double, m->groups * m->d * m->d) };
+  *r = (mc_compensation){ m->groups, m->d, MC_NEWN(keep, double, m->groups * m->d * m->d) };
   for (int64_t g = 0; g < m->groups; g++) {
     mc_arena *a = mc_arena_create();
     mc_centred x = mc_moments_centred(m, (1u << MC_FOLDS) - 1, g, a);

@@ -37,9 +37,10 @@ bool mcq_measure_means(state *s) {
 /* Means [groups, d] of the columns that p reads. */
 static double *column_means(const mc_product *p, const mean *m, mc_arena *a) {
   enum { BLOCK = 64 };
+
   int64_t all = mc_type_elems(p->node->in[0]->type), d = p->d, place[BLOCK];
-  float *image = MC_NEWN(a, float, all), *col = MC_NEWN(a, float, p->groups * BLOCK * d);
-  double *sum = MC_NEWN(a, double, p->groups * d);
+  float *image = MC_NEWN(a, float, all), *col = MC_NEWN(a, float, p->groups *BLOCK *d);
+  double *sum = MC_NEWN(a, double, p->groups *d);
   for (int64_t i = 0; i < all; i++) image[i] = (float)(m->sum[i] / (double)m->runs);
   for (int64_t at = 0, n; at < p->places; at += n) {
     n = p->places - at < BLOCK ? p->places - at : BLOCK;
@@ -62,8 +63,7 @@ const mc_tensor *mcq_corrected_bias(state *s, const mc_node *n, const mc_tensor 
   float *data = MC_NEWN(s->cx->scratch, float, w->dim[0]);
   mc_quant_mean_error(w, q, qt, column_means(p, m, a), p->groups, data);
   mc_arena_destroy(a);
-  for (int64_t c = 0; c < w->dim[0]; c++)
-    data[c] = (b ? ((const float *)b->data)[c] : 0) - data[c];
+  for (int64_t c = 0; c < w->dim[0]; c++) data[c] = (b ? ((const float *)b->data)[c] : 0) - data[c];
   r->rank = 1;
   r->dim[0] = w->dim[0];
   r->data = data;

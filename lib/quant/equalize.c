@@ -142,8 +142,7 @@ static void find_readers(equalize *e) {
     const mc_product *p = &e->products.v[i];
     const eq_value *x = mcq_eq_value(e, p->node->in[0]);
     if (!x || x->channels != p->groups * p->ci || !any_free(e, x)) continue;
-    eq_reader r = { .p = p, .value = (int)(x - e->value),
-                    .energy = energy_of(e, p->node->out[0]) };
+    eq_reader r = { .p = p, .value = (int)(x - e->value), .energy = energy_of(e, p->node->out[0]) };
     if (!(r.energy > 0)) continue;
     r.w2 = squares(p, a);
     find_sources(e, &r);

@@ -25,6 +25,7 @@ typedef struct eq_reader {
 
 /* Slots that must have the same factor are a class; the root of its tree stands for it. */
 enum { EQ_FIXED = 1, EQ_POSITIVE = 2 };
+
 typedef struct equalize {
   mc_pass_context *cx;
   const mc_opts_equalize *o;
@@ -38,7 +39,7 @@ typedef struct equalize {
   float *lo, *hi;      /* by slot: bounds that the samples gave */
   double *sum, *var;   /* by slot; sum: sum of values, then the mean */
   MC_VEC(eq_reader) reader;
-  double *log; /* by slot, valid at roots: logarithm of the factor */
+  double *log;  /* by slot, valid at roots: logarithm of the factor */
   bool *turned; /* by slot, valid at roots: the factor is negative */
 } equalize;
 

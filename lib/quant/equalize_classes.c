@@ -17,9 +17,7 @@ int64_t mcq_eq_root(equalize *e, int64_t slot) {
   return slot;
 }
 
-bool mcq_eq_free(equalize *e, int64_t slot) {
-  return !(e->flag[mcq_eq_root(e, slot)] & EQ_FIXED);
-}
+bool mcq_eq_free(equalize *e, int64_t slot) { return !(e->flag[mcq_eq_root(e, slot)] & EQ_FIXED); }
 
 static void join(equalize *e, int64_t a, int64_t b) {
   a = mcq_eq_root(e, a), b = mcq_eq_root(e, b);
@@ -78,8 +76,10 @@ static bool is_last(int64_t axis, const mc_value *v) {
 
 /* Operand i and the result, channel by channel. */
 static void same(equalize *e, const mc_node *n, int i) {
-  if (last(n->in[i]) == last(n->out[0])) tie(e, n->in[i], 0, 1, n->out[0], 0, last(n->out[0]));
-  else fix_all(e, n);
+  if (last(n->in[i]) == last(n->out[0]))
+    tie(e, n->in[i], 0, 1, n->out[0], 0, last(n->out[0]));
+  else
+    fix_all(e, n);
 }
 
 static bool is_zero(const mc_value *v) {
@@ -107,8 +107,10 @@ static void both(equalize *e, const mc_node *n) {
 static void times(equalize *e, const mc_node *n) {
   int v = mc_value_tensor(n->in[0]) ? 1 : 0;
   bool over_value = n->op == MC_OP_div && v == 1;
-  if (over_value || !mc_value_tensor(n->in[1 - v])) fix_all(e, n);
-  else same(e, n, v);
+  if (over_value || !mc_value_tensor(n->in[1 - v]))
+    fix_all(e, n);
+  else
+    same(e, n, v);
 }
 
 static void concat(equalize *e, const mc_node *n) {
@@ -146,7 +148,8 @@ static void pad(equalize *e, const mc_node *n) {
   bool channels = a->before.v[axis] || a->after.v[axis];
   bool zeros = a->mode == mc_padmode_constant && a->value == 0;
   bool edges = a->mode != mc_padmode_constant && !channels;
-  if (!zeros && !edges) fix_all(e, n);
+  if (!zeros && !edges)
+    fix_all(e, n);
   else
     for (int64_t c = 0; c < last(n->in[0]); c++)
       tie(e, n->in[0], c, 1, n->out[0], a->before.v[axis] + c, 1);
@@ -159,14 +162,15 @@ static void reshape(equalize *e, const mc_node *n) {
     fix_all(e, n);
     return;
   }
-  for (int64_t i = 0; i < big; i++)
-    tie(e, n->in[0], i % a, 1, n->out[0], i % b, 1);
+  for (int64_t i = 0; i < big; i++) tie(e, n->in[0], i % a, 1, n->out[0], i % b, 1);
 }
 
 static void transpose(equalize *e, const mc_node *n) {
   int rank = n->in[0]->type->rank;
-  if (rank && MC_ATTRS(n, transpose)->perm.v[rank - 1] != rank - 1) fix_all(e, n);
-  else same(e, n, 0);
+  if (rank && MC_ATTRS(n, transpose)->perm.v[rank - 1] != rank - 1)
+    fix_all(e, n);
+  else
+    same(e, n, 0);
 }
 
 static void reduce(equalize *e, const mc_node *n, const mc_ints *axes) {
@@ -188,9 +192,12 @@ static bool is_product(const equalize *e, const mc_node *n) {
 
 static void product(equalize *e, const mc_node *n) {
   bool sign = false;
-  if (!is_product(e, n)) fix_all(e, n);
-  else if (!clamp_scales(n, &sign)) mark(e, n->out[0], EQ_FIXED);
-  else if (sign) positive(e, n);
+  if (!is_product(e, n))
+    fix_all(e, n);
+  else if (!clamp_scales(n, &sign))
+    mark(e, n->out[0], EQ_FIXED);
+  else if (sign)
+    positive(e, n);
 }
 
 /* Columns of the second operand are columns of the result. */
@@ -256,9 +263,7 @@ static void visit(equalize *e, const mc_node *n) {
   case MC_OP_transpose: transpose(e, n); break;
   case MC_OP_reduce_mean: reduce(e, n, &MC_ATTRS(n, reduce_mean)->axes); break;
   case MC_OP_reduce_sum: reduce(e, n, &MC_ATTRS(n, reduce_sum)->axes); break;
-  case MC_OP_reduce_max:
-    reduce(e, n, &MC_ATTRS(n, reduce_max)->axes), positive(e, n);
-    break;
+  case MC_OP_reduce_max: reduce(e, n, &MC_ATTRS(n, reduce_max)->axes), positive(e, n); break;
   default: fix_all(e, n); break; /* what is not known to pass a factor keeps all as it is */
   }
 }
@@ -283,11 +288,11 @@ static void add_value(equalize *e, mc_value *v) {
 static void add_values(equalize *e) {
   mc_graph *g = e->cx->graph;
   int64_t n = g->nin;
-  MC_FOR_NODES(k, g) n += k->nout;
+  MC_FOR_NODES (k, g) n += k->nout;
   e->value = MC_NEWN(e->cx->scratch, eq_value, n + 1);
   mc_map_init(&e->index, e->cx->scratch);
   for (int i = 0; i < g->nin; i++) add_value(e, g->in[i]);
-  MC_FOR_NODES(k, g)
+  MC_FOR_NODES (k, g)
     for (int i = 0; i < k->nout && !mc_op_has(k->op, MC_T_CONST); i++) add_value(e, k->out[i]);
 }
 
@@ -299,6 +304,6 @@ void mcq_eq_classes(equalize *e) {
   e->flag = MC_NEWN(a, unsigned char, e->slots + 1);
   for (int64_t i = 0; i < e->slots; i++) e->parent[i] = i;
   for (int i = 0; i < g->nin; i++) mark(e, g->in[i], EQ_FIXED);
-  MC_FOR_NODES(n, g)
+  MC_FOR_NODES (n, g)
     if (!mc_op_has(n->op, MC_T_CONST)) visit(e, n);
 }

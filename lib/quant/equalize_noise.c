@@ -15,6 +15,7 @@
 #include <string.h>
 
 enum { ROUNDS = 400 };
+
 static const double most_log = 5; /* factors between e^-5 and e^5 */
 static const double step = 0.1, most_step = 0.3;
 /* A channel whose range is below this share of the largest may have been asleep in the samples. */
@@ -22,10 +23,10 @@ static const double least_share = 1.0 / 64;
 
 typedef struct noise {
   equalize *e;
-  double *lo, *hi;       /* by slot: magnitudes of the bounds, at factor 1 */
+  double *lo, *hi;        /* by slot: magnitudes of the bounds, at factor 1 */
   double *scale, *weight; /* by value: its step; what a unit of its squared step costs */
-  double *fall, *rise;   /* by slot, at roots */
-  double *d2;            /* by slot: squared factor */
+  double *fall, *rise;    /* by slot, at roots */
+  double *d2;             /* by slot: squared factor */
 } noise;
 
 /* ---- bounds ---- */
@@ -44,8 +45,10 @@ static void bounds(noise *z, const eq_value *v) {
   for (int64_t i = v->base; i < v->base + v->channels; i++) {
     double least = most * least_share, own = fmax(z->lo[i], z->hi[i]);
     if (own >= least) continue;
-    if (own > 0) z->lo[i] *= least / own, z->hi[i] *= least / own;
-    else z->hi[i] = least;
+    if (own > 0)
+      z->lo[i] *= least / own, z->hi[i] *= least / own;
+    else
+      z->hi[i] = least;
   }
 }
 
@@ -67,6 +70,7 @@ static double power(double x) { /* x^16 */
   x *= x, x *= x, x *= x;
   return x * x;
 }
+
 static double root(double x) { return sqrt(sqrt(sqrt(sqrt(x)))); }
 
 /* max (smooth: p-norm) of b_c d_c. */
@@ -146,8 +150,7 @@ static void add_value(noise *z, int k) {
   for (int j = 0; j < 2; j++) {
     double most = largest(z, v, side[j], true);
     for (int64_t i = v->base; most > 0 && i < v->base + v->channels; i++)
-      z->rise[mcq_eq_root(e, i)] +=
-          cost * most / 255 * power(side[j][i] * sqrt(z->d2[i]) / most);
+      z->rise[mcq_eq_root(e, i)] += cost * most / 255 * power(side[j][i] * sqrt(z->d2[i]) / most);
   }
 }
 
@@ -171,8 +174,7 @@ static void improve(noise *z) {
 static double total(noise *z, double *each) {
   double sum = 0;
   set_scales(z, false);
-  for (size_t i = 0; i < z->e->reader.n; i++)
-    sum += each[i] = noise_of(z, &z->e->reader.v[i]);
+  for (size_t i = 0; i < z->e->reader.n; i++) sum += each[i] = noise_of(z, &z->e->reader.v[i]);
   return sum;
 }
 
@@ -189,9 +191,13 @@ static void all_bounds(noise *z) {
 void mcq_eq_choose(equalize *e, double *before, double *after) {
   mc_arena *a = e->cx->scratch;
   int64_t n = e->slots + 1, nv = e->nvalue + 1;
-  noise z = { .e = e, .lo = MC_NEWN(a, double, n), .hi = MC_NEWN(a, double, n),
-              .scale = MC_NEWN(a, double, nv), .weight = MC_NEWN(a, double, nv),
-              .fall = MC_NEWN(a, double, n), .rise = MC_NEWN(a, double, n),
+  noise z = { .e = e,
+              .lo = MC_NEWN(a, double, n),
+              .hi = MC_NEWN(a, double, n),
+              .scale = MC_NEWN(a, double, nv),
+              .weight = MC_NEWN(a, double, nv),
+              .fall = MC_NEWN(a, double, n),
+              .rise = MC_NEWN(a, double, n),
               .d2 = MC_NEWN(a, double, n) };
   none(e);
   all_bounds(&z);

@@ -32,6 +32,7 @@ typedef struct span {
   float lo, hi;
   bool finite;
 } span;
+
 static span span_of(const mc_tensor *t) {
   const float *x = t->data;
   span r = { x[0], x[0], true };
@@ -83,6 +84,7 @@ static int by_size(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
 }
+
 /* Sum of squares of the weights of the median output channel: a few channels of another size say
  * nothing of the rest. */
 static double median_energy(const mc_tensor *w, mc_arena *a) {
@@ -248,7 +250,7 @@ static bool compares(mc_opcode op) {
 
 bool mcq_compared(const mc_value *v, int depth) {
   if (depth > 6) return false;
-  MC_FOR_USES(u, v) {
+  MC_FOR_USES (u, v) {
     const mc_node *n = u->user;
     if (amplifies(n)) return true;
     if (compares(n->op))
@@ -273,9 +275,10 @@ static bool keeps_small(const mc_node *n) {
   default: return mc_op_has(n->op, MC_T_MOVE) && n->op != MC_OP_concat;
   }
 }
+
 bool mcq_divides(const mc_value *v, int depth) {
   if (depth > 8) return false;
-  MC_FOR_USES(u, v) {
+  MC_FOR_USES (u, v) {
     const mc_node *n = u->user;
     if ((n->op == MC_OP_div && u->slot == 1) || (n->op == MC_OP_pow && u->slot == 0)) return true;
     if (keeps_small(n))
@@ -287,7 +290,7 @@ bool mcq_divides(const mc_value *v, int depth) {
 
 bool mcq_only_compared(const mc_value *v, int depth) {
   if (depth > 6 || !v->uses) return false;
-  MC_FOR_USES(u, v) {
+  MC_FOR_USES (u, v) {
     const mc_node *n = u->user;
     if (!amplifies(n) &&
         !(compares(n->op) && n->nout == 1 && mcq_only_compared(n->out[0], depth + 1)))

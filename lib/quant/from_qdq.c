@@ -104,8 +104,9 @@ static mc_value *on_integers(islands *s, mc_node *n, const mc_type *to, float *l
 /* ---- quantize ---- */
 
 typedef struct island {
-  mc_node *move[32]; int nmove, result[32];  /* last first */
-  float lo, hi;                              /* clamps in front of the quantize, as one */
+  mc_node *move[32];
+  int nmove, result[32]; /* last first */
+  float lo, hi;          /* clamps in front of the quantize, as one */
 } island;
 
 static bool moves_one(const mc_node *n) {
@@ -124,8 +125,10 @@ static void add_clamp(island *d, float lo, float hi) {
 /* Steps in front of v's op when that may stand behind the quantize instead. */
 static mc_value *step(island *d, mc_value *v) {
   mc_node *n = v->def;
-  if (n->op == MC_OP_relu) add_clamp(d, 0, INFINITY);
-  else if (n->op == MC_OP_clamp) add_clamp(d, MC_ATTRS(n, clamp)->low, MC_ATTRS(n, clamp)->high);
+  if (n->op == MC_OP_relu)
+    add_clamp(d, 0, INFINITY);
+  else if (n->op == MC_OP_clamp)
+    add_clamp(d, MC_ATTRS(n, clamp)->low, MC_ATTRS(n, clamp)->high);
   else if (moves_one(n) && d->nmove < 32) {
     bool border = n->op == MC_OP_pad && MC_ATTRS(n, pad)->mode == mc_padmode_constant;
     float value = border ? MC_ATTRS(n, pad)->value : 0;
@@ -243,13 +246,16 @@ static void remove_dead(mc_node *n) {
 }
 
 static bool any_dequantize(const mc_graph *g) {
-  MC_FOR_NODES(n, g) if (n->op == MC_OP_dequantize && n->out[0]->uses) return true;
+  MC_FOR_NODES (n, g)
+    if (n->op == MC_OP_dequantize && n->out[0]->uses) return true;
   return false;
 }
 
 static void convert(islands *s, mc_node *n) {
-  if (mc_op_has(n->op, MC_T_ACCUM)) islands_product(s, n);
-  else if (n->op == MC_OP_quantize) convert_quantize(s, n);
+  if (mc_op_has(n->op, MC_T_ACCUM))
+    islands_product(s, n);
+  else if (n->op == MC_OP_quantize)
+    convert_quantize(s, n);
   else if (n->op == MC_OP_argmax) {
     mc_value *q = islands_ints(s, n->in[0]);
     if (q) mc_node_set_in(n, 0, q);
@@ -268,12 +274,12 @@ bool mc_pass_from_qdq(mc_pass_context *cx, const mc_opts_from_qdq *o, bool *chan
     convert(&s, n);
   }
   if (s.failed) return false;
-  MC_FOR_NODES(n, cx->graph)
+  MC_FOR_NODES (n, cx->graph)
     if (n->nout && !real_of_sums(&s, n)) return false;
-  MC_FOR_NODES_REV(n, cx->graph) remove_dead(n);
-  MC_FOR_NODES(n, cx->graph)
+  MC_FOR_NODES_REV (n, cx->graph) remove_dead(n);
+  MC_FOR_NODES (n, cx->graph)
     if (is_left_over(n) && !fold_constant(&s, n)) return false;
-  MC_FOR_NODES_REV(n, cx->graph) remove_dead(n);
+  MC_FOR_NODES_REV (n, cx->graph) remove_dead(n);
   summary(&s);
   MC_STAT_ADD(cx, from_qdq, layers, s.layers);
   MC_STAT_ADD(cx, from_qdq, kept, s.kept);

@@ -8,7 +8,12 @@
 #include "islands.h"
 #include <math.h>
 
-typedef struct reading { mc_node *move[8]; int nmove; mc_value *real; double scale, zero; } reading;
+typedef struct reading {
+  mc_node *move[8];
+  int nmove;
+  mc_value *real;
+  double scale, zero;
+} reading;
 
 static bool number_of(const mc_value *v, double *out) {
   const mc_tensor *t = mc_value_tensor(v);
@@ -85,7 +90,7 @@ void islands_adopt(islands *s, mc_value *input) {
     refused(s, input);
     return;
   }
-  for (mc_value *v = r.real; v != input;) {   /* the old way goes, last first */
+  for (mc_value *v = r.real; v != input;) { /* the old way goes, last first */
     mc_node *n = v->def;
     v = number_of(n->in[0], &(double){ 0 }) ? n->in[1] : n->in[0];
     if (n->out[0] == r.real) mc_value_replace(r.real, d->out[0]);

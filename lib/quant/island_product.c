@@ -247,7 +247,8 @@ void islands_product(islands *s, mc_node *n) {
   if (n->out[0]->type->dtype != MC_f32) return;
   mc_value *x = islands_ints(s, n->in[0]);
   const char *why = NULL;
-  if (x) why = n->op == MC_OP_matmul ? matmul(s, n, x) : layer(s, n, x);
+  if (x)
+    why = n->op == MC_OP_matmul ? matmul(s, n, x) : layer(s, n, x);
   else if (reads_quantized(s, n))
     why = only_weights(s, n) ? "only its weights are quantized"
                              : "its operand is not of 8 bits with one scale";

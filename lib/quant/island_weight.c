@@ -97,8 +97,10 @@ static bool channel_scales(const weight *w, int32_t *out) {
   int64_t n = mc_type_elems(w->shape), per = n / w->shape->dim[0];
   for (int64_t i = 0; i < n; i++) {
     int32_t c = w->index ? w->index[i] : 0;
-    if (i % per == 0) out[i / per] = c;
-    else if (out[i / per] != c) return false;
+    if (i % per == 0)
+      out[i / per] = c;
+    else if (out[i / per] != c)
+      return false;
   }
   return true;
 }
@@ -120,7 +122,8 @@ static void fill(const weight *w, bool halves, int8_t *to) {
   int64_t n = mc_type_elems(w->shape), k = w->shape->dim[w->shape->rank - 1];
   for (int64_t i = 0; i < n; i++) {
     int d = w->d[i], part = d / 2;
-    if (!halves) to[i] = (int8_t)d;
+    if (!halves)
+      to[i] = (int8_t)d;
     else
       to[i / k * 2 * k + i % k] = (int8_t)part, to[i / k * 2 * k + k + i % k] = (int8_t)(d - part);
   }

@@ -6,21 +6,26 @@
 #include "mc/ir/build.h"
 
 /* The i32 sums of a product and the bounds that its f32 result has. */
-typedef struct sums { mc_value *acc; float lo, hi; } sums;
+typedef struct sums {
+  mc_value *acc;
+  float lo, hi;
+} sums;
+
 typedef struct islands {
   mc_pass_context *cx;
-  mc_map ints;  /* f32 value -> the u8 or i8 value that it is the dequantize of */
-  mc_map sums;                     /* f32 result of a product -> its sums */
-  mc_map told;                     /* node -> itself: why it stays in f32 was said */
-  int64_t layers, kept;  /* products on integers; those that read integers and stay in f32 */
-  const char *why;                 /* of the first that was kept: "conv2d x: ..." */
-  bool failed;                     /* an error was reported */
+  mc_map ints;          /* f32 value -> the u8 or i8 value that it is the dequantize of */
+  mc_map sums;          /* f32 result of a product -> its sums */
+  mc_map told;          /* node -> itself: why it stays in f32 was said */
+  int64_t layers, kept; /* products on integers; those that read integers and stay in f32 */
+  const char *why;      /* of the first that was kept: "conv2d x: ..." */
+  bool failed;          /* an error was reported */
 } islands;
 
 /* u8 or i8 with one scale. */
 static inline bool is_q8(const mc_type *t) {
   return (t->dtype == MC_u8 || t->dtype == MC_i8) && t->q.kind == MC_Q_TENSOR;
 }
+
 /* Node n stays in f32: a remark, once for each node. Returns NULL. */
 void *islands_keep(islands *s, const mc_node *n, const char *why);
 /* "conv2d" or "conv2d name" */
@@ -41,11 +46,14 @@ void islands_product(islands *s, mc_node *n);
 
 /* A dequantized constant, apart: d[i] = q - zero in a range of 9 bits, scale[index[i]]. */
 typedef struct weight {
-  const mc_value *whole;  /* the stored weight, when nothing but dequantize stands behind it */
-  const mc_type *shape; const char *name;
-  int16_t *d; int32_t *index;      /* d NULL: it is i8 as products want it; index NULL: all 0 */
-  const mc_type *type;             /* of the stored weight */
+  const mc_value *whole; /* the stored weight, when nothing but dequantize stands behind it */
+  const mc_type *shape;
+  const char *name;
+  int16_t *d;
+  int32_t *index;      /* d NULL: it is i8 as products want it; index NULL: all 0 */
+  const mc_type *type; /* of the stored weight */
 } weight;
+
 /* False without report when v is no 8-bit constant behind dequantize, reshape and transpose. */
 bool islands_weight(islands *s, const mc_value *v, weight *out);
 /* Whether d fits i8 everywhere. */

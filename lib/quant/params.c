@@ -15,7 +15,10 @@ mc_quant mc_quant_choose(float lo, float hi, mc_dtype dtype) {
 }
 
 /* Stride walk over a tensor along one axis: element (outer, c, inner). */
-typedef struct walk { int64_t outer, channels, inner; } walk;
+typedef struct walk {
+  int64_t outer, channels, inner;
+} walk;
+
 static walk walk_of(const mc_tensor *t, int axis) {
   walk w = { 1, t->dim[axis], 1 };
   for (int i = 0; i < axis; i++) w.outer *= t->dim[i];
@@ -26,11 +29,13 @@ static walk walk_of(const mc_tensor *t, int axis) {
 static float max_abs(const float *x, walk w, int64_t c) {
   float m = 0;
   for (int64_t o = 0; o < w.outer; o++)
-    for (int64_t i = 0; i < w.inner; i++) m = fmaxf(m, fabsf(x[(o * w.channels + c) * w.inner + i]));
+    for (int64_t i = 0; i < w.inner; i++)
+      m = fmaxf(m, fabsf(x[(o * w.channels + c) * w.inner + i]));
   return m;
 }
 
-/* |w| / 127, but large enough that |bias| / (s_x * scale) stays below 2^30; channels of zeros get a harmless scale. */
+/* |w| / 127, but large enough that |bias| / (s_x * scale) stays below 2^30; channels of zeros get a
+ * harmless scale. */
 static float weight_scale(float max, float bias, float s_x) {
   float s = max / 127.0f, least = fabsf(bias) / (s_x * 1073741824.0f);
   if (s < least) s = least;
@@ -67,11 +72,17 @@ const mc_type *mc_quant_weight(mc_module *m, const mc_tensor *w, int axis, bool 
   void *qp, *sp = NULL;
   *out = mc_tensor_create(m, mc_arena_printf(m->arena, "%s.q", name), MC_i8, w->rank, w->dim, &qp);
   if (per_channel) {
-    t.q = (mc_quant){ .kind = MC_Q_AXIS, .axis = axis, .scales = mc_tensor_create(m, mc_arena_printf(m->arena, "%s.scale", name), MC_f32, 1, &k.channels, &sp) };
-    for (int64_t c = 0; c < k.channels; c++) ((float *)sp)[c] = weight_scale(max_abs(x, k, c), bias ? bias[c] : 0, s_x);
+    t.q = (mc_quant){ .kind = MC_Q_AXIS,
+                      .axis = axis,
+                      .scales = mc_tensor_create(m, mc_arena_printf(m->arena, "%s.scale", name),
+                                                 MC_f32, 1, &k.channels, &sp) };
+    for (int64_t c = 0; c < k.channels; c++)
+      ((float *)sp)[c] = weight_scale(max_abs(x, k, c), bias ? bias[c] : 0, s_x);
   } else {
     t.q = (mc_quant){ .kind = MC_Q_TENSOR };
-    for (int64_t c = 0; c < k.channels; c++) t.q.scale = fmaxf(t.q.scale, weight_scale(max_abs(x, k, c), bias ? bias[c] : 0, s_x) * (max_abs(x, k, c) > 0 || bias));
+    for (int64_t c = 0; c < k.channels; c++)
+      t.q.scale = fmaxf(t.q.scale, weight_scale(max_abs(x, k, c), bias ? bias[c] : 0, s_x) *
+                                       (max_abs(x, k, c) > 0 || bias));
     if (!(t.q.scale > 0)) t.q.scale = 1;
   }
   for (int64_t c = 0; compensate && c < k.channels; c++)
@@ -99,7 +110,8 @@ void mc_quant_mean_error(const mc_tensor *w, const mc_tensor *q, const mc_type *
   }
 }
 
-const mc_type *mc_quant_acc_type(mc_module *m, const mc_type *x, const mc_type *w, const mc_type *shape, const char *name) {
+const mc_type *mc_quant_acc_type(mc_module *m, const mc_type *x, const mc_type *w,
+                                 const mc_type *shape, const char *name) {
   mc_type t = *shape;
   t.dtype = MC_i32;
   if (w->q.kind == MC_Q_TENSOR) {
@@ -108,15 +120,18 @@ const mc_type *mc_quant_acc_type(mc_module *m, const mc_type *x, const mc_type *
   }
   int64_t n = w->dim[w->q.axis];
   void *p;
-  mc_tensor *s = mc_tensor_create(m, mc_arena_printf(m->arena, "%s.acc.scale", name), MC_f32, 1, &n, &p);
+  mc_tensor *s =
+      mc_tensor_create(m, mc_arena_printf(m->arena, "%s.acc.scale", name), MC_f32, 1, &n, &p);
   for (int64_t c = 0; c < n; c++) ((float *)p)[c] = x->q.scale * mc_type_scale(w, c);
   t.q = (mc_quant){ .kind = MC_Q_AXIS, .axis = t.rank - 1, .scales = s };
   return mc_type_intern(m, &t);
 }
 
-mc_tensor *mc_quant_bias(mc_module *m, const mc_tensor *bias, const mc_type *acc, const char *name, int *saturated) {
+mc_tensor *mc_quant_bias(mc_module *m, const mc_tensor *bias, const mc_type *acc, const char *name,
+                         int *saturated) {
   void *p;
-  mc_tensor *q = mc_tensor_create(m, mc_arena_printf(m->arena, "%s.q", name), MC_i32, 1, bias->dim, &p);
+  mc_tensor *q =
+      mc_tensor_create(m, mc_arena_printf(m->arena, "%s.q", name), MC_i32, 1, bias->dim, &p);
   for (int64_t c = 0; c < bias->dim[0]; c++) {
     int sat = 0;
     ((int32_t *)p)[c] = mc_fx_bias(((const float *)bias->data)[c], mc_type_scale(acc, c), &sat);

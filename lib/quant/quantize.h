@@ -16,16 +16,18 @@ typedef struct entry {
   bool integer; /* its op was converted, or it is an integer input */
   bool exact;   /* an f32 reader wants the accumulator's own digits, even where q exists too */
 } entry;
+
 /* Sum of a product's input over the samples, element by element. */
 typedef struct mean {
   double *sum;
   int64_t runs;
 } mean;
+
 typedef struct state {
   mc_pass_context *cx;
   const mc_opts_quantize *o;
-  mc_map slower; /* products that faster= leaves in fp32 -> why */
-  mc_map means;  /* value -> mean, when correct= gives samples */
+  mc_map slower;      /* products that faster= leaves in fp32 -> why */
+  mc_map means;       /* value -> mean, when correct= gives samples */
   mc_map products_of; /* node -> mc_product of those that will be converted, likewise */
   mean **watched;
   mc_map compensation; /* node -> mc_compensation, when correct= gives samples */
@@ -77,8 +79,8 @@ void mcq_adopt_input(state *s, mc_value *input);
 /* ---- correct.c: bias correction ---- */
 /* Means of the inputs of all products that will be converted, over the samples of correct=. */
 bool mcq_measure_means(state *s);
-/* compensate.c: how rounding errors of a product's weights make up for each other, for all that will
- * be converted and have not too many columns. */
+/* compensate.c: how rounding errors of a product's weights make up for each other, for all that
+ * will be converted and have not too many columns. */
 bool mcq_measure_columns(state *s);
 /* The bias (zeros when the layer has none) minus the mean error of the rounded weights; the old
  * bias when there are no samples. */

@@ -1,10 +1,14 @@
 /* ranges-from-bn: guess ranges from batch_norm statistics, for networks without samples.
  *
- *   %1 = batch_norm %0, %g, %b, %m, %v : f32[...]      ->  range(min over c of b - k |g|, max over c of b + k |g|)
+ *   %1 = batch_norm %0, %g, %b, %m, %v : f32[...]      ->  range(min over c of b - k |g|, max over
+ * c of b + k |g|)
  *
- * A normalized channel is close to N(beta, gamma^2) on the training data, so k standard deviations hold nearly all of it. The guess travels forward through relu and clamp, everything that moves
- * elements, pools, sums (variances add) and concat. In front of a batch_norm, the stored mean and variance describe the product itself; from them and the weights the size of an unknown graph input is
- * estimated. Ranges that are known already stay. Must run before fold-bn. Contract: EXACT (only ranges are written). */
+ * A normalized channel is close to N(beta, gamma^2) on the training data, so k standard deviations
+ * hold nearly all of it. The guess travels forward through relu and clamp, everything that moves
+ * elements, pools, sums (variances add) and concat. In front of a batch_norm, the stored mean and
+ * variance describe the product itself; from them and the weights the size of an unknown graph
+ * input is estimated. Ranges that are known already stay. Must run before fold-bn. Contract: EXACT
+ * (only ranges are written). */
 #include "quant.h"
 #include <math.h>
 
@@ -23,11 +27,14 @@ static mc_range of_batch_norm(const mc_node *n, double k) {
   return r;
 }
 
-static mc_range clamped(mc_range r, float lo, float hi) { return (mc_range){ r.known, fminf(fmaxf(r.lo, lo), hi), fmaxf(fminf(r.hi, hi), lo) }; }
+static mc_range clamped(mc_range r, float lo, float hi) {
+  return (mc_range){ r.known, fminf(fmaxf(r.lo, lo), hi), fmaxf(fminf(r.hi, hi), lo) };
+}
 
 /* Sum of independent values: centres add, half widths add as squares. */
 static mc_range sum_of(mc_range a, mc_range b) {
-  float centre = (a.lo + a.hi + b.lo + b.hi) / 2, half = hypotf((a.hi - a.lo) / 2, (b.hi - b.lo) / 2);
+  float centre = (a.lo + a.hi + b.lo + b.hi) / 2,
+        half = hypotf((a.hi - a.lo) / 2, (b.hi - b.lo) / 2);
   return (mc_range){ a.known && b.known, centre - half, centre + half };
 }
 
@@ -46,16 +53,24 @@ static mc_range guess(const mc_node *n, double k) {
   case MC_OP_batch_norm: return of_batch_norm(n, k);
   case MC_OP_relu: return clamped(x, 0, INFINITY);
   case MC_OP_clamp: return clamped(x, MC_ATTRS(n, clamp)->low, MC_ATTRS(n, clamp)->high);
-  case MC_OP_add: return clamped(sum_of(x, n->in[1]->range), MC_ATTRS(n, add)->clamp[0], MC_ATTRS(n, add)->clamp[1]);
+  case MC_OP_add:
+    return clamped(sum_of(x, n->in[1]->range), MC_ATTRS(n, add)->clamp[0],
+                   MC_ATTRS(n, add)->clamp[1]);
   case MC_OP_concat: return union_of(n);
-  case MC_OP_avg_pool: case MC_OP_global_avg_pool: case MC_OP_reduce_mean: case MC_OP_resize: return x;
-  case MC_OP_sigmoid: case MC_OP_hard_sigmoid: case MC_OP_softmax: return (mc_range){ true, 0, 1 };
+  case MC_OP_avg_pool:
+  case MC_OP_global_avg_pool:
+  case MC_OP_reduce_mean:
+  case MC_OP_resize: return x;
+  case MC_OP_sigmoid:
+  case MC_OP_hard_sigmoid:
+  case MC_OP_softmax: return (mc_range){ true, 0, 1 };
   case MC_OP_tanh: return (mc_range){ true, -1, 1 };
   default: return mc_op_has(n->op, MC_T_MOVE) ? x : none;
   }
 }
 
-/* rms of x from a conv or linear and the batch_norm behind it: E[y^2] = sum(w^2) E[x^2] per channel for uncorrelated inputs; the median channel decides. */
+/* rms of x from a conv or linear and the batch_norm behind it: E[y^2] = sum(w^2) E[x^2] per channel
+ * for uncorrelated inputs; the median channel decides. */
 static bool input_size(const mc_node *product, const mc_node *bn, double *rms) {
   const float *w = data_of(product->in[1]), *mean = data_of(bn->in[3]), *var = data_of(bn->in[4]);
   const mc_tensor *t = mc_value_tensor(product->in[1]);
@@ -73,25 +88,31 @@ static bool input_size(const mc_node *product, const mc_node *bn, double *rms) {
 
 static void guess_input(mc_pass_context *cx, mc_value *in, double k, bool *changed) {
   if (in->range.known || in->type->dtype != MC_f32) return;
-  MC_FOR_USES(u, in) {
-    mc_node *bn = u->slot == 0 && mc_op_has(u->user->op, MC_T_ACCUM) ? mc_value_single_user(u->user->out[0]) : NULL;
+  MC_FOR_USES (u, in) {
+    mc_node *bn = u->slot == 0 && mc_op_has(u->user->op, MC_T_ACCUM)
+                      ? mc_value_single_user(u->user->out[0])
+                      : NULL;
     double rms;
     if (!bn || bn->op != MC_OP_batch_norm || !input_size(u->user, bn, &rms)) continue;
     in->range = (mc_range){ true, (float)(-k * rms), (float)(k * rms) };
     *changed = true;
-    mc_warning(cx->diag, in->loc, "the range of input '%s' is a guess from batch_norm statistics: [%g, %g]", in->name ? in->name : "?", (double)in->range.lo, (double)in->range.hi);
+    mc_warning(cx->diag, in->loc,
+               "the range of input '%s' is a guess from batch_norm statistics: [%g, %g]",
+               in->name ? in->name : "?", (double)in->range.lo, (double)in->range.hi);
     return;
   }
 }
 
 bool mc_pass_ranges_from_bn(mc_pass_context *cx, const mc_opts_ranges_from_bn *o, bool *changed) {
-  if (!(o->sigmas > 0)) return mc_error(cx->diag, cx->loc, "ranges-from-bn: sigmas must be above 0");
+  if (!(o->sigmas > 0))
+    return mc_error(cx->diag, cx->loc, "ranges-from-bn: sigmas must be above 0");
   for (int i = 0; i < cx->graph->nin; i++) guess_input(cx, cx->graph->in[i], o->sigmas, changed);
-  MC_FOR_NODES(n, cx->graph) {
+  MC_FOR_NODES (n, cx->graph) {
     if (mc_op_has(n->op, MC_T_CONST)) continue;
     mc_range r = guess(n, o->sigmas);
     for (int i = 0; i < n->nout; i++)
-      if (r.known && !n->out[i]->range.known && n->out[i]->type->dtype == MC_f32) n->out[i]->range = r, *changed = true;
+      if (r.known && !n->out[i]->range.known && n->out[i]->type->dtype == MC_f32)
+        n->out[i]->range = r, *changed = true;
   }
   return true;
 }

@@ -3,66 +3,93 @@
 
 int64_t mc_int_at(const mc_array *x, int64_t i) {
   switch (x->type->dtype) {
-    case MC_i8: return ((const int8_t *)x->data)[i];
-    case MC_u8: return ((const uint8_t *)x->data)[i];
-    case MC_bool: return ((const uint8_t *)x->data)[i] != 0;
-    case MC_i16: return ((const int16_t *)x->data)[i];
-    case MC_i32: return ((const int32_t *)x->data)[i];
-    case MC_i64: return ((const int64_t *)x->data)[i];
-    case MC_f32: case MC_f64: case MC_f16: case MC_bf16: case MC_NUM_DTYPES: break;
+  case MC_i8: return ((const int8_t *)x->data)[i];
+  case MC_u8: return ((const uint8_t *)x->data)[i];
+  case MC_bool: return ((const uint8_t *)x->data)[i] != 0;
+  case MC_i16: return ((const int16_t *)x->data)[i];
+  case MC_i32: return ((const int32_t *)x->data)[i];
+  case MC_i64: return ((const int64_t *)x->data)[i];
+  case MC_f32:
+  case MC_f64:
+  case MC_f16:
+  case MC_bf16:
+  case MC_NUM_DTYPES: break;
   }
   return 0;
 }
 
 void mc_int_put(mc_array *x, int64_t i, int64_t v) {
   switch (x->type->dtype) {
-    case MC_i8: ((int8_t *)x->data)[i] = (int8_t)v; break;
-    case MC_u8: ((uint8_t *)x->data)[i] = (uint8_t)v; break;
-    case MC_bool: ((uint8_t *)x->data)[i] = v != 0; break;
-    case MC_i16: ((int16_t *)x->data)[i] = (int16_t)v; break;
-    case MC_i32: ((int32_t *)x->data)[i] = (int32_t)v; break;
-    case MC_i64: ((int64_t *)x->data)[i] = v; break;
-    case MC_f32: case MC_f64: case MC_f16: case MC_bf16: case MC_NUM_DTYPES: break;
+  case MC_i8: ((int8_t *)x->data)[i] = (int8_t)v; break;
+  case MC_u8: ((uint8_t *)x->data)[i] = (uint8_t)v; break;
+  case MC_bool: ((uint8_t *)x->data)[i] = v != 0; break;
+  case MC_i16: ((int16_t *)x->data)[i] = (int16_t)v; break;
+  case MC_i32: ((int32_t *)x->data)[i] = (int32_t)v; break;
+  case MC_i64: ((int64_t *)x->data)[i] = v; break;
+  case MC_f32:
+  case MC_f64:
+  case MC_f16:
+  case MC_bf16:
+  case MC_NUM_DTYPES: break;
   }
 }
 
 static double half_to_double(uint16_t h) {
   int e = h >> 10 & 31, m = h & 1023;
-  double a = e == 31 ? (m ? (double)NAN : (double)INFINITY) : e ? ldexp(1024 + m, e - 25) : ldexp(m, -24);
+  double a = e == 31 ? (m ? (double)NAN : (double)INFINITY)
+             : e     ? ldexp(1024 + m, e - 25)
+                     : ldexp(m, -24);
   return h & 0x8000 ? -a : a;
 }
 
-/* A 16-bit float with `m` mantissa bits and exponent bias `bias`, rounded to nearest even (double rounds once: ldexp is exact, rint rounds). */
+/* A 16-bit float with `m` mantissa bits and exponent bias `bias`, rounded to nearest even (double
+ * rounds once: ldexp is exact, rint rounds). */
 static uint16_t short_from_double(double v, int m, int bias) {
   uint16_t sign = signbit(v) ? 0x8000 : 0, inf = (uint16_t)(0x7fff >> m << m);
   if (isnan(v)) return (uint16_t)(inf | 1u << (m - 1));
   if (isinf(v)) return sign | inf;
-  int e, low = 1 - bias - m;                    /* exponent of the last place of subnormals */
-  frexp(v, &e);                                 /* |v| in [2^(e-1), 2^e) */
+  int e, low = 1 - bias - m; /* exponent of the last place of subnormals */
+  frexp(v, &e);              /* |v| in [2^(e-1), 2^e) */
   int unit = e - m - 1 < low || v == 0 ? low : e - m - 1;
-  double r = rint(ldexp(fabs(v), -unit));       /* at most 2^(m+1), and then the carry below makes the next exponent */
+  double r = rint(ldexp(
+      fabs(v), -unit)); /* at most 2^(m+1), and then the carry below makes the next exponent */
   int64_t bits = unit == low ? (int64_t)r : ((int64_t)(unit - low) << m) + (int64_t)r;
   return bits > inf ? sign | inf : (uint16_t)(sign | bits);
 }
 
 double mc_float_at(const mc_array *x, int64_t i) {
   switch (x->type->dtype) {
-    case MC_f32: return ((const float *)x->data)[i];
-    case MC_f64: return ((const double *)x->data)[i];
-    case MC_f16: return half_to_double(((const uint16_t *)x->data)[i]);
-    case MC_bf16: return (double)mc_fx_from_bf16(((const uint16_t *)x->data)[i]);
-    case MC_i8: case MC_u8: case MC_bool: case MC_i16: case MC_i32: case MC_i64: case MC_NUM_DTYPES: break;
+  case MC_f32: return ((const float *)x->data)[i];
+  case MC_f64: return ((const double *)x->data)[i];
+  case MC_f16: return half_to_double(((const uint16_t *)x->data)[i]);
+  case MC_bf16: return (double)mc_fx_from_bf16(((const uint16_t *)x->data)[i]);
+  case MC_i8:
+  case MC_u8:
+  case MC_bool:
+  case MC_i16:
+  case MC_i32:
+  case MC_i64:
+  case MC_NUM_DTYPES: break;
   }
   return 0;
 }
 
 void mc_float_put(mc_array *x, int64_t i, double v) {
   switch (x->type->dtype) {
-    case MC_f32: ((float *)x->data)[i] = (float)v; break;
-    case MC_f64: ((double *)x->data)[i] = v; break;
-    case MC_f16: ((uint16_t *)x->data)[i] = short_from_double(v, 10, 15); break;
-    case MC_bf16: ((uint16_t *)x->data)[i] = fabs(v) < 0x1p-126 ? (signbit(v) ? 0x8000 : 0) : short_from_double(v, 7, 127); break;   /* as mc_fx_bf16 */
-    case MC_i8: case MC_u8: case MC_bool: case MC_i16: case MC_i32: case MC_i64: case MC_NUM_DTYPES: break;
+  case MC_f32: ((float *)x->data)[i] = (float)v; break;
+  case MC_f64: ((double *)x->data)[i] = v; break;
+  case MC_f16: ((uint16_t *)x->data)[i] = short_from_double(v, 10, 15); break;
+  case MC_bf16:
+    ((uint16_t *)x->data)[i] =
+        fabs(v) < 0x1p-126 ? (signbit(v) ? 0x8000 : 0) : short_from_double(v, 7, 127);
+    break; /* as mc_fx_bf16 */
+  case MC_i8:
+  case MC_u8:
+  case MC_bool:
+  case MC_i16:
+  case MC_i32:
+  case MC_i64:
+  case MC_NUM_DTYPES: break;
   }
 }
 
@@ -82,7 +109,7 @@ double mc_array_real(const mc_array *x, int64_t i) {
   return q * (double)mc_type_scale(t, i / c.inner % c.n);
 }
 
-/* ---- shapes --------------------------------------------------------------------------------------------------------------- */
+/* ---- shapes ---- */
 void mc_strides(const mc_type *t, int64_t *stride) {
   int64_t s = 1;
   for (int i = t->rank - 1; i >= 0; i--) {
@@ -95,7 +122,8 @@ void mc_broadcast_strides(const mc_type *t, const mc_type *to, int64_t *stride) 
   int64_t own[MC_MAX_RANK];
   mc_strides(t, own);
   int lead = to->rank - t->rank;
-  for (int i = 0; i < to->rank; i++) stride[i] = i < lead || t->dim[i - lead] == 1 ? 0 : own[i - lead];
+  for (int i = 0; i < to->rank; i++)
+    stride[i] = i < lead || t->dim[i - lead] == 1 ? 0 : own[i - lead];
 }
 
 mc_cut mc_cut_at(const mc_type *t, int axis) {
@@ -106,16 +134,25 @@ mc_cut mc_cut_at(const mc_type *t, int axis) {
 }
 
 static void copy_run(char *dst, int64_t ds, const char *src, int64_t ss, int64_t n, size_t size) {
-  if (ds == 1 && ss == 1) { memcpy(dst, src, (size_t)n * size); return; }
-  for (int64_t i = 0; i < n; i++) memcpy(dst + (size_t)(i * ds) * size, src + i * ss * (int64_t)size, size);
+  if (ds == 1 && ss == 1) {
+    memcpy(dst, src, (size_t)n * size);
+    return;
+  }
+  for (int64_t i = 0; i < n; i++)
+    memcpy(dst + (size_t)(i * ds) * size, src + i * ss * (int64_t)size, size);
 }
 
-void mc_copy_box(void *dst, const int64_t *dst_stride, const void *src, const int64_t *src_stride, const int64_t *dim, int rank, size_t size) {
-  int64_t at[MC_MAX_RANK] = {0}, d = 0, s = 0;
-  if (rank == 0) { memcpy(dst, src, size); return; }
+void mc_copy_box(void *dst, const int64_t *dst_stride, const void *src, const int64_t *src_stride,
+                 const int64_t *dim, int rank, size_t size) {
+  int64_t at[MC_MAX_RANK] = { 0 }, d = 0, s = 0;
+  if (rank == 0) {
+    memcpy(dst, src, size);
+    return;
+  }
   int last = rank - 1;
   for (;;) {
-    copy_run((char *)dst + d * (int64_t)size, dst_stride[last], (const char *)src + s * (int64_t)size, src_stride[last], dim[last], size);
+    copy_run((char *)dst + d * (int64_t)size, dst_stride[last],
+             (const char *)src + s * (int64_t)size, src_stride[last], dim[last], size);
     int i = last - 1;
     for (; i >= 0; i--) {
       d += dst_stride[i];

@@ -1,31 +1,33 @@
 /* Elementwise ops of two operands, numpy broadcasting. */
 #include "eval.h"
 
-typedef struct scales { float a, b; } scales;   /* multipliers of the quantized forms */
+typedef struct scales {
+  float a, b;
+} scales; /* multipliers of the quantized forms */
 
 static float real_of(mc_opcode op, float a, float b) {
   switch (op) {
-    case MC_OP_add: return a + b;
-    case MC_OP_sub: return a - b;
-    case MC_OP_mul: return a * b;
-    case MC_OP_div: return a / b;
-    case MC_OP_min: return a < b ? a : b;
-    case MC_OP_max: return a > b ? a : b;
-    case MC_OP_pow: return mc_fm_pow(a, b);
-    default: return NAN;            /* not a binary op */
+  case MC_OP_add: return a + b;
+  case MC_OP_sub: return a - b;
+  case MC_OP_mul: return a * b;
+  case MC_OP_div: return a / b;
+  case MC_OP_min: return a < b ? a : b;
+  case MC_OP_max: return a > b ? a : b;
+  case MC_OP_pow: return mc_fm_pow(a, b);
+  default: return NAN; /* not a binary op */
   }
 }
 
 /* Integers wrap. Division by zero was reported before; the one overflow of division wraps too. */
 static int64_t index_of(mc_opcode op, int64_t a, int64_t b) {
   switch (op) {
-    case MC_OP_add: return (int64_t)((uint64_t)a + (uint64_t)b);
-    case MC_OP_sub: return (int64_t)((uint64_t)a - (uint64_t)b);
-    case MC_OP_mul: return (int64_t)((uint64_t)a * (uint64_t)b);
-    case MC_OP_div: return b == -1 ? (int64_t)(0 - (uint64_t)a) : a / b;
-    case MC_OP_min: return a < b ? a : b;
-    case MC_OP_max: return a > b ? a : b;
-    default: return 0;
+  case MC_OP_add: return (int64_t)((uint64_t)a + (uint64_t)b);
+  case MC_OP_sub: return (int64_t)((uint64_t)a - (uint64_t)b);
+  case MC_OP_mul: return (int64_t)((uint64_t)a * (uint64_t)b);
+  case MC_OP_div: return b == -1 ? (int64_t)(0 - (uint64_t)a) : a / b;
+  case MC_OP_min: return a < b ? a : b;
+  case MC_OP_max: return a > b ? a : b;
+  default: return 0;
   }
 }
 
@@ -47,12 +49,15 @@ static form form_of(const mc_eval_cx *cx) {
   const mc_array *a = &cx->in[0], *b = &cx->in[1], *y = &cx->out[0];
   mc_opcode op = cx->node->op;
   if (mc_is_f32(a) && mc_is_f32(b) && mc_is_f32(y)) return REAL;
-  if (mc_is_act(a) && mc_is_act(b) && mc_is_act(y)) return op == MC_OP_div || op == MC_OP_pow ? NONE : QUANT;
-  bool index = mc_is_index(a) && mc_is_index(b) && a->type->dtype == b->type->dtype && a->type->dtype == y->type->dtype;
+  if (mc_is_act(a) && mc_is_act(b) && mc_is_act(y))
+    return op == MC_OP_div || op == MC_OP_pow ? NONE : QUANT;
+  bool index = mc_is_index(a) && mc_is_index(b) && a->type->dtype == b->type->dtype &&
+               a->type->dtype == y->type->dtype;
   return index && op != MC_OP_pow ? INDEX : NONE;
 }
 
-static bool one(mc_eval_cx *cx, form f, scales m, const float *clamp, int64_t i, int64_t ia, int64_t ib) {
+static bool one(mc_eval_cx *cx, form f, scales m, const float *clamp, int64_t i, int64_t ia,
+                int64_t ib) {
   mc_array *y = &cx->out[0];
   mc_opcode op = cx->node->op;
   if (f == REAL) {
@@ -75,7 +80,7 @@ static bool binary(mc_eval_cx *cx) {
   if (f == NONE) return mc_eval_no_form(cx);
   scales m = f == QUANT ? scales_of(cx) : (scales){ 0, 0 };
   const float *clamp = cx->node->op == MC_OP_add ? MC_ATTRS(cx->node, add)->clamp : open;
-  int64_t sa[MC_MAX_RANK], sb[MC_MAX_RANK], at[MC_MAX_RANK] = {0}, ia = 0, ib = 0;
+  int64_t sa[MC_MAX_RANK], sb[MC_MAX_RANK], at[MC_MAX_RANK] = { 0 }, ia = 0, ib = 0;
   mc_broadcast_strides(cx->in[0].type, t, sa);
   mc_broadcast_strides(cx->in[1].type, t, sb);
   for (int64_t i = 0, n = mc_type_elems(t); i < n; i++) {
@@ -93,9 +98,15 @@ static bool binary(mc_eval_cx *cx) {
 }
 
 bool mc_eval_add(mc_eval_cx *cx) { return binary(cx); }
+
 bool mc_eval_sub(mc_eval_cx *cx) { return binary(cx); }
+
 bool mc_eval_mul(mc_eval_cx *cx) { return binary(cx); }
+
 bool mc_eval_div(mc_eval_cx *cx) { return binary(cx); }
+
 bool mc_eval_min(mc_eval_cx *cx) { return binary(cx); }
+
 bool mc_eval_max(mc_eval_cx *cx) { return binary(cx); }
+
 bool mc_eval_pow(mc_eval_cx *cx) { return binary(cx); }

@@ -2,7 +2,10 @@
 #include "eval.h"
 
 static size_t size_of(const mc_array *x) { return mc_dtype_size(x->type->dtype); }
-static char *element(const mc_array *x, int64_t i) { return (char *)x->data + i * (int64_t)size_of(x); }
+
+static char *element(const mc_array *x, int64_t i) {
+  return (char *)x->data + i * (int64_t)size_of(x);
+}
 
 bool mc_eval_reshape(mc_eval_cx *cx) {
   memcpy(cx->out[0].data, cx->in[0].data, (size_t)mc_type_bytes(cx->out[0].type));
@@ -39,7 +42,8 @@ bool mc_eval_slice(mc_eval_cx *cx) {
     start += a->starts.v[i] * from[i];
     from[i] *= a->steps.n ? a->steps.v[i] : 1;
   }
-  mc_copy_box(cx->out[0].data, to, element(&cx->in[0], start), from, y->dim, y->rank, size_of(&cx->in[0]));
+  mc_copy_box(cx->out[0].data, to, element(&cx->in[0], start), from, y->dim, y->rank,
+              size_of(&cx->in[0]));
   return true;
 }
 
@@ -49,14 +53,17 @@ bool mc_eval_split(mc_eval_cx *cx) {
   int64_t at = 0;
   for (int k = 0; k < cx->nout; k++) {
     int64_t run = mc_type_elems(cx->out[k].type) / cut.outer;
-    for (int64_t o = 0; o < cut.outer; o++) memcpy(element(&cx->out[k], o * run), element(x, o * cut.n * cut.inner + at), (size_t)run * size_of(x));
+    for (int64_t o = 0; o < cut.outer; o++)
+      memcpy(element(&cx->out[k], o * run), element(x, o * cut.n * cut.inner + at),
+             (size_t)run * size_of(x));
     at += run;
   }
   return true;
 }
 
 static bool same_elem(const mc_type *a, const mc_type *b) {
-  return a->dtype == b->dtype && a->q.kind == b->q.kind && (a->q.kind == MC_Q_NONE || (a->q.scale == b->q.scale && a->q.zero == b->q.zero));
+  return a->dtype == b->dtype && a->q.kind == b->q.kind &&
+         (a->q.kind == MC_Q_NONE || (a->q.scale == b->q.scale && a->q.zero == b->q.zero));
 }
 
 bool mc_eval_concat(mc_eval_cx *cx) {
@@ -71,8 +78,11 @@ bool mc_eval_concat(mc_eval_cx *cx) {
     float m = copy ? 1 : x->type->q.scale / y->type->q.scale;
     for (int64_t o = 0; o < cut.outer; o++) {
       int64_t to = o * cut.n * cut.inner + at;
-      if (copy) memcpy(element(y, to), element(x, o * run), (size_t)run * size_of(x));
-      else for (int64_t i = 0; i < run; i++) mc_put_q(y, to + i, (float)mc_centered(x, o * run + i) * m);
+      if (copy)
+        memcpy(element(y, to), element(x, o * run), (size_t)run * size_of(x));
+      else
+        for (int64_t i = 0; i < run; i++)
+          mc_put_q(y, to + i, (float)mc_centered(x, o * run + i) * m);
     }
     at += run;
   }
@@ -92,20 +102,22 @@ bool mc_eval_gather(mc_eval_cx *cx) {
   for (int64_t o = 0; o < cut.outer; o++)
     for (int64_t i = 0; i < n; i++) {
       int64_t from = (o * cut.n + index_in(mc_int_at(index, i), cut.n)) * cut.inner;
-      memcpy(element(&cx->out[0], (o * n + i) * cut.inner), element(x, from), (size_t)cut.inner * size_of(x));
+      memcpy(element(&cx->out[0], (o * n + i) * cut.inner), element(x, from),
+             (size_t)cut.inner * size_of(x));
     }
   return true;
 }
 
-/* ---- pad ------------------------------------------------------------------------------------------------------------------ */
+/* ---- pad ---- */
 /* Input index of output index o along an axis of n elements; -1: border. */
 static int64_t pad_source(mc_e_padmode mode, int64_t o, int64_t before, int64_t n) {
   int64_t i = o - before;
   if (i >= 0 && i < n) return i;
   switch (mode) {
-    case mc_padmode_edge: return i < 0 ? 0 : n - 1;
-    case mc_padmode_reflect: return i < 0 ? -i : 2 * (n - 1) - i;
-    case mc_padmode_constant: case mc_padmode_count_: break;
+  case mc_padmode_edge: return i < 0 ? 0 : n - 1;
+  case mc_padmode_reflect: return i < 0 ? -i : 2 * (n - 1) - i;
+  case mc_padmode_constant:
+  case mc_padmode_count_: break;
   }
   return -1;
 }
@@ -113,12 +125,15 @@ static int64_t pad_source(mc_e_padmode mode, int64_t o, int64_t before, int64_t 
 /* Element 0 of `cell`, an array of one element of y's type, becomes the border's value. */
 static void border_value(mc_array *cell, float value) {
   const mc_type *t = cell->type;
-  if (mc_dtype_is_float(t->dtype)) mc_float_put(cell, 0, (double)value);
-  else if (mc_is_act(cell)) mc_put_q(cell, 0, value / t->q.scale);
+  if (mc_dtype_is_float(t->dtype))
+    mc_float_put(cell, 0, (double)value);
+  else if (mc_is_act(cell))
+    mc_put_q(cell, 0, value / t->q.scale);
   else if (t->q.kind == MC_Q_TENSOR) {
     int saturated;
     mc_int_put(cell, 0, mc_fx_quantize_i32(value, t->q.scale, &saturated) + (int64_t)t->q.zero);
-  } else mc_int_put(cell, 0, (int64_t)value);
+  } else
+    mc_int_put(cell, 0, (int64_t)value);
 }
 
 bool mc_eval_pad(mc_eval_cx *cx) {
@@ -137,7 +152,8 @@ bool mc_eval_pad(mc_eval_cx *cx) {
       from += s * stride[k];
       rest /= y->dim[k];
     }
-    memcpy(element(&cx->out[0], i), border ? (char *)&space : element(&cx->in[0], from), size_of(&cx->in[0]));
+    memcpy(element(&cx->out[0], i), border ? (char *)&space : element(&cx->in[0], from),
+           size_of(&cx->in[0]));
   }
   return true;
 }

@@ -1,5 +1,6 @@
-/* Sums of products. Everything is added in double: products of two fp32 values, and all sums of INT8 products, are exact there, so one loop serves both:
- * an fp32 result is the true sum rounded (almost always) correctly, whatever order a kernel adds in; an integer result is exact. */
+/* Sums of products. Everything is added in double: products of two fp32 values, and all sums of
+ * INT8 products, are exact there, so one loop serves both: an fp32 result is the true sum rounded
+ * (almost always) correctly, whatever order a kernel adds in; an integer result is exact. */
 #include "eval.h"
 
 typedef double pair __attribute__((vector_size(16), may_alias));
@@ -10,10 +11,23 @@ void mc_dot16(double acc[MC_DOT_LANES], const double *x, const double *w, int64_
   pair a0 = a[0], a1 = a[1], a2 = a[2], a3 = a[3], a4 = a[4], a5 = a[5], a6 = a[6], a7 = a[7];
   for (int64_t i = 0; i < n; i++, b += 8) {
     pair v = { x[i], x[i] };
-    a0 += v * b[0]; a1 += v * b[1]; a2 += v * b[2]; a3 += v * b[3];
-    a4 += v * b[4]; a5 += v * b[5]; a6 += v * b[6]; a7 += v * b[7];
+    a0 += v * b[0];
+    a1 += v * b[1];
+    a2 += v * b[2];
+    a3 += v * b[3];
+    a4 += v * b[4];
+    a5 += v * b[5];
+    a6 += v * b[6];
+    a7 += v * b[7];
   }
-  a[0] = a0; a[1] = a1; a[2] = a2; a[3] = a3; a[4] = a4; a[5] = a5; a[6] = a6; a[7] = a7;
+  a[0] = a0;
+  a[1] = a1;
+  a[2] = a2;
+  a[3] = a3;
+  a[4] = a4;
+  a[5] = a5;
+  a[6] = a6;
+  a[7] = a7;
 }
 
 double *mc_doubles(mc_eval_cx *cx, const mc_array *x) {
@@ -50,7 +64,9 @@ bool mc_put_sums(mc_eval_cx *cx, int64_t at, const double *acc, int64_t n, const
   int32_t *y = (int32_t *)cx->out[0].data + at;
   for (int64_t i = 0; i < n; i++) {
     if (!(acc[i] >= INT32_MIN && acc[i] <= INT32_MAX))
-      return mc_error(cx->diag, cx->node->loc, "accumulator %lld (element %lld) does not fit 32 bits", (long long)acc[i], (long long)(at + i));
+      return mc_error(cx->diag, cx->node->loc,
+                      "accumulator %lld (element %lld) does not fit 32 bits", (long long)acc[i],
+                      (long long)(at + i));
     y[i] = (int32_t)acc[i];
   }
   return true;

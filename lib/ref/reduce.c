@@ -2,7 +2,9 @@
 #include "eval.h"
 
 /* Some axes of a shape: offsets (in elements) of all positions along them, row-major. */
-typedef struct offsets { int64_t *at, n; } offsets;
+typedef struct offsets {
+  int64_t *at, n;
+} offsets;
 
 static offsets offsets_along(mc_eval_cx *cx, const mc_type *t, const bool *take) {
   int64_t stride[MC_MAX_RANK], n = 1;
@@ -53,29 +55,44 @@ static void largest(mc_eval_cx *cx, const offsets *rest, const offsets *along) {
     int64_t best = x->type->dtype == MC_u8 ? 0 : INT8_MIN;
     for (int64_t k = 0; k < along->n; k++) {
       int64_t at = rest->at[i] + along->at[k];
-      if (mc_is_f32(x)) max = mc_f32_of(x)[at] > max ? mc_f32_of(x)[at] : max;
-      else best = mc_int_at(x, at) > best ? mc_int_at(x, at) : best;
+      if (mc_is_f32(x))
+        max = mc_f32_of(x)[at] > max ? mc_f32_of(x)[at] : max;
+      else
+        best = mc_int_at(x, at) > best ? mc_int_at(x, at) : best;
     }
-    if (mc_is_f32(x)) ((float *)y->data)[i] = max;
-    else mc_int_put(y, i, best);
+    if (mc_is_f32(x))
+      ((float *)y->data)[i] = max;
+    else
+      mc_int_put(y, i, best);
   }
 }
 
 static bool reduce(mc_eval_cx *cx, const mc_ints *axes) {
   const mc_type *t = cx->in[0].type;
-  bool real = mc_is_f32(&cx->in[0]) && mc_is_f32(&cx->out[0]), gone[MC_MAX_RANK] = {false}, kept[MC_MAX_RANK] = {false};
+  bool real = mc_is_f32(&cx->in[0]) && mc_is_f32(&cx->out[0]), gone[MC_MAX_RANK] = { false },
+       kept[MC_MAX_RANK] = { false };
   if (!real && !(mc_is_act(&cx->in[0]) && mc_is_act(&cx->out[0]))) return mc_eval_no_form(cx);
   for (int i = 0; i < axes->n; i++) gone[mc_axis(axes->v[i], t->rank)] = true;
   for (int i = 0; i < t->rank; i++) kept[i] = !gone[i];
   offsets rest = offsets_along(cx, t, kept), along = offsets_along(cx, t, gone);
-  if (cx->node->op == MC_OP_reduce_max) largest(cx, &rest, &along);
-  else add_up(cx, &rest, &along, axes->n == 1 && gone[t->rank - 1]);
+  if (cx->node->op == MC_OP_reduce_max)
+    largest(cx, &rest, &along);
+  else
+    add_up(cx, &rest, &along, axes->n == 1 && gone[t->rank - 1]);
   return true;
 }
 
-bool mc_eval_reduce_mean(mc_eval_cx *cx) { return reduce(cx, &MC_ATTRS(cx->node, reduce_mean)->axes); }
-bool mc_eval_reduce_sum(mc_eval_cx *cx) { return reduce(cx, &MC_ATTRS(cx->node, reduce_sum)->axes); }
-bool mc_eval_reduce_max(mc_eval_cx *cx) { return reduce(cx, &MC_ATTRS(cx->node, reduce_max)->axes); }
+bool mc_eval_reduce_mean(mc_eval_cx *cx) {
+  return reduce(cx, &MC_ATTRS(cx->node, reduce_mean)->axes);
+}
+
+bool mc_eval_reduce_sum(mc_eval_cx *cx) {
+  return reduce(cx, &MC_ATTRS(cx->node, reduce_sum)->axes);
+}
+
+bool mc_eval_reduce_max(mc_eval_cx *cx) {
+  return reduce(cx, &MC_ATTRS(cx->node, reduce_max)->axes);
+}
 
 /* Stored integers stand in the order of their reals, so both kinds compare as they are. */
 bool mc_eval_argmax(mc_eval_cx *cx) {

@@ -12,15 +12,25 @@ enum { ALIGN = 64, CHUNK = 1 << 16, PAGES = 1 << 23 };
 /* open: shared by small allocations; a large one of the same size is not. mapped: bytes of pages of
  * its own (PAGES and more), which come as zeros, and large where the system has such; 0: of the
  * heap. */
-typedef struct chunk { struct chunk *next; size_t used, mapped; bool open; } chunk;
-struct mc_arena { chunk *head; size_t used; };
+typedef struct chunk {
+  struct chunk *next;
+  size_t used, mapped;
+  bool open;
+} chunk;
+
+struct mc_arena {
+  chunk *head;
+  size_t used;
+};
 
 static void *must(void *p) {
   if (!p) abort();
   return p;
 }
 
-static char *chunk_base(chunk *c) { return (char *)(((uintptr_t)(c + 1) + ALIGN - 1) & ~(uintptr_t)(ALIGN - 1)); }
+static char *chunk_base(chunk *c) {
+  return (char *)(((uintptr_t)(c + 1) + ALIGN - 1) & ~(uintptr_t)(ALIGN - 1));
+}
 
 static chunk *chunk_new(size_t cap, bool open) {
   chunk *c = must(malloc(sizeof *c + ALIGN + cap));
@@ -42,7 +52,8 @@ void mc_arena_destroy(mc_arena *a) {
   free(a);
 }
 
-/* The debug build gives each allocation a malloc of its own, so that ASan sees reads and writes past the end; large ones get that in any build. */
+/* The debug build gives each allocation a malloc of its own, so that ASan sees reads and writes
+ * past the end; large ones get that in any build. */
 static bool own_chunk(size_t size) {
 #ifdef MC_ARENA_DEBUG
   (void)size;
@@ -75,7 +86,8 @@ static chunk *chunk_map(size_t cap) {
 static void *alloc_own(mc_arena *a, size_t size) {
   bool pages = own_pages(size);
   chunk *c = pages ? chunk_map(size) : chunk_new(size, false);
-  chunk **at = a->head && a->head->open ? &a->head->next : &a->head; /* an open chunk stays in front */
+  chunk **at =
+      a->head && a->head->open ? &a->head->next : &a->head; /* an open chunk stays in front */
   c->next = *at;
   *at = c;
   return pages ? chunk_base(c) : memset(chunk_base(c), 0, size);
@@ -85,7 +97,8 @@ void *mc_arena_alloc(mc_arena *a, size_t size) {
   if (size > SIZE_MAX / 4) abort();
   a->used += size;
   if (own_chunk(size)) return alloc_own(a, size);
-  size_t step = size ? (size + 15) / 16 * 16 : 16; /* small objects need 16; vectors of data get 64 below */
+  size_t step =
+      size ? (size + 15) / 16 * 16 : 16; /* small objects need 16; vectors of data get 64 below */
   if (size >= ALIGN) step = (size + ALIGN - 1) / ALIGN * ALIGN;
   size_t at = a->head && a->head->open ? a->head->used : CHUNK;
   if (size >= ALIGN) at = (at + ALIGN - 1) / ALIGN * ALIGN;

@@ -31,12 +31,12 @@ bool mc_error(mc_diag *d, mc_loc loc, const char *fmt, ...) {
   return false;
 }
 
-#define REPORT_AS(name, sev) \
-  void name(mc_diag *d, mc_loc loc, const char *fmt, ...) { \
-    va_list ap; \
-    va_start(ap, fmt); \
-    mc_report(d, sev, loc, fmt, ap); \
-    va_end(ap); \
+#define REPORT_AS(name, sev)                                                                       \
+  void name(mc_diag *d, mc_loc loc, const char *fmt, ...) {                                        \
+    va_list ap;                                                                                    \
+    va_start(ap, fmt);                                                                             \
+    mc_report(d, sev, loc, fmt, ap);                                                               \
+    va_end(ap);                                                                                    \
   }
 REPORT_AS(mc_warning, MC_WARNING)
 REPORT_AS(mc_remark, MC_REMARK)
@@ -62,10 +62,13 @@ static void quote_line(mc_strbuf *out, mc_loc loc) {
   while (e < s->size && s->text[e] != '\n') e++;
   size_t from = at - b > WIDTH - LEAD ? at - LEAD : b, to = e - from > WIDTH ? from + WIDTH : e;
   mc_sb_puts(out, from > b ? "  ..." : "  ");
-  for (size_t i = from, len; i < to; i += len ? len : 1) {   /* a column for every byte, as line numbers count them */
+  for (size_t i = from, len; i < to;
+       i += len ? len : 1) { /* a column for every byte, as line numbers count them */
     len = mc_shown_length(s->text + i, to - i);
-    if (len) mc_sb_write(out, s->text + i, len);
-    else mc_sb_putc(out, s->text[i] == '\t' || s->text[i] == '\r' ? ' ' : '?');
+    if (len)
+      mc_sb_write(out, s->text + i, len);
+    else
+      mc_sb_putc(out, s->text[i] == '\t' || s->text[i] == '\r' ? ' ' : '?');
   }
   mc_sb_puts(out, to < e ? "...\n" : "\n");
   mc_sb_puts(out, from > b ? "     " : "  ");
@@ -77,6 +80,7 @@ static void quote_line(mc_strbuf *out, mc_loc loc) {
 }
 
 static void shown(mc_strbuf *out, const char *s) { mc_sb_shown(out, s, strlen(s)); }
+
 void mc_diag_render(mc_strbuf *out, const mc_diagnostic *d) {
   mc_loc l = d->loc;
   if (l.src) shown(out, l.src->name);

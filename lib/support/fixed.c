@@ -1,4 +1,5 @@
-/* Integer multipliers: TOSA's single rounding and gemmlowp's double rounding (docs/numerics.md, "Requantization"). */
+/* Integer multipliers: TOSA's single rounding and gemmlowp's double rounding (docs/numerics.md,
+ * "Requantization"). */
 #include "mc/support/fixed.h"
 
 static int64_t clamp64(int64_t v, int64_t lo, int64_t hi) { return v < lo ? lo : v > hi ? hi : v; }
@@ -6,15 +7,26 @@ static int64_t clamp64(int64_t v, int64_t lo, int64_t hi) { return v < lo ? lo :
 void mc_fx_multiplier(double scale, int32_t *mult, int32_t *shift) {
   int e = 0;
   int64_t m = (int64_t)round(frexp(scale, &e) * 2147483648.0);
-  if (m == INT64_C(1) << 31) { m /= 2; e++; }
-  if (e < -31) { m = 0; e = 0; }               /* every product rounds to 0 */
-  if (e > 29) { m = INT32_MAX; e = 29; }       /* beyond what a shift of 2 can say: every non-zero product saturates */
+  if (m == INT64_C(1) << 31) {
+    m /= 2;
+    e++;
+  }
+  if (e < -31) {
+    m = 0;
+    e = 0;
+  } /* every product rounds to 0 */
+  if (e > 29) {
+    m = INT32_MAX;
+    e = 29;
+  } /* beyond what a shift of 2 can say: every non-zero product saturates */
   *mult = (int32_t)m;
   *shift = 31 - e;
 }
 
-int32_t mc_fx_requant_single(int32_t acc, int32_t mult, int32_t shift, int32_t z, int32_t qmin, int32_t qmax) {
-  int64_t v = ((int64_t)acc * mult + (INT64_C(1) << (shift - 1))) >> shift;   /* |product| <= 2^62, the addend <= 2^61 */
+int32_t mc_fx_requant_single(int32_t acc, int32_t mult, int32_t shift, int32_t z, int32_t qmin,
+                             int32_t qmax) {
+  int64_t v = ((int64_t)acc * mult + (INT64_C(1) << (shift - 1))) >>
+              shift; /* |product| <= 2^62, the addend <= 2^61 */
   return (int32_t)clamp64(v + z, qmin, qmax);
 }
 
@@ -32,7 +44,8 @@ static int32_t shift_right_round(int32_t x, int n) {
   return (int32_t)(((int64_t)x >> n) + (rest > half));
 }
 
-int32_t mc_fx_requant_double(int32_t acc, int32_t mult, int32_t shift, int32_t z, int32_t qmin, int32_t qmax) {
+int32_t mc_fx_requant_double(int32_t acc, int32_t mult, int32_t shift, int32_t z, int32_t qmin,
+                             int32_t qmax) {
   int e = 31 - shift;
   int left = e > 0 ? e : 0, right = e > 0 ? 0 : -e;
   int32_t a = (int32_t)clamp64((int64_t)acc * (INT64_C(1) << left), INT32_MIN, INT32_MAX);
@@ -46,4 +59,6 @@ int32_t mc_fx_quantize_i32(float x, float scale, int *saturated) {
   return mc_fx_clamp_rne(v, -2147483648.0f, 2147483520.0f);
 }
 
-int32_t mc_fx_bias(float b, float scale, int *saturated) { return mc_fx_quantize_i32(b, scale, saturated); }
+int32_t mc_fx_bias(float b, float scale, int *saturated) {
+  return mc_fx_quantize_i32(b, scale, saturated);
+}

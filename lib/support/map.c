@@ -15,7 +15,9 @@ static uint64_t hash_ptr(const void *key) {
   return h ^ (h >> 32);
 }
 
-static uint64_t hash_of(const void *key, size_t len) { return len == (size_t)PTR_KEY ? hash_ptr(key) : hash_bytes(key, len); }
+static uint64_t hash_of(const void *key, size_t len) {
+  return len == (size_t)PTR_KEY ? hash_ptr(key) : hash_bytes(key, len);
+}
 
 static bool same(const mc_map_entry *e, const void *key, size_t len) {
   if (e->len != len) return false;
@@ -25,14 +27,16 @@ static bool same(const mc_map_entry *e, const void *key, size_t len) {
 /* Open addressing; a slot holds the entry's index + 1. */
 static size_t probe(const mc_map *m, const void *key, size_t len) {
   size_t i = hash_of(key, len) & (m->nslots - 1);
-  while (m->slots[i] && !same(&m->entries[m->slots[i] - 1], key, len)) i = (i + 1) & (m->nslots - 1);
+  while (m->slots[i] && !same(&m->entries[m->slots[i] - 1], key, len))
+    i = (i + 1) & (m->nslots - 1);
   return i;
 }
 
 static void rehash(mc_map *m) {
   m->nslots = m->nslots ? m->nslots * 2 : 16;
   m->slots = MC_NEWN(m->arena, unsigned, m->nslots);
-  for (size_t k = 0; k < m->n; k++) m->slots[probe(m, m->entries[k].key, m->entries[k].len)] = (unsigned)k + 1;
+  for (size_t k = 0; k < m->n; k++)
+    m->slots[probe(m, m->entries[k].key, m->entries[k].len)] = (unsigned)k + 1;
 }
 
 void mc_map_init(mc_map *m, mc_arena *a) { *m = (mc_map){ .arena = a }; }
@@ -47,7 +51,8 @@ static void **slot(mc_map *m, const void *key, size_t len) {
   if (m->n * 2 >= m->nslots) rehash(m);
   size_t i = probe(m, key, len);
   if (!m->slots[i]) {
-    if (m->n == m->cap) m->entries = mc_arena_grow(m->arena, m->entries, &m->cap, sizeof *m->entries);
+    if (m->n == m->cap)
+      m->entries = mc_arena_grow(m->arena, m->entries, &m->cap, sizeof *m->entries);
     const void *own = len == (size_t)PTR_KEY ? key : mc_arena_strndup(m->arena, key, len);
     m->entries[m->n++] = (mc_map_entry){ own, len, NULL };
     m->slots[i] = (unsigned)m->n;
@@ -56,8 +61,13 @@ static void **slot(mc_map *m, const void *key, size_t len) {
 }
 
 void **mc_map_str_slot(mc_map *m, const char *key) { return slot(m, key, strlen(key)); }
+
 void *mc_map_str_get(const mc_map *m, const char *key) { return get(m, key, strlen(key)); }
+
 void **mc_map_bytes_slot(mc_map *m, const void *key, size_t len) { return slot(m, key, len); }
+
 void *mc_map_bytes_get(const mc_map *m, const void *key, size_t len) { return get(m, key, len); }
+
 void **mc_map_ptr_slot(mc_map *m, const void *key) { return slot(m, key, (size_t)PTR_KEY); }
+
 void *mc_map_ptr_get(const mc_map *m, const void *key) { return get(m, key, (size_t)PTR_KEY); }

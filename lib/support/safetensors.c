@@ -1,9 +1,11 @@
 /* Reading safetensors: 8 bytes of header length (little-endian), a JSON object, the data.
  *
- *   {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ..., "__metadata__": {"text": "text"}}
+ *   {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ..., "__metadata__":
+ * {"text": "text"}}
  *
- * Nothing in the file is believed: the header must lie in the file, every range in the data, a range's length must be what dtype and shape
- * say, and no two ranges may share a byte. Holes between ranges are let pass (the format forbids them, but they hurt nobody here). */
+ * Nothing in the file is believed: the header must lie in the file, every range in the data, a
+ * range's length must be what dtype and shape say, and no two ranges may share a byte. Holes
+ * between ranges are let pass (the format forbids them, but they hurt nobody here). */
 #include "mc/support/blob.h"
 #include "stfile.h"
 #include <inttypes.h>
@@ -11,15 +13,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_HEADER = 100000000, MAX_RANK = 8 };   /* the format's own bound on the header, and mc_st_entry's */
+enum {
+  MAX_HEADER = 100000000,
+  MAX_RANK = 8
+}; /* the format's own bound on the header, and mc_st_entry's */
 
-typedef struct reader { mc_st_file *file; mc_arena *arena; mc_diag *diag; mc_loc at; const char *who; const unsigned char *data; size_t size; } reader;
+typedef struct reader {
+  mc_st_file *file;
+  mc_arena *arena;
+  mc_diag *diag;
+  mc_loc at;
+  const char *who;
+  const unsigned char *data;
+  size_t size;
+} reader;
 
 int mc_st_dtype_size(const char *name) {
-  static const struct { const char *name; int size; } sizes[] = {
-    { "BOOL", 1 }, { "U8", 1 }, { "I8", 1 }, { "F8_E5M2", 1 }, { "F8_E4M3", 1 }, { "U16", 2 }, { "I16", 2 }, { "F16", 2 }, { "BF16", 2 },
-    { "U32", 4 }, { "I32", 4 }, { "F32", 4 }, { "U64", 8 }, { "I64", 8 }, { "F64", 8 },
+  static const struct {
+    const char *name;
+    int size;
+  } sizes[] = {
+    { "BOOL", 1 }, { "U8", 1 },  { "I8", 1 },  { "F8_E5M2", 1 }, { "F8_E4M3", 1 },
+    { "U16", 2 },  { "I16", 2 }, { "F16", 2 }, { "BF16", 2 },    { "U32", 4 },
+    { "I32", 4 },  { "F32", 4 }, { "U64", 8 }, { "I64", 8 },     { "F64", 8 },
   };
+
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
     if (strcmp(sizes[i].name, name) == 0) return sizes[i].size;
   return 0;
@@ -57,10 +75,15 @@ static bool read_range(reader *r, mc_st_entry *e, const json_t *range, int elem)
     return bad_tensor(r, e->name, "\"data_offsets\" is not a pair of integers");
   int64_t begin = json_integer_value(b), end = json_integer_value(f), bytes;
   if (begin < 0 || end < begin || (uint64_t)end > r->size)
-    return mc_error(r->diag, r->at, "%s: tensor '%s': bytes %" PRId64 " to %" PRId64 " are not in the file's %zu bytes of data", r->who, e->name, begin, end, r->size);
+    return mc_error(r->diag, r->at,
+                    "%s: tensor '%s': bytes %" PRId64 " to %" PRId64
+                    " are not in the file's %zu bytes of data",
+                    r->who, e->name, begin, end, r->size);
   if (!shape_bytes(e, elem, &bytes)) return bad_tensor(r, e->name, "its shape is too large");
   if (bytes != end - begin)
-    return mc_error(r->diag, r->at, "%s: tensor '%s': its shape needs %" PRId64 " bytes, but it has %" PRId64, r->who, e->name, bytes, end - begin);
+    return mc_error(r->diag, r->at,
+                    "%s: tensor '%s': its shape needs %" PRId64 " bytes, but it has %" PRId64,
+                    r->who, e->name, bytes, end - begin);
   e->data = r->data + begin;
   e->size = (size_t)bytes;
   return true;
@@ -73,11 +96,16 @@ static bool read_entry(reader *r, mc_st_entry *e, const char *name, const json_t
   if (!dtype) return bad_tensor(r, name, "\"dtype\" is not a string");
   e->dtype_name = mc_arena_strdup(r->arena, dtype);
   int elem = mc_st_dtype_size(dtype);
-  if (!elem) return mc_error(r->diag, r->at, "%s: tensor '%s': unknown dtype '%s'", r->who, name, dtype);
-  return read_shape(r, e, json_object_get(j, "shape")) && read_range(r, e, json_object_get(j, "data_offsets"), elem);
+  if (!elem)
+    return mc_error(r->diag, r->at, "%s: tensor '%s': unknown dtype '%s'", r->who, name, dtype);
+  return read_shape(r, e, json_object_get(j, "shape")) &&
+         read_range(r, e, json_object_get(j, "data_offsets"), elem);
 }
 
-static int by_name(const void *a, const void *b) { return strcmp(((const mc_st_entry *)a)->name, ((const mc_st_entry *)b)->name); }
+static int by_name(const void *a, const void *b) {
+  return strcmp(((const mc_st_entry *)a)->name, ((const mc_st_entry *)b)->name);
+}
+
 static int by_place(const void *a, const void *b) {
   const mc_st_entry *x = *(const mc_st_entry *const *)a, *y = *(const mc_st_entry *const *)b;
   if (x->data != y->data) return (uintptr_t)x->data < (uintptr_t)y->data ? -1 : 1;
@@ -92,21 +120,25 @@ static bool check_overlaps(reader *r) {
   for (size_t i = 1; i < n; i++) {
     const mc_st_entry *a = order[i - 1], *b = order[i];
     if ((uintptr_t)a->data + a->size > (uintptr_t)b->data)
-      return mc_error(r->diag, r->at, "%s: tensors '%s' and '%s' share bytes", r->who, a->name, b->name);
+      return mc_error(r->diag, r->at, "%s: tensors '%s' and '%s' share bytes", r->who, a->name,
+                      b->name);
   }
   return true;
 }
 
-/* C code may not read an element at an odd address: such tensors (some writers do not align) are copied, the others stay mapped. */
+/* C code may not read an element at an odd address: such tensors (some writers do not align) are
+ * copied, the others stay mapped. */
 static void align_entries(reader *r) {
   for (size_t i = 0; i < r->file->n; i++) {
     mc_st_entry *e = &r->file->entry[i];
-    if ((uintptr_t)e->data % (unsigned)mc_st_dtype_size(e->dtype_name) != 0) e->data = mc_arena_copy(r->arena, e->data, e->size);
+    if ((uintptr_t)e->data % (unsigned)mc_st_dtype_size(e->dtype_name) != 0)
+      e->data = mc_arena_copy(r->arena, e->data, e->size);
   }
 }
 
 static bool read_header(reader *r, json_t *root) {
-  if (!json_is_object(root)) return mc_error(r->diag, r->at, "%s: the safetensors header is not a JSON object", r->who);
+  if (!json_is_object(root))
+    return mc_error(r->diag, r->at, "%s: the safetensors header is not a JSON object", r->who);
   mc_st_file *f = r->file;
   f->entry = MC_NEWN(r->arena, mc_st_entry, json_object_size(root));
   const char *name;
@@ -128,11 +160,16 @@ static bool read_header(reader *r, json_t *root) {
 }
 
 static bool parse_bytes(reader *r, const unsigned char *p, size_t size) {
-  if (size < 8) return mc_error(r->diag, r->at, "%s: too short for a safetensors file (%zu bytes)", r->who, size);
+  if (size < 8)
+    return mc_error(r->diag, r->at, "%s: too short for a safetensors file (%zu bytes)", r->who,
+                    size);
   uint64_t len = 0;
   for (int i = 0; i < 8; i++) len |= (uint64_t)p[i] << (8 * i);
   if (len > MAX_HEADER || len > size - 8)
-    return mc_error(r->diag, r->at, "%s: not a safetensors file, or cut off: a header of %" PRIu64 " bytes in a file of %zu", r->who, len, size);
+    return mc_error(r->diag, r->at,
+                    "%s: not a safetensors file, or cut off: a header of %" PRIu64
+                    " bytes in a file of %zu",
+                    r->who, len, size);
   r->data = p + 8 + len;
   r->size = size - 8 - (size_t)len;
   json_error_t err;
@@ -152,7 +189,10 @@ mc_st_file *mc_st_open(const char *path, mc_arena *a, mc_diag *d, mc_loc at) {
   mc_blob *b = mc_blob_open(path, d, at);
   if (!b) return NULL;
   reader r = { .file = MC_NEW(a, mc_st_file), .arena = a, .diag = d, .at = at, .who = path };
-  if (!parse_bytes(&r, mc_blob_data(b), mc_blob_size(b))) { mc_blob_close(b); return NULL; }
+  if (!parse_bytes(&r, mc_blob_data(b), mc_blob_size(b))) {
+    mc_blob_close(b);
+    return NULL;
+  }
   r.file->blob = b;
   return r.file;
 }

@@ -22,6 +22,7 @@ void mc_sb_write(mc_strbuf *b, const void *p, size_t n) {
 }
 
 void mc_sb_putc(mc_strbuf *b, char c) { mc_sb_write(b, &c, 1); }
+
 void mc_sb_puts(mc_strbuf *b, const char *s) { mc_sb_write(b, s, strlen(s)); }
 
 void mc_sb_vprintf(mc_strbuf *b, const char *fmt, va_list ap) {
@@ -43,13 +44,17 @@ void mc_sb_printf(mc_strbuf *b, const char *fmt, ...) {
 }
 
 static bool put_special(mc_strbuf *b, double x) {
-  if (isnan(x)) mc_sb_puts(b, "nan");
-  else if (isinf(x)) mc_sb_puts(b, x < 0 ? "-inf" : "inf");
-  else return false;
+  if (isnan(x))
+    mc_sb_puts(b, "nan");
+  else if (isinf(x))
+    mc_sb_puts(b, x < 0 ? "-inf" : "inf");
+  else
+    return false;
   return true;
 }
 
-/* x as %g wrote it in s: 20.0 rather than 2e+01; the decimal point tells a float from an integer. */
+/* x as %g wrote it in s: 20.0 rather than 2e+01; the decimal point tells a float from an integer.
+ */
 static void put_decimal(mc_strbuf *b, const char *s, double x) {
   char fixed[40];
   if (strstr(s, "e+") && fabs(x) < 1e9) snprintf(fixed, sizeof fixed, "%.0f", x), s = fixed;
@@ -81,12 +86,18 @@ void mc_sb_quoted(mc_strbuf *b, const char *s) {
   mc_sb_putc(b, '"');
   for (; *s; s++) {
     unsigned char c = (unsigned char)*s;
-    if (c == '"' || c == '\\') mc_sb_printf(b, "\\%c", c);
-    else if (c == '\n') mc_sb_puts(b, "\\n");
-    else if (c == '\t') mc_sb_puts(b, "\\t");
-    else if (c == '\r') mc_sb_puts(b, "\\r");
-    else if (c < 32 || c == 127) mc_sb_printf(b, "\\x%02x", c);
-    else mc_sb_putc(b, (char)c);
+    if (c == '"' || c == '\\')
+      mc_sb_printf(b, "\\%c", c);
+    else if (c == '\n')
+      mc_sb_puts(b, "\\n");
+    else if (c == '\t')
+      mc_sb_puts(b, "\\t");
+    else if (c == '\r')
+      mc_sb_puts(b, "\\r");
+    else if (c < 32 || c == 127)
+      mc_sb_printf(b, "\\x%02x", c);
+    else
+      mc_sb_putc(b, (char)c);
   }
   mc_sb_putc(b, '"');
 }

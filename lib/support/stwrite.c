@@ -1,4 +1,5 @@
-/* Writing safetensors. The format allows no holes, so alignment comes from the order: wide elements first, and data that begins at a multiple of 64. */
+/* Writing safetensors. The format allows no holes, so alignment comes from the order: wide elements
+ * first, and data that begins at a multiple of 64. */
 #include "mc/support/blob.h"
 #include "stfile.h"
 #include <inttypes.h>
@@ -12,9 +13,12 @@ static void put_json_string(mc_strbuf *b, const char *s) {
   mc_sb_putc(b, '"');
   for (; *s; s++) {
     unsigned char c = (unsigned char)*s;
-    if (c == '"' || c == '\\') mc_sb_printf(b, "\\%c", c);
-    else if (c < 32) mc_sb_printf(b, "\\u%04x", c);
-    else mc_sb_putc(b, *s);
+    if (c == '"' || c == '\\')
+      mc_sb_printf(b, "\\%c", c);
+    else if (c < 32)
+      mc_sb_printf(b, "\\u%04x", c);
+    else
+      mc_sb_putc(b, *s);
   }
   mc_sb_putc(b, '"');
 }
@@ -51,19 +55,24 @@ static void put_header(mc_strbuf *b, const mc_st_entry *const *e, size_t n) {
 }
 
 static bool is_utf8(const char *s) {
-  json_t *j = json_string(s);   /* NULL when it is not */
+  json_t *j = json_string(s); /* NULL when it is not */
   json_decref(j);
   return j != NULL;
 }
 
 static bool check_entries(const mc_st_entry *e, size_t n, const char *path, mc_diag *d) {
   for (size_t i = 0; i < n; i++)
-    if (!mc_st_dtype_size(e[i].dtype_name)) return mc_error(d, mc_noloc, "cannot write '%s': tensor '%s' has the unknown dtype '%s'", path, e[i].name, e[i].dtype_name);
-    else if (!is_utf8(e[i].name)) return mc_error(d, mc_noloc, "cannot write '%s': a tensor's name is not UTF-8, which JSON needs", path);
+    if (!mc_st_dtype_size(e[i].dtype_name))
+      return mc_error(d, mc_noloc, "cannot write '%s': tensor '%s' has the unknown dtype '%s'",
+                      path, e[i].name, e[i].dtype_name);
+    else if (!is_utf8(e[i].name))
+      return mc_error(d, mc_noloc,
+                      "cannot write '%s': a tensor's name is not UTF-8, which JSON needs", path);
   return true;
 }
 
-bool mc_st_write_with(const char *path, const mc_st_entry *e, size_t n, const mc_outfile *with, mc_diag *d) {
+bool mc_st_write_with(const char *path, const mc_st_entry *e, size_t n, const mc_outfile *with,
+                      mc_diag *d) {
   if (!check_entries(e, n, path, d)) return false;
   mc_arena *a = mc_arena_create();
   mc_strbuf b = { 0 };
@@ -81,4 +90,6 @@ bool mc_st_write_with(const char *path, const mc_st_entry *e, size_t n, const mc
   return ok;
 }
 
-bool mc_st_write(const char *path, const mc_st_entry *e, size_t n, mc_diag *d) { return mc_st_write_with(path, e, n, NULL, d); }
+bool mc_st_write(const char *path, const mc_st_entry *e, size_t n, mc_diag *d) {
+  return mc_st_write_with(path, e, n, NULL, d);
+}

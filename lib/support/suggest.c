@@ -22,7 +22,8 @@ size_t mc_edit_distance(const char *a, const char *b) {
     now[0] = i;
     for (size_t j = 1; j <= nb; j++) {
       now[j] = least(least(up[j], now[j - 1]) + 1, up[j - 1] + !same(a[i - 1], b[j - 1]));
-      if (i > 1 && j > 1 && same(a[i - 1], b[j - 2]) && same(a[i - 2], b[j - 1])) now[j] = least(now[j], up2[j - 2] + 1);
+      if (i > 1 && j > 1 && same(a[i - 1], b[j - 2]) && same(a[i - 2], b[j - 1]))
+        now[j] = least(now[j], up2[j - 2] + 1);
     }
   }
   return d[na % 3][nb];
@@ -38,7 +39,8 @@ static bool begins(const char *a, const char *b) {
 /* How far `name` is from `word`: misspellings first, by edits, then words that one begins, by what
  * the longer one has more (from PREFIX on); FAR: neither. */
 static size_t distance(const char *word, const char *name) {
-  size_t n = strlen(name), w = strlen(word), d = mc_edit_distance(word, name), bound = n / 3 ? n / 3 : 1;
+  size_t n = strlen(name), w = strlen(word), d = mc_edit_distance(word, name),
+         bound = n / 3 ? n / 3 : 1;
   if (d <= bound && n > d) return d;
   return begins(word, name) ? PREFIX + (w > n ? w - n : n - w) : FAR;
 }

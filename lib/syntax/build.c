@@ -14,12 +14,14 @@ static void build_inputs(mir_build *b, mc_graph *g, const ast_graph *a) {
   }
 }
 
-static void check_result(mir_build *b, const ast_type *at, const mc_type *t, const mc_value *v, mc_loc ret) {
+static void check_result(mir_build *b, const ast_type *at, const mc_type *t, const mc_value *v,
+                         mc_loc ret) {
   if (!v || v->type == t) return;
   mc_strbuf x = { 0 }, y = { 0 };
   mc_type_print(&x, t);
   mc_type_print(&y, v->type);
-  mc_error(b->p.diag, mir_loc(&b->p, at->at), "the graph says %s, but returns %s", mc_sb_str(&x), mc_sb_str(&y));
+  mc_error(b->p.diag, mir_loc(&b->p, at->at), "the graph says %s, but returns %s", mc_sb_str(&x),
+           mc_sb_str(&y));
   mc_note(b->p.diag, ret, "returned here");
   mc_sb_free(&x);
   mc_sb_free(&y);
@@ -30,12 +32,15 @@ static void check_results(mir_build *b, const mc_graph *g, const ast_graph *a) {
   const mc_type **t = MC_NEWN(b->p.arena, const mc_type *, n);
   unsigned before = b->p.diag->errors;
   for (size_t i = 0; i < n; i++) t[i] = mir_build_type(b, a->results->list.v[i]);
-  if (b->p.diag->errors > before || !g->last || g->last->op != MC_OP_return) return;   /* a missing return is the verifier's */
+  if (b->p.diag->errors > before || !g->last || g->last->op != MC_OP_return)
+    return; /* a missing return is the verifier's */
   if ((size_t)g->last->nin != n) {
-    mc_error(b->p.diag, g->last->loc, "the graph has %zu result%s, but %d %s returned", n, n == 1 ? "" : "s", g->last->nin, g->last->nin == 1 ? "is" : "are");
+    mc_error(b->p.diag, g->last->loc, "the graph has %zu result%s, but %d %s returned", n,
+             n == 1 ? "" : "s", g->last->nin, g->last->nin == 1 ? "is" : "are");
     return;
   }
-  for (size_t i = 0; i < n; i++) check_result(b, a->results->list.v[i], t[i], g->last->in[i], g->last->loc);
+  for (size_t i = 0; i < n; i++)
+    check_result(b, a->results->list.v[i], t[i], g->last->in[i], g->last->loc);
 }
 
 void mir_build_graph(mir_build *b, const ast_graph *a) {

@@ -4,18 +4,22 @@
 #include "mc/ir/build.h"
 #include "scan.h"
 
-#define MIR_MAX_SPLAT ((size_t)1 << 26)   /* bytes of all constants that are one repeated number */
+#define MIR_MAX_SPLAT ((size_t)1 << 26) /* bytes of all constants that are one repeated number */
 
 typedef struct mir_build {
   mir_parse p;
   mc_module *m;
-  mc_map values;           /* of the present top-level graph and its regions: name -> mir_symbol */
-  bool weights_failed;     /* the weights file could not be read: unknown tensors follow from that */
+  mc_map values;       /* of the present top-level graph and its regions: name -> mir_symbol */
+  bool weights_failed; /* the weights file could not be read: unknown tensors follow from that */
   size_t splat_bytes;
 } mir_build;
 
 /* A %name. value NULL: its statement was wrong, and what uses it is not worth a report. */
-typedef struct mir_symbol { mc_value *value; mc_graph *scope; mir_span at; } mir_symbol;
+typedef struct mir_symbol {
+  mc_value *value;
+  mc_graph *scope;
+  mir_span at;
+} mir_symbol;
 
 /* The tensor named at `at`; NULL after reporting. */
 mc_tensor *mir_find_tensor(mir_build *b, mir_span at);

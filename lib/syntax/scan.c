@@ -4,7 +4,10 @@
 #include "mir.lex.h"
 #include <string.h>
 
-mc_loc mir_loc(const mir_parse *p, mir_span at) { return (mc_loc){ .src = p->src, .begin = at.begin, .end = at.end }; }
+mc_loc mir_loc(const mir_parse *p, mir_span at) {
+  return (mc_loc){ .src = p->src, .begin = at.begin, .end = at.end };
+}
+
 bool mir_failed(const mir_parse *p) { return p->diag->errors > p->errors_before; }
 
 static int stop(mir_parse *p, const char *what, mir_span at) {
@@ -45,13 +48,15 @@ static mir_token scan_token(mir_parse *p) {
 /* May the parser go on with t? */
 static bool safe(const mir_parse *p, const mir_token *t, int depth) {
   if (t->kind == TOK_END) return true;
-  if (p->sync == MIR_SYNC_BODY) return t->kind == '{' || (t->line_first && (t->kind == TOK_GRAPH || t->kind == TOK_DATA));
+  if (p->sync == MIR_SYNC_BODY)
+    return t->kind == '{' || (t->line_first && (t->kind == TOK_GRAPH || t->kind == TOK_DATA));
   if (!t->line_first) return false;
   if (p->sync == MIR_SYNC_TOP) return t->kind == TOK_GRAPH || t->kind == TOK_DATA;
   return t->depth <= depth && (t->kind == TOK_VALUE || t->kind == TOK_WORD || t->kind == '}');
 }
 
-/* Skip from the token in error on. That token itself may be the safe one (a statement that its line's end left unfinished), but only once. */
+/* Skip from the token in error on. That token itself may be the safe one (a statement that its
+ * line's end left unfinished), but only once. */
 static mir_token skip(mir_parse *p) {
   mir_token t = p->last;
   int depth = t.line_first ? p->prev_line_depth : p->line_depth;
@@ -62,7 +67,7 @@ static mir_token skip(mir_parse *p) {
 }
 
 int mir_yylex(MIR_YYSTYPE *v, mir_span *at, mir_parse *p) {
-  (void)v;   /* tokens have no values: the tree keeps places */
+  (void)v; /* tokens have no values: the tree keeps places */
   if (p->sync != MIR_NO_SYNC) {
     bool body = p->sync == MIR_SYNC_BODY;
     p->pending = skip(p);
@@ -82,18 +87,25 @@ void mir_recover(mir_parse *p, mir_sync to) { p->sync = to; }
 /* "'{'" and "a word" among the words; long lists help nobody. */
 static void add_expected(mc_strbuf *b, const char *const *words, int n) {
   enum { MANY = 5 };
+
   if (n == 0 || n > MANY) return;
   mc_sb_puts(b, "; expected ");
-  for (int i = 0; i < n; i++) mc_sb_printf(b, "%s%s", i == 0 ? "" : i == n - 1 ? " or " : ", ", words[i]);
+  for (int i = 0; i < n; i++)
+    mc_sb_printf(b, "%s%s", i == 0 ? "" : i == n - 1 ? " or " : ", ", words[i]);
 }
 
-void mir_unexpected(mir_parse *p, mir_span at, bool end_of_file, const char *const *expected, int n) {
-  if (end_of_file && mir_failed(p)) return;   /* what went wrong has been said */
+void mir_unexpected(mir_parse *p, mir_span at, bool end_of_file, const char *const *expected,
+                    int n) {
+  if (end_of_file && mir_failed(p)) return; /* what went wrong has been said */
   mc_strbuf b = { 0 };
-  if (!p->started) mc_sb_puts(&b, "the first line must be 'mir 1'");
-  else if (end_of_file) mc_sb_puts(&b, "unexpected end of the file");
-  else if (at.end - at.begin > 40) mc_sb_printf(&b, "unexpected '%.40s...'", p->src->text + at.begin);
-  else mc_sb_printf(&b, "unexpected '%.*s'", (int)(at.end - at.begin), p->src->text + at.begin);
+  if (!p->started)
+    mc_sb_puts(&b, "the first line must be 'mir 1'");
+  else if (end_of_file)
+    mc_sb_puts(&b, "unexpected end of the file");
+  else if (at.end - at.begin > 40)
+    mc_sb_printf(&b, "unexpected '%.40s...'", p->src->text + at.begin);
+  else
+    mc_sb_printf(&b, "unexpected '%.*s'", (int)(at.end - at.begin), p->src->text + at.begin);
   if (p->started) add_expected(&b, expected, n);
   mc_error(p->diag, mir_loc(p, at), "%s", mc_sb_str(&b));
   mc_sb_free(&b);

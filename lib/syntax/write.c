@@ -1,4 +1,5 @@
-/* A module to files: text, and beside it the tensors. Names of other files in the text are relative to where the text stands, so they change when it moves. */
+/* A module to files: text, and beside it the tensors. Names of other files in the text are relative
+ * to where the text stands, so they change when it moves. */
 #include "mc/syntax/parse.h"
 #include "mc/ir/print.h"
 #include <limits.h>
@@ -6,7 +7,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-typedef struct writer { mc_module *m; mc_arena *arena; mc_diag *diag; MC_VEC(const mc_tensor *) used; } writer;
+typedef struct writer {
+  mc_module *m;
+  mc_arena *arena;
+  mc_diag *diag;
+  MC_VEC(const mc_tensor *) used;
+} writer;
 
 /* ---- names ---- */
 
@@ -28,7 +34,8 @@ static const char *real_folder(const writer *w, const char *folder) {
 static const char *seen_from(const writer *w, const char *base, const char *from, const char *to) {
   size_t same = 0;
   while (from[same] && from[same] == to[same]) same++;
-  while (same && !((from[same] == '/' || !from[same]) && (to[same] == '/' || !to[same]))) same--;   /* back to the end of a folder's name */
+  while (same && !((from[same] == '/' || !from[same]) && (to[same] == '/' || !to[same])))
+    same--; /* back to the end of a folder's name */
   mc_strbuf b = { 0 };
   for (const char *p = to + same; *p; p++)
     if (*p == '/' && p[1]) mc_sb_puts(&b, "../");
@@ -40,7 +47,8 @@ static const char *seen_from(const writer *w, const char *base, const char *from
   return s;
 }
 
-/* The same file for a text in `folder`. An absolute name stays one, unless the file stands in that folder or below it. */
+/* The same file for a text in `folder`. An absolute name stays one, unless the file stands in that
+ * folder or below it. */
 static const char *renamed(const writer *w, const char *name, const char *folder) {
   if (!name) return NULL;
   bool absolute = name[0] == '/';
@@ -60,7 +68,9 @@ static const char *renamed_here(const writer *w, const char *name) {
 
 /* ---- tensors ---- */
 
-static bool is_reference(const mc_module *m, const mc_tensor *t) { return t->file && m->weights_file && strcmp(t->file, m->weights_file) == 0; }
+static bool is_reference(const mc_module *m, const mc_tensor *t) {
+  return t->file && m->weights_file && strcmp(t->file, m->weights_file) == 0;
+}
 
 static void collect(writer *w) {
   mc_map used;
@@ -83,7 +93,11 @@ static bool write_both(const writer *w, const char *path, const mc_outfile *text
   mc_st_entry *e = MC_NEWN(w->arena, mc_st_entry, w->used.n);
   for (size_t i = 0; i < w->used.n; i++) {
     const mc_tensor *t = w->used.v[i];
-    e[i] = (mc_st_entry){ .name = t->name, .dtype_name = mc_dtype_st_name(t->dtype), .rank = t->rank, .data = t->data, .size = t->size };
+    e[i] = (mc_st_entry){ .name = t->name,
+                          .dtype_name = mc_dtype_st_name(t->dtype),
+                          .rank = t->rank,
+                          .data = t->data,
+                          .size = t->size };
     memcpy(e[i].dim, t->dim, sizeof e[i].dim);
   }
   return mc_st_write_with(path, e, w->used.n, text, w->diag);
@@ -91,7 +105,8 @@ static bool write_both(const writer *w, const char *path, const mc_outfile *text
 
 /* ---- the text ---- */
 
-/* To a pipe: files are named from the present folder, and tensors without a file travel in the text. */
+/* To a pipe: files are named from the present folder, and tensors without a file travel in the
+ * text. */
 static bool write_stream(writer *w, const char *path) {
   mc_module *m = w->m;
   const char *weights = renamed_here(w, m->weights_file);
@@ -124,12 +139,18 @@ static void print_moved(mc_strbuf *b, const writer *w, const char *folder, const
 
 /* Text and tensors; only the text when all its tensors stand in one file already. */
 static bool write_pair(const writer *w, const char *path) {
-  const char *folder = folder_of(w, path), *file = tensor_file(w, path), *slash = strrchr(file, '/');
+  const char *folder = folder_of(w, path), *file = tensor_file(w, path),
+             *slash = strrchr(file, '/');
   bool alone = all_references(w), ok;
   mc_strbuf b = { 0 };
-  print_moved(&b, w, folder, alone ? renamed(w, w->m->weights_file, folder) : slash ? slash + 1 : file);
-  if (alone) ok = mc_write_file(path, b.s, b.n, w->diag);
-  else ok = write_both(w, file, &(mc_outfile){ path, b.s, b.n });
+  print_moved(&b, w, folder,
+              alone   ? renamed(w, w->m->weights_file, folder)
+              : slash ? slash + 1
+                      : file);
+  if (alone)
+    ok = mc_write_file(path, b.s, b.n, w->diag);
+  else
+    ok = write_both(w, file, &(mc_outfile){ path, b.s, b.n });
   mc_sb_free(&b);
   return ok;
 }
@@ -137,7 +158,8 @@ static bool write_pair(const writer *w, const char *path) {
 bool mc_write_mir(const char *path, mc_module *m, mc_diag *d) {
   writer w = { .m = m, .arena = mc_arena_create(), .diag = d };
   struct stat st;
-  bool stream = strcmp(path, "-") == 0 || (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode));
+  bool stream = strcmp(path, "-") == 0 ||
+                (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode));
   collect(&w);
   bool ok = stream ? write_stream(&w, path) : write_pair(&w, path);
   mc_arena_destroy(w.arena);

@@ -3,10 +3,14 @@
 #include "mc/support/suggest.h"
 #include <string.h>
 
-static const struct { const char *level, *names; } cpus[] = {
+static const struct {
+  const char *level, *names;
+} cpus[] = {
+
 #define MC_CPUS(level_, names_) { level_, names_ },
 #include "mc/target/cpus.def"
 };
+
 enum { NCPUS = sizeof cpus / sizeof cpus[0], LONGEST = 32 };
 
 /* The next of some words; false after the last. */
@@ -19,6 +23,7 @@ static bool next_word(const char **at, char word[LONGEST]) {
   *at += n;
   return true;
 }
+
 /* What people type: upper and lower case are the same, and '_' is '-'. */
 static bool same_cpu(const char *typed, const char *name) {
   char s[LONGEST];
@@ -29,6 +34,7 @@ static bool same_cpu(const char *typed, const char *name) {
     if (*p == '_') *p = '-';
   return mc_same_word(s, name);
 }
+
 const char *mc_cpu_level(const char *name) {
   char word[LONGEST];
   for (int i = 0; i < NCPUS; i++)
@@ -36,6 +42,7 @@ const char *mc_cpu_level(const char *name) {
       if (same_cpu(name, word)) return cpus[i].level;
   return NULL;
 }
+
 const char *mc_cpu_suggest(const char *name, const char *best, mc_arena *a) {
   char word[LONGEST];
   for (int i = 0; i < NCPUS; i++)

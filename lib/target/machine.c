@@ -3,12 +3,36 @@
 #include <string.h>
 
 static const mc_machine machines[] = {
-#define MC_MACHINE(name_, ghz_, issue_, loads_, stores_, alu_, latency_, window_, l1_, l2_, l3_, dram_, rates_, doc_) \
-  { .name = name_, .doc = doc_, .ghz = ghz_, .issue = issue_, .loads = loads_, .stores = stores_, .alu = alu_, .latency = latency_, .window = window_, .l1 = l1_, .l2 = l2_, .l3 = l3_, .dram = dram_, .rate = { rates_ } },
+#define MC_MACHINE(name_, ghz_, issue_, loads_, stores_, alu_, latency_, window_, l1_, l2_, l3_,   \
+                   dram_, rates_, doc_)                                                            \
+  { .name = name_,                                                                                 \
+    .doc = doc_,                                                                                   \
+    .ghz = ghz_,                                                                                   \
+    .issue = issue_,                                                                               \
+    .loads = loads_,                                                                               \
+    .stores = stores_,                                                                             \
+    .alu = alu_,                                                                                   \
+    .latency = latency_,                                                                           \
+    .window = window_,                                                                             \
+    .l1 = l1_,                                                                                     \
+    .l2 = l2_,                                                                                     \
+    .l3 = l3_,                                                                                     \
+    .dram = dram_,                                                                                 \
+    .rate = { rates_ } },
 #include "mc/target/machines.def"
 };
-static const struct { const char *name; mc_arith arith; uint64_t isa; int depth, ops; double row; int wide; } rates[] = {
-#define MC_RATE(id, arith, isa, depth, ops, row, wide, doc) { #id, MC_ARITH_##arith, isa, depth, ops, row, wide },
+
+static const struct {
+  const char *name;
+  mc_arith arith;
+  uint64_t isa;
+  int depth, ops;
+  double row;
+  int wide;
+} rates[] = {
+
+#define MC_RATE(id, arith, isa, depth, ops, row, wide, doc)                                        \
+  { #id, MC_ARITH_##arith, isa, depth, ops, row, wide },
 #include "mc/target/rates.def"
 };
 
@@ -17,24 +41,34 @@ const mc_machine *mc_machine_of(const char *level) {
     if (strcmp(machines[i].name, level) == 0) return &machines[i];
   return NULL;
 }
+
 mc_rate mc_rate_find(const char *name) {
   int i = 0;
   while (i < MC_NUM_RATES && strcmp(rates[i].name, name) != 0) i++;
   return (mc_rate)i;
 }
+
 const char *mc_rate_name(mc_rate r) { return rates[r].name; }
+
 mc_arith mc_rate_arith(mc_rate r) { return rates[r].arith; }
+
 int mc_rate_depth(mc_rate r) { return rates[r].depth; }
+
 int mc_rate_ops(mc_rate r) { return rates[r].ops; }
+
 double mc_rate_row(mc_rate r) { return rates[r].row; }
+
 int mc_rate_wide(mc_rate r) { return rates[r].wide; }
+
 double mc_target_rate(const mc_target *t, mc_rate r) {
   bool has = r < MC_NUM_RATES && (t->isa & rates[r].isa) == rates[r].isa;
   return has ? t->machine->rate[r] : 0;
 }
+
 double mc_target_best_rate(const mc_target *t, mc_arith how) {
   double best = 0;
   for (int r = 0; r < MC_NUM_RATES; r++)
-    if (rates[r].arith == how && mc_target_rate(t, (mc_rate)r) > best) best = mc_target_rate(t, (mc_rate)r);
+    if (rates[r].arith == how && mc_target_rate(t, (mc_rate)r) > best)
+      best = mc_target_rate(t, (mc_rate)r);
   return best;
 }

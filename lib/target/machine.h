@@ -4,6 +4,7 @@
 #include "mc/target/target.h"
 /* The row of machines.def with the name of a level. NULL: there is none. */
 const mc_machine *mc_machine_of(const char *level);
-/* Of the processors of cpus.def the nearest to `name`, or `best` (mc_suggest_better). In the arena. */
+/* Of the processors of cpus.def the nearest to `name`, or `best` (mc_suggest_better). In the arena.
+ */
 const char *mc_cpu_suggest(const char *name, const char *best, mc_arena *a);
 #endif

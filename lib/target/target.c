@@ -4,35 +4,65 @@
 #include <string.h>
 #include <strings.h>
 
-static const struct { const char *name, *llvm; mc_arch arch; } isas[] = {
+static const struct {
+  const char *name, *llvm;
+  mc_arch arch;
+} isas[] = {
+
 #define MC_ISA(id, arch_, llvm_, doc) { #id, llvm_, MC_ARCH_##arch_ },
 #include "mc/target/isa.def"
 };
-static const char *const triples[] = { [MC_ARCH_x86_64] = "x86_64-unknown-linux-gnu", [MC_ARCH_aarch64] = "aarch64-unknown-linux-gnu" };
-static const char *const arch_names[] = { [MC_ARCH_x86_64] = "x86_64", [MC_ARCH_aarch64] = "aarch64" };
+static const char *const triples[] = {
+  [MC_ARCH_x86_64] = "x86_64-unknown-linux-gnu", [MC_ARCH_aarch64] = "aarch64-unknown-linux-gnu"
+};
+static const char *const arch_names[] = {
+  [MC_ARCH_x86_64] = "x86_64", [MC_ARCH_aarch64] = "aarch64"
+};
 
 static const mc_target rows[] = {
-#define MC_TARGET(name_, arch_, cpu_, isa_, vec, align, l1_, l2_, l3_, extra, doc) \
-  { .name = name_, .arch = MC_ARCH_##arch_, .triple = NULL, .cpu = cpu_, .features = extra, .isa = isa_, .vector_bytes = vec, .align_channels = align, \
-    .l1 = 1024L * l1_, .l2 = 1024L * l2_, .l3 = 1024L * l3_ },
+#define MC_TARGET(name_, arch_, cpu_, isa_, vec, align, l1_, l2_, l3_, extra, doc)                 \
+  { .name = name_,                                                                                 \
+    .arch = MC_ARCH_##arch_,                                                                       \
+    .triple = NULL,                                                                                \
+    .cpu = cpu_,                                                                                   \
+    .features = extra,                                                                             \
+    .isa = isa_,                                                                                   \
+    .vector_bytes = vec,                                                                           \
+    .align_channels = align,                                                                       \
+    .l1 = 1024L * l1_,                                                                             \
+    .l2 = 1024L * l2_,                                                                             \
+    .l3 = 1024L * l3_ },
 #include "mc/target/targets.def"
 };
 static const char *const docs[] = {
 #define MC_TARGET(name_, arch_, cpu_, isa_, vec, align, l1_, l2_, l3_, extra, doc) doc,
 #include "mc/target/targets.def"
 };
+
 enum { NROWS = sizeof rows / sizeof rows[0] };
 
 int mc_target_count(void) { return NROWS; }
+
 const mc_target *mc_target_at(int i) { return i >= 0 && i < NROWS ? &rows[i] : NULL; }
+
 const char *mc_target_doc(int i) { return i >= 0 && i < NROWS ? docs[i] : NULL; }
+
 const char *mc_arch_name(mc_arch a) { return arch_names[a]; }
+
 const char *mc_isa_name(int i) { return isas[i].name; }
 
-/* "x86_64", "amd64", "aarch64", "arm64" or a triple that starts with one of them; *triple is set when it is one. */
+/* "x86_64", "amd64", "aarch64", "arm64" or a triple that starts with one of them; *triple is set
+ * when it is one. */
 static bool read_arch(const char *s, mc_arch *arch, const char **triple) {
-  static const struct { const char *text; mc_arch arch; } names[] = {
-    { "x86_64", MC_ARCH_x86_64 }, { "x86-64", MC_ARCH_x86_64 }, { "amd64", MC_ARCH_x86_64 }, { "aarch64", MC_ARCH_aarch64 }, { "arm64", MC_ARCH_aarch64 } };
+  static const struct {
+    const char *text;
+    mc_arch arch;
+  } names[] = { { "x86_64", MC_ARCH_x86_64 },
+                { "x86-64", MC_ARCH_x86_64 },
+                { "amd64", MC_ARCH_x86_64 },
+                { "aarch64", MC_ARCH_aarch64 },
+                { "arm64", MC_ARCH_aarch64 } };
+
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     size_t n = strlen(names[i].text);
     if (strncmp(s, names[i].text, n) != 0 || (s[n] && s[n] != '-')) continue;
@@ -45,9 +75,14 @@ static bool read_arch(const char *s, mc_arch *arch, const char **triple) {
 
 /* Only ELF systems: the object writer and the header assume System V calling conventions. */
 static bool check_triple(const char *triple, mc_diag *d) {
-  static const char *const other[] = { "darwin", "macos", "ios", "windows", "win32", "mingw", "msvc", "cygwin", "wasm", "macho", "coff" };
+  static const char *const other[] = { "darwin", "macos",  "ios",  "windows", "win32", "mingw",
+                                       "msvc",   "cygwin", "wasm", "macho",   "coff" };
   for (size_t i = 0; i < sizeof other / sizeof other[0]; i++)
-    if (strstr(triple, other[i])) return mc_error(d, mc_noloc, "target '%s' is not an ELF system; mcc writes ELF objects for x86_64 and aarch64", triple);
+    if (strstr(triple, other[i]))
+      return mc_error(
+          d, mc_noloc,
+          "target '%s' is not an ELF system; mcc writes ELF objects for x86_64 and aarch64",
+          triple);
   return true;
 }
 
@@ -68,14 +103,18 @@ static mc_target *complete(const mc_target *row, uint64_t isa, const char *tripl
   return t;
 }
 
-/* A row that holds on any machine with its isa bits: cores of AArch64 bring more (SVE) than isa.def asks about. */
-static bool is_level(const mc_target *t) { return t->arch != MC_ARCH_aarch64 || strcmp(t->cpu, "generic") == 0; }
+/* A row that holds on any machine with its isa bits: cores of AArch64 bring more (SVE) than isa.def
+ * asks about. */
+static bool is_level(const mc_target *t) {
+  return t->arch != MC_ARCH_aarch64 || strcmp(t->cpu, "generic") == 0;
+}
 
 static const mc_target *find_row(const char *name) {
   for (int i = 0; i < NROWS; i++)
     if (mc_same_word(rows[i].name, name)) return &rows[i];
   return NULL;
 }
+
 /* A level, a processor with a row of its own, or one that has a level. */
 static const mc_target *find_name(const char *name) {
   const mc_target *row = find_row(name);
@@ -105,14 +144,16 @@ static bool unknown_level(const char *march, mc_arch arch, mc_arena *a, mc_diag 
 /* The host's bits, on the last level of its architecture that they cover. */
 static const mc_target *native(mc_arch arch, const char *triple, mc_arena *a, mc_diag *d) {
   if (arch != mc_host_arch()) {
-    mc_error(d, mc_noloc, "'native' is the host's %s, not %s: name a level", arch_names[mc_host_arch()], arch_names[arch]);
+    mc_error(d, mc_noloc, "'native' is the host's %s, not %s: name a level",
+             arch_names[mc_host_arch()], arch_names[arch]);
     return NULL;
   }
   uint64_t host = mc_host_isa();
   const mc_target *best = NULL;
   for (int i = 0; i < NROWS; i++) {
     bool first = rows[i].arch == arch && !best;
-    if (first || (rows[i].arch == arch && is_level(&rows[i]) && (rows[i].isa & ~host) == 0)) best = &rows[i];
+    if (first || (rows[i].arch == arch && is_level(&rows[i]) && (rows[i].isa & ~host) == 0))
+      best = &rows[i];
   }
   mc_target *t = complete(best, best->isa | host, triple, a);
   t->name = "native";
@@ -121,15 +162,35 @@ static const mc_target *native(mc_arch arch, const char *triple, mc_arena *a, mc
 
 /* ---- dispatch ---- */
 
-/* What "dispatch" alone stands for, lowest first: levels for everything, and those whose instructions one arithmetic has a use for. */
+/* What "dispatch" alone stands for, lowest first: levels for everything, and those whose
+ * instructions one arithmetic has a use for. */
 enum { ALL = 1 << MC_ARITH_f32 | 1 << MC_ARITH_bf16 | 1 << MC_ARITH_int8 };
-static const struct { const char *name; unsigned how; } dispatch_levels[] = {
-  { "x86-64", ALL }, { "x86-64-v3", ALL }, { "x86-64-v3+avxvnni", 1 << MC_ARITH_int8 }, { "avx512vnni", ALL }, { "avx512bf16", 1 << MC_ARITH_bf16 }, { "sapphirerapids", ALL },
-  { "armv8-a", ALL }, { "armv8.2-a+dotprod", ALL }, { "armv8.6-a+i8mm", ALL },
+
+static const struct {
+  const char *name;
+  unsigned how;
+} dispatch_levels[] = {
+  { "x86-64", ALL },
+  { "x86-64-v3", ALL },
+  { "x86-64-v3+avxvnni", 1 << MC_ARITH_int8 },
+  { "avx512vnni", ALL },
+  { "avx512bf16", 1 << MC_ARITH_bf16 },
+  { "sapphirerapids", ALL },
+  { "armv8-a", ALL },
+  { "armv8.2-a+dotprod", ALL },
+  { "armv8.6-a+i8mm", ALL },
 };
 
-typedef struct levels { mc_arch arch; mc_arith how; bool arch_known; const char *triple; const mc_target *first; mc_target *last; mc_arena *a; mc_diag *d; } levels;
-
+typedef struct levels {
+  mc_arch arch;
+  mc_arith how;
+  bool arch_known;
+  const char *triple;
+  const mc_target *first;
+  mc_target *last;
+  mc_arena *a;
+  mc_diag *d;
+} levels;
 
 static bool bad_level(const levels *l, const char *name) {
   const char *list = NULL, *near = NULL;
@@ -138,7 +199,8 @@ static bool bad_level(const levels *l, const char *name) {
     list = list ? mc_arena_printf(l->a, "%s, %s", list, rows[i].name) : rows[i].name;
     near = mc_suggest_better(name, near, rows[i].name);
   }
-  mc_error(l->d, mc_noloc, "dispatch: unknown level '%s'%s%s%s", name, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+  mc_error(l->d, mc_noloc, "dispatch: unknown level '%s'%s%s%s", name,
+           near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
   mc_note(l->d, mc_noloc, "levels: %s", list);
   return false;
 }
@@ -147,19 +209,34 @@ static bool add_level(levels *l, const char *name) {
   const mc_target *row = find_row(name);
   const char *level = row ? NULL : mc_cpu_level(name);
   if (level)
-    return mc_error(l->d, mc_noloc, "dispatch: '%s' is a processor: name its level, '%s'", name, level);
-  if (mc_same_word(name, "native")) return mc_error(l->d, mc_noloc, "dispatch: 'native' is this machine only: name levels");
+    return mc_error(l->d, mc_noloc, "dispatch: '%s' is a processor: name its level, '%s'", name,
+                    level);
+  if (mc_same_word(name, "native"))
+    return mc_error(l->d, mc_noloc, "dispatch: 'native' is this machine only: name levels");
   if (!row) return bad_level(l, name);
-  if (!is_level(row)) return mc_error(l->d, mc_noloc, "dispatch: '%s' is a processor, and a running program sees features only: name a level", name);
+  if (!is_level(row))
+    return mc_error(
+        l->d, mc_noloc,
+        "dispatch: '%s' is a processor, and a running program sees features only: name a level",
+        name);
   if (l->arch_known && row->arch != l->arch)
-    return mc_error(l->d, mc_noloc, "dispatch: '%s' is a level of %s, the others are of %s: one object is for one architecture", name, arch_names[row->arch], arch_names[l->arch]);
+    return mc_error(
+        l->d, mc_noloc,
+        "dispatch: '%s' is a level of %s, the others are of %s: one object is for one architecture",
+        name, arch_names[row->arch], arch_names[l->arch]);
   l->arch = row->arch;
   l->arch_known = true;
   for (const mc_target *t = l->first; t; t = t->next)
-    if ((row->isa & ~t->isa) == 0) return mc_error(l->d, mc_noloc, "dispatch: '%s' behind '%s', which has all of its instructions, would never run: name lower levels first", name, t->name);
+    if ((row->isa & ~t->isa) == 0)
+      return mc_error(l->d, mc_noloc,
+                      "dispatch: '%s' behind '%s', which has all of its instructions, would never "
+                      "run: name lower levels first",
+                      name, t->name);
   mc_target *t = complete(row, row->isa, l->triple, l->a);
-  if (l->last) l->last->next = t;
-  else l->first = t;
+  if (l->last)
+    l->last->next = t;
+  else
+    l->first = t;
   l->last = t;
   return true;
 }
@@ -167,7 +244,10 @@ static bool add_level(levels *l, const char *name) {
 /* list: "a,b,c", or NULL: the default ones of the architecture. */
 static const mc_target *dispatch(levels *l, const char *list) {
   for (size_t i = 0; !list && i < sizeof dispatch_levels / sizeof dispatch_levels[0]; i++)
-    if ((dispatch_levels[i].how >> l->how & 1) && find_row(dispatch_levels[i].name)->arch == l->arch && !add_level(l, dispatch_levels[i].name)) return NULL;
+    if ((dispatch_levels[i].how >> l->how & 1) &&
+        find_row(dispatch_levels[i].name)->arch == l->arch &&
+        !add_level(l, dispatch_levels[i].name))
+      return NULL;
   for (const char *s = list; s; s = *s ? s + 1 : NULL) {
     size_t n = strcspn(s, ",");
     if (!add_level(l, mc_arena_strndup(l->a, s, n))) return NULL;
@@ -188,11 +268,13 @@ const char *mc_target_text(const mc_target *t, mc_arena *a) {
   return s;
 }
 
-bool mc_target_asks(const mc_target *t) { return t->isa & (MC_ISA_BIT(amx_int8) | MC_ISA_BIT(amx_bf16)); }
+bool mc_target_asks(const mc_target *t) {
+  return t->isa & (MC_ISA_BIT(amx_int8) | MC_ISA_BIT(amx_bf16));
+}
 
 uint32_t mc_isa_probe(uint64_t isa, mc_probe_word w) {
   uint32_t bits = 0;
-#define MC_PROBE(id, word, mask) \
+#define MC_PROBE(id, word, mask)                                                                   \
   if (w == MC_WORD_##word && (isa & MC_ISA_BIT(id))) bits |= (mask);
 #include "mc/target/probe.def"
   return bits;
@@ -200,22 +282,29 @@ uint32_t mc_isa_probe(uint64_t isa, mc_probe_word w) {
 
 /* ---- by name ---- */
 
-const mc_target *mc_target_find(const char *arch, const char *march, mc_arena *a, mc_diag *d) { return mc_target_find_for(arch, march, MC_ARITH_f32, a, d); }
+const mc_target *mc_target_find(const char *arch, const char *march, mc_arena *a, mc_diag *d) {
+  return mc_target_find_for(arch, march, MC_ARITH_f32, a, d);
+}
+
 static const mc_target *default_row(mc_arch arch) {
   const mc_target *row = rows;
   while (row->arch != arch) row++;
   return row;
 }
+
 static bool is_dispatch(const char *march) {
   return strncasecmp(march, "dispatch", 8) == 0 && (!march[8] || march[8] == '=');
 }
+
 const char *mc_target_default_march(const char *arch) {
   mc_arch want = mc_host_arch();
   const char *triple = NULL;
   if (arch && !read_arch(arch, &want, &triple)) return NULL;
   return want == mc_host_arch() && (!triple || strstr(triple, "linux")) ? "dispatch" : NULL;
 }
-const mc_target *mc_target_find_for(const char *arch, const char *march, mc_arith how, mc_arena *a, mc_diag *d) {
+
+const mc_target *mc_target_find_for(const char *arch, const char *march, mc_arith how, mc_arena *a,
+                                    mc_diag *d) {
   mc_arch want = mc_host_arch();
   const char *triple = NULL;
   if (arch && !read_arch(arch, &want, &triple)) {
@@ -225,7 +314,9 @@ const mc_target *mc_target_find_for(const char *arch, const char *march, mc_arit
   if (triple && !check_triple(triple, d)) return NULL;
   if (march && mc_same_word(march, "native")) return native(want, triple, a, d);
   if (march && is_dispatch(march)) {
-    levels l = { .arch = want, .how = how, .arch_known = arch || !march[8], .triple = triple, .a = a, .d = d };
+    levels l = {
+      .arch = want, .how = how, .arch_known = arch || !march[8], .triple = triple, .a = a, .d = d
+    };
     return dispatch(&l, march[8] ? march + 9 : NULL);
   }
   const mc_target *row = march ? find_name(march) : default_row(want);
@@ -233,7 +324,9 @@ const mc_target *mc_target_find_for(const char *arch, const char *march, mc_arit
   unknown_level(march, want, a, d);
   return NULL;
 }
+
 const char *const mc_sparse_names[] = { "auto", "off", "always", NULL };
+
 static mc_target *copy_levels(const mc_target *t, mc_arena *a) {
   mc_target *first = NULL, **to = &first;
   for (; t; t = t->next) {
@@ -243,12 +336,15 @@ static mc_target *copy_levels(const mc_target *t, mc_arena *a) {
   }
   return first;
 }
+
 static mc_target *next_level(mc_target *t) { return (mc_target *)(uintptr_t)t->next; }
+
 const mc_target *mc_target_sparse(const mc_target *t, mc_sparse_how how, mc_arena *a) {
   mc_target *first = copy_levels(t, a);
   for (mc_target *l = first; l; l = next_level(l)) l->sparse = how;
   return first;
 }
+
 const mc_target *mc_target_small_weights(const mc_target *t, mc_arena *a) {
   mc_target *first = copy_levels(t, a);
   for (mc_target *l = first; l; l = next_level(l)) l->small_weights = true;

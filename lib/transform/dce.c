@@ -3,8 +3,9 @@
  *   %1 = relu %x : f32[4]                 return %x
  *   return %x                       ->
  *
- * Applies to every op but `return`, inside group regions too; constants count as ops. A group stays as long as one of its results is used; a split likewise.
- * Graph inputs stay, used or not: they are the interface. Contract: EXACT. */
+ * Applies to every op but `return`, inside group regions too; constants count as ops. A group stays
+ * as long as one of its results is used; a split likewise. Graph inputs stay, used or not: they are
+ * the interface. Contract: EXACT. */
 #include "rewrite.h"
 
 static bool dead(const mc_node *n) {
@@ -16,11 +17,12 @@ static bool dead(const mc_node *n) {
 
 static int64_t sweep(mc_graph *g) {
   int64_t removed = 0;
-  MC_FOR_NODES_REV(n, g) {
+  MC_FOR_NODES_REV (n, g) {
     if (dead(n)) {
       mc_node_remove(n);
       removed++;
-    } else if (n->region) removed += sweep(n->region);
+    } else if (n->region)
+      removed += sweep(n->region);
   }
   return removed;
 }

@@ -1,4 +1,5 @@
-/* fold-bn: into the layers behind. All users must be able to take the map, else it would have to be computed anyway. */
+/* fold-bn: into the layers behind. All users must be able to take the map, else it would have to be
+ * computed anyway. */
 #include "foldbn.h"
 
 static bool no_shift(const affine *f) {
@@ -22,7 +23,8 @@ static bool layer_takes(const mc_node *n, const affine *f) {
 
 /* The padding of a conv2d as an op of its own, whose border the map takes to 0. */
 static bool pad_explicitly(mc_pass_context *cx, mc_node *conv, const affine *f) {
-  int64_t *p = MC_ATTRS(conv, conv2d)->pad, before[4] = { 0, p[0], p[1], 0 }, after[4] = { 0, p[2], p[3], 0 };
+  int64_t *p = MC_ATTRS(conv, conv2d)->pad, before[4] = { 0, p[0], p[1], 0 },
+          after[4] = { 0, p[2], p[3], 0 };
   mc_builder b = build_at(cx, conv);
   mc_attrs_pad a = { .before = { before, 4 }, .after = { after, 4 }, .mode = mc_padmode_constant };
   border_before(f, 0, &a.value);
@@ -50,7 +52,8 @@ static bool users_take(const mc_value *v, const affine *f, bool flat, int depth)
       if (!users_take(n->out[0], f, false, depth + 1)) return false;
     } else if (flattens(n, f)) {
       if (!users_take(n->out[0], f, true, depth + 1)) return false;
-    } else return false;
+    } else
+      return false;
   }
   return true;
 }
@@ -66,8 +69,11 @@ static int64_t channel_of(const mc_node *layer, const affine *f, int64_t e) {
 }
 
 static bool scale_columns(mc_pass_context *cx, mc_node *layer, const affine *f) {
-  const float *w = constant_f32(layer->in[1]), *b = layer->nin > 2 ? constant_f32(layer->in[2]) : NULL;
-  if (layer->op == MC_OP_conv2d && conv_padded(layer) && !no_shift(f) && !pad_explicitly(cx, layer, f)) return false;
+  const float *w = constant_f32(layer->in[1]),
+              *b = layer->nin > 2 ? constant_f32(layer->in[2]) : NULL;
+  if (layer->op == MC_OP_conv2d && conv_padded(layer) && !no_shift(f) &&
+      !pad_explicitly(cx, layer, f))
+    return false;
   int64_t n = mc_type_elems(layer->in[1]->type), rows = layer->in[1]->type->dim[0], row = n / rows;
   double *weight = MC_NEWN(cx->scratch, double, n), *bias = MC_NEWN(cx->scratch, double, rows);
   for (int64_t o = 0; o < rows; o++) bias[o] = b ? b[o] : 0;
@@ -81,7 +87,7 @@ static bool scale_columns(mc_pass_context *cx, mc_node *layer, const affine *f) 
 
 /* Layers take the map, pads and pools between hold unmapped values from now on. */
 static bool push(mc_pass_context *cx, mc_value *v, const affine *f) {
-  MC_FOR_USES(u, v) {
+  MC_FOR_USES (u, v) {
     mc_node *n = u->user;
     if (is_layer(n)) {
       if (!scale_columns(cx, n, f)) return false;
@@ -118,7 +124,8 @@ static affine *copy_of(const affine *f, mc_arena *a) {
   return g;
 }
 
-/* f behind the map that computes x, when nobody else uses x; *x is then what that map is applied to. */
+/* f behind the map that computes x, when nobody else uses x; *x is then what that map is applied
+ * to. */
 static affine *with_map_before(const affine *f, mc_value **x, mc_arena *a) {
   affine *g = copy_of(f, a);
   mc_value *y;
@@ -132,13 +139,15 @@ static affine *with_map_before(const affine *f, mc_value **x, mc_arena *a) {
   return g;
 }
 
-/* x * scale + shift = (x + shift / scale) * scale: the constant to add; NULL: nothing would be gained, or a scale is 0. */
+/* x * scale + shift = (x + shift / scale) * scale: the constant to add; NULL: nothing would be
+ * gained, or a scale is 0. */
 static mc_value *offset_of(mc_builder *b, const affine *f) {
   bool ones = true;
   for (int64_t i = 0; i < f->n; i++) {
     ones &= f->scale[i] == 1;
     double offset = f->scale[i] == 0 ? __builtin_inf() : __builtin_fabs(f->shift[i] / f->scale[i]);
-    if (!(offset <= 0x1p40)) return NULL; /* added to x in fp32, it must not be out of all proportion */
+    if (!(offset <= 0x1p40))
+      return NULL; /* added to x in fp32, it must not be out of all proportion */
   }
   float *d;
   mc_value *c = ones ? NULL : constant_new(b, NULL, 1, &f->n, &d);

@@ -15,7 +15,8 @@ static bool rising(const affine *f) {
   return true;
 }
 
-/* What the border v becomes under the map (its inverse); false: not the same number in all channels. */
+/* What the border v becomes under the map (its inverse); false: not the same number in all
+ * channels. */
 static bool border(const affine *f, bool inverse, float v, float *to) {
   *to = 0;
   for (int64_t i = 0; i < f->n; i++) {
@@ -48,9 +49,12 @@ static bool padded(const int64_t pad[4]) { return pad[0] || pad[1] || pad[2] || 
 bool commutes(const mc_node *n, const affine *f, bool inverse) {
   if (n->nout != 1 || n->nin != 1 || !is_f32(n->out[0])) return false;
   switch (n->op) {
-  case MC_OP_global_avg_pool: case MC_OP_resize: return true;
-  case MC_OP_avg_pool: return !(padded(MC_ATTRS(n, avg_pool)->pad) && MC_ATTRS(n, avg_pool)->count_pad) || no_shift(f);
-  case MC_OP_max_pool: case MC_OP_global_max_pool: return rising(f);
+  case MC_OP_global_avg_pool:
+  case MC_OP_resize: return true;
+  case MC_OP_avg_pool:
+    return !(padded(MC_ATTRS(n, avg_pool)->pad) && MC_ATTRS(n, avg_pool)->count_pad) || no_shift(f);
+  case MC_OP_max_pool:
+  case MC_OP_global_max_pool: return rising(f);
   case MC_OP_reshape: return keeps_last(n, f);
   case MC_OP_pad: return pad_commutes(n, f, inverse);
   default: return false; /* every other op: not known to */
@@ -59,22 +63,31 @@ bool commutes(const mc_node *n, const affine *f, bool inverse) {
 
 void move_border(mc_node *n, const affine *f, bool inverse) {
   float v;
-  if (n->op == MC_OP_pad && MC_ATTRS(n, pad)->mode == mc_padmode_constant && border(f, inverse, MC_ATTRS(n, pad)->value, &v)) MC_ATTRS(n, pad)->value = v;
+  if (n->op == MC_OP_pad && MC_ATTRS(n, pad)->mode == mc_padmode_constant &&
+      border(f, inverse, MC_ATTRS(n, pad)->value, &v))
+    MC_ATTRS(n, pad)->value = v;
 }
 
 bool is_layer(const mc_node *n) {
-  if (n->op != MC_OP_conv2d && n->op != MC_OP_conv_transpose2d && n->op != MC_OP_linear) return false;
-  return is_f32(n->out[0]) && constant_f32(n->in[1]) && !mc_value_tensor(n->in[0]) && (n->nin < 3 || constant_f32(n->in[2]));
+  if (n->op != MC_OP_conv2d && n->op != MC_OP_conv_transpose2d && n->op != MC_OP_linear)
+    return false;
+  return is_f32(n->out[0]) && constant_f32(n->in[1]) && !mc_value_tensor(n->in[0]) &&
+         (n->nin < 3 || constant_f32(n->in[2]));
 }
 
 bool layer_clamped(const mc_node *n) {
-  const float *c = n->op == MC_OP_conv2d ? MC_ATTRS(n, conv2d)->clamp : n->op == MC_OP_linear ? MC_ATTRS(n, linear)->clamp : MC_ATTRS(n, conv_transpose2d)->clamp;
+  const float *c = n->op == MC_OP_conv2d   ? MC_ATTRS(n, conv2d)->clamp
+                   : n->op == MC_OP_linear ? MC_ATTRS(n, linear)->clamp
+                                           : MC_ATTRS(n, conv_transpose2d)->clamp;
   return !isinf(c[0]) || !isinf(c[1]);
 }
 
-static mc_value *rounded(mc_builder *b, const mc_value *like, const char *name, int rank, const int64_t *dim, const double *x) {
+static mc_value *rounded(mc_builder *b, const mc_value *like, const char *name, int rank,
+                         const int64_t *dim, const double *x) {
   void *p;
-  mc_tensor *t = mc_tensor_create(b->graph->module, like ? constant_name(b, like, mc_type_elems(like->type)) : name, MC_f32, rank, dim, &p);
+  mc_tensor *t = mc_tensor_create(b->graph->module,
+                                  like ? constant_name(b, like, mc_type_elems(like->type)) : name,
+                                  MC_f32, rank, dim, &p);
   float *to = p;
   for (int64_t i = 0, n = mc_tensor_elems(t); i < n; i++) to[i] = (float)x[i];
   return mc_build_tensor(b, t, NULL);
@@ -95,14 +108,16 @@ static bool all_zero(const double *x, int64_t n) {
   return true;
 }
 
-bool set_weights(mc_pass_context *cx, mc_node *layer, const double *weight, const double *bias, int64_t nbias) {
+bool set_weights(mc_pass_context *cx, mc_node *layer, const double *weight, const double *bias,
+                 int64_t nbias) {
   mc_builder b = build_at(cx, layer);
   const mc_type *wt = layer->in[1]->type;
   mc_value *w = rounded(&b, layer->in[1], NULL, wt->rank, wt->dim, weight);
   if (!w) return false;
   mc_node_set_in(layer, 1, w);
   if (layer->nin == 2 && all_zero(bias, nbias)) return true;
-  mc_value *v = rounded(&b, layer->nin > 2 ? layer->in[2] : NULL, bias_name(layer, cx->scratch), 1, &nbias, bias);
+  mc_value *v = rounded(&b, layer->nin > 2 ? layer->in[2] : NULL, bias_name(layer, cx->scratch), 1,
+                        &nbias, bias);
   if (v) mc_node_set_nin(layer, (mc_value *[]){ layer->in[0], w, v }, 3);
   return v != NULL;
 }

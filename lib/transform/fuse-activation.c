@@ -1,10 +1,12 @@
 /* fuse-activation: relu and clamp become the clamp attribute of the op in front.
  *
- *   %1 = conv2d %x, %w : f32[1,8,8,4]                  %2 = conv2d %x, %w {clamp=[0.0, inf]} : f32[1,8,8,4]
- *   %2 = relu %1       : f32[1,8,8,4]            ->
+ *   %1 = conv2d %x, %w : f32[1,8,8,4]                  %2 = conv2d %x, %w {clamp=[0.0, inf]} :
+ * f32[1,8,8,4] %2 = relu %1       : f32[1,8,8,4]            ->
  *
- * Applies when the op in front is a conv2d, conv_transpose2d, linear, matmul or add with an f32 result that has no other use; a clamp that is already there is narrowed.
- * Not to quantized values: there the output range of requantize does it. Contract: EXACT (the same comparisons on the same numbers). */
+ * Applies when the op in front is a conv2d, conv_transpose2d, linear, matmul or add with an f32
+ * result that has no other use; a clamp that is already there is narrowed. Not to quantized values:
+ * there the output range of requantize does it. Contract: EXACT (the same comparisons on the same
+ * numbers). */
 #include "rewrite.h"
 
 /* The clamp attribute of an op that has one. */
@@ -43,7 +45,7 @@ static bool fuse(mc_node *n) {
 
 bool mc_pass_fuse_activation(mc_pass_context *cx, const mc_opts_fuse_activation *o, bool *changed) {
   (void)o; /* has no options */
-  MC_FOR_NODES(n, cx->graph) {
+  MC_FOR_NODES (n, cx->graph) {
     if (!fuse(n)) continue;
     MC_STAT_ADD(cx, fuse_activation, fused, 1);
     *changed = true;

@@ -1,9 +1,19 @@
-/* layout: minimum cut by Dinic's algorithm (E. A. Dinic, Soviet Math. Doklady 11, 1970): breadth-first levels, then blocking flows along them. */
+/* layout: minimum cut by Dinic's algorithm (E. A. Dinic, Soviet Math. Doklady 11, 1970):
+ * breadth-first levels, then blocking flows along them. */
 #include "layout.h"
 #include <string.h>
 
-typedef struct edge { int to, next; int64_t left; } edge;
-struct cut { mc_arena *arena; MC_VEC(edge) edges; MC_VEC(int) head; int *level, *at, *queue; };
+typedef struct edge {
+  int to, next;
+  int64_t left;
+} edge;
+
+struct cut {
+  mc_arena *arena;
+  MC_VEC(edge) edges;
+  MC_VEC(int) head;
+  int *level, *at, *queue;
+};
 
 cut *cut_create(mc_arena *a) {
   cut *c = MC_NEW(a, cut);
@@ -46,12 +56,14 @@ static bool find_levels(cut *c) {
   return c->level[CUT_SINK] >= 0;
 }
 
-/* One path from the source to the sink along rising levels, found with an explicit stack of edges (networks are deep); its flow, or 0. */
+/* One path from the source to the sink along rising levels, found with an explicit stack of edges
+ * (networks are deep); its flow, or 0. */
 static int64_t push_path(cut *c, int *path) {
   int u = CUT_SOURCE, n = 0;
   while (u != CUT_SINK) {
     int k = c->at[u];
-    while (k >= 0 && (c->edges.v[k].left <= 0 || c->level[c->edges.v[k].to] != c->level[u] + 1)) k = c->edges.v[k].next;
+    while (k >= 0 && (c->edges.v[k].left <= 0 || c->level[c->edges.v[k].to] != c->level[u] + 1))
+      k = c->edges.v[k].next;
     c->at[u] = k;
     if (k >= 0) {
       path[n++] = k;
@@ -60,12 +72,14 @@ static int64_t push_path(cut *c, int *path) {
       k = path[--n]; /* a dead end: never again along this edge */
       u = c->edges.v[k ^ 1].to;
       c->at[u] = c->edges.v[k].next;
-    } else return 0;
+    } else
+      return 0;
   }
   int64_t flow = INT64_MAX;
   for (int i = 0; i < n; i++)
     if (c->edges.v[path[i]].left < flow) flow = c->edges.v[path[i]].left;
-  for (int i = 0; i < n; i++) c->edges.v[path[i]].left -= flow, c->edges.v[path[i] ^ 1].left += flow;
+  for (int i = 0; i < n; i++)
+    c->edges.v[path[i]].left -= flow, c->edges.v[path[i] ^ 1].left += flow;
   return flow;
 }
 

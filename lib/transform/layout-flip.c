@@ -15,7 +15,9 @@ perm perm_compose(const perm *first, const perm *second) {
   return q;
 }
 
-bool perm_equal(const perm *a, const perm *b) { return a->n == b->n && !memcmp(a->p, b->p, sizeof *a->p * (size_t)a->n); }
+bool perm_equal(const perm *a, const perm *b) {
+  return a->n == b->n && !memcmp(a->p, b->p, sizeof *a->p * (size_t)a->n);
+}
 
 bool perm_identity(const perm *p) {
   for (int i = 0; i < p->n; i++)
@@ -60,7 +62,9 @@ static bool binary_operands(const mc_node *n, const perm *p) {
   bool any = false;
   for (int i = 0; i < n->nin; i++) {
     const mc_type *t = n->in[i]->type;
-    if (mc_value_tensor(n->in[i]) ? t->rank > p->n || t->q.kind == MC_Q_AXIS : t->rank != p->n && t->rank != 0) return false;
+    if (mc_value_tensor(n->in[i]) ? t->rank > p->n || t->q.kind == MC_Q_AXIS
+                                  : t->rank != p->n && t->rank != 0)
+      return false;
     any |= flip_operand(n, i, p);
   }
   return any;
@@ -101,7 +105,8 @@ static bool order_kept(unsigned m, const perm *p) {
   return true;
 }
 
-/* Sums are added in row-major order of the reduced axes, the last axis alone in 16 partial sums: the bits stay only when neither changes. */
+/* Sums are added in row-major order of the reduced axes, the last axis alone in 16 partial sums:
+ * the bits stay only when neither changes. */
 static flip_kind reduce_kind(const mc_node *n, const perm *p) {
   unsigned m = reduce_mask(n, p->n), all = (1u << p->n) - 1, last = 1u << (p->n - 1);
   bool sums = n->op == MC_OP_reduce_mean || n->op == MC_OP_reduce_sum;
@@ -113,7 +118,8 @@ static flip_kind reduce_kind(const mc_node *n, const perm *p) {
   return order_kept(all & ~m, p) ? FLIP_ABSORBS : FLIP_NO;
 }
 
-/* Softmax sums neighbours in 16 partial sums and distant elements one by one: the same condition as for reductions. */
+/* Softmax sums neighbours in 16 partial sums and distant elements one by one: the same condition as
+ * for reductions. */
 static flip_kind softmax_kind(const mc_node *n, const perm *p) {
   int axis = plain_axis(MC_ATTRS(n, softmax)->axis, p->n);
   int64_t before = 1, after = 1;
@@ -128,7 +134,8 @@ static flip_kind softmax_kind(const mc_node *n, const perm *p) {
 static bool linears_follow(const mc_value *flat) {
   if (!flat->uses) return false;
   for (const mc_use *u = flat->uses; u; u = u->next) {
-    const mc_tensor *w = u->user->op == MC_OP_linear && u->slot == 0 ? mc_value_tensor(u->user->in[1]) : NULL;
+    const mc_tensor *w =
+        u->user->op == MC_OP_linear && u->slot == 0 ? mc_value_tensor(u->user->in[1]) : NULL;
     if (!w || w->rank != 2) return false;
   }
   return true;
@@ -146,22 +153,34 @@ static flip_kind reshape_kind(const mc_node *n, const perm *p) {
 
 flip_kind flip_kind_of(const mc_node *n, const perm *p) {
   if (n->nout < 1 || n->nin < 1 || per_axis(n)) return FLIP_NO;
-  if (mc_op_has(n->op, MC_T_BINARY)) return n->out[0]->type->rank == p->n && binary_operands(n, p) ? FLIP_MOVES : FLIP_NO;
+  if (mc_op_has(n->op, MC_T_BINARY))
+    return n->out[0]->type->rank == p->n && binary_operands(n, p) ? FLIP_MOVES : FLIP_NO;
   for (int i = 0; i < n->nin; i++)
     if (n->in[i]->type->rank != p->n || (n->nin == 1 && mc_value_tensor(n->in[i]))) return FLIP_NO;
   if (mc_op_has(n->op, MC_T_UNARY)) return FLIP_MOVES;
   switch (n->op) {
-  case MC_OP_cast: case MC_OP_quantize: case MC_OP_dequantize: case MC_OP_requantize: return FLIP_MOVES;
-  case MC_OP_concat: case MC_OP_split: case MC_OP_slice: case MC_OP_pad: return FLIP_MOVES;
+  case MC_OP_cast:
+  case MC_OP_quantize:
+  case MC_OP_dequantize:
+  case MC_OP_requantize: return FLIP_MOVES;
+  case MC_OP_concat:
+  case MC_OP_split:
+  case MC_OP_slice:
+  case MC_OP_pad: return FLIP_MOVES;
   case MC_OP_softmax: return softmax_kind(n, p);
   case MC_OP_broadcast: return n->out[0]->type->rank == p->n ? FLIP_MOVES : FLIP_NO;
-  case MC_OP_reduce_mean: case MC_OP_reduce_sum: case MC_OP_reduce_max: case MC_OP_argmax: return reduce_kind(n, p);
+  case MC_OP_reduce_mean:
+  case MC_OP_reduce_sum:
+  case MC_OP_reduce_max:
+  case MC_OP_argmax: return reduce_kind(n, p);
   case MC_OP_reshape: return reshape_kind(n, p);
   default: return FLIP_NO; /* ops with axes of fixed meaning */
   }
 }
 
-bool flip_operand(const mc_node *n, int i, const perm *p) { return !mc_value_tensor(n->in[i]) && n->in[i]->type->rank == p->n; }
+bool flip_operand(const mc_node *n, int i, const perm *p) {
+  return !mc_value_tensor(n->in[i]) && n->in[i]->type->rank == p->n;
+}
 
 /* ---- constants ---- */
 /* Bytes of `from` (dense, dims of v) in the order of v'. */
@@ -180,9 +199,11 @@ static void permute(void *to, const void *from, size_t size, const int64_t *dim,
   }
 }
 
-static mc_value *constant_like(mc_builder *b, const mc_value *v, int rank, const int64_t *dim, void **data) {
+static mc_value *constant_like(mc_builder *b, const mc_value *v, int rank, const int64_t *dim,
+                               void **data) {
   const mc_tensor *t = mc_value_tensor(v);
-  mc_tensor *r = mc_tensor_create(b->graph->module, constant_name(b, v, mc_tensor_elems(t)), t->dtype, rank, dim, data);
+  mc_tensor *r = mc_tensor_create(b->graph->module, constant_name(b, v, mc_tensor_elems(t)),
+                                  t->dtype, rank, dim, data);
   return mc_build_tensor(b, r, v->type);
 }
 
@@ -230,7 +251,10 @@ static void flip_attrs(mc_opcode op, void *attrs, const perm *p, mc_arena *a) {
   case MC_OP_reduce_sum: flip_axes(&((mc_attrs_reduce_sum *)attrs)->axes, p, a); return;
   case MC_OP_reduce_max: flip_axes(&((mc_attrs_reduce_max *)attrs)->axes, p, a); return;
   case MC_OP_broadcast: flip_list(&((mc_attrs_broadcast *)attrs)->shape, p, a); return;
-  case MC_OP_pad: flip_list(&((mc_attrs_pad *)attrs)->before, p, a); flip_list(&((mc_attrs_pad *)attrs)->after, p, a); return;
+  case MC_OP_pad:
+    flip_list(&((mc_attrs_pad *)attrs)->before, p, a);
+    flip_list(&((mc_attrs_pad *)attrs)->after, p, a);
+    return;
   case MC_OP_slice: {
     mc_attrs_slice *s = attrs;
     flip_list(&s->starts, p, a);
@@ -253,14 +277,16 @@ static bool reorder_columns(mc_pass_context *cx, mc_node *linear, const mc_type 
   perm inner = { .n = p->n - 1 };
   for (int i = 0; i < inner.n; i++) inner.p[i] = p->p[i + 1] - 1;
   size_t size = mc_dtype_size(w->dtype), row = size * (size_t)w->dim[1];
-  for (int64_t o = 0; o < w->dim[0]; o++) permute((char *)data + (size_t)o * row, (const char *)w->data + (size_t)o * row, size, v->dim + 1, &inner);
+  for (int64_t o = 0; o < w->dim[0]; o++)
+    permute((char *)data + (size_t)o * row, (const char *)w->data + (size_t)o * row, size,
+            v->dim + 1, &inner);
   mc_node_set_in(linear, 1, r);
   return true;
 }
 
 static bool reorder_users(mc_pass_context *cx, mc_node *reshape, const mc_type *v, const perm *p) {
   if (moves_ones(v, p)) return true;
-  MC_FOR_USES(u, reshape->out[0])
+  MC_FOR_USES (u, reshape->out[0])
     if (!reorder_columns(cx, u->user, v, p)) return false;
   return true;
 }
@@ -268,8 +294,10 @@ static bool reorder_users(mc_pass_context *cx, mc_node *reshape, const mc_type *
 mc_node *flip_build(mc_pass_context *cx, mc_node *n, mc_value **in, const perm *p) {
   mc_builder b = build_at(cx, n);
   for (int i = 0; i < n->nin; i++) {
-    if (mc_value_tensor(n->in[i])) in[i] = flip_constant(&b, n->in[i], p);
-    else if (!flip_operand(n, i, p)) in[i] = n->in[i];
+    if (mc_value_tensor(n->in[i]))
+      in[i] = flip_constant(&b, n->in[i], p);
+    else if (!flip_operand(n, i, p))
+      in[i] = n->in[i];
     if (!in[i]) return NULL;
   }
   if (n->op == MC_OP_reshape && !reorder_users(cx, n, n->in[0]->type, p)) return NULL;

@@ -5,7 +5,9 @@
 enum { INLINE_ELEMS = 64 }; /* constants up to this size may stand in the text */
 
 mc_builder build_at(mc_pass_context *cx, mc_node *n) {
-  return (mc_builder){ .graph = n->graph, .before = n, .diag = cx->diag, .loc = n->loc, .source = n->source };
+  return (mc_builder){
+    .graph = n->graph, .before = n, .diag = cx->diag, .loc = n->loc, .source = n->source
+  };
 }
 
 void erase_if_dead(mc_node *n) {
@@ -22,7 +24,7 @@ void erase_if_dead(mc_node *n) {
 }
 
 void erase_dead_constants(mc_graph *g) {
-  MC_FOR_NODES(n, g)
+  MC_FOR_NODES (n, g)
     if (mc_op_has(n->op, MC_T_CONST)) erase_if_dead(n);
 }
 
@@ -55,7 +57,8 @@ bool constant_near(const mc_value *v, double x) {
   return constant_splat(v, &c) && fabs((double)c - x) <= 1e-3 * fabs(x);
 }
 
-/* "fc.weight.1", made from "fc.weight", gives "fc.weight" again: the next is "fc.weight.2", not "fc.weight.1.1". */
+/* "fc.weight.1", made from "fc.weight", gives "fc.weight" again: the next is "fc.weight.2", not
+ * "fc.weight.1.1". */
 static const char *first_name(mc_module *m, const char *name) {
   const char *dot = strrchr(name, '.');
   if (!dot || !dot[1] || dot[1 + strspn(dot + 1, "0123456789")]) return name;
@@ -70,11 +73,13 @@ const char *constant_name(const mc_builder *b, const mc_value *like, int64_t ele
   return b->source && *b->source ? b->source : "constant";
 }
 
-mc_value *constant_new(mc_builder *b, const mc_value *like, int rank, const int64_t *dim, float **data) {
+mc_value *constant_new(mc_builder *b, const mc_value *like, int rank, const int64_t *dim,
+                       float **data) {
   int64_t elems = 1;
   for (int i = 0; i < rank; i++) elems *= dim[i];
   void *p;
-  mc_tensor *t = mc_tensor_create(b->graph->module, constant_name(b, like, elems), MC_f32, rank, dim, &p);
+  mc_tensor *t =
+      mc_tensor_create(b->graph->module, constant_name(b, like, elems), MC_f32, rank, dim, &p);
   *data = p;
   return mc_build_tensor(b, t, NULL);
 }

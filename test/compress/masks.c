@@ -2,10 +2,10 @@
  *
  *   channels-masks [--list] NET.mir|FOLDER ...    --list: also the coupling groups of each network
  *
- * For each network and each set of options of the analysis: random classes are removed; what is left
- * must give what the whole network gives when, after each op, the slices that are gone are set to 0.
- * Then networks in which some channels are constants (quiet.c). Prints a line for each finding, and
- * at the end what was done; exits with 1 when there were findings. */
+ * For each network and each set of options of the analysis: random classes are removed; what is
+ * left must give what the whole network gives when, after each op, the slices that are gone are set
+ * to 0. Then networks in which some channels are constants (quiet.c). Prints a line for each
+ * finding, and at the end what was done; exits with 1 when there were findings. */
 #include "masks.h"
 #include <dirent.h>
 #include <math.h>
@@ -34,10 +34,14 @@ static mc_array input(masks *m, const mc_type *t) {
   mc_array x = masks_array(m, t);
   for (int64_t i = 0, n = mc_type_elems(t); i < n; i++) {
     double u = masks_unit(&m->seed);
-    if (t->dtype == MC_f32) ((float *)x.data)[i] = (float)(2 * u - 1);
-    else if (mc_dtype_size(t->dtype) == 1) ((unsigned char *)x.data)[i] = (unsigned char)(100 * u);
-    else if (t->dtype == MC_i32) ((int32_t *)x.data)[i] = (int32_t)(4 * u);
-    else if (t->dtype == MC_i64) ((int64_t *)x.data)[i] = (int64_t)(4 * u);
+    if (t->dtype == MC_f32)
+      ((float *)x.data)[i] = (float)(2 * u - 1);
+    else if (mc_dtype_size(t->dtype) == 1)
+      ((unsigned char *)x.data)[i] = (unsigned char)(100 * u);
+    else if (t->dtype == MC_i32)
+      ((int32_t *)x.data)[i] = (int32_t)(4 * u);
+    else if (t->dtype == MC_i64)
+      ((int64_t *)x.data)[i] = (int64_t)(4 * u);
   }
   return x;
 }

@@ -8,6 +8,7 @@
 typedef struct totals {
   int nets, checks, removed, findings;
 } totals;
+
 typedef struct masks {
   mc_arena *a;
   mc_diag d;

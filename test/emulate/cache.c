@@ -3,8 +3,18 @@
 #include <stdlib.h>
 
 enum { LINE = 64 };
-typedef struct level { uint64_t *tag; uint32_t *age; int64_t sets; int ways; } level;
-struct core_cache { level level[LEVEL_DRAM]; uint32_t now; };
+
+typedef struct level {
+  uint64_t *tag;
+  uint32_t *age;
+  int64_t sets;
+  int ways;
+} level;
+
+struct core_cache {
+  level level[LEVEL_DRAM];
+  uint32_t now;
+};
 
 static void make(level *l, int64_t bytes, int ways) {
   l->ways = ways;
@@ -12,6 +22,7 @@ static void make(level *l, int64_t bytes, int ways) {
   l->tag = calloc((size_t)(l->sets * ways), sizeof *l->tag);
   l->age = calloc((size_t)(l->sets * ways), sizeof *l->age);
 }
+
 core_cache *core_cache_create(int64_t l1, int64_t l2, int64_t l3) {
   core_cache *c = calloc(1, sizeof *c);
   if (!c) return NULL;
@@ -20,10 +31,12 @@ core_cache *core_cache_create(int64_t l1, int64_t l2, int64_t l3) {
   make(&c->level[LEVEL_L3], l3, 16);
   return c;
 }
+
 void core_cache_destroy(core_cache *c) {
   for (int i = 0; c && i < LEVEL_DRAM; i++) free(c->level[i].tag), free(c->level[i].age);
   free(c);
 }
+
 /* Whether it was there. */
 static bool take(level *l, uint64_t line, uint32_t now) {
   size_t set = (size_t)(line % (uint64_t)l->sets) * (size_t)l->ways, oldest = set;
@@ -35,6 +48,7 @@ static bool take(level *l, uint64_t line, uint32_t now) {
   l->age[oldest] = now;
   return false;
 }
+
 core_level core_cache_touch(core_cache *c, uint64_t address) {
   core_level found = LEVEL_DRAM;
   c->now++;

@@ -1,4 +1,5 @@
-/* Any bytes as .npz, or as .npy: no crash, no more memory than the input can hold; every byte of every array can be read. */
+/* Any bytes as .npz, or as .npy: no crash, no more memory than the input can hold; every byte of
+ * every array can be read. */
 #include "mc/import/npy.h"
 #include <string.h>
 
@@ -18,14 +19,17 @@ static void read_archive(const uint8_t *data, size_t size, mc_arena *a, mc_diag 
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   mc_arena *a = mc_arena_create();
   mc_diag d;
   mc_diag_init(&d, a);
   mc_npy x;
   volatile unsigned sum = 0;
-  if (size > 1 && data[0] == 'P' && data[1] == 'K') read_archive(data, size, a, &d);
-  else if (mc_npy_parse(data, size, &x, a, &d, mc_noloc)) sum += touch(&x);
+  if (size > 1 && data[0] == 'P' && data[1] == 'K')
+    read_archive(data, size, a, &d);
+  else if (mc_npy_parse(data, size, &x, a, &d, mc_noloc))
+    sum += touch(&x);
   mc_arena_destroy(a);
   return 0;
 }

@@ -1,4 +1,5 @@
-/* Runs a fuzz target on files and on all files of folders: NAME_fuzz PATH... ; prints how many, ends with 1 when there was none. */
+/* Runs a fuzz target on files and on all files of folders: NAME_fuzz PATH... ; prints how many,
+ * ends with 1 when there was none. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@ static int run_file(const char *path) {
   } while (got);
   fclose(f);
   if (getenv("MC_REPLAY_VERBOSE")) fprintf(stderr, "%s\n", path);
-  uint8_t *exact = malloc(n ? n : 1);   /* so that a read past the end is seen */
+  uint8_t *exact = malloc(n ? n : 1); /* so that a read past the end is seen */
   if (!exact) abort();
   memcpy(exact, p, n);
   LLVMFuzzerTestOneInput(exact, n);
@@ -36,7 +37,9 @@ static int run_path(const char *path) {
   int n = scandir(path, &list, NULL, alphasort), count = 0;
   for (int i = 0; i < n; i++) {
     char name[4096];
-    if (list[i]->d_name[0] != '.' && snprintf(name, sizeof name, "%s/%s", path, list[i]->d_name) < (int)sizeof name) count += run_path(name);
+    if (list[i]->d_name[0] != '.' &&
+        snprintf(name, sizeof name, "%s/%s", path, list[i]->d_name) < (int)sizeof name)
+      count += run_path(name);
     free(list[i]);
   }
   if (n >= 0) free(list);

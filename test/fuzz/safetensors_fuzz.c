@@ -2,6 +2,7 @@
 #include "mc/support/blob.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   mc_arena *a = mc_arena_create();
   mc_diag d;
@@ -9,7 +10,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const mc_st_file *f = mc_st_parse(data, size, a, &d, mc_noloc);
   volatile unsigned sum = 0;
   for (size_t i = 0; f && i < f->n; i++) {
-    for (size_t k = 0; k < f->entry[i].size; k++) sum += ((const unsigned char *)f->entry[i].data)[k];
+    for (size_t k = 0; k < f->entry[i].size; k++)
+      sum += ((const unsigned char *)f->entry[i].data)[k];
     if (!mc_st_find(f, f->entry[i].name)) __builtin_trap();
   }
   if (!f && !d.errors) __builtin_trap();

@@ -1,16 +1,22 @@
 /* Elementwise ops: every op, sizes 1 to 40, broadcasting, quantized forms, element types. */
 #include "sweep.h"
 
-static const mc_opcode unary[] = { MC_OP_neg, MC_OP_abs, MC_OP_exp, MC_OP_log, MC_OP_sqrt, MC_OP_erf, MC_OP_relu, MC_OP_leaky_relu, MC_OP_elu, MC_OP_sigmoid, MC_OP_tanh, MC_OP_gelu, MC_OP_silu,
-  MC_OP_hard_sigmoid, MC_OP_hard_swish };
-static const mc_opcode binary[] = { MC_OP_add, MC_OP_sub, MC_OP_mul, MC_OP_div, MC_OP_min, MC_OP_max, MC_OP_pow };
+static const mc_opcode unary[] = { MC_OP_neg,     MC_OP_abs,          MC_OP_exp,
+                                   MC_OP_log,     MC_OP_sqrt,         MC_OP_erf,
+                                   MC_OP_relu,    MC_OP_leaky_relu,   MC_OP_elu,
+                                   MC_OP_sigmoid, MC_OP_tanh,         MC_OP_gelu,
+                                   MC_OP_silu,    MC_OP_hard_sigmoid, MC_OP_hard_swish };
+static const mc_opcode binary[] = { MC_OP_add, MC_OP_sub, MC_OP_mul, MC_OP_div,
+                                    MC_OP_min, MC_OP_max, MC_OP_pow };
+
 enum { NU = sizeof unary / sizeof *unary, NB = sizeof binary / sizeof *binary };
 
 static void real_ops(void) {
   for (int i = 0; i < NU; i++) {
     tcase *t = sweep_begin("map f32 %s", mc_ops[unary[i]].text);
     if (!t) continue;
-    for (int64_t n = 1; n <= 64; n = n * 2 + i % 3 + 1) result(t, op1(t, unary[i], in_f32(t, 2, DIMS(3, n)), NULL));
+    for (int64_t n = 1; n <= 64; n = n * 2 + i % 3 + 1)
+      result(t, op1(t, unary[i], in_f32(t, 2, DIMS(3, n)), NULL));
     sweep_end(t);
   }
   for (int i = 0; i < NB; i++) {
@@ -41,7 +47,9 @@ static void real_ops(void) {
   result(t, mc_build1(&t->b, MC_OP_batch_norm, bn, 5, NULL));
   sweep_end(t);
 }
-/* Operands and results stored in 16 bits, alone and mixed with fp32; a value that is stored and read again in the same group. */
+
+/* Operands and results stored in 16 bits, alone and mixed with fp32; a value that is stored and
+ * read again in the same group. */
 static void short_ops(void) {
   for (int i = 0; i < NU; i++) {
     tcase *t = sweep_begin("map bf16 %s", mc_ops[unary[i]].text);
@@ -59,13 +67,15 @@ static void short_ops(void) {
     result(t, op2(t, binary[i], a, in_real(t, MC_bf16, 4, DIMS(2, 3, 5, 19)), NULL));
     result(t, op2_as(t, binary[i], a, f, NULL, MC_bf16));
     result(t, op2(t, binary[i], f, a, NULL));
-    result(t, op2_as(t, binary[i], in_f32(t, 2, DIMS(7, 1)), in_f32(t, 2, DIMS(1, 9)), NULL, MC_bf16));
+    result(t,
+           op2_as(t, binary[i], in_f32(t, 2, DIMS(7, 1)), in_f32(t, 2, DIMS(1, 9)), NULL, MC_bf16));
     mc_value *r = op2(t, binary[i], a, in_real(t, MC_bf16, 1, DIMS(19)), NULL);
     result(t, r);
     result(t, op2_as(t, MC_OP_add, r, op1(t, MC_OP_relu, r, NULL), NULL, MC_f32));
     sweep_end(t);
   }
 }
+
 static void quantized_ops(void) {
   static const mc_dtype dts[] = { MC_u8, MC_i8 };
   for (int i = 0; i < NB; i++) {
@@ -73,7 +83,10 @@ static void quantized_ops(void) {
     tcase *t = sweep_begin("map int8 %s", mc_ops[binary[i]].text);
     if (!t) continue;
     for (int v = 0; v < 4; v++) {
-      mc_value *a = in_q(t, dts[v & 1], 0.03f, v * 11 - 5 + (v & 1 ? 0 : 40), 3, DIMS(3, 4, 17 + v)), *b = in_q(t, dts[v >> 1], 0.011f, v >> 1 ? -100 : 100, v & 1 ? 1 : 3, v & 1 ? DIMS(17 + v) : DIMS(3, 4, 17 + v));
+      mc_value *a =
+                   in_q(t, dts[v & 1], 0.03f, v * 11 - 5 + (v & 1 ? 0 : 40), 3, DIMS(3, 4, 17 + v)),
+               *b = in_q(t, dts[v >> 1], 0.011f, v >> 1 ? -100 : 100, v & 1 ? 1 : 3,
+                         v & 1 ? DIMS(17 + v) : DIMS(3, 4, 17 + v));
       result(t, op2_q(t, binary[i], a, b, dts[(v + i) & 1], 0.02f, 3 * v));
     }
     sweep_end(t);
@@ -81,34 +94,53 @@ static void quantized_ops(void) {
   for (int i = 0; i < NU; i++) {
     tcase *t = sweep_begin("map int8 %s", mc_ops[unary[i]].text);
     if (!t) continue;
-    for (int v = 0; v < 4; v++) result(t, as_q(t, unary[i], in_q(t, dts[v & 1], 0.03f, 10, 2, DIMS(30, 9)), NULL, dts[v >> 1], 0.02f, v));
+    for (int v = 0; v < 4; v++)
+      result(t, as_q(t, unary[i], in_q(t, dts[v & 1], 0.03f, 10, 2, DIMS(30, 9)), NULL, dts[v >> 1],
+                     0.02f, v));
     sweep_end(t);
   }
 }
+
 /* There, and from there to f32. */
 static void cast_pairs(int64_t n, bool doubles) {
   static const mc_dtype pair[2][6][2] = {
-    { { MC_f32, MC_bf16 }, { MC_bf16, MC_f32 }, { MC_f32, MC_f16 }, { MC_f16, MC_f32 }, { MC_f16, MC_bf16 }, { MC_bf16, MC_f16 } },
-    { { MC_f64, MC_f32 }, { MC_f32, MC_f64 }, { MC_f64, MC_f16 }, { MC_f64, MC_bf16 }, { MC_f16, MC_f64 }, { MC_i64, MC_f64 } },
+    { { MC_f32, MC_bf16 },
+      { MC_bf16, MC_f32 },
+      { MC_f32, MC_f16 },
+      { MC_f16, MC_f32 },
+      { MC_f16, MC_bf16 },
+      { MC_bf16, MC_f16 } },
+    { { MC_f64, MC_f32 },
+      { MC_f32, MC_f64 },
+      { MC_f64, MC_f16 },
+      { MC_f64, MC_bf16 },
+      { MC_f16, MC_f64 },
+      { MC_i64, MC_f64 } },
   };
   tcase *t = sweep_begin(doubles ? "map cast f64 %d" : "map cast %d", (int)n);
   if (!t) return;
   for (int i = 0; i < 6; i++) {
-    mc_value *y = op1_as(t, MC_OP_cast, in_int(t, pair[doubles][i][0], 2, DIMS(3, n)), NULL, pair[doubles][i][1]);
+    mc_value *y = op1_as(t, MC_OP_cast, in_int(t, pair[doubles][i][0], 2, DIMS(3, n)), NULL,
+                         pair[doubles][i][1]);
     result(t, y);
     result(t, op1_as(t, MC_OP_cast, y, NULL, MC_f32));
   }
   sweep_end(t);
 }
+
 static void conversions(void) {
-  static const mc_dtype from[] = { MC_f32, MC_i8, MC_u8, MC_i16, MC_i32, MC_i64, MC_bool, MC_bf16, MC_f16, MC_f64 };
+  static const mc_dtype from[] = { MC_f32, MC_i8,   MC_u8,   MC_i16, MC_i32,
+                                   MC_i64, MC_bool, MC_bf16, MC_f16, MC_f64 };
+
   enum { NF = sizeof from / sizeof *from };
+
   for (int i = 0; i < NF; i++) {
     tcase *t = sweep_begin("map cast from %s", mc_dtype_names[from[i]]);
     if (!t) continue;
     mc_value *x = in_int(t, from[i], 2, DIMS(9, 21));
     int64_t one = 1;
-    for (int k = 0; k < NF; k++) result(t, mc_build1_as(&t->b, MC_OP_cast, &x, 1, NULL, mc_type_make(t->m, from[k], 1, &one)));
+    for (int k = 0; k < NF; k++)
+      result(t, mc_build1_as(&t->b, MC_OP_cast, &x, 1, NULL, mc_type_make(t->m, from[k], 1, &one)));
     sweep_end(t);
   }
   for (int64_t n = 1; n <= 40; n += 1 + n / 8) {
@@ -134,9 +166,12 @@ static void conversions(void) {
   t = sweep_begin("map index arithmetic");
   if (!t) return;
   for (int k = 0; k < 2; k++)
-    for (int i = 0; i < 5; i++) result(t, op2(t, ops[i], in_int(t, k ? MC_i64 : MC_i32, 1, DIMS(21)), in_int(t, k ? MC_i64 : MC_i32, 1, DIMS(1)), NULL));
+    for (int i = 0; i < 5; i++)
+      result(t, op2(t, ops[i], in_int(t, k ? MC_i64 : MC_i32, 1, DIMS(21)),
+                    in_int(t, k ? MC_i64 : MC_i32, 1, DIMS(1)), NULL));
   sweep_end(t);
 }
+
 void sweep_elementwise(void) {
   real_ops();
   short_ops();

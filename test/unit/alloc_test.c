@@ -8,7 +8,9 @@
 #include <string.h>
 
 enum { UNITS = 5, MOST = 6 };
+
 static uint64_t seed = 7;
+
 static double rnd(void) {
   seed = seed * 6364136223846793005u + 1442695040888963407u;
   return (double)(seed >> 40) * 0x1p-24;
@@ -26,6 +28,7 @@ static double sum_cost(void *ctx, const int *c) {
   for (int i = 0; i < UNITS; i++) s += p->cost[i][c[i]];
   return s;
 }
+
 /* A chain of layers: each costs the width in front times its own. */
 static double chain_cost(void *ctx, const int *c) {
   const problem *p = ctx;
@@ -33,6 +36,7 @@ static double chain_cost(void *ctx, const int *c) {
   for (int i = 0; i < UNITS; in = p->cost[i][c[i]], i++) s += in * p->cost[i][c[i]];
   return s;
 }
+
 static double other_cost(void *ctx, const int *c) {
   const problem *p = ctx;
   double s = 0;

@@ -27,6 +27,7 @@ static void pieces(const mc_dw_row *r, const mc_target *t) {
   }
   CHECK(at >= r->c && at - r->c < most);
 }
+
 static void each_channel_once(const mc_target *t) {
   for (int64_t c = 1; c <= 300; c++)
     for (int i = 0; i < 24; i++) {
@@ -35,6 +36,7 @@ static void each_channel_once(const mc_target *t) {
       if (c % r.mult == 0 && (r.mult != 3 || c <= 128)) pieces(&r, t);
     }
 }
+
 /* Half of the channels take at most 0.7 of the time wherever they fill a third of a register. */
 static void narrower_is_less(const mc_target *t) {
   for (int64_t c = 6; c <= 256; c += 2)
@@ -44,6 +46,7 @@ static void narrower_is_less(const mc_target *t) {
       CHECK(mc_dw_registers(&half, t) <= 1.05 * mc_dw_registers(&r, t));
     }
 }
+
 int main(void) {
   mc_arena *a = mc_arena_create();
   mc_diag d;

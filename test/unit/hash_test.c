@@ -16,6 +16,6 @@ int main(void) {
     bytes[i] = 0;
   }
   CHECK(mc_hash_text(mc_hash_text(1, "ab"), "c") != mc_hash_text(mc_hash_text(1, "a"), "bc"));
-  CHECK(mc_hash(1, bytes + 1, 40) == mc_hash(1, bytes, 40));   /* no alignment is needed */
+  CHECK(mc_hash(1, bytes + 1, 40) == mc_hash(1, bytes, 40)); /* no alignment is needed */
   return CHECK_DONE();
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 static uint64_t seed = 12345;
+
 static double noise(void) {
   seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;
   return (double)(seed >> 11) * 0x1p-52 - 1;
@@ -26,13 +27,11 @@ static problem make(mc_kshape s) {
   p.w = MC_NEWN(p.a, double, s.o *p.d);
   p.g = MC_NEWN(p.a, double, p.d *p.d);
   double *x = MC_NEWN(p.a, double, p.d *p.d);
-  for (int64_t i = 0; i < s.o * p.d; i++)
-    p.w[i] = noise();
+  for (int64_t i = 0; i < s.o * p.d; i++) p.w[i] = noise();
   for (int64_t i = 0; i < p.d * p.d; i++)
     x[i] = noise() * exp(-3.0 * (double)(i % p.d) / (double)p.d);
   mc_la_gemm(false, true, p.d, p.d, p.d, 1 / (double)p.d, x, x, 0, p.g);
-  for (int64_t i = 0; i < p.d; i++)
-    p.g[i * p.d + i] += 1e-4;
+  for (int64_t i = 0; i < p.d; i++) p.g[i * p.d + i] += 1e-4;
   return p;
 }
 
@@ -40,14 +39,12 @@ static problem make(mc_kshape s) {
 static double error_of(const problem *p, const double *got, const double *g) {
   double *x = MC_NEWN(p->a, double, p->s.o * p->d), *xg = x, sum = 0, all = 0;
   for (int k = 0; k < 2; k++) {
-    for (int64_t i = 0; i < p->s.o * p->d; i++)
-      x[i] = p->w[i] - (k ? 0 : got[i]);
+    for (int64_t i = 0; i < p->s.o * p->d; i++) x[i] = p->w[i] - (k ? 0 : got[i]);
     if (g) {
       xg = MC_NEWN(p->a, double, p->s.o * p->d);
       mc_la_gemm(false, false, p->s.o, p->d, p->d, 1, x, g, 0, xg);
     }
-    for (int64_t i = 0; i < p->s.o * p->d; i++)
-      *(k ? &all : &sum) += x[i] * xg[i];
+    for (int64_t i = 0; i < p->s.o * p->d; i++) *(k ? &all : &sum) += x[i] * xg[i];
   }
   return sum / all;
 }
@@ -134,8 +131,7 @@ static void odd(void) {
     mc_factoring *none = mc_factoring_new(p.s, zero, p.g, p.a);
     CHECK(mc_factor_fit(none, &f, 2, &got, p.a) && got.error <= 0);
     mc_factors_dense(&got, p.s, w);
-    for (int64_t i = 0; i < p.s.o * p.d; i++)
-      CHECK(w[i] == 0);
+    for (int64_t i = 0; i < p.s.o * p.d; i++) CHECK(w[i] == 0);
   }
   mc_arena_destroy(p.a);
 }

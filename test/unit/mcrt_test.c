@@ -7,13 +7,18 @@
 #include <time.h>
 
 enum { MOST = 300 };
-typedef struct job { int count[MOST], seen[MOST]; long sum; } job;   /* plain memory: the pool has to order it */
+
+typedef struct job {
+  int count[MOST], seen[MOST];
+  long sum;
+} job; /* plain memory: the pool has to order it */
 
 static void count_task(void *arg, int i) {
   job *j = arg;
   j->count[i]++;
   j->seen[i] = j->sum != 0;
 }
+
 static void many_sizes(mcrt_pool *p) {
   static job j;
   for (int round = 0; round < 2000; round++) {
@@ -27,12 +32,18 @@ static void many_sizes(mcrt_pool *p) {
     if (wrong) return;
   }
 }
+
 /* Steps that need the one before: task i reads what its neighbours wrote. */
-typedef struct chain { long *from, *to; int n; } chain;
+typedef struct chain {
+  long *from, *to;
+  int n;
+} chain;
+
 static void chain_task(void *arg, int i) {
   chain *c = arg;
   c->to[i] = c->from[i] + c->from[(i + 1) % c->n];
 }
+
 static void steps(mcrt_pool *p) {
   long a[8] = { 1, 0, 0, 0, 0, 0, 0, 0 }, b[8] = { 0 }, sum = 0;
   chain c = { a, b, 8 };
@@ -43,7 +54,7 @@ static void steps(mcrt_pool *p) {
     c.to = t;
   }
   for (int i = 0; i < 8; i++) sum += c.from[i];
-  CHECK(sum == 1l << 40);   /* each step doubles the sum */
+  CHECK(sum == 1l << 40); /* each step doubles the sum */
 }
 
 static double process_seconds(void) {
@@ -51,13 +62,16 @@ static double process_seconds(void) {
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
+
 static void sleep_ms(int ms) { nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000l }, NULL); }
+
 static void idle_takes_no_time(mcrt_pool *p) {
   static job j;
   mcrt_parallel_for(p, 4, count_task, &j);
-  sleep_ms(20);             /* the last look for work is over */
+  sleep_ms(20); /* the last look for work is over */
   double least = 1;
-  for (int i = 0; i < 10 && least >= 0.002; i++) {   /* other libraries' threads may be awake for a while after the start */
+  for (int i = 0; i < 10 && least >= 0.002;
+       i++) { /* other libraries' threads may be awake for a while after the start */
     double before = process_seconds();
     sleep_ms(200);
     double used = process_seconds() - before;
@@ -65,7 +79,7 @@ static void idle_takes_no_time(mcrt_pool *p) {
   }
   CHECK(least < 0.002);
   memset(&j, 0, sizeof j);
-  mcrt_parallel_for(p, 4, count_task, &j);   /* and it wakes up again */
+  mcrt_parallel_for(p, 4, count_task, &j); /* and it wakes up again */
   CHECK(j.count[0] == 1 && j.count[3] == 1);
 }
 
@@ -85,7 +99,7 @@ int main(void) {
     idle_takes_no_time(p);
     mcrt_pool_destroy(p);
   }
-  for (int i = 0; i < 50; i++) {   /* destroyed while its threads are only just starting */
+  for (int i = 0; i < 50; i++) { /* destroyed while its threads are only just starting */
     CHECK(mcrt_pool_create(&p, 3) == 0);
     mcrt_pool_destroy(p);
   }

@@ -12,10 +12,12 @@
 #include <string.h>
 
 static uint64_t seed = 1;
+
 static double rnd(void) {
   seed = seed * 6364136223846793005u + 1442695040888963407u;
   return (double)(seed >> 40) * 0x1p-23 - 1;
 }
+
 static bool near(double a, double b, double tol) { return fabs(a - b) <= tol * (1 + fabs(b)); }
 
 static double *noise(mc_arena *a, int64_t n) {
@@ -23,6 +25,7 @@ static double *noise(mc_arena *a, int64_t n) {
   for (int64_t i = 0; i < n; i++) x[i] = rnd();
   return x;
 }
+
 static float *noise_f32(mc_arena *a, int64_t n) {
   float *x = MC_NEWN(a, float, n);
   for (int64_t i = 0; i < n; i++) x[i] = (float)rnd();
@@ -33,6 +36,7 @@ static float *noise_f32(mc_arena *a, int64_t n) {
 
 static void multiplies(mc_arena *a) {
   enum { M = 5, N = 4, K = 7 };
+
   double *x = noise(a, M * K), *y = noise(a, K * N), *c = noise(a, M * N),
          *old = mc_arena_copy(a, c, sizeof *c * M * N);
   for (int t = 0; t < 4; t++) {
@@ -50,6 +54,7 @@ static void multiplies(mc_arena *a) {
 
 static void sums_products(mc_arena *a) {
   enum { M = 70, N = 3, K = 2500 };
+
   float *x = noise_f32(a, M * K), *y = noise_f32(a, N * K), *xt = MC_NEWN(a, float, M *K);
   for (int i = 0; i < M; i++)
     for (int k = 0; k < K; k++) xt[k * M + i] = x[i * K + k];
@@ -71,6 +76,7 @@ static void sums_products(mc_arena *a) {
 
 static void factors(mc_arena *a) {
   enum { D = 6, N = 3 };
+
   double *b = noise(a, D * D), *g = MC_NEWN(a, double, D *D), *l = MC_NEWN(a, double, D *D),
          *x = noise(a, D * N);
   mc_la_gemm(false, true, D, D, D, 1, b, b, 0, g);
@@ -91,6 +97,7 @@ static void factors(mc_arena *a) {
 
 static void eigenvectors(mc_arena *a) {
   enum { D = 7 };
+
   double *b = noise(a, D * D), *g = MC_NEWN(a, double, D *D), v[D], *av = MC_NEWN(a, double, D *D);
   mc_la_gemm(false, true, D, D, D, 1, b, b, 0, g);
   double *e = mc_arena_copy(a, g, sizeof *g * D * D);
@@ -261,6 +268,7 @@ static mc_moments sums(mc_arena *a, int64_t n, int64_t o, int64_t d, int64_t ran
 
 static void fits(mc_arena *a) {
   enum { O = 3, D = 5 };
+
   float *w = noise_f32(a, O * D), *b = noise_f32(a, O), *zero = MC_NEWN(a, float, O *D), got[O * D],
         bias[O];
   mc_moments m = sums(a, 400, O, D, D, w, b, 0);
@@ -281,6 +289,7 @@ static void fits(mc_arena *a) {
 
 static void singular(mc_arena *a) {
   enum { O = 2, D = 6 };
+
   float *w = noise_f32(a, O * D), *b = noise_f32(a, O), *zero = MC_NEWN(a, float, O *D), got[O * D],
         bias[O];
   mc_moments m = sums(a, 40, O, D, 2, w, b, 0); /* of rank 2 */
@@ -301,15 +310,17 @@ static void singular(mc_arena *a) {
 /* Few noisy samples: a stronger pull to the weights than for many. */
 static void noisy(mc_arena *a) {
   enum { O = 1, D = 8 };
+
   float w[O * D] = { 0 }, b[O] = { 0 };
   mc_moments m = sums(a, 16, O, D, D, w, b, 2);
   CHECK(mc_fit_lambda(&m, 0, NULL, w) >= 0.1);
 }
 
-/* What counts as few is how often a layer is read, not how many samples there are: a classifier reads
- * one place of each. */
+/* What counts as few is how often a layer is read, not how many samples there are: a classifier
+ * reads one place of each. */
 static void few_places(mc_arena *a) {
   enum { O = 1, D = 200 };
+
   float w[O * D] = { 0 }, b[O] = { 0 };
   mc_product p = { .groups = 1, .ci = D, .o = O, .d = D };
   mc_moments few = sums(a, 300, O, D, D, w, b, 2), many = sums(a, 2 * D, O, D, D, w, b, 2);
@@ -321,6 +332,7 @@ static void few_places(mc_arena *a) {
 /* Many columns: two sums, of the last fold and of the others; half of the bytes. */
 static void wide(mc_arena *a) {
   enum { D = MC_WIDE + 1, O = 2, N = 9 };
+
   net *n = net_of(a, 2, (int64_t[]){ N, D });
   mc_value *w = random_tensor(n, "w", 2, (int64_t[]){ O, D });
   mc_value *v = mc_build1(&n->b, MC_OP_linear, (mc_value *[]){ n->x, w }, 2, NULL);
@@ -343,6 +355,7 @@ static void wide(mc_arena *a) {
 /* lambda is judged on some of the outputs of a large layer. */
 static void many_outputs(mc_arena *a) {
   enum { O = 150, D = 8, MANY = 170, WIDE = 1100 };
+
   float *far = noise_f32(a, MANY * WIDE);
   mc_moments big = sums(a, 60, MANY, WIDE, 2, noise_f32(a, MANY * WIDE), noise_f32(a, MANY), 0);
   CHECK(mc_fit_lambda(&big, 0, NULL, far) <= 1e-3);

@@ -74,6 +74,7 @@ typedef struct world {
 } world;
 
 static uint64_t seed = 1;
+
 static float rnd(void) {
   seed = seed * 6364136223846793005u + 1442695040888963407u;
   return (float)((double)(seed >> 40) * 0x1p-23 - 1);

@@ -8,7 +8,9 @@
 #include <string.h>
 
 enum { D = 12, O = 3, UNITS = 4 };
+
 static uint64_t seed = 3;
+
 static double rnd(void) {
   seed = seed * 6364136223846793005u + 1442695040888963407u;
   return (double)(seed >> 40) * 0x1p-23 - 1;
@@ -16,6 +18,7 @@ static double rnd(void) {
 
 static void moments(double *g, float *w, mc_arena *a) {
   enum { N = 60 };
+
   double *x = MC_NEWN(a, double, D *N);
   for (int i = 0; i < D * N; i++) x[i] = rnd();
   for (int i = 4; i < D; i++) /* columns that can be told from others in part */
@@ -143,15 +146,13 @@ static void several_at_once(mc_arena *a) {
   CHECK(mc_obs_eliminate(&q, 1, UNITS, some, 3, one_order, one_error, a) == 3);
   CHECK(order[0] == one_order[0] && error[0] == one_error[0]);
   for (int64_t i = 0; i < O * p.d; i++) CHECK(fabs(p.w[i] - q.w[i]) < 1e-7 * (1 + fabs(q.w[i])));
-  for (int64_t i = 0; i < p.d * p.d; i++)
-    CHECK(fabs(p.h[i] - q.h[i]) < 1e-7 * (1 + fabs(q.h[i])));
+  for (int64_t i = 0; i < p.d * p.d; i++) CHECK(fabs(p.h[i] - q.h[i]) < 1e-7 * (1 + fabs(q.h[i])));
 }
 
 static double energy_of_diagonal(const double *g, const float *w, int n, int outs) {
   double e = 0;
   for (int r = 0; r < outs; r++)
-    for (int i = 0; i < n; i++)
-      e += (double)w[r * n + i] * g[i * n + i] * (double)w[r * n + i];
+    for (int i = 0; i < n; i++) e += (double)w[r * n + i] * g[i * n + i] * (double)w[r * n + i];
   return e;
 }
 
@@ -159,6 +160,7 @@ static double energy_of_diagonal(const double *g, const float *w, int n, int out
  * do with each other, the order is that of w^2 g in any case. */
 static void many_at_once(void) {
   enum { N = 700, OUTS = 2 };
+
   mc_arena *a = mc_arena_create();
   double *g = MC_NEWN(a, double, N *N), *error = MC_NEWN(a, double, N), sum = 0, last = 0;
   float *w = MC_NEWN(a, float, OUTS *N);

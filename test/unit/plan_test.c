@@ -8,7 +8,14 @@
 #include "mc/plan/plan.h"
 #include <string.h>
 
-typedef struct net { mc_arena *a; mc_diag d; mc_module *m; mc_graph *g; mc_builder b; mc_value *x; } net;
+typedef struct net {
+  mc_arena *a;
+  mc_diag d;
+  mc_module *m;
+  mc_graph *g;
+  mc_builder b;
+  mc_value *x;
+} net;
 
 static void start(net *n, int rank, const int64_t *dim) {
   n->a = mc_arena_create();
@@ -18,20 +25,31 @@ static void start(net *n, int rank, const int64_t *dim) {
   n->b = (mc_builder){ .graph = n->g, .diag = &n->d };
   n->x = mc_graph_add_input(n->g, "x", mc_type_make(n->m, MC_f32, rank, dim), mc_noloc);
 }
+
 static void drop(net *n) {
   mc_module_destroy(n->m);
   mc_arena_destroy(n->a);
 }
+
 static mc_value *conv(net *n, mc_value *x, int64_t c_out, int64_t k, int64_t pad) {
   void *data;
-  mc_value *w = mc_build_tensor(&n->b, mc_tensor_create(n->m, "w", MC_f32, 4, (int64_t[]){ c_out, k, k, x->type->dim[3] }, &data), NULL);
+  mc_value *w = mc_build_tensor(
+      &n->b,
+      mc_tensor_create(n->m, "w", MC_f32, 4, (int64_t[]){ c_out, k, k, x->type->dim[3] }, &data),
+      NULL);
   mc_attrs_conv2d c;
   mc_attrs_init(MC_OP_conv2d, &c, n->a);
   for (int i = 0; i < 4; i++) c.pad[i] = pad;
   return mc_build1(&n->b, MC_OP_conv2d, (mc_value *[]){ x, w }, 2, &c);
 }
-static mc_value *unary(net *n, mc_opcode op, mc_value *x) { return mc_build1(&n->b, op, &x, 1, NULL); }
-static mc_value *binary(net *n, mc_opcode op, mc_value *x, mc_value *y) { return mc_build1(&n->b, op, (mc_value *[]){ x, y }, 2, NULL); }
+
+static mc_value *unary(net *n, mc_opcode op, mc_value *x) {
+  return mc_build1(&n->b, op, &x, 1, NULL);
+}
+
+static mc_value *binary(net *n, mc_opcode op, mc_value *x, mc_value *y) {
+  return mc_build1(&n->b, op, (mc_value *[]){ x, y }, 2, NULL);
+}
 
 static mc_plan *plan(net *n, const mc_plan_opts *o, mc_value *const *out, int nout) {
   mc_node_insert(n->g, NULL, mc_node_create(n->m, MC_OP_return, out, nout, 0, mc_noloc));
@@ -47,10 +65,12 @@ static mc_plan *plan(net *n, const mc_plan_opts *o, mc_value *const *out, int no
   for (size_t i = 0; i < n->d.list.n; i++) fprintf(stderr, "%s\n", n->d.list.v[i].text);
   return p;
 }
+
 static mc_buffer *buffer(mc_plan *p, const mc_value *v) {
   const mc_buffer *b = mc_plan_buffer(p, v);
   return b ? &p->buf[b - p->buf] : NULL;
 }
+
 static const char *kernel(const mc_plan *p, int i) { return MC_ATTRS(p->group[i], group)->kernel; }
 
 /* x -> (copy) -> conv 3x3 -> relu -> a; a -> conv 3x3 -> add a -> relu -> out */
@@ -65,8 +85,10 @@ static void residual_is_three_groups(void) {
   net n;
   mc_plan *p = residual(&n);
   CHECK(p->ngroup == 3);
-  CHECK(!strcmp(kernel(p, 0), "move") && !strcmp(kernel(p, 1), "gemm") && !strcmp(kernel(p, 2), "gemm"));
-  mc_buffer *copy = buffer(p, p->group[0]->out[0]), *a = buffer(p, p->group[1]->out[0]), *out = buffer(p, p->group[2]->out[0]);
+  CHECK(!strcmp(kernel(p, 0), "move") && !strcmp(kernel(p, 1), "gemm") &&
+        !strcmp(kernel(p, 2), "gemm"));
+  mc_buffer *copy = buffer(p, p->group[0]->out[0]), *a = buffer(p, p->group[1]->out[0]),
+            *out = buffer(p, p->group[2]->out[0]);
   for (int k = 0; k < 4; k++) CHECK(copy->halo[k] == 1 && a->halo[k] == 1 && out->halo[k] == 0);
   CHECK(a->pitch_w == 10 && a->pitch_c == 16 && a->base == 4 * 11 * 16);
   CHECK(a->size == 10 * 10 * 16 * 4 + MC_PLAN_SLACK);
@@ -92,7 +114,8 @@ static void reshape_shares_memory(void) {
   net n;
   start(&n, 4, (int64_t[]){ 1, 4, 4, 8 });
   mc_value *c = conv(&n, n.x, 8, 1, 0);
-  mc_value *flat = mc_build1(&n.b, MC_OP_reshape, &c, 1, &(mc_attrs_reshape){ .shape = { (int64_t[]){ 1, 128 }, 2 } });
+  mc_value *flat = mc_build1(&n.b, MC_OP_reshape, &c, 1,
+                             &(mc_attrs_reshape){ .shape = { (int64_t[]){ 1, 128 }, 2 } });
   mc_value *out = mc_build1(&n.b, MC_OP_softmax, &flat, 1, NULL);
   mc_plan *p = plan(&n, NULL, &out, 1);
   CHECK(!strcmp(kernel(p, 2), "alias"));
@@ -105,10 +128,12 @@ static void reshape_into_the_callers_memory(void) {
   net n;
   start(&n, 4, (int64_t[]){ 1, 4, 4, 8 });
   mc_value *c = conv(&n, n.x, 8, 1, 0);
-  mc_value *out = mc_build1(&n.b, MC_OP_reshape, &c, 1, &(mc_attrs_reshape){ .shape = { (int64_t[]){ 1, 128 }, 2 } });
+  mc_value *out = mc_build1(&n.b, MC_OP_reshape, &c, 1,
+                            &(mc_attrs_reshape){ .shape = { (int64_t[]){ 1, 128 }, 2 } });
   mc_plan *p = plan(&n, NULL, &out, 1);
   mc_buffer *x = buffer(p, p->group[1]->out[0]);
-  CHECK(!strcmp(kernel(p, 2), "alias") && x->place == MC_PLACE_OUTPUT && x->index == 0 && x->base == 0);
+  CHECK(!strcmp(kernel(p, 2), "alias") && x->place == MC_PLACE_OUTPUT && x->index == 0 &&
+        x->base == 0);
   drop(&n);
 }
 
@@ -116,14 +141,18 @@ static void reshape_of_a_value_with_halo_copies(void) {
   net n;
   start(&n, 4, (int64_t[]){ 1, 4, 4, 8 });
   mc_value *c = conv(&n, n.x, 8, 1, 0), *d = conv(&n, c, 8, 3, 1);
-  mc_value *flat = mc_build1(&n.b, MC_OP_reshape, &c, 1, &(mc_attrs_reshape){ .shape = { (int64_t[]){ 1, 128 }, 2 } });
+  mc_value *flat = mc_build1(&n.b, MC_OP_reshape, &c, 1,
+                             &(mc_attrs_reshape){ .shape = { (int64_t[]){ 1, 128 }, 2 } });
   mc_value *s = mc_build1(&n.b, MC_OP_softmax, &flat, 1, NULL);
   mc_plan *p = plan(&n, NULL, (mc_value *[]){ d, s }, 2);
   CHECK(!strcmp(kernel(p, 3), "move"));
   drop(&n);
 }
 
-static mc_value *concat(net *n, mc_value *a, mc_value *b, int64_t axis) { return mc_build1(&n->b, MC_OP_concat, (mc_value *[]){ a, b }, 2, &(mc_attrs_concat){ .axis = axis }); }
+static mc_value *concat(net *n, mc_value *a, mc_value *b, int64_t axis) {
+  return mc_build1(&n->b, MC_OP_concat, (mc_value *[]){ a, b }, 2,
+                   &(mc_attrs_concat){ .axis = axis });
+}
 
 static void channels_are_computed_inside_a_concat(void) {
   net n;
@@ -131,9 +160,11 @@ static void channels_are_computed_inside_a_concat(void) {
   mc_value *a = conv(&n, n.x, 8, 1, 0), *b = conv(&n, n.x, 24, 1, 0);
   mc_value *out = conv(&n, concat(&n, a, b, 3), 8, 3, 1);
   mc_plan *p = plan(&n, NULL, &out, 1);
-  mc_buffer *pa = buffer(p, p->group[1]->out[0]), *pb = buffer(p, p->group[2]->out[0]), *pc = buffer(p, p->group[3]->out[0]);
+  mc_buffer *pa = buffer(p, p->group[1]->out[0]), *pb = buffer(p, p->group[2]->out[0]),
+            *pc = buffer(p, p->group[3]->out[0]);
   CHECK(!strcmp(kernel(p, 3), "alias") && pa->parent == pc && pb->parent == pc);
-  CHECK(pa->pitch_c == 32 && pb->pitch_c == 32 && pb->base == pa->base + 8 * 4 && pa->halo[1] == 1 && pb->halo[2] == 1);
+  CHECK(pa->pitch_c == 32 && pb->pitch_c == 32 && pb->base == pa->base + 8 * 4 &&
+        pa->halo[1] == 1 && pb->halo[2] == 1);
   drop(&n);
 }
 
@@ -171,7 +202,8 @@ static void value_in_two_concats_copies_once(void) {
 static void concat_of_concats_nests(void) {
   net n;
   start(&n, 4, (int64_t[]){ 1, 4, 4, 8 });
-  mc_value *a = conv(&n, n.x, 8, 1, 0), *b = conv(&n, a, 8, 1, 0), *ab = concat(&n, a, b, 3), *c = conv(&n, ab, 8, 3, 1);
+  mc_value *a = conv(&n, n.x, 8, 1, 0), *b = conv(&n, a, 8, 1, 0), *ab = concat(&n, a, b, 3),
+           *c = conv(&n, ab, 8, 3, 1);
   mc_value *out = conv(&n, concat(&n, ab, c, 3), 8, 1, 0);
   mc_plan *p = plan(&n, NULL, &out, 1);
   mc_buffer *pa = buffer(p, p->group[1]->out[0]), *pb = buffer(p, p->group[2]->out[0]);
@@ -206,19 +238,22 @@ static const mc_attrs_softmax columns = { .axis = 0 };
 static void map_takes_over_a_dying_operand(void) {
   net n;
   start(&n, 2, (int64_t[]){ 4, 64 });
-  mc_value *s = mc_build1(&n.b, MC_OP_softmax, &n.x, 1, &columns), *e = unary(&n, MC_OP_exp, s), *out = mc_build1(&n.b, MC_OP_softmax, &e, 1, &columns);
+  mc_value *s = mc_build1(&n.b, MC_OP_softmax, &n.x, 1, &columns), *e = unary(&n, MC_OP_exp, s),
+           *out = mc_build1(&n.b, MC_OP_softmax, &e, 1, &columns);
   mc_plan *p = plan(&n, NULL, &out, 1);
   CHECK(buffer(p, p->group[1]->out[0])->parent == buffer(p, p->group[0]->out[0]));
   CHECK(p->arena_bytes == 4 * 64 * 4 + 64);
   drop(&n);
 }
 
-/* a, b -> concat of rows -> map -> out; `keep`: b is read once more behind the map. The groups: a, b, concat, map, out, (b). */
+/* a, b -> concat of rows -> map -> out; `keep`: b is read once more behind the map. The groups: a,
+ * b, concat, map, out, (b). */
 static mc_plan *map_over_rows(net *n, bool keep) {
   start(n, 2, (int64_t[]){ 4, 64 });
   mc_value *a = mc_build1(&n->b, MC_OP_softmax, &n->x, 1, &columns);
   mc_value *b = mc_build1(&n->b, MC_OP_softmax, &n->x, 1, &(mc_attrs_softmax){ .axis = 1 });
-  mc_value *e = unary(n, MC_OP_exp, concat(n, a, b, 0)), *y = mc_build1(&n->b, MC_OP_softmax, &e, 1, &columns);
+  mc_value *e = unary(n, MC_OP_exp, concat(n, a, b, 0)),
+           *y = mc_build1(&n->b, MC_OP_softmax, &e, 1, &columns);
   mc_value *out[2] = { y, keep ? mc_build1(&n->b, MC_OP_softmax, &b, 1, &columns) : NULL };
   return plan(n, NULL, out, keep ? 2 : 1);
 }
@@ -227,7 +262,8 @@ static void map_takes_over_a_concat_of_rows(void) {
   net n;
   mc_plan *p = map_over_rows(&n, false);
   mc_buffer *c = buffer(p, p->group[2]->out[0]), *e = buffer(p, p->group[3]->out[0]);
-  CHECK(!strcmp(kernel(p, 2), "alias") && e->parent == c && e->offset == c->offset && e->base == c->base);
+  CHECK(!strcmp(kernel(p, 2), "alias") && e->parent == c && e->offset == c->offset &&
+        e->base == c->base);
   drop(&n);
 }
 
@@ -244,7 +280,9 @@ static void map_leaves_a_concat_with_a_living_part(void) {
 static void map_takes_over_what_a_reshape_names(void) {
   net n;
   start(&n, 4, (int64_t[]){ 1, 4, 4, 8 });
-  mc_value *c = conv(&n, n.x, 8, 1, 0), *flat = mc_build1(&n.b, MC_OP_reshape, &c, 1, &(mc_attrs_reshape){ .shape = { (int64_t[]){ 1, 128 }, 2 } });
+  mc_value *c = conv(&n, n.x, 8, 1, 0),
+           *flat = mc_build1(&n.b, MC_OP_reshape, &c, 1,
+                             &(mc_attrs_reshape){ .shape = { (int64_t[]){ 1, 128 }, 2 } });
   mc_value *e = unary(&n, MC_OP_exp, flat), *out = mc_build1(&n.b, MC_OP_softmax, &e, 1, &columns);
   mc_plan *p = plan(&n, NULL, &out, 1);
   CHECK(buffer(p, p->group[3]->out[0])->offset == buffer(p, p->group[1]->out[0])->offset);
@@ -254,7 +292,8 @@ static void map_takes_over_what_a_reshape_names(void) {
 static void map_leaves_a_living_operand(void) {
   net n;
   start(&n, 2, (int64_t[]){ 4, 64 });
-  mc_value *s = mc_build1(&n.b, MC_OP_softmax, &n.x, 1, &columns), *e = unary(&n, MC_OP_exp, s), *t = mc_build1(&n.b, MC_OP_softmax, &e, 1, &columns);
+  mc_value *s = mc_build1(&n.b, MC_OP_softmax, &n.x, 1, &columns), *e = unary(&n, MC_OP_exp, s),
+           *t = mc_build1(&n.b, MC_OP_softmax, &e, 1, &columns);
   mc_value *u = mc_build1(&n.b, MC_OP_softmax, &s, 1, &columns);
   mc_plan *p = plan(&n, NULL, (mc_value *[]){ t, u }, 2);
   CHECK(buffer(p, p->group[1]->out[0])->parent == NULL);
@@ -264,7 +303,8 @@ static void map_leaves_a_living_operand(void) {
 static void results_that_others_read_are_copied(void) {
   net n;
   start(&n, 2, (int64_t[]){ 4, 64 });
-  mc_value *s = mc_build1(&n.b, MC_OP_softmax, &n.x, 1, NULL), *t = mc_build1(&n.b, MC_OP_softmax, &s, 1, NULL);
+  mc_value *s = mc_build1(&n.b, MC_OP_softmax, &n.x, 1, NULL),
+           *t = mc_build1(&n.b, MC_OP_softmax, &s, 1, NULL);
   mc_plan *p = plan(&n, NULL, (mc_value *[]){ s, t, n.x, t }, 4);
   for (int i = 0; i < 4; i++) CHECK(buffer(p, mc_graph_out(n.g, i))->index == i);
   CHECK(p->ngroup == 6);
@@ -273,37 +313,57 @@ static void results_that_others_read_are_copied(void) {
 
 /* ---- wrong plans ---- */
 
-static void break_overlap(mc_plan *p) { buffer(p, p->group[1]->out[0])->offset = buffer(p, p->group[0]->out[0])->offset; }
+static void break_overlap(mc_plan *p) {
+  buffer(p, p->group[1]->out[0])->offset = buffer(p, p->group[0]->out[0])->offset;
+}
+
 static void break_partial_overlap(mc_plan *p) {
   mc_buffer *a = buffer(p, p->group[0]->out[0]), *b = buffer(p, p->group[1]->out[0]);
-  if (a->offset > b->offset) a->offset -= 128;
-  else b->offset -= 128;
+  if (a->offset > b->offset)
+    a->offset -= 128;
+  else
+    b->offset -= 128;
 }
+
 static void break_arena(mc_plan *p) { p->arena_bytes -= 64; }
+
 static void break_arena_multiple(mc_plan *p) { p->arena_bytes += 1; }
+
 static void break_alignment(mc_plan *p) {
   p->arena_bytes += 64;
   for (int i = 0; i < p->nbuf; i++)
     if (p->buf[i].place == MC_PLACE_ARENA && p->buf[i].offset > 0) p->buf[i].offset += 4;
 }
+
 static void break_halo(mc_plan *p) {
   mc_buffer *b = buffer(p, p->group[1]->out[0]);
   b->halo[2] = 0;
 }
+
 static void break_pitch(mc_plan *p) { buffer(p, p->group[1]->out[0])->pitch_w--; }
+
 static void break_place(mc_plan *p) { buffer(p, p->group[0]->out[0])->place = MC_PLACE_INPUT; }
+
 static void break_result(mc_plan *p) { buffer(p, p->group[2]->out[0])->place = MC_PLACE_ARENA; }
+
 static void break_kernel(mc_plan *p) { MC_ATTRS(p->group[1], group)->kernel = "alias"; }
+
 static void break_scratch(mc_plan *p) {
   p->scratch_bytes[1] = 64;
   p->scratch_offset[1] = buffer(p, p->group[0]->out[0])->offset;
 }
 
 static void wrong_plans_are_refused(void) {
-  static const struct { void (*wreck)(mc_plan *); const char *text; } cases[] = {
-    { break_overlap, "overlap" }, { break_partial_overlap, "overlap" }, { break_arena, "leaves the arena" }, { break_arena_multiple, "multiple" },
-    { break_alignment, "aligned" }, { break_halo, "halo" }, { break_pitch, "pitches" }, { break_place, "outside the arena" }, { break_result, "caller" },
-    { break_kernel, "computes something" }, { break_scratch, "scratch" } };
+  static const struct {
+    void (*wreck)(mc_plan *);
+    const char *text;
+  } cases[] = { { break_overlap, "overlap" },        { break_partial_overlap, "overlap" },
+                { break_arena, "leaves the arena" }, { break_arena_multiple, "multiple" },
+                { break_alignment, "aligned" },      { break_halo, "halo" },
+                { break_pitch, "pitches" },          { break_place, "outside the arena" },
+                { break_result, "caller" },          { break_kernel, "computes something" },
+                { break_scratch, "scratch" } };
+
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     net n;
     mc_plan *p = residual(&n);
@@ -329,6 +389,7 @@ static int64_t some_scratch(void *ctx, const mc_plan *p, int i) {
   (void)ctx, (void)p;
   return i == 1 ? 1000 : 0;
 }
+
 static void scratch_is_placed(void) {
   net n;
   start(&n, 4, (int64_t[]){ 1, 8, 8, 16 });

@@ -19,7 +19,8 @@ static void arena_aligns_and_zeroes(void) {
     for (size_t i = 0; i < n; i++) CHECK(p[i] == 0);
     memset(p, 0xa5, n);
   }
-  for (size_t n = 1 << 14; n <= 1 << 17; n += 1 << 12) { /* a large block is nobody else's, whatever its size */
+  for (size_t n = 1 << 14; n <= 1 << 17;
+       n += 1 << 12) { /* a large block is nobody else's, whatever its size */
     unsigned char *large = mc_arena_alloc(a, n), *next = mc_arena_alloc(a, 64);
     CHECK(next + 64 <= large || large + n <= next);
   }
@@ -61,15 +62,27 @@ static void map_keeps_order(void) {
 }
 
 static void floats_print_shortest(void) {
-  static const struct { float x; const char *text; } cases[] = {
-    { 0.1f, "0.1" }, { 1.0f, "1.0" }, { -0.0f, "-0.0" }, { 1e-5f, "1e-05" }, { 16777216.0f, "16777216.0" }, { 20.0f, "20.0" }, { 3e20f, "3e+20" }, { INFINITY, "inf" }, { -INFINITY, "-inf" }, { 0.166666672f, "0.16666667" }
-  };
+  static const struct {
+    float x;
+    const char *text;
+  } cases[] = { { 0.1f, "0.1" },
+                { 1.0f, "1.0" },
+                { -0.0f, "-0.0" },
+                { 1e-5f, "1e-05" },
+                { 16777216.0f, "16777216.0" },
+                { 20.0f, "20.0" },
+                { 3e20f, "3e+20" },
+                { INFINITY, "inf" },
+                { -INFINITY, "-inf" },
+                { 0.166666672f, "0.16666667" } };
+
   mc_strbuf b = { 0 };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     mc_sb_clear(&b);
     mc_sb_float(&b, cases[i].x);
     CHECK(strtof(mc_sb_str(&b), NULL) == cases[i].x);
-    if (strcmp(mc_sb_str(&b), cases[i].text) != 0) fprintf(stderr, "%s\n", mc_sb_str(&b)), CHECK_FAIL("text");
+    if (strcmp(mc_sb_str(&b), cases[i].text) != 0)
+      fprintf(stderr, "%s\n", mc_sb_str(&b)), CHECK_FAIL("text");
   }
   for (uint32_t bits = 1; bits < 0x7f800000u; bits += 104729u * 13) {
     float x, y;
@@ -97,14 +110,20 @@ static void diagnostics_quote_the_line(void) {
 }
 
 static void globs_match(void) {
-  static const struct { const char *p, *s; bool yes; } t[] = {
-    { "*", "", true },       { "", "", false },        { "a", "a", true },       { "a", "ab", false },
-    { "a*", "a", true },     { "*a", "ba", true },     { "*a", "ab", false },    { "a*c", "abbc", true },
-    { "a*c", "abcd", false },{ "a**c", "ac", true },   { "*b*d*", "abcd", true },{ "*ab", "aab", true },
-    { "*aab*b", "aaabb", true }, { "x:a*", "ab", true }, { "x:y", "ab", false }, { "a*b*c", "abxbc", true } };
+  static const struct {
+    const char *p, *s;
+    bool yes;
+  } t[] = { { "*", "", true },           { "", "", false },         { "a", "a", true },
+            { "a", "ab", false },        { "a*", "a", true },       { "*a", "ba", true },
+            { "*a", "ab", false },       { "a*c", "abbc", true },   { "a*c", "abcd", false },
+            { "a**c", "ac", true },      { "*b*d*", "abcd", true }, { "*ab", "aab", true },
+            { "*aab*b", "aaabb", true }, { "x:a*", "ab", true },    { "x:y", "ab", false },
+            { "a*b*c", "abxbc", true } };
+
   for (size_t i = 0; i < sizeof t / sizeof *t; i++)
     if (mc_glob_list(t[i].p, t[i].s) != t[i].yes) CHECK_FAIL(t[i].p);
-  char text[4001], pattern[4001]; /* many stars and nearly a match: exponential where each star tries all */
+  char text[4001],
+      pattern[4001]; /* many stars and nearly a match: exponential where each star tries all */
   memset(text, 'a', 4000), text[4000] = 0;
   for (int i = 0; i < 4000; i++) pattern[i] = i % 2 ? 'a' : '*';
   pattern[3999] = 'b', pattern[4000] = 0;
@@ -112,16 +131,29 @@ static void globs_match(void) {
 }
 
 static void suggestions_are_near(void) {
-  static const char *const names[] = { "quant", "calib", "calib-method", "print-after", "o", "g", NULL };
-  static const struct { const char *word, *want; } t[] = {
-    { "quantize", "quant" }, { "qant", "quant" }, { "QUANT", "quant" }, { "cali", "calib" },
-    { "calib_method", "calib-method" }, { "calibration", "calib" }, { "print", "print-after" },
-    { "output", NULL }, { "pr", NULL }, { "zzz", NULL } };
+  static const char *const names[] = { "quant", "calib", "calib-method", "print-after", "o",
+                                       "g",     NULL };
+
+  static const struct {
+    const char *word, *want;
+  } t[] = { { "quantize", "quant" },
+            { "qant", "quant" },
+            { "QUANT", "quant" },
+            { "cali", "calib" },
+            { "calib_method", "calib-method" },
+            { "calibration", "calib" },
+            { "print", "print-after" },
+            { "output", NULL },
+            { "pr", NULL },
+            { "zzz", NULL } };
+
   for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
     const char *near = mc_suggest(t[i].word, names);
-    if (near != t[i].want && (!near || !t[i].want || strcmp(near, t[i].want))) CHECK_FAIL(t[i].word);
+    if (near != t[i].want && (!near || !t[i].want || strcmp(near, t[i].want)))
+      CHECK_FAIL(t[i].word);
   }
-  char a[400], b[400]; /* long words that differ are not near, whatever a third of their letters is */
+  char a[400],
+      b[400]; /* long words that differ are not near, whatever a third of their letters is */
   memset(a, 'a', 399), memset(b, 'b', 399), a[399] = b[399] = 0;
   CHECK(mc_suggest_better(a, NULL, b) == NULL);
 }

@@ -204,8 +204,8 @@ static void half_of_the_places(const char *path) {
 
 /* Of very many samples it takes half, with all of their places. */
 static void half_of_the_samples(const char *path) {
-  static const char text[] = HEAD("%x: f32[1,4]", "f32[1,3]") W(w0, "3,4")
-      "  %0 = linear %x, %w0 : f32[1,3]\n  return %0\n}\n";
+  static const char text[] = HEAD("%x: f32[1,4]", "f32[1,3]")
+      W(w0, "3,4") "  %0 = linear %x, %w0 : f32[1,3]\n  return %0\n}\n";
   world *w = start(text, path, true);
   randomize(w);
   write_samples(w, path, 1000, 0);

@@ -18,6 +18,7 @@ void page_begin(mc_strbuf *out, const char *title, const char *style) {
   page_escaped(out, title);
   mc_sb_printf(out, "</title>\n<style>%s%s</style>\n", page_style, style);
 }
+
 void page_end(mc_strbuf *out) { mc_sb_puts(out, "</html>\n"); }
 
 void page_picture(mc_strbuf *out, int width, int height, const char *style) {

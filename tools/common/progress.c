@@ -34,6 +34,8 @@ void progress_pass(void *ctx, const char *what, int64_t done, int64_t total) {
   progress *p = ctx;
   if (!*p->what || strncmp(p->what, what, sizeof p->what - 1))
     progress_end(p), *p = progress_start(what);
-  if (done < total) progress_step(p, done, total);
-  else progress_end(p);
+  if (done < total)
+    progress_step(p, done, total);
+  else
+    progress_end(p);
 }

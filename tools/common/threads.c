@@ -8,8 +8,10 @@ static bool bind(int cpu) {
   CPU_SET((size_t)cpu, &one);
   return sched_setaffinity(0, sizeof one, &one) == 0;
 }
-/* The caller goes to its CPU first, so that the pool leaves it out, but while the pool is made it has the whole set, which the pool takes its CPUs from. Where threads have to share CPUs
- * all of them stay free. */
+
+/* The caller goes to its CPU first, so that the pool leaves it out, but while the pool is made it
+ * has the whole set, which the pool takes its CPUs from. Where threads have to share CPUs all of
+ * them stay free. */
 bool threads_open(mcrt_pool **out, tool *t, int64_t n, int cpu) {
   cpu_set_t all;
   *out = NULL;

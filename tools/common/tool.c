@@ -13,7 +13,8 @@ static int print_error; /* errno of the first failure of tool_print; 0: none */
 
 bool tool_prints_to_terminal(void) { return isatty(STDOUT_FILENO); }
 
-/* Names come from files: on a terminal, control characters and bytes that are no text are shown as \xHH. */
+/* Names come from files: on a terminal, control characters and bytes that are no text are shown as
+ * \xHH. */
 static bool print_shown(const char *text, size_t n) {
   mc_strbuf s = { 0 };
   mc_sb_shown(&s, text, n);
@@ -23,7 +24,9 @@ static bool print_shown(const char *text, size_t n) {
 }
 
 bool tool_print(const char *text, size_t n) {
-  if (tool_prints_to_terminal() ? print_shown(text, n) : fwrite(text, 1, n, stdout) == n && !fflush(stdout)) return true;
+  if (tool_prints_to_terminal() ? print_shown(text, n)
+                                : fwrite(text, 1, n, stdout) == n && !fflush(stdout))
+    return true;
   if (!print_error) print_error = errno ? errno : EIO;
   clearerr(stdout);
   return false;
@@ -55,11 +58,13 @@ void tool_print_err(const char *text, size_t n) {
   fwrite(text, 1, n, stderr);
 }
 
-/* A closed standard file becomes one that fails as a closed one does: reading for output and the other
- * way round. Messages of a tool whose standard error is closed go nowhere. */
+/* A closed standard file becomes one that fails as a closed one does: reading for output and the
+ * other way round. Messages of a tool whose standard error is closed go nowhere. */
 static void open_standard_files(void) {
   for (int fd = 0; fd <= 2; fd++)
-    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", fd == 1 ? O_RDONLY : O_WRONLY) < 0) return;
+    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+        open("/dev/null", fd == 1 ? O_RDONLY : O_WRONLY) < 0)
+      return;
 }
 
 int tool_start(tool *t, const mc_command *c, int argc, char **argv) {
@@ -70,8 +75,10 @@ int tool_start(tool *t, const mc_command *c, int argc, char **argv) {
   mc_command watched = *c;
   watched.given = &t->given;
   int rc = mc_options_parse(&watched, argc, argv, &t->args, &out, t->arena);
-  if (rc == MC_EXIT_OK) tool_print(mc_sb_str(&out), out.n);
-  else if (rc > 0) tool_print_err(mc_sb_str(&out), out.n);
+  if (rc == MC_EXIT_OK)
+    tool_print(mc_sb_str(&out), out.n);
+  else if (rc > 0)
+    tool_print_err(mc_sb_str(&out), out.n);
   mc_sb_free(&out);
   return rc < 0 ? rc : tool_end(t, rc);
 }
@@ -80,14 +87,16 @@ bool tool_given(const tool *t, const char *option) { return mc_options_given(&t-
 
 void tool_no_effect(tool *t, const char *const *options, const char *why) {
   for (; *options; options++)
-    if (tool_given(t, *options)) mc_warning(&t->diag, mc_noloc, "-%s has no effect: %s", *options, why);
+    if (tool_given(t, *options))
+      mc_warning(&t->diag, mc_noloc, "-%s has no effect: %s", *options, why);
 }
 
 bool tool_keeps(tool *t, const char *in, const char *out) {
   struct stat a, b;
   if (!out || !strcmp(in, "-") || !strcmp(out, "-") || stat(in, &a) || stat(out, &b)) return true;
   if (!S_ISREG(b.st_mode) || a.st_dev != b.st_dev || a.st_ino != b.st_ino) return true;
-  return mc_error(&t->diag, mc_noloc, "'%s' is an input and would be overwritten by the output", out);
+  return mc_error(&t->diag, mc_noloc, "'%s' is an input and would be overwritten by the output",
+                  out);
 }
 
 void tool_flush(tool *t) {
@@ -110,7 +119,8 @@ void tool_drop_remarks(tool *t) {
 }
 
 int tool_end(tool *t, int rc) {
-  if (print_error) mc_error(&t->diag, mc_noloc, "cannot write standard output: %s", strerror(print_error));
+  if (print_error)
+    mc_error(&t->diag, mc_noloc, "cannot write standard output: %s", strerror(print_error));
   tool_flush(t);
   int code = rc == MC_EXIT_OK && t->diag.errors ? MC_EXIT_INPUT : rc;
   mc_arena_destroy(t->arena);

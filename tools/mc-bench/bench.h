@@ -8,15 +8,24 @@
 #include "mc/driver/importing.h"
 
 /* Order statistics of times in seconds. */
-typedef struct sample_list { double *v; size_t n, cap; } sample_list;
-typedef struct times { double min, median, p90; size_t n; } times;
+typedef struct sample_list {
+  double *v;
+  size_t n, cap;
+} sample_list;
+
+typedef struct times {
+  double min, median, p90;
+  size_t n;
+} times;
 
 /* A group of the planned graph. */
 typedef struct layer {
-  const char *name, *kernel, *result, *how;   /* of the network; family; type text; what -remarks says */
+  const char *name, *kernel, *result,
+      *how; /* of the network; family; type text; what -remarks says */
   mc_cost cost;
   mc_estimate model;
-  double rate; const char *engine;            /* products a cycle of its engine, and its name; 0: it has no products */
+  double rate;
+  const char *engine; /* products a cycle of its engine, and its name; 0: it has no products */
   sample_list samples;
   times t;
 } layer;
@@ -25,33 +34,48 @@ typedef struct layer {
 typedef struct subject {
   const char *label, *file;
   mc_jit *jit;
-  mcrt_pool *pool;                            /* NULL: one thread */
+  mcrt_pool *pool; /* NULL: one thread */
   int threads;
-  mc_module *module;                          /* NULL for objects */
+  mc_module *module; /* NULL for objects */
   const mc_target *target;
   mc_compile_report report;
-  layer *layer; int nlayer;                   /* with --layers */
-  const void *const *in; void **out; void *arena;
-  int batch;                                  /* runs of a sample: short ones are measured several at a time */
-  size_t busy;                                /* samples taken while the machine was not calm */
+  layer *layer;
+  int nlayer; /* with --layers */
+  const void *const *in;
+  void **out;
+  void *arena;
+  int batch;   /* runs of a sample: short ones are measured several at a time */
+  size_t busy; /* samples taken while the machine was not calm */
   sample_list calm, all;
-  times t;                                    /* of the calm samples, or of all where fewer than five were calm */
+  times t; /* of the calm samples, or of all where fewer than five were calm */
   bool gated;
 } subject;
 
 /* How a network is compiled: the command line, changed by one --variant. */
-typedef struct form { const char *name, *level, *march, *arch, *calib, *method, *run; /* the level to run */ int quant, chain, sparse; int64_t batch, threads; double winograd; const mc_import_args *imp; } form;
+typedef struct form {
+  const char *name, *level, *march, *arch, *calib, *method, *run; /* the level to run */
+  int quant, chain, sparse;
+  int64_t batch, threads;
+  double winograd;
+  const mc_import_args *imp;
+} form;
 
 /* ---- subject.c ---- */
-/* Load an object, or compile a network; `layers`: with what --layers needs. False after reporting. */
+/* Load an object, or compile a network; `layers`: with what --layers needs. False after reporting.
+ */
 bool subject_open(subject *s, tool *t, const char *file, const form *f, uint64_t seed, bool layers);
 void subject_close(subject *s);
 /* "quant=int8,march=x86-64-v3,name=avx2": changes f. False after reporting. */
 bool form_apply(form *f, tool *t, const char *text);
 
 /* ---- timing.c ---- */
-typedef struct machine { double clock, best; size_t turns, calm; } machine;   /* cycles a second; the best burst; turns of the subjects and how many were calm */
-/* Measure all subjects in turns of some milliseconds for `seconds` each. 0, or what an entry returned (*who: the subject). */
+typedef struct machine {
+  double clock, best;
+  size_t turns, calm;
+} machine; /* cycles a second; the best burst; turns of the subjects and how many were calm */
+
+/* Measure all subjects in turns of some milliseconds for `seconds` each. 0, or what an entry
+ * returned (*who: the subject). */
 int bench_subjects(subject *s, int n, double seconds, mc_arena *a, machine *m, int *who);
 /* The same for the groups of each. */
 int bench_layers(subject *s, int n, double seconds, mc_arena *a, machine *m, int *who);

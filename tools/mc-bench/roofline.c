@@ -1,23 +1,36 @@
-/* The roofline picture (Williams, Waterman, Patterson, "Roofline: an insightful visual performance model for multicore architectures", CACM 52(4), 2009): layers by products per byte and
- * products per second, under what the memory levels and the multipliers of the core allow. SVG by hand: a picture of lines, circles and words needs no library. */
+/* The roofline picture (Williams, Waterman, Patterson, "Roofline: an insightful visual performance
+ * model for multicore architectures", CACM 52(4), 2009): layers by products per byte and products
+ * per second, under what the memory levels and the multipliers of the core allow. SVG by hand: a
+ * picture of lines, circles and words needs no library. */
 #include "bench.h"
 #include "common/page.h"
 #include <math.h>
 #include <string.h>
 
 enum { WIDTH = 960, HEIGHT = 560, LEFT = 70, RIGHT = 150, TOP = 48, BOTTOM = 56 };
-typedef struct axes { double x0, x1, y0, y1; } axes;   /* log10 of products per byte, of GMAC/s */
 
-static const char style[] =
-    ".mcb .roof{stroke:#888;stroke-width:1.5}"
-    ".mcb .peak{stroke:#b33;stroke-width:1.5;stroke-dasharray:6 3}"
-    ".mcb circle{fill:#2266cc;fill-opacity:.55;stroke:#2266cc}"
-    ".mcb .dw circle{fill:#cc7722;stroke:#cc7722}";
+typedef struct axes {
+  double x0, x1, y0, y1;
+} axes; /* log10 of products per byte, of GMAC/s */
 
-static double x_of(const axes *a, double v) { return (double)LEFT + (log10(v) - a->x0) / (a->x1 - a->x0) * (double)(WIDTH - LEFT - RIGHT); }
-static double y_of(const axes *a, double v) { return (double)(HEIGHT - BOTTOM) - (log10(v) - a->y0) / (a->y1 - a->y0) * (double)(HEIGHT - TOP - BOTTOM); }
+static const char style[] = ".mcb .roof{stroke:#888;stroke-width:1.5}"
+                            ".mcb .peak{stroke:#b33;stroke-width:1.5;stroke-dasharray:6 3}"
+                            ".mcb circle{fill:#2266cc;fill-opacity:.55;stroke:#2266cc}"
+                            ".mcb .dw circle{fill:#cc7722;stroke:#cc7722}";
+
+static double x_of(const axes *a, double v) {
+  return (double)LEFT + (log10(v) - a->x0) / (a->x1 - a->x0) * (double)(WIDTH - LEFT - RIGHT);
+}
+
+static double y_of(const axes *a, double v) {
+  return (double)(HEIGHT - BOTTOM) -
+         (log10(v) - a->y0) / (a->y1 - a->y0) * (double)(HEIGHT - TOP - BOTTOM);
+}
+
 static bool shown(const layer *l) { return l->rate > 0 && l->t.median > 0 && layer_bytes(l) > 0; }
+
 static double intensity(const layer *l) { return (double)l->cost.macs / layer_bytes(l); }
+
 static double speed(const layer *l) { return (double)l->cost.macs / l->t.median * 1e-9; }
 
 /* Whole decades around layers and peaks. */
@@ -31,10 +44,12 @@ static axes axes_of(const subject *s, const machine *m) {
   }
   return (axes){ floor(log10(x0)), ceil(log10(x1)), floor(log10(y0)), ceil(log10(y1 * 1.01)) };
 }
+
 static void number(mc_strbuf *to, double v) {
   mc_sb_clear(to);
   mc_sb_printf(to, "%g", v);
 }
+
 static void grid(mc_strbuf *o, const axes *a) {
   mc_strbuf t = { 0 };
   for (double e = a->x0; e <= a->x1 + 1e-9; e++) {
@@ -49,10 +64,12 @@ static void grid(mc_strbuf *o, const axes *a) {
     number(&t, pow(10, e));
     page_label(o, LEFT - 8, y + 4, "end", "note", mc_sb_str(&t));
   }
-  page_label(o, (WIDTH - RIGHT + LEFT) / 2.0, HEIGHT - 14, "middle", "note", "multiply-accumulates for each byte of weights, input and result");
+  page_label(o, (WIDTH - RIGHT + LEFT) / 2.0, HEIGHT - 14, "middle", "note",
+             "multiply-accumulates for each byte of weights, input and result");
   page_label(o, LEFT - 8, TOP - 10, "start", "note", "GMAC/s");
   mc_sb_free(&t);
 }
+
 /* bytes a second: a line of slope 1, within the axes. */
 static void bandwidth(mc_strbuf *o, const axes *a, const char *name, double gbytes, double top) {
   double x0 = pow(10, a->x0), x1 = fmin(pow(10, a->x1), top / gbytes), low = pow(10, a->y0);
@@ -64,11 +81,13 @@ static void bandwidth(mc_strbuf *o, const axes *a, const char *name, double gbyt
   page_label(o, x_of(a, x0) + 6, y_of(a, x0 * gbytes) - 6, "start", "note", mc_sb_str(&t));
   mc_sb_free(&t);
 }
+
 static bool first_of_engine(const subject *s, int i) {
   for (int k = 0; k < i; k++)
     if (shown(&s->layer[k]) && strcmp(s->layer[k].engine, s->layer[i].engine) == 0) return false;
   return true;
 }
+
 static void roofs(mc_strbuf *o, const axes *a, const subject *s, const machine *m) {
   double top = 0, scale = m->clock * 1e-9;
   mc_strbuf t = { 0 };
@@ -90,6 +109,7 @@ static void roofs(mc_strbuf *o, const axes *a, const subject *s, const machine *
   bandwidth(o, a, "DRAM", c->dram * scale, top);
   mc_sb_free(&t);
 }
+
 /* Area as the share of the time; the words come up under the pointer. */
 static void points(mc_strbuf *o, const axes *a, const subject *s, const machine *m) {
   double total = 0;
@@ -98,12 +118,18 @@ static void points(mc_strbuf *o, const axes *a, const subject *s, const machine 
     const layer *l = &s->layer[i];
     if (!shown(l)) continue;
     double share = l->t.median / total;
-    mc_sb_printf(o, "<g class=\"%s\"><circle cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\"><title>", strcmp(l->kernel, "depthwise") ? "gemm" : "dw", x_of(a, intensity(l)), y_of(a, speed(l)), 3 + 40 * sqrt(share));
+    mc_sb_printf(o, "<g class=\"%s\"><circle cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\"><title>",
+                 strcmp(l->kernel, "depthwise") ? "gemm" : "dw", x_of(a, intensity(l)),
+                 y_of(a, speed(l)), 3 + 40 * sqrt(share));
     page_escaped(o, l->name);
-    mc_sb_printf(o, ": %s, %s; %.2f us (%.1f %%), %.1f GMAC/s, %.0f %% of the peak of %s</title></circle></g>\n", l->kernel, l->result, l->t.median * 1e6, 100 * share, speed(l),
+    mc_sb_printf(o,
+                 ": %s, %s; %.2f us (%.1f %%), %.1f GMAC/s, %.0f %% of the peak of "
+                 "%s</title></circle></g>\n",
+                 l->kernel, l->result, l->t.median * 1e6, 100 * share, speed(l),
                  100 * speed(l) / (l->rate * m->clock * 1e-9), l->engine);
   }
 }
+
 void roofline_svg(mc_strbuf *o, const subject *s, const machine *m) {
   axes a = axes_of(s, m);
   page_picture(o, WIDTH, HEIGHT, style);
@@ -120,7 +146,8 @@ void roofline_svg(mc_strbuf *o, const subject *s, const machine *m) {
 static void table(mc_strbuf *o, const subject *s, const machine *m) {
   double total = 0;
   for (int i = 0; i < s->nlayer; i++) total += s->layer[i].t.median;
-  mc_sb_puts(o, "<table><tr><th>layer<th>kernel<th>result<th>MMAC<th>&micro;s<th>time<th>GMAC/s<th>of peak<th>GB/s<th>model &micro;s<th>bound by</tr>\n");
+  mc_sb_puts(o, "<table><tr><th>layer<th>kernel<th>result<th>MMAC<th>&micro;s<th>time<th>GMAC/"
+                "s<th>of peak<th>GB/s<th>model &micro;s<th>bound by</tr>\n");
   for (int i = 0; i < s->nlayer; i++) {
     const layer *l = &s->layer[i];
     if (strcmp(l->kernel, "alias") == 0) continue;
@@ -129,21 +156,32 @@ static void table(mc_strbuf *o, const subject *s, const machine *m) {
     page_escaped(o, l->how);
     mc_sb_puts(o, "\"><td>");
     page_escaped(o, l->name);
-    mc_sb_printf(o, "<td>%s<td>%s<td>%.3f<td>%.2f<td>%.1f %%", l->kernel, l->result, (double)l->cost.macs * 1e-6, t * 1e6, 100 * t / total);
-    if (l->rate > 0) mc_sb_printf(o, "<td>%.1f<td>%.0f %%", speed(l), 100 * speed(l) / (l->rate * m->clock * 1e-9));
-    else mc_sb_puts(o, "<td><td>");
-    mc_sb_printf(o, "<td>%.1f<td>%.2f<td>%s</tr>\n", layer_bytes(l) / t * 1e-9, mc_model_us(s->target, l->model.cycles), mc_part_name(l->model.bound));
+    mc_sb_printf(o, "<td>%s<td>%s<td>%.3f<td>%.2f<td>%.1f %%", l->kernel, l->result,
+                 (double)l->cost.macs * 1e-6, t * 1e6, 100 * t / total);
+    if (l->rate > 0)
+      mc_sb_printf(o, "<td>%.1f<td>%.0f %%", speed(l),
+                   100 * speed(l) / (l->rate * m->clock * 1e-9));
+    else
+      mc_sb_puts(o, "<td><td>");
+    mc_sb_printf(o, "<td>%.1f<td>%.2f<td>%s</tr>\n", layer_bytes(l) / t * 1e-9,
+                 mc_model_us(s->target, l->model.cycles), mc_part_name(l->model.bound));
   }
   mc_sb_puts(o, "</table>\n");
 }
+
 void roofline_html(mc_strbuf *o, const subject *s, int n, const machine *m) {
-  page_begin(o, "mc-bench", "td:nth-child(-n+3),th:nth-child(-n+3),td:last-child,th:last-child{"
-                            "text-align:left}");
+  page_begin(o, "mc-bench",
+             "td:nth-child(-n+3),th:nth-child(-n+3),td:last-child,th:last-child{"
+             "text-align:left}");
   for (int i = 0; i < n; i++) {
     roofline_svg(o, &s[i], m);
     table(o, &s[i], m);
   }
-  mc_sb_printf(o, "<p>One thread, %.2f GHz; %zu of %zu turns were calm. Circles: area is the share of the time. Roofs of memory: what streams from there; a layer whose data comes from a nearer level may pass "
-                  "the one below.</p>\n", m->clock * 1e-9, m->calm, m->turns);
+  mc_sb_printf(o,
+               "<p>One thread, %.2f GHz; %zu of %zu turns were calm. Circles: area is the share of "
+               "the time. Roofs of memory: what streams from there; a layer whose data comes from "
+               "a nearer level may pass "
+               "the one below.</p>\n",
+               m->clock * 1e-9, m->calm, m->turns);
   page_end(o);
 }

@@ -13,12 +13,14 @@ static bool set_word(int *to, const char *const *words, const char *value) {
     if (strcmp(words[i], value) == 0) return *to = i, true;
   return false;
 }
+
 static bool set_count(int64_t *to, const char *value, int64_t most) {
   char *end;
   long long v = strtoll(value, &end, 10);
   if (*value == 0 || *end || v < 1 || v > most) return false;
   return *to = v, true;
 }
+
 static bool set(form *f, const char *key, const char *value) {
   static const char *const levels[] = { "0", "1", "2", "3", "s", NULL };
   int level;
@@ -39,6 +41,7 @@ static bool set(form *f, const char *key, const char *value) {
   if (strcmp(key, "O") != 0 || !set_word(&level, levels, value)) return false;
   return f->level = levels[level], true;
 }
+
 bool form_apply(form *f, tool *t, const char *text) {
   char *copy = mc_arena_strdup(t->arena, text), *rest = copy;
   f->name = mc_arena_strdup(t->arena, text);
@@ -48,7 +51,11 @@ bool form_apply(form *f, tool *t, const char *text) {
     rest = comma ? comma + 1 : NULL;
     equals = strchr(key, '=');
     if (equals) *equals = 0;
-    if (!equals || !set(f, key, equals + 1)) return mc_error(&t->diag, mc_noloc, "--variant=%s: '%s%s%s' is none of quant=, march=, level=, O=, batch=, threads=, calib=, winograd=, chain=, sparse=, name= with a value", text, key, equals ? "=" : "", equals ? equals + 1 : "");
+    if (!equals || !set(f, key, equals + 1))
+      return mc_error(&t->diag, mc_noloc,
+                      "--variant=%s: '%s%s%s' is none of quant=, march=, level=, O=, batch=, "
+                      "threads=, calib=, winograd=, chain=, sparse=, name= with a value",
+                      text, key, equals ? "=" : "", equals ? equals + 1 : "");
   }
   return true;
 }
@@ -58,12 +65,14 @@ bool form_apply(form *f, tool *t, const char *text) {
 static const mc_node *head(const mc_node *group) {
   return group->region ? mc_region_head(group->region) : NULL;
 }
+
 static const char *layer_name(const mc_node *g, int i, mc_arena *a) {
   const mc_node *h = head(g);
   if (h && h->source) return h->source;
   if (g->nout && g->out[0]->name) return mc_arena_printf(a, "%%%s", g->out[0]->name);
   return mc_arena_printf(a, "#%d", i);
 }
+
 static const char *type_text(const mc_type *t, mc_arena *a) {
   mc_strbuf s = { 0 };
   mc_sb_puts(&s, mc_dtype_names[t->dtype]);
@@ -72,6 +81,7 @@ static const char *type_text(const mc_type *t, mc_arena *a) {
   mc_sb_free(&s);
   return text;
 }
+
 /* The engine that the kernel names, else the fastest for such operands. */
 static mc_rate rate_of(const mc_node *g, const char *how, const mc_target *t, mc_arena *a) {
   const char *engine = strstr(how, "engine ");
@@ -84,6 +94,7 @@ static mc_rate rate_of(const mc_node *g, const char *how, const mc_target *t, mc
   bool f = !h || !h->nin || h->in[0]->type->dtype == MC_f32;
   return mc_model_rate(f ? MC_ARITH_f32 : MC_ARITH_int8, t);
 }
+
 /* The first link stands for all of them: the others' time is in its own. */
 static void join_chain(subject *s, const mc_chain *c, mc_arena *a) {
   layer *all = &s->layer[c->first];
@@ -98,9 +109,10 @@ static void join_chain(subject *s, const mc_chain *c, mc_arena *a) {
     all->model.cycles += l->model.cycles;
     all->how = mc_arena_printf(a, "%s; %s", all->how, l->how);
     if (!(all->rate > 0)) all->rate = l->rate, all->engine = l->engine;
-    l->kernel = "alias";   /* no line of its own */
+    l->kernel = "alias"; /* no line of its own */
   }
 }
+
 static void describe(subject *s, const mc_plan *p, mc_arena *a) {
   s->nlayer = p->ngroup;
   s->layer = MC_NEWN(a, layer, p->ngroup + 1);
@@ -108,7 +120,10 @@ static void describe(subject *s, const mc_plan *p, mc_arena *a) {
   for (int i = 0; i < p->ngroup; i++) {
     const mc_node *g = p->group[i];
     layer *l = &s->layer[i];
-    *l = (layer){ .name = layer_name(g, i, a), .kernel = MC_ATTRS(g, group)->kernel, .result = g->nout ? type_text(g->out[0]->type, a) : "", .how = mc_kernel_describe(p, i, a) };
+    *l = (layer){ .name = layer_name(g, i, a),
+                  .kernel = MC_ATTRS(g, group)->kernel,
+                  .result = g->nout ? type_text(g->out[0]->type, a) : "",
+                  .how = mc_kernel_describe(p, i, a) };
     l->cost = mc_node_cost(g);
     l->model = mc_model_group(g, p->target, weights);
     if (!l->cost.macs) continue;
@@ -131,8 +146,10 @@ static void make_arrays(subject *s, uint64_t seed, mc_arena *a) {
     in[i] = data;
   }
   s->in = in;
-  for (int i = 0; i < mc_jit_nout(j); i++) s->out[i] = mc_arena_alloc(a, (size_t)mc_type_bytes(mc_jit_out_type(j, i)));
-  s->arena = mc_arena_alloc(a, (size_t)mc_jit_arena_bytes(j) + 64);   /* blocks of 64 bytes and more are aligned to 64 */
+  for (int i = 0; i < mc_jit_nout(j); i++)
+    s->out[i] = mc_arena_alloc(a, (size_t)mc_type_bytes(mc_jit_out_type(j, i)));
+  s->arena = mc_arena_alloc(a, (size_t)mc_jit_arena_bytes(j) +
+                                   64); /* blocks of 64 bytes and more are aligned to 64 */
 }
 
 /* ---- files ---- */
@@ -149,36 +166,62 @@ static bool compile(subject *s, tool *t, const form *f, bool layers) {
   co.chain = (mc_chain_how)f->chain;
   co.calib_method = f->method;
   co.threads = s->threads;
-  co.target = s->target = mc_target_find_for(f->arch, f->march, mc_quant_arith(co.quant), t->arena, &t->diag);
-  if (co.target && f->sparse) co.target = s->target = mc_target_sparse(co.target, (mc_sparse_how)f->sparse, t->arena);
-  if (co.target && co.target->next && layers) return mc_error(&t->diag, mc_noloc, "%s: layers are those of one level: name it with -march=", s->file);
-  if (!co.target || (f->batch && !mc_driver_set_batch(s->module->graphs, f->batch, &t->diag))) return false;
+  co.target = s->target =
+      mc_target_find_for(f->arch, f->march, mc_quant_arith(co.quant), t->arena, &t->diag);
+  if (co.target && f->sparse)
+    co.target = s->target = mc_target_sparse(co.target, (mc_sparse_how)f->sparse, t->arena);
+  if (co.target && co.target->next && layers)
+    return mc_error(&t->diag, mc_noloc,
+                    "%s: layers are those of one level: name it with -march=", s->file);
+  if (!co.target || (f->batch && !mc_driver_set_batch(s->module->graphs, f->batch, &t->diag)))
+    return false;
   mc_plan *p = mc_compile_plan(s->module, &co, &s->report, t->arena, &t->diag);
   if (!p) return false;
-  s->jit = mc_jit_create(p, &(mc_codegen_opts){ .target = co.target, .prefix = "net", .opt_level = co.opt_level, .watch = layers }, &t->diag);
+  s->jit = mc_jit_create(
+      p,
+      &(mc_codegen_opts){
+          .target = co.target, .prefix = "net", .opt_level = co.opt_level, .watch = layers },
+      &t->diag);
   if (s->jit && layers) describe(s, p, t->arena);
   return s->jit != NULL;
 }
+
 static bool ends_with(const char *s, const char *end) {
   size_t n = strlen(s), k = strlen(end);
   return n >= k && strcmp(s + n - k, end) == 0;
 }
-bool subject_open(subject *s, tool *t, const char *file, const form *f, uint64_t seed, bool layers) {
-  *s = (subject){ .threads = (int)f->threads, .file = file, .label = f->name ? mc_arena_printf(t->arena, "%s [%s]", file, f->name) : file };
-  if (!ends_with(file, ".o")) compile(s, t, f, layers);
-  else if (layers) mc_error(&t->diag, mc_noloc, "%s: an object does not tell its layers apart; give the network (.mir, .onnx)", file);
-  else if (f->name) mc_error(&t->diag, mc_noloc, "%s: --variant says how a network is compiled, and this is an object", file);
-  else s->jit = mc_jit_load(file, &t->diag);
+
+bool subject_open(subject *s, tool *t, const char *file, const form *f, uint64_t seed,
+                  bool layers) {
+  *s = (subject){ .threads = (int)f->threads,
+                  .file = file,
+                  .label = f->name ? mc_arena_printf(t->arena, "%s [%s]", file, f->name) : file };
+  if (!ends_with(file, ".o"))
+    compile(s, t, f, layers);
+  else if (layers)
+    mc_error(&t->diag, mc_noloc,
+             "%s: an object does not tell its layers apart; give the network (.mir, .onnx)", file);
+  else if (f->name)
+    mc_error(&t->diag, mc_noloc,
+             "%s: --variant says how a network is compiled, and this is an object", file);
+  else
+    s->jit = mc_jit_load(file, &t->diag);
   bool alone = s->jit && s->threads > 1 && mc_jit_threads(s->jit) == 1;
-  if (alone) mc_error(&t->diag, mc_noloc, "%s: the object has no parallel entry; compile with mcc -threads=%d", file, s->threads);
+  if (alone)
+    mc_error(&t->diag, mc_noloc,
+             "%s: the object has no parallel entry; compile with mcc -threads=%d", file,
+             s->threads);
   bool ok = s->jit && !alone && (!f->run || mc_jit_set_level(s->jit, f->run, &t->diag));
   tool_drop_remarks(t);
-  tool_flush(t);   /* places are in the module's text */
+  tool_flush(t); /* places are in the module's text */
   if (!ok) return false;
-  if (mc_jit_nlevels(s->jit) > 1 && mc_jit_level(s->jit) >= 0 && !f->name) s->label = mc_arena_printf(t->arena, "%s [level %s]", s->label, mc_jit_level_name(s->jit, mc_jit_level(s->jit)));
+  if (mc_jit_nlevels(s->jit) > 1 && mc_jit_level(s->jit) >= 0 && !f->name)
+    s->label = mc_arena_printf(t->arena, "%s [level %s]", s->label,
+                               mc_jit_level_name(s->jit, mc_jit_level(s->jit)));
   make_arrays(s, seed, t->arena);
   return true;
 }
+
 void subject_close(subject *s) {
   if (s->jit) mc_jit_destroy(s->jit);
   if (s->module) mc_module_destroy(s->module);

@@ -1,4 +1,5 @@
-/* How a timing is taken on a machine that is not alone: subjects take turns, a burst on both sides of a turn says whether the core was ours (bench/README.md). */
+/* How a timing is taken on a machine that is not alone: subjects take turns, a burst on both sides
+ * of a turn says whether the core was ours (bench/README.md). */
 #include "bench.h"
 #include <errno.h>
 #include <sched.h>
@@ -7,6 +8,7 @@
 #include <time.h>
 
 enum { LANES = 8, CHAINS = 12, STEPS = 1500, CLOCK_STEPS = 20000, ENOUGH = 5 };
+
 static const double turn_seconds = 4e-3, shortest_sample = 20e-6, calm_share = 0.93;
 
 static double now(void) {
@@ -14,18 +16,23 @@ static double now(void) {
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
+
 const char *bench_settle(int cpu, bool fifo) {
   cpu_set_t set;
   CPU_ZERO(&set);
   if (cpu >= 0) CPU_SET((size_t)cpu, &set);
   if (cpu >= 0 && sched_setaffinity(0, sizeof set, &set)) return strerror(errno);
-  return fifo && sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){ .sched_priority = 5 }) ? strerror(errno) : NULL;
+  return fifo && sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){ .sched_priority = 5 })
+             ? strerror(errno)
+             : NULL;
 }
 
 /* ---- the machine ---- */
 
-/* A burst of independent multiply-adds that wants the whole core, as steps a second: less when somebody else is there, or the clock is lower. */
+/* A burst of independent multiply-adds that wants the whole core, as steps a second: less when
+ * somebody else is there, or the clock is lower. */
 typedef float vec __attribute__((vector_size(4 * LANES)));
+
 static double burst(void) {
   vec acc[CHAINS] = { 0 }, a, b;
   for (int i = 0; i < LANES; i++) a[i] = 0.999f, b[i] = 1e-3f;
@@ -37,7 +44,9 @@ static double burst(void) {
     }
   return (double)STEPS / (now() - t0);
 }
-/* Cycles a second, from a chain of multiplications that wait for one another: 3 cycles each on x86-64 since 2008 and on Arm's cores. */
+
+/* Cycles a second, from a chain of multiplications that wait for one another: 3 cycles each on
+ * x86-64 since 2008 and on Arm's cores. */
 static double clock_rate(void) {
   double best = 0;
   for (int k = 0; k < 20; k++) {
@@ -50,8 +59,9 @@ static double clock_rate(void) {
     double rate = (double)CLOCK_STEPS / (now() - t0);
     if (rate > best) best = rate;
   }
-  return 4 * best;   /* three of the product, one of the or */
+  return 4 * best; /* three of the product, one of the or */
 }
+
 static bool calm(machine *m, double before, double after) {
   double least = before < after ? before : after, most = before < after ? after : before;
   if (most > m->best) m->best = most;
@@ -64,24 +74,29 @@ static bool calm(machine *m, double before, double after) {
 /* ---- samples ---- */
 
 static void add(sample_list *l, double t, mc_arena *a) { MC_PUSH(a, l, t); }
+
 static int by_value(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return x < y ? -1 : x > y;
 }
+
 static times order(const sample_list *l) {
   if (!l->n) return (times){ 0 };
   qsort(l->v, l->n, sizeof *l->v, by_value);
   return (times){ l->v[0], l->v[l->n / 2], l->v[(size_t)((double)(l->n - 1) * 0.9)], l->n };
 }
+
 static int repeat(const subject *s, int n, double *seconds) {
   double t0 = now();
   for (int i = 0; i < n; i++) {
-    int rc = mc_jit_run_parallel(s->jit, s->in, s->out, s->arena, s->threads > 1 ? mcrt_parallel_for : NULL, s->pool);
+    int rc = mc_jit_run_parallel(s->jit, s->in, s->out, s->arena,
+                                 s->threads > 1 ? mcrt_parallel_for : NULL, s->pool);
     if (rc) return rc;
   }
   *seconds = now() - t0;
   return 0;
 }
+
 /* Warm caches, clock and page tables, and find how many runs make a sample. */
 static int warm_up(subject *s, double limit) {
   double t, spent = 0, best = 1e9;
@@ -95,7 +110,8 @@ static int warm_up(subject *s, double limit) {
   return 0;
 }
 
-/* The first run of a turn is not counted: it brings code and weights back that others have evicted. */
+/* The first run of a turn is not counted: it brings code and weights back that others have evicted.
+ */
 static int turn(subject *s, mc_arena *a, machine *m) {
   double t, before = burst(), end = now() + turn_seconds;
   size_t first = s->all.n;
@@ -110,6 +126,7 @@ static int turn(subject *s, mc_arena *a, machine *m) {
   if (!ok) s->busy += s->all.n - first;
   return 0;
 }
+
 int bench_subjects(subject *s, int n, double seconds, mc_arena *a, machine *m, int *who) {
   int rc;
   m->clock = clock_rate();
@@ -131,8 +148,12 @@ int bench_subjects(subject *s, int n, double seconds, mc_arena *a, machine *m, i
 
 /* ---- groups ---- */
 
-typedef struct marks { double *at; } marks;
+typedef struct marks {
+  double *at;
+} marks;
+
 static void mark(void *ctx, int i) { ((marks *)ctx)->at[i] = now(); }
+
 /* What a mark itself costs. */
 static double mark_seconds(void) {
   double best = 1;
@@ -142,6 +163,7 @@ static double mark_seconds(void) {
   }
   return best;
 }
+
 static int watch(subject *s, marks *w, double cost, mc_arena *a, bool count) {
   int rc = mc_jit_watch(s->jit, s->in, s->out, s->arena, mark, w, mcrt_parallel_for, s->pool);
   for (int i = 0; !rc && count && i < s->nlayer; i++) {
@@ -150,8 +172,10 @@ static int watch(subject *s, marks *w, double cost, mc_arena *a, bool count) {
   }
   return rc;
 }
+
 int bench_layers(subject *s, int n, double seconds, mc_arena *a, machine *m, int *who) {
   enum { MOST = 20000 };
+
   double cost = mark_seconds(), end = now() + seconds * n;
   marks *w = MC_NEWN(a, marks, n);
   for (int i = 0; i < n; i++) w[i].at = MC_NEWN(a, double, s[i].nlayer + 1);

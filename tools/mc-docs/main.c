@@ -18,8 +18,11 @@ static bool add_section(mc_strbuf *out, const char *name, size_t n, mc_diag *d, 
 static bool regenerate(mc_strbuf *out, const mc_source *src, mc_diag *d) {
   const char *p = src->text;
   for (const char *b; (b = strstr(p, begin_mark)) != NULL;) {
-    const char *name = b + sizeof begin_mark - 1, *stop = strstr(name, " -->"), *end = strstr(name, end_mark);
-    mc_loc at = {.src = src, .begin = (uint32_t)(b - src->text), .end = (uint32_t)(name - src->text)};
+    const char *name = b + sizeof begin_mark - 1, *stop = strstr(name, " -->"),
+               *end = strstr(name, end_mark);
+    mc_loc at = { .src = src,
+                  .begin = (uint32_t)(b - src->text),
+                  .end = (uint32_t)(name - src->text) };
     if (!stop || !end || stop > end) return mc_error(d, at, "no '%s' for this mark", end_mark);
     mc_sb_write(out, p, (size_t)(stop - p));
     mc_sb_puts(out, " -->\n\n");
@@ -33,17 +36,25 @@ static bool regenerate(mc_strbuf *out, const mc_source *src, mc_diag *d) {
 
 int main(int argc, char **argv) {
   const char *out = "-";
-  const mc_option options[] = {{"o", MC_O_STR, &out, .arg = "FILE|-", .help = "where the page goes"}, {0}};
-  const mc_command cmd = {.name = "mc-docs", .usage = "[options] PAGE.md",
-                          .summary = "print a page of the documentation with its generated parts renewed",
-                          .example = "mc-docs docs/mir.md -o docs/mir.md", .options = options, .min_args = 1, .max_args = 1};
+  const mc_option options[] = {
+    { "o", MC_O_STR, &out, .arg = "FILE|-", .help = "where the page goes" }, { 0 }
+  };
+  const mc_command cmd = { .name = "mc-docs",
+                           .usage = "[options] PAGE.md",
+                           .summary =
+                               "print a page of the documentation with its generated parts renewed",
+                           .example = "mc-docs docs/mir.md -o docs/mir.md",
+                           .options = options,
+                           .min_args = 1,
+                           .max_args = 1 };
   tool t;
   int rc = tool_start(&t, &cmd, argc, argv);
   if (rc >= 0) return rc;
-  mc_source src = {.name = t.args.v[0]};
+  mc_source src = { .name = t.args.v[0] };
   src.text = mc_read_file(src.name, &src.size, t.arena, &t.diag, mc_noloc);
-  mc_strbuf text = {0};
-  if (src.text && regenerate(&text, &src, &t.diag)) mc_write_file(out, mc_sb_str(&text), text.n, &t.diag);
+  mc_strbuf text = { 0 };
+  if (src.text && regenerate(&text, &src, &t.diag))
+    mc_write_file(out, mc_sb_str(&text), text.n, &t.diag);
   mc_sb_free(&text);
   return tool_end(&t, MC_EXIT_OK);
 }

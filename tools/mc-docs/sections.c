@@ -23,7 +23,8 @@ static void code_cell(mc_strbuf *out, const char *s) {
 static const char *kind_text(const mc_field *f) {
   switch (f->kind) {
   case MC_F_I64: return "integer";
-  case MC_F_F32: case MC_F_F64: return "number";
+  case MC_F_F32:
+  case MC_F_F64: return "number";
   case MC_F_BOOL: return "true, false";
   case MC_F_STR: return "text";
   case MC_F_INTS: return "integers";
@@ -35,10 +36,13 @@ static const char *kind_text(const mc_field *f) {
 }
 
 static void field_kind(mc_strbuf *out, const mc_field *f) {
-  mc_strbuf b = {0};
-  if (f->count > 1) mc_sb_printf(&b, "%d %ss", f->count, kind_text(f));
-  else mc_sb_puts(&b, kind_text(f));
-  for (int i = 0; f->kind == MC_F_ENUM && f->names[i]; i++) mc_sb_printf(&b, "%s%s", i ? ", " : "", f->names[i]);
+  mc_strbuf b = { 0 };
+  if (f->count > 1)
+    mc_sb_printf(&b, "%d %ss", f->count, kind_text(f));
+  else
+    mc_sb_puts(&b, kind_text(f));
+  for (int i = 0; f->kind == MC_F_ENUM && f->names[i]; i++)
+    mc_sb_printf(&b, "%s%s", i ? ", " : "", f->names[i]);
   cell(out, mc_sb_str(&b));
   mc_sb_free(&b);
 }
@@ -50,9 +54,12 @@ static void fields(mc_strbuf *out, const char *what, const mc_field *f) {
     mc_sb_puts(out, "|");
     code_cell(out, f->name);
     field_kind(out, f);
-    if (!f->dflt) cell(out, "must be given");
-    else if (!*f->dflt || !strcmp(f->dflt, "\"\"")) cell(out, "empty");
-    else code_cell(out, f->dflt);
+    if (!f->dflt)
+      cell(out, "must be given");
+    else if (!*f->dflt || !strcmp(f->dflt, "\"\""))
+      cell(out, "empty");
+    else
+      code_cell(out, f->dflt);
     cell(out, f->doc);
     mc_sb_putc(out, '\n');
   }
@@ -65,24 +72,31 @@ static void print_dtypes(mc_strbuf *out) {
   for (int i = 0; i < MC_NUM_DTYPES; i++) {
     mc_dtype t = (mc_dtype)i;
     const char *np = mc_dtype_np_descr(t);
-    mc_sb_printf(out, "| `%s` | %zu | `%s` |", mc_dtype_names[i], mc_dtype_size(t), mc_dtype_st_name(t));
-    if (np) code_cell(out, np);
-    else cell(out, "-");
+    mc_sb_printf(out, "| `%s` | %zu | `%s` |", mc_dtype_names[i], mc_dtype_size(t),
+                 mc_dtype_st_name(t));
+    if (np)
+      code_cell(out, np);
+    else
+      cell(out, "-");
     mc_sb_putc(out, '\n');
   }
 }
 
-typedef struct word { const char *list, *word, *doc; } word;   /* word NULL: the list's own line */
+typedef struct word {
+  const char *list, *word, *doc;
+} word; /* word NULL: the list's own line */
+
 static const word words[] = {
-#define MC_ENUM(id, doc) {#id, NULL, doc},
-#define MC_CASE(id, c, word, doc) {#id, word, doc},
+#define MC_ENUM(id, doc) { #id, NULL, doc },
+#define MC_CASE(id, c, word, doc) { #id, word, doc },
 #include "mc/ir/enums.def"
 };
 
 static void print_enums(mc_strbuf *out) {
   for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
     const word *w = &words[i];
-    if (!w->word) mc_sb_printf(out, "%s**%s**: %s\n\n| | |\n|---|---|\n", i ? "\n" : "", w->list, w->doc);
+    if (!w->word)
+      mc_sb_printf(out, "%s**%s**: %s\n\n| | |\n|---|---|\n", i ? "\n" : "", w->list, w->doc);
     else {
       mc_sb_puts(out, "|");
       code_cell(out, w->word);
@@ -95,8 +109,18 @@ static void print_enums(mc_strbuf *out) {
 /* ---- ops ---- */
 
 static const char *const trait_docs[] = {
-  "elementwise", "one operand", "two operands, which broadcast", "sums products: quantized operands give an i32 accumulator", "moves elements: the result has the operand's element type",
-  "reduces axes", "quantized form on u8 and i8, with a chosen scale", "no operands", "known at compile time", "ends a graph", "element type chosen in the text", "holds a region"
+  "elementwise",
+  "one operand",
+  "two operands, which broadcast",
+  "sums products: quantized operands give an i32 accumulator",
+  "moves elements: the result has the operand's element type",
+  "reduces axes",
+  "quantized form on u8 and i8, with a chosen scale",
+  "no operands",
+  "known at compile time",
+  "ends a graph",
+  "element type chosen in the text",
+  "holds a region"
 };
 
 static void op_head(mc_strbuf *out, const mc_op_info *o) {
@@ -121,7 +145,8 @@ static void op_operands(mc_strbuf *out, const mc_op_info *o) {
 }
 
 static void print_ops(mc_strbuf *out) {
-  for (int i = 0; i < MC_NUM_OPS; i++) mc_sb_printf(out, "%s[%s](#%s)", i ? " " : "", mc_ops[i].text, mc_ops[i].text);
+  for (int i = 0; i < MC_NUM_OPS; i++)
+    mc_sb_printf(out, "%s[%s](#%s)", i ? " " : "", mc_ops[i].text, mc_ops[i].text);
   mc_sb_putc(out, '\n');
   for (int i = 0; i < MC_NUM_OPS; i++) {
     mc_sb_putc(out, '\n');
@@ -137,11 +162,15 @@ static void print_passes(mc_strbuf *out) {
   const mc_registry *r = mc_driver_registry();
   for (int i = 0; i < r->npass; i++) {
     const mc_pass_info *p = &r->pass[i];
-    const char *contract = p->contract == MC_EXACT ? "EXACT" : p->contract == MC_ROUNDS ? "ROUNDS" : "LOSSY";
-    mc_sb_printf(out, "%s### %s\n\n%s. Contract: %s.\n", i ? "\n" : "", p->text, p->summary, contract);
+    const char *contract = p->contract == MC_EXACT    ? "EXACT"
+                           : p->contract == MC_ROUNDS ? "ROUNDS"
+                                                      : "LOSSY";
+    mc_sb_printf(out, "%s### %s\n\n%s. Contract: %s.\n", i ? "\n" : "", p->text, p->summary,
+                 contract);
     fields(out, "option", p->opts);
     if (p->nstats) mc_sb_puts(out, "\nCounters:");
-    for (int k = 0; k < p->nstats; k++) mc_sb_printf(out, "%s %s (%s)", k ? "," : "", p->stats[k].name, p->stats[k].doc);
+    for (int k = 0; k < p->nstats; k++)
+      mc_sb_printf(out, "%s %s (%s)", k ? "," : "", p->stats[k].name, p->stats[k].doc);
     if (p->nstats) mc_sb_puts(out, ".\n");
   }
 }
@@ -158,4 +187,6 @@ static void print_aliases(mc_strbuf *out) {
   }
 }
 
-const doc_section doc_sections[] = {{"dtypes", print_dtypes}, {"enums", print_enums}, {"ops", print_ops}, {"passes", print_passes}, {"pipelines", print_aliases}, {NULL, NULL}};
+const doc_section doc_sections[] = { { "dtypes", print_dtypes },     { "enums", print_enums },
+                                     { "ops", print_ops },           { "passes", print_passes },
+                                     { "pipelines", print_aliases }, { NULL, NULL } };

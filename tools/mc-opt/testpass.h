@@ -1,4 +1,5 @@
-/* Passes that misbehave on purpose, so that tests can show what verify-each, check-numerics and reproducers catch. They are not in passes.def nor listed. */
+/* Passes that misbehave on purpose, so that tests can show what verify-each, check-numerics and
+ * reproducers catch. They are not in passes.def nor listed. */
 #ifndef TESTPASS_H
 #define TESTPASS_H
 #include "mc/pass/pass.h"

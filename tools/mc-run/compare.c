@@ -6,13 +6,14 @@
 
 typedef struct cmp {
   tool *t;
-  mc_network *a, *b;                /* b NULL: expected outputs */
-  mc_array *want; int64_t *per;     /* expected outputs: arrays of many samples, elements of one */
+  mc_network *a, *b; /* b NULL: expected outputs */
+  mc_array *want;
+  int64_t *per; /* expected outputs: arrays of many samples, elements of one */
   const feed *f;
   const compare_opts *o;
   tolerance tol;
-  bool other_arithmetic;            /* one is INT8 or bf16 where the other is not */
-  diff *d;                          /* one per output */
+  bool other_arithmetic; /* one is INT8 or bf16 where the other is not */
+  diff *d;               /* one per output */
   void **in, **out_a, **out_b;
   layers *l;
 } cmp;
@@ -27,7 +28,7 @@ static int64_t samples_in(const mc_type *t, int64_t batch) {
   return t->rank && t->dim[0] % batch == 0 ? batch : 1;
 }
 
-/* ---- expected outputs ----------------------------------------------------------------------------------------------------- */
+/* ---- expected outputs ---- */
 static bool take_expected(cmp *c, int i, const mc_npy *x, const char *path) {
   const mc_type *out = mc_network_out_type(c->a, i);
   mc_type *t = MC_NEW(c->t->arena, mc_type);
@@ -38,7 +39,10 @@ static bool take_expected(cmp *c, int i, const mc_npy *x, const char *path) {
   if (x->dtype == out->dtype) t->q = out->q;
   c->want[i] = (mc_array){ t, (void *)(uintptr_t)x->data };
   c->per[i] = per;
-  if (elems == 0 || per == 0 || elems % per) return mc_error(&c->t->diag, mc_noloc, "%s: %s%s%shas %lld elements, not a multiple of %lld", path, x->name ? "array '" : "it ", x->name ? x->name : "", x->name ? "' " : "", (long long)elems, (long long)per);
+  if (elems == 0 || per == 0 || elems % per)
+    return mc_error(&c->t->diag, mc_noloc, "%s: %s%s%shas %lld elements, not a multiple of %lld",
+                    path, x->name ? "array '" : "it ", x->name ? x->name : "", x->name ? "' " : "",
+                    (long long)elems, (long long)per);
   return true;
 }
 
@@ -54,15 +58,24 @@ static bool read_expected(cmp *c, const char *path) {
   c->per = MC_NEWN(c->t->arena, int64_t, n);
   mc_npy x;
   if (ends_with(path, ".npy")) {
-    if (n != 1) return mc_error(&c->t->diag, mc_noloc, "%s: the network has %d outputs; use an npz with one array for each", path, n);
-    return mc_npy_read(path, &x, c->t->arena, &c->t->diag, mc_noloc) && take_expected(c, 0, &x, path);
+    if (n != 1)
+      return mc_error(&c->t->diag, mc_noloc,
+                      "%s: the network has %d outputs; use an npz with one array for each", path,
+                      n);
+    return mc_npy_read(path, &x, c->t->arena, &c->t->diag, mc_noloc) &&
+           take_expected(c, 0, &x, path);
   }
   mc_npz *z = mc_npz_open(path, &c->t->diag, mc_noloc);
   bool ok = z != NULL;
   for (int i = 0; ok && i < n; i++) {
     const char *name = mc_network_out_name(c->a, i);
-    if (!has(z, name)) name = n == 1 && has(z, "out") ? "out" : n == 1 ? NULL : mc_npz_count(z) == n ? mc_npz_name(z, i) : name;   /* by name, else in order */
-    ok = mc_npz_read(z, name, &x, c->t->arena, &c->t->diag, mc_noloc) && take_expected(c, i, &x, path);
+    if (!has(z, name))
+      name = n == 1 && has(z, "out") ? "out"
+             : n == 1                ? NULL
+             : mc_npz_count(z) == n  ? mc_npz_name(z, i)
+                                     : name; /* by name, else in order */
+    ok = mc_npz_read(z, name, &x, c->t->arena, &c->t->diag, mc_noloc) &&
+         take_expected(c, i, &x, path);
   }
   if (z) mc_npz_close(z);
   return ok;
@@ -78,17 +91,23 @@ static int64_t expected_samples(const cmp *c) {
   return n;
 }
 
-/* ---- two networks --------------------------------------------------------------------------------------------------------- */
+/* ---- two networks ---- */
 static bool same_interface(cmp *c, const char *other) {
   mc_diag *d = &c->t->diag;
-  if (mc_network_nin(c->a) != mc_network_nin(c->b) || mc_network_nout(c->a) != mc_network_nout(c->b))
-    return mc_error(d, mc_noloc, "%s: has %d inputs and %d outputs, the first network %d and %d", other, mc_network_nin(c->b), mc_network_nout(c->b), mc_network_nin(c->a), mc_network_nout(c->a));
+  if (mc_network_nin(c->a) != mc_network_nin(c->b) ||
+      mc_network_nout(c->a) != mc_network_nout(c->b))
+    return mc_error(d, mc_noloc, "%s: has %d inputs and %d outputs, the first network %d and %d",
+                    other, mc_network_nin(c->b), mc_network_nout(c->b), mc_network_nin(c->a),
+                    mc_network_nout(c->a));
   for (int i = 0; i < mc_network_nin(c->a); i++)
-    if (mc_network_in_type(c->a, i)->dtype != mc_network_in_type(c->b, i)->dtype || mc_type_bytes(mc_network_in_type(c->a, i)) != mc_type_bytes(mc_network_in_type(c->b, i)))
-      return mc_error(d, mc_noloc, "%s: input %d has another type than in the first network", other, i);
+    if (mc_network_in_type(c->a, i)->dtype != mc_network_in_type(c->b, i)->dtype ||
+        mc_type_bytes(mc_network_in_type(c->a, i)) != mc_type_bytes(mc_network_in_type(c->b, i)))
+      return mc_error(d, mc_noloc, "%s: input %d has another type than in the first network", other,
+                      i);
   for (int i = 0; i < mc_network_nout(c->a); i++)
     if (mc_type_elems(mc_network_out_type(c->a, i)) != mc_type_elems(mc_network_out_type(c->b, i)))
-      return mc_error(d, mc_noloc, "%s: output %d has another shape than in the first network", other, i);
+      return mc_error(d, mc_noloc, "%s: output %d has another shape than in the first network",
+                      other, i);
   return true;
 }
 
@@ -111,7 +130,8 @@ static void add_outputs(cmp *c, int64_t k, int64_t count) {
   int64_t used = count - k < c->f->batch ? count - k : c->f->batch;
   for (int i = 0; i < mc_network_nout(c->a); i++) {
     const mc_type *ta = mc_network_out_type(c->a, i);
-    mc_array a = { ta, c->out_a[i] }, b = c->b ? (mc_array){ mc_network_out_type(c->b, i), c->out_b[i] } : c->want[i];
+    mc_array a = { ta, c->out_a[i] },
+             b = c->b ? (mc_array){ mc_network_out_type(c->b, i), c->out_b[i] } : c->want[i];
     int64_t in = samples_in(ta, c->f->batch), per = mc_type_elems(ta) / in;
     int64_t from = c->b ? 0 : k * in / c->f->batch * per, n = in == 1 ? 1 : used;
     diff_add(&c->d[i], &a, &b, 0, from, n * per, k, c->tol);
@@ -120,17 +140,19 @@ static void add_outputs(cmp *c, int64_t k, int64_t count) {
   }
 }
 
-/* ---- report --------------------------------------------------------------------------------------------------------------- */
+/* ---- report ---- */
 static const char *arithmetic(const mc_network *n) {
   mc_layers l = mc_network_layers(n);
   return mc_layers_text(&l);
 }
+
 /* "reference" or, where arithmetics differ, "reference, INT8". */
 static const char *side(const cmp *c, const mc_network *n, const char *file) {
   if (!n) return file;
   if (!c->other_arithmetic) return mc_network_kind(n);
   return mc_arena_printf(c->t->arena, "%s (%s, %s)", file, mc_network_kind(n), arithmetic(n));
 }
+
 static void print_diff(cmp *c, mc_strbuf *s, int i) {
   const diff *d = &c->d[i];
   bool ints = !mc_dtype_is_float(mc_network_out_type(c->a, i)->dtype);
@@ -149,13 +171,17 @@ static void print_diff(cmp *c, mc_strbuf *s, int i) {
                  (long long)d->tops, 100.0 * (double)d->top_same / (double)d->tops);
   mc_sb_putc(s, '\n');
 }
+
 static bool below_snr(const cmp *c, int i) {
   return c->tol.min_snr > 0 && !(diff_snr(&c->d[i]) >= c->tol.min_snr);
 }
-/* Whether elements beyond the tolerance are a failure: not between arithmetics, or with --min-snr, unless a tolerance was given. */
+
+/* Whether elements beyond the tolerance are a failure: not between arithmetics, or with --min-snr,
+ * unless a tolerance was given. */
 static bool strict(const cmp *c) {
   return c->tol.given || (!c->other_arithmetic && !(c->tol.min_snr > 0));
 }
+
 static const char *verdict(const cmp *c, int64_t differ, int64_t beyond) {
   bool low = false;
   for (int i = 0; i < mc_network_nout(c->a); i++) low |= below_snr(c, i);
@@ -163,12 +189,14 @@ static const char *verdict(const cmp *c, int64_t differ, int64_t beyond) {
   if (low || (beyond && strict(c))) return "different";
   return strict(c) || c->tol.min_snr > 0 ? "within the tolerance" : "other arithmetic";
 }
+
 /* fp32 layers in both, and differences as small as the order of sums makes them. */
 static bool rounding_only(const cmp *c) {
   bool small = mc_network_layers(c->a).f32 && mc_network_layers(c->b).f32;
   for (int i = 0; i < mc_network_nout(c->a); i++) small &= diff_snr(&c->d[i]) > 80;
   return small;
 }
+
 /* Errors for what was asked for and does not hold. */
 static bool judge(cmp *c, int64_t beyond) {
   mc_diag *d = &c->t->diag;
@@ -185,14 +213,16 @@ static bool judge(cmp *c, int64_t beyond) {
             "fp32 sums may be taken in another order: --atol=1e-4 --rtol=1e-4 allows that");
   return false;
 }
+
 static const char advice[] =
     "the two compute in other arithmetic, so no equality was asked for; --min-snr=DB, --atol= or "
     "--rtol= make this a check,\n"
     "and mcc -check holds an object, bit for bit, against the graph that it was made from\n";
 static const char random_inputs[] =
     "the inputs are random numbers, which INT8 ranges are not made for: give samples with --data\n";
+
 static void print_report(cmp *c, int64_t count, int64_t differ, int64_t beyond) {
-  mc_strbuf s = {0};
+  mc_strbuf s = { 0 };
   for (int i = 0; i < mc_network_nout(c->a); i++) print_diff(c, &s, i);
   mc_sb_printf(&s, "%s on %lld samples: %s and %s\n", verdict(c, differ, beyond), (long long)count,
                side(c, c->a, c->o->first), side(c, c->b, c->o->other));
@@ -201,10 +231,12 @@ static void print_report(cmp *c, int64_t count, int64_t differ, int64_t beyond) 
   tool_print(mc_sb_str(&s), s.n);
   mc_sb_free(&s);
 }
+
 static json_side json_of(const mc_network *n, const char *file) {
   if (!n) return (json_side){ file, "outputs", NULL };
   return (json_side){ file, mc_network_kind(n), arithmetic(n) };
 }
+
 static int report(cmp *c, int64_t count) {
   int64_t beyond = 0, differ = 0;
   for (int i = 0; i < mc_network_nout(c->a); i++)
@@ -219,8 +251,9 @@ static int report(cmp *c, int64_t count) {
   return ok ? MC_EXIT_OK : MC_EXIT_INPUT;
 }
 
-/* Whether the two may differ by more than rounding; and which of them is the signal that the other one
- * approximates: expected outputs, else the one in fp32, else what the reference evaluates, else the second. */
+/* Whether the two may differ by more than rounding; and which of them is the signal that the other
+ * one approximates: expected outputs, else the one in fp32, else what the reference evaluates, else
+ * the second. */
 static void weigh(cmp *c) {
   mc_layers a = mc_network_layers(c->a), b = c->b ? mc_network_layers(c->b) : (mc_layers){ 0 };
   bool low_a = a.int8 || a.bf16, low_b = b.int8 || b.bf16, ref_a = mc_network_graph(c->a),
@@ -233,7 +266,9 @@ static void weigh(cmp *c) {
 /* The first network's level is set already where it is compiled. */
 static bool set_level(cmp *c) {
   const char *level = c->o->level;
-  if (!level || (c->b && mc_network_graph(c->b) && !mc_network_graph(c->a)) || (!c->b && !mc_network_graph(c->a))) return true;
+  if (!level || (c->b && mc_network_graph(c->b) && !mc_network_graph(c->a)) ||
+      (!c->b && !mc_network_graph(c->a)))
+    return true;
   return mc_network_set_level(c->b ? c->b : c->a, level, &c->t->diag);
 }
 
@@ -288,7 +323,7 @@ int compare(tool *t, mc_network *a, const feed *f, const compare_opts *o) {
   progress_end(&p);
   int rc = ok ? report(&c, count) : MC_EXIT_INPUT;
   tool_drop_remarks(t);
-  tool_flush(t);                    /* diagnostics point into the text that the network owns */
+  tool_flush(t); /* diagnostics point into the text that the network owns */
   mc_network_close(c.b);
   return rc;
 }

@@ -29,18 +29,21 @@ static double ulps(const mc_array *a, const mc_array *b, int64_t i, int64_t k, d
   return fabs((double)(place(((const float *)a->data)[i]) - place(((const float *)b->data)[k])));
 }
 
-void diff_add(diff *d, const mc_array *a, const mc_array *b, int64_t from_a, int64_t from_b, int64_t n, int64_t sample, tolerance tol) {
+void diff_add(diff *d, const mc_array *a, const mc_array *b, int64_t from_a, int64_t from_b,
+              int64_t n, int64_t sample, tolerance tol) {
   bool stored = same_elem(a->type, b->type);
   for (int64_t i = 0; i < n; i++) {
     double x = value(a, from_a + i, stored), y = value(b, from_b + i, stored);
     double abs = (isnan(x) && isnan(y)) || x == y ? 0 : isnan(x - y) ? HUGE_VAL : fabs(x - y);
-    double rel = abs == 0 ? 0 : abs / fabs(y), ulp = abs == 0 ? 0 : ulps(a, b, from_a + i, from_b + i, abs);
+    double rel = abs == 0 ? 0 : abs / fabs(y),
+           ulp = abs == 0 ? 0 : ulps(a, b, from_a + i, from_b + i, abs);
     d->n++;
     d->differ += abs != 0;
     d->err2 += abs * abs;
     double signal = d->signal_a ? x : y;
     d->ref2 += isfinite(signal) ? signal * signal : 0;
-    if (abs != 0 && !(abs <= tol.atol + tol.rtol * fabs(y)) && !(ulp <= (double)tol.ulp)) d->beyond++;
+    if (abs != 0 && !(abs <= tol.atol + tol.rtol * fabs(y)) && !(ulp <= (double)tol.ulp))
+      d->beyond++;
     if (abs > d->max_abs) d->max_abs = abs, d->at = sample;
     if (rel > d->max_rel) d->max_rel = rel;
     if (ulp > d->max_ulp) d->max_ulp = ulp;
@@ -63,6 +66,7 @@ void diff_add_top(diff *d, const mc_array *a, const mc_array *b, int64_t from_a,
 double diff_relative_l2(const diff *d) {
   return d->ref2 > 0 ? sqrt(d->err2 / d->ref2) : d->err2 > 0 ? HUGE_VAL : 0;
 }
+
 double diff_snr(const diff *d) {
   double l2 = diff_relative_l2(d);
   return l2 > 0 ? -20 * log10(l2) : HUGE_VAL;

@@ -16,7 +16,9 @@ static json_t *number(double v) {
   if (isnan(v)) return json_string("nan");
   return isinf(v) ? json_string(v < 0 ? "-inf" : "inf") : json_real(v);
 }
+
 static json_t *integer(int64_t v) { return json_integer((json_int_t)v); }
+
 static json_t *text(const char *s) { return s ? json_string(s) : json_null(); }
 
 static json_t *describe(const mc_network *n, int i) {
@@ -64,6 +66,7 @@ static json_t *side(json_side s) {
   json_object_set_new(j, "arithmetic", text(s.arithmetic));
   return j;
 }
+
 static json_t *difference(const mc_network *n, int i, const diff *d) {
   json_t *j = describe(n, i);
   json_object_set_new(j, "elements", integer(d->n));
@@ -79,6 +82,7 @@ static json_t *difference(const mc_network *n, int i, const diff *d) {
   json_object_set_new(j, "top1_samples", d->tops ? integer(d->tops) : json_null());
   return j;
 }
+
 bool json_compare(tool *t, const char *path, json_side first, json_side second, const char *verdict,
                   int64_t samples, const mc_network *a, const diff *d) {
   json_t *j = json_object(), *outputs = json_array();
@@ -108,12 +112,14 @@ json_runs *json_runs_begin(tool *t, const char *file, const mc_network *n) {
   json_object_set_new(j->root, "outputs", outputs);
   return j;
 }
+
 void json_runs_add(json_runs *j, void *const *out) {
   json_t *run = json_array();
   for (int i = 0; i < mc_network_nout(j->n); i++)
     json_array_append_new(run, values(mc_network_out_type(j->n, i), out[i]));
   json_array_append_new(j->results, run);
 }
+
 bool json_runs_end(json_runs *j, const char *path, int64_t samples, const char *output) {
   json_object_set_new(j->root, "samples", integer(samples));
   json_object_set_new(j->root, "output", text(output));

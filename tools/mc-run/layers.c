@@ -1,20 +1,30 @@
-/* Inner values of two graphs of one origin, matched by the names that passes keep: %names, else loc("...") of the imported model (its last value counts). */
+/* Inner values of two graphs of one origin, matched by the names that passes keep: %names, else
+ * loc("...") of the imported model (its last value counts). */
 #include "run.h"
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct row { const char *key; const mc_type *ta, *tb; void *a; bool have_a, seen_b; diff d; } row;
+typedef struct row {
+  const char *key;
+  const mc_type *ta, *tb;
+  void *a;
+  bool have_a, seen_b;
+  diff d;
+} row;
+
 struct layers {
   tool *t;
   mc_network *net[2];
-  mc_map rows;                      /* key -> row, in the order of the first graph */
-  mc_map last;                      /* per graph walk: key -> the value that stands for it */
-  mc_map value[2];                  /* mc_value -> row: only these are looked at */
+  mc_map rows;     /* key -> row, in the order of the first graph */
+  mc_map last;     /* per graph walk: key -> the value that stands for it */
+  mc_map value[2]; /* mc_value -> row: only these are looked at */
   tolerance tol;
   int64_t sample;
 };
 
-static const char *key_of(const mc_value *v) { return v->name ? v->name : v->def ? v->def->source : v->source; }
+static const char *key_of(const mc_value *v) {
+  return v->name ? v->name : v->def ? v->def->source : v->source;
+}
 
 static void collect(layers *l, int side, const mc_graph *g, mc_map *last) {
   for (int i = 0; i < g->nin; i++)
@@ -42,7 +52,10 @@ layers *layers_create(tool *t, mc_network *a, mc_network *b, tolerance tol) {
     const mc_value *va = last[0].entries[i].val, *vb = mc_map_str_get(&last[1], key);
     if (!vb || mc_type_elems(va->type) != mc_type_elems(vb->type)) continue;
     row *r = MC_NEW(t->arena, row);
-    *r = (row){ .key = key, .ta = va->type, .tb = vb->type, .a = mc_arena_alloc(t->arena, (size_t)mc_type_bytes(va->type)) };
+    *r = (row){ .key = key,
+                .ta = va->type,
+                .tb = vb->type,
+                .a = mc_arena_alloc(t->arena, (size_t)mc_type_bytes(va->type)) };
     *mc_map_str_slot(&l->rows, key) = r;
     *mc_map_ptr_slot(&l->value[0], va) = r;
     *mc_map_ptr_slot(&l->value[1], vb) = r;
@@ -61,25 +74,30 @@ static bool keep(void *ctx, const mc_value *v, const mc_array *x) {
 static bool match(void *ctx, const mc_value *v, const mc_array *x) {
   layers *l = ctx;
   row *r = mc_map_ptr_get(&l->value[1], v);
-  if (r) diff_add(&r->d, x, &(mc_array){ r->ta, r->a }, 0, 0, mc_type_elems(x->type), l->sample, l->tol);
+  if (r)
+    diff_add(&r->d, x, &(mc_array){ r->ta, r->a }, 0, 0, mc_type_elems(x->type), l->sample, l->tol);
   return true;
 }
 
-bool layers_run(layers *l, const void *const *in, void *const *out_a, void *const *out_b, int64_t sample, mc_diag *d) {
+bool layers_run(layers *l, const void *const *in, void *const *out_a, void *const *out_b,
+                int64_t sample, mc_diag *d) {
   l->sample = sample;
-  return mc_network_observe(l->net[0], in, out_a, &(mc_eval_opts){ keep, l }, d) && mc_network_observe(l->net[1], in, out_b, &(mc_eval_opts){ match, l }, d);
+  return mc_network_observe(l->net[0], in, out_a, &(mc_eval_opts){ keep, l }, d) &&
+         mc_network_observe(l->net[1], in, out_b, &(mc_eval_opts){ match, l }, d);
 }
 
 void layers_print(layers *l) {
-  mc_strbuf s = {0};
-  mc_sb_printf(&s, "%-32s %-28s %-28s %10s %10s %8s\n", "value", "first", "second", "max abs", "rel L2", "SQNR dB");
+  mc_strbuf s = { 0 };
+  mc_sb_printf(&s, "%-32s %-28s %-28s %10s %10s %8s\n", "value", "first", "second", "max abs",
+               "rel L2", "SQNR dB");
   for (size_t i = 0; i < l->rows.n; i++) {
     const row *r = l->rows.entries[i].val;
-    mc_strbuf a = {0}, b = {0};
+    mc_strbuf a = { 0 }, b = { 0 };
     mc_type_print(&a, r->ta);
     mc_type_print(&b, r->tb);
     double rel = diff_relative_l2(&r->d);
-    mc_sb_printf(&s, "%-32s %-28s %-28s %10.3g %10.3g %8.1f\n", r->key, mc_sb_str(&a), mc_sb_str(&b), r->d.max_abs, rel, diff_snr(&r->d));
+    mc_sb_printf(&s, "%-32s %-28s %-28s %10.3g %10.3g %8.1f\n", r->key, mc_sb_str(&a),
+                 mc_sb_str(&b), r->d.max_abs, rel, diff_snr(&r->d));
     mc_sb_free(&a);
     mc_sb_free(&b);
   }

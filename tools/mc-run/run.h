@@ -8,14 +8,16 @@
 /* Where inputs come from: files given by name, samples of an npz, or seeded random values. */
 typedef struct feed {
   const mc_network *net;
-  mc_dataset *data;                /* --data */
-  void **fixed;                    /* --input: one array per input */
+  mc_dataset *data; /* --data */
+  void **fixed;     /* --input: one array per input */
   uint64_t seed;
-  int64_t count;                   /* samples */
-  int64_t batch;                   /* samples that one run takes */
+  int64_t count;                    /* samples */
+  int64_t batch;                    /* samples that one run takes */
   const mc_import_args *other_args; /* how the network to compare with is read */
 } feed;
-bool feed_open(feed *f, tool *t, const mc_network *n, const char *data, const mc_dataset_opts *o, const mc_strlist *inputs, int64_t limit, int64_t seed);
+
+bool feed_open(feed *f, tool *t, const mc_network *n, const char *data, const mc_dataset_opts *o,
+               const mc_strlist *inputs, int64_t limit, int64_t seed);
 /* Fill in[] (room for each input) with the samples from k on. False after reporting. */
 bool feed_fetch(const feed *f, int64_t k, void *const *in);
 void feed_close(feed *f);
@@ -31,6 +33,7 @@ typedef struct tolerance {
   bool given;
   double min_snr;
 } tolerance;
+
 /* Everything that a comparison is told. */
 typedef struct compare_opts {
   const char *first, *other; /* the two files */
@@ -40,9 +43,10 @@ typedef struct compare_opts {
   bool layers;
   const char *json; /* a file, "" for standard output; NULL: no report */
 } compare_opts;
-/* Run both on every sample and report; 0 when all is within the tolerance, or when the two compute in other
- * arithmetic (INT8 and fp32) and nothing was asked for; 1 otherwise or after an error. `o->other` is a
- * network, an object, or (.npz, .npy) expected outputs. */
+
+/* Run both on every sample and report; 0 when all is within the tolerance, or when the two compute
+ * in other arithmetic (INT8 and fp32) and nothing was asked for; 1 otherwise or after an error.
+ * `o->other` is a network, an object, or (.npz, .npy) expected outputs. */
 int compare(tool *t, mc_network *a, const feed *f, const compare_opts *o);
 
 /* Differences of many elements. */
@@ -54,7 +58,9 @@ typedef struct diff {
       top_same;  /* samples, and those where both have their largest element in the same place */
   bool signal_a; /* the signal is a's values; b's else */
 } diff;
-void diff_add(diff *d, const mc_array *a, const mc_array *b, int64_t from_a, int64_t from_b, int64_t n, int64_t sample, tolerance tol);
+
+void diff_add(diff *d, const mc_array *a, const mc_array *b, int64_t from_a, int64_t from_b,
+              int64_t n, int64_t sample, tolerance tol);
 /* One sample's n elements: where each is largest (of equal ones the first). */
 void diff_add_top(diff *d, const mc_array *a, const mc_array *b, int64_t from_a, int64_t from_b,
                   int64_t n);
@@ -65,13 +71,15 @@ double diff_snr(const diff *d);
 /* Inner values of two graphs, matched by name. */
 typedef struct layers layers;
 layers *layers_create(tool *t, mc_network *a, mc_network *b, tolerance tol);
-bool layers_run(layers *l, const void *const *in, void *const *out_a, void *const *out_b, int64_t sample, mc_diag *d);
+bool layers_run(layers *l, const void *const *in, void *const *out_a, void *const *out_b,
+                int64_t sample, mc_diag *d);
 void layers_print(layers *l);
 
 /* ---- json.c (docs/tools.md, "JSON") ---- */
 typedef struct json_side {
   const char *file, *kind, *arithmetic;
 } json_side; /* arithmetic NULL: not known */
+
 /* The report of a comparison. False after reporting. */
 bool json_compare(tool *t, const char *path, json_side first, json_side second, const char *verdict,
                   int64_t samples, const mc_network *a, const diff *d);

@@ -16,7 +16,9 @@ static const mc_pass_info *pass_find(const char *name) {
     if (strcmp(r->pass[i].text, name) == 0) return &r->pass[i];
   return NULL;
 }
+
 bool pass_exists(const char *name) { return pass_find(name) != NULL; }
+
 bool pass_has(const char *name, const char *option) {
   const mc_pass_info *p = pass_find(name);
   for (const mc_field *f = p ? p->opts : NULL; f && f->name; f++)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 enum { WIDTH = 960, HEIGHT = 460, LEFT = 60, RIGHT = 30, TOP = 24, BOTTOM = 50 };
+
 typedef struct axes {
   double x1, y0, y1;
 } axes; /* ms from 0; accuracy in points */
@@ -18,6 +19,7 @@ static const char style[] = ".mcb circle{stroke-width:1.5;fill-opacity:0}.mcb .m
 static double x_of(const axes *a, double ms) {
   return (double)LEFT + ms / a->x1 * (double)(WIDTH - LEFT - RIGHT);
 }
+
 static double y_of(const axes *a, double points) {
   return (double)(HEIGHT - BOTTOM) -
          (points - a->y0) / (a->y1 - a->y0) * (double)(HEIGHT - TOP - BOTTOM);
@@ -113,7 +115,9 @@ void report_front(mc_strbuf *out, search *s) {
 /* ---- layers ---- */
 void report_layers(mc_strbuf *out, search *s) {
   candidates p = probes_sorted(s);
+
   enum { ROW = 20, BAR = 360, NAME = 420 };
+
   if (!p.n) {
     mc_sb_puts(out, "<p>INT8 was not tried.</p>\n");
     return;

@@ -55,14 +55,14 @@ static void draw(mc_strbuf *out, const mc_graph *g, double most, mc_arena *a) {
   mc_map rows;
   mc_map_init(&rows, a);
   int count = 0;
-  MC_FOR_NODES(n, g)
-  if (shown(n)) *mc_map_ptr_slot(&rows, n) = (void *)(uintptr_t)++count;
+  MC_FOR_NODES (n, g)
+    if (shown(n)) *mc_map_ptr_slot(&rows, n) = (void *)(uintptr_t)++count;
   if (count > MOST) {
     mc_sb_printf(out, "<p>%d ops: too many to draw.</p>\n", count);
     return;
   }
   page_picture(out, WIDTH, ROW * count + 4, style);
-  MC_FOR_NODES(n, g) {
+  MC_FOR_NODES (n, g) {
     int to = (int)(uintptr_t)mc_map_ptr_get(&rows, n);
     for (int i = 0; to && i < n->nin; i++) {
       const mc_node *def = n->in[i] ? n->in[i]->def : NULL;
@@ -76,7 +76,7 @@ static void draw(mc_strbuf *out, const mc_graph *g, double most, mc_arena *a) {
 
 static double most_macs(const mc_graph *g) {
   double most = 0;
-  MC_FOR_NODES(n, g) most = fmax(most, (double)mc_node_cost(n).macs);
+  MC_FOR_NODES (n, g) most = fmax(most, (double)mc_node_cost(n).macs);
   return most;
 }
 

@@ -25,7 +25,7 @@ static histograms watched(const mc_graph *g, mc_arena *a) {
   histograms all = { .v = MC_NEWN(a, mc_value *, MOST) };
   for (int i = 0; i < g->nin; i++)
     if (g->in[i]->type->dtype == MC_f32 && all.n < MOST) all.v[all.n++] = g->in[i];
-  MC_FOR_NODES(n, g) {
+  MC_FOR_NODES (n, g) {
     bool plain = !mc_op_has(n->op, MC_T_CONST | MC_T_TERM | MC_T_MOVE) && n->nout;
     if (plain && n->out[0]->type->dtype == MC_f32 && n->out[0]->range.known && all.n < MOST)
       all.v[all.n++] = n->out[0];
@@ -42,6 +42,7 @@ static void mark(mc_strbuf *out, const mc_hist *h, float at) {
 /* Elements in bar k. */
 static double bar_of(const mc_hist *h, int k) {
   enum { EACH = MC_HIST_BINS / BARS };
+
   double sum = 0;
   for (int i = k * EACH; i < (k + 1) * EACH; i++) sum += h->bin[i];
   return sum;

@@ -15,6 +15,7 @@ static const char schema[] = "mc-search/1";
 static const char *path_of(const search *s) {
   return mc_arena_printf(s->t.arena, "%s/journal.jsonl", s->work);
 }
+
 static bool failed(search *s, const char *what) {
   return mc_error(&s->t.diag, mc_noloc, "%s: %s: %s", path_of(s), what, strerror(errno));
 }

@@ -6,10 +6,12 @@
 #include <string.h>
 
 const char *const cost_names[] = { "latency", "bytes", "arena", "macs", NULL };
+
 typedef struct unit {
   const char *name;
   double factor;
 } unit;
+
 static const unit times[] = { { "us", 1e-3 }, { "ms", 1 }, { "s", 1e3 }, { NULL, 0 } };
 static const unit sizes[] = { { "B", 1 },      { "KB", 1e3 },      { "MB", 1e6 },
                               { "KiB", 1024 }, { "MiB", 1 << 20 }, { NULL, 0 } };

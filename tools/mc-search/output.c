@@ -52,6 +52,7 @@ void print_table(mc_strbuf *out, search *s) {
 
 /* ---- JSON ---- */
 static json_t *number(double v) { return isfinite(v) ? json_real(v) : json_null(); }
+
 static json_t *text(const char *v) { return v ? json_string(v) : json_null(); }
 
 static json_t *json_candidate(search *s, const candidate *c) {

@@ -57,6 +57,7 @@ typedef struct entry {
   candidate *c;
   double at;
 } entry;
+
 static int by_latency(const void *a, const void *b) {
   const entry *x = a, *y = b;
   int d = compare(x->at, y->at);

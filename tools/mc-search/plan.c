@@ -11,6 +11,7 @@ enum { GOAL_ACCURACY = NUM_COSTS, MAX_STEPS = 2 };
 typedef struct technique {
   const char *name, *pass[MAX_STEPS];
 } technique;
+
 static const technique techniques[] = {
   { "prune", { "prune" } },
   { "lowrank", { "lowrank" } },
@@ -18,6 +19,7 @@ static const technique techniques[] = {
   { "prune+lowrank", { "prune", "lowrank" } },
   { "lowrank+prune", { "lowrank", "prune" } },
 };
+
 enum { NUM_TECHNIQUES = sizeof techniques / sizeof *techniques };
 
 static const technique *technique_find(const char *name) {
@@ -25,6 +27,7 @@ static const technique *technique_find(const char *name) {
     if (strcmp(techniques[i].name, name) == 0) return &techniques[i];
   return NULL;
 }
+
 static bool wanted(const search *s, const technique *t) {
   bool any = !s->techniques.n;
   for (size_t i = 0; i < s->techniques.n; i++) any |= mc_same_word(s->techniques.v[i], t->name);
@@ -121,6 +124,7 @@ typedef struct family {
   candidate *best;
   double next;
 } family;
+
 typedef struct families {
   family *v;
   size_t n, cap;
@@ -166,6 +170,7 @@ static double next_wider(const family *f, const bool *ok) {
   if (!i) return f->list.v[0]->shape->budget * 0.6;
   return i == n ? NAN : middle(f->list.v[i - 1]->shape->budget, f->list.v[i]->shape->budget);
 }
+
 /* The cheapest that is accurate enough is the narrowest. */
 static double next_narrower(const family *f, const bool *ok) {
   size_t n = f->list.n, i = 0;

@@ -51,7 +51,8 @@ static bool start(search *s, child *c, const char *const *argv, bool piped) {
 
 static int wait_for(child *c) {
   int status = 0;
-  while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR) {}
+  while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR) {
+  }
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
@@ -126,6 +127,7 @@ typedef struct batch {
   const shape *shape;
   candidates list;
 } batch;
+
 typedef struct batches {
   batch *v;
   size_t n, cap;

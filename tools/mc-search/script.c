@@ -94,6 +94,7 @@ static void option(mc_strbuf *out, const char *name, const char *value) {
   mc_sb_printf(out, " --%s=", name);
   shell_word(out, value);
 }
+
 static void option_number(mc_strbuf *out, const char *name, int64_t v) {
   if (v) mc_sb_printf(out, " --%s=%lld", name, (long long)v);
 }

@@ -9,9 +9,12 @@
 
 /* ---- limits ---- */
 typedef enum cost { COST_LATENCY, COST_BYTES, COST_ARENA, COST_MACS, NUM_COSTS } cost;
+
 extern const char *const cost_names[]; /* "latency", "bytes", "arena", "macs", NULL */
+
 /* SHARE: of the original's; BELOW: accuracy, points less than the original's. */
 typedef enum limit_kind { LIMIT_NONE, LIMIT_SHARE, LIMIT_ABSOLUTE, LIMIT_BELOW } limit_kind;
+
 typedef struct limit {
   const char *text; /* of the command line; NULL: not given */
   limit_kind kind;
@@ -20,6 +23,7 @@ typedef struct limit {
 
 /* ---- candidates ---- */
 typedef enum precision { P_FP32, P_BF16, P_INT8, P_MIXED, NUM_PRECISIONS } precision;
+
 extern const char *const precision_names[]; /* "fp32", "bf16", "int8", "mixed", NULL */
 
 /* What is removed or split. */

@@ -79,9 +79,9 @@ static bool hash_context(search *s) {
 
 /* ---- network and samples ---- */
 static bool quantized(const mc_graph *g) {
-  MC_FOR_NODES(n, g)
-  for (int i = 0; i < n->nout; i++)
-    if (mc_type_is_quant(n->out[i]->type) || n->op == MC_OP_dequantize) return true;
+  MC_FOR_NODES (n, g)
+    for (int i = 0; i < n->nout; i++)
+      if (mc_type_is_quant(n->out[i]->type) || n->op == MC_OP_dequantize) return true;
   return false;
 }
 

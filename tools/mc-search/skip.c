@@ -16,7 +16,7 @@ void plan_probes(search *s) {
   const mc_node *first = NULL;
   if (!s->front[P_INT8]) return;
   const shape *h = shape_get(s, "original", "", 1, "");
-  MC_FOR_NODES(n, s->module->graphs) {
+  MC_FOR_NODES (n, s->module->graphs) {
     if (!mc_op_has(n->op, MC_T_ACCUM)) continue;
     if (listable(name_of(n)))
       candidate_get(s, h, P_INT8, NULL, name_of(n));
@@ -33,6 +33,7 @@ void plan_probes(search *s) {
 static double damage(const search *s, const candidate *c) {
   return isfinite(c->error) ? c->error : s->original->accuracy - c->accuracy;
 }
+
 static int by_damage(const void *a, const void *b, void *s) {
   const candidate *x = *(candidate *const *)a, *y = *(candidate *const *)b;
   double d = damage(s, y) - damage(s, x);
@@ -63,6 +64,7 @@ static int by_better(const void *a, const void *b, void *s) {
   if (!mx) return (x->accuracy < y->accuracy) - (x->accuracy > y->accuracy);
   return better(s, x, y) ? -1 : better(s, y, x);
 }
+
 static candidates losing(search *s) {
   candidates p = { 0 };
   for (size_t i = 0; i < s->all.n; i++) {
@@ -77,6 +79,7 @@ static candidates losing(search *s) {
 
 void plan_skips(search *s) {
   enum { BASES = 3 };
+
   candidates p = probes_sorted(s), c = losing(s);
   for (size_t i = 0; i < c.n && i < BASES; i++) {
     const char *list = NULL;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 enum { GOAL_ACCURACY = NUM_COSTS };
+
 static const char *const technique_names[] = {
   "prune", "lowrank", "compress", "prune+lowrank", "lowrank+prune", "none", NULL
 };

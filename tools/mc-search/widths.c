@@ -8,11 +8,13 @@
 #include <stdlib.h>
 
 enum { NWIDTHS = 3, SAMPLES = 128, FIT_FOLDS = (1 << (MC_FOLDS - 1)) - 1, MOST = 60 };
+
 static const double widths[NWIDTHS] = { 0.75, 0.5, 0.25 };
 
 typedef struct moved {
   double by[NWIDTHS];
 } moved; /* NAN: not measured */
+
 typedef struct state {
   search *s;
   mc_pass_context *cx;
@@ -26,6 +28,7 @@ typedef struct channel {
   int64_t c;
   double score;
 } channel;
+
 static int by_score(const void *a, const void *b) {
   const channel *x = a, *y = b;
   return x->score != y->score ? (x->score < y->score) - (x->score > y->score)

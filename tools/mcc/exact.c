@@ -1,9 +1,9 @@
 /* -check: the object against the reference evaluator, which runs the planned graph that it was made
  * from, on the same samples, on every level that runs here. Integers must be the same. Where all
- * layers are fp32 their sums may be taken in another order (docs/numerics.md): then the results must
- * lie within the rounding that a pass of contract ROUNDS is allowed. Where such sums are rounded to
- * bf16 or INT8 in the middle, one last place may flip there, and what counts is the relative L2
- * distance over all samples. */
+ * layers are fp32 their sums may be taken in another order (docs/numerics.md): then the results
+ * must lie within the rounding that a pass of contract ROUNDS is allowed. Where such sums are
+ * rounded to bf16 or INT8 in the middle, one last place may flip there, and what counts is the
+ * relative L2 distance over all samples. */
 #include "common/threads.h"
 #include "mc/driver/network.h"
 #include "mc/pass/samples.h"
@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 enum { RANDOM_SAMPLES = 4, FILE_SAMPLES = 16 };
+
 typedef enum kind { EXACT, ROUNDS, FLIPS } kind;
+
 static const double flips_l2 =
     0.05; /* flipped last places of bf16 stay well below, a wrong kernel is near 1 */
 
@@ -71,8 +73,7 @@ static bool open_samples(exact *e) {
 
 static void fetch(exact *e, int k) {
   const mc_graph *g = e->p->graph;
-  if (e->data)
-    mc_dataset_fetch(e->data, k * mc_dataset_batch(e->data), pointers(e, e->in, g->nin));
+  if (e->data) mc_dataset_fetch(e->data, k * mc_dataset_batch(e->data), pointers(e, e->in, g->nin));
   for (int i = 0; !e->data && i < g->nin; i++)
     mc_random_fill(g->in[i], (uint64_t)k + 1, e->in[i].data);
 }
@@ -92,8 +93,8 @@ static double distance(double a, double b) {
   return isnan(a - b) ? INFINITY : fabs(a - b);
 }
 
-/* ROUNDS, as in -check-numerics: 1e-4 of the value and of the largest one, and a step of a quantized
- * result. */
+/* ROUNDS, as in -check-numerics: 1e-4 of the value and of the largest one, and a step of a
+ * quantized result. */
 static void judge(exact *e, const mc_array *want, const mc_array *got) {
   int64_t n = mc_type_elems(want->type);
   double top = largest(want, n),
@@ -111,6 +112,7 @@ static void judge(exact *e, const mc_array *want, const mc_array *got) {
 }
 
 static double relative_l2(const exact *e) { return e->err2 > 0 ? sqrt(e->err2 / e->ref2) : 0; }
+
 static bool holds(const exact *e) {
   return e->kind == FLIPS ? relative_l2(e) <= flips_l2 : e->worst <= 1;
 }
@@ -164,10 +166,10 @@ static const char *levels_run(exact *e) {
   const char *run = "", *not = "";
   for (const mc_target *t = e->o->co.target; t; t = t->next) {
     bool here = !(t->isa & ~mc_host_isa()) && mc_host_permit(t->isa);
-    const char **list = here ? &run : &not ;
+    const char **list = here ? &run : &not;
     *list = mc_arena_printf(e->o->t.arena, "%s%s%s", *list, **list ? ", " : "", t->name);
   }
-  return mc_arena_printf(e->o->t.arena, "%s%s%s", run, *not ? "; not on this machine: " : "", not );
+  return mc_arena_printf(e->o->t.arena, "%s%s%s", run, *not? "; not on this machine: " : "", not);
 }
 
 static void tell(exact *e) {

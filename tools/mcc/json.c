@@ -7,6 +7,7 @@
 #include <string.h>
 
 static json_t *string_or_null(const char *s) { return s ? json_string(s) : json_null(); }
+
 static json_t *integer(int64_t v) { return json_integer((json_int_t)v); }
 
 /* ---- what was said ---- */

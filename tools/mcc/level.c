@@ -8,9 +8,11 @@ static const char *march_of(const mcc *o) {
   if (o->march || o->emit == EMIT_MIR) return o->march;
   return mc_target_default_march(o->arch);
 }
+
 static const char *arithmetic(mc_arith how) {
   return how == MC_ARITH_int8 ? "8-bit" : how == MC_ARITH_bf16 ? "bf16" : "fp32";
 }
+
 /* Another architecture without -march: what its better levels would bring. */
 static void remark_lowest(mcc *o, const mc_target *t) {
   mc_arith how = mc_quant_arith(o->co.quant);
@@ -24,11 +26,13 @@ static void remark_lowest(mcc *o, const mc_target *t) {
     list = list ? mc_arena_printf(o->t.arena, "%s, %s", list, one) : one;
   }
   if (!list) return;
-  mc_remark(&o->t.diag, mc_noloc,
-            "code is for '%s', the lowest level of %s; of %s products a cycle %s as many: name a level "
-            "with -march=, or -march=dispatch for all of them in one object",
-            t->name, mc_arch_name(t->arch), arithmetic(how), list);
+  mc_remark(
+      &o->t.diag, mc_noloc,
+      "code is for '%s', the lowest level of %s; of %s products a cycle %s as many: name a level "
+      "with -march=, or -march=dispatch for all of them in one object",
+      t->name, mc_arch_name(t->arch), arithmetic(how), list);
 }
+
 const mc_target *level_find(mcc *o) {
   const char *march = march_of(o), *level = march ? mc_cpu_level(march) : NULL;
   mc_arith how = mc_quant_arith(o->co.quant);

@@ -7,6 +7,7 @@
 #include "mc/driver/importing.h"
 
 typedef enum emit { EMIT_OBJ, EMIT_ASM, EMIT_LLVM, EMIT_MIR } emit;
+
 extern const char *const emit_names[]; /* "obj", "asm", "llvm", "mir", NULL */
 
 typedef struct mcc {
@@ -42,8 +43,8 @@ bool check_outputs(mcc *o);
 bool has_header(const mcc *o);
 
 /* ---- level.c ---- */
-/* The target of -march and -target; for this machine's architecture without -march that of "dispatch".
- * NULL after reporting. */
+/* The target of -march and -target; for this machine's architecture without -march that of
+ * "dispatch". NULL after reporting. */
 const mc_target *level_find(mcc *o);
 
 /* ---- idle.c: options that can do nothing ---- */

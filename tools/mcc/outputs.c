@@ -60,7 +60,8 @@ bool check_outputs(mcc *o) {
   if (o->emit == EMIT_OBJ && n > 2 && strcmp(o->out + n - 2, ".h") == 0)
     return mc_error(d, mc_noloc, "'-o %s' would be overwritten by the header; name the object",
                     o->out);
-  if (o->emit == EMIT_OBJ && !o->print_pipeline && !tool_spares_terminal(&o->t, o->out, "the object"))
+  if (o->emit == EMIT_OBJ && !o->print_pipeline &&
+      !tool_spares_terminal(&o->t, o->out, "the object"))
     return false;
   if (!keeps_inputs(o, o->out) || (header && !keeps_inputs(o, header))) return false;
   if (!o->json) return true;

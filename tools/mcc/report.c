@@ -6,22 +6,28 @@
 void report_time(mcc *o) {
   const mc_manager_report *p = &o->rep.passes;
   mc_sb_puts(&o->dump, "time:\n");
-  for (int i = 0; i < p->n && i != p->failed; i++) mc_sb_printf(&o->dump, "  %9.3f ms  %-18s %s\n", p->time[i].seconds * 1e3, p->time[i].pass->text, p->time[i].changed ? "changed" : "no change");
-  mc_sb_printf(&o->dump, "  %9.3f ms  all passes\n  %9.3f ms  plan\n  %9.3f ms  code\n", o->rep.pass_seconds * 1e3, o->rep.plan_seconds * 1e3, o->rep.code_seconds * 1e3);
+  for (int i = 0; i < p->n && i != p->failed; i++)
+    mc_sb_printf(&o->dump, "  %9.3f ms  %-18s %s\n", p->time[i].seconds * 1e3,
+                 p->time[i].pass->text, p->time[i].changed ? "changed" : "no change");
+  mc_sb_printf(&o->dump, "  %9.3f ms  all passes\n  %9.3f ms  plan\n  %9.3f ms  code\n",
+               o->rep.pass_seconds * 1e3, o->rep.plan_seconds * 1e3, o->rep.code_seconds * 1e3);
 }
 
 void report_stats(mcc *o) {
   const mc_manager_report *p = &o->rep.passes;
   for (int i = 0; i < p->n; i++)
     for (int k = 0; k < p->time[i].pass->nstats; k++)
-      mc_sb_printf(&o->dump, "%8lld %-18s %s\n", (long long)p->stats[i][k], p->time[i].pass->text, p->time[i].pass->stats[k].name);
+      mc_sb_printf(&o->dump, "%8lld %-18s %s\n", (long long)p->stats[i][k], p->time[i].pass->text,
+                   p->time[i].pass->stats[k].name);
 }
 
 void report_groups(mcc *o, const mc_plan *p) {
-  const char *level = o->co.target->next ? mc_arena_printf(o->t.arena, "%s: ", p->target->name) : "";
+  const char *level =
+      o->co.target->next ? mc_arena_printf(o->t.arena, "%s: ", p->target->name) : "";
   for (int i = 0; i < p->ngroup; i++) {
     const mc_node *g = p->group[i];
-    mc_remark(&o->t.diag, g->loc, "%sgroup %d%s%s: %s", level, i, g->source ? " " : "", g->source ? g->source : "", mc_kernel_describe(p, i, o->t.arena));
+    mc_remark(&o->t.diag, g->loc, "%sgroup %d%s%s: %s", level, i, g->source ? " " : "",
+              g->source ? g->source : "", mc_kernel_describe(p, i, o->t.arena));
   }
 }
 
@@ -39,14 +45,16 @@ void report_packed(mcc *o, const mc_plan *p) {
                  "%8lld %-18s bytes of weights that the object saves\n",
                  layers, "compress-weights", (long long)(from - to), "compress-weights");
   if (layers)
-    mc_remark(&o->t.diag, mc_noloc,
-              "-compress-weights: weights of %d layers take %lld bytes in the place of %lld; each run "
-              "unpacks them",
-              layers, (long long)to, (long long)from);
+    mc_remark(
+        &o->t.diag, mc_noloc,
+        "-compress-weights: weights of %d layers take %lld bytes in the place of %lld; each run "
+        "unpacks them",
+        layers, (long long)to, (long long)from);
   else
-    mc_warning(&o->t.diag, mc_noloc,
-               "-compress-weights saves nothing: no layer has enough weights that are 0 and are not "
-               "left out anyway (-remarks says why for each; the pass sparsify makes zeros)");
+    mc_warning(
+        &o->t.diag, mc_noloc,
+        "-compress-weights saves nothing: no layer has enough weights that are 0 and are not "
+        "left out anyway (-remarks says why for each; the pass sparsify makes zeros)");
 }
 
 void report_summary(mcc *o, size_t bytes) {
@@ -54,8 +62,12 @@ void report_summary(mcc *o, size_t bytes) {
   mc_strbuf s = { 0 };
   mc_sb_printf(&s, "%s: %d layers INT8, ", o->in, r->layers_int8);
   if (r->layers_bf16) mc_sb_printf(&s, "%d bf16, ", r->layers_bf16);
-  mc_sb_printf(&s, "%d fp32; %lld MACs (%.1f %% INT8); weights %lld bytes, arena %lld bytes", r->layers_f32, (long long)r->macs, r->macs ? 100.0 * (double)r->macs_int8 / (double)r->macs : 0.0, (long long)r->weight_bytes, (long long)r->arena_bytes);
-  if (bytes) mc_sb_printf(&s, ", %s %zu bytes", o->emit == EMIT_OBJ ? "object" : emit_names[o->emit], bytes);
+  mc_sb_printf(&s, "%d fp32; %lld MACs (%.1f %% INT8); weights %lld bytes, arena %lld bytes",
+               r->layers_f32, (long long)r->macs,
+               r->macs ? 100.0 * (double)r->macs_int8 / (double)r->macs : 0.0,
+               (long long)r->weight_bytes, (long long)r->arena_bytes);
+  if (bytes)
+    mc_sb_printf(&s, ", %s %zu bytes", o->emit == EMIT_OBJ ? "object" : emit_names[o->emit], bytes);
   mc_sb_printf(&s, " [%s]\n", mc_target_text(o->co.target, o->t.arena));
   o->summary = mc_arena_strdup(o->t.arena, mc_sb_str(&s));
   mc_sb_free(&s);
@@ -66,6 +78,9 @@ void report_object(mcc *o) {
   mc_object x;
   const char *sizes = "";
   if (strcmp(o->out, "-") == 0 || !mc_object_read(&x, o->out, o->t.arena, &o->t.diag)) return;
-  for (int k = 0; k < x.nlevel; k++) sizes = mc_arena_printf(o->t.arena, "%s%s%s %lld%s", sizes, k ? ", " : " (", x.level[k].name, (long long)x.level[k].code_bytes, k + 1 == x.nlevel ? ")" : "");
-  mc_remark(&o->t.diag, mc_noloc, "object: %lld bytes of code%s, %lld of constants, %lld of file", (long long)x.code_bytes, sizes, (long long)x.constant_bytes, (long long)x.file_bytes);
+  for (int k = 0; k < x.nlevel; k++)
+    sizes = mc_arena_printf(o->t.arena, "%s%s%s %lld%s", sizes, k ? ", " : " (", x.level[k].name,
+                            (long long)x.level[k].code_bytes, k + 1 == x.nlevel ? ")" : "");
+  mc_remark(&o->t.diag, mc_noloc, "object: %lld bytes of code%s, %lld of constants, %lld of file",
+            (long long)x.code_bytes, sizes, (long long)x.constant_bytes, (long long)x.file_bytes);
 }

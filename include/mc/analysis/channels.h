@@ -17,6 +17,7 @@ typedef struct mc_chan_class {
   int members;       /* slots in it */
   bool head;         /* heads of attention: a batch axis of a product of activations */
 } mc_chan_class;
+
 /* Products whose output channels these are; classes in it; output channels of the first product
  * that a class has (a head, a group of a grouped convolution: more than one). */
 typedef struct mc_chan_group {
@@ -25,6 +26,7 @@ typedef struct mc_chan_group {
   int size;
   int width;
 } mc_chan_group;
+
 typedef struct mc_channels {
   mc_map value, node; /* where slots start (use the functions below) */
   int *element;
@@ -34,6 +36,7 @@ typedef struct mc_channels {
   mc_chan_group *group;
   int ngroup;
 } mc_channels;
+
 typedef struct mc_channels_opts {
   bool norms;   /* axes that layer_norm runs over may lose channels: its statistics change */
   bool outputs; /* results of the graph may lose channels of their last axis; they are put back */

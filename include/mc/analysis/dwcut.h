@@ -5,6 +5,7 @@
 #include "mc/target/target.h"
 
 enum { MC_DW_PHASES = 8, MC_DW_PIECES = 8 };
+
 /* Registers of one kind. */
 typedef struct mc_dw_piece {
   int bytes;      /* of a register: 16, 32 or 64 */
@@ -12,17 +13,20 @@ typedef struct mc_dw_piece {
   int64_t first;  /* channel */
   int64_t blocks; /* so many blocks of `bytes` channels behind one another */
 } mc_dw_piece;
+
 typedef struct mc_dw_row {
   int64_t c, mult, ow, sx; /* result channels, of each input channel so many; pixels; stride */
   bool dense;              /* pixels of operand and result lie together */
   bool packed;             /* results are requantized and nothing else */
 } mc_dw_row;
+
 typedef struct mc_dw_cut {
   int phases; /* above 0: a row is one line of bytes, and every phases-th register has the same
                  channels */
   int npiece; /* 1 with a line */
   mc_dw_piece piece[MC_DW_PIECES];
 } mc_dw_cut;
+
 /* Bytes of the widest register that such a kernel uses. */
 int mc_dw_most(const mc_target *t);
 /* False: more pieces than there is room for. */

@@ -12,13 +12,13 @@
 #include "mc/import/onnx.h"
 
 typedef struct mc_import_args {
-  mc_strlist shapes;              /* --shape NAME=DIMS, each time it was given */
-  int layout, type;               /* indices into the words below; 0: the model's own */
-  const char *preprocess;         /* NULL: none */
+  mc_strlist shapes;      /* --shape NAME=DIMS, each time it was given */
+  int layout, type;       /* indices into the words below; 0: the model's own */
+  const char *preprocess; /* NULL: none */
 } mc_import_args;
 
-extern const char *const mc_input_layout_words[];   /* "model", "nhwc", NULL */
-extern const char *const mc_input_type_words[];     /* "model", "u8", NULL */
+extern const char *const mc_input_layout_words[]; /* "model", "nhwc", NULL */
+extern const char *const mc_input_type_words[];   /* "model", "u8", NULL */
 
 /* clang-format off */
 #define MC_IMPORT_OPTIONS(a) \

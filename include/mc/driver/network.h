@@ -1,4 +1,5 @@
-/* Anything that can be run on arrays: a network evaluated by the reference or compiled in memory, or a compiled object. What mc-run, mc-eval and tests share. */
+/* Anything that can be run on arrays: a network evaluated by the reference or compiled in memory,
+ * or a compiled object. What mc-run, mc-eval and tests share. */
 #ifndef MC_DRIVER_NETWORK_H
 #define MC_DRIVER_NETWORK_H
 #include "mc/codegen/codegen.h"
@@ -7,10 +8,13 @@
 #include "mc/ref/eval.h"
 
 typedef struct mc_network mc_network;
+
 typedef enum mc_how { MC_HOW_REF, MC_HOW_JIT } mc_how;
 
-/* Open a file: an ELF object made by mcc is loaded; anything else is a network (.mir, "-", .onnx), run by the reference evaluator or compiled for this machine as it
- * stands (no optimization that changes results). threads: what compiled code must be able to use (the reference evaluator uses one). NULL after reporting. */
+/* Open a file: an ELF object made by mcc is loaded; anything else is a network (.mir, "-", .onnx),
+ * run by the reference evaluator or compiled for this machine as it stands (no optimization that
+ * changes results). threads: what compiled code must be able to use (the reference evaluator uses
+ * one). NULL after reporting. */
 mc_network *mc_network_open(const char *path, mc_how how, int threads, mc_diag *d);
 /* The same; an .onnx file is imported as `args` (NULL: none) say, any other refuses them. */
 mc_network *mc_network_open_as(const char *path, mc_how how, int threads,
@@ -34,15 +38,20 @@ const mc_type *mc_network_out_type(const mc_network *n, int i);
 const char *mc_network_in_name(const mc_network *n, int i);
 /* All inputs with their types, their names here and in the model. */
 const mc_dataset_input *mc_network_inputs(const mc_network *n);
-const char *mc_network_out_name(const mc_network *n, int i);     /* never NULL: "out0" where the graph has none */
-/* Of an object for several levels, the one to run. False after reporting: not such an object, no such level, or the machine lacks it. */
+const char *mc_network_out_name(const mc_network *n,
+                                int i); /* never NULL: "out0" where the graph has none */
+/* Of an object for several levels, the one to run. False after reporting: not such an object, no
+ * such level, or the machine lacks it. */
 bool mc_network_set_level(mc_network *n, const char *level, mc_diag *d);
 /* Samples that feed it. NULL after reporting. */
-mc_dataset *mc_network_data(const mc_network *n, const char *path, const mc_dataset_opts *o, mc_diag *d);
+mc_dataset *mc_network_data(const mc_network *n, const char *path, const mc_dataset_opts *o,
+                            mc_diag *d);
 /* Run once; in[i], out[i]: dense arrays. False after reporting. */
 bool mc_network_run(mc_network *n, const void *const *in, void *const *out, mc_diag *d);
 /* The same with an observer of inner values; only where mc_network_graph is not NULL. */
-bool mc_network_observe(mc_network *n, const void *const *in, void *const *out, const mc_eval_opts *opts, mc_diag *d);
-/* Seeded values for input i: f32 in [-1, 1), stored integers over their whole range, indices in [0, 8). */
+bool mc_network_observe(mc_network *n, const void *const *in, void *const *out,
+                        const mc_eval_opts *opts, mc_diag *d);
+/* Seeded values for input i: f32 in [-1, 1), stored integers over their whole range, indices in [0,
+ * 8). */
 void mc_network_random(const mc_network *n, int i, uint64_t seed, void *data);
 #endif

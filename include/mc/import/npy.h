@@ -1,18 +1,25 @@
-/* numpy's .npy and .npz (zip, stored or deflated) files. Headers, sizes and counts are checked against the file. */
+/* numpy's .npy and .npz (zip, stored or deflated) files. Headers, sizes and counts are checked
+ * against the file. */
 #ifndef MC_IMPORT_NPY_H
 #define MC_IMPORT_NPY_H
 #include "mc/ir/types.h"
 #include "mc/support/diag.h"
-/* C order, little-endian; dim may be 0. `bits`: the file's elements were u16, which may be the bits of
- * a 16-bit float; the array has their values as i32. */
+
+/* C order, little-endian; dim may be 0. `bits`: the file's elements were u16, which may be the bits
+ * of a 16-bit float; the array has their values as i32. */
 typedef struct mc_npy {
-  const char *name; mc_dtype dtype; int rank; int64_t dim[MC_MAX_RANK];
-  const void *data; size_t size;
+  const char *name;
+  mc_dtype dtype;
+  int rank;
+  int64_t dim[MC_MAX_RANK];
+  const void *data;
+  size_t size;
   bool bits;
 } mc_npy;
-/* One array; data in the arena. False after reporting. Fortran order is turned into C order; u16 becomes
- * i32, u32 and u64 become i64 (values from 2^63 on are an error), two-byte voids (what ml_dtypes writes)
- * are bf16. Big-endian elements are refused by name. */
+
+/* One array; data in the arena. False after reporting. Fortran order is turned into C order; u16
+ * becomes i32, u32 and u64 become i64 (values from 2^63 on are an error), two-byte voids (what
+ * ml_dtypes writes) are bf16. Big-endian elements are refused by name. */
 bool mc_npy_read(const char *path, mc_npy *out, mc_arena *a, mc_diag *d, mc_loc at);
 bool mc_npy_write(const char *path, const mc_npy *x, mc_diag *d);
 typedef struct mc_npz mc_npz;
@@ -22,7 +29,7 @@ mc_npz *mc_npz_open(const char *path, mc_diag *d, mc_loc at);
 mc_npz *mc_npz_open_memory(const void *data, size_t size, mc_diag *d, mc_loc at);
 void mc_npz_close(mc_npz *z);
 int mc_npz_count(const mc_npz *z);
-const char *mc_npz_name(const mc_npz *z, int i);                /* without ".npy" */
+const char *mc_npz_name(const mc_npz *z, int i); /* without ".npy" */
 /* Array by name, whole, in the arena; NULL name: the first. False after reporting. */
 bool mc_npz_read(mc_npz *z, const char *name, mc_npy *out, mc_arena *a, mc_diag *d, mc_loc at);
 bool mc_npz_write(const char *path, const mc_npy *x, int n, mc_diag *d);

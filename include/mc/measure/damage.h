@@ -26,8 +26,10 @@ bool mc_damage_large(const mc_damage *d);
  * pass's graph at open) replaced; NULL weights: as it is. Fastest when calls for one product follow
  * each other. False after reporting. */
 bool mc_damage_of(mc_damage *d, int i, const float *weights, const float *bias, mc_distance *out);
+
 /* The distance that allocation adds up: kl where there is one, else l2. */
 static inline double mc_distance_main(const mc_distance *x) { return x->kl >= 0 ? x->kl : x->l2; }
+
 /* A whole graph (same inputs, results of the same shapes) against the reference on the same
  * samples; local is 0. False after reporting. */
 bool mc_damage_graph(mc_damage *d, const mc_graph *g, mc_distance *out);

@@ -5,11 +5,13 @@
 #include "mc/measure/product.h"
 
 enum { MC_FOLDS = 4, MC_WIDE = 1024 }; /* wide: more columns than that */
+
 /* Systems of d columns and o outputs that are solved or judged with less work: more than 2e8
  * multiplications for one product with [d, d]. */
 static inline bool mc_large_layer(int64_t o, int64_t d) {
   return (double)o * (double)d * (double)d > 2e8;
 }
+
 /* Sums over the samples of a fold, for each group; not centred. More than MC_WIDE columns: all
  * folds but the last are one sum, fold[0]; the others have n 0 and no data. */
 typedef struct mc_sums {
@@ -19,6 +21,7 @@ typedef struct mc_sums {
   double *x;      /* [groups, d]     sum x */
   double *y, *yy; /* [groups, o]     sum y, sum y^2 */
 } mc_sums;
+
 typedef struct mc_moments {
   int64_t groups, o, d;
   mc_sums fold[MC_FOLDS];
@@ -28,12 +31,14 @@ typedef struct mc_moments {
 
 /* Bytes that the moments of a product take. */
 int64_t mc_moments_bytes(const mc_product *p);
+
 /* Centred moments over the folds of a mask (bit f: fold f), of one group. Folds that are one sum go
  * together. */
 typedef struct mc_centred {
   int64_t o, d;
   double n, *g, *c, *mx, *my, *vy;
 } mc_centred;
+
 mc_centred mc_moments_centred(const mc_moments *m, unsigned folds, int64_t group, mc_arena *a);
 /* The same with only the columns whose flag is set: d falls. */
 mc_centred mc_centred_sub(const mc_centred *m, const bool *keep, mc_arena *a);

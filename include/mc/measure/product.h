@@ -17,6 +17,7 @@ typedef struct mc_products {
   mc_product *v;
   int n;
 } mc_products;
+
 mc_products mc_products_of(const mc_graph *g, mc_arena *a);
 /* What a message calls a layer: its name in the model, its result's, or its op. */
 const char *mc_layer_name(const mc_node *n);

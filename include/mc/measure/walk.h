@@ -19,20 +19,20 @@
 typedef struct mc_targets mc_targets;
 
 typedef struct mc_walk_opts {
-  const char *data;         /* samples; NULL or "": the file's calibration line */
-  int64_t samples;          /* at most so many; 0: all */
-  int64_t memory;           /* bytes for activations and moments; 0: 1 GiB */
-  const mc_graph *original; /* what targets come from, batch norms folded as in the pass's graph;
-                               NULL: the pass's graph as it is at open */
-  const char *what;         /* for the progress bar: "prune" */
-  unsigned folds;           /* samples that moments see: bit f is fold f; 0: all */
-  bool half;                /* with targets, for a trial: every other place, where there are
-                               `enough` and more for each column; of 1000
-                               runs and more every other run in its place */
-  int64_t enough;           /* 0: 64 */
-  int64_t few;              /* with fewer samples, `folds` and `half` do not count */
-  int part;                 /* damage: products, at least, of a compiled part that all tails share;
-                               0: 3 of a large network, else tails are compiled as a whole */
+  const char *data;          /* samples; NULL or "": the file's calibration line */
+  int64_t samples;           /* at most so many; 0: all */
+  int64_t memory;            /* bytes for activations and moments; 0: 1 GiB */
+  const mc_graph *original;  /* what targets come from, batch norms folded as in the pass's graph;
+                                NULL: the pass's graph as it is at open */
+  const char *what;          /* for the progress bar: "prune" */
+  unsigned folds;            /* samples that moments see: bit f is fold f; 0: all */
+  bool half;                 /* with targets, for a trial: every other place, where there are
+                                `enough` and more for each column; of 1000
+                                runs and more every other run in its place */
+  int64_t enough;            /* 0: 64 */
+  int64_t few;               /* with fewer samples, `folds` and `half` do not count */
+  int part;                  /* damage: products, at least, of a compiled part that all tails share;
+                                0: 3 of a large network, else tails are compiled as a whole */
   const mc_targets *targets; /* of the original, in its place: product i of the pass's graph is
                                 product i of the original; NULL: the original runs beside */
   const int64_t *const *rows; /* with targets: row r of product i is row rows[i][r] of the
@@ -70,8 +70,8 @@ bool mc_walk_has_target(const mc_walk *w, int i);
 
 /* Moments of many products of one graph (that of the pass) in as few passes over the samples as the
  * memory allows (one, layer after layer, where opts->targets are those of this graph and all at
- * once would not fit); Y is the product's own output. `want` may be NULL: all. `see` gets each once,
- * valid during the call; false ends it. False after reporting. */
+ * once would not fit); Y is the product's own output. `want` may be NULL: all. `see` gets each
+ * once, valid during the call; false ends it. False after reporting. */
 typedef bool mc_moments_see(void *ctx, int i, mc_moments *m);
 bool mc_moments_each(mc_pass_context *cx, const mc_walk_opts *o, const mc_products *p,
                      const bool *want, mc_moments_see *see, void *ctx);

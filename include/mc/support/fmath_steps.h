@@ -1,28 +1,34 @@
-/* The fp32 functions as sequences of steps, written once. support/fmath.c instantiates them with C floats (the reference evaluator), code generation with LLVM
- * values of any vector width: the same steps in the same order give the same bits on every machine, because each step is one IEEE operation (no FMA, no libm).
+/* The fp32 functions as sequences of steps, written once. support/fmath.c instantiates them with C
+ * floats (the reference evaluator), code generation with LLVM values of any vector width: the same
+ * steps in the same order give the same bits on every machine, because each step is one IEEE
+ * operation (no FMA, no libm).
  *
  * No include guard. Before including, define the value types and the steps:
  *
  *   FV, IV, MV                a float, an i32 of the same bits, a condition (one per lane)
- *   FM(name)                  the function's name          FM_FN    storage class (static inline, ...)
- *   FM_CX, FM_ARG             what comes before the first parameter / argument, comma included ("kx *cx,", "cx,"), or nothing
- *   F_K(c) I_K(c)             constants                    F_ADD F_SUB F_MUL F_DIV (a, b)      IEEE, round to nearest even
- *   F_MIN(a, b)               a < b ? a : b                F_MAX(a, b)                         a > b ? a : b     (so a NaN in a gives b)
- *   F_LT F_LE F_EQ (a, b)     -> MV, false on NaN          F_SEL(m, a, b)                      m ? a : b
- *   F_BITS(a) -> IV           I_BITS(i) -> FV              bit casts
- *   F_TO_I(a) -> IV           toward zero, |a| < 2^31      I_TO_F(i) -> FV                     rounded to nearest even
- *   I_ADD I_AND I_XOR (i, j)  modulo 2^32                  I_SHL(i, n) I_SHR(i, n)             n a C constant; SHR keeps the sign
+ *   FM(name)                  the function's name          FM_FN    storage class (static inline,
+ * ...) FM_CX, FM_ARG             what comes before the first parameter / argument, comma included
+ * ("kx *cx,", "cx,"), or nothing F_K(c) I_K(c)             constants                    F_ADD F_SUB
+ * F_MUL F_DIV (a, b)      IEEE, round to nearest even F_MIN(a, b)               a < b ? a : b
+ * F_MAX(a, b)                         a > b ? a : b     (so a NaN in a gives b) F_LT F_LE F_EQ (a,
+ * b)     -> MV, false on NaN          F_SEL(m, a, b)                      m ? a : b F_BITS(a) -> IV
+ * I_BITS(i) -> FV              bit casts F_TO_I(a) -> IV           toward zero, |a| < 2^31
+ * I_TO_F(i) -> FV                     rounded to nearest even I_ADD I_AND I_XOR (i, j)  modulo 2^32
+ * I_SHL(i, n) I_SHR(i, n)             n a C constant; SHR keeps the sign
  *
- * Constants are never computed at run time. No expression below has two operands that are both steps, so that the order in which C evaluates arguments cannot
- * change the order in which instructions are emitted. All names are undefined again at the end, FM_CX and FM_ARG too.
+ * Constants are never computed at run time. No expression below has two operands that are both
+ * steps, so that the order in which C evaluates arguments cannot change the order in which
+ * instructions are emitted. All names are undefined again at the end, FM_CX and FM_ARG too.
  *
- * Every function maps NaN to NaN (relu, clamp, hard_sigmoid excepted: to the lower bound); which NaN is not specified. Errors: docs/numerics.md. */
+ * Every function maps NaN to NaN (relu, clamp, hard_sigmoid excepted: to the lower bound); which
+ * NaN is not specified. Errors: docs/numerics.md. */
 
-/* e^x = 2^n e^r, n = rne(x / ln 2), |r| <= ln 2 / 2 by Cody and Waite's two-part reduction (n * 355/512 is exact), e^r = 1 + (r + r^2 q(r)).
- * Results below 2^-126 are 0 (no subnormals), above the largest float inf. */
+/* e^x = 2^n e^r, n = rne(x / ln 2), |r| <= ln 2 / 2 by Cody and Waite's two-part reduction (n *
+ * 355/512 is exact), e^r = 1 + (r + r^2 q(r)). Results below 2^-126 are 0 (no subnormals), above
+ * the largest float inf. */
 FM_FN FV FM(exp_reduced)(FM_CX FV c) {
   FV t = F_MUL(c, F_K(1.44269502162933349609375f));
-  t = F_ADD(t, F_K(12582912.0f));              /* 1.5 * 2^23: the low bits of t are now n */
+  t = F_ADD(t, F_K(12582912.0f)); /* 1.5 * 2^23: the low bits of t are now n */
   FV n = F_SUB(t, F_K(12582912.0f));
   FV r = F_SUB(c, F_MUL(n, F_K(0.693359375f)));
   r = F_ADD(r, F_MUL(n, F_K(2.12194440e-4f)));
@@ -37,8 +43,9 @@ FM_FN FV FM(exp_reduced)(FM_CX FV c) {
   y = F_ADD(y, F_K(1.0f));
   IV s = I_SHL(F_BITS(t), 23);
   IV b = F_BITS(y);
-  return I_BITS(I_ADD(b, s));                  /* times 2^n: y stays a normal number by the bounds on c */
+  return I_BITS(I_ADD(b, s)); /* times 2^n: y stays a normal number by the bounds on c */
 }
+
 FM_FN FV FM(exp)(FM_CX FV x) {
   FV c = F_MAX(x, F_K(-87.33654022216796875f));
   c = F_MIN(c, F_K(88.72283935546875f));
@@ -59,7 +66,8 @@ FM_FN FV FM(exp_negative)(FM_CX FV x) {
   return F_SEL(F_EQ(x, x), y, x);
 }
 
-/* log x = e ln 2 + log(1 + f), 1 + f in [sqrt 1/2, sqrt 2): f - f^2 / 2 + f^3 p(f). Subnormals are scaled by 2^23 first. */
+/* log x = e ln 2 + log(1 + f), 1 + f in [sqrt 1/2, sqrt 2): f - f^2 / 2 + f^3 p(f). Subnormals are
+ * scaled by 2^23 first. */
 FM_FN FV FM(log)(FM_CX FV x) {
   MV tiny = F_LT(x, F_K(1.17549435e-38f));
   FV xs = F_MUL(x, F_K(8388608.0f));
@@ -88,7 +96,7 @@ FM_FN FV FM(log)(FM_CX FV x) {
   y = F_ADD(f, y);
   y = F_ADD(y, F_MUL(e, F_K(0.693359375f)));
   MV fin = F_LT(x, F_K(__builtin_inff()));
-  y = F_SEL(fin, y, x);                        /* inf and NaN */
+  y = F_SEL(fin, y, x); /* inf and NaN */
   MV zero = F_EQ(x, F_K(0.0f));
   y = F_SEL(zero, F_K(-__builtin_inff()), y);
   MV neg = F_LT(x, F_K(0.0f));
@@ -96,7 +104,9 @@ FM_FN FV FM(log)(FM_CX FV x) {
 }
 
 FM_FN FV FM(neg)(FM_CX FV x) { return I_BITS(I_XOR(F_BITS(x), I_K(INT32_MIN))); }
+
 FM_FN FV FM(abs)(FM_CX FV x) { return I_BITS(I_AND(F_BITS(x), I_K(0x7fffffff))); }
+
 /* a >= 0 with the sign of x put on. */
 FM_FN FV FM(signed)(FM_CX FV a, FV x) {
   IV s = I_AND(F_BITS(x), I_K(INT32_MIN));
@@ -131,7 +141,7 @@ FM_FN FV FM(sigmoid)(FM_CX FV x) {
 /* |x| < 0.95: x + x p(x^2); else 1 - e^g(a), a = min(|x|, 4), g a fit of log(erfc a). */
 FM_FN FV FM(erf)(FM_CX FV x) {
   FV a = FM(abs)(FM_ARG x);
-  FV c = F_MIN(F_K(4.0f), a);                  /* NaN stays */
+  FV c = F_MIN(F_K(4.0f), a); /* NaN stays */
   FV g = F_MUL(c, F_K(1.971816528e-04f));
   g = F_ADD(g, F_K(-3.055606736e-03f));
   g = F_ADD(F_MUL(g, c), F_K(2.227708511e-02f));
@@ -189,6 +199,7 @@ FM_FN FV FM(leaky_relu)(FM_CX FV x, FV alpha) {
 }
 
 FM_FN FV FM(relu)(FM_CX FV x) { return F_MAX(x, F_K(0.0f)); }
+
 FM_FN FV FM(clamp)(FM_CX FV x, FV low, FV high) {
   FV y = F_MAX(x, low);
   return F_MIN(y, high);
@@ -210,12 +221,13 @@ FM_FN FV FM(hard_swish)(FM_CX FV x) {
   return F_MUL(x, y);
 }
 
-/* e^(y log |x|), negative for x < 0 and odd y, NaN for x < 0 and y not an integer; 1 for y = 0 and for x = 1. */
+/* e^(y log |x|), negative for x < 0 and odd y, NaN for x < 0 and y not an integer; 1 for y = 0 and
+ * for x = 1. */
 FM_FN FV FM(pow)(FM_CX FV x, FV y) {
   FV l = FM(log)(FM_ARG FM(abs)(FM_ARG x));
   FV r = FM(exp)(FM_ARG F_MUL(y, l));
   FV ya = FM(abs)(FM_ARG y);
-  FV yc = F_MIN(ya, F_K(16777216.0f));         /* from 2^24 on every float is an even integer */
+  FV yc = F_MIN(ya, F_K(16777216.0f)); /* from 2^24 on every float is an even integer */
   IV yi = F_TO_I(yc);
   MV whole = F_EQ(I_TO_F(yi), yc);
   IV odd = I_SHL(yi, 31);

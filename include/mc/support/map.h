@@ -1,14 +1,22 @@
-/* Hash maps in an arena: from strings, and from pointers. Iteration order is insertion order (determinism). */
+/* Hash maps in an arena: from strings, and from pointers. Iteration order is insertion order
+ * (determinism). */
 #ifndef MC_SUPPORT_MAP_H
 #define MC_SUPPORT_MAP_H
 #include "mc/support/arena.h"
 #include <stdbool.h>
 
-typedef struct mc_map_entry { const void *key; size_t len; void *val; } mc_map_entry;
+typedef struct mc_map_entry {
+  const void *key;
+  size_t len;
+  void *val;
+} mc_map_entry;
+
 typedef struct mc_map {
   mc_arena *arena;
-  mc_map_entry *entries; size_t n, cap;  /* insertion order; read freely */
-  unsigned *slots; size_t nslots;
+  mc_map_entry *entries;
+  size_t n, cap; /* insertion order; read freely */
+  unsigned *slots;
+  size_t nslots;
 } mc_map;
 
 void mc_map_init(mc_map *m, mc_arena *a);

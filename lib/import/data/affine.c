@@ -38,15 +38,21 @@ bool mc_affine_parse(const char *text, mc_affine *out, mc_diag *d, mc_loc at) {
     }
     int k = 0;
     while (k < 3 && (strncmp(s, keys[k], strlen(keys[k])) != 0 || s[strlen(keys[k])] != '=')) k++;
-    if (k == 3) return mc_error(d, at, "preprocessing '%s': expected scale=, mean= or std= at '%s'", text, s);
+    if (k == 3)
+      return mc_error(d, at, "preprocessing '%s': expected scale=, mean= or std= at '%s'", text, s);
     s += strlen(keys[k]) + 1;
     n[k] = parse_list(&s, v[k]);
-    if (!n[k] || (*s && !isspace((unsigned char)*s))) return mc_error(d, at, "preprocessing '%s': %s= takes numbers or fractions separated by commas", text, keys[k]);
+    if (!n[k] || (*s && !isspace((unsigned char)*s)))
+      return mc_error(d, at,
+                      "preprocessing '%s': %s= takes numbers or fractions separated by commas",
+                      text, keys[k]);
   }
   out->n = n[0] > n[1] ? n[0] : n[1];
   if (n[2] > out->n) out->n = n[2];
   for (int k = 0; k < 3; k++)
-    if (n[k] != 1 && n[k] != out->n) return mc_error(d, at, "preprocessing '%s': %s= has %d values, others have %d", text, keys[k], n[k], out->n);
+    if (n[k] != 1 && n[k] != out->n)
+      return mc_error(d, at, "preprocessing '%s': %s= has %d values, others have %d", text, keys[k],
+                      n[k], out->n);
   for (int c = 0; c < out->n; c++) {
     double std = v[2][n[2] > 1 ? c : 0];
     if (std == 0) return mc_error(d, at, "preprocessing '%s': std= holds 0", text);

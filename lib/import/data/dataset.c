@@ -14,7 +14,8 @@ void data_warn(const mc_dataset *s, const char *fmt, ...) {
   mc_sb_vprintf(&b, fmt, ap);
   va_end(ap);
   bool told = false;
-  for (size_t i = 0; i < s->diag->list.n; i++) told |= strcmp(s->diag->list.v[i].text, mc_sb_str(&b)) == 0;
+  for (size_t i = 0; i < s->diag->list.n; i++)
+    told |= strcmp(s->diag->list.v[i].text, mc_sb_str(&b)) == 0;
   if (!told) mc_warning(s->diag, s->at, "%s", mc_sb_str(&b));
   mc_sb_free(&b);
 }
@@ -28,7 +29,7 @@ static kind kind_of(const char *path) {
   unsigned char head[8] = { 0 };
   if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) return DATA_IMAGES;
   FILE *f = fopen(path, "rb");
-  if (!f) return DATA_NPZ;            /* whoever opens it in earnest reports */
+  if (!f) return DATA_NPZ; /* whoever opens it in earnest reports */
   size_t n = fread(head, 1, sizeof head, f), len = strlen(path);
   fclose(f);
   if (image_kind(head, n)) return DATA_IMAGES;
@@ -57,22 +58,27 @@ static bool read_labels(mc_dataset *s, const char *want) {
   s->no_y = not_labels(s);
   s->has_y = !s->no_y;
   if (want && !s->has_y)
-    return mc_error(s->diag, s->at, "%slabels '%s' must be integers, one per sample: %s", s->who, y, s->no_y);
+    return mc_error(s->diag, s->at, "%slabels '%s' must be integers, one per sample: %s", s->who, y,
+                    s->no_y);
   return true;
 }
 
 static bool open_npz(mc_dataset *s) {
   s->zip = mc_npz_open(s->path, s->diag, s->at);
   if (!s->zip) return false;
-  if (!mc_npz_count(s->zip)) return mc_error(s->diag, s->at, "%sthe archive holds no arrays", s->who);
+  if (!mc_npz_count(s->zip))
+    return mc_error(s->diag, s->at, "%sthe archive holds no arrays", s->who);
   if (!data_bind_arrays(s, s->opts.x) || !read_labels(s, s->opts.y)) return false;
   data_tell_arrays(s, s->opts.y);
   return true;
 }
 
 static bool open_npy(mc_dataset *s) {
-  if (s->nin != 1) return mc_error(s->diag, s->at, "%san .npy feeds a network of one input; this one has %d: give "
-                                   "an .npz with an array for each", s->who, s->nin);
+  if (s->nin != 1)
+    return mc_error(s->diag, s->at,
+                    "%san .npy feeds a network of one input; this one has %d: give "
+                    "an .npz with an array for each",
+                    s->who, s->nin);
   if (s->opts.x || s->opts.y)
     return mc_error(s->diag, s->at, "%sarray '%s': an .npy holds one array, without a name", s->who,
                     s->opts.x ? s->opts.x : s->opts.y);
@@ -81,22 +87,26 @@ static bool open_npy(mc_dataset *s) {
 
 static bool open_images(mc_dataset *s) {
   if (s->opts.x || s->opts.y)
-    return mc_error(s->diag, s->at, "%sarray '%s': images are no arrays", s->who, s->opts.x ? s->opts.x : s->opts.y);
+    return mc_error(s->diag, s->at, "%sarray '%s': images are no arrays", s->who,
+                    s->opts.x ? s->opts.x : s->opts.y);
   return imageset_open(&s->images, s->path, s->arena, s->diag, s->at) && data_bind_images(s);
 }
 
 static bool open_kind(mc_dataset *s) {
   kind k = kind_of(s->path);
   if ((s->opts.resize || s->opts.color) && k != DATA_IMAGES)
-    data_warn(s, "%s has no effect: the samples are no images", s->opts.resize ? "resize" : "color");
+    data_warn(s, "%s has no effect: the samples are no images",
+              s->opts.resize ? "resize" : "color");
   switch (k) {
   case DATA_NPZ: return open_npz(s);
   case DATA_NPY: return open_npy(s);
   case DATA_IMAGES: return open_images(s);
   case DATA_UNKNOWN: break;
   }
-  return mc_error(s->diag, s->at, "%ssamples are read from .npz and .npy files, JPEG and PNG images and folders of "
-                  "these, and this is none", s->who);
+  return mc_error(s->diag, s->at,
+                  "%ssamples are read from .npz and .npy files, JPEG and PNG images and folders of "
+                  "these, and this is none",
+                  s->who);
 }
 
 static bool preprocessing(mc_dataset *s) {
@@ -105,14 +115,23 @@ static bool preprocessing(mc_dataset *s) {
   if (!mc_affine_parse(s->opts.preprocess, &s->pre, s->diag, s->at)) return false;
   s->has_pre = true;
   for (int k = 0; k < s->nin; k++) any |= data_is_affine(s, &s->in[k]);
-  if (!any) data_warn(s, "the preprocessing has no effect: it is for samples of float inputs, and there are none");
+  if (!any)
+    data_warn(
+        s,
+        "the preprocessing has no effect: it is for samples of float inputs, and there are none");
   return true;
 }
 
-mc_dataset *mc_dataset_open_types(const char *path, const mc_dataset_input *in, int nin, const mc_dataset_opts *o, mc_diag *d, mc_loc at) {
+mc_dataset *mc_dataset_open_types(const char *path, const mc_dataset_input *in, int nin,
+                                  const mc_dataset_opts *o, mc_diag *d, mc_loc at) {
   mc_arena *a = mc_arena_create();
   mc_dataset *s = MC_NEW(a, mc_dataset);
-  *s = (mc_dataset){ .arena = a, .path = mc_arena_strdup(a, path), .diag = d, .at = at, .nin = nin, .in = MC_NEWN(a, source, nin) };
+  *s = (mc_dataset){ .arena = a,
+                     .path = mc_arena_strdup(a, path),
+                     .diag = d,
+                     .at = at,
+                     .nin = nin,
+                     .in = MC_NEWN(a, source, nin) };
   s->who = at.what ? "" : mc_arena_printf(a, "%s: ", path);
   if (o) s->opts = *o;
   s->input = MC_NEWN(a, mc_dataset_input, nin);
@@ -127,10 +146,12 @@ mc_dataset *mc_dataset_open_types(const char *path, const mc_dataset_input *in, 
   return NULL;
 }
 
-mc_dataset *mc_dataset_open(const char *path, const mc_graph *g, const mc_dataset_opts *o, mc_diag *d, mc_loc at) {
+mc_dataset *mc_dataset_open(const char *path, const mc_graph *g, const mc_dataset_opts *o,
+                            mc_diag *d, mc_loc at) {
   mc_arena *a = mc_arena_create();
   mc_dataset_input *in = MC_NEWN(a, mc_dataset_input, g->nin);
-  for (int i = 0; i < g->nin; i++) in[i] = (mc_dataset_input){ g->in[i]->type, g->in[i]->name, g->in[i]->source };
+  for (int i = 0; i < g->nin; i++)
+    in[i] = (mc_dataset_input){ g->in[i]->type, g->in[i]->name, g->in[i]->source };
   mc_dataset *s = mc_dataset_open_types(path, in, g->nin, o, d, at);
   mc_arena_destroy(a);
   return s;
@@ -143,9 +164,13 @@ void mc_dataset_close(mc_dataset *s) {
 }
 
 int64_t mc_dataset_count(const mc_dataset *s) { return s->count; }
+
 int64_t mc_dataset_batch(const mc_dataset *s) { return s->batch; }
+
 bool mc_dataset_has_labels(const mc_dataset *s) { return s->has_y; }
+
 const char *mc_dataset_no_labels(const mc_dataset *s) { return s->no_y; }
+
 mc_dtype mc_dataset_dtype(const mc_dataset *s, int k) { return s->in[k].a.dtype; }
 
 int64_t mc_dataset_label(const mc_dataset *s, int64_t i) {
@@ -175,22 +200,28 @@ static int64_t permuted(const source *in, int64_t e) {
 static bool same_bytes(const mc_dataset *s, const source *in) {
   return in->perm == AS_IS && !data_is_affine(s, in) && in->a.dtype == in->type->dtype;
 }
+
 static bool same_bits(const source *in) {
   return in->a.bits && (in->type->dtype == MC_f16 || in->type->dtype == MC_bf16);
 }
 
 /* Sample number `at` of the input's batch from elements base ... of the array. */
-static void convert(const mc_dataset *s, const source *in, const mc_npy *a, int64_t base, void *data, int64_t at) {
+static void convert(const mc_dataset *s, const source *in, const mc_npy *a, int64_t base,
+                    void *data, int64_t at) {
   const int64_t *dim = in->type->dim;
-  int64_t channels = in->perm == NHWC_TO_NCHW ? dim[1] : in->type->rank ? dim[in->type->rank - 1] : 1;
+  int64_t channels = in->perm == NHWC_TO_NCHW ? dim[1]
+                     : in->type->rank         ? dim[in->type->rank - 1]
+                                              : 1;
   bool affine = data_is_affine(s, in), bits = same_bits(in);
   for (int64_t e = 0; e < in->elems; e++) {
     int64_t from = permuted(in, e);
     double x = data_element(a, base + from);
     int c = s->pre.n > 1 ? (int)(from % channels % s->pre.n) : 0;
     if (affine) x = (double)((float)x * s->pre.scale[c] + s->pre.shift[c]);
-    if (bits) ((uint16_t *)data)[at + e] = (uint16_t)x;
-    else data_store(in->type, data, at + e, x);
+    if (bits)
+      ((uint16_t *)data)[at + e] = (uint16_t)x;
+    else
+      data_store(in->type, data, at + e, x);
   }
 }
 
@@ -215,7 +246,8 @@ static bool fetch_sample(const mc_dataset *s, const source *in, int64_t i, void 
   size_t bytes = mc_dtype_size(in->type->dtype);
   if (s->images.n) return fetch_image(s, i, data, at);
   if (!same_bytes(s, in)) return convert(s, in, &in->a, i * in->elems, data, at), true;
-  memcpy((char *)data + (size_t)at * bytes, (const char *)in->a.data + (size_t)(i * in->elems) * bytes, (size_t)in->elems * bytes);
+  memcpy((char *)data + (size_t)at * bytes,
+         (const char *)in->a.data + (size_t)(i * in->elems) * bytes, (size_t)in->elems * bytes);
   return true;
 }
 

@@ -11,7 +11,8 @@ double data_element(const mc_npy *a, int64_t i) {
   case MC_f64: return ((const double *)a->data)[i];
   case MC_f16: return (double)((const half *)a->data)[i];
   case MC_bf16: return (double)mc_fx_from_bf16(((const uint16_t *)a->data)[i]);
-  case MC_u8: case MC_bool: return ((const uint8_t *)a->data)[i];
+  case MC_u8:
+  case MC_bool: return ((const uint8_t *)a->data)[i];
   case MC_i8: return ((const int8_t *)a->data)[i];
   case MC_i16: return ((const int16_t *)a->data)[i];
   case MC_i32: return ((const int32_t *)a->data)[i];
@@ -59,8 +60,10 @@ static bool holds_all(const mc_npy *a, const mc_type *t) {
   return a->dtype == t->dtype || mc_dtype_is_float(t->dtype) || mc_type_is_quant(t);
 }
 
-/* Reals for a stored input: rounded to its steps and cut to its range. Both may spoil all of them. */
-static void tell_rounding(const mc_dataset *s, const source *in, const char *what, const char *input) {
+/* Reals for a stored input: rounded to its steps and cut to its range. Both may spoil all of them.
+ */
+static void tell_rounding(const mc_dataset *s, const source *in, const char *what,
+                          const char *input) {
   const mc_type *t = in->type;
   int64_t qlo, qhi, n = (int64_t)(in->a.size / mc_dtype_size(in->a.dtype)), out = 0;
   mc_dtype_range(t->dtype, &qlo, &qhi);
@@ -72,18 +75,23 @@ static void tell_rounding(const mc_dataset *s, const source *in, const char *wha
     out += x < least - step || x > most + step;
   }
   if (hi > lo && hi - lo < 4 * step)
-    data_warn(s, "%s holds reals from %.3g to %.3g, which become %.0f of 256 steps of input %s (%s, from %.4g "
-              "to %.4g): are they preprocessed, while the network takes them as they were before?", what, lo, hi,
-              rint((hi - lo) / step) + 1, input, mc_dtype_names[t->dtype], least, most);
+    data_warn(s,
+              "%s holds reals from %.3g to %.3g, which become %.0f of 256 steps of input %s (%s, "
+              "from %.4g "
+              "to %.4g): are they preprocessed, while the network takes them as they were before?",
+              what, lo, hi, rint((hi - lo) / step) + 1, input, mc_dtype_names[t->dtype], least,
+              most);
   else if (out > n / 20)
-    data_warn(s, "%.0f %% of %s lies outside of what input %s holds (%s, from %.4g to %.4g), and is cut",
-              100.0 * (double)out / (double)n, what, input, mc_dtype_names[t->dtype], least, most);
+    data_warn(
+        s, "%.0f %% of %s lies outside of what input %s holds (%s, from %.4g to %.4g), and is cut",
+        100.0 * (double)out / (double)n, what, input, mc_dtype_names[t->dtype], least, most);
 }
 
 bool data_check_values(const mc_dataset *s, const source *in, const char *input) {
   const mc_npy *a = &in->a;
   const char *what = in->array ? mc_arena_printf(s->arena, "array '%s'", in->array) : "the array";
-  if (mc_type_is_quant(in->type) && in->type->q.kind == MC_Q_TENSOR && mc_dtype_is_float(a->dtype) && !s->opts.preprocess)
+  if (mc_type_is_quant(in->type) && in->type->q.kind == MC_Q_TENSOR &&
+      mc_dtype_is_float(a->dtype) && !s->opts.preprocess)
     tell_rounding(s, in, what, input);
   if (holds_all(a, in->type)) return true;
   int64_t lo = 0, hi = 1, n = (int64_t)(a->size / mc_dtype_size(a->dtype));
@@ -94,7 +102,8 @@ bool data_check_values(const mc_dataset *s, const source *in, const char *input)
     mc_error(s->diag, s->at, "%s%s of %s holds %g, which input %s of %s cannot have", s->who, what,
              mc_dtype_names[a->dtype], x, input, mc_dtype_names[in->type->dtype]);
     if (in->type->dtype == MC_u8 && x >= -1 && x <= 1)
-      mc_note(s->diag, s->at, "the input takes bytes from 0 to 255: give the pixels as they are, without "
+      mc_note(s->diag, s->at,
+              "the input takes bytes from 0 to 255: give the pixels as they are, without "
               "preprocessing");
     return false;
   }

@@ -36,7 +36,8 @@ static bool match_shape(const mc_npy *a, const mc_type *t, permute *perm) {
     if (x[1] == y[3] && x[2] == y[1] && x[3] == y[2]) return *perm = NCHW_TO_NHWC, true;
   }
   bool flat = a->rank <= 2 || t->rank <= 2;
-  return (flat && product(a->dim, 1, a->rank) == product(t->dim, 1, t->rank)) || same_but_ones(a, t);
+  return (flat && product(a->dim, 1, a->rank) == product(t->dim, 1, t->rank)) ||
+         same_but_ones(a, t);
 }
 
 /* Whole inputs [count, d, s...]: as samples of an input with one more axis. */
@@ -52,7 +53,8 @@ static bool match(mc_dataset *s, int k) {
   source *in = &s->in[k];
   const mc_type *t = in->type;
   int64_t first = t->rank ? t->dim[0] : 1, rows = in->a.dim[0];
-  bool as_rows = t->rank && match_shape(&in->a, t, &in->perm), stacked = !as_rows && match_whole(&in->a, t);
+  bool as_rows = t->rank && match_shape(&in->a, t, &in->perm),
+       stacked = !as_rows && match_whole(&in->a, t);
   if (k == 0) s->batch = t->rank && !stacked && first > 0 ? first : 1;
   in->whole = t->rank == 0 || first != s->batch;
   in->elems = t->rank ? product(t->dim, 1, t->rank) : 1;
@@ -91,11 +93,14 @@ static bool bind(mc_dataset *s, int k) {
   const char *what = in->array ? mc_arena_printf(s->arena, "array '%s'", in->array) : "the array";
   in->type = s->input[k].type;
   if (in->a.rank == 0 && in->type->rank == 0) in->a.rank = 1, in->a.dim[0] = 1;
-  if (in->a.rank < 1 || in->a.dim[0] < 1) return mc_error(s->diag, s->at, "%s%s holds no samples", s->who, what);
+  if (in->a.rank < 1 || in->a.dim[0] < 1)
+    return mc_error(s->diag, s->at, "%s%s holds no samples", s->who, what);
   if (!match(s, k)) return no_match(s, in, what, input);
   if (!data_can_convert(&in->a, in->type))
-    return mc_error(s->diag, s->at, "%s%s of %s cannot feed input %s, which is %s: it takes the stored "
-                    "integers or reals", s->who, what, mc_dtype_names[in->a.dtype], input,
+    return mc_error(s->diag, s->at,
+                    "%s%s of %s cannot feed input %s, which is %s: it takes the stored "
+                    "integers or reals",
+                    s->who, what, mc_dtype_names[in->a.dtype], input,
                     mc_dtype_names[in->type->dtype]);
   return data_check_values(s, in, input);
 }
@@ -116,6 +121,7 @@ static const char *has_array(const mc_dataset *s, const char *name) {
 
 /* The array of input k under one kind of names: the model's, the text's, numpy's. */
 typedef enum naming { BY_SOURCE, BY_NAME, BY_NUMBER, NUM_NAMINGS } naming;
+
 static const char *named(const mc_dataset *s, int k, naming how) {
   char number[32];
   const mc_dataset_input *in = &s->input[k];
@@ -127,16 +133,19 @@ static bool no_array(const mc_dataset *s, int k) {
   const mc_dataset_input *in = &s->input[k];
   mc_strbuf b = { 0 };
   mc_sb_printf(&b, "no array '%s'", input_name(in));
-  if (in->source && in->name && strcmp(in->source, in->name) != 0) mc_sb_printf(&b, " or '%s'", in->name);
+  if (in->source && in->name && strcmp(in->source, in->name) != 0)
+    mc_sb_printf(&b, " or '%s'", in->name);
   mc_sb_puts(&b, " for that graph input (there is ");
   for (int i = 0; i < mc_npz_count(s->zip) && i < 8; i++)
     mc_sb_printf(&b, "%s'%s'", i ? ", " : "", mc_npz_name(s->zip, i));
-  mc_error(s->diag, s->at, "%s%s%s)", s->who, mc_sb_str(&b), mc_npz_count(s->zip) > 8 ? ", ..." : "");
+  mc_error(s->diag, s->at, "%s%s%s)", s->who, mc_sb_str(&b),
+           mc_npz_count(s->zip) > 8 ? ", ..." : "");
   mc_sb_free(&b);
   return false;
 }
 
-/* All inputs by the same kind of names where one has them all, else each by the first that has it. */
+/* All inputs by the same kind of names where one has them all, else each by the first that has it.
+ */
 static naming common_naming(const mc_dataset *s) {
   for (naming how = BY_SOURCE; how < NUM_NAMINGS; how++) {
     int found = 0;
@@ -148,8 +157,11 @@ static naming common_naming(const mc_dataset *s) {
 
 bool data_bind_arrays(mc_dataset *s, const char *x) {
   naming how = common_naming(s);
-  if (x && s->nin > 1) return mc_error(s->diag, s->at, "%s-x=%s names the array of one input; the network has %d, "
-                                       "whose arrays have their names", s->who, x, s->nin);
+  if (x && s->nin > 1)
+    return mc_error(s->diag, s->at,
+                    "%s-x=%s names the array of one input; the network has %d, "
+                    "whose arrays have their names",
+                    s->who, x, s->nin);
   for (int k = 0; k < s->nin; k++) {
     const char *array = x ? x : how < NUM_NAMINGS ? named(s, k, how) : NULL;
     for (naming h = BY_SOURCE; !array && h < BY_NUMBER; h++) array = named(s, k, h);
@@ -190,10 +202,12 @@ static void tell_unused(const mc_dataset *s, const char *y) {
   int n = 0;
   for (int i = 0; i < mc_npz_count(s->zip); i++) {
     const char *array = mc_npz_name(s->zip, i);
-    if (!is_used(s, array) && !is_label(array, y)) mc_sb_printf(&b, "%s'%s'", n++ ? ", " : "", array);
+    if (!is_used(s, array) && !is_label(array, y))
+      mc_sb_printf(&b, "%s'%s'", n++ ? ", " : "", array);
   }
-  if (n) data_warn(s, "array%s %s %s not used: no graph input has %s name", n > 1 ? "s" : "", mc_sb_str(&b),
-                   n > 1 ? "are" : "is", n > 1 ? "such a" : "this");
+  if (n)
+    data_warn(s, "array%s %s %s not used: no graph input has %s name", n > 1 ? "s" : "",
+              mc_sb_str(&b), n > 1 ? "are" : "is", n > 1 ? "such a" : "this");
   mc_sb_free(&b);
 }
 
@@ -207,8 +221,11 @@ static void tell_lengths(const mc_dataset *s) {
     differ |= n != s->count;
     mc_sb_printf(&b, "%s'%s' has %lld", b.n ? ", " : "", in->array ? in->array : "?", (long long)n);
   }
-  if (differ) data_warn(s, "the arrays hold different numbers of samples (%s): the first %lld of each are "
-                        "taken together; are they of one run?", mc_sb_str(&b), (long long)s->count);
+  if (differ)
+    data_warn(s,
+              "the arrays hold different numbers of samples (%s): the first %lld of each are "
+              "taken together; are they of one run?",
+              mc_sb_str(&b), (long long)s->count);
   mc_sb_free(&b);
 }
 
@@ -225,18 +242,25 @@ bool data_bind_images(mc_dataset *s) {
   source *in = &s->in[0];
   const mc_type *t = s->input[0].type;
   const int64_t *d = t->dim;
-  if (s->nin != 1) return mc_error(s->diag, s->at, "%simages feed a network of one input; this one has %d: give "
-                                   "an .npz with an array for each", s->who, s->nin);
+  if (s->nin != 1)
+    return mc_error(s->diag, s->at,
+                    "%simages feed a network of one input; this one has %d: give "
+                    "an .npz with an array for each",
+                    s->who, s->nin);
   bool last = t->rank == 4 && is_channels(d[3]), first = t->rank == 4 && is_channels(d[1]);
-  if (t->rank == 3) s->h = (int)d[1], s->w = (int)d[2], s->c = 1;
-  else if (last && !first) s->h = (int)d[1], s->w = (int)d[2], s->c = (int)d[3];
-  else if (first && !last) s->h = (int)d[2], s->w = (int)d[3], s->c = (int)d[1], in->perm = NHWC_TO_NCHW;
+  if (t->rank == 3)
+    s->h = (int)d[1], s->w = (int)d[2], s->c = 1;
+  else if (last && !first)
+    s->h = (int)d[1], s->w = (int)d[2], s->c = (int)d[3];
+  else if (first && !last)
+    s->h = (int)d[2], s->w = (int)d[3], s->c = (int)d[1], in->perm = NHWC_TO_NCHW;
   if (!s->c || s->w > IMAGE_MAX_SIDE || s->h > IMAGE_MAX_SIDE) {
     mc_strbuf b = { 0 };
     mc_type_print(&b, t);
-    mc_error(s->diag, s->at, "%simages do not give samples for input %s: %s; they need [batch, rows, columns, "
-             "channels] or [batch, channels, rows, columns] with 1, 3 or 4 channels", s->who,
-             input_name(&s->input[0]), mc_sb_str(&b));
+    mc_error(s->diag, s->at,
+             "%simages do not give samples for input %s: %s; they need [batch, rows, columns, "
+             "channels] or [batch, channels, rows, columns] with 1, 3 or 4 channels",
+             s->who, input_name(&s->input[0]), mc_sb_str(&b));
     mc_sb_free(&b);
     return false;
   }
@@ -247,6 +271,7 @@ bool data_bind_images(mc_dataset *s) {
   s->count = s->images.n;
   s->has_y = s->images.labels;
   if (t->dtype != MC_bool && !(t->dtype == MC_i8 && !mc_type_is_quant(t))) return true;
-  return mc_error(s->diag, s->at, "%simages have bytes from 0 to 255, which input %s of %s cannot have", s->who,
+  return mc_error(s->diag, s->at,
+                  "%simages have bytes from 0 to 255, which input %s of %s cannot have", s->who,
                   input_name(&s->input[0]), mc_dtype_names[t->dtype]);
 }

@@ -6,7 +6,8 @@ const char *image_kind(const unsigned char *p, size_t n) {
   return n >= 8 && memcmp(p, "\x89PNG\r\n\x1a\n", 8) == 0 ? "PNG" : NULL;
 }
 
-bool image_decode(image *out, const unsigned char *p, size_t n, const char *who, mc_arena *a, mc_diag *d, mc_loc at) {
+bool image_decode(image *out, const unsigned char *p, size_t n, const char *who, mc_arena *a,
+                  mc_diag *d, mc_loc at) {
   const char *kind = image_kind(p, n);
   if (!kind) return mc_error(d, at, "%s: neither a JPEG nor a PNG image", who);
   return (*kind == 'J' ? image_decode_jpeg : image_decode_png)(out, p, n, who, a, d, at);
@@ -29,7 +30,8 @@ void image_channels(image *x, int c, bool bgr, mc_arena *a) {
   size_t n = (size_t)x->w * (size_t)x->h;
   if (x->c == c && !(bgr && c >= 3)) return;
   uint8_t *px = mc_arena_alloc(a, n * (size_t)c);
-  for (size_t i = 0; i < n; i++) one_pixel(x->px + i * (size_t)x->c, x->c, px + i * (size_t)c, c, bgr);
+  for (size_t i = 0; i < n; i++)
+    one_pixel(x->px + i * (size_t)x->c, x->c, px + i * (size_t)c, c, bgr);
   x->px = px;
   x->c = c;
 }
@@ -37,7 +39,10 @@ void image_channels(image *x, int c, bool bgr, mc_arena *a) {
 /* ---- size ---- */
 
 /* The weights of one result: input pixels first ... first + n - 1. */
-typedef struct taps { int first, n; float *w; } taps;
+typedef struct taps {
+  int first, n;
+  float *w;
+} taps;
 
 static taps *triangles(int from, int to, mc_arena *a) {
   double scale = (double)from / to, reach = scale > 1 ? scale : 1;
@@ -64,7 +69,8 @@ static uint8_t weighted(const taps *t, const uint8_t *px, size_t step) {
   return sum < 0 ? 0 : sum > 255 ? 255 : (uint8_t)sum;
 }
 
-/* n lines of `from` pixels become lines of `to`; along: bytes between pixels, across: between lines. */
+/* n lines of `from` pixels become lines of `to`; along: bytes between pixels, across: between
+ * lines. */
 static void rescale_rows(image *x, int to, mc_arena *a) {
   const taps *t = triangles(x->w, to, a);
   size_t c = (size_t)x->c;
@@ -72,10 +78,12 @@ static void rescale_rows(image *x, int to, mc_arena *a) {
   for (int y = 0; y < x->h; y++)
     for (int i = 0; i < to; i++)
       for (size_t k = 0; k < c; k++)
-        px[((size_t)y * (size_t)to + (size_t)i) * c + k] = weighted(&t[i], x->px + (size_t)y * (size_t)x->w * c + k, c);
+        px[((size_t)y * (size_t)to + (size_t)i) * c + k] =
+            weighted(&t[i], x->px + (size_t)y * (size_t)x->w * c + k, c);
   x->px = px;
   x->w = to;
 }
+
 static void rescale_columns(image *x, int to, mc_arena *a) {
   const taps *t = triangles(x->h, to, a);
   size_t line = (size_t)x->w * (size_t)x->c;
@@ -112,14 +120,17 @@ static int rounded(int64_t a, int64_t by, int64_t over) {
 
 void image_fit(image *x, int w, int h, mc_image_resize how, mc_arena *a) {
   int rw = w, rh = h;
-  if (how == MC_IMAGE_CROP && (int64_t)x->w * h > 8 * (int64_t)w * x->h)   /* a strip: cut it first */
+  if (how == MC_IMAGE_CROP && (int64_t)x->w * h > 8 * (int64_t)w * x->h) /* a strip: cut it first */
     cut(x, (x->w - rounded(w, x->h, h)) / 2, 0, rounded(w, x->h, h), x->h, a);
   else if (how == MC_IMAGE_CROP && (int64_t)w * x->h > 8 * (int64_t)x->w * h)
     cut(x, 0, (x->h - rounded(h, x->w, w)) / 2, x->w, rounded(h, x->w, w), a);
-  bool wide = (int64_t)x->w * h > (int64_t)w * x->h;   /* wider than what is wanted */
-  if (how != MC_IMAGE_STRETCH && wide == (how == MC_IMAGE_CROP)) rw = rounded(x->w, h, x->h);
-  else if (how != MC_IMAGE_STRETCH) rh = rounded(x->h, w, x->w);
+  bool wide = (int64_t)x->w * h > (int64_t)w * x->h; /* wider than what is wanted */
+  if (how != MC_IMAGE_STRETCH && wide == (how == MC_IMAGE_CROP))
+    rw = rounded(x->w, h, x->h);
+  else if (how != MC_IMAGE_STRETCH)
+    rh = rounded(x->h, w, x->w);
   image_resize(x, rw, rh, a);
-  int left = rw - w, top = rh - h;   /* halves rounded down, also below zero */
-  if (left || top) cut(x, left >= 0 ? left / 2 : -(-left / 2), top >= 0 ? top / 2 : -(-top / 2), w, h, a);
+  int left = rw - w, top = rh - h; /* halves rounded down, also below zero */
+  if (left || top)
+    cut(x, left >= 0 ? left / 2 : -(-left / 2), top >= 0 ? top / 2 : -(-top / 2), w, h, a);
 }

@@ -13,13 +13,17 @@ enum { MAX_DEPTH = 16, MAX_LABEL_DIGITS = 9 };
 typedef struct walk {
   imageset *set;
   size_t cap;
-  MC_VEC(const char *) other;         /* files that are no images */
-  MC_VEC(const char *) classes;       /* sub-folders of the first level, in order */
-  int64_t loose;                      /* images beside them */
-  mc_arena *arena; mc_diag *diag; mc_loc at;
+  MC_VEC(const char *) other;   /* files that are no images */
+  MC_VEC(const char *) classes; /* sub-folders of the first level, in order */
+  int64_t loose;                /* images beside them */
+  mc_arena *arena;
+  mc_diag *diag;
+  mc_loc at;
 } walk;
 
-static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+static int by_name(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
 /* Names in a folder, sorted, without hidden ones. */
 static bool list_folder(walk *w, const char *path, const char ***name, size_t *n) {
@@ -38,7 +42,7 @@ static bool list_folder(walk *w, const char *path, const char ***name, size_t *n
 static bool is_image(const char *path) {
   unsigned char head[8];
   FILE *f = fopen(path, "rb");
-  if (!f) return true;                /* whoever reads it in earnest reports */
+  if (!f) return true; /* whoever reads it in earnest reports */
   size_t n = fread(head, 1, sizeof head, f);
   fclose(f);
   return image_kind(head, n) != NULL;
@@ -62,17 +66,20 @@ static bool visit(walk *w, const char *folder, int depth) {
   for (size_t i = 0; i < n; i++) {
     struct stat st;
     const char *path = mc_arena_printf(w->arena, "%s/%s", folder, name[i]);
-    if (stat(path, &st) != 0) return mc_error(w->diag, w->at, "cannot open '%s': %s", path, strerror(errno));
+    if (stat(path, &st) != 0)
+      return mc_error(w->diag, w->at, "cannot open '%s': %s", path, strerror(errno));
     if (S_ISDIR(st.st_mode)) {
       if (depth == MAX_DEPTH) return mc_error(w->diag, w->at, "%s: folders are too deep", path);
       if (depth == 0) MC_PUSH(w->arena, &w->classes, name[i]);
       int64_t before = w->set->n;
       if (!visit(w, path, depth + 1)) return false;
-      if (w->set->n == before) MC_PUSH(w->arena, &w->other, mc_arena_printf(w->arena, "%s/", name[i]));
+      if (w->set->n == before)
+        MC_PUSH(w->arena, &w->other, mc_arena_printf(w->arena, "%s/", name[i]));
     } else if (S_ISREG(st.st_mode) && is_image(path)) {
       w->loose += depth == 0;
       add(w, path);
-    } else MC_PUSH(w->arena, &w->other, name[i]);
+    } else
+      MC_PUSH(w->arena, &w->other, name[i]);
   }
   return true;
 }
@@ -89,17 +96,21 @@ static void label(walk *w) {
   for (size_t i = 0; i < w->classes.n; i++) numbers &= all_digits(w->classes.v[i]);
   for (int64_t i = 0; i < w->set->n; i++) {
     imagefile *f = &w->set->file[i];
-    if (!w->set->labels) f->label = -1;
-    else if (numbers) f->label = atoll(w->classes.v[f->label]);
+    if (!w->set->labels)
+      f->label = -1;
+    else if (numbers)
+      f->label = atoll(w->classes.v[f->label]);
   }
 }
 
 static void tell_others(const walk *w, const char *path) {
   mc_strbuf b = { 0 };
   if (!w->other.n) return;
-  for (size_t i = 0; i < w->other.n && i < 3; i++) mc_sb_printf(&b, "%s%s", i ? ", " : "", w->other.v[i]);
-  mc_warning(w->diag, w->at, "%s: %zu of the entries %s no JPEG or PNG image and not used: %s%s", path,
-             w->other.n, w->other.n == 1 ? "is" : "are", mc_sb_str(&b), w->other.n > 3 ? ", ..." : "");
+  for (size_t i = 0; i < w->other.n && i < 3; i++)
+    mc_sb_printf(&b, "%s%s", i ? ", " : "", w->other.v[i]);
+  mc_warning(w->diag, w->at, "%s: %zu of the entries %s no JPEG or PNG image and not used: %s%s",
+             path, w->other.n, w->other.n == 1 ? "is" : "are", mc_sb_str(&b),
+             w->other.n > 3 ? ", ..." : "");
   mc_sb_free(&b);
 }
 

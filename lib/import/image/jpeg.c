@@ -4,13 +4,18 @@
 #include <stdio.h>
 #include <jpeglib.h>
 
-typedef struct handler { struct jpeg_error_mgr base; jmp_buf back; char text[JMSG_LENGTH_MAX]; } handler;
+typedef struct handler {
+  struct jpeg_error_mgr base;
+  jmp_buf back;
+  char text[JMSG_LENGTH_MAX];
+} handler;
 
 static void fatal(j_common_ptr c) {
   handler *h = (handler *)(void *)c->err;
   h->base.format_message(c, h->text);
   longjmp(h->back, 1);
 }
+
 static void silent(j_common_ptr c) { (void)c; }
 
 /* Adobe's files store CMYK inverted, and there are no others in practice. */
@@ -40,7 +45,8 @@ static void rows(struct jpeg_decompress_struct *j, image *out, uint8_t *line) {
   jpeg_finish_decompress(j);
 }
 
-bool image_decode_jpeg(image *out, const unsigned char *p, size_t n, const char *who, mc_arena *a, mc_diag *d, mc_loc at) {
+bool image_decode_jpeg(image *out, const unsigned char *p, size_t n, const char *who, mc_arena *a,
+                       mc_diag *d, mc_loc at) {
   struct jpeg_decompress_struct j;
   handler h;
   j.err = jpeg_std_error(&h.base);

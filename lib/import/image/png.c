@@ -16,7 +16,9 @@ static void fatal(png_structp png, png_const_charp text) {
   r->text[sizeof r->text - 1] = 0;
   png_longjmp(png, 1);
 }
+
 static void silent(png_structp png, png_const_charp text) { (void)png, (void)text; }
+
 static void take(png_structp png, png_bytep to, size_t n) {
   reader *r = png_get_io_ptr(png);
   if (n > r->left) png_error(png, "cut off");
@@ -47,7 +49,8 @@ static void rows(png_structp png, image *out, mc_arena *a) {
   png_read_end(png, NULL);
 }
 
-bool image_decode_png(image *out, const unsigned char *p, size_t n, const char *who, mc_arena *a, mc_diag *d, mc_loc at) {
+bool image_decode_png(image *out, const unsigned char *p, size_t n, const char *who, mc_arena *a,
+                      mc_diag *d, mc_loc at) {
   reader r = { .p = p, .left = n };
   png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &r, fatal, silent);
   png_infop info = png ? png_create_info_struct(png) : NULL;

@@ -8,14 +8,17 @@ static const mc_dim_fix *fix_for(const imp *im, const char *name) {
   return NULL;
 }
 
-static const char *input_what(imp *im, const pb_value *p) { return mc_arena_printf(im->diag->arena, "input '%s'", mc_onnx_clean(im->arena, p->name)); }
+static const char *input_what(imp *im, const pb_value *p) {
+  return mc_arena_printf(im->diag->arena, "input '%s'", mc_onnx_clean(im->arena, p->name));
+}
 
 static bool is_input(imp *im, size_t i) {
   def *d = mc_onnx_def(im, im->pb->input[i]->name);
   return d->kind == DEF_INPUT && d->index == i;
 }
 
-/* Sizes that are not known: a symbol, nothing at all, or (as some exporters write them) -1, or 0 where that is not all there is. */
+/* Sizes that are not known: a symbol, nothing at all, or (as some exporters write them) -1, or 0
+ * where that is not all there is. */
 static bool is_dynamic(const McOnnxPb__Shape *s, size_t axis) {
   const McOnnxPb__Dim *d = s->dim[axis];
   return !d->has_dim_value || d->dim_value == -1 || (d->dim_value == 0 && s->n_dim > 1);
@@ -34,7 +37,9 @@ static void symbols(imp *im) {
       if (*slot || (!(f && f->rank == 1) && (j || fix_for(im, p->name)))) continue;
       *slot = MC_NEW(im->arena, int64_t);
       **slot = f && f->rank == 1 ? f->dim[0] : 1;
-      if (!(f && f->rank == 1)) mc_onnx_remark(im, input_what(im, p), "batch dimension '%s' is dynamic: 1 is used (--shape %s=SIZE gives another)",
+      if (!(f && f->rank == 1))
+        mc_onnx_remark(im, input_what(im, p),
+                       "batch dimension '%s' is dynamic: 1 is used (--shape %s=SIZE gives another)",
                        mc_onnx_clean(im->diag->arena, sym), mc_onnx_clean(im->diag->arena, sym));
     }
   }
@@ -46,21 +51,27 @@ static bool resolve_dim(imp *im, const pb_value *p, size_t axis, int64_t *out) {
   const char *what = input_what(im, p), *name = mc_onnx_clean(im->diag->arena, p->name);
   if (!is_dynamic(p->type->tensor_type->shape, axis)) {
     if (d->dim_value < 1 || d->dim_value > ONNX_MAX_DIM)
-      return mc_onnx_fail(im, what, "dimension %zu is %lld: give the shape with --shape %s=DIMS", axis, (long long)d->dim_value, name);
+      return mc_onnx_fail(im, what, "dimension %zu is %lld: give the shape with --shape %s=DIMS",
+                          axis, (long long)d->dim_value, name);
     *out = d->dim_value;
     return true;
   }
-  int64_t *known = d->dim_param && *d->dim_param ? mc_map_str_get(&im->symbols, d->dim_param) : NULL;
+  int64_t *known =
+      d->dim_param && *d->dim_param ? mc_map_str_get(&im->symbols, d->dim_param) : NULL;
   if (known) {
     *out = *known;
     return true;
   }
-  const char *symbol = d->dim_param && *d->dim_param ? mc_onnx_clean(im->diag->arena, d->dim_param) : NULL;
-  const char *number = d->has_dim_value ? mc_arena_printf(im->diag->arena, "%lld", (long long)d->dim_value) : symbol;
-  if (axis) return mc_onnx_fail(im, what, "dimension %zu%s%s%s is dynamic: give it with --shape %s=DIMS", axis, number ? " ('" : "", number ? number : "",
-                                number ? "')" : "", name);
+  const char *symbol =
+      d->dim_param && *d->dim_param ? mc_onnx_clean(im->diag->arena, d->dim_param) : NULL;
+  const char *number =
+      d->has_dim_value ? mc_arena_printf(im->diag->arena, "%lld", (long long)d->dim_value) : symbol;
+  if (axis)
+    return mc_onnx_fail(im, what, "dimension %zu%s%s%s is dynamic: give it with --shape %s=DIMS",
+                        axis, number ? " ('" : "", number ? number : "", number ? "')" : "", name);
   *out = 1;
-  mc_onnx_remark(im, what, "the batch dimension is dynamic: 1 is used (--shape %s=DIMS gives another)", name);
+  mc_onnx_remark(im, what,
+                 "the batch dimension is dynamic: 1 is used (--shape %s=DIMS gives another)", name);
   return true;
 }
 
@@ -68,23 +79,32 @@ static bool input_shape(imp *im, const pb_value *p, int *rank, int64_t *dim) {
   const mc_dim_fix *fix = fix_for(im, p->name);
   McOnnxPb__Shape *s = p->type->tensor_type->shape;
   const char *what = input_what(im, p);
-  if (!fix && !s) return mc_onnx_fail(im, what, "the shape is unknown: give it with --shape %s=DIMS", mc_onnx_clean(im->diag->arena, p->name));
-  if (s && s->n_dim > MC_MAX_RANK) return mc_onnx_fail(im, what, "rank %zu: at most %d is supported", s->n_dim, MC_MAX_RANK);
-  if (fix && s && (size_t)fix->rank != s->n_dim) return mc_onnx_fail(im, what, "--shape gives %d dimensions, the model has %zu", fix->rank, s->n_dim);
+  if (!fix && !s)
+    return mc_onnx_fail(im, what, "the shape is unknown: give it with --shape %s=DIMS",
+                        mc_onnx_clean(im->diag->arena, p->name));
+  if (s && s->n_dim > MC_MAX_RANK)
+    return mc_onnx_fail(im, what, "rank %zu: at most %d is supported", s->n_dim, MC_MAX_RANK);
+  if (fix && s && (size_t)fix->rank != s->n_dim)
+    return mc_onnx_fail(im, what, "--shape gives %d dimensions, the model has %zu", fix->rank,
+                        s->n_dim);
   *rank = fix ? fix->rank : (int)s->n_dim;
   for (int i = 0; i < *rank; i++) {
     if (!fix && !resolve_dim(im, p, (size_t)i, &dim[i])) return false;
     if (!fix) continue;
     dim[i] = fix->dim[i];
-    if (s && s->dim[i]->has_dim_value && s->dim[i]->dim_value > 0 && s->dim[i]->dim_value != dim[i] && i)
-      return mc_onnx_fail(im, what, "--shape gives %lld for dimension %d, the model has %lld", (long long)dim[i], i, (long long)s->dim[i]->dim_value);
+    if (s && s->dim[i]->has_dim_value && s->dim[i]->dim_value > 0 &&
+        s->dim[i]->dim_value != dim[i] && i)
+      return mc_onnx_fail(im, what, "--shape gives %lld for dimension %d, the model has %lld",
+                          (long long)dim[i], i, (long long)s->dim[i]->dim_value);
   }
   int64_t n = mc_onnx_count(*rank, dim);
-  if (n <= 0) return mc_onnx_fail(im, what, "shape %s is out of range", mc_onnx_dims(im->arena, *rank, dim));
+  if (n <= 0)
+    return mc_onnx_fail(im, what, "shape %s is out of range", mc_onnx_dims(im->arena, *rank, dim));
   return true;
 }
 
-/* Whether --input-layout, --input-type and --preprocess are about this input: images, or the only input there is. */
+/* Whether --input-layout, --input-type and --preprocess are about this input: images, or the only
+ * input there is. */
 static bool is_image(const imp *im, int etype, int rank, size_t inputs) {
   if (!mc_onnx_is_real(etype)) return false;
   return rank == 4 || (inputs == 1 && !im->opt->input_nhwc);
@@ -95,23 +115,33 @@ static bool one_input(imp *im, size_t index, size_t inputs, int *images) {
   const char *what = input_what(im, p);
   int rank = 0;
   int64_t dim[MC_MAX_RANK];
-  if (!p->type || !p->type->tensor_type) return mc_onnx_fail(im, what, "only tensors are supported as inputs");
+  if (!p->type || !p->type->tensor_type)
+    return mc_onnx_fail(im, what, "only tensors are supported as inputs");
   const etype_info *e = mc_onnx_etype(p->type->tensor_type->elem_type);
-  if (!e || (e->store != e->border && e->num != ONNX_BOOL && !mc_onnx_is_real(e->num)) || e->num == ONNX_UINT32 || e->num == ONNX_UINT64 || e->num == ONNX_UINT16)
-    return mc_onnx_fail(im, what, "element type %s (%d) is not supported", mc_onnx_etype_name(p->type->tensor_type->elem_type), p->type->tensor_type->elem_type);
+  if (!e || (e->store != e->border && e->num != ONNX_BOOL && !mc_onnx_is_real(e->num)) ||
+      e->num == ONNX_UINT32 || e->num == ONNX_UINT64 || e->num == ONNX_UINT16)
+    return mc_onnx_fail(im, what, "element type %s (%d) is not supported",
+                        mc_onnx_etype_name(p->type->tensor_type->elem_type),
+                        p->type->tensor_type->elem_type);
   if (!input_shape(im, p, &rank, dim)) return false;
   bool image = is_image(im, e->num, rank, inputs), nhwc = image && im->opt->input_nhwc;
   *images += image;
   if (nhwc) memcpy(dim, (int64_t[]){ dim[0], dim[2], dim[3], dim[1] }, 4 * sizeof *dim);
   mc_loc at = { .src = im->src, .what = what };
-  mc_value *in = mc_graph_add_input(im->g, mc_onnx_ident(im, p->name), mc_type_make(im->m, image && im->opt->input_u8 ? MC_u8 : e->border, rank, dim), at), *v = in;
+  mc_value *in = mc_graph_add_input(
+               im->g, mc_onnx_ident(im, p->name),
+               mc_type_make(im->m, image && im->opt->input_u8 ? MC_u8 : e->border, rank, dim), at),
+           *v = in;
   in->source = mc_onnx_clean(im->m->arena, p->name);
   im->b.loc = at;
   im->b.source = in->source;
-  if (v->type->dtype != e->carry) v = mc_build1_as(&im->b, MC_OP_cast, &v, 1, NULL, mc_type_make(im->m, e->carry, 0, NULL));
-  if (v && image && im->opt->preprocess) v = mc_onnx_preprocess(im, v, nhwc ? 3 : rank >= 3 ? 1 : rank - 1);
+  if (v->type->dtype != e->carry)
+    v = mc_build1_as(&im->b, MC_OP_cast, &v, 1, NULL, mc_type_make(im->m, e->carry, 0, NULL));
+  if (v && image && im->opt->preprocess)
+    v = mc_onnx_preprocess(im, v, nhwc ? 3 : rank >= 3 ? 1 : rank - 1);
   int64_t perm[4] = { 0, 3, 1, 2 };
-  if (v && nhwc) v = mc_build1(&im->b, MC_OP_transpose, &v, 1, &(mc_attrs_transpose){ .perm = { perm, 4 } });
+  if (v && nhwc)
+    v = mc_build1(&im->b, MC_OP_transpose, &v, 1, &(mc_attrs_transpose){ .perm = { perm, 4 } });
   if (!v) return false;
   def *d = mc_onnx_def(im, p->name);
   d->v = (val){ .etype = e->num, .rank = rank, .v = v };
@@ -127,7 +157,8 @@ static bool unused_shapes(imp *im) {
     const char *name = im->opt->shapes[i].name;
     def *d = mc_onnx_def(im, name);
     if ((!d || d->kind != DEF_INPUT) && !mc_map_str_get(&im->symbols, name))
-      ok = mc_onnx_fail(im, NULL, "--shape %s: no input and no symbolic dimension has this name", mc_onnx_clean(im->diag->arena, name));
+      ok = mc_onnx_fail(im, NULL, "--shape %s: no input and no symbolic dimension has this name",
+                        mc_onnx_clean(im->diag->arena, name));
   }
   return ok;
 }
@@ -142,7 +173,9 @@ bool mc_onnx_inputs(imp *im) {
     if (is_input(im, i)) ok &= one_input(im, i, count, &images);
   ok &= unused_shapes(im);
   if (ok && !images && (im->opt->input_nhwc || im->opt->input_u8 || im->opt->preprocess))
-    ok = mc_onnx_fail(im, NULL, "no input of real numbers with 4 axes: the input layout, type and preprocessing have nothing to apply to");
+    ok = mc_onnx_fail(im, NULL,
+                      "no input of real numbers with 4 axes: the input layout, type and "
+                      "preprocessing have nothing to apply to");
   return ok;
 }
 
@@ -168,7 +201,9 @@ bool mc_onnx_outputs(imp *im) {
     if (mc_onnx_def(im, name)->v.bad) return false;
     pb_node none = *(pb_node[]){ MC_ONNX_PB__NODE__INIT };
     node n = { .im = im, .p = &none, .row = &row };
-    n.loc = (mc_loc){ .src = im->src, .what = mc_arena_printf(im->diag->arena, "output '%s'", mc_onnx_clean(im->arena, name)) };
+    n.loc = (mc_loc){ .src = im->src,
+                      .what = mc_arena_printf(im->diag->arena, "output '%s'",
+                                              mc_onnx_clean(im->arena, name)) };
     im->b.loc = n.loc;
     im->b.source = mc_onnx_clean(im->m->arena, name);
     if (!(out[i] = output(im, &n, name))) return false;

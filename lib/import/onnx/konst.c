@@ -5,7 +5,7 @@
 int mc_konst_elem(const konst *k) { return (int)mc_dtype_size(mc_onnx_etype(k->etype)->store); }
 
 int64_t mc_onnx_count(int rank, const int64_t *dim) {
-  int64_t product = 1;   /* of sizes but 0: the strides must fit too */
+  int64_t product = 1; /* of sizes but 0: the strides must fit too */
   bool empty = false;
   for (int i = 0; i < rank; i++) {
     if (dim[i] < 0 || dim[i] > ONNX_MAX_DIM) return -1;
@@ -31,8 +31,10 @@ konst *mc_konst_new(node *n, int etype, int rank, const int64_t *dim) {
   k->n = mc_onnx_count(rank, dim);
   int64_t bytes = k->n * mc_konst_elem(k);
   if (k->n < 0 || !mc_konst_charge(n->im, bytes)) {
-    mc_onnx_error(n, "a constant of shape %s: constants computed while importing take more than %d MB together", mc_onnx_dims(im->arena, rank, dim),
-                  (int)(ONNX_MAX_FOLDED >> 20));
+    mc_onnx_error(
+        n,
+        "a constant of shape %s: constants computed while importing take more than %d MB together",
+        mc_onnx_dims(im->arena, rank, dim), (int)(ONNX_MAX_FOLDED >> 20));
     return NULL;
   }
   k->data = mc_arena_alloc(im->arena, (size_t)bytes);
@@ -40,7 +42,9 @@ konst *mc_konst_new(node *n, int etype, int rank, const int64_t *dim) {
 }
 
 /* Toward zero, saturating; NaN is 0. */
-static int64_t int_of_real(float f) { return f >= 9.2e18f ? INT64_MAX : f <= -9.2e18f ? INT64_MIN : f != f ? 0 : (int64_t)f; }
+static int64_t int_of_real(float f) {
+  return f >= 9.2e18f ? INT64_MAX : f <= -9.2e18f ? INT64_MIN : f != f ? 0 : (int64_t)f;
+}
 
 int64_t mc_konst_int(const konst *k, int64_t i) {
   switch (mc_onnx_etype(k->etype)->store) {
@@ -55,16 +59,22 @@ int64_t mc_konst_int(const konst *k, int64_t i) {
 }
 
 float mc_konst_f32(const konst *k, int64_t i) {
-  return mc_onnx_etype(k->etype)->store == MC_f32 ? ((const float *)k->data)[i] : (float)mc_konst_int(k, i);
+  return mc_onnx_etype(k->etype)->store == MC_f32 ? ((const float *)k->data)[i]
+                                                  : (float)mc_konst_int(k, i);
 }
 
 void mc_konst_set_int(konst *k, int64_t i, int64_t v) {
   switch (mc_onnx_etype(k->etype)->store) {
   case MC_i64: ((int64_t *)k->data)[i] = k->etype == ONNX_UINT32 ? (int64_t)(uint32_t)v : v; return;
-  case MC_i32: ((int32_t *)k->data)[i] = k->etype == ONNX_UINT16 ? (int32_t)(uint16_t)v : (int32_t)(uint32_t)(uint64_t)v; return;
+  case MC_i32:
+    ((int32_t *)k->data)[i] =
+        k->etype == ONNX_UINT16 ? (int32_t)(uint16_t)v : (int32_t)(uint32_t)(uint64_t)v;
+    return;
   case MC_i16: ((int16_t *)k->data)[i] = (int16_t)(uint16_t)(uint64_t)v; return;
   case MC_i8: ((int8_t *)k->data)[i] = (int8_t)(uint8_t)(uint64_t)v; return;
-  case MC_u8: ((uint8_t *)k->data)[i] = k->etype == ONNX_BOOL ? (uint8_t)(v != 0) : (uint8_t)(uint64_t)v; return;
+  case MC_u8:
+    ((uint8_t *)k->data)[i] = k->etype == ONNX_BOOL ? (uint8_t)(v != 0) : (uint8_t)(uint64_t)v;
+    return;
   default: ((float *)k->data)[i] = (float)v;
   }
 }
@@ -100,14 +110,17 @@ void mc_onnx_strides(int rank, const int64_t *dim, int64_t *stride) {
 }
 
 /* Copy into row-major `dst`; an odometer over all axes but the last. */
-static void copy_strided(unsigned char *dst, const unsigned char *src, size_t elem, int rank, const int64_t *dim, const int64_t *stride, int64_t at) {
-  int64_t idx[MC_MAX_RANK] = { 0 }, inner = rank ? dim[rank - 1] : 1, step = rank ? stride[rank - 1] : 0;
+static void copy_strided(unsigned char *dst, const unsigned char *src, size_t elem, int rank,
+                         const int64_t *dim, const int64_t *stride, int64_t at) {
+  int64_t idx[MC_MAX_RANK] = { 0 }, inner = rank ? dim[rank - 1] : 1,
+          step = rank ? stride[rank - 1] : 0;
   for (;;) {
     if (step == 1) {
       memcpy(dst, src + (size_t)at * elem, (size_t)inner * elem);
       dst += (size_t)inner * elem;
     } else {
-      for (int64_t i = 0; i < inner; i++, dst += elem) memcpy(dst, src + (size_t)(at + i * step) * elem, elem);
+      for (int64_t i = 0; i < inner; i++, dst += elem)
+        memcpy(dst, src + (size_t)(at + i * step) * elem, elem);
     }
     int a = rank - 2;
     while (a >= 0 && ++idx[a] == dim[a]) {
@@ -119,7 +132,8 @@ static void copy_strided(unsigned char *dst, const unsigned char *src, size_t el
   }
 }
 
-konst *mc_konst_strided(node *n, const konst *k, int rank, const int64_t *dim, const int64_t *stride, int64_t start) {
+konst *mc_konst_strided(node *n, const konst *k, int rank, const int64_t *dim,
+                        const int64_t *stride, int64_t start) {
   konst *r = mc_konst_new(n, k->etype, rank, dim);
   if (!r || !r->n) return r;
   copy_strided(r->data, k->data, (size_t)mc_konst_elem(k), rank, dim, stride, start);
@@ -128,7 +142,8 @@ konst *mc_konst_strided(node *n, const konst *k, int rank, const int64_t *dim, c
   return mc_konst_quant_strided(n, r, k, stride, start) ? r : NULL;
 }
 
-/* Round a float to the nearest float16 or bfloat16, so that casts there and back lose what they should. */
+/* Round a float to the nearest float16 or bfloat16, so that casts there and back lose what they
+ * should. */
 static float through_half(float v, int etype) {
   uint32_t u;
   memcpy(&u, &v, sizeof u);
@@ -145,10 +160,13 @@ konst *mc_konst_cast(node *n, const konst *k, int etype) {
   if (etype == k->etype) return mc_konst_reshape(n, k, k->rank, k->dim);
   konst *r = mc_konst_new(n, etype, k->rank, k->dim);
   if (!r) return NULL;
-  bool half = etype == ONNX_FLOAT16 || etype == ONNX_BFLOAT16, from_real = mc_onnx_is_real(k->etype);
+  bool half = etype == ONNX_FLOAT16 || etype == ONNX_BFLOAT16,
+       from_real = mc_onnx_is_real(k->etype);
   for (int64_t i = 0; i < k->n; i++) {
-    if (from_real || mc_onnx_is_real(etype)) mc_konst_set_f32(r, i, half ? through_half(mc_konst_f32(k, i), etype) : mc_konst_f32(k, i));
-    else mc_konst_set_int(r, i, mc_konst_int(k, i));
+    if (from_real || mc_onnx_is_real(etype))
+      mc_konst_set_f32(r, i, half ? through_half(mc_konst_f32(k, i), etype) : mc_konst_f32(k, i));
+    else
+      mc_konst_set_int(r, i, mc_konst_int(k, i));
   }
   r->name = k->name;
   r->named = k->named;
@@ -157,9 +175,13 @@ konst *mc_konst_cast(node *n, const konst *k, int etype) {
 
 bool mc_onnx_known_ints(node *n, int input, const char *what, int64_t **v, int64_t *len) {
   val *x = n->in[input];
-  if (!x->k) return mc_onnx_error(n, "%s: %s must be known while importing, but depends on the input data", n->row->op, what);
-  if (x->rank > 1 || !mc_onnx_is_int(x->etype)) return mc_onnx_error(n, "%s: %s must be a list of integers", n->row->op, what);
-  if (x->k->n > ONNX_MAX_ARITH) return mc_onnx_error(n, "%s: %s has %lld elements", n->row->op, what, (long long)x->k->n);
+  if (!x->k)
+    return mc_onnx_error(n, "%s: %s must be known while importing, but depends on the input data",
+                         n->row->op, what);
+  if (x->rank > 1 || !mc_onnx_is_int(x->etype))
+    return mc_onnx_error(n, "%s: %s must be a list of integers", n->row->op, what);
+  if (x->k->n > ONNX_MAX_ARITH)
+    return mc_onnx_error(n, "%s: %s has %lld elements", n->row->op, what, (long long)x->k->n);
   *v = MC_NEWN(n->im->arena, int64_t, x->k->n + 1);
   *len = x->k->n;
   for (int64_t i = 0; i < x->k->n; i++) (*v)[i] = mc_konst_int(x->k, i);

@@ -149,9 +149,12 @@ static bool scales_of(node *n, const konst *k, int axis, mc_quant *q) {
 }
 
 static void store(void *data, mc_dtype dtype, int64_t i, int64_t v) {
-  if (dtype == MC_i32) ((int32_t *)data)[i] = (int32_t)v;
-  else if (dtype == MC_i16) ((int16_t *)data)[i] = (int16_t)v;
-  else ((uint8_t *)data)[i] = (uint8_t)(uint64_t)v;
+  if (dtype == MC_i32)
+    ((int32_t *)data)[i] = (int32_t)v;
+  else if (dtype == MC_i16)
+    ((int16_t *)data)[i] = (int16_t)v;
+  else
+    ((uint8_t *)data)[i] = (uint8_t)(uint64_t)v;
 }
 
 bool mc_onnx_quantized_konst(node *n, konst *k, mc_value **out) {

@@ -8,14 +8,19 @@
 enum { MAX_ERRORS = 100 };
 
 /* ---- unpacking ---- */
-/* protobuf-c allocates per field; a file of empty messages would ask for a hundred times its size. */
-typedef struct bounded { size_t left; } bounded;
+/* protobuf-c allocates per field; a file of empty messages would ask for a hundred times its size.
+ */
+typedef struct bounded {
+  size_t left;
+} bounded;
+
 static void *bounded_alloc(void *ctx, size_t size) {
   bounded *b = ctx;
   if (size > b->left) return NULL;
   b->left -= size;
   return malloc(size ? size : 1);
 }
+
 static void bounded_free(void *ctx, void *p) {
   (void)ctx;
   free(p);
@@ -24,14 +29,18 @@ static void bounded_free(void *ctx, void *p) {
 /* ---- one node ---- */
 static bool check_node(node *n) {
   const pb_node *p = n->p;
-  const char *op = mc_onnx_clean(n->im->diag->arena, p->op_type), *domain = mc_onnx_clean(n->im->diag->arena, p->domain);
+  const char *op = mc_onnx_clean(n->im->diag->arena, p->op_type),
+             *domain = mc_onnx_clean(n->im->diag->arena, p->domain);
   n->row = mc_onnx_find_op(p->op_type, p->domain);
-  if (!n->row) return mc_onnx_error(n, "operator %s%s%s is not supported", domain, *domain ? "." : "", op);
+  if (!n->row)
+    return mc_onnx_error(n, "operator %s%s%s is not supported", domain, *domain ? "." : "", op);
   bool ok = mc_onnx_check_attrs(n);
   const op_row *r = n->row;
-  if (p->n_input > 1 << 20 || p->n_output > 1 << 20) return mc_onnx_error(n, "%zu operands and %zu results", p->n_input, p->n_output);
+  if (p->n_input > 1 << 20 || p->n_output > 1 << 20)
+    return mc_onnx_error(n, "%zu operands and %zu results", p->n_input, p->n_output);
   if ((int)p->n_input < r->in_min || (r->in_max >= 0 && (int)p->n_input > r->in_max))
-    return mc_onnx_error(n, "%s: %zu operands, expected %s%d", op, p->n_input, (int)p->n_input < r->in_min ? "at least " : "at most ",
+    return mc_onnx_error(n, "%s: %zu operands, expected %s%d", op, p->n_input,
+                         (int)p->n_input < r->in_min ? "at least " : "at most ",
                          (int)p->n_input < r->in_min ? r->in_min : r->in_max);
   for (int i = 0; i < r->in_min; i++)
     if (!*p->input[i]) ok = mc_onnx_error(n, "%s: operand %d is left out", op, i);
@@ -43,7 +52,8 @@ static node make_node(imp *im, size_t index) {
   node n = { .im = im, .p = im->pb->node[index], .index = index };
   const char *name = n.p->name && *n.p->name ? n.p->name : n.p->n_output ? n.p->output[0] : "";
   name = mc_onnx_clean(im->m->arena, name);
-  n.loc = (mc_loc){ .src = im->src, .what = mc_arena_printf(im->diag->arena, "node '%s' (#%zu)", name, index) };
+  n.loc = (mc_loc){ .src = im->src,
+                    .what = mc_arena_printf(im->diag->arena, "node '%s' (#%zu)", name, index) };
   im->b.loc = n.loc;
   im->b.source = name;
   return n;
@@ -55,7 +65,8 @@ static val *value_of(imp *im, const char *name) {
   if (d->kind != DEF_INIT || d->made) return &d->v;
   d->made = true;
   const pb_tensor *t = im->pb->initializer[d->index];
-  konst *k = mc_onnx_tensor(im, t, mc_arena_printf(im->diag->arena, "initializer '%s'", mc_onnx_clean(im->arena, name)));
+  konst *k = mc_onnx_tensor(
+      im, t, mc_arena_printf(im->diag->arena, "initializer '%s'", mc_onnx_clean(im->arena, name)));
   d->v = (val){ .bad = !k, .k = k };
   if (!k) return &d->v;
   k->name = name;
@@ -66,7 +77,8 @@ static val *value_of(imp *im, const char *name) {
   return &d->v;
 }
 
-/* Results past what the handler gives must not be used by anyone: they stay unmade, which their users notice. */
+/* Results past what the handler gives must not be used by anyone: they stay unmade, which their
+ * users notice. */
 static bool run_node(imp *im, size_t index) {
   node n = make_node(im, index);
   n.row = mc_onnx_find_op(n.p->op_type, n.p->domain);
@@ -79,7 +91,8 @@ static bool run_node(imp *im, size_t index) {
     if (!*n.p->input[i]) continue;
     n.in[i] = value_of(im, n.p->input[i]);
     if (!n.in[i]->bad && !n.in[i]->v && !n.in[i]->k) {
-      mc_onnx_error(&n, "operand %d ('%s') is a result that the importer does not compute", i, mc_onnx_clean(im->diag->arena, n.p->input[i]));
+      mc_onnx_error(&n, "operand %d ('%s') is a result that the importer does not compute", i,
+                    mc_onnx_clean(im->diag->arena, n.p->input[i]));
       bad = true;
     }
     bad |= n.in[i]->bad;
@@ -105,12 +118,16 @@ static bool check_opset(imp *im, const pb_model *model) {
     if (im->opset >= 0) return mc_onnx_fail(im, NULL, "two opset versions are imported");
     im->opset = model->opset_import[i]->version;
   }
-  if (im->opset < 0 && im->ir > 0 && im->ir < 3) im->opset = 1;   /* opsets came with version 3 of the format */
+  if (im->opset < 0 && im->ir > 0 && im->ir < 3)
+    im->opset = 1; /* opsets came with version 3 of the format */
   if (im->opset < 0) return mc_onnx_fail(im, NULL, "no opset is imported");
   if (im->opset < ONNX_MIN_OPSET || im->opset > ONNX_MAX_OPSET)
-    return mc_onnx_fail(im, NULL, "opset %lld is not supported (%d to %d are)", (long long)im->opset, ONNX_MIN_OPSET, ONNX_KNOWN_OPSET);
+    return mc_onnx_fail(im, NULL, "opset %lld is not supported (%d to %d are)",
+                        (long long)im->opset, ONNX_MIN_OPSET, ONNX_KNOWN_OPSET);
   if (im->opset > ONNX_KNOWN_OPSET)
-    mc_warning(im->diag, (mc_loc){ .src = im->src }, "opset %lld is newer than %d: operators are read as in %d", (long long)im->opset, ONNX_KNOWN_OPSET, ONNX_KNOWN_OPSET);
+    mc_warning(im->diag, (mc_loc){ .src = im->src },
+               "opset %lld is newer than %d: operators are read as in %d", (long long)im->opset,
+               ONNX_KNOWN_OPSET, ONNX_KNOWN_OPSET);
   return true;
 }
 
@@ -118,7 +135,8 @@ static bool import_nodes(imp *im) {
   size_t *order, count;
   bool ok = true;
   if (!mc_onnx_define(im) || !mc_onnx_order(im, &order, &count)) return false;
-  for (size_t i = 0; i < count && im->diag->errors < MAX_ERRORS; i++) {   /* everything unknown at once */
+  for (size_t i = 0; i < count && im->diag->errors < MAX_ERRORS;
+       i++) { /* everything unknown at once */
     node n = make_node(im, order[i]);
     ok &= check_node(&n);
   }
@@ -128,14 +146,15 @@ static bool import_nodes(imp *im) {
   for (size_t i = 0; i < im->pb->n_output && ok; i++) {
     val *v = value_of(im, im->pb->output[i]->name);
     if (!v->bad && !v->v && !v->k)
-      ok = mc_onnx_fail(im, NULL, "output '%s' is a result that the importer does not compute", mc_onnx_clean(im->diag->arena, im->pb->output[i]->name));
+      ok = mc_onnx_fail(im, NULL, "output '%s' is a result that the importer does not compute",
+                        mc_onnx_clean(im->diag->arena, im->pb->output[i]->name));
   }
   return ok && mc_onnx_outputs(im);
 }
 
 /* Transposes that met their inverse leave a dead node behind. */
 static void sweep(mc_graph *g) {
-  MC_FOR_NODES_REV(n, g) {
+  MC_FOR_NODES_REV (n, g) {
     bool used = n->op == MC_OP_return;
     for (int i = 0; i < n->nout; i++) used |= n->out[i]->uses != NULL;
     if (!used) mc_node_remove(n);
@@ -147,26 +166,38 @@ static void own_locations(imp *im) {
   mc_source *src = MC_NEW(im->m->arena, mc_source);
   src->name = mc_arena_strdup(im->m->arena, im->src->name);
   for (int i = 0; i < im->g->nin; i++) im->g->in[i]->loc = (mc_loc){ .src = src };
-  MC_FOR_NODES(n, im->g) {
-    n->loc = (mc_loc){ .src = src, .what = n->source ? mc_arena_printf(im->m->arena, "node '%s'", n->source) : NULL };
+  MC_FOR_NODES (n, im->g) {
+    n->loc = (mc_loc){ .src = src,
+                       .what = n->source ? mc_arena_printf(im->m->arena, "node '%s'", n->source)
+                                         : NULL };
     for (int i = 0; i < n->nout; i++) n->out[i]->loc = n->loc;
   }
   im->g->loc = (mc_loc){ .src = src };
 }
 
-static mc_module *import(pb_model *model, size_t size, const char *name, const char *dir, const mc_import_opts *o, mc_diag *d) {
+static mc_module *import(pb_model *model, size_t size, const char *name, const char *dir,
+                         const mc_import_opts *o, mc_diag *d) {
   static const mc_import_opts none = { 0 };
   mc_source *src = MC_NEW(d->arena, mc_source);
   src->name = mc_arena_strdup(d->arena, name);
-  imp im = { .arena = mc_arena_create(), .m = mc_module_create(), .diag = d, .src = src, .dir = dir, .opt = o ? o : &none, .pb = model->graph };
+  imp im = { .arena = mc_arena_create(),
+             .m = mc_module_create(),
+             .diag = d,
+             .src = src,
+             .dir = dir,
+             .opt = o ? o : &none,
+             .pb = model->graph };
   im.max_folded = ONNX_MAX_FOLDED + ONNX_FOLDED_PER_BYTE * (int64_t)size;
   mc_map *maps[] = { &im.vals, &im.permuted, &im.names, &im.files, &im.symbols };
   for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) mc_map_init(maps[i], im.arena);
   im.m->dir = ".";
-  const char *gname = im.opt->graph_name ? im.opt->graph_name : im.pb && im.pb->name && *im.pb->name ? im.pb->name : "main";
+  const char *gname = im.opt->graph_name                     ? im.opt->graph_name
+                      : im.pb && im.pb->name && *im.pb->name ? im.pb->name
+                                                             : "main";
   im.g = mc_graph_create(im.m, mc_onnx_ident(&im, gname), (mc_loc){ .src = src });
   im.b = (mc_builder){ .graph = im.g, .diag = d };
-  bool ok = (im.pb || mc_onnx_fail(&im, NULL, "the file has no graph")) && check_opset(&im, model) && import_nodes(&im);
+  bool ok = (im.pb || mc_onnx_fail(&im, NULL, "the file has no graph")) &&
+            check_opset(&im, model) && import_nodes(&im);
   if (ok) {
     sweep(im.g);
     own_locations(&im);
@@ -180,7 +211,8 @@ static mc_module *import(pb_model *model, size_t size, const char *name, const c
   return NULL;
 }
 
-static mc_module *unpack(const void *data, size_t size, const char *name, const char *dir, const mc_import_opts *o, mc_diag *d) {
+static mc_module *unpack(const void *data, size_t size, const char *name, const char *dir,
+                         const mc_import_opts *o, mc_diag *d) {
   mc_source *src = MC_NEW(d->arena, mc_source);
   src->name = mc_arena_strdup(d->arena, name);
   mc_loc at = { .src = src };
@@ -194,13 +226,19 @@ static mc_module *unpack(const void *data, size_t size, const char *name, const 
   bounded left = { .left = ((size_t)64 << 20) + 16 * size };
   ProtobufCAllocator alloc = { bounded_alloc, bounded_free, &left };
   pb_model *model = mc_onnx_pb__model__unpack(&alloc, size, data);
-  if (!model) return mc_error(d, at, "not an ONNX model, or damaged%s", mc_is_text(data, size < 4096 ? size : 4096) ? " (this is text)" : ""), NULL;
+  if (!model)
+    return mc_error(d, at, "not an ONNX model, or damaged%s",
+                    mc_is_text(data, size < 4096 ? size : 4096) ? " (this is text)" : ""),
+           NULL;
   mc_module *m = import(model, size, name, dir, o, d);
   mc_onnx_pb__model__free_unpacked(model, &alloc);
   return m;
 }
 
-mc_module *mc_import_onnx_bytes(const void *data, size_t size, const char *name, const mc_import_opts *o, mc_diag *d) { return unpack(data, size, name, NULL, o, d); }
+mc_module *mc_import_onnx_bytes(const void *data, size_t size, const char *name,
+                                const mc_import_opts *o, mc_diag *d) {
+  return unpack(data, size, name, NULL, o, d);
+}
 
 mc_module *mc_import_onnx(const char *path, const mc_import_opts *o, mc_diag *d) {
   mc_blob *b = mc_blob_open(path, d, mc_noloc);

@@ -1,7 +1,8 @@
-/* Two operands with numpy broadcasting: arithmetic, comparisons, logic; and the sums of any number of operands.
+/* Two operands with numpy broadcasting: arithmetic, comparisons, logic; and the sums of any number
+ * of operands.
  *
- * Truth values are f32 0 and 1 in the graph: comparisons are differences clamped to [0, 1] (reals: op_select.c). On constants everything is
- * computed here when there are few elements. */
+ * Truth values are f32 0 and 1 in the graph: comparisons are differences clamped to [0, 1] (reals:
+ * op_select.c). On constants everything is computed here when there are few elements. */
 #include "imp.h"
 #include <math.h>
 #include <string.h>
@@ -9,9 +10,17 @@
 /* Codes beyond the language's ops. */
 enum { MOD = MC_NUM_OPS, EQUAL, LESS, GREATER, LESS_EQUAL, GREATER_EQUAL, AND, OR, XOR };
 
-static mc_value *op2(node *n, mc_opcode op, mc_value *a, mc_value *b) { return mc_onnx_op2(n, op, a, b, NULL); }
-static mc_value *with(node *n, mc_opcode op, mc_value *a, double c) { return op2(n, op, a, mc_onnx_scalar_like(n, a, c)); }
-static mc_value *from(node *n, mc_opcode op, double c, mc_value *a) { return op2(n, op, mc_onnx_scalar_like(n, a, c), a); }
+static mc_value *op2(node *n, mc_opcode op, mc_value *a, mc_value *b) {
+  return mc_onnx_op2(n, op, a, b, NULL);
+}
+
+static mc_value *with(node *n, mc_opcode op, mc_value *a, double c) {
+  return op2(n, op, a, mc_onnx_scalar_like(n, a, c));
+}
+
+static mc_value *from(node *n, mc_opcode op, double c, mc_value *a) {
+  return op2(n, op, mc_onnx_scalar_like(n, a, c), a);
+}
 
 /* ---- on constants ---- */
 static int64_t int_pow(int64_t a, int64_t b) {
@@ -93,10 +102,15 @@ static bool fold(node *n, int op, const val *a, const val *b, val *out, bool *fo
   bool fmod_sign = op == MOD && mc_onnx_attr_i(n, "fmod", 0);
   for (int64_t i = 0; i < r->n; i++) {
     int64_t ia = mc_konst_at(a->k, rank, dim, i), ib = mc_konst_at(b->k, rank, dim, i);
-    if (real) mc_konst_set_f32(r, i, real_op(op, mc_konst_f32(a->k, ia), mc_konst_f32(b->k, ib), &ok));
-    else mc_konst_set_int(r, i, int_op(op, mc_konst_int(a->k, ia), mc_konst_int(b->k, ib), fmod_sign, &ok));
+    if (real)
+      mc_konst_set_f32(r, i, real_op(op, mc_konst_f32(a->k, ia), mc_konst_f32(b->k, ib), &ok));
+    else
+      mc_konst_set_int(r, i,
+                       int_op(op, mc_konst_int(a->k, ia), mc_konst_int(b->k, ib), fmod_sign, &ok));
   }
-  if (!ok) return mc_onnx_error(n, "%s: %s", n->row->op, real ? "not defined on reals" : "division of a constant by zero");
+  if (!ok)
+    return mc_onnx_error(n, "%s: %s", n->row->op,
+                         real ? "not defined on reals" : "division of a constant by zero");
   *folded = true;
   *out = (val){ .etype = r->etype, .rank = rank, .k = r };
   memcpy(out->dim, r->dim, sizeof out->dim);
@@ -104,9 +118,11 @@ static bool fold(node *n, int op, const val *a, const val *b, val *out, bool *fo
 }
 
 /* ---- in the graph ---- */
-/* Integer a < b as f32 0 and 1: clamp(b - a, 0, 1). Differences of values that span all of 64 bits are out of the question in a network. */
+/* Integer a < b as f32 0 and 1: clamp(b - a, 0, 1). Differences of values that span all of 64 bits
+ * are out of the question in a network. */
 static mc_value *less(node *n, mc_value *a, mc_value *b) {
-  return mc_onnx_as(n, MC_OP_cast, with(n, MC_OP_min, with(n, MC_OP_max, op2(n, MC_OP_sub, b, a), 0), 1), MC_f32);
+  return mc_onnx_as(n, MC_OP_cast,
+                    with(n, MC_OP_min, with(n, MC_OP_max, op2(n, MC_OP_sub, b, a), 0), 1), MC_f32);
 }
 
 static mc_value *unequal(node *n, mc_value *a, mc_value *b) {
@@ -123,14 +139,22 @@ static mc_value *logic(node *n, int op, mc_value *a, mc_value *b) {
 }
 
 /* a < b and a != b, as f32 0 and 1, for one kind of operands. */
-static mc_value *less_any(node *n, bool real, mc_value *a, mc_value *b) { return real ? mc_onnx_positive(n, mc_onnx_difference(n, b, a)) : less(n, a, b); }
-static mc_value *unequal_any(node *n, bool real, mc_value *a, mc_value *b) { return real ? mc_onnx_nonzero(n, mc_onnx_difference(n, a, b)) : unequal(n, a, b); }
+static mc_value *less_any(node *n, bool real, mc_value *a, mc_value *b) {
+  return real ? mc_onnx_positive(n, mc_onnx_difference(n, b, a)) : less(n, a, b);
+}
+
+static mc_value *unequal_any(node *n, bool real, mc_value *a, mc_value *b) {
+  return real ? mc_onnx_nonzero(n, mc_onnx_difference(n, a, b)) : unequal(n, a, b);
+}
 
 static mc_value *compare(node *n, int op, const val *x, mc_value *a, mc_value *b) {
   if (x->etype == ONNX_BOOL && (op >= AND || op == EQUAL)) return logic(n, op, a, b);
-  if (x->etype == ONNX_BOOL || op >= AND) return mc_onnx_error(n, "%s: of elements of type %s", n->row->op, mc_onnx_etype_name(x->etype)), NULL;
+  if (x->etype == ONNX_BOOL || op >= AND)
+    return mc_onnx_error(n, "%s: of elements of type %s", n->row->op, mc_onnx_etype_name(x->etype)),
+           NULL;
   bool real = mc_onnx_is_real(x->etype);
-  if (!real && a && a->type->dtype != MC_i64 && a->type->dtype != MC_i32) a = mc_onnx_as(n, MC_OP_cast, a, MC_i32), b = mc_onnx_as(n, MC_OP_cast, b, MC_i32);
+  if (!real && a && a->type->dtype != MC_i64 && a->type->dtype != MC_i32)
+    a = mc_onnx_as(n, MC_OP_cast, a, MC_i32), b = mc_onnx_as(n, MC_OP_cast, b, MC_i32);
   switch (op) {
   case EQUAL: return from(n, MC_OP_sub, 1, unequal_any(n, real, a, b));
   case LESS: return less_any(n, real, a, b);
@@ -144,9 +168,11 @@ static bool two(node *n, int op, val *a, val *b, val *out) {
   bool folded;
   if (!fold(n, op, a, b, out, &folded)) return false;
   if (folded) return true;
-  if (op == MOD) return mc_onnx_error(n, "Mod: supported on values that are known while importing only");
+  if (op == MOD)
+    return mc_onnx_error(n, "Mod: supported on values that are known while importing only");
   if (a->etype != b->etype && op != MC_OP_pow)
-    return mc_onnx_error(n, "%s: operands of types %s and %s", n->row->op, mc_onnx_etype_name(a->etype), mc_onnx_etype_name(b->etype));
+    return mc_onnx_error(n, "%s: operands of types %s and %s", n->row->op,
+                         mc_onnx_etype_name(a->etype), mc_onnx_etype_name(b->etype));
   mc_value *x = mc_onnx_value(n, a), *y = mc_onnx_value(n, b), *r;
   if (x && y && op == MC_OP_pow) y = mc_onnx_as(n, MC_OP_cast, y, x->type->dtype);
   if (!x || !y) return false;
@@ -163,7 +189,9 @@ bool mc_onnx_binary(node *n, int arg) {
   mc_onnx_give_val(n, 0, &out);
   return true;
 }
+
 bool mc_onnx_mod(node *n, int arg) { return mc_onnx_binary(n, MOD + arg); }
+
 /* arg: 0 Equal, 1 Less, 2 Greater, 3 LessOrEqual, 4 GreaterOrEqual, 5 And, 6 Or, 7 Xor */
 bool mc_onnx_compare(node *n, int arg) { return mc_onnx_binary(n, EQUAL + arg); }
 
@@ -192,7 +220,8 @@ bool mc_onnx_mean(node *n, int arg) {
 bool mc_onnx_not(node *n, int arg) {
   (void)arg;
   val *x = n->in[0];
-  if (x->etype != ONNX_BOOL) return mc_onnx_error(n, "Not: element type %s, expected bool", mc_onnx_etype_name(x->etype));
+  if (x->etype != ONNX_BOOL)
+    return mc_onnx_error(n, "Not: element type %s, expected bool", mc_onnx_etype_name(x->etype));
   if (x->k && x->k->n <= ONNX_MAX_ARITH) {
     konst *r = mc_konst_new(n, ONNX_BOOL, x->rank, x->dim);
     for (int64_t i = 0; r && i < r->n; i++) mc_konst_set_int(r, i, !mc_konst_int(x->k, i));

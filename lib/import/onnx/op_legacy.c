@@ -1,10 +1,18 @@
-/* What opsets 1 to 6 say otherwise than those since: broadcasting by attributes, is_test, and experimental operators of that time. */
+/* What opsets 1 to 6 say otherwise than those since: broadcasting by attributes, is_test, and
+ * experimental operators of that time. */
 #include "imp.h"
 #include <string.h>
 
 static mc_value *op1(node *n, mc_opcode op, mc_value *a) { return mc_onnx_op1(n, op, a, NULL); }
-static mc_value *op2(node *n, mc_opcode op, mc_value *a, mc_value *b) { return mc_onnx_op2(n, op, a, b, NULL); }
-static mc_value *with(node *n, mc_opcode op, mc_value *a, float c) { return c == 1 && op == MC_OP_mul ? a : op2(n, op, a, a ? mc_onnx_scalar(n, c) : NULL); }
+
+static mc_value *op2(node *n, mc_opcode op, mc_value *a, mc_value *b) {
+  return mc_onnx_op2(n, op, a, b, NULL);
+}
+
+static mc_value *with(node *n, mc_opcode op, mc_value *a, float c) {
+  return c == 1 && op == MC_OP_mul ? a : op2(n, op, a, a ? mc_onnx_scalar(n, c) : NULL);
+}
+
 static bool done(node *n, mc_value *y) {
   mc_onnx_give(n, 0, n->in[0]->etype, y);
   return y != NULL;
@@ -15,8 +23,10 @@ static bool shaped(node *n, const val *x, int rank, const int64_t *dim, val *out
   *out = *x;
   out->rank = rank;
   for (int i = 0; i < rank; i++) out->dim[i] = dim[i];
-  if (x->k) out->k = mc_konst_reshape(n, x->k, rank, dim);
-  else out->v = mc_onnx_reshape(n, x->v, rank, dim);
+  if (x->k)
+    out->k = mc_konst_reshape(n, x->k, rank, dim);
+  else
+    out->v = mc_onnx_reshape(n, x->v, rank, dim);
   return out->k || out->v;
 }
 
@@ -25,7 +35,8 @@ static bool at_axis(node *n, const val *b, int64_t axis, val *out) {
   const val *a = n->in[0];
   int64_t dim[MC_MAX_RANK], last = a->rank - b->rank, from = axis < 0 ? axis + a->rank : axis;
   if (from < 0 || from > last)
-    return mc_onnx_error(n, "%s: %s along axis %lld of %s", n->row->op, mc_onnx_dims(n->im->arena, b->rank, b->dim), (long long)axis,
+    return mc_onnx_error(n, "%s: %s along axis %lld of %s", n->row->op,
+                         mc_onnx_dims(n->im->arena, b->rank, b->dim), (long long)axis,
                          mc_onnx_dims(n->im->arena, a->rank, a->dim));
   int rank = a->rank - (int)from;
   for (int i = 0; i < rank; i++) dim[i] = i < b->rank ? b->dim[i] : 1;
@@ -39,29 +50,37 @@ bool mc_onnx_second(node *n, val *out) {
   bool same = a->rank == b->rank && !memcmp(a->dim, b->dim, (size_t)a->rank * sizeof *a->dim);
   if (same) return true;
   if (!mc_onnx_attr_i(n, "broadcast", 0))
-    return mc_onnx_error(n, "%s: shapes %s and %s differ, and attribute 'broadcast' is not set (opset %lld)", n->row->op,
-                         mc_onnx_dims(n->im->arena, a->rank, a->dim), mc_onnx_dims(n->im->arena, b->rank, b->dim), (long long)n->im->opset);
+    return mc_onnx_error(
+        n, "%s: shapes %s and %s differ, and attribute 'broadcast' is not set (opset %lld)",
+        n->row->op, mc_onnx_dims(n->im->arena, a->rank, a->dim),
+        mc_onnx_dims(n->im->arena, b->rank, b->dim), (long long)n->im->opset);
   if (mc_onnx_prod(b->dim, 0, b->rank) == 1) return shaped(n, b, 0, NULL, out);
   if (mc_onnx_attr(n, "axis")) return at_axis(n, b, mc_onnx_attr_i(n, "axis", 0), out);
-  if (b->rank > a->rank) return mc_onnx_error(n, "%s: operand 1 has more axes than operand 0", n->row->op);
+  if (b->rank > a->rank)
+    return mc_onnx_error(n, "%s: operand 1 has more axes than operand 0", n->row->op);
   return true;
 }
 
 void mc_onnx_warn_training(node *n) {
   if (n->im->opset < 7 && !mc_onnx_attr_i(n, "is_test", 0))
-    mc_warning(n->im->diag, n->loc, "%s: attribute 'is_test' is not set: computed as at inference all the same", n->row->op);
+    mc_warning(n->im->diag, n->loc,
+               "%s: attribute 'is_test' is not set: computed as at inference all the same",
+               n->row->op);
 }
 
 /* ---- experimental operators ---- */
-/* arg: 0 Affine alpha * x + beta, 1 ScaledTanh alpha * tanh(beta * x), 2 ParametricSoftplus alpha * log(exp(beta * x) + 1), 3 Scale. */
+/* arg: 0 Affine alpha * x + beta, 1 ScaledTanh alpha * tanh(beta * x), 2 ParametricSoftplus alpha *
+ * log(exp(beta * x) + 1), 3 Scale. */
 bool mc_onnx_experimental(node *n, int arg) {
   float alpha = mc_onnx_attr_f(n, "alpha", 1), beta = mc_onnx_attr_f(n, "beta", arg == 0 ? 0 : 1);
   mc_value *x = mc_onnx_value(n, n->in[0]);
   if (arg == 3) return done(n, with(n, MC_OP_mul, x, mc_onnx_attr_f(n, "scale", 1)));
-  if (arg != 0 && (!mc_onnx_attr(n, "alpha") || !mc_onnx_attr(n, "beta"))) return mc_onnx_error(n, "%s: alpha or beta is missing", n->row->op);
+  if (arg != 0 && (!mc_onnx_attr(n, "alpha") || !mc_onnx_attr(n, "beta")))
+    return mc_onnx_error(n, "%s: alpha or beta is missing", n->row->op);
   if (arg == 0) return done(n, with(n, MC_OP_add, with(n, MC_OP_mul, x, alpha), beta));
   x = with(n, MC_OP_mul, x, beta);
-  return done(n, with(n, MC_OP_mul, arg == 1 ? op1(n, MC_OP_tanh, x) : mc_onnx_softplus_of(n, x), alpha));
+  return done(
+      n, with(n, MC_OP_mul, arg == 1 ? op1(n, MC_OP_tanh, x) : mc_onnx_softplus_of(n, x), alpha));
 }
 
 /* x * scale + bias[c] */
@@ -69,8 +88,11 @@ bool mc_onnx_image_scaler(node *n, int arg) {
   (void)arg;
   const val *x = n->in[0];
   const pb_attr *bias = mc_onnx_attr(n, "bias");
-  if (x->rank != 4) return mc_onnx_error(n, "ImageScaler: an operand of rank %d, expected 4", x->rank);
-  if (bias && (int64_t)bias->n_floats != x->dim[1]) return mc_onnx_error(n, "ImageScaler: %zu values of bias for %lld channels", bias->n_floats, (long long)x->dim[1]);
+  if (x->rank != 4)
+    return mc_onnx_error(n, "ImageScaler: an operand of rank %d, expected 4", x->rank);
+  if (bias && (int64_t)bias->n_floats != x->dim[1])
+    return mc_onnx_error(n, "ImageScaler: %zu values of bias for %lld channels", bias->n_floats,
+                         (long long)x->dim[1]);
   mc_value *y = with(n, MC_OP_mul, mc_onnx_value(n, n->in[0]), mc_onnx_attr_f(n, "scale", 1));
   if (!bias) return done(n, y);
   konst *k = mc_konst_new(n, ONNX_FLOAT, 3, (int64_t[]){ x->dim[1], 1, 1 });
@@ -78,22 +100,27 @@ bool mc_onnx_image_scaler(node *n, int arg) {
   return done(n, op2(n, MC_OP_add, y, k ? mc_onnx_konst_value(n, k) : NULL));
 }
 
-/* border: left, top, right, bottom; scale: rows and columns that stay, from the top left corner of the border on. */
+/* border: left, top, right, bottom; scale: rows and columns that stay, from the top left corner of
+ * the border on. */
 bool mc_onnx_crop(node *n, int arg) {
   (void)arg;
   const val *x = n->in[0];
   const int64_t *border, *scale;
   size_t k, ks;
   if (x->rank != 4) return mc_onnx_error(n, "Crop: an operand of rank %d, expected 4", x->rank);
-  if (!mc_onnx_attr_ints(n, "border", &border, &k) || k != 4) return mc_onnx_error(n, "Crop: border needs 4 values");
+  if (!mc_onnx_attr_ints(n, "border", &border, &k) || k != 4)
+    return mc_onnx_error(n, "Crop: border needs 4 values");
   bool sized = mc_onnx_attr_ints(n, "scale", &scale, &ks);
   if (sized && ks != 2) return mc_onnx_error(n, "Crop: scale needs 2 values");
-  int64_t start[4] = { 0, 0, border[1], border[0] }, size[4] = { x->dim[0], x->dim[1] }, one[4] = { 1, 1, 1, 1 };
+  int64_t start[4] = { 0, 0, border[1], border[0] }, size[4] = { x->dim[0], x->dim[1] },
+          one[4] = { 1, 1, 1, 1 };
   for (int a = 2; a < 4; a++) {
-    int64_t end = border[5 - a];   /* bottom, right */
+    int64_t end = border[5 - a]; /* bottom, right */
     size[a] = sized ? scale[a - 2] : x->dim[a] - start[a] - end;
-    if (start[a] < 0 || end < 0 || size[a] < 1 || start[a] > x->dim[a] || size[a] > x->dim[a] - start[a])
-      return mc_onnx_error(n, "Crop: rows or columns %lld to %lld of %lld", (long long)start[a], (long long)(start[a] + size[a]), (long long)x->dim[a]);
+    if (start[a] < 0 || end < 0 || size[a] < 1 || start[a] > x->dim[a] ||
+        size[a] > x->dim[a] - start[a])
+      return mc_onnx_error(n, "Crop: rows or columns %lld to %lld of %lld", (long long)start[a],
+                           (long long)(start[a] + size[a]), (long long)x->dim[a]);
   }
   return done(n, mc_onnx_slice(n, mc_onnx_value(n, n->in[0]), start, size, one));
 }

@@ -25,13 +25,17 @@ static bool one_operand(node *n, handler *run, int arg) {
 }
 
 bool mc_onnx_qlinear_unary(node *n, int arg) { return one_operand(n, mc_onnx_unary, arg); }
+
 bool mc_onnx_qlinear_leaky_relu(node *n, int arg) {
   return one_operand(n, mc_onnx_leaky_relu, arg);
 }
+
 bool mc_onnx_qlinear_global_pool(node *n, int arg) {
   return one_operand(n, mc_onnx_global_pool, arg);
 }
+
 bool mc_onnx_qlinear_avg_pool(node *n, int arg) { return one_operand(n, mc_onnx_avg_pool, arg); }
+
 bool mc_onnx_qlinear_reduce(node *n, int arg) { return one_operand(n, mc_onnx_reduce_op, arg); }
 
 bool mc_onnx_qlinear_softmax(node *n, int arg) {
@@ -137,5 +141,7 @@ static bool integer_product(node *n, handler *run, int arg) {
   mc_onnx_give(n, 0, ONNX_INT32, y.v);
   return true;
 }
+
 bool mc_onnx_matmul_integer(node *n, int arg) { return integer_product(n, mc_onnx_matmul, arg); }
+
 bool mc_onnx_conv_integer(node *n, int arg) { return integer_product(n, mc_onnx_conv, arg); }

@@ -70,7 +70,11 @@ static bool all_zero(const qparam *q) {
 
 /* Each constant once for each scale and zero point: many nodes may read one weight. */
 static konst *dequantized_once(node *n, konst *k, const qparam *q) {
-  struct { const konst *k, *scale, *zero; int64_t axis, block; } key;
+  struct {
+    const konst *k, *scale, *zero;
+    int64_t axis, block;
+  } key;
+
   memset(&key, 0, sizeof key);
   key.k = k, key.scale = q->scale, key.zero = q->zero, key.axis = q->axis, key.block = q->block;
   konst *r = mc_map_bytes_get(&n->im->permuted, &key, sizeof key);
@@ -113,7 +117,7 @@ static bool dequantized(node *n, val *x, const qparam *q, val *out) {
                   : reinterpreted(n, x->v, scale, zero);
     return out->v != NULL;
   }
-  mc_value *v = mc_onnx_as(n, MC_OP_cast, x->v, MC_f32);   /* plain integers, a graph input say */
+  mc_value *v = mc_onnx_as(n, MC_OP_cast, x->v, MC_f32); /* plain integers, a graph input say */
   if (!all_zero(q)) v = mc_onnx_op2(n, MC_OP_sub, v, param_value(n, x, q, true), NULL);
   out->v = mc_onnx_op2(n, MC_OP_mul, v, param_value(n, x, q, false), NULL);
   return out->v != NULL;
@@ -122,6 +126,7 @@ static bool dequantized(node *n, val *x, const qparam *q, val *out) {
 /* ---- quantize ---- */
 
 static bool is_8bit(int etype) { return etype == ONNX_UINT8 || etype == ONNX_INT8; }
+
 static bool is_16bit(int etype) { return etype == ONNX_UINT16 || etype == ONNX_INT16; }
 
 /* 16-bit activations have no integer kernels: stored as i32, they lose what 16 bits lose. */

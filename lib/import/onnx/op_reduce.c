@@ -3,14 +3,18 @@
 #include <string.h>
 
 static mc_value *op1(node *n, mc_opcode op, mc_value *a) { return mc_onnx_op1(n, op, a, NULL); }
-static mc_value *op2(node *n, mc_opcode op, mc_value *a, mc_value *b) { return mc_onnx_op2(n, op, a, b, NULL); }
+
+static mc_value *op2(node *n, mc_opcode op, mc_value *a, mc_value *b) {
+  return mc_onnx_op2(n, op, a, b, NULL);
+}
 
 /* Axes from the attribute or the operand; none: all, or with noop_with_empty_axes none. */
 static bool axes_mask(node *n, int rank, bool *mask) {
   const int64_t *list = NULL;
   int64_t *v = NULL, k = 0;
   size_t len;
-  if (mc_onnx_attr_ints(n, "axes", &list, &len)) k = (int64_t)len;
+  if (mc_onnx_attr_ints(n, "axes", &list, &len))
+    k = (int64_t)len;
   else if (n->nin > 1 && n->in[1]) {
     if (!mc_onnx_known_ints(n, 1, "the axes", &v, &k)) return false;
     list = v;
@@ -36,12 +40,17 @@ static bool fold(node *n, reduction how, const bool *mask, bool keep) {
   unsigned char *seen = mc_arena_alloc(n->im->arena, (size_t)r->n + 1);
   for (int64_t i = 0; i < k->n; i++) {
     int64_t at = 0, rest = i;
-    for (int a = k->rank; a-- > 0; rest /= k->dim[a]) at += mask[a] ? 0 : rest % k->dim[a] * stride[a];
+    for (int a = k->rank; a-- > 0; rest /= k->dim[a])
+      at += mask[a] ? 0 : rest % k->dim[a] * stride[a];
     uint64_t x = (uint64_t)mc_konst_int(k, i), y = (uint64_t)mc_konst_int(r, at);
-    if (!seen[at]) y = x;
-    else if (how == RED_SUM) y += x;
-    else if (how == RED_PROD) y *= x;
-    else if (how == RED_MAX ? (int64_t)x > (int64_t)y : (int64_t)x < (int64_t)y) y = x;
+    if (!seen[at])
+      y = x;
+    else if (how == RED_SUM)
+      y += x;
+    else if (how == RED_PROD)
+      y *= x;
+    else if (how == RED_MAX ? (int64_t)x > (int64_t)y : (int64_t)x < (int64_t)y)
+      y = x;
     seen[at] = 1;
     mc_konst_set_int(r, at, (int64_t)y);
   }
@@ -51,7 +60,8 @@ static bool fold(node *n, reduction how, const bool *mask, bool keep) {
 
 static mc_value *log_sum_exp(node *n, mc_value *x, const bool *mask, bool keep) {
   mc_value *top = mc_onnx_reduce(n, MC_OP_reduce_max, x, mask, true);
-  mc_value *sum = mc_onnx_reduce(n, MC_OP_reduce_sum, op1(n, MC_OP_exp, op2(n, MC_OP_sub, x, top)), mask, true);
+  mc_value *sum =
+      mc_onnx_reduce(n, MC_OP_reduce_sum, op1(n, MC_OP_exp, op2(n, MC_OP_sub, x, top)), mask, true);
   mc_value *y = op2(n, MC_OP_add, op1(n, MC_OP_log, sum), top);
   if (!y || keep) return y;
   int64_t dim[MC_MAX_RANK];
@@ -66,19 +76,31 @@ bool mc_onnx_reduce_op(node *n, int arg) {
   bool mask[MC_MAX_RANK] = { false }, keep = mc_onnx_attr_i(n, "keepdims", 1);
   if (!axes_mask(n, x->rank, mask)) return false;
   bool additive = arg == RED_SUM || arg == RED_PROD || arg == RED_MAX || arg == RED_MIN;
-  if (x->k && additive && mc_onnx_is_int(x->etype) && x->k->n <= ONNX_MAX_ARITH && x->k->n > 0) return fold(n, (reduction)arg, mask, keep);
+  if (x->k && additive && mc_onnx_is_int(x->etype) && x->k->n <= ONNX_MAX_ARITH && x->k->n > 0)
+    return fold(n, (reduction)arg, mask, keep);
   mc_value *v = mc_onnx_value(n, x), *y;
   switch ((reduction)arg) {
   case RED_MEAN: y = mc_onnx_reduce(n, MC_OP_reduce_mean, v, mask, keep); break;
   case RED_SUM: y = mc_onnx_reduce(n, MC_OP_reduce_sum, v, mask, keep); break;
   case RED_MAX: y = mc_onnx_reduce(n, MC_OP_reduce_max, v, mask, keep); break;
-  case RED_MIN: y = op1(n, MC_OP_neg, mc_onnx_reduce(n, MC_OP_reduce_max, op1(n, MC_OP_neg, v), mask, keep)); break;
+  case RED_MIN:
+    y = op1(n, MC_OP_neg, mc_onnx_reduce(n, MC_OP_reduce_max, op1(n, MC_OP_neg, v), mask, keep));
+    break;
   case RED_L1: y = mc_onnx_reduce(n, MC_OP_reduce_sum, op1(n, MC_OP_abs, v), mask, keep); break;
-  case RED_L2: y = op1(n, MC_OP_sqrt, mc_onnx_reduce(n, MC_OP_reduce_sum, op2(n, MC_OP_mul, v, v), mask, keep)); break;
-  case RED_SQUARE: y = mc_onnx_reduce(n, MC_OP_reduce_sum, op2(n, MC_OP_mul, v, v), mask, keep); break;
-  case RED_LOG_SUM: y = op1(n, MC_OP_log, mc_onnx_reduce(n, MC_OP_reduce_sum, v, mask, keep)); break;
+  case RED_L2:
+    y = op1(n, MC_OP_sqrt,
+            mc_onnx_reduce(n, MC_OP_reduce_sum, op2(n, MC_OP_mul, v, v), mask, keep));
+    break;
+  case RED_SQUARE:
+    y = mc_onnx_reduce(n, MC_OP_reduce_sum, op2(n, MC_OP_mul, v, v), mask, keep);
+    break;
+  case RED_LOG_SUM:
+    y = op1(n, MC_OP_log, mc_onnx_reduce(n, MC_OP_reduce_sum, v, mask, keep));
+    break;
   case RED_LOG_SUM_EXP: y = log_sum_exp(n, v, mask, keep); break;
-  default: return mc_onnx_error(n, "%s: supported on integers that are known while importing only", n->row->op);
+  default:
+    return mc_onnx_error(n, "%s: supported on integers that are known while importing only",
+                         n->row->op);
   }
   mc_onnx_give(n, 0, x->etype, y);
   return y != NULL;
@@ -88,12 +110,15 @@ bool mc_onnx_reduce_op(node *n, int arg) {
 bool mc_onnx_arg_max(node *n, int arg) {
   val *x = n->in[0];
   int axis = 0;
-  if (mc_onnx_attr_i(n, "select_last_index", 0)) return mc_onnx_error(n, "%s: select_last_index is not supported", n->row->op);
+  if (mc_onnx_attr_i(n, "select_last_index", 0))
+    return mc_onnx_error(n, "%s: select_last_index is not supported", n->row->op);
   if (!mc_onnx_axis(n, mc_onnx_attr_i(n, "axis", 0), x->rank, &axis)) return false;
   mc_value *v = mc_onnx_value(n, x);
   if (arg < 0) v = op1(n, MC_OP_neg, v);
   mc_attrs_argmax a = { .axis = axis, .keepdims = mc_onnx_attr_i(n, "keepdims", 1) != 0 };
-  mc_value *y = v ? mc_build1_as(&n->im->b, MC_OP_argmax, &v, 1, &a, mc_type_make(n->im->m, MC_i64, 0, NULL)) : NULL;
+  mc_value *y =
+      v ? mc_build1_as(&n->im->b, MC_OP_argmax, &v, 1, &a, mc_type_make(n->im->m, MC_i64, 0, NULL))
+        : NULL;
   mc_onnx_give(n, 0, ONNX_INT64, y);
   return y != NULL;
 }

@@ -8,8 +8,10 @@ static bool from_list(node *n, const pb_attr *a, bool real, bool scalar) {
   int64_t dim = (int64_t)count;
   konst *k = mc_konst_new(n, real ? ONNX_FLOAT : ONNX_INT64, scalar ? 0 : 1, &dim);
   for (int64_t i = 0; k && i < k->n; i++) {
-    if (real) mc_konst_set_f32(k, i, scalar ? a->f : a->floats[i]);
-    else mc_konst_set_int(k, i, scalar ? a->i : a->ints[i]);
+    if (real)
+      mc_konst_set_f32(k, i, scalar ? a->f : a->floats[i]);
+    else
+      mc_konst_set_int(k, i, scalar ? a->i : a->ints[i]);
   }
   mc_onnx_give_konst(n, 0, k);
   return k != NULL;
@@ -17,7 +19,8 @@ static bool from_list(node *n, const pb_attr *a, bool real, bool scalar) {
 
 bool mc_onnx_constant(node *n, int arg) {
   (void)arg;
-  if (n->p->n_attribute != 1) return mc_onnx_error(n, "Constant: %zu values, expected one attribute", n->p->n_attribute);
+  if (n->p->n_attribute != 1)
+    return mc_onnx_error(n, "Constant: %zu values, expected one attribute", n->p->n_attribute);
   const pb_attr *a = n->p->attribute[0];
   if (!strcmp(a->name, "value")) {
     konst *k = mc_onnx_tensor(n->im, a->t, n->loc.what);
@@ -25,7 +28,8 @@ bool mc_onnx_constant(node *n, int arg) {
     mc_onnx_give_konst(n, 0, k);
     return k != NULL;
   }
-  bool real = !strncmp(a->name, "value_float", 11), scalar = !strcmp(a->name, "value_float") || !strcmp(a->name, "value_int");
+  bool real = !strncmp(a->name, "value_float", 11),
+       scalar = !strcmp(a->name, "value_float") || !strcmp(a->name, "value_int");
   return from_list(n, a, real, scalar);
 }
 
@@ -33,14 +37,19 @@ bool mc_onnx_constant_of_shape(node *n, int arg) {
   (void)arg;
   int64_t *dim, rank;
   if (!mc_onnx_known_ints(n, 0, "the shape", &dim, &rank)) return false;
-  if (rank > MC_MAX_RANK) return mc_onnx_error(n, "ConstantOfShape: rank %lld: at most %d is supported", (long long)rank, MC_MAX_RANK);
+  if (rank > MC_MAX_RANK)
+    return mc_onnx_error(n, "ConstantOfShape: rank %lld: at most %d is supported", (long long)rank,
+                         MC_MAX_RANK);
   const pb_attr *a = mc_onnx_attr(n, "value");
   konst *v = a ? mc_onnx_tensor(n->im, a->t, n->loc.what) : NULL;
   if (a && !v) return false;
-  if (v && v->n != 1) return mc_onnx_error(n, "ConstantOfShape: value has %lld elements, expected one", (long long)v->n);
+  if (v && v->n != 1)
+    return mc_onnx_error(n, "ConstantOfShape: value has %lld elements, expected one",
+                         (long long)v->n);
   konst *k = mc_konst_new(n, v ? v->etype : ONNX_FLOAT, (int)rank, dim);
   if (k && v)
-    for (int64_t i = 0, size = mc_konst_elem(k); i < k->n; i++) memcpy((char *)k->data + i * size, v->data, (size_t)size);
+    for (int64_t i = 0, size = mc_konst_elem(k); i < k->n; i++)
+      memcpy((char *)k->data + i * size, v->data, (size_t)size);
   mc_onnx_give_konst(n, 0, k);
   return k != NULL;
 }
@@ -48,18 +57,26 @@ bool mc_onnx_constant_of_shape(node *n, int arg) {
 bool mc_onnx_range(node *n, int arg) {
   (void)arg;
   const konst *s = n->in[0]->k, *l = n->in[1]->k, *d = n->in[2]->k;
-  if (!s || !l || !d || s->n != 1 || l->n != 1 || d->n != 1) return mc_onnx_error(n, "Range: start, limit and delta must be known numbers");
+  if (!s || !l || !d || s->n != 1 || l->n != 1 || d->n != 1)
+    return mc_onnx_error(n, "Range: start, limit and delta must be known numbers");
   bool real = mc_onnx_is_real(s->etype);
-  double start = real ? (double)mc_konst_f32(s, 0) : (double)mc_konst_int(s, 0), limit = real ? (double)mc_konst_f32(l, 0) : (double)mc_konst_int(l, 0);
-  double delta = real ? (double)mc_konst_f32(d, 0) : (double)mc_konst_int(d, 0), count = (limit - start) / delta;
+  double start = real ? (double)mc_konst_f32(s, 0) : (double)mc_konst_int(s, 0),
+         limit = real ? (double)mc_konst_f32(l, 0) : (double)mc_konst_int(l, 0);
+  double delta = real ? (double)mc_konst_f32(d, 0) : (double)mc_konst_int(d, 0),
+         count = (limit - start) / delta;
   if (!(count > 0)) count = 0;
-  if (delta == 0 || count > 1e8) return mc_onnx_error(n, "Range: from %g to %g by %g", start, limit, delta);
+  if (delta == 0 || count > 1e8)
+    return mc_onnx_error(n, "Range: from %g to %g by %g", start, limit, delta);
   int64_t len = (int64_t)count;
   if ((double)len < count) len++;
   konst *k = mc_konst_new(n, s->etype, 1, &len);
   for (int64_t i = 0; k && i < len; i++) {
-    if (real) mc_konst_set_f32(k, i, (float)(start + (double)i * delta));
-    else mc_konst_set_int(k, i, (int64_t)((uint64_t)mc_konst_int(s, 0) + (uint64_t)i * (uint64_t)mc_konst_int(d, 0)));
+    if (real)
+      mc_konst_set_f32(k, i, (float)(start + (double)i * delta));
+    else
+      mc_konst_set_int(
+          k, i,
+          (int64_t)((uint64_t)mc_konst_int(s, 0) + (uint64_t)i * (uint64_t)mc_konst_int(d, 0)));
   }
   mc_onnx_give_konst(n, 0, k);
   return k != NULL;
@@ -68,7 +85,8 @@ bool mc_onnx_range(node *n, int arg) {
 /* Shape (with start and end since opset 15) and Size (arg 1). */
 bool mc_onnx_shape(node *n, int arg) {
   const val *x = n->in[0];
-  int64_t from = mc_onnx_attr_i(n, "start", 0), to = mc_onnx_attr_i(n, "end", x->rank), rank = x->rank;
+  int64_t from = mc_onnx_attr_i(n, "start", 0), to = mc_onnx_attr_i(n, "end", x->rank),
+          rank = x->rank;
   from = from < 0 ? (from < -rank ? 0 : from + rank) : from > rank ? rank : from;
   to = to < 0 ? (to < -rank ? 0 : to + rank) : to > rank ? rank : to;
   int64_t len = arg || to < from ? 0 : to - from, size = 1;
@@ -100,9 +118,12 @@ static bool reshaped(node *n, int rank, const int64_t *dim) {
   val *x = n->in[0];
   int64_t have = 1, want = mc_onnx_count(rank, dim);
   for (int i = 0; i < x->rank; i++) have *= x->dim[i];
-  if (want < 0) return mc_onnx_error(n, "%s: shape %s is out of range", n->row->op, mc_onnx_dims(n->im->arena, rank, dim));
+  if (want < 0)
+    return mc_onnx_error(n, "%s: shape %s is out of range", n->row->op,
+                         mc_onnx_dims(n->im->arena, rank, dim));
   if (have != want)
-    return mc_onnx_error(n, "%s: %s has %lld elements, %s has %lld", n->row->op, mc_onnx_dims(n->im->arena, x->rank, x->dim), (long long)have,
+    return mc_onnx_error(n, "%s: %s has %lld elements, %s has %lld", n->row->op,
+                         mc_onnx_dims(n->im->arena, x->rank, x->dim), (long long)have,
                          mc_onnx_dims(n->im->arena, rank, dim), (long long)want);
   if (x->k) {
     konst *k = mc_konst_reshape(n, x->k, rank, dim);
@@ -122,7 +143,7 @@ bool mc_onnx_reshape_op(node *n, int arg) {
   int64_t *want, rank, have = 1, dim[MC_MAX_RANK];
   const int64_t *list;
   size_t len;
-  if (mc_onnx_attr_ints(n, "shape", &list, &len)) {   /* opsets 1 to 4 */
+  if (mc_onnx_attr_ints(n, "shape", &list, &len)) { /* opsets 1 to 4 */
     want = mc_arena_copy(n->im->arena, list, len * sizeof *list);
     rank = (int64_t)len;
   } else if (n->nin < 2) {
@@ -130,14 +151,18 @@ bool mc_onnx_reshape_op(node *n, int arg) {
   } else if (!mc_onnx_known_ints(n, 1, "the shape", &want, &rank)) {
     return false;
   }
-  if (rank > MC_MAX_RANK) return mc_onnx_error(n, "Reshape: rank %lld: at most %d is supported", (long long)rank, MC_MAX_RANK);
+  if (rank > MC_MAX_RANK)
+    return mc_onnx_error(n, "Reshape: rank %lld: at most %d is supported", (long long)rank,
+                         MC_MAX_RANK);
   bool allow_zero = mc_onnx_attr_i(n, "allowzero", 0);
   int free_axis = -1;
   for (int i = 0; i < x->rank; i++) have *= x->dim[i];
   for (int i = 0; i < rank; i++) {
     dim[i] = want[i];
     if (!want[i] && !allow_zero) {
-      if (i >= x->rank) return mc_onnx_error(n, "Reshape: size %d is kept, but the operand has rank %d", i, x->rank);
+      if (i >= x->rank)
+        return mc_onnx_error(n, "Reshape: size %d is kept, but the operand has rank %d", i,
+                             x->rank);
       dim[i] = x->dim[i];
     }
     if (want[i] == -1) {
@@ -147,7 +172,9 @@ bool mc_onnx_reshape_op(node *n, int arg) {
     }
   }
   int64_t known = mc_onnx_count((int)rank, dim);
-  if (known < 0) return mc_onnx_error(n, "Reshape: shape %s is out of range", mc_onnx_dims(n->im->arena, (int)rank, want));
+  if (known < 0)
+    return mc_onnx_error(n, "Reshape: shape %s is out of range",
+                         mc_onnx_dims(n->im->arena, (int)rank, want));
   if (free_axis >= 0) dim[free_axis] = known ? have / known : 0;
   return reshaped(n, (int)rank, dim);
 }
@@ -156,9 +183,12 @@ bool mc_onnx_flatten(node *n, int arg) {
   (void)arg;
   val *x = n->in[0];
   int64_t axis = mc_onnx_attr_i(n, "axis", 1);
-  if (axis < -x->rank || axis > x->rank) return mc_onnx_error(n, "Flatten: axis %lld, the operand has rank %d", (long long)axis, x->rank);
+  if (axis < -x->rank || axis > x->rank)
+    return mc_onnx_error(n, "Flatten: axis %lld, the operand has rank %d", (long long)axis,
+                         x->rank);
   int a = (int)(axis < 0 ? axis + x->rank : axis);
-  return reshaped(n, 2, (int64_t[]){ mc_onnx_prod(x->dim, 0, a), mc_onnx_prod(x->dim, a, x->rank) });
+  return reshaped(n, 2,
+                  (int64_t[]){ mc_onnx_prod(x->dim, 0, a), mc_onnx_prod(x->dim, a, x->rank) });
 }
 
 /* Axes: an attribute before opset 13, an operand since. *k is -1 when they are left out. */
@@ -183,7 +213,8 @@ bool mc_onnx_squeeze(node *n, int arg) {
   int rank = 0;
   for (int i = 0; i < x->rank; i++) {
     bool drop = k < 0 ? x->dim[i] == 1 : mask[i];
-    if (drop && x->dim[i] != 1) return mc_onnx_error(n, "Squeeze: axis %d has size %lld", i, (long long)x->dim[i]);
+    if (drop && x->dim[i] != 1)
+      return mc_onnx_error(n, "Squeeze: axis %d has size %lld", i, (long long)x->dim[i]);
     if (!drop) dim[rank++] = x->dim[i];
   }
   return reshaped(n, rank, dim);
@@ -196,7 +227,9 @@ bool mc_onnx_unsqueeze(node *n, int arg) {
   bool mask[MC_MAX_RANK];
   if (!axes_of(n, &axes, &k)) return false;
   if (k < 0) return mc_onnx_error(n, "Unsqueeze: axes are missing");
-  if (x->rank + k > MC_MAX_RANK) return mc_onnx_error(n, "Unsqueeze: rank %lld: at most %d is supported", (long long)(x->rank + k), MC_MAX_RANK);
+  if (x->rank + k > MC_MAX_RANK)
+    return mc_onnx_error(n, "Unsqueeze: rank %lld: at most %d is supported",
+                         (long long)(x->rank + k), MC_MAX_RANK);
   int rank = x->rank + (int)k;
   if (!mc_onnx_axes(n, axes, k, rank, mask)) return false;
   for (int i = 0, j = 0; i < rank; i++) dim[i] = mask[i] ? 1 : x->dim[j++];
@@ -205,12 +238,16 @@ bool mc_onnx_unsqueeze(node *n, int arg) {
 
 /* ---- element types ---- */
 /* What has no form of its own in the graph is rounded by a cast there and back. */
-static mc_value *through(node *n, mc_value *v, mc_dtype t) { return mc_onnx_as(n, MC_OP_cast, mc_onnx_as(n, MC_OP_cast, v, t), MC_f32); }
+static mc_value *through(node *n, mc_value *v, mc_dtype t) {
+  return mc_onnx_as(n, MC_OP_cast, mc_onnx_as(n, MC_OP_cast, v, t), MC_f32);
+}
 
 static bool cast_to(node *n, int64_t to) {
   val *x = n->in[0];
   const etype_info *e = to >= 0 && to < 1000 ? mc_onnx_etype((int)to) : NULL;
-  if (!e) return mc_onnx_error(n, "%s: element type %s (%lld) is not supported", n->row->op, mc_onnx_etype_name(to >= 0 && to < 1000 ? (int)to : 0), (long long)to);
+  if (!e)
+    return mc_onnx_error(n, "%s: element type %s (%lld) is not supported", n->row->op,
+                         mc_onnx_etype_name(to >= 0 && to < 1000 ? (int)to : 0), (long long)to);
   if (e->num == x->etype) return mc_onnx_give_val(n, 0, x), true;
   if (x->k) {
     konst *k = mc_konst_cast(n, x->k, e->num);
@@ -218,7 +255,7 @@ static bool cast_to(node *n, int64_t to) {
     return k != NULL;
   }
   mc_value *v = mc_onnx_as(n, MC_OP_cast, x->v, e->carry);
-  if (e->num == ONNX_BOOL) v = mc_onnx_nonzero(n, v);   /* integers stay unequal to 0 as f32 */
+  if (e->num == ONNX_BOOL) v = mc_onnx_nonzero(n, v); /* integers stay unequal to 0 as f32 */
   bool half = e->num == ONNX_FLOAT16 || e->num == ONNX_BFLOAT16;
   if (half && x->etype != ONNX_BOOL) v = through(n, v, e->border);
   mc_onnx_give(n, 0, e->num, v);
@@ -227,7 +264,11 @@ static bool cast_to(node *n, int64_t to) {
 
 /* Before opset 6 types had names. */
 static int64_t type_number(const char *name) {
-  static const struct { const char *name; int num; } types[] = {
+  static const struct {
+    const char *name;
+    int num;
+  } types[] = {
+
 #define MC_ETYPE(id, num, text, store, carry, border, bytes) { #id, num },
 #include "etypes.def"
   };
@@ -239,8 +280,10 @@ static int64_t type_number(const char *name) {
 bool mc_onnx_cast(node *n, int arg) {
   (void)arg;
   if (!mc_onnx_attr(n, "to")) return mc_onnx_error(n, "Cast: attribute 'to' is missing");
-  return cast_to(n, n->im->opset < 6 ? type_number(mc_onnx_attr_s(n, "to", "")) : mc_onnx_attr_i(n, "to", 0));
+  return cast_to(n, n->im->opset < 6 ? type_number(mc_onnx_attr_s(n, "to", ""))
+                                     : mc_onnx_attr_i(n, "to", 0));
 }
+
 bool mc_onnx_cast_like(node *n, int arg) {
   (void)arg;
   return cast_to(n, n->in[1]->etype);

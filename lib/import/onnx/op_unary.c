@@ -1,18 +1,30 @@
-/* Functions of one operand: one op where the language has it, a short expression where it has not. */
+/* Functions of one operand: one op where the language has it, a short expression where it has not.
+ */
 #include "imp.h"
 #include <math.h>
 #include <string.h>
 
 static mc_value *op1(node *n, mc_opcode op, mc_value *a) { return mc_onnx_op1(n, op, a, NULL); }
-static mc_value *op2(node *n, mc_opcode op, mc_value *a, mc_value *b) { return mc_onnx_op2(n, op, a, b, NULL); }
-static mc_value *with(node *n, mc_opcode op, mc_value *a, double c) { return op2(n, op, a, mc_onnx_scalar_like(n, a, c)); }
-/* c op a */
-static mc_value *from(node *n, mc_opcode op, double c, mc_value *a) { return op2(n, op, mc_onnx_scalar_like(n, a, c), a); }
 
-/* What constants of shapes and scales go through; the rest of the arithmetic on constants is the constant-fold pass's. */
+static mc_value *op2(node *n, mc_opcode op, mc_value *a, mc_value *b) {
+  return mc_onnx_op2(n, op, a, b, NULL);
+}
+
+static mc_value *with(node *n, mc_opcode op, mc_value *a, double c) {
+  return op2(n, op, a, mc_onnx_scalar_like(n, a, c));
+}
+
+/* c op a */
+static mc_value *from(node *n, mc_opcode op, double c, mc_value *a) {
+  return op2(n, op, mc_onnx_scalar_like(n, a, c), a);
+}
+
+/* What constants of shapes and scales go through; the rest of the arithmetic on constants is the
+ * constant-fold pass's. */
 static bool fold(node *n, mc_opcode op) {
   const konst *k = n->in[0]->k;
-  if (!k || k->n > ONNX_MAX_ARITH || (op != MC_OP_neg && op != MC_OP_abs && op != MC_OP_sqrt)) return false;
+  if (!k || k->n > ONNX_MAX_ARITH || (op != MC_OP_neg && op != MC_OP_abs && op != MC_OP_sqrt))
+    return false;
   if (op == MC_OP_sqrt && !mc_onnx_is_real(k->etype)) return false;
   konst *r = mc_konst_new(n, k->etype, k->rank, k->dim);
   for (int64_t i = 0; r && i < k->n; i++) {
@@ -48,8 +60,11 @@ bool mc_onnx_unary(node *n, int arg) {
 /* floor, ceil, round to even: of constants only. */
 bool mc_onnx_round(node *n, int arg) {
   const konst *k = n->in[0]->k;
-  if (!k) return mc_onnx_error(n, "%s: supported on values that are known while importing only", n->row->op);
-  if (!mc_onnx_is_real(k->etype)) return mc_onnx_error(n, "%s: element type %s", n->row->op, mc_onnx_etype_name(k->etype));
+  if (!k)
+    return mc_onnx_error(n, "%s: supported on values that are known while importing only",
+                         n->row->op);
+  if (!mc_onnx_is_real(k->etype))
+    return mc_onnx_error(n, "%s: element type %s", n->row->op, mc_onnx_etype_name(k->etype));
   konst *r = mc_konst_new(n, k->etype, k->rank, k->dim);
   for (int64_t i = 0; r && i < k->n; i++) {
     float x = mc_konst_f32(k, i);
@@ -65,7 +80,9 @@ bool mc_onnx_leaky_relu(node *n, int arg) {
   return done(n, mc_onnx_op1(n, MC_OP_leaky_relu, mc_onnx_value(n, n->in[0]), &a));
 }
 
-static mc_value *elu(node *n, mc_value *x, float alpha) { return mc_onnx_op1(n, MC_OP_elu, x, &(mc_attrs_elu){ .alpha = alpha }); }
+static mc_value *elu(node *n, mc_value *x, float alpha) {
+  return mc_onnx_op1(n, MC_OP_elu, x, &(mc_attrs_elu){ .alpha = alpha });
+}
 
 bool mc_onnx_elu(node *n, int arg) {
   (void)arg;
@@ -75,7 +92,7 @@ bool mc_onnx_elu(node *n, int arg) {
 /* gamma * elu(x, alpha) */
 bool mc_onnx_selu(node *n, int arg) {
   (void)arg;
-  bool first = n->im->opset < 6;   /* rounded otherwise then */
+  bool first = n->im->opset < 6; /* rounded otherwise then */
   float alpha = mc_onnx_attr_f(n, "alpha", first ? 1.6732f : 1.67326319217681884765625f);
   float gamma = mc_onnx_attr_f(n, "gamma", first ? 1.0507f : 1.05070102214813232421875f);
   return done(n, with(n, MC_OP_mul, elu(n, mc_onnx_value(n, n->in[0]), alpha), gamma));
@@ -92,7 +109,8 @@ bool mc_onnx_celu(node *n, int arg) {
 
 bool mc_onnx_hard_sigmoid(node *n, int arg) {
   (void)arg;
-  mc_attrs_hard_sigmoid a = { .alpha = mc_onnx_attr_f(n, "alpha", 0.2f), .beta = mc_onnx_attr_f(n, "beta", 0.5f) };
+  mc_attrs_hard_sigmoid a = { .alpha = mc_onnx_attr_f(n, "alpha", 0.2f),
+                              .beta = mc_onnx_attr_f(n, "beta", 0.5f) };
   return done(n, mc_onnx_op1(n, MC_OP_hard_sigmoid, mc_onnx_value(n, n->in[0]), &a));
 }
 
@@ -100,7 +118,9 @@ bool mc_onnx_gelu(node *n, int arg) {
   (void)arg;
   const char *form = mc_onnx_attr_s(n, "approximate", "none");
   bool tanh = !strcmp(form, "tanh");
-  if (!tanh && strcmp(form, "none")) return mc_onnx_error(n, "Gelu: approximate '%s' is not known", mc_onnx_clean(n->im->arena, form));
+  if (!tanh && strcmp(form, "none"))
+    return mc_onnx_error(n, "Gelu: approximate '%s' is not known",
+                         mc_onnx_clean(n->im->arena, form));
   mc_attrs_gelu a = { .approximate = tanh ? mc_approx_tanh : mc_approx_none };
   return done(n, mc_onnx_op1(n, MC_OP_gelu, mc_onnx_value(n, n->in[0]), &a));
 }
@@ -149,13 +169,19 @@ bool mc_onnx_prelu(node *n, int arg) {
   mc_value *x = mc_onnx_value(n, n->in[0]);
   val *s = n->in[1];
   int64_t channels[MC_MAX_RANK] = { s->dim[0], 1, 1, 1, 1, 1, 1, 1 };
-  bool per_channel = n->im->opset < 7 && x && s->rank == 1 && n->in[0]->rank > 2 && s->dim[0] == n->in[0]->dim[1];
-  if (mc_onnx_known_f32(n->in[1], &alpha)) return done(n, mc_onnx_op1(n, MC_OP_leaky_relu, x, &(mc_attrs_leaky_relu){ .alpha = alpha }));
-  mc_value *slope = per_channel && s->k ? mc_onnx_konst_value(n, mc_konst_reshape(n, s->k, n->in[0]->rank - 1, channels)) : mc_onnx_value(n, s);
+  bool per_channel =
+      n->im->opset < 7 && x && s->rank == 1 && n->in[0]->rank > 2 && s->dim[0] == n->in[0]->dim[1];
+  if (mc_onnx_known_f32(n->in[1], &alpha))
+    return done(n, mc_onnx_op1(n, MC_OP_leaky_relu, x, &(mc_attrs_leaky_relu){ .alpha = alpha }));
+  mc_value *slope =
+      per_channel && s->k
+          ? mc_onnx_konst_value(n, mc_konst_reshape(n, s->k, n->in[0]->rank - 1, channels))
+          : mc_onnx_value(n, s);
   if (per_channel && !s->k) slope = mc_onnx_reshape(n, slope, n->in[0]->rank - 1, channels);
   mc_value *low = op2(n, MC_OP_mul, slope, with(n, MC_OP_min, x, 0));
   mc_value *y = op2(n, MC_OP_add, with(n, MC_OP_max, x, 0), low);
-  if (y && !mc_type_same_shape(y->type, x->type)) return mc_onnx_error(n, "PRelu: the slope does not broadcast to the operand");
+  if (y && !mc_type_same_shape(y->type, x->type))
+    return mc_onnx_error(n, "PRelu: the slope does not broadcast to the operand");
   return done(n, y);
 }
 
@@ -172,7 +198,7 @@ bool mc_onnx_clip(node *n, int arg) {
   mc_attrs_clamp a = { .low = -INFINITY, .high = INFINITY };
   mc_value *low, *high, *x = mc_onnx_value(n, n->in[0]);
   if (!x || !bound(n, 1, "min", &a.low, &low) || !bound(n, 2, "max", &a.high, &high)) return false;
-  if (mc_onnx_is_int(n->in[0]->etype)) {   /* integers have min and max only */
+  if (mc_onnx_is_int(n->in[0]->etype)) { /* integers have min and max only */
     if (n->nin > 1 && n->in[1] && !low) low = mc_onnx_value(n, n->in[1]);
     if (n->nin > 2 && n->in[2] && !high) high = mc_onnx_value(n, n->in[2]);
     a.low = -INFINITY, a.high = INFINITY;
@@ -180,28 +206,36 @@ bool mc_onnx_clip(node *n, int arg) {
   if (low) x = op2(n, MC_OP_max, x, low);
   if (high && a.low > -INFINITY) x = with(n, MC_OP_max, x, a.low), a.low = -INFINITY;
   if (high) x = op2(n, MC_OP_min, x, high);
-  if (a.low > a.high) a.low = a.high;   /* ONNX: the upper bound wins */
+  if (a.low > a.high) a.low = a.high; /* ONNX: the upper bound wins */
   if (a.low > -INFINITY || a.high < INFINITY) x = mc_onnx_op1(n, MC_OP_clamp, x, &a);
   return done(n, x);
 }
 
-/* Before opset 13 the axes from `axis` on are one; from 13 on the function goes along one axis. The result is in the operand's shape. */
+/* Before opset 13 the axes from `axis` on are one; from 13 on the function goes along one axis. The
+ * result is in the operand's shape. */
 static mc_value *softmax_axis(node *n, mc_value *x, bool log) {
   int rank = x->type->rank, axis = 0;
   bool flat = n->im->opset < 13;
-  if (flat && rank > 0 && mc_onnx_attr_i(n, "axis", 1) == rank) axis = rank - 1;
-  else if (!mc_onnx_axis(n, mc_onnx_attr_i(n, "axis", flat ? 1 : -1), rank, &axis)) return NULL;
+  if (flat && rank > 0 && mc_onnx_attr_i(n, "axis", 1) == rank)
+    axis = rank - 1;
+  else if (!mc_onnx_axis(n, mc_onnx_attr_i(n, "axis", flat ? 1 : -1), rank, &axis))
+    return NULL;
   mc_value *in = x;
   if (flat && axis != rank - 1)
-    in = mc_onnx_reshape(n, x, 2, (int64_t[]){ mc_onnx_prod(x->type->dim, 0, axis), mc_onnx_prod(x->type->dim, axis, rank) }), axis = 1;
+    in = mc_onnx_reshape(
+        n, x, 2,
+        (int64_t[]){ mc_onnx_prod(x->type->dim, 0, axis), mc_onnx_prod(x->type->dim, axis, rank) }),
+    axis = 1;
   mc_value *y;
   if (!log) {
     y = mc_onnx_op1(n, MC_OP_softmax, in, &(mc_attrs_softmax){ .axis = axis });
-  } else {   /* (x - max) - log(sum(exp(x - max))) */
+  } else { /* (x - max) - log(sum(exp(x - max))) */
     bool mask[MC_MAX_RANK] = { false };
     mask[axis] = true;
     mc_value *s = op2(n, MC_OP_sub, in, mc_onnx_reduce(n, MC_OP_reduce_max, in, mask, true));
-    y = op2(n, MC_OP_sub, s, op1(n, MC_OP_log, mc_onnx_reduce(n, MC_OP_reduce_sum, op1(n, MC_OP_exp, s), mask, true)));
+    y = op2(
+        n, MC_OP_sub, s,
+        op1(n, MC_OP_log, mc_onnx_reduce(n, MC_OP_reduce_sum, op1(n, MC_OP_exp, s), mask, true)));
   }
   return mc_onnx_reshape(n, y, rank, x->type->dim);
 }

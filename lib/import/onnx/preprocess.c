@@ -1,11 +1,15 @@
-/* --preprocess="scale=1/255 mean=.485,.456,.406 std=.229,.224,.225": x' = (x * scale - mean) / std per channel, as one multiplication and one addition:
- * x * (scale / std) + (-mean / std), constants rounded once from double. */
+/* --preprocess="scale=1/255 mean=.485,.456,.406 std=.229,.224,.225": x' = (x * scale - mean) / std
+ * per channel, as one multiplication and one addition: x * (scale / std) + (-mean / std), constants
+ * rounded once from double. */
 #include "imp.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct numbers { double *v; int n; } numbers;
+typedef struct numbers {
+  double *v;
+  int n;
+} numbers;
 
 /* NUMBER or NUMBER/NUMBER; *end behind it. */
 static bool number(const char *s, const char **end, double *out) {
@@ -45,16 +49,22 @@ static bool parse(imp *im, const char *s, numbers k[3]) {
     int i = 0;
     while (i < 3 && strncmp(s, keys[i], strlen(keys[i]))) i++;
     const char *shown = mc_onnx_clean(im->diag->arena, s);
-    if (i == 3) return mc_onnx_fail(im, "--preprocess", "'%s': expected scale=, mean= or std=", shown);
+    if (i == 3)
+      return mc_onnx_fail(im, "--preprocess", "'%s': expected scale=, mean= or std=", shown);
     if (k[i].n) return mc_onnx_fail(im, "--preprocess", "'%s': given twice", shown);
-    if (!list(im, s + strlen(keys[i]), &s, &k[i])) return mc_onnx_fail(im, "--preprocess", "'%s': expected numbers or fractions separated by commas", shown);
+    if (!list(im, s + strlen(keys[i]), &s, &k[i]))
+      return mc_onnx_fail(im, "--preprocess",
+                          "'%s': expected numbers or fractions separated by commas", shown);
   }
 }
 
-static double nth(const numbers *l, int64_t c, double dflt) { return !l->n ? dflt : l->v[l->n == 1 ? 0 : c]; }
+static double nth(const numbers *l, int64_t c, double dflt) {
+  return !l->n ? dflt : l->v[l->n == 1 ? 0 : c];
+}
 
 /* A constant that broadcasts along `axis` of x (or a scalar when all channels agree). */
-static mc_value *channel_constant(imp *im, const mc_value *x, int axis, const double *v, int64_t n) {
+static mc_value *channel_constant(imp *im, const mc_value *x, int axis, const double *v,
+                                  int64_t n) {
   int rank = 0;
   int64_t dim[MC_MAX_RANK] = { 0 };
   if (n > 1) {
@@ -62,7 +72,8 @@ static mc_value *channel_constant(imp *im, const mc_value *x, int axis, const do
     for (int i = axis + 1; i < x->type->rank; i++) dim[rank++] = 1;
   }
   void *data;
-  mc_tensor *t = mc_tensor_create(im->m, n > 16 ? mc_onnx_ident(im, "preprocess") : NULL, MC_f32, rank, dim, &data);
+  mc_tensor *t = mc_tensor_create(im->m, n > 16 ? mc_onnx_ident(im, "preprocess") : NULL, MC_f32,
+                                  rank, dim, &data);
   for (int64_t i = 0; i < n; i++) ((float *)data)[i] = (float)v[i];
   return mc_build_tensor(&im->b, t, NULL);
 }
@@ -73,7 +84,9 @@ mc_value *mc_onnx_preprocess(imp *im, mc_value *x, int axis) {
   int64_t channels = x->type->dim[axis], n = 1;
   for (int i = 0; i < 3; i++) {
     if (k[i].n > 1 && k[i].n != channels)
-      return mc_onnx_fail(im, "--preprocess", "%d values for %lld channels", k[i].n, (long long)channels), NULL;
+      return mc_onnx_fail(im, "--preprocess", "%d values for %lld channels", k[i].n,
+                          (long long)channels),
+             NULL;
     if (k[i].n > 1) n = channels;
   }
   double *mul = MC_NEWN(im->arena, double, n), *add = MC_NEWN(im->arena, double, n);
@@ -84,7 +97,11 @@ mc_value *mc_onnx_preprocess(imp *im, mc_value *x, int axis) {
     mul[c] = nth(&k[0], c, 1) / std, add[c] = -nth(&k[1], c, 0) / std;
     scales |= mul[c] != 1, shifts |= add[c] != 0;
   }
-  if (scales) x = mc_build1(&im->b, MC_OP_mul, (mc_value *[]){ x, channel_constant(im, x, axis, mul, n) }, 2, NULL);
-  if (x && shifts) x = mc_build1(&im->b, MC_OP_add, (mc_value *[]){ x, channel_constant(im, x, axis, add, n) }, 2, NULL);
+  if (scales)
+    x = mc_build1(&im->b, MC_OP_mul, (mc_value *[]){ x, channel_constant(im, x, axis, mul, n) }, 2,
+                  NULL);
+  if (x && shifts)
+    x = mc_build1(&im->b, MC_OP_add, (mc_value *[]){ x, channel_constant(im, x, axis, add, n) }, 2,
+                  NULL);
   return x;
 }

@@ -4,7 +4,8 @@
 #include <string.h>
 
 static const etype_info etypes[] = {
-#define MC_ETYPE(id, num, text, store, carry, border, bytes) { num, text, MC_##store, MC_##carry, MC_##border, bytes },
+#define MC_ETYPE(id, num, text, store, carry, border, bytes)                                       \
+  { num, text, MC_##store, MC_##carry, MC_##border, bytes },
 #include "etypes.def"
 };
 
@@ -19,7 +20,10 @@ const char *mc_onnx_etype_name(int num) {
   return e ? e->text : num == 8 ? "string" : num == 0 ? "undefined" : "of an unknown number";
 }
 
-bool mc_onnx_is_real(int num) { return num == ONNX_FLOAT || num == ONNX_FLOAT16 || num == ONNX_DOUBLE || num == ONNX_BFLOAT16; }
+bool mc_onnx_is_real(int num) {
+  return num == ONNX_FLOAT || num == ONNX_FLOAT16 || num == ONNX_DOUBLE || num == ONNX_BFLOAT16;
+}
+
 bool mc_onnx_is_int(int num) { return num != ONNX_BOOL && !mc_onnx_is_real(num); }
 
 /* ---- reports ---- */
@@ -51,9 +55,14 @@ void mc_onnx_remark(imp *im, const char *what, const char *fmt, ...) {
 }
 
 /* ---- names ---- */
-/* Length of the well-formed UTF-8 sequence at s, 0 when there is none (overlong forms and surrogates are not worth telling apart here). */
+/* Length of the well-formed UTF-8 sequence at s, 0 when there is none (overlong forms and
+ * surrogates are not worth telling apart here). */
 static size_t utf8_length(const unsigned char *s) {
-  size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
+  size_t n = s[0] < 0x80                   ? 1
+             : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+             : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
+             : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+                                           : 0;
   for (size_t i = 1; i < n; i++)
     if ((s[i] & 0xc0) != 0x80) return 0;
   return n;
@@ -69,13 +78,17 @@ const char *mc_onnx_clean(mc_arena *a, const char *s) {
   return out;
 }
 
-static bool ident_char(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.'; }
+static bool ident_char(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+         c == '.';
+}
 
 const char *mc_onnx_ident(imp *im, const char *s) {
   size_t len = strlen(s);
   char *base = mc_arena_alloc(im->arena, len + 2), *p = base;
-  while (*s == '/') s++;   /* PyTorch's "/conv1/Conv_output_0" */
-  if (!*s || (*s >= '0' && *s <= '9') || *s == '.') *p++ = '_';   /* a name that is a number would look like an unnamed value */
+  while (*s == '/') s++; /* PyTorch's "/conv1/Conv_output_0" */
+  if (!*s || (*s >= '0' && *s <= '9') || *s == '.')
+    *p++ = '_'; /* a name that is a number would look like an unnamed value */
   for (; *s; s++) *p++ = ident_char(*s) ? *s : '_';
   *p = 0;
   const char *name = base;
@@ -103,7 +116,8 @@ const char *mc_onnx_dims(mc_arena *a, int rank, const int64_t *dim) {
 /* ---- attributes ---- */
 const pb_attr *mc_onnx_attr(const node *n, const char *name) {
   for (size_t i = 0; i < n->p->n_attribute; i++)
-    if (n->p->attribute[i]->name && !strcmp(n->p->attribute[i]->name, name)) return n->p->attribute[i];
+    if (n->p->attribute[i]->name && !strcmp(n->p->attribute[i]->name, name))
+      return n->p->attribute[i];
   return NULL;
 }
 
@@ -111,14 +125,17 @@ int64_t mc_onnx_attr_i(const node *n, const char *name, int64_t dflt) {
   const pb_attr *a = mc_onnx_attr(n, name);
   return a ? a->i : dflt;
 }
+
 float mc_onnx_attr_f(const node *n, const char *name, float dflt) {
   const pb_attr *a = mc_onnx_attr(n, name);
   return a ? a->f : dflt;
 }
+
 const char *mc_onnx_attr_s(const node *n, const char *name, const char *dflt) {
   const pb_attr *a = mc_onnx_attr(n, name);
   return a ? mc_arena_strndup(n->im->arena, (const char *)a->s.data, a->s.len) : dflt;
 }
+
 bool mc_onnx_attr_ints(const node *n, const char *name, const int64_t **v, size_t *k) {
   const pb_attr *a = mc_onnx_attr(n, name);
   if (!a) return false;
@@ -128,18 +145,29 @@ bool mc_onnx_attr_ints(const node *n, const char *name, const int64_t **v, size_
 }
 
 /* The number that ONNX gives to an attribute of each kind, and its word. */
-static const struct { char kind; int32_t num; const char *word; } kinds[] = {
-  { 'f', 1, "a float" }, { 'i', 2, "an integer" }, { 's', 3, "a string" }, { 't', 4, "a tensor" }, { 'g', 5, "a graph" },
-  { 'F', 6, "floats" },  { 'I', 7, "integers" },   { 'S', 8, "strings" },
+static const struct {
+  char kind;
+  int32_t num;
+  const char *word;
+} kinds[] = {
+  { 'f', 1, "a float" }, { 'i', 2, "an integer" }, { 's', 3, "a string" }, { 't', 4, "a tensor" },
+  { 'g', 5, "a graph" }, { 'F', 6, "floats" },     { 'I', 7, "integers" }, { 'S', 8, "strings" },
 };
+
 static const char *kind_word(int32_t num) {
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
     if (kinds[i].num == num) return kinds[i].word;
   return "of another kind";
 }
 
-/* What a row's text says about `name`: the kind, 0 when it does not name it; the position; the first opset without it, or 0. */
-typedef struct attr_row { char kind; unsigned bit; int before; } attr_row;
+/* What a row's text says about `name`: the kind, 0 when it does not name it; the position; the
+ * first opset without it, or 0. */
+typedef struct attr_row {
+  char kind;
+  unsigned bit;
+  int before;
+} attr_row;
+
 static attr_row row_of(const char *attrs, const char *name) {
   size_t len = strlen(name);
   attr_row r = { 0 };
@@ -156,32 +184,43 @@ static attr_row row_of(const char *attrs, const char *name) {
   return (attr_row){ 0 };
 }
 
-/* Attributes of files whose format had no kind for them yet (version 1) have the kind that they are expected to have. */
-static int32_t kind_of(const node *n, const pb_attr *a, int32_t want) { return a->type || n->im->ir > 2 ? a->type : want; }
+/* Attributes of files whose format had no kind for them yet (version 1) have the kind that they are
+ * expected to have. */
+static int32_t kind_of(const node *n, const pb_attr *a, int32_t want) {
+  return a->type || n->im->ir > 2 ? a->type : want;
+}
 
 static bool check_attr(node *n, const pb_attr *a, uint32_t *seen) {
   const char *shown = mc_onnx_clean(n->im->diag->arena, a->name);
-  if (a->ref_attr_name && *a->ref_attr_name) return mc_onnx_error(n, "attribute '%s' refers to a function's attribute: not supported", shown);
-  if (a->name && !strcmp(a->name, "consumed_inputs") && n->im->opset < 6) return true;   /* a hint about memory */
+  if (a->ref_attr_name && *a->ref_attr_name)
+    return mc_onnx_error(n, "attribute '%s' refers to a function's attribute: not supported",
+                         shown);
+  if (a->name && !strcmp(a->name, "consumed_inputs") && n->im->opset < 6)
+    return true; /* a hint about memory */
   attr_row r = row_of(n->row->attrs, a->name ? a->name : "");
   if (!r.kind) return mc_onnx_error(n, "%s: unknown attribute '%s'", n->row->op, shown);
   if (r.before && n->im->opset >= r.before)
-    return mc_onnx_error(n, "%s: attribute '%s' ended with opset %d, the model's is %lld", n->row->op, shown, r.before - 1, (long long)n->im->opset);
-  if (*seen & 1u << r.bit) return mc_onnx_error(n, "%s: attribute '%s' is given twice", n->row->op, shown);
+    return mc_onnx_error(n, "%s: attribute '%s' ended with opset %d, the model's is %lld",
+                         n->row->op, shown, r.before - 1, (long long)n->im->opset);
+  if (*seen & 1u << r.bit)
+    return mc_onnx_error(n, "%s: attribute '%s' is given twice", n->row->op, shown);
   *seen |= 1u << r.bit;
   int32_t want = r.kind == 'z' ? (n->im->opset < 6 ? 3 : 2) : 0;
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
     if (kinds[i].kind == r.kind) want = kinds[i].num;
   int32_t is = kind_of(n, a, want);
   if (is != want || (want == 4 && !a->t))
-    return mc_onnx_error(n, "%s: attribute '%s' is %s, expected %s", n->row->op, shown, kind_word(is), kind_word(want));
+    return mc_onnx_error(n, "%s: attribute '%s' is %s, expected %s", n->row->op, shown,
+                         kind_word(is), kind_word(want));
   return true;
 }
 
 bool mc_onnx_check_attrs(node *n) {
   bool ok = true;
   uint32_t seen = 0;
-  for (size_t i = 0; i < n->p->n_attribute && i < 64; i++) ok &= check_attr(n, n->p->attribute[i], &seen);
-  if (n->p->n_attribute > 64) ok = mc_onnx_error(n, "%zu attributes: more than any op has", n->p->n_attribute);
+  for (size_t i = 0; i < n->p->n_attribute && i < 64; i++)
+    ok &= check_attr(n, n->p->attribute[i], &seen);
+  if (n->p->n_attribute > 64)
+    ok = mc_onnx_error(n, "%zu attributes: more than any op has", n->p->n_attribute);
   return ok;
 }

@@ -3,7 +3,8 @@
 #include <string.h>
 
 static const op_row rows[] = {
-#define MC_ONNX(op, domain, lo, hi, outs, handler, arg, attrs) { #op, domain, lo, hi, outs, attrs, mc_onnx_##handler, arg },
+#define MC_ONNX(op, domain, lo, hi, outs, handler, arg, attrs)                                     \
+  { #op, domain, lo, hi, outs, attrs, mc_onnx_##handler, arg },
 #include "ops.def"
 };
 

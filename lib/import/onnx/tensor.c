@@ -1,4 +1,5 @@
-/* TensorProto -> constant: typed fields, raw bytes, external files; every count and size is checked against the file. */
+/* TensorProto -> constant: typed fields, raw bytes, external files; every count and size is checked
+ * against the file. */
 #include "imp.h"
 #include <stdlib.h>
 #include <string.h>
@@ -8,12 +9,14 @@ static float half_to_float(uint16_t h) {
   memcpy(&f, &h, sizeof f);
   return (float)f;
 }
+
 static float bf16_to_float(uint16_t b) {
   uint32_t u = (uint32_t)b << 16;
   float f;
   memcpy(&f, &u, sizeof f);
   return f;
 }
+
 static uint64_t little(const unsigned char *p, int bytes) {
   uint64_t v = 0;
   for (int i = 0; i < bytes; i++) v |= (uint64_t)p[i] << (8 * i);
@@ -40,14 +43,18 @@ static void set_half(konst *k, int64_t i, unsigned b) {
   int v = (int)(i % 2 ? b >> 4 : b) & 15;
   mc_konst_set_int(k, i, k->etype == ONNX_INT4 && v > 7 ? v - 16 : v);
 }
+
 /* Bytes of n elements in raw data. */
-static size_t raw_bytes(int64_t n, const etype_info *e) { return e->bytes ? (size_t)n * (size_t)e->bytes : (size_t)(n + 1) / 2; }
+static size_t raw_bytes(int64_t n, const etype_info *e) {
+  return e->bytes ? (size_t)n * (size_t)e->bytes : (size_t)(n + 1) / 2;
+}
 
 static void fill_raw(konst *k, const unsigned char *p) {
   const etype_info *e = mc_onnx_etype(k->etype);
   for (int64_t i = 0; !e->bytes && i < k->n; i++) set_half(k, i, p[i / 2]);
   if (!e->bytes) return;
-  if (k->etype == ONNX_FLOAT || k->etype == ONNX_INT64 || k->etype == ONNX_INT32 || k->etype == ONNX_INT8 || k->etype == ONNX_UINT8 || k->etype == ONNX_INT16) {
+  if (k->etype == ONNX_FLOAT || k->etype == ONNX_INT64 || k->etype == ONNX_INT32 ||
+      k->etype == ONNX_INT8 || k->etype == ONNX_UINT8 || k->etype == ONNX_INT16) {
     memcpy(k->data, p, (size_t)k->n * (size_t)e->bytes);
     return;
   }
@@ -82,21 +89,26 @@ static void fill_typed(konst *k, const pb_tensor *t) {
 }
 
 static bool check_dims(imp *im, const pb_tensor *t, konst *k, const char *what) {
-  if (t->n_dims > MC_MAX_RANK) return mc_onnx_fail(im, what, "rank %zu: at most %d is supported", t->n_dims, MC_MAX_RANK);
+  if (t->n_dims > MC_MAX_RANK)
+    return mc_onnx_fail(im, what, "rank %zu: at most %d is supported", t->n_dims, MC_MAX_RANK);
   k->rank = (int)t->n_dims;
   for (int i = 0; i < k->rank; i++) {
     k->dim[i] = t->dims[i];
-    if (k->dim[i] < 0) return mc_onnx_fail(im, what, "dimension %d is %lld", i, (long long)k->dim[i]);
+    if (k->dim[i] < 0)
+      return mc_onnx_fail(im, what, "dimension %d is %lld", i, (long long)k->dim[i]);
   }
   k->n = mc_onnx_count(k->rank, k->dim);
-  if (k->n < 0) return mc_onnx_fail(im, what, "shape %s is too large", mc_onnx_dims(im->arena, k->rank, k->dim));
+  if (k->n < 0)
+    return mc_onnx_fail(im, what, "shape %s is too large",
+                        mc_onnx_dims(im->arena, k->rank, k->dim));
   return true;
 }
 
 konst *mc_onnx_tensor(imp *im, const pb_tensor *t, const char *what) {
   const etype_info *e = mc_onnx_etype(t->data_type);
   if (!e) {
-    mc_onnx_fail(im, what, "element type %s (%d) is not supported", mc_onnx_etype_name(t->data_type), t->data_type);
+    mc_onnx_fail(im, what, "element type %s (%d) is not supported",
+                 mc_onnx_etype_name(t->data_type), t->data_type);
     return NULL;
   }
   konst *k = MC_NEW(im->arena, konst);
@@ -107,21 +119,27 @@ konst *mc_onnx_tensor(imp *im, const pb_tensor *t, const char *what) {
   if (t->data_location == 1) {
     if (!(raw = mc_onnx_external(im, t, what, &have))) return NULL;
   } else if (!t->has_raw_data && typed_count(t, k->etype) != (e->bytes ? (size_t)k->n : want)) {
-    mc_onnx_fail(im, what, "shape %s needs %lld elements, the file has %zu", mc_onnx_dims(im->arena, k->rank, k->dim), (long long)k->n, typed_count(t, k->etype));
+    mc_onnx_fail(im, what, "shape %s needs %lld elements, the file has %zu",
+                 mc_onnx_dims(im->arena, k->rank, k->dim), (long long)k->n,
+                 typed_count(t, k->etype));
     return NULL;
   }
   if ((raw || t->has_raw_data) && have != want) {
-    mc_onnx_fail(im, what, "shape %s needs %zu bytes of data, the file has %zu", mc_onnx_dims(im->arena, k->rank, k->dim), want, have);
+    mc_onnx_fail(im, what, "shape %s needs %zu bytes of data, the file has %zu",
+                 mc_onnx_dims(im->arena, k->rank, k->dim), want, have);
     return NULL;
   }
-  if (t->data_location == 1 && !mc_konst_charge(im, k->n * mc_konst_elem(k))) {   /* many tensors may name the same bytes */
+  if (t->data_location == 1 &&
+      !mc_konst_charge(im, k->n * mc_konst_elem(k))) { /* many tensors may name the same bytes */
     mc_onnx_fail(im, what, "the tensors are larger than the files that they are in");
     return NULL;
   }
   k->data = mc_arena_alloc(im->arena, (size_t)k->n * (size_t)mc_konst_elem(k));
   if (!k->n) return k;
-  if (raw) fill_raw(k, raw);
-  else fill_typed(k, t);
+  if (raw)
+    fill_raw(k, raw);
+  else
+    fill_typed(k, t);
   return k;
 }
 
@@ -145,7 +163,9 @@ static bool inside(const char *p) {
 static bool resolves_inside(const char *dir, const char *path) {
   char *d = realpath(dir, NULL), *p = realpath(path, NULL);
   size_t n = d ? strlen(d) : 0;
-  bool ok = !p || (d && !strncmp(p, d, n) && (p[n] == '/' || n == 1));   /* a file that is not there is reported when it is opened */
+  bool ok =
+      !p || (d && !strncmp(p, d, n) &&
+             (p[n] == '/' || n == 1)); /* a file that is not there is reported when it is opened */
   free(d);
   free(p);
   return ok;
@@ -160,16 +180,25 @@ const void *mc_onnx_external(imp *im, const pb_tensor *t, const char *what, size
     if (!key) continue;
     if (!strcmp(key, "location")) location = v;
     bool off = !strcmp(key, "offset"), len = !strcmp(key, "length");
-    if ((off || len) && !parse_size(v, off ? &offset : &length)) return mc_onnx_fail(im, what, "external data: %s is not a number", key), NULL;
+    if ((off || len) && !parse_size(v, off ? &offset : &length))
+      return mc_onnx_fail(im, what, "external data: %s is not a number", key), NULL;
     has_length |= len;
   }
   const char *shown = mc_onnx_clean(im->diag->arena, location);
-  if (!inside(location)) return mc_onnx_fail(im, what, "external data: '%s' is not a file in the model's folder", shown), NULL;
-  if (!im->dir) return mc_onnx_fail(im, what, "external data in '%s' cannot be read: the model does not come from a file", shown), NULL;
+  if (!inside(location))
+    return mc_onnx_fail(im, what, "external data: '%s' is not a file in the model's folder", shown),
+           NULL;
+  if (!im->dir)
+    return mc_onnx_fail(im, what,
+                        "external data in '%s' cannot be read: the model does not come from a file",
+                        shown),
+           NULL;
   void **slot = mc_map_str_slot(&im->files, location);
   if (!*slot) {
     const char *path = mc_arena_printf(im->arena, "%s/%s", im->dir, location);
-    if (!resolves_inside(im->dir, path)) return mc_onnx_fail(im, what, "external data: '%s' leads out of the model's folder", shown), NULL;
+    if (!resolves_inside(im->dir, path))
+      return mc_onnx_fail(im, what, "external data: '%s' leads out of the model's folder", shown),
+             NULL;
     mc_loc at = { .src = im->src, .what = mc_arena_strdup(im->diag->arena, what) };
     if (!(*slot = mc_blob_open(path, im->diag, at))) return NULL;
     im->max_folded += ONNX_FOLDED_PER_BYTE * (int64_t)mc_blob_size(*slot);
@@ -177,7 +206,10 @@ const void *mc_onnx_external(imp *im, const pb_tensor *t, const char *what, size
   mc_blob *b = *slot;
   size_t total = mc_blob_size(b);
   if (offset > total || (has_length && length > total - offset))
-    return mc_onnx_fail(im, what, "external data: bytes %llu to %llu of '%s', which has %zu", (unsigned long long)offset, (unsigned long long)(offset + length), shown, total), NULL;
+    return mc_onnx_fail(im, what, "external data: bytes %llu to %llu of '%s', which has %zu",
+                        (unsigned long long)offset, (unsigned long long)(offset + length), shown,
+                        total),
+           NULL;
   *size = has_length ? (size_t)length : total - (size_t)offset;
   static const unsigned char empty[1];
   return mc_blob_data(b) ? mc_blob_data(b) + offset : empty;

@@ -20,15 +20,22 @@ void mc_onnx_give_val(node *n, int i, const val *v) {
   if (i < n->nout && n->out[i]) *n->out[i] = *v;
 }
 
-mc_tensor *mc_onnx_new_tensor(node *n, const konst *k, const char *suffix, mc_dtype dtype, void **data) {
+mc_tensor *mc_onnx_new_tensor(node *n, const konst *k, const char *suffix, mc_dtype dtype,
+                              void **data) {
   for (int i = 0; i < k->rank; i++)
-    if (!k->dim[i]) return mc_onnx_error(n, "an operand of shape %s has no elements", mc_onnx_dims(n->im->arena, k->rank, k->dim)), NULL;
+    if (!k->dim[i])
+      return mc_onnx_error(n, "an operand of shape %s has no elements",
+                           mc_onnx_dims(n->im->arena, k->rank, k->dim)),
+             NULL;
   if (!mc_konst_charge(n->im, k->n * (int64_t)mc_dtype_size(dtype)))
-    return mc_onnx_error(n, "constants take more than %d MB and %d times the file's size together", (int)(ONNX_MAX_FOLDED >> 20), (int)ONNX_FOLDED_PER_BYTE), NULL;
+    return mc_onnx_error(n, "constants take more than %d MB and %d times the file's size together",
+                         (int)(ONNX_MAX_FOLDED >> 20), (int)ONNX_FOLDED_PER_BYTE),
+           NULL;
   bool named = k->named || k->n > 16 || *suffix;
   const char *base = k->name ? k->name : n->p->n_output ? n->p->output[0] : "constant";
   if (*suffix) base = mc_arena_printf(n->im->arena, "%s%s", base, suffix);
-  return mc_tensor_create(n->im->m, named ? mc_onnx_ident(n->im, base) : NULL, dtype, k->rank, k->dim, data);
+  return mc_tensor_create(n->im->m, named ? mc_onnx_ident(n->im, base) : NULL, dtype, k->rank,
+                          k->dim, data);
 }
 
 /* A tensor of the graph with k's elements in their carried form: truth values become f32. */
@@ -37,7 +44,8 @@ static mc_tensor *tensor_of(node *n, const konst *k) {
   void *data;
   mc_tensor *t = mc_onnx_new_tensor(n, k, "", e->carry, &data);
   if (!t) return NULL;
-  if (e->carry == e->store) memcpy(data, k->data, (size_t)k->n * (size_t)mc_konst_elem(k));
+  if (e->carry == e->store)
+    memcpy(data, k->data, (size_t)k->n * (size_t)mc_konst_elem(k));
   else
     for (int64_t i = 0; i < k->n; i++) ((float *)data)[i] = mc_konst_f32(k, i);
   return t;
@@ -45,7 +53,9 @@ static mc_tensor *tensor_of(node *n, const konst *k) {
 
 mc_builder mc_onnx_konst_builder(node *n, const konst *k, const mc_tensor *t) {
   mc_builder b = n->im->b;
-  b.source = t->name && k->named && strcmp(t->name, k->name) ? mc_onnx_clean(n->im->m->arena, k->name) : NULL;
+  b.source = t->name && k->named && strcmp(t->name, k->name)
+                 ? mc_onnx_clean(n->im->m->arena, k->name)
+                 : NULL;
   return b;
 }
 
@@ -59,7 +69,9 @@ mc_value *mc_onnx_konst_value(node *n, konst *k) {
   return k->plain = mc_build_tensor(&b, t, NULL);
 }
 
-mc_value *mc_onnx_value(node *n, val *v) { return v->v ? v->v : v->k ? mc_onnx_konst_value(n, v->k) : NULL; }
+mc_value *mc_onnx_value(node *n, val *v) {
+  return v->v ? v->v : v->k ? mc_onnx_konst_value(n, v->k) : NULL;
+}
 
 mc_value *mc_onnx_scalar_like(node *n, const mc_value *like, double x) {
   if (!like) return NULL;
@@ -69,7 +81,10 @@ mc_value *mc_onnx_scalar_like(node *n, const mc_value *like, double x) {
   case MC_f32: *(float *)data = (float)x; break;
   case MC_i64: *(int64_t *)data = (int64_t)x; break;
   case MC_i32: *(int32_t *)data = (int32_t)x; break;
-  default: return mc_onnx_error(n, "%s: element type %s is not supported", n->row->op, mc_dtype_names[like->type->dtype]), NULL;
+  default:
+    return mc_onnx_error(n, "%s: element type %s is not supported", n->row->op,
+                         mc_dtype_names[like->type->dtype]),
+           NULL;
   }
   return mc_build_tensor(&n->im->b, t, NULL);
 }
@@ -82,7 +97,11 @@ mc_value *mc_onnx_scalar(node *n, float x) {
 }
 
 mc_value *mc_onnx_permuted(node *n, konst *k, const int *perm) {
-  struct { const konst *k; int perm[MC_MAX_RANK]; } key;
+  struct {
+    const konst *k;
+    int perm[MC_MAX_RANK];
+  } key;
+
   memset(&key, 0, sizeof key);
   key.k = k;
   bool same = true;
@@ -100,7 +119,9 @@ mc_value *mc_onnx_permuted(node *n, konst *k, const int *perm) {
 }
 
 bool mc_onnx_axis(node *n, int64_t axis, int rank, int *out) {
-  if (axis < -rank || axis >= rank) return mc_onnx_error(n, "%s: axis %lld, the operand has rank %d", n->row->op, (long long)axis, rank);
+  if (axis < -rank || axis >= rank)
+    return mc_onnx_error(n, "%s: axis %lld, the operand has rank %d", n->row->op, (long long)axis,
+                         rank);
   *out = (int)(axis < 0 ? axis + rank : axis);
   return true;
 }
@@ -122,20 +143,24 @@ int64_t mc_onnx_prod(const int64_t *dim, int from, int to) {
   return p;
 }
 
-bool mc_onnx_broadcast(node *n, int ra, const int64_t *a, int rb, const int64_t *b, int *rank, int64_t *dim) {
+bool mc_onnx_broadcast(node *n, int ra, const int64_t *a, int rb, const int64_t *b, int *rank,
+                       int64_t *dim) {
   *rank = ra > rb ? ra : rb;
   for (int i = 0; i < *rank; i++) {
     int ia = i - (*rank - ra), ib = i - (*rank - rb);
     int64_t da = ia < 0 ? 1 : a[ia], db = ib < 0 ? 1 : b[ib];
     if (da != db && da != 1 && db != 1)
-      return mc_onnx_error(n, "%s: shapes %s and %s do not broadcast", n->row->op, mc_onnx_dims(n->im->arena, ra, a), mc_onnx_dims(n->im->arena, rb, b));
+      return mc_onnx_error(n, "%s: shapes %s and %s do not broadcast", n->row->op,
+                           mc_onnx_dims(n->im->arena, ra, a), mc_onnx_dims(n->im->arena, rb, b));
     dim[i] = da == 1 ? db : da;
   }
   return true;
 }
 
 /* ---- emission ---- */
-mc_value *mc_onnx_op1(node *n, mc_opcode op, mc_value *a, const void *attrs) { return a ? mc_build1(&n->im->b, op, &a, 1, attrs) : NULL; }
+mc_value *mc_onnx_op1(node *n, mc_opcode op, mc_value *a, const void *attrs) {
+  return a ? mc_build1(&n->im->b, op, &a, 1, attrs) : NULL;
+}
 
 mc_value *mc_onnx_op2(node *n, mc_opcode op, mc_value *a, mc_value *b, const void *attrs) {
   return a && b ? mc_build1(&n->im->b, op, (mc_value *[]){ a, b }, 2, attrs) : NULL;
@@ -157,7 +182,7 @@ mc_value *mc_onnx_transpose(node *n, mc_value *x, const int *perm) {
     inverse = inverse && MC_ATTRS(x->def, transpose)->perm.v[perm[i]] == i;
   }
   if (same) return x;
-  if (inverse) return x->def->in[0];   /* what the importer itself put there a moment ago */
+  if (inverse) return x->def->in[0]; /* what the importer itself put there a moment ago */
   mc_attrs_transpose a = { .perm = { p, x->type->rank } };
   return mc_onnx_op1(n, MC_OP_transpose, x, &a);
 }
@@ -187,33 +212,44 @@ mc_value *mc_onnx_reduce(node *n, mc_opcode op, mc_value *x, const bool *mask, b
   for (int i = 0; i < x->type->rank; i++)
     if (mask[i]) axes[k++] = i;
   if (!k) return x;
-  mc_attrs_reduce_mean a = { .axes = { axes, k }, .keepdims = keepdims };   /* the three reductions have the same attributes */
-  _Static_assert(sizeof(mc_attrs_reduce_mean) == sizeof(mc_attrs_reduce_max) && sizeof(mc_attrs_reduce_mean) == sizeof(mc_attrs_reduce_sum), "one layout");
+  mc_attrs_reduce_mean a = { .axes = { axes, k },
+                             .keepdims =
+                                 keepdims }; /* the three reductions have the same attributes */
+  _Static_assert(sizeof(mc_attrs_reduce_mean) == sizeof(mc_attrs_reduce_max) &&
+                     sizeof(mc_attrs_reduce_mean) == sizeof(mc_attrs_reduce_sum),
+                 "one layout");
   return mc_onnx_op1(n, op, x, &a);
 }
 
-mc_value *mc_onnx_pad(node *n, mc_value *x, const int64_t *before, const int64_t *after, int mode, float value) {
+mc_value *mc_onnx_pad(node *n, mc_value *x, const int64_t *before, const int64_t *after, int mode,
+                      float value) {
   if (!x) return NULL;
   int64_t b[MC_MAX_RANK], e[MC_MAX_RANK], any = 0;
   for (int i = 0; i < x->type->rank; i++) b[i] = before[i], e[i] = after[i], any |= b[i] | e[i];
   if (!any) return x;
-  mc_attrs_pad a = { .before = { b, x->type->rank }, .after = { e, x->type->rank }, .mode = mode, .value = value };
+  mc_attrs_pad a = {
+    .before = { b, x->type->rank }, .after = { e, x->type->rank }, .mode = mode, .value = value
+  };
   return mc_onnx_op1(n, MC_OP_pad, x, &a);
 }
 
-mc_value *mc_onnx_slice(node *n, mc_value *x, const int64_t *start, const int64_t *size, const int64_t *step) {
+mc_value *mc_onnx_slice(node *n, mc_value *x, const int64_t *start, const int64_t *size,
+                        const int64_t *step) {
   if (!x) return NULL;
   int64_t b[MC_MAX_RANK], s[MC_MAX_RANK], t[MC_MAX_RANK];
   int rank = x->type->rank;
   bool whole = true, unit = true;
   for (int i = 0; i < rank; i++) {
     b[i] = start[i], s[i] = size[i], t[i] = step[i];
-    if (size[i] < 1) return mc_onnx_error(n, "%s: the result has no elements along axis %d", n->row->op, i), NULL;
+    if (size[i] < 1)
+      return mc_onnx_error(n, "%s: the result has no elements along axis %d", n->row->op, i), NULL;
     whole &= size[i] == x->type->dim[i] && step[i] == 1;
     unit &= step[i] == 1;
   }
   if (whole) return x;
-  mc_attrs_slice a = { .starts = { b, rank }, .sizes = { s, rank }, .steps = { t, unit ? 0 : rank } };
+  mc_attrs_slice a = { .starts = { b, rank },
+                       .sizes = { s, rank },
+                       .steps = { t, unit ? 0 : rank } };
   return mc_onnx_op1(n, MC_OP_slice, x, &a);
 }
 
@@ -221,7 +257,8 @@ mc_value *mc_onnx_channel_last(node *n, mc_value *x, bool back) {
   if (!x) return NULL;
   int rank = x->type->rank, perm[MC_MAX_RANK];
   perm[0] = 0;
-  for (int i = 1; i < rank; i++) perm[i] = back ? (i == 1 ? rank - 1 : i - 1) : (i == rank - 1 ? 1 : i + 1);
+  for (int i = 1; i < rank; i++)
+    perm[i] = back ? (i == 1 ? rank - 1 : i - 1) : (i == rank - 1 ? 1 : i + 1);
   return mc_onnx_transpose(n, x, perm);
 }
 

@@ -1,9 +1,12 @@
-/* canonicalize: constants in elementwise arithmetic. All f32: quantized results have their own scale and are not merged. */
+/* canonicalize: constants in elementwise arithmetic. All f32: quantized results have their own
+ * scale and are not merged. */
 #include "rules.h"
 #include <math.h>
 #include <string.h>
 
-static bool plain(const mc_node *n) { return is_f32(n->out[0]) && (n->op != MC_OP_add || unclamped(n)); }
+static bool plain(const mc_node *n) {
+  return is_f32(n->out[0]) && (n->op != MC_OP_add || unclamped(n));
+}
 
 /* c op x -> x op c for commutative ops. */
 bool rule_constant_right(mc_pass_context *cx, mc_node *n) {
@@ -23,14 +26,16 @@ bool rule_sub_div(mc_pass_context *cx, mc_node *n) {
   float *d;
   mc_value *r = constant_new(&b, n->in[1], t->rank, t->dim, &d);
   for (int64_t i = 0; i < count; i++) d[i] = n->op == MC_OP_div ? 1 / c[i] : -c[i];
-  return become(cx, n, n->op == MC_OP_div ? MC_OP_mul : MC_OP_add, (mc_value *[]){ n->in[0], r }, 2, NULL);
+  return become(cx, n, n->op == MC_OP_div ? MC_OP_mul : MC_OP_add, (mc_value *[]){ n->in[0], r }, 2,
+                NULL);
 }
 
 /* ---- chains ---- */
 /* The index of element `at` (of the result's shape) in a constant that broadcasts to it. */
 static int64_t index_in(const mc_type *t, const int64_t *at, int rank) {
   int64_t k = 0;
-  for (int i = 0; i < t->rank; i++) k = k * t->dim[i] + (t->dim[i] == 1 ? 0 : at[rank - t->rank + i]);
+  for (int i = 0; i < t->rank; i++)
+    k = k * t->dim[i] + (t->dim[i] == 1 ? 0 : at[rank - t->rank + i]);
   return k;
 }
 
@@ -40,7 +45,8 @@ static bool merges(mc_opcode op, float u, float v, float r) {
   return op != MC_OP_mul || u == 0 || v == 0 || isnormal(r);
 }
 
-/* a op b elementwise, broadcast; NULL: the result would be larger than both, or not a number of fp32's normal range. */
+/* a op b elementwise, broadcast; NULL: the result would be larger than both, or not a number of
+ * fp32's normal range. */
 static mc_value *merge_constants(mc_builder *b, mc_opcode op, mc_value *x, mc_value *y) {
   const mc_type *s = mc_type_elems(x->type) >= mc_type_elems(y->type) ? x->type : y->type;
   const mc_type *o = s == x->type ? y->type : x->type;
@@ -64,7 +70,9 @@ static mc_value *merge_constants(mc_builder *b, mc_opcode op, mc_value *x, mc_va
 bool rule_chain(mc_pass_context *cx, mc_node *n) {
   mc_value *y, *b, *x, *a;
   if (!plain(n) || !split_constant(n, &y, &b) || !constant_f32(b)) return false;
-  if (!defined_by(y, n->op) || !plain(y->def) || !single_use(y) || !split_constant(y->def, &x, &a) || !constant_f32(a)) return false;
+  if (!defined_by(y, n->op) || !plain(y->def) || !single_use(y) ||
+      !split_constant(y->def, &x, &a) || !constant_f32(a))
+    return false;
   mc_builder at = build_at(cx, n);
   mc_value *c = merge_constants(&at, n->op, a, b);
   return c && become(cx, n, n->op, (mc_value *[]){ x, c }, 2, NULL);
@@ -73,15 +81,18 @@ bool rule_chain(mc_pass_context *cx, mc_node *n) {
 /* ---- signs and powers ---- */
 bool rule_neg(mc_pass_context *cx, mc_node *n) {
   if (!plain(n)) return false;
-  if (n->op == MC_OP_abs) return defined_by(n->in[0], MC_OP_neg) && become(cx, n, MC_OP_abs, n->in[0]->def->in, 1, NULL);
+  if (n->op == MC_OP_abs)
+    return defined_by(n->in[0], MC_OP_neg) && become(cx, n, MC_OP_abs, n->in[0]->def->in, 1, NULL);
   if (n->op == MC_OP_neg) {
     if (!defined_by(n->in[0], MC_OP_neg)) return false;
     replace_node(n, n->in[0]->def->in[0]);
     return true;
   }
   mc_opcode other = n->op == MC_OP_add ? MC_OP_sub : MC_OP_add; /* x + (-y), x - (-y) */
-  if (defined_by(n->in[1], MC_OP_neg)) return become(cx, n, other, (mc_value *[]){ n->in[0], n->in[1]->def->in[0] }, 2, NULL);
-  return n->op == MC_OP_add && defined_by(n->in[0], MC_OP_neg) && become(cx, n, other, (mc_value *[]){ n->in[1], n->in[0]->def->in[0] }, 2, NULL);
+  if (defined_by(n->in[1], MC_OP_neg))
+    return become(cx, n, other, (mc_value *[]){ n->in[0], n->in[1]->def->in[0] }, 2, NULL);
+  return n->op == MC_OP_add && defined_by(n->in[0], MC_OP_neg) &&
+         become(cx, n, other, (mc_value *[]){ n->in[1], n->in[0]->def->in[0] }, 2, NULL);
 }
 
 bool rule_pow(mc_pass_context *cx, mc_node *n) {

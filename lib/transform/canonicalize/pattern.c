@@ -1,9 +1,15 @@
-/* canonicalize: activations written out in elementary ops. A product is looked at as a set of factors and one number, so that the order of the multiplications does not matter. */
+/* canonicalize: activations written out in elementary ops. A product is looked at as a set of
+ * factors and one number, so that the order of the multiplications does not matter. */
 #include "rules.h"
 #include <math.h>
 
 enum { MAX_FACTORS = 6 };
-typedef struct product { mc_value *f[MAX_FACTORS]; int n; double scale; } product;
+
+typedef struct product {
+  mc_value *f[MAX_FACTORS];
+  int n;
+  double scale;
+} product;
 
 static bool factors(mc_value *v, product *p, int depth);
 
@@ -17,7 +23,8 @@ static bool push(mc_value *v, product *p, int times) {
 
 static bool power_factors(mc_value *v, product *p) {
   float e;
-  if (constant_splat(v->def->in[1], &e) && (e == 2 || e == 3)) return push(v->def->in[0], p, (int)e);
+  if (constant_splat(v->def->in[1], &e) && (e == 2 || e == 3))
+    return push(v->def->in[0], p, (int)e);
   return push(v, p, 1);
 }
 
@@ -26,7 +33,8 @@ static bool factors(mc_value *v, product *p, int depth) {
   float c;
   if (constant_splat(v, &c)) return p->scale *= c, true;
   if (!v->def || !is_f32(v) || depth > 5) return push(v, p, 1);
-  if (v->def->op == MC_OP_mul) return factors(v->def->in[0], p, depth + 1) && factors(v->def->in[1], p, depth + 1);
+  if (v->def->op == MC_OP_mul)
+    return factors(v->def->in[0], p, depth + 1) && factors(v->def->in[1], p, depth + 1);
   return v->def->op == MC_OP_pow ? power_factors(v, p) : push(v, p, 1);
 }
 
@@ -49,7 +57,10 @@ static bool is_power(mc_value *v, const mc_value *x, int times, double scale) {
 /* v = y + c: y, or NULL. */
 static mc_value *minus_constant(const mc_value *v, double c) {
   mc_value *y, *k;
-  return defined_by(v, MC_OP_add) && unclamped(v->def) && split_constant(v->def, &y, &k) && constant_near(k, c) ? y : NULL;
+  return defined_by(v, MC_OP_add) && unclamped(v->def) && split_constant(v->def, &y, &k) &&
+                 constant_near(k, c)
+             ? y
+             : NULL;
 }
 
 /* ---- gelu ---- */
@@ -76,7 +87,8 @@ static bool is_tanh_argument(mc_value *v, const mc_value *x) {
   product p;
   if (!product_of(v, &p) || !close_to(p.scale, 0.79788456080286536)) return false;
   if (p.n == 1) return is_cubic(p.f[0], x);
-  return p.n == 2 && ((p.f[0] == x && is_quadratic(p.f[1], x)) || (p.f[1] == x && is_quadratic(p.f[0], x)));
+  return p.n == 2 &&
+         ((p.f[0] == x && is_quadratic(p.f[1], x)) || (p.f[1] == x && is_quadratic(p.f[0], x)));
 }
 
 static bool is_tanh_term(const mc_value *v, const mc_value *x) {
@@ -87,7 +99,9 @@ static bool is_tanh_term(const mc_value *v, const mc_value *x) {
 /* ---- hard activations ---- */
 /* min(max(y + 3, 0), 6): y, or NULL. */
 static mc_value *relu6_of_plus3(const mc_value *v) {
-  if (!defined_by(v, MC_OP_clamp) || MC_ATTRS(v->def, clamp)->low != 0 || MC_ATTRS(v->def, clamp)->high != 6) return NULL;
+  if (!defined_by(v, MC_OP_clamp) || MC_ATTRS(v->def, clamp)->low != 0 ||
+      MC_ATTRS(v->def, clamp)->high != 6)
+    return NULL;
   return minus_constant(v->def->in[0], 3);
 }
 
@@ -101,25 +115,31 @@ static bool is_hard_sigmoid(const mc_value *v, const mc_value *x) {
 static bool one_factor(mc_pass_context *cx, mc_node *n, const product *p) {
   mc_value *x = relu6_of_plus3(p->f[0]);
   if (!x || !close_to(p->scale, 1.0 / 6) || x->type != n->out[0]->type) return false;
-  return become(cx, n, MC_OP_hard_sigmoid, &x, 1, &(mc_attrs_hard_sigmoid){ .alpha = 1.0f / 6, .beta = 0.5f });
+  return become(cx, n, MC_OP_hard_sigmoid, &x, 1,
+                &(mc_attrs_hard_sigmoid){ .alpha = 1.0f / 6, .beta = 0.5f });
 }
 
 /* x times a function of x, `v`. */
-static bool two_factors(mc_pass_context *cx, mc_node *n, mc_value *x, const mc_value *v, double scale) {
+static bool two_factors(mc_pass_context *cx, mc_node *n, mc_value *x, const mc_value *v,
+                        double scale) {
   if (x->type != n->out[0]->type) return false;
-  if (scale == 1 && defined_by(v, MC_OP_sigmoid) && v->def->in[0] == x) return become(cx, n, MC_OP_silu, &x, 1, NULL);
+  if (scale == 1 && defined_by(v, MC_OP_sigmoid) && v->def->in[0] == x)
+    return become(cx, n, MC_OP_silu, &x, 1, NULL);
   if (scale == 1 && is_hard_sigmoid(v, x)) return become(cx, n, MC_OP_hard_swish, &x, 1, NULL);
-  if (close_to(scale, 1.0 / 6) && relu6_of_plus3(v) == x) return become(cx, n, MC_OP_hard_swish, &x, 1, NULL);
+  if (close_to(scale, 1.0 / 6) && relu6_of_plus3(v) == x)
+    return become(cx, n, MC_OP_hard_swish, &x, 1, NULL);
   if (!close_to(scale, 0.5)) return false;
   if (is_erf_term(v, x)) return become(cx, n, MC_OP_gelu, &x, 1, NULL);
-  return is_tanh_term(v, x) && become(cx, n, MC_OP_gelu, &x, 1, &(mc_attrs_gelu){ .approximate = mc_approx_tanh });
+  return is_tanh_term(v, x) &&
+         become(cx, n, MC_OP_gelu, &x, 1, &(mc_attrs_gelu){ .approximate = mc_approx_tanh });
 }
 
 bool rule_product(mc_pass_context *cx, mc_node *n) {
   product p;
   if (!is_f32(n->out[0]) || !product_of(n->out[0], &p)) return false;
   if (p.n == 1) return one_factor(cx, n, &p);
-  return p.n == 2 && (two_factors(cx, n, p.f[0], p.f[1], p.scale) || two_factors(cx, n, p.f[1], p.f[0], p.scale));
+  return p.n == 2 && (two_factors(cx, n, p.f[0], p.f[1], p.scale) ||
+                      two_factors(cx, n, p.f[1], p.f[0], p.scale));
 }
 
 /* 1 / (1 + exp(-x)) -> sigmoid, x / (1 + exp(-x)) -> silu. */

@@ -1,4 +1,5 @@
-/* canonicalize: matmul with constant weights is a linear; a constant added to a product is its bias. */
+/* canonicalize: matmul with constant weights is a linear; a constant added to a product is its
+ * bias. */
 #include "rules.h"
 #include <math.h>
 #include <string.h>
@@ -17,7 +18,9 @@ static mc_value *as_rows(mc_builder *at, mc_value *b, bool transposed) {
 
 bool rule_matmul(mc_pass_context *cx, mc_node *n) {
   mc_value *a = n->in[0], *b = n->in[1];
-  if (!is_f32(n->out[0]) || mc_value_tensor(a) || !constant_f32(b) || b->type->rank != 2 || a->type->rank < 2) return false;
+  if (!is_f32(n->out[0]) || mc_value_tensor(a) || !constant_f32(b) || b->type->rank != 2 ||
+      a->type->rank < 2)
+    return false;
   mc_builder at = build_at(cx, n);
   mc_attrs_linear l = { 0 };
   memcpy(l.clamp, MC_ATTRS(n, matmul)->clamp, sizeof l.clamp);
@@ -50,11 +53,15 @@ static mc_value *as_bias(mc_pass_context *cx, mc_builder *b, mc_value *c, const 
 /* product + c[channel] -> product with bias. */
 bool rule_bias(mc_pass_context *cx, mc_node *n) {
   mc_value *v, *c;
-  if (!is_f32(n->out[0]) || !unclamped(n) || !split_constant(n, &v, &c) || !takes_bias(v) || v->type != n->out[0]->type) return false;
+  if (!is_f32(n->out[0]) || !unclamped(n) || !split_constant(n, &v, &c) || !takes_bias(v) ||
+      v->type != n->out[0]->type)
+    return false;
   mc_builder b = build_at(cx, n);
   b.source = v->def->source; /* the layer keeps its own name */
   mc_value *p = as_bias(cx, &b, c, v);
-  mc_value *r = p ? mc_build1(&b, v->def->op, (mc_value *[]){ v->def->in[0], v->def->in[1], p }, 3, v->def->attrs) : NULL;
+  mc_value *r = p ? mc_build1(&b, v->def->op, (mc_value *[]){ v->def->in[0], v->def->in[1], p }, 3,
+                              v->def->attrs)
+                  : NULL;
   if (r) replace_node(n, r);
   return r != NULL;
 }

@@ -1,4 +1,5 @@
-/* Rules of canonicalize, by what they look at. Each looks at one node, rewrites it and returns true, or leaves it alone and returns false. Private to canonicalize. */
+/* Rules of canonicalize, by what they look at. Each looks at one node, rewrites it and returns
+ * true, or leaves it alone and returns false. Private to canonicalize. */
 #ifndef TRANSFORM_CANONICALIZE_RULES_H
 #define TRANSFORM_CANONICALIZE_RULES_H
 #include "../rewrite.h"
@@ -36,8 +37,10 @@ bool rule_matmul(mc_pass_context *cx, mc_node *n);
 bool rule_transposed_b(mc_pass_context *cx, mc_node *n);
 bool rule_bias(mc_pass_context *cx, mc_node *n);
 
-/* n becomes op(in...) with these attributes, if that has n's type. An operation that inference refuses is a bug: it is reported, and the pass fails. */
-bool become(mc_pass_context *cx, mc_node *n, mc_opcode op, mc_value *const *in, int nin, const void *attrs);
+/* n becomes op(in...) with these attributes, if that has n's type. An operation that inference
+ * refuses is a bug: it is reported, and the pass fails. */
+bool become(mc_pass_context *cx, mc_node *n, mc_opcode op, mc_value *const *in, int nin,
+            const void *attrs);
 /* The constant operand of a commutative op and the other one. */
 bool split_constant(const mc_node *n, mc_value **x, mc_value **c);
 bool unclamped(const mc_node *add);

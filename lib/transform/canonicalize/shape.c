@@ -3,7 +3,8 @@
 
 static bool become_reshape(mc_pass_context *cx, mc_node *n, mc_value *x) {
   const mc_type *t = n->out[0]->type;
-  return become(cx, n, MC_OP_reshape, &x, 1, &(mc_attrs_reshape){ .shape = { (int64_t *)(uintptr_t)t->dim, t->rank } });
+  return become(cx, n, MC_OP_reshape, &x, 1,
+                &(mc_attrs_reshape){ .shape = { (int64_t *)(uintptr_t)t->dim, t->rank } });
 }
 
 /* reshape(reshape(x)) -> reshape(x). */
@@ -32,7 +33,8 @@ bool rule_transpose(mc_pass_context *cx, mc_node *n) {
   const mc_ints *q = &MC_ATTRS(x->def, transpose)->perm;
   int64_t v[MC_MAX_RANK];
   for (int i = 0; i < p->n; i++) v[i] = q->v[p->v[i]];
-  return become(cx, n, MC_OP_transpose, x->def->in, 1, &(mc_attrs_transpose){ .perm = { v, p->n } });
+  return become(cx, n, MC_OP_transpose, x->def->in, 1,
+                &(mc_attrs_transpose){ .perm = { v, p->n } });
 }
 
 static int64_t step(const mc_attrs_slice *s, int i) { return s->steps.n ? s->steps.v[i] : 1; }
@@ -49,5 +51,8 @@ bool rule_slice(mc_pass_context *cx, mc_node *n) {
   }
   bool ones = true;
   for (int i = 0; i < rank; i++) ones &= steps[i] == 1;
-  return become(cx, n, MC_OP_slice, n->in[0]->def->in, 1, &(mc_attrs_slice){ .starts = { starts, rank }, .sizes = outer->sizes, .steps = { steps, ones ? 0 : rank } });
+  return become(cx, n, MC_OP_slice, n->in[0]->def->in, 1,
+                &(mc_attrs_slice){ .starts = { starts, rank },
+                                   .sizes = outer->sizes,
+                                   .steps = { steps, ones ? 0 : rank } });
 }

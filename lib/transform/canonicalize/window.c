@@ -37,10 +37,12 @@ static bool pad_into_avg_pool(mc_pass_context *cx, mc_node *n, const mc_attrs_pa
 }
 
 static bool not_negative(const mc_value *x) {
-  return defined_by(x, MC_OP_relu) || defined_by(x, MC_OP_sigmoid) || (defined_by(x, MC_OP_clamp) && MC_ATTRS(x->def, clamp)->low >= 0);
+  return defined_by(x, MC_OP_relu) || defined_by(x, MC_OP_sigmoid) ||
+         (defined_by(x, MC_OP_clamp) && MC_ATTRS(x->def, clamp)->low >= 0);
 }
 
-/* A border that never wins: -inf, or 0 beside elements that are not negative, where each window holds one of them. */
+/* A border that never wins: -inf, or 0 beside elements that are not negative, where each window
+ * holds one of them. */
 static bool pad_into_max_pool(mc_pass_context *cx, mc_node *n, const mc_attrs_pad *p) {
   mc_attrs_max_pool a = *MC_ATTRS(n, max_pool);
   const mc_value *x = n->in[0]->def->in[0];
@@ -56,12 +58,19 @@ static bool pad_into_max_pool(mc_pass_context *cx, mc_node *n, const mc_attrs_pa
 static bool pad_into_pad(mc_pass_context *cx, mc_node *n) {
   if (!defined_by(n->in[0], MC_OP_pad)) return false;
   const mc_attrs_pad *outer = MC_ATTRS(n, pad), *inner = MC_ATTRS(n->in[0]->def, pad);
-  bool same = outer->mode == mc_padmode_constant && inner->mode == mc_padmode_constant && outer->value == inner->value;
+  bool same = outer->mode == mc_padmode_constant && inner->mode == mc_padmode_constant &&
+              outer->value == inner->value;
   if (!same && !(outer->mode == mc_padmode_edge && inner->mode == mc_padmode_edge)) return false;
   int64_t before[MC_MAX_RANK], after[MC_MAX_RANK];
   int rank = outer->before.n;
-  for (int i = 0; i < rank; i++) before[i] = outer->before.v[i] + inner->before.v[i], after[i] = outer->after.v[i] + inner->after.v[i];
-  return become(cx, n, MC_OP_pad, n->in[0]->def->in, 1, &(mc_attrs_pad){ .before = { before, rank }, .after = { after, rank }, .mode = outer->mode, .value = outer->value });
+  for (int i = 0; i < rank; i++)
+    before[i] = outer->before.v[i] + inner->before.v[i],
+    after[i] = outer->after.v[i] + inner->after.v[i];
+  return become(cx, n, MC_OP_pad, n->in[0]->def->in, 1,
+                &(mc_attrs_pad){ .before = { before, rank },
+                                 .after = { after, rank },
+                                 .mode = outer->mode,
+                                 .value = outer->value });
 }
 
 bool rule_pad_merge(mc_pass_context *cx, mc_node *n) {
@@ -75,7 +84,8 @@ bool rule_pad_merge(mc_pass_context *cx, mc_node *n) {
 /* ---- pools ---- */
 static bool whole(const int64_t kernel[2], const int64_t pad[4], const mc_node *n) {
   const mc_type *in = n->in[0]->type, *out = n->out[0]->type;
-  return kernel[0] == in->dim[1] && kernel[1] == in->dim[2] && !any_pad(pad) && out->dim[1] == 1 && out->dim[2] == 1;
+  return kernel[0] == in->dim[1] && kernel[1] == in->dim[2] && !any_pad(pad) && out->dim[1] == 1 &&
+         out->dim[2] == 1;
 }
 
 static bool single(const int64_t kernel[2], const int64_t stride[2], const int64_t pad[4]) {
@@ -92,23 +102,32 @@ bool rule_pool(mc_pass_context *cx, mc_node *n) {
     replace_node(n, n->in[0]);
     return true;
   }
-  bool dilated = max && (MC_ATTRS(n, max_pool)->dilation[0] != 1 || MC_ATTRS(n, max_pool)->dilation[1] != 1);
-  return whole(kernel, pad, n) && !dilated && become(cx, n, max ? MC_OP_global_max_pool : MC_OP_global_avg_pool, n->in, 1, NULL);
+  bool dilated =
+      max && (MC_ATTRS(n, max_pool)->dilation[0] != 1 || MC_ATTRS(n, max_pool)->dilation[1] != 1);
+  return whole(kernel, pad, n) && !dilated &&
+         become(cx, n, max ? MC_OP_global_max_pool : MC_OP_global_avg_pool, n->in, 1, NULL);
 }
 
 /* ---- reductions ---- */
 bool reduction_axes(const mc_node *n, mc_ints *axes, bool *keep) {
   switch (n->op) {
-  case MC_OP_reduce_mean: *axes = MC_ATTRS(n, reduce_mean)->axes, *keep = MC_ATTRS(n, reduce_mean)->keepdims; return true;
-  case MC_OP_reduce_sum: *axes = MC_ATTRS(n, reduce_sum)->axes, *keep = MC_ATTRS(n, reduce_sum)->keepdims; return true;
-  case MC_OP_reduce_max: *axes = MC_ATTRS(n, reduce_max)->axes, *keep = MC_ATTRS(n, reduce_max)->keepdims; return true;
+  case MC_OP_reduce_mean:
+    *axes = MC_ATTRS(n, reduce_mean)->axes, *keep = MC_ATTRS(n, reduce_mean)->keepdims;
+    return true;
+  case MC_OP_reduce_sum:
+    *axes = MC_ATTRS(n, reduce_sum)->axes, *keep = MC_ATTRS(n, reduce_sum)->keepdims;
+    return true;
+  case MC_OP_reduce_max:
+    *axes = MC_ATTRS(n, reduce_max)->axes, *keep = MC_ATTRS(n, reduce_max)->keepdims;
+    return true;
   default: return false; /* not a reduction */
   }
 }
 
 static bool become_reshape(mc_pass_context *cx, mc_node *n, mc_value *x) {
   const mc_type *t = n->out[0]->type;
-  return become(cx, n, MC_OP_reshape, &x, 1, &(mc_attrs_reshape){ .shape = { (int64_t *)(uintptr_t)t->dim, t->rank } });
+  return become(cx, n, MC_OP_reshape, &x, 1,
+                &(mc_attrs_reshape){ .shape = { (int64_t *)(uintptr_t)t->dim, t->rank } });
 }
 
 static bool over_h_w(const mc_ints *axes, int rank) {
@@ -123,7 +142,9 @@ bool rule_reduce(mc_pass_context *cx, mc_node *n) {
   bool keep;
   const mc_value *x = n->in[0];
   if (!reduction_axes(n, &axes, &keep)) return false;
-  if (mc_type_elems(x->type) == mc_type_elems(n->out[0]->type) && x->type->dtype == n->out[0]->type->dtype && x->type->q.kind == MC_Q_NONE) return become_reshape(cx, n, n->in[0]);
+  if (mc_type_elems(x->type) == mc_type_elems(n->out[0]->type) &&
+      x->type->dtype == n->out[0]->type->dtype && x->type->q.kind == MC_Q_NONE)
+    return become_reshape(cx, n, n->in[0]);
   if (n->op == MC_OP_reduce_sum || !over_h_w(&axes, x->type->rank)) return false;
   mc_opcode pool = n->op == MC_OP_reduce_max ? MC_OP_global_max_pool : MC_OP_global_avg_pool;
   if (keep) return become(cx, n, pool, n->in, 1, NULL);

@@ -1,3 +1,4 @@
 /* A program that starts with the trap installed. */
 #include "emulate.h"
+
 __attribute__((constructor)) static void start(void) { emulate_install(); }

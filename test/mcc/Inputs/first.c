@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 enum { THREADS = 4, CHILDREN = 40 };
+
 static pthread_barrier_t gate;
 static unsigned char out[THREADS][OUT_BYTES];
 static int rc[THREADS], level[THREADS];
@@ -22,13 +23,15 @@ static void *worker(void *arg) {
   free(arena);
   return NULL;
 }
+
 static int first_runs(void) {
   pthread_t t[THREADS];
   pthread_barrier_init(&gate, NULL, THREADS);
   for (long k = 0; k < THREADS; k++) pthread_create(&t[k], NULL, worker, (void *)k);
   for (int k = 0; k < THREADS; k++) pthread_join(t[k], NULL);
   for (int k = 0; k < THREADS; k++)
-    if (rc[k] || level[k] != level[0] || level[k] < 0 || memcmp(out[k], out[0], OUT_BYTES)) return 1;
+    if (rc[k] || level[k] != level[0] || level[k] < 0 || memcmp(out[k], out[0], OUT_BYTES))
+      return 1;
   return 0;
 }
 

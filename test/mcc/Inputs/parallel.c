@@ -17,12 +17,18 @@ static void loop(void *ctx, int ntasks, void (*task)(void *arg, int i), void *ar
   for (int i = ntasks; i-- > 0;) task(arg, i);
 }
 
-typedef struct one { void (*task)(void *arg, int i); void *arg; int i; } one;
+typedef struct one {
+  void (*task)(void *arg, int i);
+  void *arg;
+  int i;
+} one;
+
 static void *start(void *p) {
   one *o = p;
   o->task(o->arg, o->i);
   return NULL;
 }
+
 static void threads(void *ctx, int ntasks, void (*task)(void *arg, int i), void *arg) {
   pthread_t t[NET_THREADS];
   one o[NET_THREADS];
@@ -41,6 +47,7 @@ static int check(const char *what, void *arena, mc_parallel_for *pf, void *ctx) 
   printf("%s %s\n", what, bad ? "differs" : "ok");
   return bad;
 }
+
 int main(void) {
   void *arena = aligned_alloc(NET_ARENA_ALIGN, NET_ARENA_BYTES);
   mcrt_pool *pool;
@@ -51,7 +58,9 @@ int main(void) {
   bad |= net_run_parallel(in, (float *)out, arena, loop, &calls);
   printf("tasks of %d\n", most);
   bad |= check("loop", arena, loop, &calls) | check("threads", arena, threads, NULL);
-  for (int i = 0; i < 20 && !bad; i++) bad = net_run_parallel(in, (float *)out, arena, mcrt_parallel_for, pool) || memcmp(out, expected, sizeof out);
+  for (int i = 0; i < 20 && !bad; i++)
+    bad = net_run_parallel(in, (float *)out, arena, mcrt_parallel_for, pool) ||
+          memcmp(out, expected, sizeof out);
   bad |= check("pool", arena, mcrt_parallel_for, pool);
   mcrt_pool_destroy(pool);
   free(arena);

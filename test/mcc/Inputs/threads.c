@@ -6,6 +6,7 @@
 #include <string.h>
 
 enum { RUNS = 50 };
+
 static unsigned char expected[8][OUT_BYTES];
 
 static void fill(unsigned char *in, int k) {
@@ -14,6 +15,7 @@ static void fill(unsigned char *in, int k) {
     memcpy(in + i, &x, 4);
   }
 }
+
 static int run(int k, unsigned char *out, void *arena) {
   unsigned char *in = malloc(IN_BYTES);
   fill(in, k);
@@ -21,6 +23,7 @@ static int run(int k, unsigned char *out, void *arena) {
   free(in);
   return rc;
 }
+
 static void *worker(void *bad) {
   void *arena = aligned_alloc(NET_ARENA_ALIGN, NET_ARENA_BYTES);
   unsigned char *out = malloc(OUT_BYTES);

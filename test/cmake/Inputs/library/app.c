@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 int both(const float *point, float *f32, float *int8);
+
 int main(void) {
   static _Alignas(NET_INT8_ARENA_ALIGN) unsigned char arena[NET_INT8_ARENA_BYTES];
   static const float point[NET_F32_POINT_ELEMS] = { 0.1f, 0.2f };

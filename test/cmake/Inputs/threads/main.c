@@ -9,7 +9,8 @@ int main(void) {
   mcrt_pool *pool;
   for (int i = 0; i < NET_X_ELEMS; i++) in[i] = (float)(i % 7) - 3;
   if (mcrt_pool_create(&pool, NET_THREADS)) return 2;
-  if (net_run(in, one, arena) || net_run_parallel(in, two, arena, mcrt_parallel_for, pool)) return 3;
+  if (net_run(in, one, arena) || net_run_parallel(in, two, arena, mcrt_parallel_for, pool))
+    return 3;
   mcrt_pool_destroy(pool);
   printf("%d threads: %s\n", NET_THREADS, memcmp(one, two, sizeof one) ? "different" : "equal");
   return 0;
