@@ -32,7 +32,8 @@ if os.path.isfile(os.path.join(models, "INDEX.md")):
 config.environment["MC_MODELS"] = models
 
 # bochs is optional: utils/setup.sh does not install it (CONTRIBUTING.md says how).
-for tool in ("qemu-aarch64-static", "aarch64-linux-gnu-gcc", "qemu-x86_64-static", "bochs"):
+for tool in ("qemu-aarch64-static", "aarch64-linux-gnu-gcc", "qemu-x86_64-static", "bochs",
+             "clang-format-19"):
     if any(os.access(os.path.join(d, tool), os.X_OK) for d in path.split(os.pathsep)):
         config.available_features.add(tool)
 if {"qemu-aarch64-static", "aarch64-linux-gnu-gcc"} <= config.available_features:

@@ -34,8 +34,8 @@ extern const char *const mc_input_type_words[];   /* "model", "u8", NULL */
     "std=.229,.224,.225'; numbers or fractions, one or one per channel" }
 /* How images become samples: `o` is a mc_dataset_opts; prefix: "" or "calib-". */
 #define MC_IMAGE_OPTIONS(o, prefix) \
-  { prefix "resize", MC_O_WORD, &(o).resize, .arg = "HOW", .help = "images of another size: cut to " \
-    "the ratio, squeezed, or with black bars", .words = mc_image_resize_words }, \
+  { prefix "resize", MC_O_WORD, &(o).resize, .arg = "HOW", .help = "images of another size: cut " \
+    "to the ratio, squeezed, or with black bars", .words = mc_image_resize_words }, \
   { prefix "color", MC_O_WORD, &(o).color, .arg = "ORDER", .help = "channels of color images", \
     .words = mc_image_color_words }
 /* clang-format on */
