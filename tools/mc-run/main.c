@@ -5,111 +5,9 @@
 #include "mc/driver/compile.h"
 #include <string.h>
 
-enum { PRINT_MAX = 1000 };
-
-typedef struct run {
-  tool t;
-  mc_strlist inputs;
-  const char *output, *compare, *data, *preprocess, *x, *level, *json;
-  bool ref, jit, layers;
-  int64_t limit, seed, ulp, threads;
-  mcrt_pool *pool;
-  double atol, rtol, min_snr;
-  mc_import_args imp;
-  mc_dataset_opts images;
-} run;
-
-/* ---- outputs ---- */
-static void print_element(mc_strbuf *s, const mc_array *x, int64_t i) {
-  mc_dtype t = x->type->dtype;
-  if (t == MC_f32) {
-    mc_sb_float(s, ((const float *)x->data)[i]);
-    return;
-  }
-  mc_type plain = *x->type;
-  plain.q = (mc_quant){ .kind = MC_Q_NONE };
-  mc_array stored = { &plain, x->data };
-  if (t == MC_i64)
-    mc_sb_printf(s, "%lld", (long long)((const int64_t *)x->data)[i]);
-  else if (mc_dtype_is_float(t))
-    mc_sb_double(s, mc_array_real(&stored, i));
-  else
-    mc_sb_printf(s, "%lld", (long long)mc_array_real(&stored, i));
-}
-
-/* One line per row of the last axis. */
-static void print_output(const char *name, const mc_array *x) {
-  mc_strbuf s = { 0 };
-  int64_t n = mc_type_elems(x->type), row = x->type->rank ? x->type->dim[x->type->rank - 1] : 1;
-  mc_sb_printf(&s, "%s: ", name);
-  mc_type_print(&s, x->type);
-  mc_sb_putc(&s, '\n');
-  for (int64_t i = 0; i < n && i < PRINT_MAX; i++) {
-    mc_sb_putc(&s, ' ');
-    print_element(&s, x, i);
-    if ((i + 1) % row == 0 || i + 1 == n) mc_sb_putc(&s, '\n');
-  }
-  if (n > PRINT_MAX) mc_sb_printf(&s, " ... %lld more\n", (long long)(n - PRINT_MAX));
-  tool_print(mc_sb_str(&s), s.n);
-  mc_sb_free(&s);
-}
-
-/* Outputs of all samples behind each other. */
-typedef struct stack {
-  mc_npy *a;
-  size_t *fill;
-} stack;
-
-static stack stack_create(run *r, const mc_network *n, const feed *f) {
-  stack s = { MC_NEWN(r->t.arena, mc_npy, mc_network_nout(n)),
-              MC_NEWN(r->t.arena, size_t, mc_network_nout(n)) };
-  int64_t runs = (f->count + f->batch - 1) / f->batch;
-  for (int i = 0; i < mc_network_nout(n); i++) {
-    const mc_type *t = mc_network_out_type(n, i);
-    s.a[i] = (mc_npy){ .name = mc_network_out_name(n, i),
-                       .dtype = t->dtype,
-                       .rank = t->rank || runs == 1 ? t->rank : 1,
-                       .dim = { 1 } }; /* scalars of several runs: a list */
-    for (int k = 0; k < t->rank; k++) s.a[i].dim[k] = t->dim[k];
-    s.a[i].dim[0] *= runs;
-    s.a[i].size = (size_t)(mc_type_bytes(t) * runs);
-    s.a[i].data = mc_arena_alloc(r->t.arena, s.a[i].size);
-  }
-  return s;
-}
-
-static void stack_add(stack *s, const mc_network *n, void *const *out) {
-  for (int i = 0; i < mc_network_nout(n); i++) {
-    size_t bytes = (size_t)mc_type_bytes(mc_network_out_type(n, i));
-    memcpy((char *)(uintptr_t)s->a[i].data + s->fill[i], out[i], bytes);
-    s->fill[i] += bytes;
-  }
-}
-
-/* Runs past the last sample repeat it: cut them off. */
-static void stack_trim(stack *s, const mc_network *n, const feed *f) {
-  int64_t runs = (f->count + f->batch - 1) / f->batch;
-  for (int i = 0; i < mc_network_nout(n) && runs * f->batch > f->count; i++) {
-    if (s->a[i].dim[0] % (runs * f->batch)) continue;
-    int64_t per = s->a[i].dim[0] / (runs * f->batch);
-    s->a[i].size = s->a[i].size / (size_t)(runs * f->batch) * (size_t)f->count;
-    s->a[i].dim[0] = per * f->count;
-  }
-}
-
-static bool stack_write(run *r, const stack *s, int n) {
-  size_t len = strlen(r->output);
-  if (len > 4 && strcmp(r->output + len - 4, ".npz") == 0)
-    return mc_npz_write(r->output, s->a, n, &r->t.diag);
-  if (n != 1)
-    return mc_error(&r->t.diag, mc_noloc, "%s: the network has %d outputs; name a .npz file",
-                    r->output, n);
-  return mc_npy_write(r->output, &s->a[0], &r->t.diag);
-}
-
-static bool run_all(run *r, mc_network *n, const feed *f) {
+static bool run_all(mcrun *r, mc_network *n, const feed *f) {
   void **in = room_in(&r->t, n), **out = room_out(&r->t, n);
-  stack s = r->output ? stack_create(r, n, f) : (stack){ 0 };
+  stack s = r->output ? stack_create(&r->t, n, f) : (stack){ 0 };
   progress p = progress_start("running");
   json_runs *j = r->json ? json_runs_begin(&r->t, r->t.args.v[0], n) : NULL;
   bool ok = true, shown = !r->output && !(r->json && !*r->json);
@@ -124,19 +22,19 @@ static bool run_all(run *r, mc_network *n, const feed *f) {
   progress_end(&p);
   if (ok && r->output) {
     stack_trim(&s, n, f);
-    ok = stack_write(r, &s, mc_network_nout(n));
+    ok = stack_write(&r->t, r->output, &s, mc_network_nout(n));
   }
   return ok && (!j || json_runs_end(j, r->json, f->count, r->output));
 }
 
 /* --data without --limit: everything for a comparison or a file, the first sample for the screen.
  */
-static int64_t limit_of(const run *r) {
+static int64_t limit_of(const mcrun *r) {
   return r->limit || !r->data || r->output || r->compare ? r->limit : 1;
 }
 
 /* What only compiled code can do; with --compare the other one may be compiled. */
-static bool fits_options(run *r, mc_network *n) {
+static bool fits_options(mcrun *r, mc_network *n) {
   mc_diag *d = &r->t.diag;
   if (mc_network_graph(n) && r->compare) return true;
   if (r->pool && mc_network_graph(n))
@@ -150,54 +48,13 @@ static bool fits_options(run *r, mc_network *n) {
 /* The importer's options for one of the two networks: another file than an .onnx refuses them,
  * unless they are for the other one. With --input-type=u8 the preprocessing is a part of the
  * network. */
-static const mc_import_args *args_for(run *r, const char *path) {
+static const mc_import_args *args_for(mcrun *r, const char *path) {
   const char *other = path == r->compare ? r->t.args.v[0] : r->compare;
   if (mc_driver_is_onnx(path) && r->imp.type) r->imp.preprocess = r->preprocess;
   return mc_driver_is_onnx(path) || !other || !mc_driver_is_onnx(other) ? &r->imp : NULL;
 }
 
-/* ---- options that exclude each other, or can do nothing ---- */
-static bool usable(run *r) {
-  mc_diag *d = &r->t.diag;
-  if (r->layers && !r->compare) return mc_error(d, mc_noloc, "--layers needs --compare");
-  if (r->output && r->compare)
-    return mc_error(d, mc_noloc, "--output and --compare exclude each other");
-  if (r->data && r->inputs.n) return mc_error(d, mc_noloc, "--input and --data exclude each other");
-  if (r->preprocess && r->inputs.n && !r->imp.type)
-    return mc_error(
-        d, mc_noloc,
-        "--preprocess is for the samples of --data; arrays of --input are taken as they are");
-  if (!(r->atol >= 0) || !(r->rtol >= 0) || !(r->min_snr >= 0))
-    return mc_error(d, mc_noloc, "--atol, --rtol and --min-snr must not be negative");
-  if (r->output && !tool_spares_terminal(&r->t, r->output, "the array of --output")) return false;
-  if (r->json && *r->json && !tool_keeps(&r->t, r->t.args.v[0], r->json)) return false;
-  return tool_keeps(&r->t, r->t.args.v[0], r->output);
-}
-
-#define IDLE(r, why, ...) tool_no_effect(&(r)->t, (const char *const[]){ __VA_ARGS__, NULL }, why)
-
-static void warn_idle(run *r) {
-  if (!r->compare) IDLE(r, "it is for --compare", "atol", "rtol", "ulp", "min-snr");
-  if (!r->data) IDLE(r, "it is for the samples of --data", "x");
-  if (!r->data && !r->inputs.n && !r->imp.type)
-    IDLE(r, "without --data the inputs are random", "preprocess");
-  if (r->inputs.n) IDLE(r, "--input gives the one sample", "limit");
-  if (r->inputs.n || r->data) IDLE(r, "it is for random inputs", "seed");
-}
-
-/* Objects are run as they are. */
-static bool fits_object(run *r, const mc_network *n) {
-  if (strcmp(mc_network_kind(n), "object")) return true;
-  if (r->ref)
-    return mc_error(
-        &r->t.diag, mc_noloc,
-        "--ref: %s is an object, which the reference evaluator cannot run; give the network",
-        r->t.args.v[0]);
-  IDLE(r, "an object is compiled already", "jit");
-  return true;
-}
-
-static int main_part(run *r) {
+static int main_part(mcrun *r) {
   mc_diag *d = &r->t.diag;
   if (r->ref && r->jit)
     return mc_error(d, mc_noloc, "--ref and --jit exclude each other"), MC_EXIT_USAGE;
@@ -236,7 +93,7 @@ static int main_part(run *r) {
 }
 
 int main(int argc, char **argv) {
-  run r = { .seed = 1, .threads = 1 };
+  mcrun r = { .seed = 1, .threads = 1 };
   const mc_option options[] = {
     { "input", MC_O_LIST, &r.inputs, .arg = "[NAME=]FILE",
       .help = "npy for one input (in order, or by name), or an npz with one array per input; may "

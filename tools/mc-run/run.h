@@ -4,6 +4,28 @@
 #include "common/tool.h"
 #include "common/threads.h"
 #include "mc/driver/network.h"
+#include "mc/import/npy.h"
+
+/* The command line. */
+typedef struct mcrun {
+  tool t;
+  mc_strlist inputs;
+  const char *output, *compare, *data, *preprocess, *x, *level, *json;
+  bool ref, jit, layers;
+  int64_t limit, seed, ulp, threads;
+  mcrt_pool *pool;
+  double atol, rtol, min_snr;
+  mc_import_args imp;
+  mc_dataset_opts images;
+} mcrun;
+
+/* ---- usage.c ---- */
+/* False after reporting options that exclude each other. */
+bool usable(mcrun *r);
+/* Warn for options that can do nothing beside the others. */
+void warn_idle(mcrun *r);
+/* Objects are run as they are: false after reporting an option that asks for something else. */
+bool fits_object(mcrun *r, const mc_network *n);
 
 /* Where inputs come from: files given by name, samples of an npz, or seeded random values. */
 typedef struct feed {
@@ -25,6 +47,25 @@ void feed_close(feed *f);
 /* Arrays in the tool's arena for all inputs / outputs of n. */
 void **room_in(tool *t, const mc_network *n);
 void **room_out(tool *t, const mc_network *n);
+
+/* ---- output.c ---- */
+/* One line of text for each row of the last axis. */
+void print_output(const char *name, const mc_array *x);
+
+/* Outputs of all samples, one after the other: an array for each output of the network. */
+typedef struct stack {
+  mc_npy *a;
+  size_t *fill; /* bytes that are there */
+} stack;
+
+/* Room for all runs of f, in the tool's arena. */
+stack stack_create(tool *t, const mc_network *n, const feed *f);
+/* The outputs of one run. */
+void stack_add(stack *s, const mc_network *n, void *const *out);
+/* Runs past the last sample repeat it: cut them off. */
+void stack_trim(stack *s, const mc_network *n, const feed *f);
+/* To an .npz, or the one output to an .npy. False after reporting. */
+bool stack_write(tool *t, const char *path, const stack *s, int n);
 
 /* given: some of the three was on the command line. min_snr: in dB; 0: none is asked for. */
 typedef struct tolerance {
