@@ -2,7 +2,7 @@
 option(MCC_WERROR "treat warnings as errors" OFF)
 set(MCC_SANITIZE "" CACHE STRING "sanitizers, for example address,undefined")
 add_library(mcc_flags INTERFACE)
-# -ffp-contract=off: the reference evaluator's arithmetic is defined without FMA (docs/numerics.md).
+# -ffp-contract=off: the reference evaluator's arithmetic is defined without FMA (docs/reference/numerics.md).
 target_compile_options(mcc_flags INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wno-sign-conversion -ffp-contract=off)
 if(MCC_WERROR)
   target_compile_options(mcc_flags INTERFACE -Werror)

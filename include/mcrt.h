@@ -1,5 +1,5 @@
 /* libmcrt: a pool of threads for the parallel entries of objects that mcc made with -threads=N
- * (docs/abi.md). C99 and C++.
+ * (docs/reference/abi.md). C99 and C++.
  *
  *   mcrt_pool *pool;
  *   if (mcrt_pool_create(&pool, 2)) ...

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fit the polynomials of include/mc/support/fmath_steps.h (docs/numerics.md, "Functions").
+"""Fit the polynomials of include/mc/support/fmath_steps.h (docs/reference/numerics.md, "Functions").
 
 Minimax fits by iteratively reweighted least squares (Lawson) in double precision; prints coefficients rounded to fp32,
 lowest degree first, and the largest error of the fit. The rounding of each step comes on top: test/unit/fmath.c measures the whole."""

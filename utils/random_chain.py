@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Random chains for testing (docs/chains.md): a seed gives a network, always the same.
+"""Random chains for testing (docs/internals/chains.md): a seed gives a network, always the same.
 
     random_chain.py SEED NET.mir [CALIB.npz]
 

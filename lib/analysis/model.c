@@ -1,5 +1,5 @@
-/* The cost of a nest of products. docs/cost-model.md, "Products"; the constants below were fitted
- * with bench/cost.py. */
+/* The cost of a nest of products. docs/internals/cost-model.md, "Products"; the constants below
+ * were fitted with bench/cost.py. */
 #include "mc/analysis/model.h"
 #include "model.h"
 

@@ -1,5 +1,5 @@
 /* From nodes and groups to the model: what a product is as a nest, what an epilogue costs, and the
- * families without products. docs/cost-model.md. */
+ * families without products. docs/internals/cost-model.md. */
 #include "mc/analysis/channels.h"
 #include "mc/analysis/cost.h"
 #include "mc/analysis/dwcut.h"

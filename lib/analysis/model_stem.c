@@ -1,5 +1,5 @@
 /* First convolutions with pixels in lanes (lib/kernels/stem_pairs.c): when it is a case for them,
- * and what they cost. docs/cost-model.md, "Everything else". */
+ * and what they cost. docs/internals/cost-model.md, "Everything else". */
 #include "mc/analysis/channels.h"
 #include "model.h"
 

@@ -1,5 +1,5 @@
-/* Objects with code for several levels: which one runs is found out on the machine (docs/abi.md,
- * "Levels"). */
+/* Objects with code for several levels: which one runs is found out on the machine
+ * (docs/reference/abi.md, "Levels"). */
 #ifndef MC_CODEGEN_DISPATCH_H
 #define MC_CODEGEN_DISPATCH_H
 #include "module.h"

@@ -1,4 +1,4 @@
-/* The C header of an object: docs/abi.md. */
+/* The C header of an object: docs/reference/abi.md. */
 #include "info.h"
 #include "mc/codegen/codegen.h"
 #include "mc/support/hash.h"
@@ -162,9 +162,10 @@ static void header_text(mc_strbuf *out, const mc_info *i, mc_arena *a) {
                i->name, net, i->name);
   if (i->threads > 1) parallel_entries(out, i, net);
   if (i->nlevel) levels(out, i, net);
-  mc_sb_printf(out,
-               "/* The above as text (docs/abi.md), for tools. */\nextern const char %s_info[];\n",
-               i->name);
+  mc_sb_printf(
+      out,
+      "/* The above as text (docs/reference/abi.md), for tools. */\nextern const char %s_info[];\n",
+      i->name);
   mc_sb_puts(out, "\n#ifdef __cplusplus\n}\n#endif\n#endif\n");
 }
 

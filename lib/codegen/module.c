@@ -302,8 +302,8 @@ static bool home_asides(module *m, module_home home) {
   return true;
 }
 
-/* Kernels are scheduled by their emitters: a cheap cleanup is enough (docs/kernels.md has the
- * measurement). */
+/* Kernels are scheduled by their emitters: a cheap cleanup is enough (docs/internals/kernels.md has
+ * the measurement). */
 static bool optimize(module *m) {
   char *error = NULL;
   if (LLVMVerifyModule(m->m, LLVMReturnStatusAction, &error)) {

@@ -6,8 +6,9 @@
  * arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) (Linux, Documentation/arch/x86/xstate).
  *
  * AArch64: user programs cannot read what the processor has; the kernel says it in the auxiliary
- * vector, which Linux also shows as /proc/self/auxv (docs/abi.md has the alternatives). Where that
- * cannot be read all words are 0, and only a level that every AArch64 machine has is left. */
+ * vector, which Linux also shows as /proc/self/auxv (docs/reference/abi.md has the alternatives).
+ * Where that cannot be read all words are 0, and only a level that every AArch64 machine has is
+ * left. */
 #include "dispatch.h"
 #include <string.h>
 

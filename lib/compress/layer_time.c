@@ -1,6 +1,7 @@
 /* The estimated time of a layer in an object, from its weights as they are now. Kernels leave out
- * blocks of zero weights (docs/kernels.md, "Zero weights"), and an INT8 weight is zero where it
- * rounds to zero: a channel that training has left with weights of 1e-9 costs MACs and no time. */
+ * blocks of zero weights (docs/internals/kernels.md, "Zero weights"), and an INT8 weight is zero
+ * where it rounds to zero: a channel that training has left with weights of 1e-9 costs MACs and no
+ * time. */
 #include "layer_time.h"
 #include <math.h>
 #include <string.h>

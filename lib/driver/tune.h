@@ -1,4 +1,5 @@
-/* -tune: blocks of products by measuring them on this machine. docs/cost-model.md, "Tuning". */
+/* -tune: blocks of products by measuring them on this machine. docs/internals/cost-model.md,
+ * "Tuning". */
 #ifndef DRIVER_TUNE_H
 #define DRIVER_TUNE_H
 #include "mc/driver/compile.h"

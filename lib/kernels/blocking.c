@@ -1,5 +1,5 @@
 /* The block of a nest: what fits, what each costs by the model, and what a group's `blocking`
- * attribute asks for. docs/cost-model.md, "Blocks". */
+ * attribute asks for. docs/internals/cost-model.md, "Blocks". */
 #include "tile.h"
 #include <stdlib.h>
 #include <string.h>

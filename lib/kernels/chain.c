@@ -1,5 +1,5 @@
 /* Chains: the loop over strips, and what happens between them to the rows that links hand on.
- * docs/chains.md.
+ * docs/internals/chains.md.
  *
  *   for image   for step:   for link:
  *     at the start of a lap: the last `keep` rows move to the front           (links whose result

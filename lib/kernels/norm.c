@@ -1,5 +1,5 @@
-/* layer_norm, as docs/numerics.md has it: in fp32 with 16 interleaved partial sums; of bytes with
- * exact sums, so that two passes do. */
+/* layer_norm, as docs/reference/numerics.md has it: in fp32 with 16 interleaved partial sums; of
+ * bytes with exact sums, so that two passes do. */
 #include "rows.h"
 #include <math.h>
 

@@ -2,8 +2,8 @@
  *
  * Where the result's last axis lies along the operand's memory, 16 results are computed at once and
  * the reduced axes are loops around them. Else every result is a scalar: the last axis alone in 16
- * partial sums (docs/numerics.md), integers likewise (their order is free), other fp32 in row-major
- * order. */
+ * partial sums (docs/reference/numerics.md), integers likewise (their order is free), other fp32 in
+ * row-major order. */
 #include "lower.h"
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* softmax: e = exp(x - max), e * (1 / sum), as docs/numerics.md has it. Rows of the last axis in 16
- * interleaved partial sums; other axes in order, a column in each lane. */
+/* softmax: e = exp(x - max), e * (1 / sum), as docs/reference/numerics.md has it. Rows of the last
+ * axis in 16 interleaved partial sums; other axes in order, a column in each lane. */
 #include "rows.h"
 #include "mc/support/fmath.h"
 

@@ -1,4 +1,5 @@
-/* Winograd's F(4x4, 3x3) on integers: the steps of a pass. docs/kernels.md, "Winograd". */
+/* Winograd's F(4x4, 3x3) on integers: the steps of a pass. docs/internals/kernels.md, "Winograd".
+ */
 #ifndef MC_KERNELS_WINOGRAD_H
 #define MC_KERNELS_WINOGRAD_H
 #include "engine.h"

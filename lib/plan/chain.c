@@ -1,5 +1,5 @@
 /* Which groups can be links of a chain, and its geometry: rows, steps, lags, memory.
- * docs/chains.md. */
+ * docs/internals/chains.md. */
 #include "mc/plan/chain.h"
 #include "families.h"
 #include <string.h>

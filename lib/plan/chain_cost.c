@@ -1,4 +1,5 @@
-/* Time and memory of groups as a chain, and one after the other. docs/chains.md, "What decides".
+/* Time and memory of groups as a chain, and one after the other. docs/internals/chains.md, "What
+ * decides".
  *
  *   time of a chain = sum over links of (first step + further steps), each as a group of its own on
  * its strip: what the links hand on comes from the cache that holds the strips, weights of further
@@ -12,7 +13,7 @@
 #include <string.h>
 
 static const double tile_setup =
-    200; /* cycles: strips configure tiles for themselves (docs/kernels.md, "Tiles") */
+    200; /* cycles: strips configure tiles for themselves (docs/internals/kernels.md, "Tiles") */
 
 typedef struct price {
   int64_t rows, scratch;

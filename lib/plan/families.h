@@ -3,7 +3,8 @@
 #define MC_PLAN_FAMILIES_H
 #include "mc/ir/graph.h"
 
-/* The kernel family of a group whose head is n: "gemm", "depthwise", "map", ... (docs/design.md).
+/* The kernel family of a group whose head is n: "gemm", "depthwise", "map", ...
+ * (docs/internals/design.md).
  */
 const char *mc_family_of(const mc_node *n);
 

@@ -7,7 +7,7 @@
  * decides. Where that is far off, likely mistakes are undone one by one, and the one that brings
  * the samples near is named. Besides: inputs that are constant, samples that are all equal, truth
  * values, pictures that are smoother in the other order of axes, too few samples. Must run before
- * fold-bn. Contract: EXACT (nothing changes). docs/calibration.md. */
+ * fold-bn. Contract: EXACT (nothing changes). docs/guide/calibration.md. */
 #include "quant.h"
 #include "mc/import/dataset.h"
 #include <math.h>

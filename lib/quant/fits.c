@@ -1,4 +1,5 @@
-/* quantize: which values and ops 256 levels can carry (docs/numerics.md, "What stays in fp32"). */
+/* quantize: which values and ops 256 levels can carry (docs/reference/numerics.md, "What stays in
+ * fp32"). */
 #include "quantize.h"
 #include "mc/support/fixed.h"
 #include <math.h>

@@ -9,13 +9,13 @@
  *   %a  = conv2d %x, %w : i32<@s.acc axis=3>[1,6,6,32]
  *   %q  = requantize %a : u8<0.05:0>[1,6,6,32]                 // relu is what the range does
  *
- * Applies to every op with a quantized form (docs/design.md) whose operands are dequantized values,
- * constants too, possibly moved; a product needs no quantize behind it. relu and clamp in front of
- * a quantize vanish into its range, or follow it on the integers. What must stay in f32 is named by
- * a remark, products by a warning; dequantized constants that are left become f32 constants.
- * Contract: LOSSY: a requantize multiplies where dequantize and quantize multiply and divide, so a
- * value may come out one step beside; the bound stated is on the relative L2 error of the outputs,
- * 0.1. */
+ * Applies to every op with a quantized form (docs/internals/design.md) whose operands are
+ * dequantized values, constants too, possibly moved; a product needs no quantize behind it. relu
+ * and clamp in front of a quantize vanish into its range, or follow it on the integers. What must
+ * stay in f32 is named by a remark, products by a warning; dequantized constants that are left
+ * become f32 constants. Contract: LOSSY: a requantize multiplies where dequantize and quantize
+ * multiply and divide, so a value may come out one step beside; the bound stated is on the relative
+ * L2 error of the outputs, 0.1. */
 #include "islands.h"
 #include "mc/support/fixed.h"
 #include <math.h>

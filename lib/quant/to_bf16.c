@@ -1,4 +1,5 @@
-/* to-bf16: products on bf16, and bf16 in memory between groups (docs/numerics.md, "bf16").
+/* to-bf16: products on bf16, and bf16 in memory between groups (docs/reference/numerics.md,
+ * "bf16").
  *
  *   %y = conv2d %x, %w, %b {clamp=[0.0,inf]} : f32[1,32,32,16]
  *   %z = conv2d %y, %v : f32[1,32,32,16]                            // returned

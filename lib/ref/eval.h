@@ -54,7 +54,7 @@ static inline int32_t mc_centered(const mc_array *x, int64_t i) {
   return q - x->type->q.zero;
 }
 
-/* Store Q(v) of docs/numerics.md: v is in units of the result's scale. */
+/* Store Q(v) of docs/reference/numerics.md: v is in units of the result's scale. */
 void mc_put_q(mc_array *y, int64_t i, float v);
 
 /* ---- shapes ---- */

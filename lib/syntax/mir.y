@@ -1,4 +1,4 @@
-/* The grammar of .mir (docs/mir.md). Actions keep places only: nothing is looked up, so nothing here can fail but for the text's form. */
+/* The grammar of .mir (docs/reference/mir.md). Actions keep places only: nothing is looked up, so nothing here can fail but for the text's form. */
 %require "3.8"
 %define api.pure full
 %define api.prefix {mir_yy}

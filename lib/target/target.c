@@ -137,7 +137,7 @@ static bool unknown_level(const char *march, mc_arch arch, mc_arena *a, mc_diag 
   near = mc_cpu_suggest(march, near, a);
   const char *hint = near ? mc_arena_printf(a, " (did you mean '%s'?)", near) : "";
   mc_error(d, mc_noloc, "unknown level '%s' for %s%s", march, arch_names[arch], hint);
-  mc_note(d, mc_noloc, "levels: %s; processors by LLVM's names (docs/tools.md)", list);
+  mc_note(d, mc_noloc, "levels: %s; processors by LLVM's names (docs/reference/tools.md)", list);
   return false;
 }
 

@@ -1,5 +1,6 @@
 // RUN: %unit/fmath_test
-/* Largest errors that docs/numerics.md states, on a dense grid of all magnitudes; special values.
+/* Largest errors that docs/reference/numerics.md states, on a dense grid of all magnitudes; special
+ * values.
  */
 #include "check.h"
 #include "mc/support/fmath.h"

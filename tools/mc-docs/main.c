@@ -43,7 +43,7 @@ int main(int argc, char **argv) {
                            .usage = "[options] PAGE.md",
                            .summary =
                                "print a page of the documentation with its generated parts renewed",
-                           .example = "mc-docs docs/mir.md -o docs/mir.md",
+                           .example = "mc-docs docs/reference/mir.md -o docs/reference/mir.md",
                            .options = options,
                            .min_args = 1,
                            .max_args = 1 };

@@ -32,7 +32,7 @@ bool top(eval *e, mc_dataset *data);
 /* auc.c: anomaly detection, the area under the ROC curve of the reconstruction error. False after
  * reporting. */
 bool auc(eval *e);
-/* json.c: the report as JSON (docs/tools.md): what all metrics have, and `own`, which it takes
- * over. False after reporting. */
+/* json.c: the report as JSON (docs/reference/tools.md): what all metrics have, and `own`, which it
+ * takes over. False after reporting. */
 bool write_json(eval *e, int64_t samples, json_t *own);
 #endif

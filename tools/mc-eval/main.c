@@ -108,8 +108,8 @@ int main(int argc, char **argv) {
     { "ref", MC_O_FLAG, &e.ref, .help = "use the reference evaluator (default for networks)" },
     { "jit", MC_O_FLAG, &e.jit, .help = "compile in memory and run" },
     { "json", MC_O_OPTIONAL, &e.json, .arg = "FILE",
-      .help =
-          "the result as JSON (docs/tools.md), to the file or instead of text to standard output" },
+      .help = "the result as JSON (docs/reference/tools.md), to the file or instead of text to "
+              "standard output" },
     { 0 }
   };
   const mc_command cmd = {

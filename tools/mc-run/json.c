@@ -1,4 +1,4 @@
-/* -json of mc-run (docs/tools.md, "JSON"). */
+/* -json of mc-run (docs/reference/tools.md, "JSON"). */
 #include "run.h"
 #include <jansson.h>
 #include <math.h>

@@ -127,7 +127,8 @@ int main(int argc, char **argv) {
     { "min-snr", MC_O_F64, &r.min_snr, .arg = "DB",
       .help = "with --compare: the least signal-to-noise ratio of every output" },
     { "json", MC_O_OPTIONAL, &r.json, .arg = "FILE",
-      .help = "the results as JSON (docs/tools.md), to the file or instead of text to standard "
+      .help = "the results as JSON (docs/reference/tools.md), to the file or instead of text to "
+              "standard "
               "output" },
     { "layers", MC_O_FLAG, &r.layers,
       .help = "with --compare of two networks: a table of inner values" },

@@ -116,7 +116,7 @@ bool layers_run(layers *l, const void *const *in, void *const *out_a, void *cons
                 int64_t sample, mc_diag *d);
 void layers_print(layers *l);
 
-/* ---- json.c (docs/tools.md, "JSON") ---- */
+/* ---- json.c (docs/reference/tools.md, "JSON") ---- */
 typedef struct json_side {
   const char *file, *kind, *arithmetic;
 } json_side; /* arithmetic NULL: not known */

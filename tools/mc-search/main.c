@@ -53,8 +53,8 @@ int main(int argc, char **argv) {
     { "report", MC_O_STR, &s.report, .arg = "FILE.html",
       .help = "a page with the Pareto front, layers, histograms and graphs" },
     { "json", MC_O_OPTIONAL, &s.json, .arg = "FILE",
-      .help =
-          "the result as JSON (docs/tools.md), to the file or instead of text to standard output" },
+      .help = "the result as JSON (docs/reference/tools.md), to the file or instead of text to "
+              "standard output" },
     { "march", MC_O_STR, &s.march, .arg = "LEVEL",
       .help = "level to compile for; default: native" },
     { "target", MC_O_STR, &s.arch, .arg = "ARCH",

@@ -1,8 +1,8 @@
 /* -check: the object against the reference evaluator, which runs the planned graph that it was made
  * from, on the same samples, on every level that runs here. Integers must be the same. Where all
- * layers are fp32 their sums may be taken in another order (docs/numerics.md): then the results
- * must lie within the rounding that a pass of contract ROUNDS is allowed. Where such sums are
- * rounded to bf16 or INT8 in the middle, one last place may flip there, and what counts is the
+ * layers are fp32 their sums may be taken in another order (docs/reference/numerics.md): then the
+ * results must lie within the rounding that a pass of contract ROUNDS is allowed. Where such sums
+ * are rounded to bf16 or INT8 in the middle, one last place may flip there, and what counts is the
  * relative L2 distance over all samples. */
 #include "common/threads.h"
 #include "mc/driver/network.h"

@@ -1,4 +1,5 @@
-/* -json: the compilation as data (docs/tools.md, "JSON"). Keys stay; new ones may come. */
+/* -json: the compilation as data (docs/reference/tools.md, "JSON"). Keys stay; new ones may come.
+ */
 #include "mcc.h"
 #include "mc/analysis/model.h"
 #include "mc/kernels/query.h"

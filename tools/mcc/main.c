@@ -242,7 +242,7 @@ static int start(mcc *o, int argc, char **argv) {
       .help = "compile for another batch: the first axis of every input", .lo = 1, .hi = 1 << 20 },
     { "threads", MC_O_I64, &o->threads, .arg = "N",
       .help = "also an entry that takes the caller's parallel_for and divides the work into up to "
-              "N tasks (docs/abi.md)",
+              "N tasks (docs/reference/abi.md)",
       .lo = 1, .hi = MC_MAX_THREADS },
     { "mixed", MC_O_FLAG, &o->mixed,
       .help = "INT8: layers that the cost model finds faster in fp32 on this level stay there "
@@ -293,7 +293,8 @@ static int start(mcc *o, int argc, char **argv) {
               "first samples of the file or on random ones; a "
               "difference is an error, and nothing is written" },
     { "json", MC_O_OPTIONAL, &o->json, .arg = "FILE",
-      .help = "also a report as JSON (docs/tools.md), to the file or to standard output" },
+      .help =
+          "also a report as JSON (docs/reference/tools.md), to the file or to standard output" },
     { "quiet", MC_O_FLAG, &o->quiet, .help = "no summary line" },
     { 0 }
   };

@@ -1,5 +1,5 @@
-/* Proof that 32-bit accumulators do not overflow (docs/numerics.md, "The accumulator cannot
- * overflow"). */
+/* Proof that 32-bit accumulators do not overflow (docs/reference/numerics.md, "The accumulator
+ * cannot overflow"). */
 #ifndef MC_ANALYSIS_ACCUM_H
 #define MC_ANALYSIS_ACCUM_H
 #include "mc/ir/graph.h"

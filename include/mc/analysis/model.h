@@ -1,5 +1,5 @@
 /* The cost model: how long code takes on a target, from shapes and the figures of machines.def.
- * docs/cost-model.md derives every formula. */
+ * docs/internals/cost-model.md derives every formula. */
 #ifndef MC_ANALYSIS_MODEL_H
 #define MC_ANALYSIS_MODEL_H
 #include "mc/analysis/zeros.h"
@@ -28,7 +28,7 @@ const char *mc_part_name(mc_part p);
 double mc_model_us(const mc_target *t, double cycles); /* at the nominal clock */
 
 /* A nest of products: blocks of mr rows and nv * 16 columns, as the kernels emit them
- * (docs/kernels.md, "Products"). */
+ * (docs/internals/kernels.md, "Products"). */
 typedef struct mc_nest {
   mc_rate rate;
   int64_t outer,

@@ -20,7 +20,7 @@ typedef struct mc_codegen_opts {
 } mc_codegen_opts;
 
 /* What a caller of parallel entries gives: run task(arg, 0) ... task(arg, ntasks - 1), in any order
- * and on any threads, and return when all are finished (docs/abi.md). */
+ * and on any threads, and return when all are finished (docs/reference/abi.md). */
 #ifndef MC_PARALLEL_FOR
 #define MC_PARALLEL_FOR
 typedef void mc_parallel_for(void *ctx, int ntasks, void (*task)(void *arg, int i), void *arg);
@@ -29,18 +29,19 @@ typedef void mc_parallel_for(void *ctx, int ntasks, void (*task)(void *arg, int 
 typedef struct mc_code {
   const mc_piece *piece;
   size_t n, bytes;
-  int64_t stack_bytes; /* of a call, at most (docs/abi.md) */
+  int64_t stack_bytes; /* of a call, at most (docs/reference/abi.md) */
   mc_arena *own;
 } mc_code;
 
 /* The object of the planned graph; a plan with `next` is one object for several levels
- * (docs/abi.md, "Levels"). False after reporting; mc_code_free after success. */
+ * (docs/reference/abi.md, "Levels"). False after reporting; mc_code_free after success. */
 bool mc_codegen_object(mc_code *out, const mc_plan *p, const mc_codegen_opts *o, mc_diag *d);
 void mc_code_free(mc_code *c);
 /* Machine code, assembly or LLVM IR text of the planned graph, appended to out. */
 bool mc_codegen_emit(mc_strbuf *out, const mc_plan *p, const mc_codegen_opts *o, mc_emit what,
                      mc_diag *d);
-/* The C header (docs/abi.md) of the object that p and o give and that uses so much stack. */
+/* The C header (docs/reference/abi.md) of the object that p and o give and that uses so much stack.
+ */
 void mc_codegen_header(mc_strbuf *out, const mc_plan *p, const mc_codegen_opts *o,
                        int64_t stack_bytes);
 /* A hash of all that the header says but for the stack, and the one with it, which names the
@@ -56,7 +57,7 @@ typedef struct mc_object_level {
 
 typedef struct mc_object {
   const char *name, *arch, *isa;        /* prefix of its symbols; of the lowest level */
-  const char *version, *model, *header; /* of mcc; hashes, 16 digits (docs/abi.md) */
+  const char *version, *model, *header; /* of mcc; hashes, 16 digits (docs/reference/abi.md) */
   int64_t file_bytes, code_bytes, constant_bytes, arena_bytes, stack_bytes;
   int threads;
   mc_object_level *level;

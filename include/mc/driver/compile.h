@@ -47,17 +47,17 @@ typedef struct mc_compile_opts {
   const char *calib_method; /* method= of calibrate; NULL: its default */
   mc_equalize_how
       equalize; /* INT8: the pass equalize in front of calibrate where there are samples, or not */
-  double winograd;      /* percent by which weights may grow for the pass winograd; 0: without it */
-  mc_chain_how chain;   /* groups in strips (docs/chains.md): where the cost model says so (not with
-                           `small`), nowhere, or for the smallest arena; one thread only */
-  const char *pipeline; /* NULL: the one that mc_compile_pipeline chooses */
+  double winograd;    /* percent by which weights may grow for the pass winograd; 0: without it */
+  mc_chain_how chain; /* groups in strips: where the cost model says so (not with `small`), nowhere,
+                         or for the smallest arena; one thread only. docs/internals/chains.md */
+  const char *pipeline;    /* NULL: the one that mc_compile_pipeline chooses */
   const mc_target *target; /* must be given; a list of levels gives one object for all of them */
   const char *prefix;      /* of symbols: PREFIX_run; NULL: the graph's name */
   bool debug;              /* -g */
   bool apart;              /* every group keeps its own code (mc_codegen_opts) */
   int threads; /* shares of a group's work, up to MC_MAX_THREADS; 0 or 1: no parallel entries */
   const char *tune; /* measure blocks of products here and take the best: the cache file, "" for
-                       none; NULL: the cost model decides (docs/cost-model.md) */
+                       none; NULL: the cost model decides (docs/internals/cost-model.md) */
   void (*tune_progress)(void *ctx, int64_t done, int64_t total);
   void *tune_ctx;
   mc_manager_opts manager; /* hooks of the pass manager (bisect_limit too: start from

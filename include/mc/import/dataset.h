@@ -1,5 +1,5 @@
 /* Samples for a graph's inputs: used to calibrate, to evaluate and to compare
- * (docs/calibration.md).
+ * (docs/guide/calibration.md).
  *
  * A data set is one of
  *   FILE.npz   one array per graph input, samples along the first axis: the array with the input's

@@ -1,4 +1,4 @@
-/* Kernels: LLVM code for one group of a planned graph. docs/kernels.md. */
+/* Kernels: LLVM code for one group of a planned graph. docs/internals/kernels.md. */
 #ifndef MC_KERNELS_KERNELS_H
 #define MC_KERNELS_KERNELS_H
 #include "mc/kernels/query.h"

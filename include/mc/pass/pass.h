@@ -8,7 +8,7 @@
 typedef enum mc_contract {
   MC_EXACT,  /* every output bit stays */
   MC_ROUNDS, /* real arithmetic is the same, rounding differs: |difference| <= 1e-4 + 1e-4 * |value|
-                scaled by the output's largest magnitude (docs/numerics.md) */
+                scaled by the output's largest magnitude (docs/reference/numerics.md) */
   MC_LOSSY   /* approximates: the pass states a bound in its context's `bound` (relative L2 of the
                 outputs), checked against that */
 } mc_contract;

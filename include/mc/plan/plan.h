@@ -1,5 +1,5 @@
 /* From a graph of ops to a list of kernels with addresses. Everything decided here is written into
- * the graph's `group` attributes (docs/memory.md). */
+ * the graph's `group` attributes (docs/internals/memory.md). */
 #ifndef MC_PLAN_PLAN_H
 #define MC_PLAN_PLAN_H
 #include "mc/ir/graph.h"

@@ -1,5 +1,5 @@
 /* The reference evaluator: written for clarity, one file per op family; the meaning of every op.
- * Integer results are exact (docs/numerics.md). */
+ * Integer results are exact (docs/reference/numerics.md). */
 #ifndef MC_REF_EVAL_H
 #define MC_REF_EVAL_H
 #include "mc/ir/graph.h"

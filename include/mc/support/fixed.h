@@ -1,6 +1,6 @@
-/* The only rounding code: everything between real numbers and integers, exactly as docs/numerics.md
- * defines it. The reference evaluator calls these; code generation emits the same steps in the same
- * order. Compiled with -ffp-contract=off. */
+/* The only rounding code: everything between real numbers and integers, exactly as
+ * docs/reference/numerics.md defines it. The reference evaluator calls these; code generation emits
+ * the same steps in the same order. Compiled with -ffp-contract=off. */
 #ifndef MC_SUPPORT_FIXED_H
 #define MC_SUPPORT_FIXED_H
 #include <math.h>

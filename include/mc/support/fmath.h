@@ -2,8 +2,8 @@
  * multiply, divide, min, max or integer operation (no FMA), so that C code compiled with
  * -ffp-contract=off and the vector code that codegen emits agree bit for bit. The steps themselves
  * stand once, in mc/support/fmath_steps.h; code generation includes it with LLVM builders in place
- * of C operators. Errors (largest, in ulp) are stated in docs/numerics.md; test/unit/fmath.c
- * measures them. NaN gives NaN. */
+ * of C operators. Errors (largest, in ulp) are stated in docs/reference/numerics.md;
+ * test/unit/fmath.c measures them. NaN gives NaN. */
 #ifndef MC_SUPPORT_FMATH_H
 #define MC_SUPPORT_FMATH_H
 float mc_fm_neg(float x);

@@ -21,7 +21,7 @@
  * instructions are emitted. All names are undefined again at the end, FM_CX and FM_ARG too.
  *
  * Every function maps NaN to NaN (relu, clamp, hard_sigmoid excepted: to the lower bound); which
- * NaN is not specified. Errors: docs/numerics.md. */
+ * NaN is not specified. Errors: docs/reference/numerics.md. */
 
 /* e^x = 2^n e^r, n = rne(x / ln 2), |r| <= ln 2 / 2 by Cody and Waite's two-part reduction (n *
  * 355/512 is exact), e^r = 1 + (r + r^2 q(r)). Results below 2^-126 are 0 (no subnormals), above

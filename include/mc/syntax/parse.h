@@ -1,4 +1,5 @@
-/* Text to graph. The language is docs/mir.md; lib/syntax/mir.l and mir.y are its grammar. */
+/* Text to graph. The language is docs/reference/mir.md; lib/syntax/mir.l and mir.y are its grammar.
+ */
 #ifndef MC_SYNTAX_PARSE_H
 #define MC_SYNTAX_PARSE_H
 #include "mc/ir/graph.h"

@@ -2,7 +2,7 @@
 """usage: oracle.py FILE.mir TMP [mc-run options]
 
 Runs the first graph of a .mir file through mc-run on random inputs and compares with numpy, which computes every op here a second time,
-from docs/mir.md and docs/numerics.md: integers and moved elements exactly, f32 results within a tolerance (`// TOL: rtol`, default 2e-6 of the value
+from docs/reference/mir.md and docs/reference/numerics.md: integers and moved elements exactly, f32 results within a tolerance (`// TOL: rtol`, default 2e-6 of the value
 and of the largest value). `// INPUT name lo hi` bounds an input's real (or stored) values."""
 import base64
 import math
@@ -38,7 +38,7 @@ class Type:
 
 
 def quant(v, t):
-    """Q of docs/numerics.md."""
+    """Q of docs/reference/numerics.md."""
     lo, hi = t.limits()
     v = np.where(v > F(lo - t.zero), v, F(lo - t.zero)).astype(F)
     v = np.where(v < F(hi - t.zero), v, F(hi - t.zero)).astype(F)
