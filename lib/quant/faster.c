@@ -1,5 +1,5 @@
 /* Which products are faster in fp32 than in INT8 on the target, by the cost model
- * (docs/internals/cost-model.md, "INT8 or fp32").
+ * (docs/internals/cost-model.md, "INT8 or not").
  *
  * The time of a choice for all products is the sum of their estimates, plus a conversion of a
  * product's input wherever that comes from a product of the other arithmetic (or a graph input of

@@ -1,5 +1,5 @@
 /* Integer multipliers: TOSA's single rounding and gemmlowp's double rounding
- * (docs/reference/numerics.md, "Requantization"). */
+ * (docs/reference/numerics.md, "Requantize"). */
 #include "mc/support/fixed.h"
 
 static int64_t clamp64(int64_t v, int64_t lo, int64_t hi) { return v < lo ? lo : v > hi ? hi : v; }

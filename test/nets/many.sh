@@ -1,5 +1,5 @@
 #!/bin/sh
-# Many random networks (docs/contributing/debugging.md, "Random networks"): seeds FROM to TO, in steps, so that little lies on the disk at a time.
+# Many random networks (test/nets/README.md): seeds FROM to TO, in steps, so that little lies on the disk at a time.
 # usage: many.sh BUILD FROM TO [PEERS]     PEERS: where bench/setup.sh has put ONNX Runtime; ONNX models are then compared with it
 set -eu
 build=$1 from=$2 to=$3 peers=${4:-none}

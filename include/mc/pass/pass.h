@@ -6,7 +6,7 @@
 #include "mc/target/target.h"
 
 typedef enum mc_contract {
-  MC_EXACT,  /* every output bit stays */
+  MC_EXACT,  /* every output keeps its value; the sign of a zero and the bits of a NaN may change */
   MC_ROUNDS, /* real arithmetic is the same, rounding differs: |difference| <= 1e-4 + 1e-4 * |value|
                 scaled by the output's largest magnitude (docs/reference/numerics.md) */
   MC_LOSSY   /* approximates: the pass states a bound in its context's `bound` (relative L2 of the
