@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints what LLVM's models of AArch64 cores say about the inner loops of representative layers (docs/internals/kernels.md, "AArch64 without the machine").
+"""Prints what LLVM's models of AArch64 cores say about the inner loops of representative layers (docs/notes/aarch64-model.md).
 
 usage: bench/mca.py [--layers=A,B] [--verbose] [MARCH[:MODEL] ...]      default: every core that LLVM 19 has a model for
 Uses mcc of build/release and llvm-mca of LLVM 19; MCC and LLVM_MCA name others.

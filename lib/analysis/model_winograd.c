@@ -1,5 +1,5 @@
 /* Winograd's F(4x4, 3x3) on 8-bit integers: passes, blocks, and the time they take.
- * docs/internals/kernels.md and docs/internals/cost-model.md, "Winograd". */
+ * docs/internals/winograd.md and docs/internals/cost-model.md, "Winograd". */
 #include "mc/analysis/winograd.h"
 #include "model.h"
 

@@ -302,7 +302,7 @@ static bool home_asides(module *m, module_home home) {
   return true;
 }
 
-/* Kernels are scheduled by their emitters: a cheap cleanup is enough (docs/internals/kernels.md has
+/* Kernels are scheduled by their emitters: a cheap cleanup is enough (docs/notes/measured.md has
  * the measurement). */
 static bool optimize(module *m) {
   char *error = NULL;

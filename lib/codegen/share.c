@@ -5,7 +5,7 @@
  *
  * Bodies get what differs as parameters: addresses of constants (which nothing else points to and
  * nothing writes, so LLVM knows as much about them as about constants), places in the arena, and a
- * table of numbers. What is the same in all groups stays in the body. docs/internals/kernels.md,
+ * table of numbers. What is the same in all groups stays in the body. docs/internals/modules.md,
  * "Equal layers". */
 #include "same.h"
 #include "module.h"

@@ -1,5 +1,5 @@
 /* The estimated time of a layer in an object, from its weights as they are now. Kernels leave out
- * blocks of zero weights (docs/internals/kernels.md, "Zero weights"), and an INT8 weight is zero
+ * blocks of zero weights (docs/internals/zero-weights.md), and an INT8 weight is zero
  * where it rounds to zero: a channel that training has left with weights of 1e-9 costs MACs and no
  * time. */
 #include "layer_time.h"

@@ -8,7 +8,7 @@
  *
  * When it applies: linear and conv2d with constant f32 weights. Not depthwise ones (their kernels
  * have no form for zeros), nor layers of skip=. Kernels leave out blocks of 16 output channels that
- * are 0 where the cost model expects to gain (docs/internals/kernels.md, "Zero weights"); finer
+ * are 0 where the cost model expects to gain (docs/internals/zero-weights.md); finer
  * patterns save storage alone. A layer never loses all blocks. Contract: LOSSY, without a bound:
  * measure it (mc-eval). */
 #include "sparsify.h"

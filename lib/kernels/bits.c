@@ -1,5 +1,5 @@
-/* Weights kept small in the object (mcc -compress-weights; docs/internals/kernels.md, "Weights kept
- * small").
+/* Weights kept small in the object (mcc -compress-weights; docs/internals/zero-weights.md, "Weights
+ * kept small").
  *
  *   bits     one for each element of packed B: 1 where it is not 0
  *   values   the elements that are not 0, one after the other

@@ -1,4 +1,4 @@
-/* Which loop of a product's nest is divided among threads: docs/internals/kernels.md, "Threads". */
+/* Which loop of a product's nest is divided among threads: docs/internals/threads.md. */
 #include "tile.h"
 
 typedef struct choice {

@@ -83,7 +83,7 @@ void kl_store(kb *k, V reg, V p, mc_dtype t, int64_t stride, int valid);
 /* A number of the value's stored type nearest to real 0 (its zero point, or 0). */
 int32_t kl_zero_point(const mc_type *t);
 
-/* ---- work for several threads (split.c, docs/internals/kernels.md) ---- */
+/* ---- work for several threads (split.c, docs/internals/threads.md) ---- */
 /* Shares that the plan divides the group into. */
 int kl_tasks(const mc_plan *p, int group);
 /* Shares of it that may run at the same time. */

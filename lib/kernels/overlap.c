@@ -1,5 +1,5 @@
 /* Small blocks whose epilogues stand between the products of the next block.
- * docs/internals/kernels.md, "Products".
+ * docs/internals/products.md.
  *
  *   sums = block 0
  *   for block q = 1 ...:  next = its products, with the epilogue of `sums` between them;  sums =

@@ -1,5 +1,5 @@
 /* Which engine computes a product, and the blocks of those on tiles: a model of cycles
- * (docs/internals/kernels.md has the figures behind it). */
+ * (docs/internals/tiles.md has the figures behind it). */
 #include "tile.h"
 #include "mc/analysis/model.h"
 #include <string.h>

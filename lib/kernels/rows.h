@@ -1,5 +1,5 @@
 /* Rows that are normalized by what is known of the whole row: softmax, layer_norm
- * (docs/internals/kernels.md, "Rows"). */
+ * (docs/internals/rows.md). */
 #ifndef MC_KERNELS_ROWS_H
 #define MC_KERNELS_ROWS_H
 #include "lower.h"

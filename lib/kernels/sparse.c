@@ -1,4 +1,4 @@
-/* Products that leave out blocks of zero weights (docs/internals/kernels.md, "Zero weights").
+/* Products that leave out blocks of zero weights (docs/internals/zero-weights.md).
  *
  *   for block of columns                       its list: [first[q], first[q + 1])
  *     for block of rows

@@ -1,4 +1,4 @@
-/* Dividing a group's work among threads: docs/internals/kernels.md, "Threads". */
+/* Dividing a group's work among threads: docs/internals/threads.md. */
 #include "lower.h"
 
 int kl_workers(const mc_plan *p, int group) { return p->threads > 1 ? p->tasks[group] : 1; }

@@ -9,7 +9,7 @@
  *       y = A' m A, made exact                         wg_output, and the group's epilogue
  *
  * Why it is exact: with weights scaled to whole numbers everything is a sum of products of
- * integers, right modulo 2^32 (docs/internals/kernels.md). */
+ * integers, right modulo 2^32 (docs/internals/winograd.md). */
 #include "winograd.h"
 #include "mc/plan/winograd.h"
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Winograd's F(4x4, 3x3) on integers: the steps of a pass. docs/internals/kernels.md, "Winograd".
+/* Winograd's F(4x4, 3x3) on integers: the steps of a pass. docs/internals/winograd.md.
  */
 #ifndef MC_KERNELS_WINOGRAD_H
 #define MC_KERNELS_WINOGRAD_H

@@ -13,7 +13,7 @@
 #include <string.h>
 
 static const double tile_setup =
-    200; /* cycles: strips configure tiles for themselves (docs/internals/kernels.md, "Tiles") */
+    200; /* cycles: strips configure tiles for themselves (docs/internals/tiles.md) */
 
 typedef struct price {
   int64_t rows, scratch;

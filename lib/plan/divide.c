@@ -1,4 +1,4 @@
-/* Which groups are divided among threads, and by what: docs/internals/kernels.md, "Threads".
+/* Which groups are divided among threads, and by what: docs/internals/threads.md.
  *
  * Dividing a group takes a barrier, and bytes move between cores where a group reads what other
  * cores have written. So the choice for a group depends on its neighbours': small groups between

@@ -1,5 +1,5 @@
 /* Several images (-batch=N): which runs of groups are computed image by image.
- * docs/internals/kernels.md, "Image by image".
+ * docs/internals/products.md, "Image by image".
  *
  * A layer over all images reads its weights once. Its activations are N times as many, and where
  * they do not fit the cache that one image's fit, every layer waits for memory. So groups in a row

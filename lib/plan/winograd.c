@@ -21,7 +21,7 @@
 #include <stdlib.h>
 
 /* Every partial result modulo 2^32 is right; the last one is divided by up to 2^6, which needs
- * |sum| < 2^31 / 2^6 (docs/internals/kernels.md). */
+ * |sum| < 2^31 / 2^6 (docs/internals/winograd.md). */
 static const int64_t sum_limit = INT64_C(1) << 25;
 
 static int64_t worst_sum(const mc_tensor *w, bool is_signed) {

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Figures: product, load, store, ldtilecfg and the rates of L2, L3, memory were measured
- * (docs/internals/kernels.md); the rest is what Intel's manuals say. */
+ * (docs/internals/tiles.md); the rest is what Intel's manuals say. */
 enum { WINDOW = 512, WIDTH = 6, RING = 1 << 13, WRITTEN = 1 << 10 };
 
 static const double ghz = 2.15;

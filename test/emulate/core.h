@@ -1,6 +1,6 @@
 /* A Sapphire Rapids core in numbers: instructions that the emulator steps through, in time. Each
  * goes through the front end, a window, ports, a cache hierarchy; tiles have figures of their own,
- * which were measured (docs/internals/kernels.md, "Tiles"). An estimate, not a measurement: no
+ * which were measured (docs/internals/tiles.md). An estimate, not a measurement: no
  * branch is mispredicted, nothing else shares the caches, addresses are translated for nothing. */
 #ifndef MC_TEST_CORE_H
 #define MC_TEST_CORE_H

@@ -28,7 +28,7 @@ const char *mc_part_name(mc_part p);
 double mc_model_us(const mc_target *t, double cycles); /* at the nominal clock */
 
 /* A nest of products: blocks of mr rows and nv * 16 columns, as the kernels emit them
- * (docs/internals/kernels.md, "Products"). */
+ * (docs/internals/products.md). */
 typedef struct mc_nest {
   mc_rate rate;
   int64_t outer,

@@ -1,5 +1,5 @@
 /* Weights kept small in the object (mcc -compress-weights): a bit for each element, and the
- * elements that are not 0 (docs/internals/kernels.md, "Weights kept small"). */
+ * elements that are not 0 (docs/internals/zero-weights.md, "Weights kept small"). */
 #ifndef MC_ANALYSIS_PACKED_H
 #define MC_ANALYSIS_PACKED_H
 #include "mc/ir/graph.h"

@@ -1,6 +1,6 @@
 /* How a 3x3 convolution on 8-bit integers is cut for Winograd's F(4x4, 3x3), and what that takes:
  * one answer for the planner, which asks how long, and the kernel, which does it so.
- * docs/internals/kernels.md, "Winograd". */
+ * docs/internals/winograd.md. */
 #ifndef MC_ANALYSIS_WINOGRAD_H
 #define MC_ANALYSIS_WINOGRAD_H
 #include "mc/analysis/model.h"

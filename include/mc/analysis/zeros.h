@@ -1,5 +1,6 @@
-/* Blocks of zero weights, as kernels of products could leave them out (docs/internals/kernels.md,
- * "Zero weights"): 16, 32, 48 or 64 neighbouring columns by a few neighbouring elements of K. */
+/* Blocks of zero weights, as kernels of products could leave them out
+ * (docs/internals/zero-weights.md): 16, 32, 48 or 64 neighbouring columns by a few neighbouring
+ * elements of K. */
 #ifndef MC_ANALYSIS_ZEROS_H
 #define MC_ANALYSIS_ZEROS_H
 #include "mc/ir/types.h"

@@ -1,5 +1,5 @@
 /* Winograd's minimal filtering F(4x4, 3x3) in exact integers: which convolutions can take it, and
- * what it costs them. docs/internals/kernels.md, "Winograd". */
+ * what it costs them. docs/internals/winograd.md. */
 #ifndef MC_PLAN_WINOGRAD_H
 #define MC_PLAN_WINOGRAD_H
 #include "mc/ir/graph.h"
