@@ -19,7 +19,16 @@ static double seconds(void) {
 }
 
 mc_compile_opts mc_compile_defaults(void) {
-  return (mc_compile_opts){ .opt_level = 3, .winograd = 15, .manager = { .bisect_limit = -1 } };
+  return (mc_compile_opts){
+    .opt_level = 3, .winograd = 15, .share = true, .manager = { .bisect_limit = -1 }
+  };
+}
+
+const char *const mc_level_names[] = { "0", "1", "2", "3", "s", NULL };
+
+void mc_compile_set_level(mc_compile_opts *o, const char *level) {
+  o->small = strcmp(level, "s") == 0;
+  o->opt_level = o->small ? 3 : level[0] - '0';
 }
 
 /* ---- symbols ---- */
@@ -221,7 +230,7 @@ static mc_codegen_opts code_opts(const mc_graph *g, const mc_compile_opts *o, ui
                             .version = mc_version(),
                             .model = model,
                             .debug = o->debug,
-                            .apart = o->apart,
+                            .apart = !o->share,
                             .opt_level = o->opt_level };
 }
 

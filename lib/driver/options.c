@@ -70,7 +70,7 @@ void mc_options_help(mc_strbuf *out, const mc_command *c) {
 }
 
 /* ---- values ---- */
-static int set_i64(parser *p, const mc_option *o, const char *v) {
+static int set_integer(parser *p, const mc_option *o, const char *v) {
   char *end;
   errno = 0;
   long long x = strtoll(v, &end, 0);
@@ -79,7 +79,10 @@ static int set_i64(parser *p, const mc_option *o, const char *v) {
   if ((o->lo || o->hi) && (x < o->lo || x > o->hi))
     return usage_error(p, "option '-%s' expects a number from %lld to %lld, got %lld", o->name,
                        (long long)o->lo, (long long)o->hi, x);
-  *(int64_t *)o->to = x;
+  if (o->kind == MC_O_INT)
+    *(int *)o->to = (int)x;
+  else
+    *(int64_t *)o->to = x;
   return -1;
 }
 
@@ -108,16 +111,25 @@ static int find_word(parser *p, const mc_option *o, const char *v, int *at) {
   return rc;
 }
 
-static int set_flag(parser *p, const mc_option *o, const char *v) {
-  bool on = !v || mc_same_word(v, "true");
-  if (!on && !mc_same_word(v, "false"))
-    return usage_error(p, "option '-%s' takes no value but true or false, got '%s'", o->name, v);
-  *(bool *)o->to = on;
+static int set_flag(parser *p, const mc_option *o, const char *v, bool *to) {
+  *to = !v || mc_same_word(v, "true");
+  if (*to || mc_same_word(v, "false")) return -1;
+  return usage_error(p, "option '-%s' takes no value but true or false, got '%s'", o->name, v);
+}
+
+static int join(parser *p, const char **to, const char *v) {
+  *to = *to ? mc_arena_printf(p->arena, "%s,%s", *to, v) : v;
   return -1;
 }
 
-/* The value of a joined option is stored as the table spells it. */
-static int set_joined(parser *p, const mc_option *o, const char *v) {
+static int set_add(parser *p, const mc_option *o, const char *v) {
+  bool on;
+  int rc = set_flag(p, o, v, &on);
+  return rc < 0 && on ? join(p, o->to, o->text) : rc;
+}
+
+/* Text; one of a list is stored as the table spells it. */
+static int set_text(parser *p, const mc_option *o, const char *v) {
   int at = 0, rc = o->words ? find_word(p, o, v, &at) : -1;
   if (rc < 0) *(const char **)o->to = o->words ? o->words[at] : v;
   return rc;
@@ -126,14 +138,17 @@ static int set_joined(parser *p, const mc_option *o, const char *v) {
 static int set_value(parser *p, const mc_option *o, const char *v) {
   if (p->cmd->given) MC_PUSH(p->arena, p->cmd->given, o->name);
   switch (o->kind) {
-  case MC_O_FLAG: return set_flag(p, o, v);
-  case MC_O_STR: *(const char **)o->to = v; return -1;
+  case MC_O_FLAG: return set_flag(p, o, v, o->to);
+  case MC_O_STR: return set_text(p, o, v);
   case MC_O_LIST: MC_PUSH(p->arena, (mc_strlist *)o->to, v); return -1;
   case MC_O_OPTIONAL: *(const char **)o->to = v ? v : ""; return -1;
-  case MC_O_I64: return set_i64(p, o, v);
+  case MC_O_JOIN: return join(p, o->to, v);
+  case MC_O_ADD: return set_add(p, o, v);
+  case MC_O_I64:
+  case MC_O_INT: return set_integer(p, o, v);
   case MC_O_F64: return set_f64(p, o, v);
   case MC_O_WORD: return find_word(p, o, v, o->to);
-  case MC_O_JOINED: return set_joined(p, o, v);
+  case MC_O_JOINED: return set_text(p, o, v);
   }
   return MC_EXIT_BUG;
 }
@@ -199,7 +214,7 @@ static int take_option(parser *p, int argc, char **argv, int *i) {
   }
   if (!o && (o = find_joined(p->cmd, name)) != NULL) return set_value(p, o, name + strlen(o->name));
   if (!o) return unknown_option(p, name, n);
-  if (!value && o->kind != MC_O_FLAG && o->kind != MC_O_OPTIONAL) {
+  if (!value && o->kind != MC_O_FLAG && o->kind != MC_O_ADD && o->kind != MC_O_OPTIONAL) {
     if (o->kind == MC_O_JOINED)
       value = "";
     else if (*i + 1 >= argc)

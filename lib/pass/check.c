@@ -91,7 +91,7 @@ static void report(const checker *c, const mc_graph *g, const mc_pipeline_item *
   else
     mc_note(d, it->loc, "relative L2 of the output over %d samples: %.6g", c->nsamples,
             relative_l2(x));
-  if (bound > 0 && !c->opts->check_data)
+  if (bound > 0 && !mc_manager_samples(c->opts))
     mc_note(
         d, it->loc,
         "the inputs are random numbers, unlike real ones; -check-numerics=FILE.npz takes samples");
@@ -162,7 +162,7 @@ static bool evaluate(const checker *c, const mc_graph *g, int k, outputs *o, mc_
 
 /* Samples 0, 1, ... of the file; only as many as it holds. */
 static bool read_inputs(checker *c, const mc_graph *g, int k, mc_diag *d) {
-  mc_dataset *data = mc_dataset_open(c->opts->check_data, g, NULL, d, mc_noloc);
+  mc_dataset *data = mc_dataset_open(mc_manager_samples(c->opts), g, NULL, d, mc_noloc);
   if (!data) return false;
   int64_t batch = mc_dataset_batch(data), runs = (mc_dataset_count(data) + batch - 1) / batch;
   if (runs < c->nsamples) c->nsamples = (int)runs;
@@ -187,7 +187,7 @@ static void random_inputs(checker *c, const mc_graph *g, int k) {
 static bool make_inputs(checker *c, const mc_graph *g, int k, mc_diag *d) {
   for (int s = 0; s < CHECK_SAMPLES; s++) c->in[k][s] = mc_graph_input_arrays(g, c->arena);
   c->range[k] = MC_NEWN(c->arena, mc_range, g->nin);
-  if (c->opts->check_data) return read_inputs(c, g, k, d);
+  if (mc_manager_samples(c->opts)) return read_inputs(c, g, k, d);
   random_inputs(c, g, k);
   return true;
 }
@@ -200,7 +200,7 @@ static bool refresh(checker *c, const mc_graph *g, int k, mc_diag *d) {
     const mc_range *a = &c->range[k][i], *b = &g->in[i]->range;
     same &= a->known == b->known && (!a->known || (a->lo == b->lo && a->hi == b->hi));
   }
-  if (same || c->opts->check_data) return true;
+  if (same || mc_manager_samples(c->opts)) return true;
   random_inputs(c, g, k);
   return evaluate(c, g, k, &c->last[k], d);
 }

@@ -103,7 +103,7 @@ static bool check_after(run *r, bool changed) {
 /* ---- one pass ---- */
 /* What the check holds the pass to. */
 static double bound_of(run *r, const mc_pass_context *cx) {
-  if (!cx->bound_samples || !r->checking || r->o->check_data) return cx->bound;
+  if (!cx->bound_samples || !r->checking || mc_manager_samples(r->o)) return cx->bound;
   mc_remark(r->diag, r->it->loc,
             "pass '%s' promises a relative L2 of %.3g on inputs like its samples; random inputs "
             "are not held to it: -check-numerics=FILE.npz checks it",

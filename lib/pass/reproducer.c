@@ -22,7 +22,7 @@ static void print_command(mc_strbuf *b, const mc_pipeline_item *it, const mc_man
   if (o->verify_each) mc_sb_puts(b, " --verify-each");
   if (o->check_numerics) {
     mc_sb_puts(b, " --check-numerics");
-    if (o->check_data) mc_sb_putc(b, '='), shell_quote(b, o->check_data);
+    if (*o->check_numerics) mc_sb_putc(b, '='), shell_quote(b, o->check_numerics);
     mc_sb_printf(b, " --seed=%llu", (unsigned long long)o->seed);
   }
   mc_sb_puts(b, " --pass-pipeline=");

@@ -260,7 +260,7 @@ static mc_compile_opts choose(net *n, mc_quant_how how) {
     o.calib_method = methods[take(&s, 6)];
     o.mixed = take(&s, 12) == 0;
   }
-  o.apart = take(&s, 4) == 0;
+  o.share = take(&s, 4) != 0;
   o.prefix = "net";
   return o;
 }
@@ -343,7 +343,7 @@ static bool run_once(net *n, mc_jit *j, unsigned char *arena, size_t arena_bytes
 static bool run_code(variant *v, const mc_plan *p, const mc_target *t, arrays *got) {
   net *n = v->n;
   mc_codegen_opts co = {
-    .target = t, .prefix = "net", .opt_level = v->o.opt_level, .apart = v->o.apart
+    .target = t, .prefix = "net", .opt_level = v->o.opt_level, .apart = !v->o.share
   };
   mc_jit *j = mc_jit_create(p, &co, &n->d);
   if (!j) return nets_diagnostics(n, "code");
@@ -372,7 +372,7 @@ static bool emit_code(variant *v, const mc_plan *p, const mc_target *t, const ar
   const char *prefix = mc_arena_printf(n->a, "c0%llx_%s_%d", (unsigned long long)n->seed,
                                        mc_quant_names[v->o.quant], n->checks++);
   mc_codegen_opts co = {
-    .target = t, .prefix = prefix, .opt_level = v->o.opt_level, .apart = v->o.apart
+    .target = t, .prefix = prefix, .opt_level = v->o.opt_level, .apart = !v->o.share
   };
   return nets_emit(n, p, &co, planned, far);
 }
@@ -384,7 +384,7 @@ static bool build_code(variant *v, const mc_target *t) {
   stage(n, "%s %s", v->say, t->name);
   mc_plan *p = make_plan(v, t, &m);
   mc_codegen_opts co = {
-    .target = t, .prefix = "net", .opt_level = v->o.opt_level, .apart = v->o.apart
+    .target = t, .prefix = "net", .opt_level = v->o.opt_level, .apart = !v->o.share
   };
   n->checks++;
   if (!p) return false;

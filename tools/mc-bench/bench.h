@@ -53,10 +53,10 @@ typedef struct subject {
 
 /* How a network is compiled: the command line, changed by one --variant. */
 typedef struct form {
-  const char *name, *level, *march, *arch, *calib, *method, *run; /* the level to run */
-  int quant, chain, sparse;
-  int64_t batch, threads;
-  double winograd;
+  const char *name, *level, *march, *run; /* level: of -O; run: the level to run */
+  int sparse;
+  int64_t batch;
+  mc_compile_opts co;
   const mc_import_args *imp;
 } form;
 

@@ -121,11 +121,8 @@ int main(int argc, char **argv) {
   options o = { .out = "-",
                 .seconds = 2,
                 .cpu = -1,
-                .base = { .level = "3",
-                          .march = "native",
-                          .threads = 1,
-                          .winograd = mc_compile_defaults().winograd } };
-  static const char *const levels[] = { "0", "1", "2", "3", "s", NULL };
+                .base = { .level = "3", .march = "native", .co = mc_compile_defaults() } };
+  o.base.co.threads = 1;
   const mc_option table[] = {
     { "seconds", MC_O_F64, &o.seconds, .arg = "S",
       .help = "how long to measure each network, above 0" },
@@ -139,7 +136,7 @@ int main(int argc, char **argv) {
       .help = "\"quant=int8,march=x86-64-v3,level=LEVEL,O=2,batch=8,threads=2,calib=FILE,winograd="
               "PERCENT,chain=WHY,sparse=HOW,name=WORD\" (all optional): measure each network in "
               "this form; may be repeated" },
-    { "threads", MC_O_I64, &o.base.threads, .arg = "N", .help = THREADS_HELP, .lo = 1,
+    { "threads", MC_O_INT, &o.base.co.threads, .arg = "N", .help = THREADS_HELP, .lo = 1,
       .hi = MCRT_MAX_THREADS },
     { "cpu", MC_O_I64, &o.cpu, .arg = "N", .help = "keep to this core", .lo = 0, .hi = 1023 },
     { "fifo", MC_O_FLAG, &o.fifo,
@@ -150,18 +147,18 @@ int main(int argc, char **argv) {
     { "seed", MC_O_I64, &o.seed, .arg = "N", .help = "seed of the random inputs", .lo = 0,
       .hi = INT32_MAX },
     { "O", MC_O_JOINED, &o.base.level, .arg = "LEVEL", .help = "for .mir and .onnx",
-      .words = levels },
-    { "quant", MC_O_WORD, &o.base.quant, .arg = "HOW", .help = "for .mir and .onnx",
+      .words = mc_level_names },
+    { "quant", MC_O_WORD, &o.base.co.quant, .arg = "HOW", .help = "for .mir and .onnx",
       .words = mc_quant_names },
-    { "calib", MC_O_STR, &o.base.calib, .arg = "FILE.npz",
+    { "calib", MC_O_STR, &o.base.co.calib, .arg = "FILE.npz",
       .help = "for .mir and .onnx: samples for -quant=int8" },
     { "batch", MC_O_I64, &o.base.batch, .arg = "N",
       .help = "for .mir and .onnx: compile for another batch", .lo = 1, .hi = 1 << 20 },
-    { "winograd", MC_O_F64, &o.base.winograd, .arg = "PERCENT",
+    { "winograd", MC_O_F64, &o.base.co.winograd, .arg = "PERCENT",
       .help = "for .mir and .onnx: as in mcc" },
     { "sparse", MC_O_WORD, &o.base.sparse, .arg = "HOW", .help = "for .mir and .onnx: as in mcc",
       .words = mc_sparse_names },
-    { "chain", MC_O_WORD, &o.base.chain, .arg = "WHY", .help = "for .mir and .onnx: as in mcc",
+    { "chain", MC_O_WORD, &o.base.co.chain, .arg = "WHY", .help = "for .mir and .onnx: as in mcc",
       .words = mc_chain_names },
     { "march", MC_O_STR, &o.base.march, .arg = "LEVEL",
       .help = "for .mir and .onnx; default: native" },

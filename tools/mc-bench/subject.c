@@ -22,24 +22,25 @@ static bool set_count(int64_t *to, const char *value, int64_t most) {
 }
 
 static bool set(form *f, const char *key, const char *value) {
-  static const char *const levels[] = { "0", "1", "2", "3", "s", NULL };
-  int level;
+  int at;
+  int64_t n;
   if (strcmp(key, "name") == 0) return f->name = value, *value != 0;
   if (strcmp(key, "march") == 0) return f->march = value, *value != 0;
   if (strcmp(key, "level") == 0) return f->run = value, *value != 0;
-  if (strcmp(key, "calib") == 0) return f->calib = value, *value != 0;
+  if (strcmp(key, "calib") == 0) return f->co.calib = value, *value != 0;
   if (strcmp(key, "winograd") == 0) {
     char *end;
-    f->winograd = strtod(value, &end);
-    return *value && !*end && f->winograd >= 0;
+    f->co.winograd = strtod(value, &end);
+    return *value && !*end && f->co.winograd >= 0;
   }
-  if (strcmp(key, "quant") == 0) return set_word(&f->quant, mc_quant_names, value);
+  if (strcmp(key, "quant") == 0) return set_word((int *)&f->co.quant, mc_quant_names, value);
   if (strcmp(key, "sparse") == 0) return set_word(&f->sparse, mc_sparse_names, value);
-  if (strcmp(key, "chain") == 0) return set_word(&f->chain, mc_chain_names, value);
+  if (strcmp(key, "chain") == 0) return set_word((int *)&f->co.chain, mc_chain_names, value);
   if (strcmp(key, "batch") == 0) return set_count(&f->batch, value, 1 << 20);
-  if (strcmp(key, "threads") == 0) return set_count(&f->threads, value, MCRT_MAX_THREADS);
-  if (strcmp(key, "O") != 0 || !set_word(&level, levels, value)) return false;
-  return f->level = levels[level], true;
+  if (strcmp(key, "threads") == 0)
+    return set_count(&n, value, MCRT_MAX_THREADS) && (f->co.threads = (int)n, true);
+  if (strcmp(key, "O") != 0 || !set_word(&at, mc_level_names, value)) return false;
+  return f->level = mc_level_names[at], true;
 }
 
 bool form_apply(form *f, tool *t, const char *text) {
@@ -157,17 +158,10 @@ static void make_arrays(subject *s, uint64_t seed, mc_arena *a) {
 static bool compile(subject *s, tool *t, const form *f, bool layers) {
   s->module = mc_driver_load_as(s->file, mc_driver_is_onnx(s->file) ? f->imp : NULL, &t->diag);
   if (!s->module) return false;
-  mc_compile_opts co = mc_compile_defaults();
-  co.small = strcmp(f->level, "s") == 0;
-  co.opt_level = co.small ? 3 : f->level[0] - '0';
-  co.quant = (mc_quant_how)f->quant;
-  co.calib = f->calib;
-  co.winograd = f->winograd;
-  co.chain = (mc_chain_how)f->chain;
-  co.calib_method = f->method;
-  co.threads = s->threads;
+  mc_compile_opts co = f->co;
+  mc_compile_set_level(&co, f->level);
   co.target = s->target =
-      mc_target_find_for(f->arch, f->march, mc_quant_arith(co.quant), t->arena, &t->diag);
+      mc_target_find_for(NULL, f->march, mc_quant_arith(co.quant), t->arena, &t->diag);
   if (co.target && f->sparse)
     co.target = s->target = mc_target_sparse(co.target, (mc_sparse_how)f->sparse, t->arena);
   if (co.target && co.target->next && layers)
@@ -193,7 +187,7 @@ static bool ends_with(const char *s, const char *end) {
 
 bool subject_open(subject *s, tool *t, const char *file, const form *f, uint64_t seed,
                   bool layers) {
-  *s = (subject){ .threads = (int)f->threads,
+  *s = (subject){ .threads = f->co.threads,
                   .file = file,
                   .label = f->name ? mc_arena_printf(t->arena, "%s [%s]", file, f->name) : file };
   if (!ends_with(file, ".o"))

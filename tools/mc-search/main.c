@@ -22,13 +22,10 @@ static int run(search *s) {
   return ok ? MC_EXIT_OK : MC_EXIT_INPUT;
 }
 
-static const char *calib_words(int method) { return method >= 0 ? mc_names_calib[method] : NULL; }
-
 int main(int argc, char **argv) {
   search s = {
     .out = "best.mir", .march = "native", .rounds = 5, .seconds_each = 1, .goal = -1, .journal = -1
   };
-  int method = -1;
   const mc_option options[] = {
     { "data", MC_O_STR, &s.data, .arg = "DATA",
       .help = "samples without labels, for the passes and for INT8's ranges" },
@@ -81,7 +78,7 @@ int main(int argc, char **argv) {
               "precisions alone; default: all" },
     { "precisions", MC_O_LIST, &s.precisions, .arg = "LIST",
       .help = "of fp32, bf16, int8, mixed, ',' between; default: all; fp32 is always there" },
-    { "calib-method", MC_O_WORD, &method, .arg = "METHOD",
+    { "calib-method", MC_O_STR, &s.calib_method, .arg = "METHOD",
       .help = "how INT8's ranges come from samples", .words = mc_names_calib },
     { "latency", MC_O_WORD, &s.latency, .arg = "HOW",
       .help = "measured on this machine, or the cost model's", .words = latencies },
@@ -110,7 +107,6 @@ int main(int argc, char **argv) {
   };
   int rc = tool_start(&s.t, &cmd, argc, argv);
   if (rc >= 0) return rc;
-  s.calib_method = calib_words(method);
   rc = run(&s);
   return tool_end(&s.t, rc);
 }

@@ -75,7 +75,7 @@ static void fetch(exact *e, int k) {
   const mc_graph *g = e->p->graph;
   if (e->data) mc_dataset_fetch(e->data, k * mc_dataset_batch(e->data), pointers(e, e->in, g->nin));
   for (int i = 0; !e->data && i < g->nin; i++)
-    mc_random_fill(g->in[i], (uint64_t)k + 1, e->in[i].data);
+    mc_random_fill(g->in[i], e->o->co.manager.seed + (uint64_t)k + 1, e->in[i].data);
 }
 
 /* ---- results ---- */
@@ -202,7 +202,7 @@ bool exact_check(mcc *o, const mc_plan *p, const mc_code *code) {
   if (!path) return false;
   e.net = mc_network_open(path, MC_HOW_REF, 1, &o->t.diag);
   unlink(path);
-  bool ok = e.net && threads_open(&e.pool, &o->t, o->threads > 1 ? o->threads : 1, -1) &&
+  bool ok = e.net && threads_open(&e.pool, &o->t, o->co.threads > 1 ? o->co.threads : 1, -1) &&
             open_samples(&e) && run_samples(&e);
   if (ok) tell(&e);
   mc_dataset_close(e.data);

@@ -25,32 +25,35 @@ static void with_passes(mcc *o) {
   if (o->co.chain != MC_CHAIN_AUTO) return;
   if (o->co.small || o->co.opt_level < 2)
     IDLE(o, "without -O2 or -O3 no chains are formed (-chain=memory forms them)", "chain");
-  else if (o->threads > 1)
+  else if (o->co.threads > 1)
     IDLE(o, "chains are for one thread, and this is for several", "chain");
 }
 
 static void with_code(mcc *o) {
   if (o->emit == EMIT_MIR)
     IDLE(o, "-emit=mir stops before code", "g", "share", "name", "compress-weights");
-  else if (o->share && (o->debug || o->co.opt_level == 0))
+  else if (o->co.share && (o->co.debug || o->co.opt_level == 0))
     IDLE(o,
-         o->debug ? "with -g each layer has code of its own"
-                  : "at -O0 each layer has code of its own",
+         o->co.debug ? "with -g each layer has code of its own"
+                     : "at -O0 each layer has code of its own",
          "share");
   if (o->emit != EMIT_OBJ) IDLE(o, "only an object can be run", "check");
 }
 
 void warn_idle(mcc *o) {
   if (o->print_pipeline) {
-    IDLE(o, "-print-pipeline runs nothing and writes no file", "o", "g", "share", "name", "emit",
-         "print-before", "print-after", "print-after-change", "verify-each", "check-numerics",
-         "bisect-limit", "time-passes", "stats", "remarks", "tune", "json", "check",
+    const char *why = "-print-pipeline runs nothing and writes no file";
+    IDLE(o, why, "o", "g", "share", "name", "emit", "remarks", "tune", "json", "check",
          "compress-weights");
+    passes_no_effect(&o->t, why);
     return;
   }
-  if (o->pipeline)
+  if (o->co.pipeline)
     with_pipeline(o);
   else
     with_passes(o);
   with_code(o);
+  bool random =
+      (o->exact && !*o->exact) || (o->co.manager.check_numerics && !*o->co.manager.check_numerics);
+  if (!random) IDLE(o, "it is for -check and -check-numerics without a file", "seed");
 }

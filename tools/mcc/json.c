@@ -85,8 +85,8 @@ static json_t *seconds(const mc_compile_report *r) {
 
 static json_t *options(const mcc *o) {
   return json_pack("{s:s, s:s, s:I, s:b, s:b}", "O", o->level, "quant", mc_quant_names[o->co.quant],
-                   "threads", (json_int_t)(o->threads ? o->threads : 1), "debug", o->debug, "mixed",
-                   o->mixed);
+                   "threads", (json_int_t)(o->co.threads ? o->co.threads : 1), "debug", o->co.debug,
+                   "mixed", o->co.mixed);
 }
 
 static json_t *report(mcc *o, const mc_plan *p) {
@@ -115,7 +115,7 @@ static json_t *report(mcc *o, const mc_plan *p) {
   json_object_set_new(j, "bytes", sizes(o, object ? &x : NULL));
   json_object_set_new(j, "levels", levels(o, p, object ? &x : NULL));
   if (o->exact) json_object_set_new(j, "check", string_or_null(o->exact_text));
-  if (o->time) json_object_set_new(j, "seconds", seconds(r));
+  if (o->co.manager.time_passes) json_object_set_new(j, "seconds", seconds(r));
   json_object_set_new(j, "messages", diagnostics(o));
   return j;
 }

@@ -1,7 +1,7 @@
 /* What the parts of mcc share. */
 #ifndef MCC_H
 #define MCC_H
-#include "common/progress.h"
+#include "common/passes.h"
 #include "common/tool.h"
 #include "mc/driver/compile.h"
 #include "mc/driver/importing.h"
@@ -13,24 +13,24 @@ extern const char *const emit_names[]; /* "obj", "asm", "llvm", "mir", NULL */
 typedef struct mcc {
   tool t;
   const char *summary; /* the last line; NULL: none */
-  const char *in, *out, *name, *level, *arch, *march, *calib, *skip, *only, *pipeline, *graph,
-      *check, *tune;
+  const char *in, *out, *level, *arch, *march, *graph;
   const char *json, *exact; /* -json, -check: a file, "" for none; NULL: not given */
   const char *exact_text;   /* what -check found; NULL: nothing was checked */
-  mc_strlist before, after;
   mc_import_args imp;
-  int emit, quant, method, chain;
-  bool debug, print_pipeline, remarks, time, stats, quiet, verify_each, after_change;
-  int64_t bisect, batch, threads;
-  double winograd;
-  bool mixed, share, compress_weights;
-  int equalize; /* mc_equalize_how */
-  int sparse;
-  mc_strbuf dump;
+  int emit, sparse; /* an `emit`, a mc_sparse_how */
+  bool print_pipeline, remarks, quiet, compress_weights;
+  int64_t batch;
   mc_compile_opts co;
   mc_compile_report rep;
-  progress progress, passes;
+  progress tuning;
+  passes passes;
 } mcc;
+
+/* ---- options.c ---- */
+/* tool_start with the options of mcc, which are in *o afterwards. */
+int options_read(mcc *o, int argc, char **argv);
+/* False after reporting options that exclude each other. */
+bool possible(mcc *o);
 
 /* ---- outputs.c: names of files ---- */
 /* "out/net.o" with ".h": "out/net.h". In the arena. */
@@ -52,7 +52,6 @@ void warn_idle(mcc *o);
 
 /* ---- report.c: what is told afterwards ---- */
 void report_time(mcc *o);
-void report_stats(mcc *o);
 void report_groups(mcc *o, const mc_plan *p);
 /* What -compress-weights saved; a warning where that is nothing. */
 void report_packed(mcc *o, const mc_plan *p);

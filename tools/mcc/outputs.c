@@ -32,9 +32,9 @@ bool has_header(const mcc *o) {
 /* Neither of the files that are read may be written. */
 static bool keeps_inputs(mcc *o, const char *out) {
   const char *samples = o->exact && *o->exact ? o->exact : NULL,
-             *numerics = o->check && *o->check ? o->check : NULL;
+             *numerics = mc_manager_samples(&o->co.manager);
   bool ok = tool_keeps(&o->t, o->in, out);
-  if (ok && o->calib) ok = tool_keeps(&o->t, o->calib, out);
+  if (ok && o->co.calib) ok = tool_keeps(&o->t, o->co.calib, out);
   if (ok && samples) ok = tool_keeps(&o->t, samples, out);
   if (ok && numerics) ok = tool_keeps(&o->t, numerics, out);
   return ok;

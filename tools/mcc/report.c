@@ -4,21 +4,9 @@
 #include <string.h>
 
 void report_time(mcc *o) {
-  const mc_manager_report *p = &o->rep.passes;
-  mc_sb_puts(&o->dump, "time:\n");
-  for (int i = 0; i < p->n && i != p->failed; i++)
-    mc_sb_printf(&o->dump, "  %9.3f ms  %-18s %s\n", p->time[i].seconds * 1e3,
-                 p->time[i].pass->text, p->time[i].changed ? "changed" : "no change");
-  mc_sb_printf(&o->dump, "  %9.3f ms  all passes\n  %9.3f ms  plan\n  %9.3f ms  code\n",
+  passes_times(&o->passes, &o->rep.passes);
+  mc_sb_printf(&o->passes.dump, "  %9.3f ms  all passes\n  %9.3f ms  plan\n  %9.3f ms  code\n",
                o->rep.pass_seconds * 1e3, o->rep.plan_seconds * 1e3, o->rep.code_seconds * 1e3);
-}
-
-void report_stats(mcc *o) {
-  const mc_manager_report *p = &o->rep.passes;
-  for (int i = 0; i < p->n; i++)
-    for (int k = 0; k < p->time[i].pass->nstats; k++)
-      mc_sb_printf(&o->dump, "%8lld %-18s %s\n", (long long)p->stats[i][k], p->time[i].pass->text,
-                   p->time[i].pass->stats[k].name);
 }
 
 void report_groups(mcc *o, const mc_plan *p) {
@@ -39,8 +27,8 @@ void report_packed(mcc *o, const mc_plan *p) {
       if (!mc_kernel_packed(p, i, &a, &b)) continue;
       from += a, to += b, layers++;
     }
-  if (o->stats)
-    mc_sb_printf(&o->dump,
+  if (o->co.manager.stats)
+    mc_sb_printf(&o->passes.dump,
                  "%8d %-18s layers whose weights are kept as bits and values\n"
                  "%8lld %-18s bytes of weights that the object saves\n",
                  layers, "compress-weights", (long long)(from - to), "compress-weights");

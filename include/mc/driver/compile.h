@@ -35,7 +35,7 @@ typedef enum mc_equalize_how { MC_EQUALIZE_AUTO, MC_EQUALIZE_OFF } mc_equalize_h
 extern const char *const mc_equalize_names[]; /* "auto", "off", NULL */
 
 typedef struct mc_compile_opts {
-  int opt_level; /* 0 ... 3 */
+  int opt_level; /* 0 ... 3 (see mc_compile_set_level) */
   bool small; /* with opt_level 3: -Os, less code where it costs little time; no winograd, and not
                  with tune */
   mc_quant_how quant;
@@ -54,7 +54,7 @@ typedef struct mc_compile_opts {
   const mc_target *target; /* must be given; a list of levels gives one object for all of them */
   const char *prefix;      /* of symbols: PREFIX_run; NULL: the graph's name */
   bool debug;              /* -g */
-  bool apart;              /* every group keeps its own code (mc_codegen_opts) */
+  bool share;              /* groups whose code differs in constants alone share one function */
   int threads; /* shares of a group's work, up to MC_MAX_THREADS; 0 or 1: no parallel entries */
   const char *tune; /* measure blocks of products here and take the best: the cache file, "" for
                        none; NULL: the cost model decides (docs/internals/cost-model.md) */
@@ -64,8 +64,11 @@ typedef struct mc_compile_opts {
                               mc_compile_defaults); target and runner are filled in where NULL */
 } mc_compile_opts;
 
-/* -O3, no quantization, no hooks, no target. */
+/* -O3, no quantization, shared code, no hooks, no target. */
 mc_compile_opts mc_compile_defaults(void);
+extern const char *const mc_level_names[]; /* of -O: "0", "1", "2", "3", "s", NULL */
+/* opt_level and small from one of mc_level_names. */
+void mc_compile_set_level(mc_compile_opts *o, const char *level);
 
 typedef struct mc_compile_report {
   const char *pipeline;

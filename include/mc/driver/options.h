@@ -30,14 +30,18 @@ typedef struct mc_strlist {
 
 typedef enum mc_option_kind {
   MC_O_FLAG, /* bool *: present, or =true / =false */
-  MC_O_STR,  /* const char **: the last one wins */
+  MC_O_STR,  /* const char **: the last one wins; with `words` one of them, as they spell it */
   MC_O_LIST, /* mc_strlist *: each occurrence is appended; several options may share a list (order
                 of the command line) */
+  MC_O_JOIN, /* const char **: each occurrence is appended, ',' between; options may share one */
+  MC_O_ADD,  /* the same as a flag: `text` is appended */
   MC_O_OPTIONAL, /* const char **: a value only after '='; "" without one */
-  MC_O_I64,      /* int64_t *: decimal or 0x..., within [lo, hi] unless both are 0 */
-  MC_O_F64,      /* double *: finite */
-  MC_O_WORD,     /* int *: index into `words`; the value may be in any case */
-  MC_O_JOINED    /* const char **: the value is what follows the name directly, as in -O3 */
+  MC_O_I64,  /* int64_t *, or uint64_t * with lo >= 0: decimal or 0x..., within [lo, hi] unless both
+                are 0 */
+  MC_O_INT,  /* int *: the same; [lo, hi] must be given */
+  MC_O_F64,  /* double *: finite */
+  MC_O_WORD, /* int * or an enum: index into `words`; the value may be in any case */
+  MC_O_JOINED /* const char **: the value is what follows the name directly, as in -O3 */
 } mc_option_kind;
 
 typedef struct mc_option {
@@ -46,9 +50,10 @@ typedef struct mc_option {
   void *to;        /* where the value goes; see the kinds */
   const char *arg; /* how the value is called in --help ("FILE"); NULL for flags */
   const char *help;
-  const char *const
-      *words;     /* MC_O_WORD, and MC_O_JOINED when the value is one of a list: NULL-terminated */
-  int64_t lo, hi; /* MC_O_I64 */
+  const char *const *
+      words; /* MC_O_WORD; MC_O_STR, MC_O_JOINED when the value is one of a list: NULL-terminated */
+  int64_t lo, hi;   /* MC_O_I64, MC_O_INT */
+  const char *text; /* MC_O_ADD */
 } mc_option;
 
 typedef struct mc_command {

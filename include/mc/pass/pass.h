@@ -137,8 +137,8 @@ typedef struct mc_pass_timing {
 typedef struct mc_manager_opts {
   const char *print_before, *print_after; /* pass names with ',' between, or "all"; NULL: none */
   bool print_before_change, print_after_change; /* around passes that change something */
-  bool verify_each, check_numerics;
-  const char *check_data; /* npz of inputs for check_numerics; NULL: seeded random */
+  bool verify_each;
+  const char *check_numerics; /* npz of inputs, "": seeded random ones; NULL: no check */
   uint64_t seed;
   int64_t bisect_limit; /* run only the first so many passes; < 0: all */
   const char *always;   /* passes that must run, ',' between: bisect_limit neither counts nor skips
@@ -168,6 +168,11 @@ typedef struct mc_manager_report {
   bool bug;   /* it ended because a pass broke a rule (verify-each, check-numerics), not because the
                  input was wrong */
 } mc_manager_report;
+
+/* The file of check_numerics; NULL: none. */
+static inline const char *mc_manager_samples(const mc_manager_opts *o) {
+  return o->check_numerics && *o->check_numerics ? o->check_numerics : NULL;
+}
 
 /* Passes of the pipeline that bisect_limit counts. */
 int mc_manager_counted(const mc_pipeline *p, const mc_manager_opts *o);
