@@ -4,6 +4,7 @@
 
 Pages are README.md, CONTRIBUTING.md, all of docs/ and the other README.md files. Checked:
 
+- every page of docs/ is linked from docs/index.md;
 - links: the file, and the heading that an anchor names;
 - files in spans (`lib/plan/images.c`, `plan/images.c`, `images.c`, `images.[ch]`, `test/net/*.mir`): a
   file of that name, or one whose path ends so. Names of examples (net.mir, app.c) are not ours: a name
@@ -137,6 +138,14 @@ def linked_sections(tree, page, text):
             yield text.count("\n", 0, m.start()) + 1, f"{m.group(1)} has no section \"{name}\""
 
 
+def not_in_index(tree, pages):
+    """Pages of docs/ that docs/index.md does not link."""
+    index = tree.root / "docs/index.md"
+    named = re.findall(r"\]\(([^)#\s]+)", index.read_text()) if index.exists() else []
+    linked = {(index.parent / n).resolve() for n in named} | {index}
+    return [p for p in pages if p.startswith("docs/") and tree.root / p not in linked]
+
+
 def helps():
     found = {}
     for tool in TOOLS:
@@ -181,6 +190,7 @@ def main():
                       linked_sections(tree, page, text), options(tools, page, text)):
             problems.update((page, *p) for p in found)
     kinds = r"\.(?:[chyl]|def|md|py|sh|test|mir|txt|cmake|proto)$"
+    problems.update((p, 1, "docs/index.md does not link this page") for p in not_in_index(tree, pages))
     texts = [f for f in tree.files if re.search(kinds, f)]
     for path in texts:
         if path == "CHANGELOG.md" or path.startswith("test/docs/"):
