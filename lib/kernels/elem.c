@@ -1,5 +1,5 @@
 /* Elementwise ops on vectors: every op once, for any number of lanes. The steps are those of
- * docs/internals/design.md ("Quantized forms"), in their order. */
+ * docs/reference/numerics.md ("Quantized tensors"), in their order. */
 #include "lower.h"
 #include "mc/support/fixed.h"
 #include <math.h>

@@ -13,8 +13,8 @@ V kv_clamp(kb *k, V x, const float c[2]);
 V kv_rne(kb *k, V x);
 /* f32 -> i32 + z, |x| < 2^22. */
 V kv_rne_small(kb *k, V x, int32_t z);
-/* clamp to [qmin - z, qmax - z], rne, + z: the Q(v) of docs/internals/design.md. x must come out of
- * an arithmetic operation (no signalling NaN). */
+/* clamp to [qmin - z, qmax - z], rne, + z: the Q(v) of docs/reference/numerics.md. x must come out
+ * of an arithmetic operation (no signalling NaN). */
 V kv_quant(kb *k, V x, int32_t z, mc_dtype dtype);
 /* The clamp of kv_quant alone: kv_quant(x) = rne(kv_quant_clamp(x)) + z. */
 V kv_quant_clamp(kb *k, V x, int32_t z, mc_dtype dtype);

@@ -9,7 +9,7 @@
  *   %a  = conv2d %x, %w : i32<@s.acc axis=3>[1,6,6,32]
  *   %q  = requantize %a : u8<0.05:0>[1,6,6,32]                 // relu is what the range does
  *
- * Applies to every op with a quantized form (docs/internals/design.md) whose operands are
+ * Applies to every op with a quantized form (docs/reference/numerics.md) whose operands are
  * dequantized values, constants too, possibly moved; a product needs no quantize behind it. relu
  * and clamp in front of a quantize vanish into its range, or follow it on the integers. What must
  * stay in f32 is named by a remark, products by a warning; dequantized constants that are left
