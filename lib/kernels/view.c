@@ -17,7 +17,7 @@ mc_node *kl_first(const kgroup *g) { return mc_region_head(g->region); }
 bool kl_single(const kgroup *g) {
   const mc_node *n = kl_first(g);
   if (n && n->next == g->region->last) return true;
-  return kl_error(g, NULL, "a '%s' group has no lowering for ops behind its first",
+  return kl_error(g, NULL, "a '%s' group has no lowering for ops after its first",
                   MC_ATTRS(g->group, group)->kernel);
 }
 

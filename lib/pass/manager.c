@@ -198,8 +198,7 @@ static bool run_items(run *r) {
     r->rep->failed = r->index;
     if (r->o->reproducer)
       mc_note(r->diag, r->it->loc,
-              "'%s' holds the graph in front of the pass and the command that fails",
-              r->o->reproducer);
+              "'%s' holds the graph before the pass and the command that fails", r->o->reproducer);
     return false;
   }
   return true;

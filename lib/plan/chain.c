@@ -188,7 +188,7 @@ const char *mc_chain_set_kept(mc_chain *c, int i, int64_t kept) {
   mc_link *l = &c->link[i];
   if (kept < l->keep + l->rows) return "its memory holds fewer rows than are needed at once";
   if ((kept - l->keep) % l->rows)
-    return "its memory does not hold whole steps behind the rows that stay";
+    return "its memory does not hold whole steps after the rows that stay";
   l->kept = kept;
   l->lap = (kept - l->keep) / l->rows;
   return NULL;
@@ -247,7 +247,7 @@ bool mc_chains_read(mc_chain **out, int *count, int *of, mc_node *const *group, 
     if (!at->n) continue;
     for (int k = 0; k < *count; k++)
       if (list[k].number == at->v[0])
-        return refuse(d, group[i], at->v[0], "its links do not stand behind one another");
+        return refuse(d, group[i], at->v[0], "its links do not follow one another");
     while (i + n < ngroup && attr(group[i + n])->n && attr(group[i + n])->v[0] == at->v[0]) n++;
     if (!read_one(&list[*count], group + i, n, a, d)) return false;
     list[*count].first = i;

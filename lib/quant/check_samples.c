@@ -202,7 +202,7 @@ static bool against_norms(check *k) {
   }
   mc_warning(
       k->cx->diag, k->at,
-      "the samples do not look like what the network was trained on: in front of '%s' "
+      "the samples do not look like what the network was trained on: before '%s' "
       "they have other means and variances than it learned (divergence %.3g; below 1 is usual)",
       name_of(k->norm[0].bn), was);
   if (why)

@@ -357,7 +357,7 @@ static bool check_options(mc_pass_context *cx, const mc_opts_quantize *o) {
   mc_error(cx->diag, cx->graph->loc, "quantize: no value has a range, so no layer can become INT8");
   mc_note(cx->diag, cx->graph->loc,
           "run calibrate{data=FILE.npz} before (mcc: -calib=FILE.npz), or ranges-from-bn in front "
-          "of fold-bn, or write range(lo, hi) behind types");
+          "of fold-bn, or write range(lo, hi) after types");
   return false;
 }
 

@@ -132,9 +132,9 @@ mc_fvalue mir_int_value(mir_parse *p, mir_span at) {
 
 mc_fvalue mir_num_value(mir_parse *p, mir_span at) {
   if (mir_span_is_bits(p, at))
-    mc_error(
-        p->diag, mir_loc(p, at),
-        "bits (0x...) stand in dense<...> only; a hexadecimal number has an exponent (0x1p-3)");
+    mc_error(p->diag, mir_loc(p, at),
+             "bits (0x...) are allowed in dense<...> only; a hexadecimal number has an exponent "
+             "(0x1p-3)");
   return (mc_fvalue){ .kind = MC_V_NUM,
                       .s = mir_span_text(p, at, p->arena),
                       .d = mir_span_f64(p, at),

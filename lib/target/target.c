@@ -229,7 +229,7 @@ static bool add_level(levels *l, const char *name) {
   for (const mc_target *t = l->first; t; t = t->next)
     if ((row->isa & ~t->isa) == 0)
       return mc_error(l->d, mc_noloc,
-                      "dispatch: '%s' behind '%s', which has all of its instructions, would never "
+                      "dispatch: '%s' after '%s', which has all of its instructions, would never "
                       "run: name lower levels first",
                       name, t->name);
   mc_target *t = complete(row, row->isa, l->triple, l->a);

@@ -15,7 +15,7 @@ int options_read(opt *o, int argc, char **argv) {
       .help = "print the pipeline in full, run nothing" },
     MC_HOOK_OPTIONS(o->mgr),
     { "reproducer", MC_O_STR, &o->mgr.reproducer, .arg = "FILE.mir",
-      .help = "when a pass fails, leave a file with the graph in front of it and the command" },
+      .help = "when a pass fails, leave a file with the graph before it and the command" },
     { "verify-diagnostics", MC_O_FLAG, &o->verify_diagnostics,
       .help = "compare diagnostics with the input's expected-error, -warning, -note, -remark "
               "comments; writes no result" },
