@@ -43,7 +43,7 @@ static void add(chooser *f, int first, int n, int64_t rows) {
   if (pricer_ask(f->prices, &s)) MC_PUSH(f->cx->scratch, &f->ending[first + n - 1], s);
 }
 
-/* Transforms of strips cost more than the model says (docs/internals/chains.md, "Measured"). */
+/* Transforms of strips cost more than the model says (docs/notes/chains.md). */
 static bool loses_time(const chooser *f, int i) {
   return f->o->goal == mc_chaingoal_time && mc_group_is_winograd(f->group[i]);
 }

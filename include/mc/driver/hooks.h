@@ -28,8 +28,9 @@
     "file, or on random inputs" }, \
   { "seed", MC_O_I64, &(m).seed, .arg = "N", .help = "seed of the random inputs", .lo = 0, \
     .hi = INT64_MAX }, \
-  { "bisect-limit", MC_O_I64, &(m).bisect_limit, .arg = "N", .help = "run only the first N passes " \
-    "(of those that may be left out); -1: all", .lo = -1, .hi = INT32_MAX }, \
+  { "bisect-limit", MC_O_I64, &(m).bisect_limit, .arg = "N", \
+    .help = "run only the first N passes (of those that may be left out); -1: all", \
+    .lo = -1, .hi = INT32_MAX }, \
   { "time-passes", MC_O_FLAG, &(m).time_passes, .help = "print the time that each pass took" }, \
   { "stats", MC_O_FLAG, &(m).stats, .help = "print what the passes counted" }
 /* clang-format on */
