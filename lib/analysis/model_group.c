@@ -5,7 +5,6 @@
 #include "mc/analysis/dwcut.h"
 #include "mc/analysis/winograd.h"
 #include "model.h"
-#include <string.h>
 
 /* ---- elementwise ops ---- */
 
@@ -354,19 +353,19 @@ mc_estimate mc_model_stem_group(const mc_node *group, const mc_target *t, int64_
 }
 
 mc_estimate mc_model_group(const mc_node *group, const mc_target *t, int64_t weights) {
-  return mc_model_group_as(group, MC_ATTRS(group, group)->kernel, t, weights);
+  return mc_model_group_as(group, mc_group_family(group), t, weights);
 }
 
-mc_estimate mc_model_group_as(const mc_node *group, const char *kernel, const mc_target *t,
+mc_estimate mc_model_group_as(const mc_node *group, mc_family as, const mc_target *t,
                               int64_t weights) {
   mc_estimate e = { 0 };
   const mc_node *head = head_of(group);
-  if (!head || strcmp(kernel, "alias") == 0) return e;
+  if (!head || mc_family_has(as, MC_FAM_NOCODE)) return e;
   if (mc_op_has(head->op, MC_T_ACCUM)) {
     shape s = product_shape(head);
     mc_nest nest = group_nest(group, head, &s, t);
-    if (strncmp(kernel, "winograd", 8) == 0)
-      return model_winograd(head, t, strcmp(kernel, "winograd_ready") == 0, nest.epilogue, weights);
+    if (mc_family_has(as, MC_FAM_WINOGRAD))
+      return model_winograd(head, t, mc_family_has(as, MC_FAM_READY), nest.epilogue, weights);
     return product(head, &nest, &s, arith_of(head), t, weights);
   }
   mc_cost c = mc_node_cost(group);

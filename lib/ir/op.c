@@ -16,6 +16,8 @@
   { #name, MC_F_##KIND, count, offsetof(mc_attrs_##op, name), dflt, NULL, doc },
 #define MC_ATTRE(op, name, enm, dflt, doc)                                                         \
   { #name, MC_F_ENUM, 1, offsetof(mc_attrs_##op, name), dflt, mc_names_##enm, doc },
+#define MC_ATTRQ(op, name, list, dflt, doc)                                                        \
+  { #name, MC_F_QUOTED, 1, offsetof(mc_attrs_##op, name), dflt, mc_names_##list, doc },
 #define MC_OP_END(id)                                                                              \
   {                                                                                                \
     NULL, MC_F_I64, 0, 0, NULL, NULL, NULL                                                         \

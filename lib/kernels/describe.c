@@ -2,7 +2,6 @@
 #include "kernels.h"
 #include "lower.h"
 #include "mc/plan/winograd.h"
-#include <string.h>
 
 enum { ALTERNATIVES = 3 };
 
@@ -33,7 +32,7 @@ static bool in_chain(const mc_plan *p, int i) { return p->chain_of && p->chain_o
 static void put_other_ways(mc_strbuf *s, const mc_plan *p, const kgroup *g) {
   const mc_target *t = p->target;
   const mc_node *head = kl_first(g);
-  bool winograd = strncmp(MC_ATTRS(g->group, group)->kernel, "winograd", 8) == 0;
+  bool winograd = mc_group_has(g->group, MC_FAM_WINOGRAD);
   if (!head || !mc_op_has(head->op, MC_T_ACCUM)) return;
   const char *sep = "; else";
   if (g->other_engine) {
@@ -41,7 +40,8 @@ static void put_other_ways(mc_strbuf *s, const mc_plan *p, const kgroup *g) {
     sep = ",";
   }
   if (winograd || !mc_winograd_refused(head, t)) {
-    mc_estimate e = mc_model_group_as(g->group, winograd ? "gemm" : "winograd", t, g->weights);
+    mc_estimate e =
+        mc_model_group_as(g->group, winograd ? MC_FAMILY_gemm : MC_FAMILY_winograd, t, g->weights);
     mc_sb_printf(s, "%s %s %.3g us", sep, winograd ? "direct" : "winograd",
                  mc_model_us(t, e.cycles));
     sep = ",";
@@ -66,7 +66,7 @@ const char *mc_kernel_describe(const mc_plan *p, int i, mc_arena *a) {
   kgroup g = { .explain = true };
   kernels_try(&g, p, i, scratch);
   mc_strbuf s = { 0 };
-  mc_sb_puts(&s, MC_ATTRS(p->group[i], group)->kernel);
+  mc_sb_puts(&s, mc_group_family_text(p->group[i]));
   if (g.note) mc_sb_printf(&s, ": %s", g.note);
   if (g.group && kl_by_images(&g)) mc_sb_puts(&s, ", image by image");
   if (in_chain(p, i)) {

@@ -4,7 +4,6 @@
 #include "mc/analysis/cost.h"
 #include "mc/kernels/kernels.h"
 #include "mc/plan/chain.h"
-#include <string.h>
 
 struct mc_kernels {
   kb k;
@@ -12,14 +11,22 @@ struct mc_kernels {
   int64_t weights;
 };
 
-const char *const mc_kernel_names[] = {
-#define MC_KERNEL(id, doc) #id,
-#include "mc/kernels/kernels.def"
-  NULL
-};
-static bool (*const emitters[])(kgroup *g) = {
-#define MC_KERNEL(id, doc) k_emit_##id,
-#include "mc/kernels/kernels.def"
+typedef struct family_fns {
+  k_emit_fn *emit;
+  k_scratch_fn *scratch;
+} family_fns;
+
+int64_t k_none_scratch(const mc_plan *p, int group) {
+  (void)p;
+  (void)group;
+  return 0;
+}
+
+static const family_fns families[MC_NUM_FAMILIES] = {
+  [MC_FAMILY_none] = { NULL, k_none_scratch },
+#define MC_FAMILY(id, scratch, columns, traits, doc)                                               \
+  [MC_FAMILY_##id] = { k_emit_##id, k_##scratch##_scratch },
+#include "mc/ir/families.def"
 };
 
 mc_kernels *mc_kernels_create(LLVMModuleRef m, const mc_plan *p, mc_asides *aside, mc_arena *a,
@@ -43,13 +50,6 @@ void mc_kernels_debug(mc_kernels *ks) { kb_debug_begin(&ks->k, ks->plan->graph->
 void mc_kernels_destroy(mc_kernels *ks) {
   kb_debug_end(&ks->k);
   kb_fini(&ks->k);
-}
-
-static int family_of(const mc_node *group) {
-  const char *want = MC_ATTRS(group, group)->kernel;
-  for (int i = 0; mc_kernel_names[i]; i++)
-    if (strcmp(mc_kernel_names[i], want) == 0) return i;
-  return -1;
 }
 
 /* Begin the next function of the group. */
@@ -84,11 +84,11 @@ bool kl_step(kgroup *g) {
 /* g: what is to be known about it; may be filled in before (ask). */
 static bool emit_alone(mc_group_code *out, kgroup *g, mc_kernels *ks, int i, const char *name) {
   mc_node *n = ks->plan->group[i];
-  int family = family_of(n);
+  const family_fns *family = &families[mc_group_family(n)];
   *out = (mc_group_code){ .n = 0 };
-  if (family < 0)
-    return mc_error(ks->k.diag, n->loc, "unknown kernel '%s'", MC_ATTRS(n, group)->kernel);
-  if (emitters[family] == k_emit_alias) return true;
+  if (!family->emit)
+    return mc_error(ks->k.diag, n->loc, "the group has no kernel (form-groups names one)");
+  if (mc_group_has(n, MC_FAM_NOCODE)) return true;
   *g = (kgroup){ .k = &ks->k,
                  .plan = ks->plan,
                  .group = n,
@@ -100,12 +100,12 @@ static bool emit_alone(mc_group_code *out, kgroup *g, mc_kernels *ks, int i, con
                  .ask = g->ask,
                  .explain = g->explain };
   begin_function(g);
-  bool ok = emitters[family](g);
+  bool ok = family->emit(g);
   end_function(g);
   for (int s = 0; s < out->n && ok && kl_by_images(g) && !g->ask; s++)
     if (out->tasks[s] != g->tasks)
       ok = kl_error(g, g->group, "internal: kernel '%s' does not compute one image of several",
-                    MC_ATTRS(n, group)->kernel);
+                    mc_group_family_text(n));
   return ok;
 }
 
@@ -160,7 +160,9 @@ bool mc_kernels_emit(mc_group_code *out, mc_kernels *ks, int i, const char *name
   return emit_alone(out, &g, ks, i, name);
 }
 
-static int64_t scratch_alone(const mc_plan *p, int i);
+static int64_t scratch_alone(const mc_plan *p, int i) {
+  return families[mc_group_family(p->group[i])].scratch(p, i);
+}
 
 int64_t mc_kernel_scratch(void *ctx, const mc_plan *p, int i) {
   (void)ctx;
@@ -172,17 +174,6 @@ int64_t mc_kernel_scratch(void *ctx, const mc_plan *p, int i) {
   mc_arena_destroy(a);
   mc_module_destroy(to);
   return n;
-}
-
-static int64_t scratch_alone(const mc_plan *p, int i) {
-  int family = family_of(p->group[i]);
-  if (family < 0) return 0;
-  if (emitters[family] == k_emit_gemm) return k_gemm_scratch(p, i);
-  if (emitters[family] == k_emit_winograd || emitters[family] == k_emit_winograd_ready)
-    return k_winograd_scratch(p, i);
-  if (emitters[family] == k_emit_softmax) return k_softmax_scratch(p, i);
-  if (emitters[family] == k_emit_resize) return k_resize_scratch(p, i);
-  return emitters[family] == k_emit_norm ? k_norm_scratch(p, i) : 0;
 }
 
 /* Emits the group into a module that is thrown away: what is said is what would be done. */

@@ -229,14 +229,13 @@ void kl_copy(kgroup *g, const mc_type *shape, kview src, kview dst);
 /* The group must hold nothing but its first node. */
 bool kl_single(const kgroup *g);
 
-/* ---- families (kernels.def) ---- */
-#define MC_KERNEL(id, doc) bool k_emit_##id(kgroup *g);
-#include "mc/kernels/kernels.def"
-int64_t k_gemm_scratch(const mc_plan *p, int group);
-int64_t k_winograd_scratch(const mc_plan *p, int group);
-int64_t k_resize_scratch(const mc_plan *p, int group);
-int64_t k_norm_scratch(const mc_plan *p, int group);
-int64_t k_softmax_scratch(const mc_plan *p, int group);
+/* ---- families (families.def) ---- */
+typedef bool k_emit_fn(kgroup *g);
+typedef int64_t k_scratch_fn(const mc_plan *p, int group);
+#define MC_FAMILY(id, scratch, columns, traits, doc)                                               \
+  k_emit_fn k_emit_##id;                                                                           \
+  k_scratch_fn k_##scratch##_scratch;
+#include "mc/ir/families.def"
 /* map over all positions of x (views collapsed): used by map, and by families that end in one. */
 void kx_run(kx *x);
 #endif

@@ -18,7 +18,7 @@ bool kl_single(const kgroup *g) {
   const mc_node *n = kl_first(g);
   if (n && n->next == g->region->last) return true;
   return kl_error(g, NULL, "a '%s' group has no lowering for ops after its first",
-                  MC_ATTRS(g->group, group)->kernel);
+                  mc_group_family_text(g->group));
 }
 
 bool kl_inside(const kgroup *g, const mc_value *v) {

@@ -12,13 +12,8 @@
  * integers, right modulo 2^32 (docs/internals/winograd.md). */
 #include "winograd.h"
 #include "mc/plan/winograd.h"
-#include <string.h>
 
 static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-static bool is_ready(const mc_node *group) {
-  return strcmp(MC_ATTRS(group, group)->kernel, "winograd_ready") == 0;
-}
 
 static int64_t task_bytes(const mc_winograd *c) {
   return c->v_bytes + c->m_bytes + c->u_bytes + c->tmp_bytes;
@@ -29,7 +24,7 @@ int64_t k_winograd_scratch(const mc_plan *p, int group) {
   const mc_node *head = kl_first(&g);
   if (!head || mc_winograd_refused(head, p->target)) return 0;
   int tasks = kl_workers(p, group);
-  mc_winograd c = mc_winograd_cut(head, p->target, tasks, is_ready(g.group));
+  mc_winograd c = mc_winograd_cut(head, p->target, tasks, mc_group_has(g.group, MC_FAM_READY));
   return task_bytes(&c) * tasks;
 }
 

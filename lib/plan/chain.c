@@ -42,7 +42,7 @@ static bool find_image(mc_link *l) {
 static const char *find_window(mc_link *l) {
   const mc_node *h = l->head;
   *l = (mc_link){ .group = l->group, .head = l->head, .reach = 1, .stride = 1 };
-  if (mc_group_is(l->group, "move"))
+  if (mc_group_is(l->group, MC_FAMILY_move))
     return find_image(l) ? NULL : "its op is not computed in strips";
   if (mc_op_has(h->op, MC_T_ELEM)) return NULL;
   l->window = true;
@@ -93,7 +93,8 @@ static const char *check_operand(const mc_link *l, const mc_node *n, int slot,
 /* from: the result of the link before; NULL: the first. */
 static const char *check_link(mc_link *l, const mc_value *from) {
   const mc_node *g = l->group;
-  bool known = mc_group_takes_parts(g) || (!from && mc_group_is(g, "move")), reads = false;
+  bool known = mc_group_has(g, MC_FAM_PARTS) || (!from && mc_group_is(g, MC_FAMILY_move)),
+       reads = false;
   if (!known || g->nout != 1 || g->out[0]->type->rank != 4)
     return "its kernel does not compute rows of one image";
   l->head = mc_group_head(g);
@@ -179,7 +180,7 @@ const char *mc_chain_fit(mc_chain *c, mc_node *const *group, int n, int64_t rows
   if (why) return why;
   set_lags(c);
   for (*blame = 0; *blame < n; ++*blame)
-    if (mc_group_is_winograd(group[*blame]) && c->link[*blame].rows < 4)
+    if (mc_group_has(group[*blame], MC_FAM_WINOGRAD) && c->link[*blame].rows < 4)
       return "'winograd' computes four rows at least";
   return NULL;
 }

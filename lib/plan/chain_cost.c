@@ -59,13 +59,13 @@ static int64_t scratch_of(const pricer *p, const mc_node *g) {
   const mc_node *h = mc_group_head(g);
   if (!h || h->op != MC_OP_conv2d) return 0;
   const mc_type *x = h->in[0]->type;
-  if (mc_group_is_winograd(g)) {
-    mc_winograd w = mc_winograd_cut(h, p->t, 1, mc_group_is(g, "winograd_ready"));
+  if (mc_group_has(g, MC_FAM_WINOGRAD)) {
+    mc_winograd w = mc_winograd_cut(h, p->t, 1, mc_group_has(g, MC_FAM_READY));
     return w.v_bytes + w.m_bytes + w.u_bytes + w.tmp_bytes;
   }
   bool dots = p->t->isa & (MC_ISA_BIT(avx512vnni) | MC_ISA_BIT(avxvnni) | MC_ISA_BIT(amx_int8));
   bool bytes = x->dtype == MC_u8 || x->dtype == MC_i8;
-  return bytes && !dots && p->t->arch == MC_ARCH_x86_64 && mc_group_is(g, "gemm")
+  return bytes && !dots && p->t->arch == MC_ARCH_x86_64 && mc_group_is(g, MC_FAMILY_gemm)
              ? 2 * mc_type_elems(x)
              : 0;
 }
@@ -126,7 +126,8 @@ static price price_of(pricer *p, const mc_chain *c, int i, int at) {
   price x = { c->link[i].rows, scratch_of(p, g),
               mc_model_group(g, p->t, (int64_t)p->weights).cycles,
               mc_model_group(g, p->t, (int64_t)own).cycles };
-  bool tiles = p->t->isa & (MC_ISA_BIT(amx_int8) | MC_ISA_BIT(amx_bf16)) && mc_group_is(g, "gemm");
+  bool tiles =
+      p->t->isa & (MC_ISA_BIT(amx_int8) | MC_ISA_BIT(amx_bf16)) && mc_group_is(g, MC_FAMILY_gemm);
   if (tiles) x.next += tile_setup;
   MC_PUSH(p->a, known, x);
   return x;

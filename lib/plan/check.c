@@ -34,7 +34,7 @@ static mc_loc place_of(const mc_value *v) { return v->def ? v->def->loc : v->loc
 
 static int64_t element(const mc_buffer *b) { return (int64_t)mc_dtype_size(b->value->type->dtype); }
 
-static bool is_alias(const mc_node *group) { return mc_group_is(group, "alias"); }
+static bool is_alias(const mc_node *group) { return mc_group_has(group, MC_FAM_NOCODE); }
 
 #define FAIL(c, v, ...) ((c)->ok = mc_error((c)->d, place_of(v), __VA_ARGS__))
 
@@ -218,7 +218,7 @@ static bool same_positions(const mc_buffer *x, const mc_buffer *y) {
  */
 static bool takes_over(const checker *c, const written *a, const written *b) {
   const mc_node *g = c->p->group[b->first];
-  if (a->last != b->first || !mc_group_is(g, "map")) return false;
+  if (a->last != b->first || !mc_group_is(g, MC_FAMILY_map)) return false;
   mc_reads r = mc_group_reads(g, c->a);
   bool found = false;
   for (int i = 0; i < r.n; i++) {

@@ -51,12 +51,9 @@ static group_shape shape_of(const planner *s, int i, int64_t weights) {
   g.weights = (double)mc_node_cost(group).weight_bytes;
   for (int d = 0; d < t->rank - 1; d++) g.rows *= t->dim[d];
   g.product = head && mc_family_is_product(head->op) && !mc_is_depthwise(head);
-  bool depthwise = head && mc_group_is(group, "depthwise");
-  if (depthwise) g.rows = t->dim[0] * t->dim[1]; /* lines */
-  if (depthwise || mc_group_is(group, "pool"))
-    g.columns = (t->dim[t->rank - 1] + 63) / 64;
-  else if (mc_group_is(group, "gemm"))
-    g.columns = (t->dim[t->rank - 1] + 15) / 16;
+  if (mc_group_has(group, MC_FAM_LINES)) g.rows = t->dim[0] * t->dim[1];
+  int unit = mc_families[mc_group_family(group)].columns;
+  if (unit) g.columns = (t->dim[t->rank - 1] + unit - 1) / unit;
   return g;
 }
 

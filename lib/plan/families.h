@@ -1,22 +1,14 @@
 /* What form-groups, the planner and the checker agree on about ops and kernel families. */
 #ifndef MC_PLAN_FAMILIES_H
 #define MC_PLAN_FAMILIES_H
-#include "mc/ir/graph.h"
+#include "mc/ir/family.h"
 
-/* The kernel family of a group whose head is n: "gemm", "depthwise", "map", ...
- * (docs/internals/design.md).
- */
-const char *mc_family_of(const mc_node *n);
+/* The kernel family of a group whose head is n, before passes that choose other forms. */
+mc_family mc_family_of(const mc_node *n);
 
 /* conv2d, conv_transpose2d, linear, matmul: operands in the arena or constant. */
 static inline bool mc_family_is_product(mc_opcode op) { return mc_op_has(op, MC_T_ACCUM); }
 
-/* Does this group run the given family? */
-bool mc_group_is(const mc_node *group, const char *family);
-/* Winograd's filtering, in either form. */
-bool mc_group_is_winograd(const mc_node *group);
-/* Families that can compute some images, or some rows of one, at a time. */
-bool mc_group_takes_parts(const mc_node *group);
 /* The first op of a group's region (constants skipped), and the value behind result i inside the
  * region. */
 mc_node *mc_group_head(const mc_node *group);

@@ -45,7 +45,7 @@ static void add(chooser *f, int first, int n, int64_t rows) {
 
 /* Transforms of strips cost more than the model says (docs/notes/chains.md). */
 static bool loses_time(const chooser *f, int i) {
-  return f->o->goal == mc_chaingoal_time && mc_group_is_winograd(f->group[i]);
+  return f->o->goal == mc_chaingoal_time && mc_group_has(f->group[i], MC_FAM_WINOGRAD);
 }
 
 /* Each strip would unpack the weights again. */

@@ -155,12 +155,12 @@ static bool is_free(const former *f, const mc_node *n) {
 
 /* Move the ops (in graph order, the last one gives the results) into a new group at the place of
  * the last; it is named after the head. */
-static void make_group(former *f, const char *kernel, const mc_node *head, mc_node *const *op,
+static void make_group(former *f, mc_family family, const mc_node *head, mc_node *const *op,
                        size_t n) {
   mc_node *root = op[n - 1];
   mc_module *m = f->cx->module;
   mc_node *group = mc_node_create(m, MC_OP_group, NULL, 0, root->nout, head->loc);
-  MC_ATTRS(group, group)->kernel = kernel;
+  mc_group_set_family(group, family);
   const mc_ints *block = mc_map_ptr_get(&f->blocking, head);
   if (block) MC_ATTRS(group, group)->blocking = *block;
   for (size_t i = 0; i < n; i++) {
@@ -283,7 +283,7 @@ static void group_map(former *f, mc_node *root, mc_map *order) {
     for (int i = 0; i < ops.v[k]->nin; i++)
       push_producer(f, &ops, &in, ops.v[k]->in[i], root->out[0]->type);
   sort_by_position(&ops, order);
-  make_group(f, "map", ops.v[0], ops.v, ops.n);
+  make_group(f, MC_FAMILY_map, ops.v[0], ops.v, ops.n);
 }
 
 /* softmax and layer_norm along the last axis take the elementwise ops in front of them, which they

@@ -29,7 +29,7 @@ static bool has_images(const mc_type *t, int64_t n) { return t->rank == 4 && t->
 
 static bool can(const planner *s, int i) {
   const mc_node *g = s->p->group[i], *head = mc_group_head(g);
-  if (!mc_group_takes_parts(g) || planner_chain(s, i) || g->nout != 1 || !head ||
+  if (!mc_group_has(g, MC_FAM_PARTS) || planner_chain(s, i) || g->nout != 1 || !head ||
       !has_images(g->out[0]->type, s->p->batch))
     return false;
   if (mc_family_is_product(head->op) && head->op != MC_OP_conv2d) return false;

@@ -67,7 +67,7 @@ static int class_last(const planner *s, mc_buffer *root) {
 /* Does any group but `except`, and but aliases, read a member of the class? */
 static bool read_by_others(const planner *s, mc_buffer *root, int except) {
   for (int i = 0; i < s->p->ngroup; i++) {
-    if (i == except || mc_group_is(s->p->group[i], "alias")) continue;
+    if (i == except || mc_group_has(s->p->group[i], MC_FAM_NOCODE)) continue;
     for (int k = 0; k < s->reads[i].n; k++)
       if (planner_root(planner_buffer(s, s->reads[i].v[k])) == root) return true;
   }
@@ -177,15 +177,15 @@ static bool alias_concat(planner *s, int i, const mc_node *head) {
 
 static void alias_moves(planner *s) {
   for (int i = 0; i < s->p->ngroup; i++) {
-    const mc_node *g = s->p->group[i], *head = mc_group_head(g);
+    mc_node *g = s->p->group[i], *head = mc_group_head(g);
     if (head->op == MC_OP_reshape)
-      MC_ATTRS(g, group)->kernel = alias_reshape(s, i, head) ? "alias" : "move";
+      mc_group_set_family(g, alias_reshape(s, i, head) ? MC_FAMILY_alias : MC_FAMILY_move);
   }
   for (int i = 0; i < s->p->ngroup; i++) {
-    const mc_node *g = s->p->group[i], *head = mc_group_head(g);
+    mc_node *g = s->p->group[i], *head = mc_group_head(g);
     if (head->op != MC_OP_concat) continue;
     bool in_place = !(s->o && s->o->no_concat_alias) && alias_concat(s, i, head);
-    MC_ATTRS(g, group)->kernel = in_place ? "alias" : "move";
+    mc_group_set_family(g, in_place ? MC_FAMILY_alias : MC_FAMILY_move);
   }
 }
 
@@ -225,7 +225,7 @@ static bool takes_over(planner *s, int i, const mc_value *v, mc_buffer *y) {
 
 static void reuse_operands(planner *s) {
   for (int i = 0; i < s->p->ngroup; i++) {
-    if (!mc_group_is(s->p->group[i], "map") || planner_chain(s, i)) continue;
+    if (!mc_group_is(s->p->group[i], MC_FAMILY_map) || planner_chain(s, i)) continue;
     mc_buffer *y = planner_buffer(s, s->p->group[i]->out[0]);
     if (!is_free_root(y) || planner_layout(s, y)->children) continue;
     for (int k = 0; k < s->reads[i].n; k++)

@@ -122,7 +122,7 @@ static mc_node *cut(cutter *s) {
   mc_map_init(&s->values, s->to->arena);
   s->graph = mc_graph_create(s->to, "strip", g->loc);
   mc_node *k = mc_node_create(s->to, MC_OP_group, NULL, 0, 1, g->loc);
-  MC_ATTRS(k, group)->kernel = MC_ATTRS(g, group)->kernel;
+  mc_group_set_family(k, mc_group_family(g));
   k->source = g->source;
   k->out[0]->type = cut_type(s, g->out[0], s->l->rows);
   mc_node_insert(s->graph, NULL, k);

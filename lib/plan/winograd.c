@@ -91,7 +91,7 @@ static void say(mc_pass_context *cx, const candidate *c, const char *what) {
 }
 
 static void take(mc_pass_context *cx, const candidate *c, bool ready, bool *changed) {
-  MC_ATTRS(c->group, group)->kernel = ready ? "winograd_ready" : "winograd";
+  mc_group_set_family(c->group, ready ? MC_FAMILY_winograd_ready : MC_FAMILY_winograd);
   MC_STAT_ADD(cx, winograd, layers, 1);
   if (ready) MC_STAT_ADD(cx, winograd, ready, 1);
   *changed = true;
@@ -127,13 +127,13 @@ bool mc_pass_winograd(mc_pass_context *cx, const mc_opts_winograd *o, bool *chan
   MC_VEC(candidate) list = { 0 };
   int64_t weights = mc_graph_cost(cx->graph).weight_bytes;
   MC_FOR_NODES (g, cx->graph) {
-    if (g->op != MC_OP_group || !mc_group_is(g, "gemm")) continue;
+    if (g->op != MC_OP_group || !mc_group_is(g, MC_FAMILY_gemm)) continue;
     mc_node *h = mc_group_head(g);
     if (!h || mc_winograd_refused(h, cx->target)) continue;
     candidate c = { .group = g, .head = h, .growth = mc_winograd_growth(h) };
-    c.direct = mc_model_group_as(g, "gemm", cx->target, weights).cycles;
-    c.made = mc_model_group_as(g, "winograd", cx->target, weights).cycles;
-    c.ready = mc_model_group_as(g, "winograd_ready", cx->target, weights).cycles;
+    c.direct = mc_model_group_as(g, MC_FAMILY_gemm, cx->target, weights).cycles;
+    c.made = mc_model_group_as(g, MC_FAMILY_winograd, cx->target, weights).cycles;
+    c.ready = mc_model_group_as(g, MC_FAMILY_winograd_ready, cx->target, weights).cycles;
     MC_PUSH(cx->scratch, &list, c);
   }
   if (list.n) qsort(list.v, list.n, sizeof *list.v, by_worth);

@@ -29,6 +29,7 @@ static size_t elem_size(const mc_field *f) {
   case MC_F_F64: return sizeof(mc_field_F64);
   case MC_F_BOOL: return sizeof(mc_field_BOOL);
   case MC_F_ENUM: return sizeof(mc_field_ENUM);
+  case MC_F_QUOTED: return sizeof(mc_field_QUOTED);
   case MC_F_DTYPE: return sizeof(mc_field_DTYPE);
   case MC_F_STR: return sizeof(mc_field_STR);
   case MC_F_INTS: return sizeof(mc_field_INTS);
@@ -59,7 +60,8 @@ static const char *kind_words(const mc_field *f, bool many) {
   case MC_F_F32:
   case MC_F_F64: return many ? "numbers" : "a number";
   case MC_F_BOOL: return many ? "times true or false" : "true or false";
-  case MC_F_ENUM: return many ? "words" : "a word";
+  case MC_F_ENUM:
+  case MC_F_QUOTED: return many ? "words" : "a word";
   case MC_F_DTYPE: return many ? "element types" : "an element type";
   case MC_F_STR: return many ? "strings" : "a string";
   case MC_F_INTS: return "a list of integers";
@@ -137,7 +139,8 @@ static bool store_word(const report *r, const mc_field *f, int *p, const mc_fval
     if (r->typed ? mc_same_word(f->names[i], v->s) : !strcmp(f->names[i], v->s))
       return *p = i, true;
   mc_strbuf b = { 0 };
-  for (int i = 0; f->names[i]; i++) mc_sb_printf(&b, "%s%s", i ? ", " : "", f->names[i]);
+  for (int i = 0; f->names[i]; i++)
+    if (*f->names[i]) mc_sb_printf(&b, "%s%s", b.n ? ", " : "", f->names[i]);
   const char *near = mc_suggest(v->s, f->names);
   if (near)
     complain(r, f, v->loc, "expects one of %s; got '%s' (did you mean '%s'?)", mc_sb_str(&b), v->s,
@@ -201,6 +204,7 @@ static bool store_elem(const report *r, const mc_field *f, void *p, const mc_fva
     return true;
   case MC_F_BOOL: return store_bool(r, f, p, v);
   case MC_F_ENUM:
+  case MC_F_QUOTED:
   case MC_F_DTYPE: return store_word(r, f, p, v);
   case MC_F_STR: return store_string(r, f, p, v, a);
   case MC_F_INTS: return store_ints(r, f, p, v, a);
@@ -453,6 +457,7 @@ static void default_elem(const mc_field *f, void *p, int i, mc_arena *a) {
   case MC_F_F64: *(double *)p = default_real(w); break;
   case MC_F_BOOL: *(bool *)p = !strcmp(w, "true"); break;
   case MC_F_ENUM:
+  case MC_F_QUOTED:
   case MC_F_DTYPE: *(int *)p = f->dflt ? name_index(f->names, w) : 0; break;
   case MC_F_STR: *(const char **)p = default_string(f->dflt); break;
   case MC_F_TENSOR: *(struct mc_tensor **)p = NULL; break;
@@ -492,6 +497,7 @@ static bool elem_equal(const mc_field *f, const void *a, const void *b) {
   case MC_F_I64:
   case MC_F_BOOL:
   case MC_F_ENUM:
+  case MC_F_QUOTED:
   case MC_F_DTYPE:
   case MC_F_TENSOR: return !memcmp(a, b, elem_size(f));
   }
@@ -561,6 +567,7 @@ static void print_elem(mc_strbuf *out, const mc_field *f, const void *p,
   case MC_F_BOOL: mc_sb_puts(out, *(const bool *)p ? "true" : "false"); break;
   case MC_F_ENUM:
   case MC_F_DTYPE: mc_sb_puts(out, f->names[*(const int *)p]); break;
+  case MC_F_QUOTED: mc_sb_quoted(out, f->names[*(const int *)p]); break;
   case MC_F_STR: mc_sb_quoted(out, *(const char *const *)p ? *(const char *const *)p : ""); break;
   case MC_F_INTS: print_ints(out, p); break;
   case MC_F_TENSOR: {

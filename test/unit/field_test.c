@@ -9,13 +9,14 @@ typedef struct things {
   float x, lim[2];
   double d;
   bool on;
-  int word;
+  int word, chosen;
   const char *s;
   mc_ints list;
   int64_t must;
 } things;
 
 static const char *const words[] = { "left", "bottom-right", NULL };
+static const char *const choices[] = { "", "fast", "small", NULL };
 #define F(name, kind, count, dflt, names)                                                          \
   { #name, MC_F_##kind, count, offsetof(things, name), dflt, names, "" }
 static const mc_field fields[] = { F(one, I64, 1, "7", NULL),
@@ -25,6 +26,7 @@ static const mc_field fields[] = { F(one, I64, 1, "7", NULL),
                                    F(d, F64, 1, "99.99", NULL),
                                    F(on, BOOL, 1, "false", NULL),
                                    F(word, ENUM, 1, "bottom-right", words),
+                                   F(chosen, QUOTED, 1, "", choices),
                                    F(s, STR, 1, "\"\"", NULL),
                                    F(list, INTS, 1, "[3,-4]", NULL),
                                    { 0 } };
@@ -65,7 +67,7 @@ static void defaults(void) {
         s.t.list.v[1] == -4);
   CHECK(!strcmp(printed(&s, 0), ""));
   CHECK(!strcmp(printed(&s, 1), "one=7, four=[1,1,1,1], x=1e-05, lim=[-inf,inf], d=99.99, "
-                                "on=false, word=bottom-right, s=\"\", list=[3,-4]"));
+                                "on=false, word=bottom-right, chosen=\"\", s=\"\", list=[3,-4]"));
   mc_arena_destroy(s.a);
 }
 
@@ -74,10 +76,10 @@ static void round_trip(void) {
   setup s = start(), t = start();
   CHECK(parse(&s, fields,
               "one=-9223372036854775808 four=[1,2,3,4],x=0.1 lim=[-0.0 6] d=-inf,on word=left "
-              "s=a/b*c.npz list=[]"));
+              "s=a/b*c.npz chosen=small list=[]"));
   const char *text = printed(&s, 0);
   CHECK(!strcmp(text, "one=-9223372036854775808, four=[1,2,3,4], x=0.1, lim=[-0.0,6.0], d=-inf, "
-                      "on=true, word=left, s=\"a/b*c.npz\", list=[]"));
+                      "on=true, word=left, chosen=\"small\", s=\"a/b*c.npz\", list=[]"));
   CHECK(parse(&t, fields, text));
   CHECK(mc_field_equal(fields, &s.t, &t.t));
   CHECK(parse(&t, fields, "one=1") && !mc_field_equal(fields, &s.t, &t.t));
@@ -101,6 +103,7 @@ static const struct {
   { "x=1e39", "option 'x' of some-pass is out of the range of f32" },
   { "x=\"1\"", "option 'x' of some-pass expects a number, got a string" },
   { "on=1", "option 'on' of some-pass expects true or false, got an integer" },
+  { "chosen=slow", "option 'chosen' of some-pass expects one of fast, small; got 'slow'" },
   { "word=right", "option 'word' of some-pass expects one of left, bottom-right; got 'right'" },
   { "list=[1,x]", "option 'list' of some-pass expects a list of integers, element 1 is a word" },
   { "list=3", "option 'list' of some-pass expects a list of integers, got an integer" },

@@ -2,6 +2,7 @@
 /* Plans of small graphs, and the checker's answers to plans that are wrong. */
 #include "check.h"
 #include "mc/ir/build.h"
+#include "mc/ir/family.h"
 #include "mc/ir/print.h"
 #include "mc/ir/verify.h"
 #include "mc/pass/pass.h"
@@ -71,7 +72,7 @@ static mc_buffer *buffer(mc_plan *p, const mc_value *v) {
   return b ? &p->buf[b - p->buf] : NULL;
 }
 
-static const char *kernel(const mc_plan *p, int i) { return MC_ATTRS(p->group[i], group)->kernel; }
+static const char *kernel(const mc_plan *p, int i) { return mc_group_family_text(p->group[i]); }
 
 /* x -> (copy) -> conv 3x3 -> relu -> a; a -> conv 3x3 -> add a -> relu -> out */
 static mc_plan *residual(net *n) {
@@ -346,7 +347,7 @@ static void break_place(mc_plan *p) { buffer(p, p->group[0]->out[0])->place = MC
 
 static void break_result(mc_plan *p) { buffer(p, p->group[2]->out[0])->place = MC_PLACE_ARENA; }
 
-static void break_kernel(mc_plan *p) { MC_ATTRS(p->group[1], group)->kernel = "alias"; }
+static void break_kernel(mc_plan *p) { mc_group_set_family(p->group[1], MC_FAMILY_alias); }
 
 static void break_scratch(mc_plan *p) {
   p->scratch_bytes[1] = 64;

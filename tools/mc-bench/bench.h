@@ -22,6 +22,8 @@ typedef struct times {
 typedef struct layer {
   const char *name, *kernel, *result,
       *how; /* of the network; family; type text; what -remarks says */
+  mc_family family;
+  bool joined; /* a later link of a chain: the first one's line has its time */
   mc_cost cost;
   mc_estimate model;
   double rate;
@@ -29,6 +31,11 @@ typedef struct layer {
   sample_list samples;
   times t;
 } layer;
+
+/* Does it have a line in reports? */
+static inline bool layer_listed(const layer *l) {
+  return !l->joined && !mc_family_has(l->family, MC_FAM_NOCODE);
+}
 
 /* One network in one form. */
 typedef struct subject {

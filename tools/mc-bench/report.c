@@ -66,7 +66,7 @@ static void text_layers(mc_strbuf *out, const subject *s, const machine *m) {
                "of peak", "GB/s", "model us", "bound by");
   double total = total_of(s);
   for (int i = 0; i < s->nlayer; i++)
-    if (strcmp(s->layer[i].kernel, "alias")) text_layer(out, s, &s->layer[i], m, total, width);
+    if (layer_listed(&s->layer[i])) text_layer(out, s, &s->layer[i], m, total, width);
   mc_sb_printf(out, "all layers: %.4g ms\n", total * 1e3);
 }
 
@@ -108,8 +108,7 @@ static json_t *json_subject(const subject *s, const machine *m) {
   if (!s->nlayer) return o;
   json_t *list = json_array();
   for (int i = 0; i < s->nlayer; i++)
-    if (strcmp(s->layer[i].kernel, "alias"))
-      json_array_append_new(list, json_layer(s, &s->layer[i], m));
+    if (layer_listed(&s->layer[i])) json_array_append_new(list, json_layer(s, &s->layer[i], m));
   json_object_set_new(o, "layers", list);
   json_object_set_new(o, "march", json_string(s->target->name));
   return o;

@@ -119,7 +119,7 @@ static void points(mc_strbuf *o, const axes *a, const subject *s, const machine 
     if (!shown(l)) continue;
     double share = l->t.median / total;
     mc_sb_printf(o, "<g class=\"%s\"><circle cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\"><title>",
-                 strcmp(l->kernel, "depthwise") ? "gemm" : "dw", x_of(a, intensity(l)),
+                 l->family == MC_FAMILY_depthwise ? "dw" : "product", x_of(a, intensity(l)),
                  y_of(a, speed(l)), 3 + 40 * sqrt(share));
     page_escaped(o, l->name);
     mc_sb_printf(o,
@@ -150,7 +150,7 @@ static void table(mc_strbuf *o, const subject *s, const machine *m) {
                 "s<th>of peak<th>GB/s<th>model &micro;s<th>bound by</tr>\n");
   for (int i = 0; i < s->nlayer; i++) {
     const layer *l = &s->layer[i];
-    if (strcmp(l->kernel, "alias") == 0) continue;
+    if (!layer_listed(l)) continue;
     double t = l->t.median > 0 ? l->t.median : 1e-12;
     mc_sb_puts(o, "<tr title=\"");
     page_escaped(o, l->how);

@@ -110,7 +110,7 @@ static void join_chain(subject *s, const mc_chain *c, mc_arena *a) {
     all->model.cycles += l->model.cycles;
     all->how = mc_arena_printf(a, "%s; %s", all->how, l->how);
     if (!(all->rate > 0)) all->rate = l->rate, all->engine = l->engine;
-    l->kernel = "alias"; /* no line of its own */
+    l->joined = true;
   }
 }
 
@@ -122,7 +122,8 @@ static void describe(subject *s, const mc_plan *p, mc_arena *a) {
     const mc_node *g = p->group[i];
     layer *l = &s->layer[i];
     *l = (layer){ .name = layer_name(g, i, a),
-                  .kernel = MC_ATTRS(g, group)->kernel,
+                  .kernel = mc_group_family_text(g),
+                  .family = mc_group_family(g),
                   .result = g->nout ? type_text(g->out[0]->type, a) : "",
                   .how = mc_kernel_describe(p, i, a) };
     l->cost = mc_node_cost(g);

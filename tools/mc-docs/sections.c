@@ -1,5 +1,6 @@
 #include "sections.h"
 #include "mc/driver/driver.h"
+#include "mc/ir/family.h"
 #include "mc/ir/op.h"
 #include "mc/ir/types.h"
 #include "mc/pass/pass.h"
@@ -30,7 +31,8 @@ static const char *kind_text(const mc_field *f) {
   case MC_F_INTS: return "integers";
   case MC_F_TENSOR: return "tensor";
   case MC_F_DTYPE: return "element type";
-  case MC_F_ENUM: return "";
+  case MC_F_ENUM:
+  case MC_F_QUOTED: return "";
   }
   return "";
 }
@@ -43,6 +45,7 @@ static void field_kind(mc_strbuf *out, const mc_field *f) {
     mc_sb_puts(&b, kind_text(f));
   for (int i = 0; f->kind == MC_F_ENUM && f->names[i]; i++)
     mc_sb_printf(&b, "%s%s", i ? ", " : "", f->names[i]);
+  if (f->kind == MC_F_QUOTED) mc_sb_puts(&b, "a word in quotes, from its table");
   cell(out, mc_sb_str(&b));
   mc_sb_free(&b);
 }
@@ -103,6 +106,28 @@ static void print_enums(mc_strbuf *out) {
       cell(out, w->doc);
       mc_sb_putc(out, '\n');
     }
+  }
+}
+
+/* ---- kernel families ---- */
+
+static const char *const family_traits[] = { "parts", "lines", "Winograd", "ready", "no code" };
+
+static void print_families(mc_strbuf *out) {
+  mc_sb_puts(out, "| kernel | computes | properties | unit of columns |\n|---|---|---|---|\n");
+  for (int f = MC_FAMILY_none + 1; f < MC_NUM_FAMILIES; f++) {
+    const mc_family_info *i = &mc_families[f];
+    mc_sb_puts(out, "|");
+    code_cell(out, i->text);
+    cell(out, i->doc);
+    const char *sep = " ";
+    for (size_t k = 0; k < sizeof family_traits / sizeof *family_traits; k++)
+      if (i->traits >> k & 1) mc_sb_printf(out, "%s%s", sep, family_traits[k]), sep = ", ";
+    mc_sb_puts(out, " |");
+    if (i->columns)
+      mc_sb_printf(out, " %d |\n", i->columns);
+    else
+      mc_sb_puts(out, " |\n");
   }
 }
 
@@ -187,6 +212,10 @@ static void print_aliases(mc_strbuf *out) {
   }
 }
 
-const doc_section doc_sections[] = { { "dtypes", print_dtypes },     { "enums", print_enums },
-                                     { "ops", print_ops },           { "passes", print_passes },
-                                     { "pipelines", print_aliases }, { NULL, NULL } };
+const doc_section doc_sections[] = { { "dtypes", print_dtypes },
+                                     { "enums", print_enums },
+                                     { "families", print_families },
+                                     { "ops", print_ops },
+                                     { "passes", print_passes },
+                                     { "pipelines", print_aliases },
+                                     { NULL, NULL } };

@@ -3,6 +3,7 @@
 #include "mc/analysis/cost.h"
 #include "mc/driver/compile.h"
 #include "mc/driver/importing.h"
+#include "mc/ir/family.h"
 #include "mc/ir/print.h"
 #include "object.h"
 #include <jansson.h>
@@ -38,7 +39,7 @@ static const char *layer_name(const mc_node *n, int i, mc_arena *a) {
 }
 
 static const char *op_name(const mc_node *n) {
-  const char *kernel = n->op == MC_OP_group ? MC_ATTRS(n, group)->kernel : "";
+  const char *kernel = n->op == MC_OP_group ? mc_group_family_text(n) : "";
   return *kernel ? kernel : mc_ops[n->op].text;
 }
 

@@ -3,7 +3,7 @@
 #ifndef MC_ANALYSIS_MODEL_H
 #define MC_ANALYSIS_MODEL_H
 #include "mc/analysis/zeros.h"
-#include "mc/ir/graph.h"
+#include "mc/ir/family.h"
 #include "mc/target/target.h"
 
 /* What time goes into; the largest part bounds the code. Level names mean: bytes that come from
@@ -80,8 +80,8 @@ mc_estimate mc_model_convert(int64_t elems, mc_arith from, mc_arith to, const mc
 /* A group of a planned graph, by its `kernel` and contents; products with the block that the model
  * itself would choose. */
 mc_estimate mc_model_group(const mc_node *group, const mc_target *t, int64_t weights);
-/* The same if `kernel` were what it says. */
-mc_estimate mc_model_group_as(const mc_node *group, const char *kernel, const mc_target *t,
+/* The same if it were of family `as`. */
+mc_estimate mc_model_group_as(const mc_node *group, mc_family as, const mc_target *t,
                               int64_t weights);
 /* What a group's time grows by when `in` bytes come from, and `out` bytes go to, the level of
  * memory that holds `footprint` bytes. */

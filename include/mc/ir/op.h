@@ -19,6 +19,7 @@ typedef enum mc_opcode {
   mc_e_##id;                                                                                       \
   extern const char *const mc_names_##id[mc_##id##_count_ + 1];
 #include "mc/ir/enums.def"
+extern const char *const mc_names_family[]; /* mc_family (family.h) */
 
 enum {
   MC_T_ELEM = 1,
@@ -44,6 +45,7 @@ enum {
 #define MC_ATTR(op, name, KIND, dflt, doc) mc_field_##KIND name;
 #define MC_ATTRN(op, name, KIND, count, dflt, doc) mc_field_##KIND name[count];
 #define MC_ATTRE(op, name, enm, dflt, doc) mc_field_ENUM name;
+#define MC_ATTRQ(op, name, list, dflt, doc) mc_field_QUOTED name;
 #define MC_OP_END(id)                                                                              \
   char end_;                                                                                       \
   }                                                                                                \

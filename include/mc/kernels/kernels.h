@@ -50,6 +50,4 @@ bool mc_kernels_emit(mc_group_code *out, mc_kernels *k, int i, const char *name)
 /* Behind the last group of a plan: what the groups have left on (tiles) goes off, in one more
  * function of `last`, the last group's code. */
 void mc_kernels_finish(mc_group_code *last, mc_kernels *k, const char *name);
-/* The families of kernels.def, NULL-terminated. */
-extern const char *const mc_kernel_names[];
 #endif

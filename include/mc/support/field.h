@@ -17,18 +17,21 @@ typedef enum mc_field_kind {
   MC_F_F64,
   MC_F_BOOL,
   MC_F_ENUM,
+  MC_F_QUOTED,
   MC_F_STR,
   MC_F_INTS,
   MC_F_TENSOR,
   MC_F_DTYPE
 } mc_field_kind;
 
-/* the C type of each kind; ENUM and DTYPE are int indices, TENSOR is set by ir/ */
+/* the C type of each kind; ENUM, QUOTED (an ENUM that is printed in quotes) and DTYPE are int
+ * indices, TENSOR is set by ir/ */
 typedef int64_t mc_field_I64;
 typedef float mc_field_F32;
 typedef double mc_field_F64;
 typedef bool mc_field_BOOL;
 typedef int mc_field_ENUM;
+typedef int mc_field_QUOTED;
 typedef const char *mc_field_STR;
 typedef mc_ints mc_field_INTS;
 typedef struct mc_tensor *mc_field_TENSOR;
@@ -40,7 +43,7 @@ typedef struct mc_field {
   int count; /* elements; 1: scalar */
   size_t offset;
   const char *dflt; /* default in source form ("1", "[0,inf]", "nearest"); NULL: must be given */
-  const char *const *names; /* ENUM (and DTYPE): NULL-terminated names */
+  const char *const *names; /* ENUM, QUOTED, DTYPE: NULL-terminated names; "": no choice yet */
   const char *doc;
 } mc_field;
 
