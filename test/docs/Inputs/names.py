@@ -6,20 +6,22 @@ Pages are README.md, CONTRIBUTING.md, all of docs/ and the other README.md files
 
 - every page of docs/ is linked from docs/index.md;
 - links: the file, and the heading that an anchor names;
-- files in spans (`lib/plan/images.c`, `plan/images.c`, `images.c`, `images.[ch]`, `test/net/*.mir`): a
-  file of that name, or one whose path ends so. Names of examples (net.mir, app.c) are not ours: a name
-  without a folder counts when it ends in .c, .h, .def, .py, .sh or .test;
-- docs/PAGE.md in any text of the tree, comments of code, too; and after a page a section in quotation
-  marks (docs/PAGE.md, "Section"): a heading or the bold beginning of a paragraph;
-- options in spans (`-name`, `--name=VALUE`): one of the tools' --help has them. In docs/reference/tools.md it
-  is the tool of the section, unless a line just before names another tool that has it.
+- files in spans (`lib/plan/images.c`, `plan/images.c`, `images.c`, `images.[ch]`, `test/*.mir`): a
+  file of that name, or one whose path ends so. Names of examples (net.mir, app.c) are not ours: a
+  name without a folder counts when it ends in .c, .h, .def, .py, .sh or .test;
+- docs/PAGE.md in any text of the tree, comments of code, too; and after a page a section in
+  quotation marks (docs/PAGE.md, "Section"): a heading or the bold beginning of a paragraph;
+- options in spans (`-name`, `--name=VALUE`): one of the tools' --help has them. In
+  docs/reference/tools.md it is the tool of the section, unless a line just before names another
+  tool that has it.
 """
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-TOOLS = ("mcc", "mc-opt", "mc-import", "mc-run", "mc-eval", "mc-stat", "mc-bench", "mc-search", "mc-docs")
+TOOLS = ("mcc", "mc-opt", "mc-import", "mc-run", "mc-eval", "mc-stat", "mc-bench", "mc-search",
+         "mc-docs")
 TOP = ("lib", "include", "tools", "test", "utils", "docs", "bench", "rt", "examples", "cmake")
 # Options of other programs (lit, cmake, compilers), and what only looks like an option.
 OTHERS = set("""-quantize -inf -z_b --param -q --build -ffp-contract -Wall -Wextra -Wpedantic
@@ -36,15 +38,17 @@ class Tree:
         names = [p.relative_to(root) for p in found if p.is_file()]
         self.files = {str(n) for n in names if not any(s.startswith("build") for s in n.parts[:-1])}
         self.folders = {str(f) for p in self.files for f in Path(p).parents}
-        self.ends = {"/".join(p.split("/")[i:]) for p in self.files for i in range(p.count("/") + 1)}
+        self.ends = {"/".join(p.split("/")[i:]) for p in self.files
+                     for i in range(p.count("/") + 1)}
         self.anchors = {}
 
     def has(self, path):
-        """A file or folder of the tree whose path is `path` or ends so; [ch], {a,b} and * as in a shell."""
+        """A file or folder whose path is `path` or ends so; [ch], {a,b} and * as in a shell."""
         path = path.rstrip("/")
         if re.search(r"[*\[{]", path):
-            pattern = re.escape(path).replace(r"\*", "[^/]*").replace(r"\[", "[").replace(r"\]", "]")
-            pattern = re.sub(r"\\\{([^}]*)\\\}", lambda m: f"(?:{m.group(1).replace(',', '|')})", pattern)
+            pattern = re.escape(path).replace(r"\*", "[^/]*")
+            pattern = pattern.replace(r"\[", "[").replace(r"\]", "]")
+            pattern = re.sub(r"\\\{([^}]*)\\\}", lambda m: f"(?:{m[1].replace(',', '|')})", pattern)
             return any(re.fullmatch(pattern, e) for e in self.ends)
         return path in self.ends or any(f == path or f.endswith("/" + path) for f in self.folders)
 
@@ -56,7 +60,8 @@ class Tree:
                 heading = re.match(r"#+ (.*)", line)
                 if heading:
                     names.add(plain(heading.group(1)))
-                    slug = re.sub(r"[^\w\- ]", "", plain(heading.group(1)).lower()).replace(" ", "-")
+                    slug = re.sub(r"[^\w\- ]", "", plain(heading.group(1)).lower())
+                    slug = slug.replace(" ", "-")
                     anchors[slug] = anchors.get(slug, -1) + 1
                 names.update(plain(b).rstrip(".:") for b in re.findall(r"\*\*(.+?)\*\*", line))
             repeated = {f"{s}-{i}" for s, n in anchors.items() for i in range(1, n + 1)}
@@ -65,7 +70,7 @@ class Tree:
 
     def section(self, path, name):
         low = name.lower().rstrip(".,")
-        return any(n.lower() == low or n.lower().startswith(low + " ") or n.lower().startswith(low + ":")
+        return any(n.lower() == low or n.lower().startswith((low + " ", low + ":"))
                    for n in self.page(path)[0])
 
 
@@ -190,7 +195,8 @@ def main():
                       linked_sections(tree, page, text), options(tools, page, text)):
             problems.update((page, *p) for p in found)
     kinds = r"\.(?:[chyl]|def|md|py|sh|test|mir|txt|cmake|proto)$"
-    problems.update((p, 1, "docs/index.md does not link this page") for p in not_in_index(tree, pages))
+    problems.update((p, 1, "docs/index.md does not link this page")
+                    for p in not_in_index(tree, pages))
     texts = [f for f in tree.files if re.search(kinds, f)]
     for path in texts:
         if path == "CHANGELOG.md" or path.startswith("test/docs/"):
