@@ -53,8 +53,26 @@ enum { /* the words of the traits column */
        CONST = MC_T_CONST,
        TERM = MC_T_TERM,
        CHOSEN = MC_T_CHOSEN,
-       REGION = MC_T_REGION
+       REGION = MC_T_REGION,
+       INTS = MC_T_INTS,
+       QPROD = MC_T_QPROD
 };
+
+/* The rows of elementwise ops name their functions: as many rows as traits say. */
+enum {
+  ELEM_TRAITS = 0
+
+#define MC_OP(id, lo, hi, outs, traits, doc) +(((traits) & ELEM) != 0)
+#include "mc/ir/ops.def"
+  ,
+  ELEM_ROWS = 0
+#define MC_UNARY(id) +1
+#define MC_BINARY(id, ints) +1
+#define MC_ELEMENT(id) +1
+#include "mc/ir/ops.def"
+};
+_Static_assert((int)ELEM_TRAITS == (int)ELEM_ROWS,
+               "ops.def: an ELEM op is one of MC_UNARY, MC_BINARY, MC_ELEMENT");
 
 const mc_op_info mc_ops[MC_NUM_OPS] = {
 #define MC_OP(id, lo, hi, outs, traits, doc)                                                       \

@@ -5,41 +5,59 @@ typedef struct scales {
   float a, b;
 } scales; /* multipliers of the quantized forms */
 
-static float real_of(mc_opcode op, float a, float b) {
-  switch (op) {
-  case MC_OP_add: return a + b;
-  case MC_OP_sub: return a - b;
-  case MC_OP_mul: return a * b;
-  case MC_OP_div: return a / b;
-  case MC_OP_min: return a < b ? a : b;
-  case MC_OP_max: return a > b ? a : b;
-  case MC_OP_pow: return mc_fm_pow(a, b);
-  default: return NAN; /* not a binary op */
-  }
-}
+/* ---- fp32 ---- */
 
-/* Integers wrap. Division by zero was reported before; the one overflow of division wraps too. */
-static int64_t index_of(mc_opcode op, int64_t a, int64_t b) {
-  switch (op) {
-  case MC_OP_add: return (int64_t)((uint64_t)a + (uint64_t)b);
-  case MC_OP_sub: return (int64_t)((uint64_t)a - (uint64_t)b);
-  case MC_OP_mul: return (int64_t)((uint64_t)a * (uint64_t)b);
-  case MC_OP_div: return b == -1 ? (int64_t)(0 - (uint64_t)a) : a / b;
-  case MC_OP_min: return a < b ? a : b;
-  case MC_OP_max: return a > b ? a : b;
-  default: return 0;
-  }
-}
+float mc_real_add(float a, float b) { return a + b; }
+
+float mc_real_sub(float a, float b) { return a - b; }
+
+float mc_real_mul(float a, float b) { return a * b; }
+
+float mc_real_div(float a, float b) { return a / b; }
+
+float mc_real_min(float a, float b) { return a < b ? a : b; }
+
+float mc_real_max(float a, float b) { return a > b ? a : b; }
+
+float mc_real_pow(float a, float b) { return mc_fm_pow(a, b); }
+
+/* ---- whole numbers, which wrap ---- */
+
+int64_t mc_whole_add(int64_t a, int64_t b) { return (int64_t)((uint64_t)a + (uint64_t)b); }
+
+int64_t mc_whole_sub(int64_t a, int64_t b) { return (int64_t)((uint64_t)a - (uint64_t)b); }
+
+int64_t mc_whole_mul(int64_t a, int64_t b) { return (int64_t)((uint64_t)a * (uint64_t)b); }
+
+/* The one overflow of division wraps too. */
+int64_t mc_whole_div(int64_t a, int64_t b) { return b == -1 ? (int64_t)(0 - (uint64_t)a) : a / b; }
+
+int64_t mc_whole_min(int64_t a, int64_t b) { return a < b ? a : b; }
+
+int64_t mc_whole_max(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* ---- the forms, the same for all ---- */
+
+static const struct functions {
+  float (*real)(float a, float b);
+  int64_t (*whole)(int64_t a, int64_t b); /* NULL: no form on i32 and i64 */
+} functions[MC_NUM_OPS] = {
+
+#define MC_BINARY(id, ints) [MC_OP_##id] = { mc_real_##id, WHOLE_##ints(id) },
+#define WHOLE_INTS(id) mc_whole_##id
+#define WHOLE_0(id) NULL
+#include "mc/ir/ops.def"
+};
 
 /* Real result in units of the result's scale; a and b are q - z. */
 static float quant_of(mc_opcode op, int32_t a, int32_t b, scales m) {
-  if (op == MC_OP_mul) return (float)(a * b) * m.a;
-  return real_of(op, (float)a * m.a, (float)b * m.b);
+  if (mc_op_has(op, MC_T_QPROD)) return (float)(a * b) * m.a;
+  return functions[op].real((float)a * m.a, (float)b * m.b);
 }
 
 static scales scales_of(const mc_eval_cx *cx) {
   float sa = cx->in[0].type->q.scale, sb = cx->in[1].type->q.scale, sy = cx->out[0].type->q.scale;
-  if (cx->node->op == MC_OP_mul) return (scales){ (sa * sb) / sy, 0 };
+  if (mc_op_has(cx->node->op, MC_T_QPROD)) return (scales){ (sa * sb) / sy, 0 };
   return (scales){ sa / sy, sb / sy };
 }
 
@@ -49,11 +67,10 @@ static form form_of(const mc_eval_cx *cx) {
   const mc_array *a = &cx->in[0], *b = &cx->in[1], *y = &cx->out[0];
   mc_opcode op = cx->node->op;
   if (mc_is_f32(a) && mc_is_f32(b) && mc_is_f32(y)) return REAL;
-  if (mc_is_act(a) && mc_is_act(b) && mc_is_act(y))
-    return op == MC_OP_div || op == MC_OP_pow ? NONE : QUANT;
+  if (mc_is_act(a) && mc_is_act(b) && mc_is_act(y)) return mc_op_has(op, MC_T_QFORM) ? QUANT : NONE;
   bool index = mc_is_index(a) && mc_is_index(b) && a->type->dtype == b->type->dtype &&
                a->type->dtype == y->type->dtype;
-  return index && op != MC_OP_pow ? INDEX : NONE;
+  return index && functions[op].whole ? INDEX : NONE;
 }
 
 static bool one(mc_eval_cx *cx, form f, scales m, const float *clamp, int64_t i, int64_t ia,
@@ -61,14 +78,14 @@ static bool one(mc_eval_cx *cx, form f, scales m, const float *clamp, int64_t i,
   mc_array *y = &cx->out[0];
   mc_opcode op = cx->node->op;
   if (f == REAL) {
-    float v = real_of(op, mc_f32_of(&cx->in[0])[ia], mc_f32_of(&cx->in[1])[ib]);
+    float v = functions[op].real(mc_f32_of(&cx->in[0])[ia], mc_f32_of(&cx->in[1])[ib]);
     ((float *)y->data)[i] = mc_clamped(v, clamp);
   } else if (f == QUANT) {
     mc_put_q(y, i, quant_of(op, mc_centered(&cx->in[0], ia), mc_centered(&cx->in[1], ib), m));
   } else {
     int64_t a = mc_int_at(&cx->in[0], ia), b = mc_int_at(&cx->in[1], ib);
     if (op == MC_OP_div && b == 0) return mc_error(cx->diag, cx->node->loc, "division by zero");
-    mc_int_put(y, i, index_of(op, a, b));
+    mc_int_put(y, i, functions[op].whole(a, b));
   }
   return true;
 }
@@ -97,16 +114,6 @@ static bool binary(mc_eval_cx *cx) {
   return true;
 }
 
-bool mc_eval_add(mc_eval_cx *cx) { return binary(cx); }
-
-bool mc_eval_sub(mc_eval_cx *cx) { return binary(cx); }
-
-bool mc_eval_mul(mc_eval_cx *cx) { return binary(cx); }
-
-bool mc_eval_div(mc_eval_cx *cx) { return binary(cx); }
-
-bool mc_eval_min(mc_eval_cx *cx) { return binary(cx); }
-
-bool mc_eval_max(mc_eval_cx *cx) { return binary(cx); }
-
-bool mc_eval_pow(mc_eval_cx *cx) { return binary(cx); }
+#define MC_BINARY(id, ints)                                                                        \
+  bool mc_eval_##id(mc_eval_cx *cx) { return binary(cx); }
+#include "mc/ir/ops.def"

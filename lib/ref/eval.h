@@ -92,6 +92,13 @@ float mc_clamped(float x, const float *clamp);
  * False after reporting an accumulator that leaves i32. */
 bool mc_put_sums(mc_eval_cx *cx, int64_t at, const double *acc, int64_t n, const float *clamp);
 
-/* Real function of a unary op on fp32. */
-float mc_eval_unary_f32(const mc_node *n, float x);
+/* ---- elementwise ops: one function per row (unary.c, binary.c) ---- */
+/* On fp32; whole: on i32 and i64, where integers wrap; the divisor of whole_div is not 0. */
+#define MC_UNARY(id) float mc_real_##id(const mc_node *n, float x);
+#define MC_BINARY(id, ints)                                                                        \
+  float mc_real_##id(float a, float b);                                                            \
+  MC_REF_WHOLE_##ints(id)
+#define MC_REF_WHOLE_INTS(id) int64_t mc_whole_##id(int64_t a, int64_t b);
+#define MC_REF_WHOLE_0(id)
+#include "mc/ir/ops.def"
 #endif

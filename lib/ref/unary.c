@@ -1,30 +1,51 @@
 /* Elementwise ops of one operand: fp32 functions, 256-entry tables, integers. */
 #include "eval.h"
 
-float mc_eval_unary_f32(const mc_node *n, float x) {
-  switch (n->op) {
-  case MC_OP_neg: return mc_fm_neg(x);
-  case MC_OP_abs: return mc_fm_abs(x);
-  case MC_OP_exp: return mc_fm_exp(x);
-  case MC_OP_log: return mc_fm_log(x);
-  case MC_OP_sqrt: return sqrtf(x);
-  case MC_OP_erf: return mc_fm_erf(x);
-  case MC_OP_relu: return mc_fm_relu(x);
-  case MC_OP_clamp:
-    return mc_clamped(x, (const float[]){ MC_ATTRS(n, clamp)->low, MC_ATTRS(n, clamp)->high });
-  case MC_OP_leaky_relu: return mc_fm_leaky_relu(x, MC_ATTRS(n, leaky_relu)->alpha);
-  case MC_OP_elu: return mc_fm_elu(x, MC_ATTRS(n, elu)->alpha);
-  case MC_OP_sigmoid: return mc_fm_sigmoid(x);
-  case MC_OP_tanh: return mc_fm_tanh(x);
-  case MC_OP_gelu:
-    return MC_ATTRS(n, gelu)->approximate == mc_approx_tanh ? mc_fm_gelu_tanh(x) : mc_fm_gelu(x);
-  case MC_OP_silu: return mc_fm_silu(x);
-  case MC_OP_hard_sigmoid:
-    return mc_fm_hard_sigmoid(x, MC_ATTRS(n, hard_sigmoid)->alpha, MC_ATTRS(n, hard_sigmoid)->beta);
-  case MC_OP_hard_swish: return mc_fm_hard_swish(x);
-  default: return NAN; /* not a unary op: the callers below are the unary ops */
+/* An op without attributes is one function of support/fmath.h. */
+#define PLAIN(id, f)                                                                               \
+  float mc_real_##id(const mc_node *n, float x) {                                                  \
+    (void)n;                                                                                       \
+    return f(x);                                                                                   \
   }
+PLAIN(neg, mc_fm_neg)
+PLAIN(abs, mc_fm_abs)
+PLAIN(exp, mc_fm_exp)
+PLAIN(log, mc_fm_log)
+PLAIN(sqrt, sqrtf)
+PLAIN(erf, mc_fm_erf)
+PLAIN(relu, mc_fm_relu)
+PLAIN(sigmoid, mc_fm_sigmoid)
+PLAIN(tanh, mc_fm_tanh)
+PLAIN(silu, mc_fm_silu)
+PLAIN(hard_swish, mc_fm_hard_swish)
+
+float mc_real_clamp(const mc_node *n, float x) {
+  const mc_attrs_clamp *at = MC_ATTRS(n, clamp);
+  return mc_clamped(x, (const float[]){ at->low, at->high });
 }
+
+float mc_real_leaky_relu(const mc_node *n, float x) {
+  return mc_fm_leaky_relu(x, MC_ATTRS(n, leaky_relu)->alpha);
+}
+
+float mc_real_elu(const mc_node *n, float x) { return mc_fm_elu(x, MC_ATTRS(n, elu)->alpha); }
+
+float mc_real_gelu(const mc_node *n, float x) {
+  return MC_ATTRS(n, gelu)->approximate == mc_approx_tanh ? mc_fm_gelu_tanh(x) : mc_fm_gelu(x);
+}
+
+float mc_real_hard_sigmoid(const mc_node *n, float x) {
+  const mc_attrs_hard_sigmoid *at = MC_ATTRS(n, hard_sigmoid);
+  return mc_fm_hard_sigmoid(x, at->alpha, at->beta);
+}
+
+/* ---- the forms, the same for all ---- */
+
+typedef float real_fn(const mc_node *n, float x);
+static real_fn *const real[MC_NUM_OPS] = {
+#define MC_UNARY(id) [MC_OP_##id] = mc_real_##id,
+#include "mc/ir/ops.def"
+};
 
 void mc_eval_table(const mc_node *n, const mc_type *in, const mc_type *out,
                    unsigned char table[256]) {
@@ -33,7 +54,7 @@ void mc_eval_table(const mc_node *n, const mc_type *in, const mc_type *out,
   mc_dtype_range(out->dtype, &out_lo, &out_hi);
   for (int64_t q = lo; q <= hi; q++) {
     float x = mc_fx_dequantize((int32_t)q, in->q.scale, in->q.zero);
-    float y = mc_eval_unary_f32(n, x);
+    float y = real[n->op](n, x);
     table[q - lo] = (unsigned char)mc_fx_quantize(y, out->q.scale, out->q.zero, (int32_t)out_lo,
                                                   (int32_t)out_hi);
   }
@@ -56,38 +77,10 @@ static bool unary(mc_eval_cx *cx) {
   const float *from = x->data;
   float *to = y->data;
   for (int64_t i = 0, n = mc_type_elems(x->type); i < n; i++)
-    to[i] = mc_eval_unary_f32(cx->node, from[i]);
+    to[i] = real[cx->node->op](cx->node, from[i]);
   return true;
 }
 
-bool mc_eval_neg(mc_eval_cx *cx) { return unary(cx); }
-
-bool mc_eval_abs(mc_eval_cx *cx) { return unary(cx); }
-
-bool mc_eval_exp(mc_eval_cx *cx) { return unary(cx); }
-
-bool mc_eval_log(mc_eval_cx *cx) { return unary(cx); }
-
-bool mc_eval_sqrt(mc_eval_cx *cx) { return unary(cx); }
-
-bool mc_eval_erf(mc_eval_cx *cx) { return unary(cx); }
-
-bool mc_eval_relu(mc_eval_cx *cx) { return unary(cx); }
-
-bool mc_eval_clamp(mc_eval_cx *cx) { return unary(cx); }
-
-bool mc_eval_leaky_relu(mc_eval_cx *cx) { return unary(cx); }
-
-bool mc_eval_elu(mc_eval_cx *cx) { return unary(cx); }
-
-bool mc_eval_sigmoid(mc_eval_cx *cx) { return unary(cx); }
-
-bool mc_eval_tanh(mc_eval_cx *cx) { return unary(cx); }
-
-bool mc_eval_gelu(mc_eval_cx *cx) { return unary(cx); }
-
-bool mc_eval_silu(mc_eval_cx *cx) { return unary(cx); }
-
-bool mc_eval_hard_sigmoid(mc_eval_cx *cx) { return unary(cx); }
-
-bool mc_eval_hard_swish(mc_eval_cx *cx) { return unary(cx); }
+#define MC_UNARY(id)                                                                               \
+  bool mc_eval_##id(mc_eval_cx *cx) { return unary(cx); }
+#include "mc/ir/ops.def"

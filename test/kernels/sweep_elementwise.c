@@ -1,13 +1,14 @@
 /* Elementwise ops: every op, sizes 1 to 40, broadcasting, quantized forms, element types. */
 #include "sweep.h"
 
-static const mc_opcode unary[] = { MC_OP_neg,     MC_OP_abs,          MC_OP_exp,
-                                   MC_OP_log,     MC_OP_sqrt,         MC_OP_erf,
-                                   MC_OP_relu,    MC_OP_leaky_relu,   MC_OP_elu,
-                                   MC_OP_sigmoid, MC_OP_tanh,         MC_OP_gelu,
-                                   MC_OP_silu,    MC_OP_hard_sigmoid, MC_OP_hard_swish };
-static const mc_opcode binary[] = { MC_OP_add, MC_OP_sub, MC_OP_mul, MC_OP_div,
-                                    MC_OP_min, MC_OP_max, MC_OP_pow };
+static const mc_opcode unary[] = {
+#define MC_UNARY(id) MC_OP_##id,
+#include "mc/ir/ops.def"
+};
+static const mc_opcode binary[] = {
+#define MC_BINARY(id, ints) MC_OP_##id,
+#include "mc/ir/ops.def"
+};
 
 enum { NU = sizeof unary / sizeof *unary, NB = sizeof binary / sizeof *binary };
 
@@ -79,7 +80,7 @@ static void short_ops(void) {
 static void quantized_ops(void) {
   static const mc_dtype dts[] = { MC_u8, MC_i8 };
   for (int i = 0; i < NB; i++) {
-    if (binary[i] == MC_OP_div || binary[i] == MC_OP_pow) continue;
+    if (!mc_op_has(binary[i], MC_T_QFORM)) continue;
     tcase *t = sweep_begin("map int8 %s", mc_ops[binary[i]].text);
     if (!t) continue;
     for (int v = 0; v < 4; v++) {

@@ -145,7 +145,9 @@ static const char *const trait_docs[] = {
   "known at compile time",
   "ends a graph",
   "element type chosen in the text",
-  "holds a region"
+  "holds a region",
+  "also on plain i64 and i32",
+  "the quantized form is an exact product of integers"
 };
 
 static void op_head(mc_strbuf *out, const mc_op_info *o) {

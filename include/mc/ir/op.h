@@ -33,7 +33,9 @@ enum {
   MC_T_CONST = 256,
   MC_T_TERM = 512,
   MC_T_CHOSEN = 1024,
-  MC_T_REGION = 2048
+  MC_T_REGION = 2048,
+  MC_T_INTS = 4096,
+  MC_T_QPROD = 8192
 };
 
 enum {
