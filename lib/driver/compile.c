@@ -7,16 +7,10 @@
 #include "mc/driver/options.h"
 #include "mc/ir/print.h"
 #include "mc/kernels/query.h"
+#include "mc/support/clock.h"
 #include "mc/support/hash.h"
 #include <ctype.h>
 #include <string.h>
-#include <time.h>
-
-static double seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 mc_compile_opts mc_compile_defaults(void) {
   return (mc_compile_opts){
@@ -160,14 +154,14 @@ static mc_plan *plan_levels(passes *p, mc_module *m, const mc_compile_opts *o) {
   mc_plan *first = NULL, *last = NULL;
   for (const mc_target *t = o->target; t; t = t->next) {
     mc_module *copy = t->next ? mc_module_copy(m) : m;
-    double t0 = seconds();
+    double t0 = mc_seconds();
     if (!run_passes(p, copy, &p->level, t) || !mc_accum_check(copy->graphs, p->diag)) return NULL;
-    double t1 = seconds();
+    double t1 = mc_seconds();
     mc_plan *plan = plan_graph(copy->graphs, t, o, p->rep, p->arena, p->diag);
     if (!plan) return NULL;
     if (o->tune && !tune_plan(plan, o, p->arena, p->diag)) return NULL;
     p->rep->pass_seconds += t1 - t0;
-    p->rep->plan_seconds += seconds() - t1;
+    p->rep->plan_seconds += mc_seconds() - t1;
     if (last)
       last->next = plan;
     else
@@ -205,14 +199,14 @@ static void check_threads(const mc_plan *p, const mc_compile_opts *o, mc_diag *d
 
 mc_plan *mc_compile_plan(mc_module *m, const mc_compile_opts *o, mc_compile_report *rep,
                          mc_arena *a, mc_diag *d) {
-  double t0 = seconds();
+  double t0 = mc_seconds();
   passes p = { .rep = rep, .arena = a, .diag = d };
   *rep = (mc_compile_report){ 0 };
   if (!m->graphs) return mc_error(d, mc_noloc, "there is no graph to compile"), NULL;
   rep->model = mc_compile_model_hash(m, a);
   if (!prepare_passes(&p, m, o)) return NULL;
   if (p.common.n && !run_passes(&p, m, &p.common, mc_target_highest(o->target))) return NULL;
-  rep->pass_seconds = seconds() - t0;
+  rep->pass_seconds = mc_seconds() - t0;
   mc_plan *first = plan_levels(&p, m, o);
   if (!first) return NULL;
   check_threads(first, o, d);
@@ -236,20 +230,20 @@ static mc_codegen_opts code_opts(const mc_graph *g, const mc_compile_opts *o, ui
 
 bool mc_compile_object(mc_code *object, mc_strbuf *header, const mc_plan *p,
                        const mc_compile_opts *o, mc_compile_report *rep, mc_arena *a, mc_diag *d) {
-  double t0 = seconds();
+  double t0 = mc_seconds();
   mc_codegen_opts co = code_opts(p->graph, o, rep->model, a);
   bool ok = mc_codegen_object(object, p, &co, d);
   if (ok) mc_codegen_header(header, p, &co, object->stack_bytes);
-  rep->code_seconds += seconds() - t0;
+  rep->code_seconds += mc_seconds() - t0;
   return ok;
 }
 
 bool mc_compile_code(mc_strbuf *code, const mc_plan *p, const mc_compile_opts *o, mc_emit what,
                      mc_compile_report *rep, mc_arena *a, mc_diag *d) {
-  double t0 = seconds();
+  double t0 = mc_seconds();
   mc_codegen_opts co = code_opts(p->graph, o, rep->model, a);
   bool ok = mc_codegen_emit(code, p, &co, what, d);
-  rep->code_seconds += seconds() - t0;
+  rep->code_seconds += mc_seconds() - t0;
   return ok;
 }
 
@@ -257,9 +251,9 @@ mc_jit *mc_compile_jit(mc_module *m, const mc_compile_opts *o, mc_compile_report
                        mc_diag *d) {
   mc_plan *p = mc_compile_plan(m, o, rep, a, d);
   if (!p) return NULL;
-  double t0 = seconds();
+  double t0 = mc_seconds();
   mc_codegen_opts co = code_opts(p->graph, o, rep->model, a);
   mc_jit *j = mc_jit_create(p, &co, d);
-  rep->code_seconds = seconds() - t0;
+  rep->code_seconds = mc_seconds() - t0;
   return j;
 }

@@ -3,11 +3,11 @@
  * group is timed where it stands, with the caches as its neighbours leave them. Groups with the
  * same key count together. */
 #include "tune.h"
+#include "mc/support/clock.h"
 #include "mc/driver/options.h"
 #include "mc/kernels/query.h"
 #include "mc/pass/samples.h"
 #include <string.h>
-#include <time.h>
 
 enum { CANDIDATES = 8, MIN_ROUNDS = 8, MAX_ROUNDS = 24 };
 
@@ -92,11 +92,7 @@ static void find_problems(tuner *t) {
 
 /* ---- running ---- */
 
-static double now_us(void) {
-  struct timespec ts;
-  clock_gettime(CLOCK_MONOTONIC, &ts);
-  return 1e6 * (double)ts.tv_sec + 1e-3 * (double)ts.tv_nsec;
-}
+static double now_us(void) { return 1e6 * mc_seconds(); }
 
 /* Times of groups in one run, and the least of many. */
 typedef struct stopwatch {

@@ -1,11 +1,11 @@
 /* Runs a pipeline: one place for everything that can be watched, checked or counted around a pass.
  */
 #include "check.h"
+#include "mc/support/clock.h"
 #include "mc/ir/print.h"
 #include "mc/ir/verify.h"
 #include "reproducer.h"
 #include <string.h>
-#include <time.h>
 
 typedef struct run {
   mc_module *m;
@@ -21,12 +21,6 @@ typedef struct run {
   double *bound; /* by graph: what a LOSSY pass promised */
   int ngraphs;
 } run;
-
-static double now_seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- dumps ---- */
 static bool listed(const char *list, const char *name) {
@@ -140,10 +134,10 @@ static bool run_on_graph(run *r, mc_graph *g, int k, bool *changed) {
 
 static bool run_on_graphs(run *r, bool *changed) {
   int k = 0;
-  double start = now_seconds();
+  double start = mc_seconds();
   for (mc_graph *g = r->m->graphs; g; g = g->next, k++)
     if (!run_on_graph(r, g, k, changed)) return false;
-  r->rep->time[r->index] = (mc_pass_timing){ r->it->pass, now_seconds() - start, *changed };
+  r->rep->time[r->index] = (mc_pass_timing){ r->it->pass, mc_seconds() - start, *changed };
   return true;
 }
 

@@ -1,25 +1,19 @@
 #include "common/progress.h"
+#include "mc/support/clock.h"
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-static int64_t now_ms(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 progress progress_start(const char *what) {
-  progress p = { .on = isatty(STDERR_FILENO), .last_ms = now_ms() };
+  progress p = { .on = isatty(STDERR_FILENO), .last = mc_seconds() };
   snprintf(p.what, sizeof p.what, "%s", what);
   return p;
 }
 
 void progress_step(progress *p, int64_t done, int64_t total) {
-  int64_t t = p->on ? now_ms() : 0;
-  if (!p->on || t - p->last_ms < 100) return;
-  p->last_ms = t;
+  double t = p->on ? mc_seconds() : 0;
+  if (!p->on || t - p->last < 0.1) return;
+  p->last = t;
   p->shown = true;
   fprintf(stderr, "\r%s %lld/%lld\033[K", p->what, (long long)done, (long long)total);
   fflush(stderr);

@@ -7,7 +7,7 @@
 typedef struct progress {
   char what[64];
   bool on, shown;
-  int64_t last_ms;
+  double last; /* mc_seconds of the last line */
 } progress;
 
 /* `what` is copied (its first 63 bytes). */

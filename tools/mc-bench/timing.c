@@ -1,21 +1,15 @@
 /* How a timing is taken on a machine that is not alone: subjects take turns, a burst on both sides
  * of a turn says whether the core was ours (bench/README.md). */
 #include "bench.h"
+#include "mc/support/clock.h"
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { LANES = 8, CHAINS = 12, STEPS = 1500, CLOCK_STEPS = 20000, ENOUGH = 5 };
 
 static const double turn_seconds = 4e-3, shortest_sample = 20e-6, calm_share = 0.93;
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 const char *bench_settle(int cpu, bool fifo) {
   cpu_set_t set;
@@ -36,13 +30,13 @@ typedef float vec __attribute__((vector_size(4 * LANES)));
 static double burst(void) {
   vec acc[CHAINS] = { 0 }, a, b;
   for (int i = 0; i < LANES; i++) a[i] = 0.999f, b[i] = 1e-3f;
-  double t0 = now();
+  double t0 = mc_seconds();
   for (int s = 0; s < STEPS; s++)
     for (int i = 0; i < CHAINS; i++) {
       acc[i] = acc[i] * a + b;
       __asm__ volatile("" : : "m"(acc[i]) :);
     }
-  return (double)STEPS / (now() - t0);
+  return (double)STEPS / (mc_seconds() - t0);
 }
 
 /* Cycles a second, from a chain of multiplications that wait for one another: 3 cycles each on
@@ -51,12 +45,12 @@ static double clock_rate(void) {
   double best = 0;
   for (int k = 0; k < 20; k++) {
     uint64_t x = 88172645463325253u;
-    double t0 = now();
+    double t0 = mc_seconds();
     for (int i = 0; i < CLOCK_STEPS; i++) {
       x *= x | 1;
       __asm__ volatile("" : "+r"(x));
     }
-    double rate = (double)CLOCK_STEPS / (now() - t0);
+    double rate = (double)CLOCK_STEPS / (mc_seconds() - t0);
     if (rate > best) best = rate;
   }
   return 4 * best; /* three of the product, one of the or */
@@ -87,13 +81,13 @@ static times order(const sample_list *l) {
 }
 
 static int repeat(const subject *s, int n, double *seconds) {
-  double t0 = now();
+  double t0 = mc_seconds();
   for (int i = 0; i < n; i++) {
     int rc = mc_jit_run_parallel(s->jit, s->in, s->out, s->arena,
                                  s->threads > 1 ? mcrt_parallel_for : NULL, s->pool);
     if (rc) return rc;
   }
-  *seconds = now() - t0;
+  *seconds = mc_seconds() - t0;
   return 0;
 }
 
@@ -113,14 +107,14 @@ static int warm_up(subject *s, double limit) {
 /* The first run of a turn is not counted: it brings code and weights back that others have evicted.
  */
 static int turn(subject *s, mc_arena *a, machine *m) {
-  double t, before = burst(), end = now() + turn_seconds;
+  double t, before = burst(), end = mc_seconds() + turn_seconds;
   size_t first = s->all.n;
   int rc = repeat(s, 1, &t);
   if (rc) return rc;
   do {
     if ((rc = repeat(s, s->batch, &t))) return rc;
     add(&s->all, t / s->batch, a);
-  } while (now() < end);
+  } while (mc_seconds() < end);
   bool ok = calm(m, before, burst());
   for (size_t i = first; ok && i < s->all.n; i++) add(&s->calm, s->all.v[i], a);
   if (!ok) s->busy += s->all.n - first;
@@ -132,11 +126,11 @@ int bench_subjects(subject *s, int n, double seconds, mc_arena *a, machine *m, i
   m->clock = clock_rate();
   for (*who = 0; *who < n; ++*who)
     if ((rc = warm_up(&s[*who], seconds < 0.5 ? seconds / 5 : 0.1))) return rc;
-  double end = now() + seconds * n;
+  double end = mc_seconds() + seconds * n;
   do {
     for (*who = 0; *who < n; ++*who)
       if ((rc = turn(&s[*who], a, m))) return rc;
-  } while (now() < end);
+  } while (mc_seconds() < end);
   for (int i = 0; i < n; i++) {
     s[i].gated = s[i].calm.n >= ENOUGH;
     double least = order(&s[i].all).min;
@@ -152,13 +146,13 @@ typedef struct marks {
   double *at;
 } marks;
 
-static void mark(void *ctx, int i) { ((marks *)ctx)->at[i] = now(); }
+static void mark(void *ctx, int i) { ((marks *)ctx)->at[i] = mc_seconds(); }
 
 /* What a mark itself costs. */
 static double mark_seconds(void) {
   double best = 1;
   for (int k = 0; k < 200; k++) {
-    double t0 = now(), t = now() - t0;
+    double t0 = mc_seconds(), t = mc_seconds() - t0;
     if (t < best) best = t;
   }
   return best;
@@ -176,21 +170,21 @@ static int watch(subject *s, marks *w, double cost, mc_arena *a, bool count) {
 int bench_layers(subject *s, int n, double seconds, mc_arena *a, machine *m, int *who) {
   enum { MOST = 20000 };
 
-  double cost = mark_seconds(), end = now() + seconds * n;
+  double cost = mark_seconds(), end = mc_seconds() + seconds * n;
   marks *w = MC_NEWN(a, marks, n);
   for (int i = 0; i < n; i++) w[i].at = MC_NEWN(a, double, s[i].nlayer + 1);
   do {
     for (*who = 0; *who < n; ++*who) {
       subject *x = &s[*who];
       if (!x->nlayer || x->layer[0].samples.n > MOST) continue;
-      double before = burst(), until = now() + turn_seconds;
+      double before = burst(), until = mc_seconds() + turn_seconds;
       int rc = watch(x, &w[*who], cost, a, false);
-      while (!rc && now() < until) rc = watch(x, &w[*who], cost, a, true);
+      while (!rc && mc_seconds() < until) rc = watch(x, &w[*who], cost, a, true);
       if (!rc && !x->layer[0].samples.n) rc = watch(x, &w[*who], cost, a, true);
       if (rc) return rc;
       calm(m, before, burst());
     }
-  } while (now() < end);
+  } while (mc_seconds() < end);
   for (int i = 0; i < n; i++)
     for (int k = 0; k < s[i].nlayer; k++) s[i].layer[k].t = order(&s[i].layer[k].samples);
   return 0;

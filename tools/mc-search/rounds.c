@@ -1,12 +1,10 @@
 /* The rounds of a search, in order (docs/guide/search.md). */
 #include "search.h"
-#include <time.h>
+#include "mc/support/clock.h"
 #include <unistd.h>
 
 static bool finished(search *s) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return s->late || (s->deadline > 0 && (double)t.tv_sec >= s->deadline);
+  return s->late || (s->deadline > 0 && mc_seconds() >= s->deadline);
 }
 
 /* The original in fp32 comes first: the others are compared with its outputs. */

@@ -2,6 +2,7 @@
 #include "common/progress.h"
 #include "mc/support/blob.h"
 #include "search.h"
+#include "mc/support/clock.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -13,7 +14,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /* ---- processes ---- */
@@ -117,12 +117,6 @@ static bool choose_runner(search *s) {
 }
 
 /* ---- rounds ---- */
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 typedef struct batch {
   const shape *shape;
   candidates list;
@@ -171,7 +165,7 @@ static bool wait_output(const search *s, int fd) {
   struct pollfd p = { .fd = fd, .events = POLLIN };
   for (;;) {
     bool limited = s->deadline > 0 && !s->late && s->original->done;
-    double left = limited ? s->deadline - now() : INFINITY;
+    double left = limited ? s->deadline - mc_seconds() : INFINITY;
     if (left <= 0) return false;
     if (poll(&p, 1, left < 1000 ? (int)(left * 1000) + 1 : 1000000) > 0) return true;
   }
@@ -246,7 +240,7 @@ static bool one_by_one(search *s, const char *what, const batches *b) {
   bool ok = true;
   for (size_t i = 0; ok && i < b->n; i++) {
     batches one = { .v = &b->v[i], .n = 1 };
-    if (s->original->done && now() >= s->deadline)
+    if (s->original->done && mc_seconds() >= s->deadline)
       s->late = true;
     else
       ok = run_lines(s, what, &one);

@@ -1,10 +1,10 @@
 /* Checks of the command line, before anything runs. */
 #include "mc/support/suggest.h"
 #include "search.h"
+#include "mc/support/clock.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { GOAL_ACCURACY = NUM_COSTS };
@@ -31,7 +31,6 @@ static bool check_words(search *s, const char *option, const mc_strlist *l,
 static bool read_time(search *s) {
   char *rest;
   double v = s->time_limit ? strtod(s->time_limit, &rest) : 0;
-  struct timespec t;
   if (!s->time_limit) return true;
   double unit = !*rest || !strcmp(rest, "s") ? 1
                 : !strcmp(rest, "m")         ? 60
@@ -40,8 +39,7 @@ static bool read_time(search *s) {
   if (!(v > 0) || !isfinite(v) || unit == 0)
     return mc_error(&s->t.diag, mc_noloc,
                     "--time-limit=%s: a time such as 90s, 30m or 1h is wanted", s->time_limit);
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  s->deadline = (double)t.tv_sec + v * unit;
+  s->deadline = mc_seconds() + v * unit;
   return true;
 }
 
