@@ -242,10 +242,16 @@ static void number_values(reader *r, LLVMValueRef fn) {
   }
 }
 
-static void put_attributes(reader *r, LLVMValueRef fn) {
-  unsigned n = LLVMGetAttributeCountAtIndex(fn, (unsigned)LLVMAttributeFunctionIndex);
-  LLVMAttributeRef *list = MC_NEWN(r->arena, LLVMAttributeRef, n + 1);
+LLVMAttributeRef *same_attributes(LLVMValueRef fn, unsigned *n, mc_arena *a) {
+  *n = LLVMGetAttributeCountAtIndex(fn, (unsigned)LLVMAttributeFunctionIndex);
+  LLVMAttributeRef *list = MC_NEWN(a, LLVMAttributeRef, *n + 1);
   LLVMGetAttributesAtIndex(fn, (unsigned)LLVMAttributeFunctionIndex, list);
+  return list;
+}
+
+static void put_attributes(reader *r, LLVMValueRef fn) {
+  unsigned n;
+  LLVMAttributeRef *list = same_attributes(fn, &n, r->arena);
   for (unsigned k = 0; k < n; k++) put_p(r, list[k]);
 }
 

@@ -35,4 +35,6 @@ typedef struct same_code {
  * in their holes, which are as many and of the same kinds. False: the function has something that
  * is not known here. */
 bool same_read(same_code *out, LLVMValueRef fn, mc_arena *a);
+/* The n attributes of the function itself, in the arena. */
+LLVMAttributeRef *same_attributes(LLVMValueRef fn, unsigned *n, mc_arena *a);
 #endif

@@ -151,9 +151,8 @@ static void constant_attrs(shared *s, unsigned param, uint64_t bytes, uint64_t a
 }
 
 static void copy_attributes(module *m, LLVMValueRef to, LLVMValueRef from) {
-  unsigned n = LLVMGetAttributeCountAtIndex(from, (unsigned)LLVMAttributeFunctionIndex);
-  LLVMAttributeRef *list = MC_NEWN(m->arena, LLVMAttributeRef, n + 1);
-  LLVMGetAttributesAtIndex(from, (unsigned)LLVMAttributeFunctionIndex, list);
+  unsigned n;
+  LLVMAttributeRef *list = same_attributes(from, &n, m->arena);
   for (unsigned i = 0; i < n; i++)
     LLVMAddAttributeAtIndex(to, (unsigned)LLVMAttributeFunctionIndex, list[i]);
 }

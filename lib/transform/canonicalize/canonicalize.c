@@ -84,6 +84,12 @@ bool become(mc_pass_context *cx, mc_node *n, mc_opcode op, mc_value *const *in, 
   return false;
 }
 
+bool become_reshape(mc_pass_context *cx, mc_node *n, mc_value *x) {
+  const mc_type *t = n->out[0]->type;
+  return become(cx, n, MC_OP_reshape, &x, 1,
+                &(mc_attrs_reshape){ .shape = { (int64_t *)(uintptr_t)t->dim, t->rank } });
+}
+
 static bool apply_one(mc_pass_context *cx, mc_node *n) {
   for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
     if ((rules[i].op == n->op || rules[i].op == MC_NUM_OPS) && rules[i].apply(cx, n)) return true;

@@ -41,6 +41,8 @@ bool rule_bias(mc_pass_context *cx, mc_node *n);
  * refuses is a bug: it is reported, and the pass fails. */
 bool become(mc_pass_context *cx, mc_node *n, mc_opcode op, mc_value *const *in, int nin,
             const void *attrs);
+/* n becomes x in the shape of its result. */
+bool become_reshape(mc_pass_context *cx, mc_node *n, mc_value *x);
 /* The constant operand of a commutative op and the other one. */
 bool split_constant(const mc_node *n, mc_value **x, mc_value **c);
 bool unclamped(const mc_node *add);

@@ -1,12 +1,6 @@
 /* canonicalize: reshapes, transposes, slices. Exact: elements only move. */
 #include "rules.h"
 
-static bool become_reshape(mc_pass_context *cx, mc_node *n, mc_value *x) {
-  const mc_type *t = n->out[0]->type;
-  return become(cx, n, MC_OP_reshape, &x, 1,
-                &(mc_attrs_reshape){ .shape = { (int64_t *)(uintptr_t)t->dim, t->rank } });
-}
-
 /* reshape(reshape(x)) -> reshape(x). */
 bool rule_reshape(mc_pass_context *cx, mc_node *n) {
   mc_value *x = n->in[0];

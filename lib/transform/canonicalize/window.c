@@ -124,12 +124,6 @@ bool reduction_axes(const mc_node *n, mc_ints *axes, bool *keep) {
   }
 }
 
-static bool become_reshape(mc_pass_context *cx, mc_node *n, mc_value *x) {
-  const mc_type *t = n->out[0]->type;
-  return become(cx, n, MC_OP_reshape, &x, 1,
-                &(mc_attrs_reshape){ .shape = { (int64_t *)(uintptr_t)t->dim, t->rank } });
-}
-
 static bool over_h_w(const mc_ints *axes, int rank) {
   if (rank != 4 || axes->n != 2) return false;
   int a = plain_axis(axes->v[0], rank), b = plain_axis(axes->v[1], rank);
