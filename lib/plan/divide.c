@@ -4,13 +4,12 @@
  * cores have written. So the choice for a group depends on its neighbours': small groups between
  * large ones are divided to leave parts of tensors where they are, layers with more weights than
  * activations by columns, depthwise layers between them by channels, and a network of small groups
- * stays on one core. Groups are taken in order, each with the cheapest way to every choice for the
- * one before (as in Viterbi's algorithm; where groups read results further back, those of that
- * way). */
+ * stays on one core. way.h finds the cheapest choices. */
 #include "mc/analysis/channels.h"
 #include "mc/analysis/cost.h"
 #include "mc/analysis/model.h"
 #include "planner.h"
+#include "way.h"
 
 /* Measured on a Zen 4 (bench/README.md, "Two threads"), in the middle between cores that share a
  * cache and cores that do not. ns: a call of the parallel_for with empty tasks; a byte that another
@@ -20,11 +19,6 @@ static const double barrier_ns = 500, byte_ns = 0.25, weight_ns = 0.03, far_weig
                     wake_ns = 6000, least_share_ns = 700;
 
 enum { WAYS = MC_DIVIDE_columns + 1 };
-
-typedef struct way {
-  double cost;
-  int before;
-} way;
 
 typedef struct group_shape {
   double ns, weights;
@@ -36,7 +30,7 @@ typedef struct divider {
   planner *s;
   mc_plan *p;
   group_shape *g;
-  way (*way)[WAYS];
+  ways ways; /* choices: mc_divide */
   bool far;
 } divider;
 
@@ -88,12 +82,6 @@ static double moved(const divider *v, const mc_value *x, int writer, int reader,
 
 /* ---- choices ---- */
 
-/* What group `at` has chosen on the way that comes by choice `how` of group i. */
-static int chosen(const divider *v, int i, int how, int at) {
-  for (; i > at; i--) how = v->way[i][how].before;
-  return how;
-}
-
 /* Everything that group i reads, when the one before has chosen `before`. */
 static double fetch(const divider *v, int i, int how, int before) {
   const mc_reads *r = &v->s->reads[i];
@@ -102,36 +90,28 @@ static double fetch(const divider *v, int i, int how, int before) {
   for (int k = 0; k < r->n; k++) {
     int from = mc_plan_buffer(v->p, r->v[k])->first;
     bool all = how == MC_DIVIDE_columns && v->g[i].product && head && head->in[0] == r->v[k];
-    sum += moved(v, r->v[k], from < 0 ? MC_DIVIDE_not : chosen(v, i - 1, before, from), how, all) *
+    sum += moved(v, r->v[k], from < 0 ? MC_DIVIDE_not : ways_chosen(&v->ways, i - 1, before, from),
+                 how, all) *
            byte_ns;
   }
   return sum;
 }
 
-static way best_way(const divider *v, int i, int how) {
-  way best = { -1, MC_DIVIDE_not };
+static double way_cost(void *ctx, int i, int how, int b, double before) {
+  const divider *v = ctx;
   double here = own(v, i, how);
-  for (int b = 0; b < WAYS && here >= 0; b++) {
-    if (i == 0 && b > 0) break;
-    if (i > 0 && v->way[i - 1][b].cost < 0) continue;
-    double c = here + (i > 0 ? v->way[i - 1][b].cost : 0) + fetch(v, i, how, b);
-    if (best.cost < 0 || c < best.cost) best = (way){ c, b };
-  }
-  return best;
+  return here < 0 ? -1 : here + before + fetch(v, i, how, b);
 }
 
 static void choose(divider *v) {
   mc_plan *p = v->p;
   double alone = 0;
-  for (int i = 0; i < p->ngroup; i++) {
-    alone += v->g[i].ns;
-    for (int how = 0; how < WAYS; how++) v->way[i][how] = best_way(v, i, how);
-  }
-  int last = p->ngroup - 1, how = MC_DIVIDE_not;
-  for (int h = 1; h < WAYS && last >= 0; h++)
-    if (v->way[last][h].cost >= 0 && v->way[last][h].cost < v->way[last][how].cost) how = h;
-  if (last < 0 || alone - v->way[last][how].cost < wake_ns) return;
-  for (int i = last; i >= 0; how = v->way[i--][how].before) {
+  for (int i = 0; i < p->ngroup; i++) alone += v->g[i].ns;
+  v->ways = (ways){ .n = p->ngroup, .nchoice = WAYS, .cost = way_cost, .ctx = v };
+  ways_find(&v->ways, v->s->a);
+  int last = p->ngroup - 1, how = ways_best(&v->ways);
+  if (last < 0 || alone - way_at(&v->ways, last, how)->cost < wake_ns) return;
+  for (int i = last; i >= 0; how = way_at(&v->ways, i--, how)->before) {
     p->divide[i] = (mc_divide)how;
     p->tasks[i] = how == MC_DIVIDE_not ? 1 : tasks_of(v, i);
   }
@@ -147,9 +127,9 @@ void planner_divide(planner *s) {
   }
   if (p->threads == 1 || p->split_small) return;
   int64_t weights = mc_graph_cost(p->graph).weight_bytes;
-  divider v = { s, p, MC_NEWN(s->a, group_shape, p->ngroup),
-                mc_arena_alloc(s->a, sizeof(way[WAYS]) * (size_t)(p->ngroup + 1)),
-                weights > p->target->l3 };
+  divider v = {
+    .s = s, .p = p, .g = MC_NEWN(s->a, group_shape, p->ngroup), .far = weights > p->target->l3
+  };
   for (int i = 0; i < p->ngroup; i++) v.g[i] = shape_of(s, i, weights);
   choose(&v);
 }

@@ -10,16 +10,12 @@
 #include "mc/analysis/channels.h"
 #include "mc/analysis/cost.h"
 #include "planner.h"
-
-typedef struct way {
-  double cost;
-  bool before;
-} way;
+#include "way.h"
 
 typedef struct chooser {
   planner *s;
   mc_plan *p;
-  way (*way)[2];
+  ways ways; /* choices: on its own, in a run with the groups before */
   double all_weights, *weights;
 } chooser;
 
@@ -62,7 +58,7 @@ static double cycles(const mc_target *t, double read, double around) {
 }
 
 static bool in_run(const chooser *c, int i, bool how, int from) {
-  for (; i > from && how; i--) how = c->way[i][how].before;
+  for (; i > from && how; i--) how = way_at(&c->ways, i, how)->before != 0;
   return how;
 }
 
@@ -83,23 +79,17 @@ static double cost(const chooser *c, int i, bool how, bool before) {
                       c->weights[i] + (double)mc_type_bytes(p->group[i]->out[0]->type) / n);
 }
 
+static double way_cost(void *ctx, int i, int how, int b, double before) {
+  const chooser *c = ctx;
+  return how && !can(c->s, i) ? -1 : before + cost(c, i, how != 0, b != 0);
+}
+
 static void choose(chooser *c) {
   mc_plan *p = c->p;
-  for (int i = 0; i < p->ngroup; i++)
-    for (int how = 0; how < 2; how++) {
-      way best = { -1, false };
-      for (int b = 0; b < 2 && (how == 0 || can(c->s, i)); b++) {
-        double before = i == 0 ? (b ? -1 : 0) : c->way[i - 1][b].cost;
-        if (before < 0) continue;
-        double sum = before + cost(c, i, how, b);
-        if (best.cost < 0 || sum < best.cost) best = (way){ sum, b };
-      }
-      c->way[i][how] = best;
-    }
-  bool how = false;
-  int run = 1;
-  for (int i = p->ngroup - 1; i >= 0; how = c->way[i--][how].before) {
-    if (i == p->ngroup - 1) how = c->way[i][1].cost >= 0 && c->way[i][1].cost < c->way[i][0].cost;
+  c->ways = (ways){ .n = p->ngroup, .nchoice = 2, .cost = way_cost, .ctx = c };
+  ways_find(&c->ways, c->s->a);
+  int run = 1, how = ways_best(&c->ways);
+  for (int i = p->ngroup - 1; i >= 0; how = way_at(&c->ways, i--, how)->before) {
     run += !how;
     p->images[i] = how ? run : 0;
   }
@@ -126,8 +116,10 @@ void planner_images(planner *s) {
   for (int i = 0; i < p->ngroup; i++) p->images[i] = 0;
   p->batch = batch_of(p, !(s->o && s->o->no_image_runs));
   if (p->batch < 2) return;
-  chooser c = { s, p, mc_arena_alloc(s->a, sizeof(way[2]) * (size_t)(p->ngroup + 1)),
-                (double)mc_graph_cost(p->graph).weight_bytes, MC_NEWN(s->a, double, p->ngroup) };
+  chooser c = { .s = s,
+                .p = p,
+                .all_weights = (double)mc_graph_cost(p->graph).weight_bytes,
+                .weights = MC_NEWN(s->a, double, p->ngroup) };
   for (int i = 0; i < p->ngroup; i++)
     c.weights[i] = (i ? c.weights[i - 1] : 0) + (double)mc_node_cost(p->group[i]).weight_bytes;
   choose(&c);
