@@ -405,16 +405,16 @@ static void kgemm_block(kgemm *p, V a, V b, V bias, V m0, V n0, int nv, int vali
     for (int j = 0; j < nv; j++) kgemm_finish(p, &w, r, j, row_sums(&t, r, j));
 }
 
-void kgemm_products(kgemm *p, V a, V b, V bias, V m0, int nv, int valid, int64_t head, V *sums,
-                    kgemm_between *between, void *ctx) {
-  tile t = tile_of(p, nv, valid);
-  start_accs(&t, bias, m0);
-  t.between = between;
-  t.ctx = ctx;
-  t.of = head * p->mr;
-  emit_straight(&t, kb_gepi(p->k, a, p->run[0]), b, 0, head, head == p->steps);
+void kgemm_products(kgemm *p, const kgemm_at *at, const kgemm_meanwhile *m, V *sums) {
+  int nv = at->nv;
+  tile t = tile_of(p, nv, at->valid);
+  start_accs(&t, at->bias, at->m0);
+  t.between = m->between;
+  t.ctx = m->ctx;
+  t.of = m->head * p->mr;
+  emit_straight(&t, kb_gepi(p->k, at->a, p->run[0]), at->b, 0, m->head, m->head == p->steps);
   t.between = NULL;
-  emit_runs(&t, a, b, head);
+  emit_runs(&t, at->a, at->b, m->head);
   for (int r = 0; r < p->mr; r++)
     for (int j = 0; j < nv; j++) sums[r * nv + j] = row_sums(&t, r, j);
 }

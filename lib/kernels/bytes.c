@@ -149,9 +149,7 @@ V kv_lookup(kb *k, V table, V bytes) {
 }
 
 /* ---- sums ---- */
-static bool has_dots(const kb *k) { return kb_has(k, MC_ISA_BIT(avx512vnni)); }
-
-int kv_sum_step(const kb *k) { return has_dots(k) ? 64 : KB_LANES; }
+int kv_sum_step(const kb *k) { return kb_has_dots(k) ? 64 : KB_LANES; }
 
 V kv_sum_bytes(kb *k, V sum16, V p, int valid, bool is_signed) {
   int step = kv_sum_step(k);
@@ -162,7 +160,7 @@ V kv_sum_bytes(kb *k, V sum16, V p, int valid, bool is_signed) {
     for (int j = 0; j < step; j++) m[j] = LLVMConstInt(k->i1, j < valid, 0);
     v = kb_select(k, LLVMConstVector(m, (unsigned)step), v, LLVMConstNull(LLVMTypeOf(v)));
   }
-  if (!has_dots(k)) return LLVMBuildAdd(k->b, sum16, kb_ext(k, v, k->i32, is_signed), "");
+  if (!kb_has_dots(k)) return LLVMBuildAdd(k->b, sum16, kb_ext(k, v, k->i32, is_signed), "");
   V words = kb_bitcast(k, v, kb_vt(k, k->i32, 16)), ones = kb_i32s(k, 0x01010101, 16);
   return kb_intr(k, "llvm.x86.avx512.vpdpbusd.512", NULL, 0,
                  is_signed ? (V[]){ sum16, ones, words } : (V[]){ sum16, words, ones }, 3);

@@ -128,21 +128,17 @@ static void phase_runs(kgemm *p, const kview *in, const axis *y, const axis *x, 
 static bool emit_phase(kgemm *p, const kview *in, const mc_tensor *w, const mc_tensor *b,
                        const axis *y, const axis *x, int64_t oy, int64_t ox) {
   const mc_attrs_conv_transpose2d *c = MC_ATTRS(p->head, conv_transpose2d);
-  const mc_type *wt = p->head->in[1]->type, *t = p->head->out[0]->type;
+  const mc_type *t = p->head->out[0]->type;
   if (!kx_init(p->x, p->g, p->head, t->rank, t->dim)) return false;
   phase_space(p->x, oy, ox, y, x);
   int64_t *woff;
   phase_runs(p, in, y, x, oy, ox, &woff);
   p->a = *in;
-  p->a.stride[3] = 0;
-  p->groups = c->groups;
-  p->n = wt->dim[0] / c->groups;
-  p->a_group = wt->dim[3] * kl_elem(in);
+  kgemm_window(p, c->groups, c->clamp);
   kgemm_steps(p);
-  memcpy(p->clamp, c->clamp, sizeof p->clamp);
   kx_collapse(p->x, (kview *[]){ &p->a }, 1, p->x->rank - 1);
   if (!kgemm_blocking(p, p->x->dim[p->x->rank - 2])) return false;
-  kweights kw = { w->data, wt->dim[1] * wt->dim[2] * wt->dim[3], 1, woff };
+  kweights kw = kgemm_window_weights(p, w, woff);
   kgemm_pack(p, &kw, 1, 0, b ? b->data : NULL);
   kgemm_nest(p, NULL, NULL);
   return true;

@@ -120,10 +120,6 @@ static V splat_lane(kb *k, V v, int i, int lanes) {
 }
 
 /* ---- f32 ---- */
-static bool has_fma(const kb *k) {
-  return k->target->arch == MC_ARCH_aarch64 || kb_has(k, MC_ISA_BIT(avx2));
-}
-
 static V eng_f32_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip) {
   (void)is_signed;
   (void)flip;
@@ -145,7 +141,7 @@ static V eng_f32_load_b(kb *k, int lanes, V p) {
 
 static V eng_f32_madd(kb *k, int lanes, V acc, V a, V b) {
   (void)lanes;
-  if (!has_fma(k)) return LLVMBuildFAdd(k->b, acc, LLVMBuildFMul(k->b, a, b, ""), "");
+  if (!kb_has_fma(k)) return LLVMBuildFAdd(k->b, acc, LLVMBuildFMul(k->b, a, b, ""), "");
   T t = LLVMTypeOf(acc);
   return kb_intr(k, "llvm.fma", &t, 1, (V[]){ a, b, acc }, 3);
 }

@@ -40,8 +40,8 @@ static void conv_runs(kgemm *p, const kview *in, int64_t **woff) {
   p->run = MC_NEWN(p->k->arena, int64_t, p->nrun);
   *woff = MC_NEWN(p->k->arena, int64_t, p->nrun);
   for (int r = 0; r < p->nrun; r++) {
-    int64_t ky = rows ? r : r / kw, kx_ = rows ? 0 : r % kw;
-    p->run[r] = ky * c->dilation[0] * in->stride[1] + kx_ * c->dilation[1] * in->stride[2];
+    int64_t row = rows ? r : r / kw, column = rows ? 0 : r % kw;
+    p->run[r] = row * c->dilation[0] * in->stride[1] + column * c->dilation[1] * in->stride[2];
     (*woff)[r] = r * p->rlen;
   }
   merge_runs(p, *woff);
@@ -75,6 +75,20 @@ static bool images_outside(const kgemm *p) {
          in * reread(t, in) * blocks + w * reread(t, w);
 }
 
+void kgemm_window(kgemm *p, int64_t groups, const float *clamp) {
+  const mc_type *w = p->head->in[1]->type;
+  p->a.stride[3] = 0;
+  p->groups = groups;
+  p->n = w->dim[0] / groups;
+  p->a_group = w->dim[3] * kl_elem(&p->a);
+  memcpy(p->clamp, clamp, sizeof p->clamp);
+}
+
+kweights kgemm_window_weights(const kgemm *p, const mc_tensor *w, const int64_t *woff) {
+  const mc_type *t = p->head->in[1]->type;
+  return (kweights){ w->data, t->dim[1] * t->dim[2] * t->dim[3], 1, woff };
+}
+
 static bool prepare_conv(kgemm *p) {
   const mc_attrs_conv2d *c = MC_ATTRS(p->head, conv2d);
   const mc_type *wt = p->head->in[1]->type;
@@ -87,16 +101,12 @@ static bool prepare_conv(kgemm *p) {
   p->a.base = kb_gepi(p->k, in.base, -c->pad[0] * in.stride[1] - c->pad[1] * in.stride[2]);
   p->a.stride[1] = in.stride[1] * c->stride[0];
   p->a.stride[2] = in.stride[2] * c->stride[1];
-  p->a.stride[3] = 0;
-  p->groups = c->groups;
-  p->n = wt->dim[0] / c->groups;
-  p->a_group = wt->dim[3] * kl_elem(&in);
+  kgemm_window(p, c->groups, c->clamp);
   kgemm_side(p, wt->dim[3], in.slack);
   kgemm_steps(p);
-  memcpy(p->clamp, c->clamp, sizeof p->clamp);
   p->nbatch = images_outside(p);
   kx_collapse_from(p->x, p->nbatch, (kview *[]){ &p->a }, 1, p->x->rank - 1);
-  kweights kw = { w->data, wt->dim[1] * wt->dim[2] * wt->dim[3], 1, woff };
+  kweights kw = kgemm_window_weights(p, w, woff);
   ksparse_scan(p, &kw);
   kbits_choose(p);
   if (!kgemm_blocking(p, p->x->dim[p->x->rank - 2])) return false;

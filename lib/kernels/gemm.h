@@ -69,6 +69,11 @@ typedef struct kweights {
   const int64_t *woff;
 } kweights;
 
+/* What conv2d and conv_transpose2d have in common: columns, groups, the clamp, from the head's
+ * weights [out][rows][columns][in / group] and p->a. */
+void kgemm_window(kgemm *p, int64_t groups, const float *clamp);
+kweights kgemm_window_weights(const kgemm *p, const mc_tensor *w, const int64_t *woff);
+
 enum { KGEMM_LANES = 16 };
 
 /* Geometry of packed B. */
@@ -145,8 +150,19 @@ void kgemm_finish(kgemm *p, kgemm_row *w, int r, int j, V sums);
 /* Sums of a block: [row][vector]. The first `head` steps of the first run stand behind one another,
  * and `between` (may be NULL) is called `of` times among them, done = 1 ... of. */
 typedef void kgemm_between(void *ctx, int64_t done, int64_t of);
-void kgemm_products(kgemm *p, V a, V b, V bias, V m0, int nv, int valid, int64_t head, V *sums,
-                    kgemm_between *between, void *ctx);
+
+typedef struct kgemm_at {
+  V a, b, bias, m0; /* where the block's operands are; its first row */
+  int nv, valid;
+} kgemm_at;
+
+typedef struct kgemm_meanwhile {
+  int64_t head;
+  kgemm_between *between;
+  void *ctx;
+} kgemm_meanwhile;
+
+void kgemm_products(kgemm *p, const kgemm_at *at, const kgemm_meanwhile *m, V *sums);
 int64_t kgemm_straight(
     const kgemm *p,
     int mr); /* how many steps of the first run may stand so, in blocks of mr rows */

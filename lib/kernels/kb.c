@@ -28,6 +28,15 @@ void kb_fini(kb *k) { LLVMDisposeBuilder(k->b); }
 
 bool kb_has(const kb *k, uint64_t isa) { return (k->target->isa & isa) == isa; }
 
+/* Every level with avx2 has fma and f16c as well. */
+bool kb_has_fma(const kb *k) {
+  return k->target->arch == MC_ARCH_aarch64 || kb_has(k, MC_ISA_BIT(avx2));
+}
+
+bool kb_has_f16(const kb *k) { return kb_has_fma(k); }
+
+bool kb_has_dots(const kb *k) { return kb_has(k, MC_ISA_BIT(avx512vnni)); }
+
 int kb_phys_lanes(const kb *k) {
   return k->target->vector_bytes >= 64 ? 16 : k->target->vector_bytes >= 32 ? 8 : 4;
 }

@@ -45,7 +45,12 @@ typedef struct kb {
 void kb_init(kb *k, LLVMModuleRef m, const mc_target *t, mc_arena *a, mc_diag *d);
 void kb_fini(kb *k);
 bool kb_has(const kb *k, uint64_t isa); /* all bits of isa */
-int kb_phys_lanes(const kb *k);         /* 32-bit lanes of the widest register */
+/* One instruction for: a fused multiply-add of f32; f16 to f32 and back; sums of four products of
+ * bytes in 512 bits. */
+bool kb_has_fma(const kb *k);
+bool kb_has_f16(const kb *k);
+bool kb_has_dots(const kb *k);
+int kb_phys_lanes(const kb *k); /* 32-bit lanes of the widest register */
 
 /* ---- types and constants ---- */
 T kb_vt(kb *k, T elem, int lanes); /* lanes == 1: elem itself */

@@ -118,14 +118,12 @@ static void norm_rows(rows *r) {
 /* ---- bytes ----
  * p: the element as an unsigned byte. sum p and sum p^2 are below 2^31 (MC_NORM_MOST); the variance
  * does not care where 0 is. */
-static bool has_dots(const kb *k) { return kb_has(k, MC_ISA_BIT(avx512vnni)); }
-
 static int sum_step(const kb *k) {
-  return has_dots(k) ? 64 : k->target->arch == MC_ARCH_x86_64 ? k->target->vector_bytes / 2 : 16;
+  return kb_has_dots(k) ? 64 : k->target->arch == MC_ARCH_x86_64 ? k->target->vector_bytes / 2 : 16;
 }
 
 static int sum_lanes(const kb *k) {
-  return has_dots(k) || k->target->arch != MC_ARCH_x86_64 ? 16 : k->target->vector_bytes / 4;
+  return kb_has_dots(k) || k->target->arch != MC_ARCH_x86_64 ? 16 : k->target->vector_bytes / 4;
 }
 
 /* Elements [at + c, at + c + step) of row i, of which `valid` exist, into its sums. */
@@ -142,7 +140,7 @@ static void add_sums(const rows *r, int i, V at, int64_t c, int valid, V *p_sum,
     for (int j = 0; j < step; j++) m[j] = LLVMConstInt(k->i1, j < valid, 0);
     p = kb_select(k, LLVMConstVector(m, (unsigned)step), p, LLVMConstNull(kb_vt(k, k->i8, step)));
   }
-  if (has_dots(k)) {
+  if (kb_has_dots(k)) {
     T words = kb_vt(k, k->i32, 16);
     V a = kb_bitcast(k, p, words), s = kb_bitcast(k, LLVMBuildXor(k->b, p, flip, ""), words);
     *p_sum = kb_intr(k, "llvm.x86.avx512.vpdpbusd.512", NULL, 0,
@@ -189,7 +187,7 @@ static void find_sums(rows *r, V *p, V *square) {
   for (int i = 0; i < 2 * many; i++) acc[i] = sixteen(k, acc[i]);
   *p = rows_fold(r, acc, rows_iadd);
   *square = rows_fold(r, acc + many, rows_iadd);
-  if (has_dots(k))
+  if (kb_has_dots(k))
     *square = LLVMBuildAdd(k->b, *square, LLVMBuildShl(k->b, *p, kb_i32s(k, 7, many), ""), "");
 }
 

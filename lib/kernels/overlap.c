@@ -118,12 +118,12 @@ static void products(const part *t, const place *w, V *sums, behind *e) {
     a = kb_gep(k, a, kb_muli(k, w->at[i], p->a.stride[axis_of(t, i)]));
   a = kb_gep(k, a, kb_muli(k, m0, p->a.stride[p->x->rank - 2]));
   stand_at(t, w); /* sums may start with a term of the row */
-  V b = kb_gep(k, t->b, kb_muli(k, col, kgemm_column_bytes(p)));
-  kgemm_products(p, a, b, kb_gep(k, t->bias, kb_muli(k, col, 4)), m0, t->c.nv, t->c.valid,
-                 !e            ? 0
-                 : head < HEAD ? head
-                               : HEAD,
-                 sums, e ? finish_some : NULL, e);
+  kgemm_at at = { .a = a, .m0 = m0, .nv = t->c.nv, .valid = t->c.valid };
+  at.b = kb_gep(k, t->b, kb_muli(k, col, kgemm_column_bytes(p)));
+  at.bias = kb_gep(k, t->bias, kb_muli(k, col, 4));
+  kgemm_meanwhile m = { 0 };
+  if (e) m = (kgemm_meanwhile){ head < HEAD ? head : HEAD, finish_some, e };
+  kgemm_products(p, &at, &m, sums);
 }
 
 /* What a block leaves to the next: its place and its sums, from and to a list of values. */

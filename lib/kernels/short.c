@@ -62,13 +62,9 @@ V kv_to_bf16(kb *k, V x) {
                   k->i16); /* arithmetic: packssdw narrows it then */
 }
 
-static bool has_f16(const kb *k) {
-  return k->target->arch == MC_ARCH_aarch64 || kb_has(k, MC_ISA_BIT(avx2));
-}
-
 V kv_from_f16(kb *k, V bits) {
   int n = kb_lanes(bits);
-  if (has_f16(k))
+  if (kb_has_f16(k))
     return LLVMBuildFPExt(k->b, kb_bitcast(k, bits, kb_vt(k, k->f16, n)), kb_vt(k, k->f32, n), "");
   V h = kb_ext(k, bits, k->i32, false), m = and_c(k, h, 0x7fff),
     s = shl(k, and_c(k, h, 0x8000), 16), w = shl(k, m, 13);
@@ -84,7 +80,7 @@ V kv_from_f16(kb *k, V bits) {
  * addition. */
 V kv_to_f16(kb *k, V x) {
   int n = kb_lanes(x);
-  if (has_f16(k))
+  if (kb_has_f16(k))
     return kb_bitcast(k, LLVMBuildFPTrunc(k->b, x, kb_vt(k, k->f16, n), ""), kb_vt(k, k->i16, n));
   V u = as_int(k, x), a = and_c(k, u, 0x7fffffff), s = shr(k, and_c(k, u, 0x80000000), 16);
   V r = LLVMBuildAdd(k->b, add_c(k, a, 0xfffu - (112u << 23)), and_c(k, shr(k, a, 13), 1), "");

@@ -44,10 +44,6 @@ static bool agrees(float s, int lo, int hi) {
   return true;
 }
 
-static bool has_fma(const kb *k) {
-  return k->target->arch == MC_ARCH_aarch64 || kb_has(k, MC_ISA_BIT(avx2));
-}
-
 static V times_recip(kb *k, V x, float s) {
   int n = kb_lanes(x);
   recip c = recip_of(s);
@@ -61,7 +57,7 @@ static V quotient(kb *k, V x, float s, int32_t z, mc_dtype dtype) {
   int64_t qmin, qmax;
   int n = kb_lanes(x);
   mc_dtype_range(dtype, &qmin, &qmax);
-  if (mc_dtype_size(dtype) != 1 || !has_fma(k) || !agrees(s, (int)qmin - z, (int)qmax - z))
+  if (mc_dtype_size(dtype) != 1 || !kb_has_fma(k) || !agrees(s, (int)qmin - z, (int)qmax - z))
     return kv_quant_clamp(k, LLVMBuildFDiv(k->b, x, kb_f32s(k, s, n), ""), z, dtype);
   x = kv_fmin(k, kv_fmax(k, x, kb_f32s(k, (float)((int32_t)qmin - z) * s, n)),
               kb_f32s(k, (float)((int32_t)qmax - z) * s, n));
@@ -87,7 +83,7 @@ V kv_quantize_open(kb *k, V x, float s, int32_t z, mc_dtype dtype) {
   int64_t qmin, qmax;
   int n = kb_lanes(x);
   mc_dtype_range(dtype, &qmin, &qmax);
-  if (!has_fma(k) || !agrees(s, (int)qmin - z, (int)qmax - z))
+  if (!kb_has_fma(k) || !agrees(s, (int)qmin - z, (int)qmax - z))
     return kv_rne(k, quotient(k, x, s, z, dtype));
   return kv_rne(k, times_recip(k, kv_fmin(k, kb_f32s(k, (float)((int32_t)qmax - z) * s, n), x), s));
 }
