@@ -1,7 +1,7 @@
 /* pair: times compiled objects that take the same inputs, in alternation, on one pinned thread.
  *
- *   pair [-fifo] [-cpu N] [-seconds S] A.so B.so ...        shared libraries made of mcc's objects
- * with -name=net
+ *   pair [-fifo] [-cpu N] [-seconds S] A.so B.so ...  shared libraries made of mcc's objects with
+ *     -name=net
  *
  * Prints one line: the minimum and the median of a run in microseconds for each library.  Sizes
  * come from net_info. */

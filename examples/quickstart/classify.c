@@ -2,7 +2,7 @@
  * accuracy, bytes, time, a few predictions.
  *
  *   cc -O2 -I OUT classify.c OUT/shapes_fp32.o OUT/shapes_int8.o -lzip -o classify && ./classify
- * test.npz
+ *     test.npz
  *
  * The networks are called through the headers that mcc wrote: no runtime, no allocation but the
  * arenas below. libzip only reads the images. */

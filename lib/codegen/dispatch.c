@@ -2,9 +2,10 @@
  *
  *   level word: 0 not chosen yet, k + 1 level k, n + 1 the machine has none
  *   groups(arena, io):    w = level word; if (!w) w = choose(); switch (w) { k + 1: run[k](arena,
- * io); return 0; default: return 1; } choose():             bits = probe(); for (k = n - 1; k >= 0
- * && !has(bits, k); k--); store k + 1, or n + 1 has(bits, k):         bit k of bits, and where k
- * needs tiles, ask()
+ *     io); return 0; default: return 1; }
+ *   choose():             bits = probe(); for (k = n - 1; k >= 0 && !has(bits, k); k--); store k +
+ *     1, or n + 1
+ *   has(bits, k):         bit k of bits, and where k needs tiles, ask()
  *
  * Two threads that run for the first time at once both choose, and store the same word: nothing
  * else is written. The word is stored after the system call, with release order, and loaded with

@@ -2,15 +2,20 @@
  *
  *   mcc 1 NAME
  *   target x86_64 sse41 avx2 ...
- *   level x86-64-v3 sse41 avx2               objects that choose at run time: one line for each
- * level, lowest first arena BYTES ALIGN stack BYTES                              of a call, at
- * most: 8 digits layers 9 0 1                             in INT8, bf16, fp32 version 0.1.0 of mcc
- *   model HASH                               of the network as it was read, 16 hexadecimal digits
- *   header HASH                              of the header: the object has
- * PREFIX_run_for_header_HASH threads N                                where there are parallel
- * entries in image f32 0x0p+0 0 1 32 32 3          name, element type, scale (0: not quantized),
- * zero point, shape source image input/img:0                 an input's own name in the model,
- * where it is another: all that follows out probs u8 0x1p-8 0 1 10 */
+ *   level x86-64-v3 sse41 avx2       objects that choose at run time: one line for each level,
+ *     lowest first
+ *   arena BYTES ALIGN
+ *   stack BYTES                      of a call, at most: 8 digits
+ *   layers 9 0 1                     in INT8, bf16, fp32
+ *   version 0.1.0                    of mcc
+ *   model HASH                       of the network as it was read, 16 hexadecimal digits
+ *   header HASH                      of the header: the object has PREFIX_run_for_header_HASH
+ *   threads N                        where there are parallel entries
+ *   in image f32 0x0p+0 0 1 32 32 3  name, element type, scale (0: not quantized), zero point,
+ *     shape
+ *   source image input/img:0         an input's own name in the model, where it is another: all
+ *     that follows
+ *   out probs u8 0x1p-8 0 1 10 */
 #include "info.h"
 #include <ctype.h>
 #include <stdlib.h>

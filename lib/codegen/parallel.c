@@ -1,9 +1,9 @@
 /* The entries of a plan for several threads: the same groups in the same order, each handed to the
  * caller's parallel_for as shares (docs/reference/abi.md).
  *
- *   PREFIX.parallel(arena, io, pf, ctx):   for every function of every group:  pf(ctx, tasks,
- * thunk, { arena, io })   or, where it is not divided, a plain call thunk(arg, i): f(arg.arena,
- * arg.io, i, tasks) */
+ *   PREFIX.parallel(arena, io, pf, ctx):  for every function of every group:  pf(ctx, tasks, thunk,
+ *     { arena, io })  or, where it is not divided, a plain call
+ *   thunk(arg, i):                        f(arg.arena, arg.io, i, tasks) */
 #include "module.h"
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* The groups in order, with a call between them for who wants to know how long each takes
  * (mc-bench).
  *
- *   PREFIX_watch(io, arena, mark, ctx, pf, pf_ctx):   mark(ctx, 0), group 0, mark(ctx, 1), group 1,
- * ..., mark(ctx, ngroup)
+ *   PREFIX_watch(io, arena, mark, ctx, pf, pf_ctx):  mark(ctx, 0), group 0, mark(ctx, 1), group 1,
+ *     ..., mark(ctx, ngroup)
  *
  * A call costs little beside a group, needs no instruction that some machine refuses to programs
  * (cycle counters), and leaves groups as they are. Groups that are computed image by image (plan.h)

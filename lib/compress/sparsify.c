@@ -2,9 +2,8 @@
  *
  *   %1 = conv2d %x, %w : f32[1,32,32,64]            // %w f32[64,3,3,64]
  * becomes, with sparsity=0.8 and pattern=16x4,
- *   %1 = conv2d %x, %w.s : f32[1,32,32,64]          // of each 16 output channels by 4 input
- * channels
- *                                                   // of a tap, 4 of 5 blocks are 0
+ *   %1 = conv2d %x, %w.s : f32[1,32,32,64]
+ * where of the blocks of 16 output channels by 4 input channels of a tap 4 of 5 are 0.
  *
  * When it applies: linear and conv2d with constant f32 weights. Not depthwise ones (their kernels
  * have no form for zeros), nor layers of skip=. Kernels leave out blocks of 16 output channels that

@@ -1,7 +1,7 @@
 /* The cache of -tune as JSON:
  *
  *   { "mcc-tune": 1, "entries": { "KEY": { "rows": 8, "vectors": 3, "us": 61.2, "model_us": 64.9 },
- * ... } }
+ *     ... } }
  *
  * rows and vectors are what counts; us (measured) and model_us (the cost model's choice, measured)
  * are for people. */

@@ -3,8 +3,9 @@
  *
  *   for image   for step:   for link:
  *     at the start of a lap: the last `keep` rows move to the front           (links whose result
- * another one reads) at its first step: rows of border above; behind its last step: rows of border
- * below 0 <= step - lag < steps: the link's function */
+ *       another one reads)
+ *     at its first step: rows of border above; behind its last step: rows of border below
+ *     0 <= step - lag < steps: the link's function */
 #include "kernels.h"
 
 typedef struct chain {

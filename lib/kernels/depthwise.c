@@ -1,7 +1,7 @@
 /* depthwise: every result channel sees one input channel.
  *
- *   for n, y   for 16 channels   for a few pixels of the row:   acc[p] = bias;  for tap: acc[p] +=
- * x[p, tap] * w[tap]    then the epilogue
+ *   for n, y  for 16 channels  for a few pixels of the row:  acc[p] = bias;  for tap: acc[p] +=
+ *     x[p, tap] * w[tap]  then the epilogue
  *
  * 8-bit products are widened to i32 by plain IR: exact on every machine, and LLVM makes pmaddwd of
  * them; on AArch64 they are words for smlal. */

@@ -9,8 +9,8 @@
  *   for n   for R result rows   for a block of channels   for P result vectors of the row:
  *     columns that the vector before left in registers, and new ones
  *     for kx, group of D rows, quarter o, result row r:   w = weights[kx][group][r][o];   for p:
- * acc[p][r][o] += dot(column[p + kx][group][o], w) requantize, pack, store: unpacking put the
- * channels into the order that packing undoes
+ *       acc[p][r][o] += dot(column[p + kx][group][o], w)
+ *     requantize, pack, store: unpacking put the channels into the order that packing undoes
  *
  * Narrow images (fewer channels than a register) run "linear" where pixels are dense: a row is one
  * line of bytes, a register holds several pixels, and its lanes' channels repeat with the least

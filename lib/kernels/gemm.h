@@ -2,8 +2,11 @@
  * packed for an engine, an epilogue on the accumulators.
  *
  *   for group  for block of columns  for outer row axes  for block of rows
- * (docs/internals/products.md) acc[r][j] = bias[j] (+ rowterm[r]) for run: for step: acc[r][j] +=
- * A[r][run + step] * B[run, step][j] epilogue(acc) -> result */
+ *     acc[r][j] = bias[j] (+ rowterm[r])
+ *     for run: for step: acc[r][j] += A[r][run + step] * B[run, step][j]
+ *     epilogue(acc) -> result
+ *
+ * docs/internals/products.md */
 #ifndef MC_KERNELS_GEMM_H
 #define MC_KERNELS_GEMM_H
 #include "engine.h"

@@ -1,7 +1,7 @@
 /* map: a DAG of elementwise ops over one iteration shape.
  *
- *   for each outer axis:  for c in steps of 16:  y[c] = f(a[c], b[c], ...)     then the tail: one
- * masked vector, or 8, 4, 2, 1 lanes
+ *   for each outer axis:  for c in steps of 16:  y[c] = f(a[c], b[c], ...)  then the tail: one
+ *     masked vector, or 8, 4, 2, 1 lanes
  *
  * Axes are merged where all operands allow it. Every element is stored once, after it was read, so
  * results may stand in an operand's memory. */

@@ -2,8 +2,8 @@
  * docs/internals/products.md.
  *
  *   sums = block 0
- *   for block q = 1 ...:  next = its products, with the epilogue of `sums` between them;  sums =
- * next the last epilogue
+ *   for block q = 1 ...:  next = its products, the epilogue of `sums` between them;  sums = next
+ *   the last epilogue
  *
  * For dot products only: pmaddwd wants blocks as large as registers allow, of which there are half
  * as many here (MobileNetV2 at the level avx512: 5.18 ms with, 4.27 without). Both blocks' sums are

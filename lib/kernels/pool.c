@@ -1,7 +1,7 @@
 /* pool: windows over h and w, vectors along the channels.
  *
  *   for n, y, x:  for 16 channels:  for ky in [lo, hi): for kx in [lo, hi): acc = acc (+ or max)
- * x[...]       then an elementwise chain
+ *     x[...]  then an elementwise chain
  *
  * Windows are cut at the input's edge; where none is cut, bounds are constants and small windows
  * unroll. */

@@ -4,8 +4,9 @@
  * scratch, row r in slot r % 2. Rows are wanted in ascending order, so each input row is mixed
  * once, and a result is one more mix of two vectors:
  *
- *   for image, y:   for row not there yet, up to the lower one of y:   slot[row % 2][x] = mix of
- * two input pixels result[y] = mix(slot[upper % 2], slot[lower % 2]) */
+ *   for image, y:  for row not there yet, up to the lower one of y:   slot[row % 2][x] = mix of two
+ *     input pixels
+ *                  result[y] = mix(slot[upper % 2], slot[lower % 2]) */
 #include "lower.h"
 #include <string.h>
 

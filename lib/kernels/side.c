@@ -2,8 +2,8 @@
  * side in its lanes. A step of A is then not one word in all lanes, but the word of its own group
  * in each; a load of neighbouring channels and a permutation bring it there.
  *
- *   4 channels a group, vpdpbusd:   lanes 0..3: word 0,  4..7: word 1,  8..11: word 2,  12..15:
- * word 3   of 16 bytes of a pixel
+ *   4 channels a group, vpdpbusd:  lanes 0..3: word 0,  4..7: word 1,  8..11: word 2,  12..15: word
+ *     3  of 16 bytes of a pixel
  *
  * The nest sees groups of 16 columns, each with K of one group. Weights are packed as for any
  * columns. */

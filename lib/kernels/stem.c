@@ -3,12 +3,12 @@
  *
  * Here lanes are pixels. A byte permutation (VBMI) of up to 128 bytes of an input row brings bytes
  * [4 i, 4 i + 4) of the window's row for 16 neighbouring pixels into one register; what is left of
- * each row is gathered 4 bytes at a time from several rows: 3 x 3 x 3 taps are 7 words instead
- * of 9. Weights are words repeated in all lanes, which vpdpbusd does while loading.
+ * each row is gathered 4 bytes at a time from several rows: 3 x 3 x 3 taps are 7 words instead of
+ * 9. Weights are words repeated in all lanes, which vpdpbusd does while loading.
  *
  *   for n, oh   for 16 pixels   for 16 channels (or 8):   for word:  a = bytes of 16 pixels;   for
- * channel: acc[channel] += dot(a, weights[channel][word]) requantize and pack 4 channels at a time;
- * 4 x 4 bytes, then words, change places: pixels */
+ *     channel: acc[channel] += dot(a, weights[channel][word])
+ *     requantize and pack 4 channels at a time; 4 x 4 bytes, then words, change places: pixels */
 #include "engine.h"
 #include "narrow.h"
 #include "stem.h"

@@ -4,7 +4,8 @@
  *
  *   block 0: C = bias; for step: C[i][j] += A[i] * B[j]; store C
  *   for block q = 1 ...:  the same, with the rows of block q - 1 going through the epilogue between
- * the steps the last block's epilogue
+ *     the steps
+ *   the last block's epilogue
  *
  * C goes through memory (buffers of 4 KB on the stack): tiles have no way to vector registers. With
  * three blocks or more the rows of block q - 2 are those: sums that were stored a moment ago cannot

@@ -4,13 +4,14 @@
  * (winograd_weights.c), and the result's matrix to make up for it, each of its rows without the
  * power of two that it has:
  *
- *          4  0 -5  0  1  0                1  0 -4 -4  1  1    24              1  0 -1  0
- *          0  4  0 -5  0  1           A' = 0  0 -2  2  1 -1    12 times   B' = 0 -1  0  1     A' =
- * 1  0 -1 -1    6 times the result B' = 0 -4 -4  1  1  0                0  0 -1 -1  1  1     6 0 -3
- * -3  0          0  1 -1  1    6 0  4 -4 -1  1  0                0  1 -1  1  2 -2     6 0  3 -3  0
- *          0 -2 -1  2  1  0
- *          0  2 -1 -2  1  0           so A' m A is 9 * 2^(e_k + e_l) times result (k, l), e = 3, 2,
- * 1, 1; of short tiles 1, 1
+ *        4  0 -5  0  1  0        1  0 -4 -4  1  1   24            1  0 -1  0
+ *        0  4  0 -5  0  1   A' = 0  0 -2  2  1 -1   12 times B' = 0 -1  0  1  A' = 1  0 -1 -1   6
+ *   B' = 0 -4 -4  1  1  0        0  0 -1 -1  1  1    6            0 -3 -3  0       0  1 -1  1   6
+ *        0  4 -4 -1  1  0        0  1 -1  1  2 -2    6            0  3 -3  0       times the result
+ *        0 -2 -1  2  1  0
+ *        0  2 -1 -2  1  0
+ *
+ * so A' m A is 9 * 2^(e_k + e_l) times result (k, l), e = 3, 2, 1, 1; of short tiles 1, 1.
  *
  * A number b added to m at the point (2, 2) adds b / 36 to every result: A' has -2^e / 2 in the
  * column of that point. */

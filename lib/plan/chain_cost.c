@@ -2,9 +2,10 @@
  * decides".
  *
  *   time of a chain = sum over links of (first step + further steps), each as a group of its own on
- * its strip: what the links hand on comes from the cache that holds the strips, weights of further
+ *     its strip: what the links hand on comes from the cache that holds the strips, weights of
+ *     further
  *   steps from the one that holds the chain's; plus what enters and leaves the chain, from where
- * whole values lie, and rows that are moved. */
+ *     whole values lie, and rows that are moved. */
 #include "chains.h"
 #include "families.h"
 #include "mc/analysis/cost.h"

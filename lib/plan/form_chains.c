@@ -1,9 +1,9 @@
 /* form-chains: runs of groups that hand rows on become chains.
  *
- *   %q = group {kernel="gemm"} ...           %q = group {kernel="gemm", chain=[1,4,24]} ... strips
- * of 4 rows; memory of 24 %r = group {kernel="depthwise"} ...  ==> %r = group {kernel="depthwise",
- * chain=[1,4,4]} ... %y = group {kernel="gemm"} ...           %y = group {kernel="gemm",
- * chain=[1,4]} ...
+ *   %q = group {kernel="gemm"} ...           %q = group {kernel="gemm", chain=[1,4,24]} ...
+ *     strips of 4 rows; memory of 24
+ *   %r = group {kernel="depthwise"} ...  ==> %r = group {kernel="depthwise", chain=[1,4,4]} ...
+ *   %y = group {kernel="gemm"} ...           %y = group {kernel="gemm", chain=[1,4]} ...
  *
  * The list of groups is cut into segments: single groups, and chains of 2 to 16 links with a number
  * of rows. For `time` the least estimated time is found (where a chain has to be 3 % better than

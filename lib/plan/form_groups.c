@@ -1,11 +1,16 @@
 /* form-groups: put every op that is not a constant into a group, the unit that becomes one
  * function.
  *
- *   %a = conv2d %x, %w, %b : i32<...>[1,8,8,16]               %2 = group {kernel="gemm"} :
- * u8<...>[1,8,8,16] { %q = requantize %a : u8<...>[1,8,8,16]            ==>       %a = conv2d %x,
- * %w, %b ... %y = add %q, %r : u8<...>[1,8,8,16]                         %q = requantize %a ... %y
- * = add %q, %r ... return %y
- *                                                             }
+ *   %a = conv2d %x, %w, %b : i32<...>[1,8,8,16]
+ *   %q = requantize %a : u8<...>[1,8,8,16]
+ *   %y = add %q, %r : u8<...>[1,8,8,16]
+ * becomes
+ *   %2 = group {kernel="gemm"} : u8<...>[1,8,8,16] {
+ *     %a = conv2d %x, %w, %b ...
+ *     %q = requantize %a ...
+ *     %y = add %q, %r ...
+ *     return %y
+ *   }
  *
  * A product of two computed values takes transposes of its operands (attention's heads), and it or
  * a linear layer the transpose of its result, where rows stay rows: only strides change. Products

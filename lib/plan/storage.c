@@ -1,7 +1,8 @@
 /* storage: keep inner 8-bit activations in the form that the target's dot product wants.
  *
- *   %1 = requantize %0 : u8<0.02:131>[1,8,8,16]     ==>  storage{form=i8}     %1 = requantize %0 :
- * i8<0.02:3>[1,8,8,16]
+ *   %1 = requantize %0 : u8<0.02:131>[1,8,8,16]
+ * becomes, with storage{form=i8},
+ *   %1 = requantize %0 : i8<0.02:3>[1,8,8,16]
  *
  * u8 with zero point z and i8 with zero point z - 128 are the same reals with the top bit of every
  * byte flipped, and every quantized form computes with q - z: EXACT. Graph inputs and results keep

@@ -1,8 +1,8 @@
 /* winograd: 3x3 convolutions of 8-bit integers with a quarter of the products, and the same results
  * bit for bit.
  *
- *   %2 = group {kernel="gemm"} : ... { conv2d ... }     ==>     %2 = group {kernel="winograd"} :
- * ... { conv2d ... }
+ *   %2 = group {kernel="gemm"} : ... { conv2d ... }  ==>  %2 = group {kernel="winograd"} : ... {
+ *     conv2d ... }
  *
  * Products take 16-bit operands then, which VNNI multiplies at half the speed of 8-bit ones and
  * every other x86 unit at the same speed (there pmadd widens to 16 bits anyway): 2 or 4 times fewer

@@ -1,8 +1,8 @@
 /* fold-qdq: conversions that cancel.
  *
  *   %f = dequantize %q : f32[8]
- *   %r = quantize %f : u8<0.5:3>[8]            // %q has this type: %r is %q; another type: %r =
- * requantize %q
+ *   %r = quantize %f : u8<0.5:3>[8]  // %q has this type: %r is %q; another type: %r = requantize
+ *     %q
  *
  * Also: requantize to the operand's own type is the operand; quantize behind an op that only moves
  * elements goes in front of it, where it touches no more and often fewer bytes and later ops work

@@ -1,7 +1,7 @@
 /* ranges-from-bn: guess ranges from batch_norm statistics, for networks without samples.
  *
- *   %1 = batch_norm %0, %g, %b, %m, %v : f32[...]      ->  range(min over c of b - k |g|, max over
- * c of b + k |g|)
+ *   %1 = batch_norm %0, %g, %b, %m, %v : f32[...]  ->  range(min over c of b - k |g|, max over c of
+ *     b + k |g|)
  *
  * A normalized channel is close to N(beta, gamma^2) on the training data, so k standard deviations
  * hold nearly all of it. The guess travels forward through relu and clamp, everything that moves

@@ -1,7 +1,7 @@
 /* Reading safetensors: 8 bytes of header length (little-endian), a JSON object, the data.
  *
  *   {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ..., "__metadata__":
- * {"text": "text"}}
+ *     {"text": "text"}}
  *
  * Nothing in the file is believed: the header must lie in the file, every range in the data, a
  * range's length must be what dtype and shape say, and no two ranges may share a byte. Holes

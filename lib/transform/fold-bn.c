@@ -1,8 +1,10 @@
 /* fold-bn: batch_norm and per-channel mul, add, sub, div go into the weights of the layer in front
  * or behind.
  *
- *   %1 = conv2d %x, %w, %b                 : f32[1,8,8,4]              %1 = conv2d %x, %w.1, %b.1 :
- * f32[1,8,8,4] %2 = batch_norm %1, %g, %s, %m, %v     : f32[1,8,8,4]        ->
+ *   %1 = conv2d %x, %w, %b              : f32[1,8,8,4]
+ *   %2 = batch_norm %1, %g, %s, %m, %v  : f32[1,8,8,4]
+ * becomes
+ *   %1 = conv2d %x, %w.1, %b.1          : f32[1,8,8,4]
  *
  * Per channel c of the last axis such an op is x * scale[c] + shift[c]; the numbers are computed in
  * f64 and rounded once.

@@ -1,10 +1,10 @@
 /* layout: transposes move through ops until they meet their inverse, and both go.
  *
- *   %1 = conv2d %0, %w                   : f32[1,8,8,4]              %1 = conv2d %0, %w   :
- * f32[1,8,8,4] %2 = transpose %1 {perm=[0, 3, 1, 2]} : f32[1,4,8,8]             %2 = relu %1 :
- * f32[1,8,8,4] %3 = relu %2                         : f32[1,4,8,8]        ->    %3 = conv2d %2, %k
- * : f32[1,8,8,4] %4 = transpose %3 {perm=[0, 2, 3, 1]} : f32[1,8,8,4] %5 = conv2d %4, %k :
- * f32[1,8,8,4]
+ *   %1 = conv2d %0, %w                   : f32[1,8,8,4]          %1 = conv2d %0, %w  : f32[1,8,8,4]
+ *   %2 = transpose %1 {perm=[0, 3, 1, 2]} : f32[1,4,8,8]         %2 = relu %1        : f32[1,8,8,4]
+ *   %3 = relu %2                         : f32[1,4,8,8]      ->  %3 = conv2d %2, %k  : f32[1,8,8,4]
+ *   %4 = transpose %3 {perm=[0, 2, 3, 1]} : f32[1,8,8,4]
+ *   %5 = conv2d %4, %k                   : f32[1,8,8,4]
  *
  * For a permutation p each op is computed either as it stands or on operands v' with v =
  * transpose(v', p). Elementwise ops, concat, split, slice, pad, softmax, reductions, broadcast can

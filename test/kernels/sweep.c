@@ -2,19 +2,17 @@
  * everything but fp32 products bit for bit.
  *
  *   kernels-sweep [--march=LEVEL] [--opt=0..3] [--every=N] [--list] [--emit=DIR] [--compile]
- * [--emulate] [--engine=ID] [--threads=N] [--random=N] [TEXT]      only cases whose name holds
- * TEXT, only every N-th
+ *     [--emulate] [--engine=ID] [--threads=N] [--random=N] [TEXT]  only cases whose name holds
+ *     TEXT, only every N-th
  *
  * --emulate executes AMX and AVX-VNNI instructions in software where the processor lacks them
- * (test/emulate).
- * --engine sends every product to one engine of the level (engines.def) that can compute it.
- * --threads: every group is divided, however small, and its shares are run apart (sweep_shares.c).
- * --emit writes objects, inputs and expected results to DIR instead, for sweep_run.c on another
- * machine.
- * --random=N: instead of the lists of cases, N random shapes of each family of products.
- * --levels lists the levels of this machine's architecture: LEVEL runs, emulated (with --emulate)
- * or lacks.
- * --compile only compiles, for any level, one that this machine cannot run too. */
+ * (test/emulate). --engine sends every product to one engine of the level (engines.def) that can
+ * compute it. --threads: every group is divided, however small, and its shares are run apart
+ * (sweep_shares.c). --emit writes objects, inputs and expected results to DIR instead, for
+ * sweep_run.c on another machine. --random=N: instead of the lists of cases, N random shapes of
+ * each family of products. --levels lists the levels of this machine's architecture: LEVEL runs,
+ * emulated (with --emulate) or lacks. --compile only compiles, for any level, one that this machine
+ * cannot run too. */
 #include "sweep.h"
 #include "emulate.h"
 #include "host.h"

@@ -4,7 +4,7 @@
  *   // expected-error {{text}}          a diagnostic of this line that contains the text
  *   // expected-note@+2 {{text}}        two lines below; @-1, @above, @below as well
  *   // expected-error@unknown {{text}}  one without a place in this file (pipeline text, weights
- * file)
+ *     file)
  */
 #ifndef EXPECT_H
 #define EXPECT_H

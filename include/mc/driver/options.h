@@ -8,10 +8,12 @@
  *   const mc_option options[] = {
  *     { "o", MC_O_STR, &out, .arg = "FILE|-", .help = "where the result goes" },
  *     { "seed", MC_O_I64, &seed, .arg = "N", .help = "seed of random inputs", .lo = 0, .hi =
- * INT64_MAX }, { "stats", MC_O_FLAG, &stats, .help = "print what passes counted" }, { "pass",
- * MC_O_LIST, &passes, .arg = "PASS", .help = "run a pass; may be repeated" }, { 0 } }; const
- * mc_command cmd = { "mc-opt", "[options] [FILE|-]", "transform a network", "mc-opt --pass=fold-bn
- * net.mir -o x.mir", options, 0, 1 };
+ *       INT64_MAX },
+ *     { "stats", MC_O_FLAG, &stats, .help = "print what passes counted" },
+ *     { "pass", MC_O_LIST, &passes, .arg = "PASS", .help = "run a pass; may be repeated" },
+ *     { 0 } };
+ *   const mc_command cmd = { "mc-opt", "[options] [FILE|-]", "transform a network", "mc-opt
+ *     --pass=fold-bn net.mir -o x.mir", options, 0, 1 };
  */
 #ifndef MC_DRIVER_OPTIONS_H
 #define MC_DRIVER_OPTIONS_H

@@ -3,10 +3,14 @@
  *
  * A data set is one of
  *   FILE.npz   one array per graph input, samples along the first axis: the array with the input's
- * name in the model or in the text, or (numpy's names for arrays without one) arr_0, arr_1, ... in
- * order; for a graph of one input also `x`, or else the first array FILE.npy   one array, for a
- * graph of one input FOLDER     JPEG and PNG files in it and below, in the order of their names,
- * for a graph of one input FILE.jpg, FILE.png   one image
+ *     name
+ *              in the model or in the text, or (numpy's names for arrays without one) arr_0, arr_1,
+ *                ...
+ *              in order; for a graph of one input also `x`, or else the first array
+ *   FILE.npy   one array, for a graph of one input
+ *   FOLDER     JPEG and PNG files in it and below, in the order of their names, for a graph of one
+ *     input
+ *   FILE.jpg, FILE.png   one image
  *
  * The batch is the first axis of the first input: a run takes so many samples. An input of rank 0,
  * or whose first axis is another, has no batch: its array holds whole inputs, one for each run, or

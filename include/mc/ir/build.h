@@ -2,7 +2,7 @@
  *
  *   mc_builder b = { .graph = g, .before = n, .diag = d, .loc = n->loc, .source = n->source };
  *   mc_node *c = mc_build(&b, MC_OP_conv2d, (mc_value *[]){ x, w, bias }, 3, &(mc_attrs_conv2d){
- * ... });
+ *     ... });
  *
  * Every function returns NULL after reporting to b->diag when inference refuses. */
 #ifndef MC_IR_BUILD_H

@@ -1,8 +1,8 @@
 /* Chains: runs of groups that are computed together, a strip of rows at a time, so that what lies
  * between them never exists as a whole. docs/internals/chains.md.
  *
- *   for image   for step t:   for link i:   rows [(t - lag[i]) * rows[i], + rows[i]) of its result,
- * where 0 <= t - lag[i] < steps
+ *   for image  for step t:  for link i:  rows [(t - lag[i]) * rows[i], + rows[i]) of its result,
+ *     where 0 <= t - lag[i] < steps
  *
  * A group is a link where `chain=[number, rows]` or `[number, rows, kept]` says so; groups of one
  * number stand behind one another. Every result but the last has one reader, the next link, and

@@ -13,13 +13,14 @@ typedef enum mc_place { MC_PLACE_ARENA, MC_PLACE_INPUT, MC_PLACE_OUTPUT } mc_pla
  *
  * Element (n, h, w, c) of a rank-4 value lies at address
  *   origin + base + (((n * (halo_t + H + halo_b) + h) * pitch_w + w) * pitch_c + c) * element size,
- * h in [-halo_t, H + halo_b), w in [-halo_l, W + halo_r), where origin is arena + offset (ARENA),
- * or the caller's pointer for input / output `index` (offset 0); pitch_w = halo_l + W + halo_r of
- * the buffer that holds it. Values of other ranks are dense, row-major, from origin + base; their
- * pitches are 0. INPUT and OUTPUT places are dense, without halo and slack, but for concat parts
- * inside an output (pitch_c). ARENA buffers are followed by MC_PLAN_SLACK readable bytes. The halo
- * holds the zero point (or 0.0) and is written, every run, by the kernel that produces the value;
- * with pitch_c > C it writes its own C channels only. */
+ *     h in [-halo_t, H + halo_b), w in [-halo_l, W + halo_r),
+ * where origin is arena + offset (ARENA), or the caller's pointer for input / output `index`
+ * (offset 0); pitch_w = halo_l + W + halo_r of the buffer that holds it. Values of other ranks are
+ * dense, row-major, from origin + base; their pitches are 0. INPUT and OUTPUT places are dense,
+ * without halo and slack, but for concat parts inside an output (pitch_c). ARENA buffers are
+ * followed by MC_PLAN_SLACK readable bytes. The halo holds the zero point (or 0.0) and is written,
+ * every run, by the kernel that produces the value; with pitch_c > C it writes its own C channels
+ * only. */
 typedef struct mc_buffer {
   mc_value *value;
   mc_place place;

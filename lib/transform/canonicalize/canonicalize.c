@@ -1,9 +1,11 @@
 /* canonicalize: one form for what can be written in many.
  *
- *   %1 = transpose %x {perm=[0, 3, 1, 2]}  : f32[1,4,8,8]              %1 = clamp %x {low=0.0,
- * high=6.0} : f32[1,8,8,4] %2 = relu %1                           : f32[1,4,8,8]        (with
- * layout) %3 = clamp %2 {low=-1.0, high=6.0}     : f32[1,4,8,8]        -> %4 = transpose %3
- * {perm=[0, 2, 3, 1]}  : f32[1,8,8,4]
+ *   %1 = transpose %x {perm=[0, 3, 1, 2]}  : f32[1,4,8,8]
+ *   %2 = relu %1                           : f32[1,4,8,8]
+ *   %3 = clamp %2 {low=-1.0, high=6.0}     : f32[1,4,8,8]
+ *   %4 = transpose %3 {perm=[0, 2, 3, 1]}  : f32[1,8,8,4]
+ * becomes, with layout,
+ *   %1 = clamp %x {low=0.0, high=6.0}      : f32[1,8,8,4]
  *
  * Ops that do nothing go; chains of transposes, reshapes, slices, pads, clamps, and of additions or
  * multiplications with constants become one; constants stand right; subtraction of a constant
