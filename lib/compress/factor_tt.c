@@ -49,7 +49,7 @@ static bool solve_half(const half *h, int64_t r, const double *k, double *x, dou
          *blk = MC_NEWN(m, double, r *r);
   double *rhs = MC_NEWN(m, double, n * h->a), *wi = MC_NEWN(m, double, h->a * h->i2);
   for (int64_t i = 0; i < h->i1; i++)
-    for (int64_t u = h->g ? i : i; u < (h->g ? h->i1 : i + 1); u++) {
+    for (int64_t u = i; u < (h->g ? h->i1 : i + 1); u++) {
       const double *f = k;
       if (h->g)
         mc_la_gemm(false, false, bb, h->i2, h->i2, 1, k, h->g + (i * h->i1 + u) * h->i2 * h->i2, 0,
