@@ -14,7 +14,7 @@ enum { MOST_WIDTHS = 64 }; /* alternatives of one group */
 typedef enum guide { BY_OUTPUT, BY_SQUARE, BY_LAYERS, BY_BOTH, GUIDES } guide;
 
 static const char *const guides[GUIDES] = { "the output's change", "the output's squared error",
-                                            "the layers' own error", "both" };
+                                            "the layers' own errors", "both" };
 
 /* Channels that several layers make (a residual stream) bind many layers: their damage is known
  * less well, and without them is tried too. */

@@ -2,6 +2,7 @@
 #include "mc/driver/driver.h"
 #include "mc/support/hash.h"
 #include "search.h"
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
@@ -112,9 +113,18 @@ static double read_accuracy(const search *s, const candidate *c, const json_t *e
   return real_at(json_array_get(json_object_get(eval, "top"), 0), "share");
 }
 
+/* Where a message of this kind begins: not in the middle of a sentence ("their own error: 0.1"). */
+static const char *message(const char *text, const char *kind) {
+  const char *at = text;
+  while ((at = strstr(at, kind)) && at - text > 1 && at[-1] == ' ' &&
+         isalnum((unsigned char)at[-2]))
+    at++;
+  return at;
+}
+
 /* The error alone, or nothing where the tools had nothing to warn of. */
 static const char *what_was_said(search *s, const char *text) {
-  const char *at = strstr(text, "error:"), *w = strstr(text, "warning:");
+  const char *at = message(text, "error:"), *w = message(text, "warning:");
   return mc_arena_strdup(s->t.arena, at ? at : w ? w : "");
 }
 
