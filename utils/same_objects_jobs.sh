@@ -123,11 +123,10 @@ run_jobs() { # same side quick jobs seeds
 compare() { # same base head
   total=$(wc -l < "$1/$2/results")
   failed=$(grep -c ' error-' "$1/$2/results" || true)
-  diff "$1/$2/results" "$1/$3/results" > "$1/diff" || true
-  differ=$(grep -c '^[<>]' "$1/diff" || true)
-  grep '^[<>]' "$1/diff" | awk '{ print "differs: " $2, $3, $4 }' | sort -u
-  echo "$total objects, of them without a network or refused by both: $failed;" \
-    "differ: $(grep '^[<>]' "$1/diff" | awk '{ print $2, $3, $4 }' | sort -u | wc -l)"
+  { diff "$1/$2/results" "$1/$3/results" || true; } |
+    sed -n 's/^[<>] \(.*\) [^ ]*$/differs: \1/p' | sort -u | tee "$1/differ"
+  differ=$(wc -l < "$1/differ")
+  echo "$total objects, of them without a network or refused by both: $failed; differ: $differ"
   echo "CPU seconds: $2 $(cat "$1/$2/cpu"), $3 $(cat "$1/$3/cpu")"
   [ "$differ" = 0 ]
 }
