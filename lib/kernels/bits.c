@@ -64,7 +64,7 @@ static double least_listed(const kgemm *p) {
   for (int nv = 1; nv <= MC_ZERO_WIDTHS; nv++) {
     double step = (double)(nv * KGEMM_LANES * p->kr * kgemm_elem(p->e));
     double bytes = mc_zeros_picked(&p->zeros, nv, p->kr) * all * (1 + 8 / step);
-    bool can = (p->kr == 2 || p->kr == 4) && mc_rate_picks(mc_rate_find(p->e->name), p->k->target);
+    bool can = mc_rate_picks(mc_rate_find(p->e->name), p->k->target);
     if (can && bytes < least) least = bytes;
   }
   return least;

@@ -18,9 +18,7 @@ static int tile_accs(const tile *t) { return kgemm_acc_rows(t->p, t->p->mr) * t-
 /* Lanes of accumulators j of a row: those of the last vector are half a register where half of it
  * holds all its columns: a product of 256 bits takes half the time on Zen 4, and no more elsewhere.
  */
-static bool halves(const kgemm *p) {
-  return p->e->in == 'I' && p->e->kr == 4 && kengine_lanes(p->e, p->k->target) == KGEMM_LANES;
-}
+static bool halves(const kgemm *p) { return kengine_has(p->e, KENG_HALF); }
 
 static int lanes_of(const tile *t, int j) { return j == t->nb - 1 ? t->last : t->lanes; }
 
@@ -113,7 +111,7 @@ static void emit_steps(tile *t, V a, int64_t ac, V b, int64_t bc, int count, boo
 
 /* Steps of a run that have all their elements; integers do not care: 0 times anything is 0. */
 static int64_t whole_steps(const kgemm *p) {
-  return p->e->in == 'B' ? p->rlen / p->e->kr : p->steps;
+  return kengine_has(p->e, KENG_PAIRS) ? p->rlen / 2 : p->steps;
 }
 
 /* Steps [from, to) of a run, unrolled. end: the run ends here, perhaps with a step that lacks an
@@ -148,7 +146,7 @@ static int64_t straight_steps(const tile *t) {
   kgemm *p = t->p;
   int64_t near = apart(p, p->mr), all = p->steps * p->nrun;
   int64_t most = near < p->steps ? near : all * tile_accs(t) <= 128 ? all : 4;
-  if (p->e->in == 'I' && p->e->kr == 2 && most > p->e->ku) most = p->e->ku;
+  if (kengine_has(p->e, KENG_STEP_LOOP) && most > p->e->ku) most = p->e->ku;
   if (p->g->plan->small && most > 1) most = tile_accs(t) >= 8 ? 1 : 2;
   return most < 1 ? 1 : most;
 }
@@ -210,7 +208,7 @@ static void emit_unit(tile *t, V a, V b) {
   kb *k = p->k;
   const kengine *e = p->e;
   int64_t steps = p->unit / p->kr,
-          near = e->in == 'I' && e->kr == 2 && steps > e->ku ? e->ku : steps;
+          near = kengine_has(e, KENG_STEP_LOOP) && steps > e->ku ? e->ku : steps;
   if (near == steps) {
     emit_straight(t, a, b, 0, steps, false);
     return;

@@ -3,14 +3,23 @@
 #include <string.h>
 
 #define S MC_ISA_BIT
-#define MC_ENGINE(id, in, arch, isa, lanes, rows, kr, ku, sign, spare, doc)                        \
+#define MC_ENGINE(id, in, arch, isa, lanes, rows, kr, ku, sign, spare, slow, traits, doc)          \
   static keng_load_a eng_##id##_load_a;                                                            \
   static keng_spread_a eng_##id##_spread_a;                                                        \
   static keng_load_b eng_##id##_load_b;                                                            \
   static keng_madd eng_##id##_madd;
 #include "mc/kernels/engines.def"
+
+enum { /* the words of the traits column */
+       OVERLAPS = KENG_OVERLAPS,
+       HALF = KENG_HALF,
+       STEP_LOOP = KENG_STEP_LOOP,
+       PAIRS = KENG_PAIRS,
+       WIDENS = KENG_WIDENS
+};
+
 static const kengine engines[] = {
-#define MC_ENGINE(id, in, arch, isa, lanes, rows, kr, ku, sign, spare, doc)                        \
+#define MC_ENGINE(id, in, arch, isa, lanes, rows, kr, ku, sign, spare, slow, traits, doc)          \
   { #id,                                                                                           \
     #in[0],                                                                                        \
     #arch,                                                                                         \
@@ -21,6 +30,8 @@ static const kengine engines[] = {
     ku,                                                                                            \
     KENG_##sign,                                                                                   \
     spare,                                                                                         \
+    slow,                                                                                          \
+    traits,                                                                                        \
     0,                                                                                             \
     eng_##id##_load_a,                                                                             \
     eng_##id##_spread_a,                                                                           \
@@ -28,25 +39,16 @@ static const kengine engines[] = {
     eng_##id##_madd },
 #include "mc/kernels/engines.def"
 };
-#define MC_ENGINE(id, in, arch, isa, lanes, rows, kr, ku, sign, spare, doc)
+#define MC_ENGINE(id, in, arch, isa, lanes, rows, kr, ku, sign, spare, slow, traits, doc)
 #define MC_TILE_ENGINE(id, in, arch, isa, kr, group, doc)                                          \
-  { #id, #in[0], #arch, isa, 16, 1, kr, 1, KENG_any, 0, group, NULL, NULL, NULL, NULL },
+  { #id, #in[0], #arch, isa, 16, 1, kr, 1, KENG_any, 0, 0, 0, group, NULL, NULL, NULL, NULL },
 static const kengine tile_engines[] = {
 #include "mc/kernels/engines.def"
 };
 #undef S
 
-/* What a level has and should not use. vdpbf16ps on cores with AMX (Sapphire Rapids) has half the
- * rate of fp32 FMA. */
-static bool too_slow(const kengine *e, const mc_target *t) {
-  if (kengine_widens_b(e) && (t->isa & MC_ISA_BIT(avx512)))
-    return true; /* 32 registers hold B in both halves; Zen 4: 1.00 to 1.08 times as fast that way
-                  */
-  return (e->isa & MC_ISA_BIT(avx512bf16)) && (t->isa & MC_ISA_BIT(amx_bf16));
-}
-
 static bool fits(const kengine *e, const mc_target *t) {
-  return (t->isa & e->isa) == e->isa && !too_slow(e, t) &&
+  return (t->isa & e->isa) == e->isa && !(t->isa & e->slow) &&
          (strcmp(e->arch, "any") == 0 || strcmp(e->arch, mc_arch_name(t->arch)) == 0);
 }
 
@@ -95,9 +97,7 @@ int kengine_group_regs(const kengine *e, const mc_target *t) {
   return bytes > t->vector_bytes ? bytes / t->vector_bytes : 1;
 }
 
-int kengine_operand_regs(const kengine *e) {
-  return e->in == 'B' && e->isa == 0 && e->sign != KENG_wide ? 2 : 1;
-}
+int kengine_operand_regs(const kengine *e) { return kengine_has(e, KENG_WIDENS) ? 2 : 1; }
 
 int kengine_regs(const mc_target *t) {
   return t->arch == MC_ARCH_aarch64 || (t->isa & MC_ISA_BIT(avx512)) ? 32 : 16;

@@ -27,6 +27,9 @@ typedef V keng_load_b(kb *k, int lanes, V p);
 /* acc + a * b; acc: `lanes` x i32 or f32, row after row. */
 typedef V keng_madd(kb *k, int lanes, V acc, V a, V b);
 
+/* The traits column of engines.def. */
+enum { KENG_OVERLAPS = 1, KENG_HALF = 2, KENG_STEP_LOOP = 4, KENG_PAIRS = 8, KENG_WIDENS = 16 };
+
 typedef struct kengine {
   const char *name;
   char in;
@@ -35,12 +38,18 @@ typedef struct kengine {
   int lanes, rows, kr, ku;
   keng_sign sign;
   int spare;
-  int tile; /* 0; on tile registers: elements of K that lie together in B */
+  uint64_t slow;   /* features of targets where it is left out */
+  unsigned traits; /* KENG_OVERLAPS | ... */
+  int tile;        /* 0; on tile registers: elements of K that lie together in B */
   keng_load_a *load_a;
   keng_spread_a *spread_a;
   keng_load_b *load_b;
   keng_madd *madd;
 } kengine;
+
+static inline bool kengine_has(const kengine *e, unsigned trait) {
+  return (e->traits & trait) != 0;
+}
 
 /* The kind of products of operands of this type: 'F' (f32), 'B' (bf16), 'I' (8-bit integers); 0:
  * none. */

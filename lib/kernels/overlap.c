@@ -53,8 +53,7 @@ static int crowded(const kgemm *p, int mr, int nv) {
 }
 
 bool kgemm_overlaps(const kgemm *p, int mr, int nv) {
-  if (p->unit || p->bits || p->g->plan->small || p->e->in != 'I' || p->e->kr < 4 || p->e->tile ||
-      p->e->rows > 1 || kengine_lanes(p->e, p->k->target) != KGEMM_LANES || p->nrun == 0)
+  if (p->unit || p->bits || p->g->plan->small || !kengine_has(p->e, KENG_OVERLAPS) || p->nrun == 0)
     return false;
   int64_t blocks = (kgemm_vectors(p->n) + nv - 1) / nv;
   for (int d = p->nbatch; d < p->x->rank - 1; d++) blocks *= trips(p, d, mr);

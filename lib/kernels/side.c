@@ -30,7 +30,7 @@ static int64_t power_of_two(int64_t n) {
 static bool serves(const kgemm *p, int lanes) {
   const kengine *e = p->e;
   int64_t odd =
-      e->in == 'B' && e->kr == 2
+      kengine_has(e, KENG_PAIRS)
           ? p->side_in % 2
           : 0; /* a pair's second element would be the next group's, and 0 times it may be a NaN */
   return !e->tile && e->rows == 1 && e->kr * kgemm_a_elem(e) == WORD && !odd &&

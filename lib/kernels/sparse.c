@@ -201,5 +201,5 @@ V ksparse_pick(kgemm *p, int lanes, V at, V mask) {
   if (lanes > 4) window = kb_shuffle(k, window, NULL, all, 4 * lanes);
   V a = kb_bitcast(k, kv_permute(k, window, mask), kb_vt(k, k->i32, lanes));
   if (p->flip) a = LLVMBuildXor(k->b, a, kb_i32s(k, (int32_t)0x80808080, lanes), "");
-  return p->e->kr == 2 ? kb_bitcast(k, a, kb_vt(k, k->i16, 2 * lanes)) : a;
+  return kgemm_a_elem(p->e) == 2 ? kb_bitcast(k, a, kb_vt(k, k->i16, 2 * lanes)) : a;
 }
