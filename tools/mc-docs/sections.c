@@ -1,4 +1,5 @@
 #include "sections.h"
+#include "fill.h"
 #include "mc/driver/driver.h"
 #include "mc/ir/family.h"
 #include "mc/ir/op.h"
@@ -17,6 +18,12 @@ static void code_cell(mc_strbuf *out, const char *s) {
   mc_sb_puts(out, " `");
   for (; *s; s++) mc_sb_printf(out, *s == '|' ? "\\%c" : "%c", *s);
   mc_sb_puts(out, "` |");
+}
+
+/* Appends what was collected in `text` as a paragraph, and frees it. */
+static void paragraph(mc_strbuf *out, mc_strbuf *text) {
+  docs_fill(out, mc_sb_str(text));
+  mc_sb_free(text);
 }
 
 /* ---- fields: attributes and options ---- */
@@ -95,11 +102,19 @@ static const word words[] = {
 #include "mc/ir/enums.def"
 };
 
+static void enum_head(mc_strbuf *out, const word *w, bool first) {
+  mc_strbuf b = { 0 };
+  mc_sb_printf(&b, "**%s**: %s", w->list, w->doc);
+  if (!first) mc_sb_putc(out, '\n');
+  paragraph(out, &b);
+  mc_sb_puts(out, "\n| | |\n|---|---|\n");
+}
+
 static void print_enums(mc_strbuf *out) {
   for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
     const word *w = &words[i];
     if (!w->word)
-      mc_sb_printf(out, "%s**%s**: %s\n\n| | |\n|---|---|\n", i ? "\n" : "", w->list, w->doc);
+      enum_head(out, w, i == 0);
     else {
       mc_sb_puts(out, "|");
       code_cell(out, w->word);
@@ -151,11 +166,14 @@ static const char *const trait_docs[] = {
 };
 
 static void op_head(mc_strbuf *out, const mc_op_info *o) {
-  mc_sb_printf(out, "### %s\n\n%s.", o->text, o->summary);
+  mc_sb_printf(out, "### %s\n\n", o->text);
+  mc_strbuf b = { 0 };
+  mc_sb_printf(&b, "%s.", o->summary);
   const char *sep = " *";
   for (size_t i = 0; i < sizeof trait_docs / sizeof *trait_docs; i++)
-    if (o->traits >> i & 1) mc_sb_printf(out, "%s%s", sep, trait_docs[i]), sep = "; ";
-  mc_sb_puts(out, o->traits ? ".*\n" : "\n");
+    if (o->traits >> i & 1) mc_sb_printf(&b, "%s%s", sep, trait_docs[i]), sep = "; ";
+  if (o->traits) mc_sb_puts(&b, ".*");
+  paragraph(out, &b);
 }
 
 static void op_operands(mc_strbuf *out, const mc_op_info *o) {
@@ -172,9 +190,10 @@ static void op_operands(mc_strbuf *out, const mc_op_info *o) {
 }
 
 static void print_ops(mc_strbuf *out) {
+  mc_strbuf list = { 0 };
   for (int i = 0; i < MC_NUM_OPS; i++)
-    mc_sb_printf(out, "%s[%s](#%s)", i ? " " : "", mc_ops[i].text, mc_ops[i].text);
-  mc_sb_putc(out, '\n');
+    mc_sb_printf(&list, "%s[%s](#%s)", i ? " " : "", mc_ops[i].text, mc_ops[i].text);
+  paragraph(out, &list);
   for (int i = 0; i < MC_NUM_OPS; i++) {
     mc_sb_putc(out, '\n');
     op_head(out, &mc_ops[i]);
@@ -185,6 +204,17 @@ static void print_ops(mc_strbuf *out) {
 
 /* ---- passes ---- */
 
+static void counters(mc_strbuf *out, const mc_pass_info *p) {
+  if (!p->nstats) return;
+  mc_strbuf b = { 0 };
+  mc_sb_puts(&b, "Counters:");
+  for (int k = 0; k < p->nstats; k++)
+    mc_sb_printf(&b, "%s %s (%s)", k ? "," : "", p->stats[k].name, p->stats[k].doc);
+  mc_sb_putc(&b, '.');
+  mc_sb_putc(out, '\n');
+  paragraph(out, &b);
+}
+
 static void print_passes(mc_strbuf *out) {
   const mc_registry *r = mc_driver_registry();
   for (int i = 0; i < r->npass; i++) {
@@ -192,13 +222,12 @@ static void print_passes(mc_strbuf *out) {
     const char *contract = p->contract == MC_EXACT    ? "EXACT"
                            : p->contract == MC_ROUNDS ? "ROUNDS"
                                                       : "LOSSY";
-    mc_sb_printf(out, "%s### %s\n\n%s. Contract: %s.\n", i ? "\n" : "", p->text, p->summary,
-                 contract);
+    mc_strbuf head = { 0 };
+    mc_sb_printf(&head, "%s. Contract: %s.", p->summary, contract);
+    mc_sb_printf(out, "%s### %s\n\n", i ? "\n" : "", p->text);
+    paragraph(out, &head);
     fields(out, "option", p->opts);
-    if (p->nstats) mc_sb_puts(out, "\nCounters:");
-    for (int k = 0; k < p->nstats; k++)
-      mc_sb_printf(out, "%s %s (%s)", k ? "," : "", p->stats[k].name, p->stats[k].doc);
-    if (p->nstats) mc_sb_puts(out, ".\n");
+    counters(out, p);
   }
 }
 

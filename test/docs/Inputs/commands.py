@@ -185,8 +185,8 @@ class Runner:
         subprocess.run(command, check=True, capture_output=True)
 
     def run(self, command, code, expected, place, names):
-        if command in OTHERWISE:
-            reason, instead = OTHERWISE[command]
+        if re.sub(r"\s+", " ", command) in OTHERWISE:
+            reason, instead = OTHERWISE[re.sub(r"\s+", " ", command)]
             self.others.append(f"{command}: {reason}")
             if instead is None:
                 return
