@@ -45,7 +45,7 @@ void model_traffic(mc_estimate *e, const mc_target *t, mc_part level, double byt
   e->part[level] += bytes / rate[level];
 }
 
-/* Behind L2 a line is read before it is written, and written back. */
+/* Beyond L2 a line is read before it is written, and written back. */
 void model_result(mc_estimate *e, const mc_target *t, mc_part level, double bytes) {
   model_traffic(e, t, level, level >= MC_PART_L3 ? 2 * bytes : bytes);
 }

@@ -13,7 +13,7 @@ void model_finish(mc_estimate *e);
 /* Fills mr and nv. */
 mc_estimate model_best_block(mc_nest *n, const mc_target *t, int64_t weights);
 /* A convolution by Winograd's minimal filtering (mc/analysis/winograd.h), with `ops` vector
- * instructions for 16 results behind it. ready: transformed weights are constants. */
+ * instructions for 16 results after it. ready: transformed weights are constants. */
 mc_estimate model_winograd(const mc_node *head, const mc_target *t, bool ready, double ops,
                            int64_t weights);
 /* A first convolution with pixels in lanes; words: mc_stem_words, not 0. nest: of its bytes. */

@@ -11,7 +11,7 @@ typedef struct dispatch {
   int n;
 } dispatch;
 
-/* The word, the functions behind it, PREFIX_level and PREFIX_set_level. level: lowest first. */
+/* The word, the functions after it, PREFIX_level and PREFIX_set_level. level: lowest first. */
 dispatch dispatch_emit(module *m, const mc_target *const *level, int n);
 /* The internal function int PREFIX<suffix>(ptr...) of `nparams` pointers that calls run[k] (void,
  * the same parameters) of the chosen level k and returns 0, or 1 when the machine has no level. */
@@ -19,7 +19,7 @@ LLVMValueRef dispatch_entry(const dispatch *d, const char *suffix, LLVMValueRef 
                             unsigned nparams);
 
 /* The function ret PREFIX<suffix>(param...), internal where the suffix begins with a point; *b
- * stands in its first block. */
+ * is in its first block. */
 LLVMValueRef dispatch_function(module *m, LLVMBuilderRef *b, const char *suffix, LLVMTypeRef ret,
                                LLVMTypeRef param, unsigned nparams);
 /* probe.c: the internal function int f(void) whose result has bit k set when the processor and the

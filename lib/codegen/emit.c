@@ -32,7 +32,7 @@ static bool tell_stack(char *text, size_t n, const char *format, module *m, int6
                  mc_arena_printf(m->arena, "%016llx", after));
 }
 
-/* The object's bytes, with the large constants behind them. */
+/* The object's bytes, with the large constants after them. */
 static bool join(mc_code *c, owned *o, mc_diag *d) {
   module *m = &o->m;
   elf_datum *datum = MC_NEWN(m->arena, elf_datum, m->aside.n + 1);

@@ -229,7 +229,7 @@ static bool parse_fact(mc_info *i, char **w, int n) {
   return true;
 }
 
-/* "source NAME TEXT" behind the line of the input. */
+/* "source NAME TEXT" after the line of the input. */
 static bool parse_source(mc_info *i, char *line) {
   char *name = line + strlen("source "), *text = strchr(name, ' ');
   if (!text || !i->nin) return false;

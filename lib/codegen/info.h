@@ -37,9 +37,9 @@ typedef struct mc_info {
  * unique among inputs and outputs. Without what only the code tells: header and stack are 0. In the
  * arena. */
 mc_info mc_info_of(const mc_plan *p, const mc_codegen_opts *o, mc_arena *a);
-/* The stack's bytes stand in the text as so many digits, zeros until the code is made. */
+/* The stack's bytes are in the text as so many digits, zeros until the code is made. */
 #define MC_INFO_STACK "stack %08lld"
-/* Behind an entry's name: what the header calls it by. */
+/* After an entry's name: what the header calls it by. */
 #define MC_HEADER_NAME "_for_header_%016llx"
 void mc_info_print(mc_strbuf *out, const mc_info *i);
 /* False when the text is not what mc_info_print writes (a foreign or damaged object). */

@@ -103,7 +103,7 @@ void module_call_group(LLVMBuilderRef b, const mc_group_code *g, LLVMValueRef ar
 }
 
 /* The groups of a run that begins at `first`, for one image after the other; returns the group
- * behind it. */
+ * after it. */
 static int call_run(module *m, LLVMBuilderRef b, LLVMValueRef f, const mc_plan *p, int first,
                     const mc_group_code *group) {
   LLVMTypeRef i64 = LLVMInt64TypeInContext(m->c);

@@ -10,7 +10,7 @@
 
 /* A place where equal functions may differ: */
 typedef enum same_kind {
-  SAME_GLOBAL, /* operand `op` of `user` is the global variable `value`, or `offset` bytes behind it
+  SAME_GLOBAL, /* operand `op` of `user` is the global variable `value`, or `offset` bytes after it
                 */
   SAME_ARENA,  /* `user` is the first parameter plus `value` bytes, an i64 */
   SAME_NUMBER /* operand `op` of `user` is `value` in every lane: f32, or an integer of 8 to 32 bits

@@ -19,7 +19,7 @@ enum {
 
 typedef MC_VEC(same_code *) set;
 
-/* n groups; column: for each hole the parameter, or the place in the table, of what stands there;
+/* n groups; column: for each hole the parameter, or the place in the table, of what is there;
  * -1: the same in all. */
 typedef struct shared {
   module *m;
@@ -204,7 +204,7 @@ static void make_body(shared *s) {
       LLVMReplaceAllUsesWith(LLVMGetParam(f, (unsigned)i), LLVMGetParam(s->body, to++));
 }
 
-/* In front of whatever reads operand `op` of user. */
+/* Before whatever reads operand `op` of user. */
 static void position(shared *s, const same_hole *h) {
   if (LLVMGetInstructionOpcode(h->user) == LLVMPHI)
     LLVMPositionBuilderBefore(s->b,

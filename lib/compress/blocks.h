@@ -27,7 +27,7 @@ mc_node *mc_block_add(const mc_graph *g, const mc_block *b);
 /* Put x in the place of each block with gone set, in g (the graph itself or a clone), and remove
  * what nobody reads then. False after reporting. */
 bool mc_blocks_remove(mc_graph *g, const mc_blocks *b, mc_diag *d);
-/* The gain of the layers in front of y, from their weights: the root mean square of what they make
+/* The gain of the layers before y, from their weights: the root mean square of what they make
  * of values of variance 1. */
 double mc_block_gain(const mc_graph *g, const mc_block *b);
 #endif

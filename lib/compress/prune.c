@@ -150,7 +150,7 @@ static int64_t alignment(const pruner *p) {
   return p->cx->target && p->cx->target->align_channels > 0 ? p->cx->target->align_channels : 8;
 }
 
-/* Constants that the layers behind cannot take over stay, and with them as many channels as the
+/* Constants that later layers cannot take over stay, and with them as many channels as the
  * alignment asks for. */
 static void keep_steady(pruner *p, const steady *s) {
   int before = 0, after = 0;

@@ -32,7 +32,7 @@ static void drop(const data_road *z, bool **keep, bool **rows, mc_fitted *out) {
 }
 
 /* Channels that one product alone reads are chosen when the walk comes to it, by what it reads
- * then: layers in front have changed. */
+ * then: earlier layers have changed. */
 typedef struct chooser {
   data_road *z;
   bool *keep;

@@ -79,7 +79,7 @@ typedef struct refitter {
   mc_fitted *out;
   mc_arena *a;
   int singular; /* products with a group that has none */
-  bool changed; /* something in front of the next product is new */
+  bool changed; /* something before the next product is new */
 } refitter;
 
 static void fit_one(refitter *r, const mc_product *p, const mc_moments *m, int i, const float *w0,

@@ -86,7 +86,7 @@ static int64_t kept_axis(const cutter *c, const mc_value *v, int axis) {
   return mc_channels_kept_axis(c->ch, v, axis, c->keep);
 }
 
-/* Kept indices of the axis of an operand in front of `end`. */
+/* Kept indices of the axis of an operand before `end`. */
 static int64_t kept_before(const cutter *c, const mc_node *n, int slot, int axis, int64_t end) {
   int64_t left = 0;
   for (int64_t i = 0; i < end; i++) left += stays(c, mc_channels_operand(c->ch, n, slot, axis, i));

@@ -110,7 +110,7 @@ static bool prepare_passes(passes *p, const mc_module *m, const mc_compile_opts 
   return native != NULL;
 }
 
-/* Behind what the report has already. */
+/* After what the report has already. */
 static void add_report(mc_manager_report *all, const mc_manager_report *r, mc_arena *a) {
   mc_manager_report sum = { .time = MC_NEWN(a, mc_pass_timing, all->n + r->n),
                             .stats = MC_NEWN(a, int64_t *, all->n + r->n),

@@ -105,7 +105,7 @@ static void quantized_already(const mc_graph *g, const mc_compile_opts *o, mc_di
              too);
 }
 
-/* The passes that make integers, with their source of ranges; `before` runs in front of folding. */
+/* The passes that make integers, with their source of ranges; `before` runs before folding. */
 static bool quant_passes(const char **before, const char **behind, const mc_module *m,
                          const mc_compile_opts *o, mc_arena *a, mc_diag *d) {
   facts f = { 0 };

@@ -26,7 +26,7 @@ static void pair_values(mc_map *to, const mc_graph *g, mc_graph *c) {
     for (int i = 0; i < n->nout; i++) *mc_map_ptr_slot(to, n->out[i]) = k->out[i];
 }
 
-/* The copied graph alone in its module, with the watched values behind its results. */
+/* The copied graph alone in its module, with the watched values after its results. */
 static mc_graph *watched_copy(exe *e, const mc_graph *g, mc_value *const *watch, int nwatch) {
   mc_graph *c = mc_graph_clone(g);
   e->m = c->module;

@@ -1,6 +1,6 @@
 /* Measuring blocks in place: the whole network is compiled once with the model's blocks and once
  * for each further candidate (the k-th of every group at once), the two run in turns, and every
- * group is timed where it stands, with the caches as its neighbours leave them. Groups with the
+ * group is timed where it is, with the caches as its neighbours leave them. Groups with the
  * same key count together. */
 #include "tune.h"
 #include "mc/support/clock.h"

@@ -4,7 +4,7 @@
  *   {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }
  *
  * Reference: numpy's document "NEP 1, a simple file format for numpy arrays" (versions 1.0, 2.0 and
- * 3.0 differ in the width of the length and in the text's encoding). The keys may stand in any
+ * 3.0 differ in the width of the length and in the text's encoding). The keys may come in any
  * order, each once; nothing else is read as Python. */
 #include "npyhead.h"
 #include <ctype.h>

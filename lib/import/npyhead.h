@@ -12,7 +12,7 @@ typedef struct npy_where {
   const char *who;
 } npy_where;
 
-/* Bytes in front of the data, from the first n bytes of an array (NPY_PREFIX are enough). False
+/* Bytes before the data, from the first n bytes of an array (NPY_PREFIX are enough). False
  * after reporting. */
 bool npy_header_size(size_t *size, const unsigned char *p, size_t n, npy_where w);
 

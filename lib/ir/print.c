@@ -103,7 +103,7 @@ static void print_operands(printer *p, const mc_node *n) {
 
 static const char *tensor_name(const struct mc_tensor *t) { return t->name; }
 
-/* Constants have their tensor in front; the other ops' attributes are a list in braces. */
+/* Constants have their tensor first; the other ops' attributes are a list in braces. */
 static void print_attrs(printer *p, const mc_node *n) {
   const mc_tensor *t = n->op == MC_OP_weight  ? MC_ATTRS(n, weight)->name
                        : n->op == MC_OP_const ? MC_ATTRS(n, const)->value

@@ -106,7 +106,7 @@ static bool type_equal(const mc_type *a, const mc_type *b) {
   return mc_type_same_shape(a, b) && mc_inf_same_elem(a, b);
 }
 
-/* Inference, asked for the element type that the first result has, must give the types that stand
+/* Inference, asked for the element type that the first result has, must give the types that are
  * there. */
 static void check_inference(verifier *v, const mc_node *n) {
   for (int i = 0; i < n->nout; i++)

@@ -1,4 +1,4 @@
-/* Random places, and sums of the columns that stand there. Columns are collected by fold and added
+/* Random places, and sums of the columns that are there. Columns are collected by fold and added
  * up in blocks, so that the work is matrix products; what ends up in a block does not depend on the
  * memory. */
 #include "columns.h"

@@ -23,7 +23,7 @@ typedef struct mcm_net {
   mc_map place;  /* top-level node -> &index[k] */
   mc_node **node;
   int *index, n;
-  int pos; /* nodes in front of it have run */
+  int pos; /* nodes before it have run */
   MC_VEC(mcm_live) live;
   mcm_values pin; /* values that stay until mcm_net_unpin */
   /* The step in progress. */
@@ -48,7 +48,7 @@ void mcm_net_unpin(mcm_net *n, const mc_value *v);
 /* Does a node at `pos` or later read v, or is it pinned? The graph's results do not count. */
 bool mcm_net_used(const mcm_net *n, const mc_value *v, int pos);
 /* `want`: what nodes from `to` on read of nodes [pos, to), and what of these is pinned; `given`:
- * what those need of nodes in front. */
+ * what those need of earlier nodes. */
 void mcm_net_plan(mcm_net *n, int to);
 /* Prepare the step to node `to` (not included): compiles what lies between. Nothing to do where the
  * network is there already. False after reporting. */

@@ -10,7 +10,7 @@ static bool is_product(const mcm_net *net, const mc_node *n) {
   return false;
 }
 
-/* Computed values in front of node `at` that it or a later one reads. */
+/* Computed values before node `at` that it or a later one reads. */
 static int alive(const mcm_net *net, int at) {
   int n = 0;
   for (int i = 0; i < at; i++)

@@ -64,7 +64,7 @@ static bool by_parts(const mcm_tail *t, const mc_value *v) {
          mcm_net_at(&t->parts->net, v) >= t->parts->v[t->first].from;
 }
 
-/* What the parts read of values in front of them. */
+/* What the parts read of values before them. */
 static void find_joints(finder *f, mcm_tail *t, const mc_product *p) {
   for (int k = t->first; t->parts && k < t->parts->n; k++)
     for (size_t i = 0; i < t->parts->v[k].given.n; i++) {

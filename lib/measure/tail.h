@@ -9,7 +9,7 @@ typedef struct mcm_tail {
   int *from;        /* result k: -1: the product's own output; -2: does not depend on it; -3: a part
                        gives it; else the tail's output from[k] */
   mcm_values want;  /* results, and what parts read */
-  mcm_values more;  /* what parts read of values in front that do not depend on the product */
+  mcm_values more;  /* what parts read of earlier values that do not depend on the product */
   mcm_parts *parts; /* NULL: the tail ends with the results */
   int first;        /* of the parts */
   int64_t bytes;    /* of constants that it reads */

@@ -192,7 +192,7 @@ static bool make_inputs(checker *c, const mc_graph *g, int k, mc_diag *d) {
   return true;
 }
 
-/* Once the range of an input is known (calibrate), random numbers come from there: passes behind
+/* Once the range of an input is known (calibrate), random numbers come from there: passes after
  * rely on it. */
 static bool refresh(checker *c, const mc_graph *g, int k, mc_diag *d) {
   bool same = true;

@@ -18,7 +18,7 @@ typedef struct checker {
   int ngraphs, nsamples;
   mc_array *(*in)[CHECK_SAMPLES]; /* by graph */
   mc_range **range;               /* by graph and input: what random inputs were made from */
-  outputs *last;                  /* by graph: outputs in front of the pass */
+  outputs *last;                  /* by graph: outputs before the pass */
   mc_arena *arena;                /* holds inputs, and `last` */
 } checker;
 

@@ -39,7 +39,7 @@ static void dump(const run *r, const char *when, mc_strbuf *out) {
   mc_print_module(out, r->m, &(mc_print_opts){ .no_data = true });
 }
 
-/* `held`: text from in front of the pass that is shown only when the pass changed something. */
+/* `held`: text from before the pass that is shown only when the pass changed something. */
 static void dump_before(const run *r, mc_strbuf *held) {
   if (listed(r->o->print_before, r->it->pass->text))
     dump(r, "before", r->o->dump);

@@ -47,7 +47,7 @@ static bool skip_string(parser *p) {
   return p->at < p->src->size;
 }
 
-/* Find the brace that closes the one at p->at and step behind it. */
+/* Find the brace that closes the one at p->at and step after it. */
 static bool take_braces(parser *p, element *e) {
   uint32_t open = p->at++;
   e->braces = true;

@@ -1,4 +1,4 @@
-/* A file that fails the way a pass does: the graph in front of it and the command. Private to the
+/* A file that fails the way a pass does: the graph before it and the command. Private to the
  * manager. */
 #ifndef PASS_REPRODUCER_H
 #define PASS_REPRODUCER_H

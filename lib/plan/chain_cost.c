@@ -55,7 +55,7 @@ static int position(const mc_map *at, mc_graph *g, mc_node *user) {
 }
 
 /* What the kernel of a group asks for while it runs: a pass of Winograd's tiles; about 16-bit
- * copies of 8-bit operands where there are no dot products. Kernels stand above this floor. */
+ * copies of 8-bit operands where there are no dot products. Kernels are above this floor. */
 static int64_t scratch_of(const pricer *p, const mc_node *g) {
   const mc_node *h = mc_group_head(g);
   if (!h || h->op != MC_OP_conv2d) return 0;

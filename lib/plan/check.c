@@ -40,7 +40,7 @@ static bool is_alias(const mc_node *group) { return mc_group_has(group, MC_FAM_N
 
 /* ---- one buffer ---- */
 
-/* Address of the first halo byte, and behind the last. */
+/* Address of the first halo byte, and of the first after the last. */
 static int64_t low(const mc_buffer *b) {
   int64_t at = b->offset + b->base;
   return b->value->type->rank == 4
@@ -200,7 +200,7 @@ static bool channels_apart(const written *a, const written *b) {
   int64_t pixel = x->pitch_c * element(x), nx = x->value->type->dim[3] * element(x),
           ny = y->value->type->dim[3] * element(y);
   int64_t d = ((b->lo - a->lo) % pixel + pixel) %
-              pixel; /* y's channels start d bytes behind x's, modulo the pixel */
+              pixel; /* y's channels start d bytes after x's, modulo the pixel */
   return d >= nx && d + ny <= pixel;
 }
 

@@ -9,7 +9,7 @@ mc_family mc_family_of(const mc_node *n);
 /* conv2d, conv_transpose2d, linear, matmul: operands in the arena or constant. */
 static inline bool mc_family_is_product(mc_opcode op) { return mc_op_has(op, MC_T_ACCUM); }
 
-/* The first op of a group's region (constants skipped), and the value behind result i inside the
+/* The first op of a group's region (constants skipped), and the value that is result i inside the
  * region. */
 mc_node *mc_group_head(const mc_node *group);
 mc_value *mc_group_inner(const mc_node *group, int i);

@@ -14,7 +14,7 @@
  *
  * A product of two computed values takes transposes of its operands (attention's heads), and it or
  * a linear layer the transpose of its result, where rows stay rows: only strides change. Products
- * take the chain of elementwise ops behind them as long as each result has one reader and the shape
+ * take the chain of elementwise ops after them as long as each result has one reader and the shape
  * stays; from the last product to the first, so that a residual add joins the product that runs
  * last and nothing is delayed. Then elementwise ops join into maps, one result each: a producer
  * joins when all its readers are inside and the shape is the same. Every other op is a group of its
@@ -22,8 +22,8 @@
  *
  * Groups in the text are dissolved first; only the block that -tune chose for a product stays with
  * it, and the chain that a group is a link of. Products read only the arena or constants: operands
- * that are graph inputs are copied in front (`pad` of nothing). A graph result that has other
- * readers, or that is an input, a constant or returned twice, is copied behind. */
+ * that are graph inputs are copied first (`pad` of nothing). A graph result that has other
+ * readers, or that is an input, a constant or returned twice, is copied at the end. */
 #include "families.h"
 #include "mc/ir/build.h"
 #include "mc/pass/pass.h"
@@ -112,7 +112,7 @@ static const mc_value *behind_reshapes(const mc_value *v) {
 
 static bool is_input(const mc_value *v) { return behind_reshapes(v)->def == NULL; }
 
-/* One copy of a value serves all products; it is built in front of the first. */
+/* One copy of a value serves all products; it is built before the first. */
 static mc_value *arena_copy(former *f, mc_node *before, mc_value *v) {
   void **slot = mc_map_ptr_slot(&f->copies, v);
   if (!*slot) *slot = copy_in_front(f, before, v);
@@ -225,7 +225,7 @@ static mc_node *transpose_in_front(const former *f, const mc_node *head, int i) 
   return keeps_last(t, 1) || (i == 1 && keeps_last(t, 2)) ? t : NULL;
 }
 
-/* A transpose behind the chain: rows of the result go where it says. */
+/* A transpose after the chain: rows of the result go where it says. */
 static mc_node *transpose_behind(const former *f, const mc_node *head, const mc_value *v) {
   mc_node *t = mc_value_single_user(v);
   bool product = head->op == MC_OP_matmul || head->op == MC_OP_linear;
@@ -291,8 +291,8 @@ static void group_map(former *f, mc_node *root, mc_map *order) {
   make_group(f, MC_FAMILY_map, ops.v[0], ops.v, ops.n);
 }
 
-/* softmax and layer_norm along the last axis take the elementwise ops in front of them, which they
- * compute in their first pass, and the chain behind. Of integers they have forms of their own. */
+/* softmax and layer_norm along the last axis take the elementwise ops before them, which they
+ * compute in their first pass, and the chain after. Of integers they have forms of their own. */
 static bool along_last(const mc_node *n) {
   int64_t axis =
               n->op == MC_OP_softmax ? MC_ATTRS(n, softmax)->axis : MC_ATTRS(n, layer_norm)->axis,

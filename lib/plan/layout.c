@@ -102,7 +102,7 @@ static bool alias_reshape(planner *s, int i, const mc_node *head) {
 
 /* ---- concat ---- */
 
-/* Contiguous parts: every axis in front of `axis` has size 1. */
+/* Contiguous parts: every axis before `axis` has size 1. */
 static bool is_outer_axis(const mc_type *t, int axis) {
   for (int i = 0; i < axis; i++)
     if (t->dim[i] != 1) return false;

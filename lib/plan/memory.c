@@ -3,7 +3,7 @@
  *
  * Blocks are roots of shared storage, from the first group that writes into them to the last that
  * reads, and each group's scratch. The largest goes first; each is put into the smallest gap,
- * between blocks already placed that live at the same time, that holds it, or behind them. What
+ * between blocks already placed that live at the same time, that holds it, or after them. What
  * ends highest then goes to the front of the order, and everything is placed again: the smallest
  * arena of some tries wins. Plans for several threads weigh who owns the bytes (below). */
 #include "planner.h"
@@ -192,7 +192,7 @@ static void add_values(planner *s, blocks *all) {
   }
 }
 
-/* Links take turns: one block serves them all. It is the first link's, and stands behind those of
+/* Links take turns: one block serves them all. It is the first link's, and comes after those of
  * the groups before. */
 static void largest_of_chain(const planner *s, blocks *all, int i, int64_t n) {
   const mc_chain *c = planner_chain(s, i);

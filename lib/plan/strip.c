@@ -58,7 +58,7 @@ static void place(cutter *s, const mc_value *v, mc_value *cut, int64_t rows, int
     b.lap = l->lap;
     b.base += result ? l->keep * row : 0;
   } else {
-    if (result) b.halo[1] = b.halo[3] = 0; /* borders are filled behind the last step */
+    if (result) b.halo[1] = b.halo[3] = 0; /* borders are filled after the last step */
     b.per_image = (whole->halo[0] + v->type->dim[1] + whole->halo[2]) * plane;
     b.base -= s->l->lag * b.per_step + up * row;
   }

@@ -1,7 +1,7 @@
 /* check-samples: do the samples look like what the network was trained on?
  *
  * A batch norm knows the mean and the variance that its operand had in training. The first ones
- * behind the graph's inputs are held against what the samples give there, by the divergence of two
+ * after the graph's inputs are held against what the samples give there, by the divergence of two
  * normal distributions, KL = (v / s - 1 - log(v / s) + d^2) / 2 for a channel (v: observed
  * variance, s: stored one, d: distance of the means in stored deviations); the median channel
  * decides. Where that is far off, likely mistakes are undone one by one, and the one that brings

@@ -5,7 +5,7 @@
  * becomes the same graph with other constants: rows of %v (and its bias) times d, what reads them
  * in %u divided by d, here with d = [5, 0.7].
  *
- * Between products anything may stand through which a factor of a channel passes: relu (positive
+ * Between products may be anything through which a factor of a channel passes: relu (positive
  * factors), sums, pools, concat, slices and more; residual streams have one factor for a channel
  * from end to end. The factors are those for which rounding to 8 bits adds least to the results of
  * all products, by the ranges and variances of the samples (equalize_noise.c). Graph inputs and
@@ -101,7 +101,7 @@ static double passed(const mc_node *n) {
   }
 }
 
-/* Backwards from what r reads; values stand in order. */
+/* Backwards from what r reads; values are in order. */
 static void find_sources(equalize *e, eq_reader *r) {
   double *share = MC_NEWN(e->cx->scratch, double, r->value + 1);
   r->source = MC_NEWN(e->cx->scratch, int, r->value + 1);

@@ -7,7 +7,7 @@
  *
  * where s = (max_c d_c hi_c - min_c d_c lo_c) / 255. (The largest weight of a row is taken as
  * sqrt(12) times their root mean square.) s^2 / 12 is summed over all values whose rounding reaches
- * x: its own, and those in front of sums and pools. The sum over all products, each relative to the
+ * x: its own, and those before sums and pools. The sum over all products, each relative to the
  * variance of its results, is convex in log d when the largest is a p-norm: steps along log(falling
  * part / rising part) of each class find the minimum. */
 #include "equalize.h"

@@ -136,7 +136,7 @@ static bool operand(state *s, const mc_value *v, double *step, double *most) {
   return true;
 }
 
-/* Of the values that matter behind n: a relu or clamp that reads n alone is all that they are seen
+/* Of the values that matter after n: a relu or clamp that reads n alone is all that they are seen
  * through. */
 static double result_step(state *s, const mc_node *n) {
   const mc_node *u = mc_value_single_user(n->out[0]);

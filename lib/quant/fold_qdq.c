@@ -4,8 +4,8 @@
  *   %r = quantize %f : u8<0.5:3>[8]  // %q has this type: %r is %q; another type: %r = requantize
  *     %q
  *
- * Also: requantize to the operand's own type is the operand; quantize behind an op that only moves
- * elements goes in front of it, where it touches no more and often fewer bytes and later ops work
+ * Also: requantize to the operand's own type is the operand; quantize after an op that only moves
+ * elements goes before it, where it touches no more and often fewer bytes and later ops work
  * on integers. What becomes unused is removed. Not touched: dequantize of quantize, which loses
  * information on purpose. Contract: ROUNDS (requantize of stored integers multiplies where
  * dequantize and quantize multiply and divide). */

@@ -10,8 +10,8 @@
  *   %q  = requantize %a : u8<0.05:0>[1,6,6,32]                 // relu is what the range does
  *
  * Applies to every op with a quantized form (docs/reference/numerics.md) whose operands are
- * dequantized values, constants too, possibly moved; a product needs no quantize behind it. relu
- * and clamp in front of a quantize vanish into its range, or follow it on the integers. What must
+ * dequantized values, constants too, possibly moved; a product needs no quantize after it. relu
+ * and clamp before a quantize vanish into its range, or follow it on the integers. What must
  * stay in f32 is named by a remark, products by a warning; dequantized constants that are left
  * become f32 constants. Contract: LOSSY: a requantize multiplies where dequantize and quantize
  * multiply and divide, so a value may come out one step beside; the bound stated is on the relative
@@ -106,7 +106,7 @@ static mc_value *on_integers(islands *s, mc_node *n, const mc_type *to, float *l
 typedef struct island {
   mc_node *move[32];
   int nmove, result[32]; /* last first */
-  float lo, hi;          /* clamps in front of the quantize, as one */
+  float lo, hi;          /* clamps before the quantize, as one */
 } island;
 
 static bool moves_one(const mc_node *n) {
@@ -116,13 +116,13 @@ static bool moves_one(const mc_node *n) {
 
 static float within(float v, float lo, float hi) { return v < lo ? lo : v > hi ? hi : v; }
 
-/* A clamp in front of those already met. */
+/* A clamp before those already met. */
 static void add_clamp(island *d, float lo, float hi) {
   float l = within(lo, d->lo, d->hi), h = within(hi, d->lo, d->hi);
   d->lo = l, d->hi = h;
 }
 
-/* Steps in front of v's op when that may stand behind the quantize instead. */
+/* Steps before v's op when that may come after the quantize instead. */
 static mc_value *step(island *d, mc_value *v) {
   mc_node *n = v->def;
   if (n->op == MC_OP_relu)

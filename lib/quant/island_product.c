@@ -3,8 +3,8 @@
  *   %y = conv2d (dequantize %x), (dequantize %w), (dequantize %b)
  *   %a = conv2d %x, %w, %b : i32<s_x * s_w>          // %y is the dequantize of %a
  *
- * Weights with a zero point, whose differences do not fit 8 bits, are cut in two halves that stand
- * side by side along the sum's axis, and the operand stands there twice: twice the products, the
+ * Weights with a zero point, whose differences do not fit 8 bits, are cut in two halves that lie
+ * side by side along the sum's axis, and the operand is there twice: twice the products, the
  * same sums. */
 #include "islands.h"
 #include "mc/support/fixed.h"
@@ -146,7 +146,7 @@ static const char *no_weight(islands *s, const mc_value *v) {
                             : "its weights are computed";
 }
 
-/* An addition of one constant per channel behind a layer without bias: its bias. */
+/* An addition of one constant per channel after a layer without bias: its bias. */
 static mc_node *bias_behind(const mc_node *n, mc_value **bias) {
   mc_node *a = mc_value_single_user(n->out[0]);
   const mc_type *y = n->out[0]->type;

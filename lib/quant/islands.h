@@ -30,12 +30,12 @@ static inline bool is_q8(const mc_type *t) {
 void *islands_keep(islands *s, const mc_node *n, const char *why);
 /* "conv2d" or "conv2d name" */
 const char *islands_name(islands *s, const mc_node *n);
-/* Builds in front of `before`; what inference refuses is no error of the network: the op stays in
+/* Builds before `before`; what inference refuses is no error of the network: the op stays in
  * f32. */
 mc_node *islands_build(islands *s, mc_node *before, const mc_node *like, mc_opcode op,
                        mc_value *const *in, int nin, const void *attrs, const mc_type *elem);
 /* The integers behind an f32 value, NULL when it holds others; ops that only move elements are
- * repeated on the integers, in front of themselves. */
+ * repeated on the integers, each before its original. */
 mc_value *islands_ints(islands *s, mc_value *v);
 /* A graph input of plain integers that is read as reals in one way gets the type that says so. */
 void islands_adopt(islands *s, mc_value *input);
@@ -46,7 +46,7 @@ void islands_product(islands *s, mc_node *n);
 
 /* A dequantized constant, apart: d[i] = q - zero in a range of 9 bits, scale[index[i]]. */
 typedef struct weight {
-  const mc_value *whole; /* the stored weight, when nothing but dequantize stands behind it */
+  const mc_value *whole; /* the stored weight, when nothing but dequantize follows it */
   const mc_type *shape;
   const char *name;
   int16_t *d;

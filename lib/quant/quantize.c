@@ -217,7 +217,7 @@ mc_value *mcq_absorbed(state *s, mc_value *v) {
   return mc_map_ptr_get(&s->plan, u) == v->def ? u->out[0] : v;
 }
 
-/* A relu or clamp that the converted op in front of it can absorb: nobody else reads that op's
+/* A relu or clamp that the converted op before it can absorb: nobody else reads that op's
  * result. */
 static bool can_absorb(state *s, const mc_node *n) {
   if (n->op != MC_OP_relu && n->op != MC_OP_clamp) return false;
@@ -356,8 +356,8 @@ static bool check_options(mc_pass_context *cx, const mc_opts_quantize *o) {
   if (has_ranges(cx->graph) || !has_products(cx->graph)) return true;
   mc_error(cx->diag, cx->graph->loc, "quantize: no value has a range, so no layer can become INT8");
   mc_note(cx->diag, cx->graph->loc,
-          "run calibrate{data=FILE.npz} before (mcc: -calib=FILE.npz), or ranges-from-bn in front "
-          "of fold-bn, or write range(lo, hi) after types");
+          "run calibrate{data=FILE.npz} before (mcc: -calib=FILE.npz), or ranges-from-bn before "
+          "fold-bn, or write range(lo, hi) after types");
   return false;
 }
 

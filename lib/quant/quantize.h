@@ -50,7 +50,7 @@ bool mcq_is_f32_const(const mc_value *v);
 bool mcq_keeps_type(const mc_node *n, int i);
 /* An op whose quantized result uses its operand's parameters. */
 bool mcq_moves_only(state *s, const mc_node *n);
-/* The relu or clamp behind v that vanishes into the op that computes v: its result; v: there is
+/* The relu or clamp after v that vanishes into the op that computes v: its result; v: there is
  * none. */
 mc_value *mcq_absorbed(state *s, mc_value *v);
 

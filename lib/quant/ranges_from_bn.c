@@ -5,7 +5,7 @@
  *
  * A normalized channel is close to N(beta, gamma^2) on the training data, so k standard deviations
  * hold nearly all of it. The guess travels forward through relu and clamp, everything that moves
- * elements, pools, sums (variances add) and concat. In front of a batch_norm, the stored mean and
+ * elements, pools, sums (variances add) and concat. Before a batch_norm, the stored mean and
  * variance describe the product itself; from them and the weights the size of an unknown graph
  * input is estimated. Ranges that are known already stay. Must run before fold-bn. Contract: EXACT
  * (only ranges are written). */
@@ -69,7 +69,7 @@ static mc_range guess(const mc_node *n, double k) {
   }
 }
 
-/* rms of x from a conv or linear and the batch_norm behind it: E[y^2] = sum(w^2) E[x^2] per channel
+/* rms of x from a conv or linear and the batch_norm after it: E[y^2] = sum(w^2) E[x^2] per channel
  * for uncorrelated inputs; the median channel decides. */
 static bool input_size(const mc_node *product, const mc_node *bn, double *rms) {
   const float *w = data_of(product->in[1]), *mean = data_of(bn->in[3]), *var = data_of(bn->in[4]);

@@ -11,10 +11,10 @@
  *   %z = conv2d %y, %3 : f32[1,32,32,16]
  *
  * An f32 result becomes bf16 unless the group that will compute it reads it on in registers (the
- * chain behind a product, a map), or it only goes to the graph's results. Ops that move elements
+ * chain after a product, a map), or it only goes to the graph's results. Ops that move elements
  * have operands and results of one type. What a comparison reads stays f32: rounding turns equal
- * into less. Everything else takes either type, so casts stand only behind graph inputs, in front
- * of products that skip= keeps, and where a type is fixed. Contract: LOSSY; the bound stated is on
+ * into less. Everything else takes either type, so casts are only after graph inputs, before
+ * products that skip= keeps, and where a type is fixed. Contract: LOSSY; the bound stated is on
  * the relative L2 error of the outputs, 0.1. */
 #include "quant.h"
 #include "mc/ir/build.h"

@@ -94,7 +94,7 @@ bool mc_eval_reduce_max(mc_eval_cx *cx) {
   return reduce(cx, &MC_ATTRS(cx->node, reduce_max)->axes);
 }
 
-/* Stored integers stand in the order of their reals, so both kinds compare as they are. */
+/* Stored integers are in the order of their reals, so both kinds compare as they are. */
 bool mc_eval_argmax(mc_eval_cx *cx) {
   const mc_array *x = &cx->in[0];
   mc_cut cut = mc_cut_at(x->type, mc_axis(MC_ATTRS(cx->node, argmax)->axis, x->type->rank));

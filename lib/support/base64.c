@@ -19,7 +19,7 @@ static void make_table(signed char t[256]) {
   for (int i = 0; i < 64; i++) t[(unsigned char)letters[i]] = (signed char)i;
 }
 
-/* Letters of the group at s: 4, or 3 or 2 in front of the padding of the last group. */
+/* Letters of the group at s: 4, or 3 or 2 before the padding of the last group. */
 static int group_letters(const char *s, bool last) {
   if (!last || s[3] != '=') return 4;
   return s[2] == '=' ? 2 : 3;

@@ -275,7 +275,7 @@ static int hex_digit(char c) {
                                 : -1;
 }
 
-/* One escape behind the backslash; 0 for one that does not exist. */
+/* One escape after the backslash; 0 for one that does not exist. */
 static char unescape(scanner *s) {
   char c = *s->p++;
   if (c == 'n') return '\n';

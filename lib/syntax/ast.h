@@ -13,7 +13,7 @@ typedef struct mir_spans {
   MC_VEC(mir_span) list;
 } mir_spans;
 
-/* u8<0.5:128>[1,2]   i8<@s axis=0>[4,2]   f32[] ; range(lo, hi) behind the types of values */
+/* u8<0.5:128>[1,2]   i8<@s axis=0>[4,2]   f32[] ; range(lo, hi) after the types of values */
 typedef enum ast_quant { AST_PLAIN, AST_PER_TENSOR, AST_PER_AXIS } ast_quant;
 
 typedef struct ast_type {

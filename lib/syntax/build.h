@@ -25,7 +25,7 @@ typedef struct mir_symbol {
 mc_tensor *mir_find_tensor(mir_build *b, mir_span at);
 /* The interned type, checked; NULL after reporting. */
 const mc_type *mir_build_type(mir_build *b, const ast_type *t);
-/* The range behind a type, into v. */
+/* The range after a type, into v. */
 void mir_build_range(mir_build *b, const ast_type *t, mc_value *v);
 /* loc("..."): NULL when there is none. */
 const char *mir_build_source(mir_build *b, mir_span at);

@@ -124,7 +124,7 @@ blocks: %empty { $$.attrs = NEW(ast_attrs); $$.region = NULL; }
       | attrs_block region { $$.attrs = $1; $$.region = $2; }
       ;
 
-/* Lines mean nothing to the grammar, so a value right behind the op's name is its operand, never the next statement's result. */
+/* Lines mean nothing to the grammar, so a value right after the op's name is its operand, never the next statement's result. */
 operands_opt: %empty %prec NO_OPERAND { $$ = NEW(ast_operands); } | operands ;
 operands: operand { $$ = NEW(ast_operands); ADD($$, $1); } | operands ',' operand { $$ = $1; ADD($$, $3); } ;
 operand: VALUE { $$ = (ast_operand){ @1, NULL }; } | TENSOR { $$ = (ast_operand){ @1, NULL }; } | dense { $$ = (ast_operand){ @1, $1 }; } ;

@@ -5,7 +5,7 @@
 
 enum { MIR_MAX_NESTING = 64, MIR_MAX_ERRORS = 64 };
 
-/* A token as the parser gets it. line_first: the first of its line; depth: open braces in front of
+/* A token as the parser gets it. line_first: the first of its line; depth: open braces before
  * it. */
 typedef struct mir_token {
   int kind;
@@ -41,7 +41,7 @@ typedef struct mir_parse {
 
 mc_loc mir_loc(const mir_parse *p, mir_span at);
 bool mir_failed(const mir_parse *p);
-/* What the grammar reports: an unexpected token and the words for what could have stood there. */
+/* What the grammar reports: an unexpected token and the words for what could have been there. */
 void mir_unexpected(mir_parse *p, mir_span at, bool end_of_file, const char *const *expected,
                     int n);
 /* Called in the grammar's error rules: the next token will be SYNC, then the first token of a

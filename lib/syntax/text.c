@@ -58,7 +58,7 @@ int mir_hex_digit(char c) {
                                 : -1;
 }
 
-/* The byte that the escape at s (behind the backslash) stands for; *n: its length. -1: no such
+/* The byte that the escape at s (after the backslash) stands for; *n: its length. -1: no such
  * escape. */
 static int escape(const char *s, const char *end, int *n) {
   *n = 1;

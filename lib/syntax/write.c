@@ -1,5 +1,5 @@
 /* A module to files: text, and beside it the tensors. Names of other files in the text are relative
- * to where the text stands, so they change when it moves. */
+ * to where the text is, so they change when it moves. */
 #include "mc/syntax/parse.h"
 #include "mc/ir/print.h"
 #include <limits.h>
@@ -47,7 +47,7 @@ static const char *seen_from(const writer *w, const char *base, const char *from
   return s;
 }
 
-/* The same file for a text in `folder`. An absolute name stays one, unless the file stands in that
+/* The same file for a text in `folder`. An absolute name stays one, unless the file is in that
  * folder or below it. */
 static const char *renamed(const writer *w, const char *name, const char *folder) {
   if (!name) return NULL;
@@ -137,7 +137,7 @@ static void print_moved(mc_strbuf *b, const writer *w, const char *folder, const
   w->m->calibration = calibration;
 }
 
-/* Text and tensors; only the text when all its tensors stand in one file already. */
+/* Text and tensors; only the text when all its tensors are in one file already. */
 static bool write_pair(const writer *w, const char *path) {
   const char *folder = folder_of(w, path), *file = tensor_file(w, path),
              *slash = strrchr(file, '/');

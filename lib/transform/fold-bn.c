@@ -1,5 +1,5 @@
-/* fold-bn: batch_norm and per-channel mul, add, sub, div go into the weights of the layer in front
- * or behind.
+/* fold-bn: batch_norm and per-channel mul, add, sub, div go into the weights of the layer before
+ * or after.
  *
  *   %1 = conv2d %x, %w, %b              : f32[1,8,8,4]
  *   %2 = batch_norm %1, %g, %s, %m, %v  : f32[1,8,8,4]
@@ -10,14 +10,14 @@
  * f64 and rounded once.
  *
  * Backward, into a conv2d, conv_transpose2d or linear with constant f32 weights, no clamp, and no
- * other use. In between may stand ops that commute with the map, each with one use: avg_pool and
+ * other use. In between may be ops that commute with the map, each with one use: avg_pool and
  * global_avg_pool (shift 0 where padding counts), max_pool and global_max_pool (scales >= 0),
  * resize, reshape of other axes, and pad (the border's value moves along, which needs one value for
  * all channels).
  *
  * Forward, into all users at once: conv2d where nothing is padded or every shift is 0, or where one
  * number for all channels is mapped to the border's 0 (then the padding becomes a pad op with that
- * number: so (u8 / 127.5) - 1 in front of a network costs nothing); conv_transpose2d only without
+ * number: so (u8 / 127.5) - 1 before a network costs nothing); conv_transpose2d only without
  * shifts (its border sums fewer taps); linear, through a flattening reshape too; through the same
  * pools and pads. Where the shift is what hinders, x * a + b becomes (x + b / a) * a: the scale
  * goes, an addition stays.
@@ -99,7 +99,7 @@ static bool sweep(mc_pass_context *cx, bool *any) {
   return true;
 }
 
-/* What is folded forward frees the op in front of it: x * a + b goes in two sweeps. */
+/* What is folded forward frees the op before it: x * a + b goes in two sweeps. */
 bool mc_pass_fold_bn(mc_pass_context *cx, const mc_opts_fold_bn *o, bool *changed) {
   (void)o; /* has no options */
   for (bool any = true; any; *changed |= any) {

@@ -1,4 +1,4 @@
-/* fold-bn: into the layer in front. */
+/* fold-bn: into the layer before it. */
 #include "foldbn.h"
 #include <math.h>
 
@@ -11,7 +11,7 @@ static mc_node *find_layer(mc_value *x, const affine *f) {
   return NULL;
 }
 
-/* Behind the layer every value of the chain now holds what it held mapped. */
+/* After the layer every value of the chain now holds what it held mapped. */
 static void move_chain(mc_node *layer, mc_value *x, const affine *f) {
   for (; x->def != layer; x = x->def->in[0]) {
     move_border(x->def, f, false);

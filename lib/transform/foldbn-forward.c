@@ -1,5 +1,5 @@
-/* fold-bn: into the layers behind. All users must be able to take the map, else it would have to be
- * computed anyway. */
+/* fold-bn: into the layers after it. All users must be able to take the map, else it would have to
+ * be computed anyway. */
 #include "foldbn.h"
 
 static bool no_shift(const affine *f) {
@@ -41,7 +41,7 @@ static bool flattens(const mc_node *n, const affine *f) {
   return t && t->rank > 0 && t->dim[t->rank - 1] % f->n == 0;
 }
 
-/* May every user of v take the map? `flat`: v is behind a reshape, where only linear may stand. */
+/* May every user of v take the map? `flat`: v is after a reshape, where only linear may come. */
 static bool users_take(const mc_value *v, const affine *f, bool flat, int depth) {
   if (!v->uses || depth > 16) return false;
   for (const mc_use *u = v->uses; u; u = u->next) {
@@ -124,7 +124,7 @@ static affine *copy_of(const affine *f, mc_arena *a) {
   return g;
 }
 
-/* f behind the map that computes x, when nobody else uses x; *x is then what that map is applied
+/* f after the map that computes x, when nobody else uses x; *x is then what that map is applied
  * to. */
 static affine *with_map_before(const affine *f, mc_value **x, mc_arena *a) {
   affine *g = copy_of(f, a);

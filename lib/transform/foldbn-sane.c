@@ -10,7 +10,7 @@
  *
  * With inputs up to 2^40 and 2^20 terms every partial sum stays below 2^125. batch_norm may have
  * scales as small as they come: trained gammas decay to 1e-30 and less, such a channel is its beta,
- * and what is lost is below 2^-100. A variance of 0 is fine (epsilon stands below the root); scales
+ * and what is lost is below 2^-100. A variance of 0 is fine (epsilon is below the root); scales
  * that are not finite, from negative variances or divisions by 0, are not folded. */
 #include "foldbn.h"
 #include <math.h>

@@ -1,9 +1,9 @@
-/* fuse-activation: relu and clamp become the clamp attribute of the op in front.
+/* fuse-activation: relu and clamp become the clamp attribute of the op before them.
  *
  *   %1 = conv2d %x, %w : f32[1,8,8,4]          %2 = conv2d %x, %w {clamp=[0.0, inf]} : f32[1,8,8,4]
  *   %2 = relu %1       : f32[1,8,8,4]      ->
  *
- * Applies when the op in front is a conv2d, conv_transpose2d, linear, matmul or add with an f32
+ * Applies when the op before is a conv2d, conv_transpose2d, linear, matmul or add with an f32
  * result that has no other use; a clamp that is already there is narrowed. Not to quantized values:
  * there the output range of requantize does it. Contract: EXACT (the same comparisons on the same
  * numbers). */

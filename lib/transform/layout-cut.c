@@ -34,7 +34,7 @@ static void half_edge(cut *c, int from, int to, int64_t capacity) {
   c->head.v[from] = (int)c->edges.n - 1;
 }
 
-/* Edge k and its reverse k ^ 1 stand side by side. */
+/* Edge k and its reverse k ^ 1 lie side by side. */
 void cut_edge(cut *c, int from, int to, int64_t capacity) {
   half_edge(c, from, to, capacity);
   half_edge(c, to, from, 0);

@@ -266,7 +266,7 @@ static void flip_attrs(mc_opcode op, void *attrs, const perm *p, mc_arena *a) {
   }
 }
 
-/* ---- linear behind a flattening reshape ---- */
+/* ---- linear after a flattening reshape ---- */
 /* Columns of the weights in the order in which v' is flattened. */
 static bool reorder_columns(mc_pass_context *cx, mc_node *linear, const mc_type *v, const perm *p) {
   mc_builder b = build_at(cx, linear);

@@ -8,10 +8,10 @@
  *
  * For a permutation p each op is computed either as it stands or on operands v' with v =
  * transpose(v', p). Elementwise ops, concat, split, slice, pad, softmax, reductions, broadcast can
- * do both (axes in their attributes and constant operands are permuted); a reshape that flattens in
- * front of linear ops takes v' too, their weights' columns are reordered. A value costs its size
+ * do both (axes in their attributes and constant operands are permuted); a reshape that flattens
+ * before linear ops takes v' too, their weights' columns are reordered. A value costs its size
  * when it must exist in both forms. The cheapest choice for all ops at once is a minimum cut; it is
- * taken when it is cheaper than what stands there, for each permutation of the graph in turn until
+ * taken when it is cheaper than what is there, for each permutation of the graph in turn until
  * nothing improves, so the moved elements never grow; of equals, the choice with more ops in NHWC.
  *
  * Graph inputs and outputs keep their form. Not moved through: ops whose axes have a fixed meaning
@@ -39,7 +39,7 @@ static int node_of(const side *s, const mc_node *n) {
   return (int)(uintptr_t)mc_map_ptr_get(&s->var, n);
 }
 
-/* Where v's definition stands: source when v' exists anyway, sink when only v does. */
+/* Where v's definition is: source when v' exists anyway, sink when only v does. */
 static int def_side(const side *s, const mc_value *v, flip_kind *kind) {
   perm q;
   *kind = FLIP_NO;
@@ -116,7 +116,7 @@ static bool choose(side *s, mc_graph *g, mc_arena *a) {
 }
 
 /* ---- carrying it out ---- */
-/* v' for an operand v, made right behind v when it does not exist. */
+/* v' for an operand v, made right after v when it does not exist. */
 static mc_value *prime(mc_pass_context *cx, mc_value *v, const side *s, mc_map *made) {
   perm q;
   if (v->def && perm_of(v->def, &q) && perm_equal(&q, s->p)) return v->def->in[0];

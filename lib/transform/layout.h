@@ -23,14 +23,14 @@ mc_value *build_transpose(mc_builder *b, mc_value *x, const perm *p);
 typedef enum flip_kind {
   FLIP_NO,     /* needs v itself */
   FLIP_MOVES,  /* the op on v' gives its results transposed likewise */
-  FLIP_ABSORBS /* the op (or its attributes, or the weights behind it) can be changed so that the
+  FLIP_ABSORBS /* the op (or its attributes, or the weights after it) can be changed so that the
                   result stays */
 } flip_kind;
 
 flip_kind flip_kind_of(const mc_node *n, const perm *p);
 /* Is operand i of such an op to be given as v'? (Constants and scalars are not.) */
 bool flip_operand(const mc_node *n, int i, const perm *p);
-/* Build the op on v' in front of n: `in` holds v' where flip_operand says so. NULL after reporting.
+/* Build the op on v' before n: `in` holds v' where flip_operand says so. NULL after reporting.
  */
 mc_node *flip_build(mc_pass_context *cx, mc_node *n, mc_value **in, const perm *p);
 
@@ -43,7 +43,7 @@ enum { CUT_SOURCE = 0, CUT_SINK = 1 };
 cut *cut_create(mc_arena *a);
 int cut_node(cut *c);
 void cut_edge(cut *c, int from, int to, int64_t capacity);
-/* The cut's capacity; afterwards cut_side says which nodes stand on the source's side (as few as
+/* The cut's capacity; afterwards cut_side says which nodes are on the source's side (as few as
  * possible). */
 int64_t cut_solve(cut *c);
 bool cut_side(const cut *c, int node);

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { INLINE_ELEMS = 64 }; /* constants up to this size may stand in the text */
+enum { INLINE_ELEMS = 64 }; /* constants up to this size may be in the text */
 
 mc_builder build_at(mc_pass_context *cx, mc_node *n) {
   return (mc_builder){

@@ -5,14 +5,14 @@
 #include "mc/ir/build.h"
 #include "mc/pass/pass.h"
 
-/* A builder in front of n whose nodes inherit n's place and source name. */
+/* A builder before n whose nodes inherit n's place and source name. */
 mc_builder build_at(mc_pass_context *cx, mc_node *n);
 /* Uses of n's only result become uses of v; n goes, and with it what only n used. */
 void replace_node(mc_node *n, mc_value *v);
 /* Remove n when none of its results is used, then its operands' definitions likewise. */
 void erase_if_dead(mc_node *n);
-/* Remove constants that nobody uses (a pass that is walking the graph cannot remove those in front
- * of it). */
+/* Remove constants that nobody uses (a pass that is walking the graph cannot remove those before
+ * it). */
 void erase_dead_constants(mc_graph *g);
 
 /* The elements of an unquantized f32 constant, or NULL. */

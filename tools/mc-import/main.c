@@ -4,7 +4,7 @@
 #include "mc/driver/importing.h"
 #include "mc/syntax/parse.h"
 
-/* What an importer leaves behind is tidied up with these: constants computed, transposes cancelled,
+/* What an importer leaves is tidied up with these: constants computed, transposes cancelled,
  * dead ends removed. */
 static const char cleanup[] = "constant-fold,canonicalize,layout,canonicalize,cse,dce";
 

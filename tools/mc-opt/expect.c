@@ -23,7 +23,7 @@ static void malformed(scanner *s, unsigned line, const char *what) {
   s->ok = false;
 }
 
-/* The word behind "expected-"; NULL: none of the severities. */
+/* The word after "expected-"; NULL: none of the severities. */
 static const char *severity(const char *p, mc_severity *sev) {
   static const struct {
     const char *word;
@@ -66,7 +66,7 @@ static const char *place(const char *p, expected *e) {
   return end;
 }
 
-/* One comment at p, behind "expected-". */
+/* One comment at p, after "expected-". */
 static void scan_one(scanner *s, const char *p, unsigned line) {
   expected e = { .line = line, .at = line };
   if ((p = severity(p, &e.sev)) == NULL) return; /* prose */

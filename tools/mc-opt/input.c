@@ -60,7 +60,7 @@ static void run_input(opt *o, const mc_source *src) {
 }
 
 /* ---- splitting ---- */
-/* The input between two lines that are `// -----`; lines in front of it stay as empty lines, so
+/* The input between two lines that are `// -----`; lines before it stay as empty lines, so
  * that places are those of the file. */
 static mc_source *piece(opt *o, const char *name, const char *text, size_t begin, size_t end) {
   size_t lines = 0;

@@ -3,6 +3,6 @@
 #ifndef TESTPASS_H
 #define TESTPASS_H
 #include "mc/pass/pass.h"
-/* `r` with the test passes behind its own. */
+/* `r` with the test passes after its own. */
 const mc_registry *testpass_registry(const mc_registry *r, mc_arena *a);
 #endif

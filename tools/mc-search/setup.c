@@ -181,7 +181,7 @@ static bool find_target(search *s) {
   return true;
 }
 
-/* The passes in front of storage, as mcc would run them for -quant. */
+/* The passes before storage, as mcc would run them for -quant. */
 static bool find_front(search *s, precision p) {
   static const mc_quant_how how[NUM_PRECISIONS] = { MC_QUANT_NONE, MC_QUANT_BF16, MC_QUANT_INT8,
                                                     MC_QUANT_INT8 };

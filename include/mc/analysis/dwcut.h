@@ -11,7 +11,7 @@ typedef struct mc_dw_piece {
   int bytes;      /* of a register: 16, 32 or 64 */
   int slot;       /* 0: channels of one pixel; 4, 8, 16: bytes that each of several pixels takes */
   int64_t first;  /* channel */
-  int64_t blocks; /* so many blocks of `bytes` channels behind one another */
+  int64_t blocks; /* so many blocks of `bytes` channels one after the other */
 } mc_dw_piece;
 
 typedef struct mc_dw_row {

@@ -40,7 +40,7 @@ typedef struct mc_nest {
   bool rows_outer;        /* rows outermost: columns stream for each block of rows */
   bool interleaved;       /* the epilogue of a block runs beside the products of the next */
   int a_bytes, b_bytes;   /* of an element */
-  double epilogue;        /* vector instructions for each 16 results behind the products */
+  double epilogue;        /* vector instructions for each 16 results after the products */
   int64_t packed;         /* elements of B that are packed at run time */
   int64_t in, extra, out; /* bytes: the input, other operands of the epilogue, results */
   mc_zeros zeros;         /* of the weights */
@@ -65,7 +65,7 @@ bool mc_nest_fits(const mc_nest *n, const mc_target *t, int spare);
  * storage: MC_RATE_f32. */
 mc_rate mc_model_rate(mc_arith how, const mc_target *t);
 /* A conv2d, conv_transpose2d, linear or matmul (quantized already or still fp32) if it were
- * computed as `how`, with the elementwise ops behind it that would join its epilogue, whatever the
+ * computed as `how`, with the elementwise ops after it that would join its epilogue, whatever the
  * types in the graph are: this is the question "would INT8 be faster here?". weights as above. */
 mc_estimate mc_model_product(const mc_node *n, mc_arith how, const mc_target *t, int64_t weights);
 /* The same in the fastest form that such a layer may take in an object: INT8 convolutions of 3x3 by
@@ -89,7 +89,7 @@ double mc_model_stream(const mc_target *t, double footprint, double in, double o
 /* The products of a group as a nest whose block is open (mr = nv = 1): shapes, epilogue, bytes.
  * False where the group has no products on an engine. */
 bool mc_nest_of_group(mc_nest *n, const mc_node *group, const mc_target *t);
-/* Whether groups of so few columns stand side by side in vectors of 16: the nest then has groups of
+/* Whether groups of so few columns lie side by side in vectors of 16: the nest then has groups of
  * 16 columns. */
 bool mc_nest_shares(int64_t groups, int64_t cols);
 

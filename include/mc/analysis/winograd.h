@@ -20,9 +20,9 @@ typedef enum mc_winograd_weights {
   MC_WINOGRAD_once
 } mc_winograd_weights;
 
-/* Tiles of 4x4 results. Where one pass takes a whole axis and 1 or 2 results are left behind the
+/* Tiles of 4x4 results. Where one pass takes a whole axis and 1 or 2 results are left after the
  * tiles of 4, the last tile is a short one of 2: F(2, 3) takes 4 of the 6 points of F(4, 3). The
- * tiles of a pass stand in this order: short rows, whole tiles, short columns, short in both; so
+ * tiles of a pass are in this order: short rows, whole tiles, short columns, short in both; so
  * those that have a point lie together. */
 typedef struct mc_winograd {
   mc_winograd_weights weights;

@@ -46,7 +46,7 @@ typedef struct mc_compile_opts {
                         line, then ranges in the text, then batch_norm statistics */
   const char *calib_method; /* method= of calibrate; NULL: its default */
   mc_equalize_how
-      equalize; /* INT8: the pass equalize in front of calibrate where there are samples, or not */
+      equalize;       /* INT8: the pass equalize before calibrate where there are samples, or not */
   double winograd;    /* percent by which weights may grow for the pass winograd; 0: without it */
   mc_chain_how chain; /* groups in strips: where the cost model says so (not with `small`), nowhere,
                          or for the smallest arena; one thread only. docs/internals/chains.md */
@@ -86,7 +86,7 @@ typedef struct mc_compile_report {
  * is none and what to do. In the arena. */
 const char *mc_compile_pipeline(const mc_module *m, const mc_compile_opts *o, mc_arena *a,
                                 mc_diag *d);
-/* Its part in front of storage, without a ',' at the end: the passes by which mc-opt makes a text
+/* Its part before storage, without a ',' at the end: the passes by which mc-opt makes a text
  * of which mcc, without -quant, makes the code that it makes of m with these options. */
 const char *mc_compile_front(const mc_module *m, const mc_compile_opts *o, mc_arena *a, mc_diag *d);
 /* Hash of m's first graph and of the tensors that it names: the network, whatever is made of it. */

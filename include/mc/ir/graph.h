@@ -65,7 +65,7 @@ struct mc_node {
   mc_node *prev, *next; /* position; graph == NULL: not inserted */
   mc_graph *region;     /* group */
   const char *source;   /* loc("..."): the name in the imported model, or NULL */
-  mc_loc loc;           /* where it stands in the text */
+  mc_loc loc;           /* where it is in the text */
   unsigned id;          /* unique in the module, grows with creation */
 };
 
@@ -155,8 +155,8 @@ mc_node *mc_region_head(
  * NULL until it is inserted and verified. */
 mc_node *mc_node_create(mc_module *m, mc_opcode op, mc_value *const *in, int nin, int nout,
                         mc_loc loc);
-/* Insert before `before`; NULL: at the end of g (in front of nothing: after the return when it is
- * there, so pass g->last to stay in front of it). */
+/* Insert before `before`; NULL: at the end of g (before nothing: after the return when it is
+ * there, so pass g->last to stay before it). */
 void mc_node_insert(mc_graph *g, mc_node *before, mc_node *n);
 void mc_node_move(mc_graph *g, mc_node *before, mc_node *n);
 /* Take out and drop the uses of its operands; its results must be unused. */

@@ -145,7 +145,7 @@ typedef struct mc_manager_opts {
                            them; NULL: none */
   int bisect_before, bisect_total; /* of a pipeline that runs in parts: passes counted in earlier
                                       parts, and in all parts (0: this one is all) */
-  const char *reproducer; /* a .mir with a RUN line, written here in front of each pass and removed
+  const char *reproducer; /* a .mir with a RUN line, written here before each pass and removed
                              when all went well: it survives failures and crashes */
   mc_loc samples_at;      /* for messages about samples; see mc_pass_context */
   const mc_target *target;

@@ -5,8 +5,8 @@
  *     where 0 <= t - lag[i] < steps
  *
  * A group is a link where `chain=[number, rows]` or `[number, rows, kept]` says so; groups of one
- * number stand behind one another. Every result but the last has one reader, the next link, and
- * lies in memory of `kept` rows: `keep` rows of earlier steps in front of the rows of `lap` steps.
+ * number follow one another. Every result but the last has one reader, the next link, and
+ * lies in memory of `kept` rows: `keep` rows of earlier steps before the rows of `lap` steps.
  * After `lap` steps the last `keep` rows move to the front. */
 #ifndef MC_PLAN_CHAIN_H
 #define MC_PLAN_CHAIN_H

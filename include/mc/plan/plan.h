@@ -86,7 +86,7 @@ typedef struct mc_plan {
   int nchain, *chain_of; /* groups that are computed in strips; per group: the number of its chain
                             in the list, or -1 */
   const struct mc_plan *whole; /* of a strip: the plan that it is cut from; functions take the image
-                                  and the step behind (arena, io); else NULL */
+                                  and the step after it (arena, io); else NULL */
 } mc_plan;
 
 typedef struct mc_plan_opts {

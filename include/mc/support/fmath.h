@@ -1,8 +1,8 @@
 /* exp, log, tanh, erf, sigmoid ... in fp32: one polynomial each, every step a plain IEEE add,
  * multiply, divide, min, max or integer operation (no FMA), so that C code compiled with
  * -ffp-contract=off and the vector code that codegen emits agree bit for bit. The steps themselves
- * stand once, in mc/support/fmath_steps.h; code generation includes it with LLVM builders in place
- * of C operators. Errors (largest, in ulp) are stated in docs/reference/numerics.md;
+ * are written once, in mc/support/fmath_steps.h; code generation includes it with LLVM builders in
+ * place of C operators. Errors (largest, in ulp) are stated in docs/reference/numerics.md;
  * test/unit/fmath.c measures them. NaN gives NaN. */
 #ifndef MC_SUPPORT_FMATH_H
 #define MC_SUPPORT_FMATH_H

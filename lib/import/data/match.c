@@ -15,7 +15,7 @@ static bool dims_equal(const int64_t *a, const int64_t *b, int n) {
   return n == 0 || memcmp(a, b, sizeof *a * (size_t)n) == 0;
 }
 
-/* The same sizes in the same order but for axes of 1, behind the first. */
+/* The same sizes in the same order but for axes of 1, after the first. */
 static bool same_but_ones(const mc_npy *a, const mc_type *t) {
   int i = 1, k = 1;
   for (;;) {

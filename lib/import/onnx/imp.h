@@ -117,7 +117,7 @@ typedef struct op_row {
   const char *op, *domain;
   int in_min, in_max,
       out_max;       /* in_max -1: any number; out_max: outputs that the handler can give */
-  const char *attrs; /* "axis:i perm:I ..." name and kind: i I f F s t, z for i or s; a '<7' behind:
+  const char *attrs; /* "axis:i perm:I ..." name and kind: i I f F s t, z for i or s; a '<7' after:
                         ended with the opset before 7 */
   bool (*run)(node *n, int arg);
   int arg;

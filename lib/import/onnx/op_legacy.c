@@ -30,7 +30,7 @@ static bool shaped(node *n, const val *x, int rank, const int64_t *dim, val *out
   return out->k || out->v;
 }
 
-/* Operand 1 along the axes from `axis` on of operand 0, its axes behind that of size 1. */
+/* Operand 1 along the axes from `axis` on of operand 0, its axes after that of size 1. */
 static bool at_axis(node *n, const val *b, int64_t axis, val *out) {
   const val *a = n->in[0];
   int64_t dim[MC_MAX_RANK], last = a->rank - b->rank, from = axis < 0 ? axis + a->rank : axis;

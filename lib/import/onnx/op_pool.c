@@ -69,7 +69,7 @@ static mc_value *over_counts(node *n, mc_value *sums, const mc_value *x, const w
 }
 
 /* Dilated windows have no pool of their own: a depthwise convolution with weights 1 / count where
- * every window has the same count, else with weights 1, and factors behind it. */
+ * every window has the same count, else with weights 1, and factors after it. */
 static mc_value *dilated_mean(node *n, mc_value *x, const window *w, const int64_t *extra,
                               bool count_pad) {
   bool padded = w->pad[0] || w->pad[1] || w->pad[2] || w->pad[3],

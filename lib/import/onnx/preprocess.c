@@ -11,7 +11,7 @@ typedef struct numbers {
   int n;
 } numbers;
 
-/* NUMBER or NUMBER/NUMBER; *end behind it. */
+/* NUMBER or NUMBER/NUMBER; *end after it. */
 static bool number(const char *s, const char **end, double *out) {
   char *e;
   *out = strtod(s, &e);

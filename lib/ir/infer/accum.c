@@ -8,7 +8,7 @@ static float acc_scale(const mc_infer *f, int64_t c) {
   return mc_inf_in(f, 0)->q.scale * mc_type_scale(mc_inf_in(f, 1), c);
 }
 
-/* t (the result, the bias) has the scales of the accumulator; its channels stand along `axis`. */
+/* t (the result, the bias) has the scales of the accumulator; its channels are along `axis`. */
 static bool check_scales(mc_infer *f, const char *what, const mc_type *t, int axis,
                          int64_t channels) {
   const mc_type *w = mc_inf_in(f, 1);

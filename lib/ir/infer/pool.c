@@ -37,7 +37,7 @@ static bool check_window(mc_infer *f, const window *w) {
 }
 
 /* Rows (i = 0) or columns (i = 1) of the result. With ceil_mode a last, partial window counts if it
- * starts inside the input or the padding in front. */
+ * starts inside the input or the padding before it. */
 static bool window_size(mc_infer *f, const window *w, int i, int64_t *out) {
   mc_wide size = (mc_wide)w->dilation[i] * (w->kernel[i] - 1) + 1, in = mc_inf_in(f, 0)->dim[1 + i],
           room = in + w->pad[i] + w->pad[i + 2];

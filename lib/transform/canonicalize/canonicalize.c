@@ -8,7 +8,7 @@
  *   %1 = clamp %x {low=0.0, high=6.0}      : f32[1,8,8,4]
  *
  * Ops that do nothing go; chains of transposes, reshapes, slices, pads, clamps, and of additions or
- * multiplications with constants become one; constants stand right; subtraction of a constant
+ * multiplications with constants become one; constants are on the right; subtraction of a constant
  * becomes addition, division by one multiplication; zero pads go into conv2d and pools where that
  * is exact; means over h and w become global_avg_pool; gelu, silu, sigmoid, hard_swish,
  * hard_sigmoid, layer_norm and softmax that were written out are recognized; matmul with constant

@@ -25,7 +25,7 @@ static bool pad_into_conv(mc_pass_context *cx, mc_node *n, const mc_attrs_pad *p
   return become(cx, n, MC_OP_conv2d, in, n->nin, &a);
 }
 
-/* Zeros in front of an average count as elements. */
+/* Zeros before an average count as elements. */
 static bool pad_into_avg_pool(mc_pass_context *cx, mc_node *n, const mc_attrs_pad *p) {
   mc_attrs_avg_pool a = *MC_ATTRS(n, avg_pool);
   if (p->value != 0 || a.ceil_mode || (any_pad(a.pad) && !a.count_pad)) return false;
