@@ -10,6 +10,7 @@
 #include "gemm.h"
 #include "mc/analysis/model.h"
 #include "mc/analysis/packed.h"
+#include "mc/target/tuning.h"
 #include <string.h>
 
 struct kbits_lists {
@@ -239,5 +240,5 @@ double kbits_cycles(const kgemm *p) {
   double pieces = (double)p->groups * (double)kgemm_panel(p) / (kgemm_elem(p->e) == 1 ? 8 : 16);
   double images = 1;
   for (int d = 0; d < p->nbatch; d++) images *= (double)p->x->dim[d];
-  return images * pieces * (shuffles ? 2.5 : 20);
+  return images * pieces * (shuffles ? mc_tune.unpack : mc_tune.unpack_singly);
 }

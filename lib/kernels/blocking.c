@@ -1,6 +1,7 @@
 /* The block of a nest: what fits, what each costs by the model, and what a group's `blocking`
  * attribute asks for. docs/internals/cost-model.md, "Blocks". */
 #include "tile.h"
+#include "mc/target/tuning.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,7 +99,7 @@ static void settle(mc_blocking *list, int n) {
   int dense = 0;
   while (dense < n && list[dense].unit) dense++;
   if (!dense || dense == n || list[0].estimate.bound <= MC_PART_epilogue ||
-      list[0].estimate.cycles < 0.85 * list[dense].estimate.cycles ||
+      list[0].estimate.cycles < mc_tune.zeros_memory_margin * list[dense].estimate.cycles ||
       core_of(&list[0]) <= core_of(&list[dense]))
     return;
   mc_blocking d = list[dense];

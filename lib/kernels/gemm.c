@@ -1,6 +1,7 @@
 /* gemm: conv2d, linear, matmul (and conv_transpose2d, convt.c) brought into the form of gemm.h. */
 #include "gemm.h"
 #include "stem.h"
+#include "mc/target/tuning.h"
 #include <string.h>
 
 static const mc_tensor *constant(const kgemm *p, int slot, const char *what) {
@@ -54,10 +55,10 @@ static kview view_of_a(const kgemm *p) {
 /* Cycles for a byte that is read again and again out of `bytes` of them. A quarter of L3: results
  * and weights live there as well, and pages run out before bytes do. */
 static double reread(const mc_target *t, double bytes) {
-  return bytes <= (double)t->l1       ? 0
-         : bytes <= (double)t->l2     ? 1.0 / 32
-         : bytes <= (double)t->l3 / 4 ? 0.1
-                                      : 0.3;
+  return bytes <= (double)t->l1                            ? 0
+         : bytes <= (double)t->l2                          ? mc_tune.byte_l2
+         : bytes <= mc_tune.room_l3_images * (double)t->l3 ? mc_tune.byte_l3
+                                                           : mc_tune.byte_dram;
 }
 
 /* Several images: columns outside of them read weights once and all images for each block of

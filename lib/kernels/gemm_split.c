@@ -1,5 +1,6 @@
 /* Which loop of a product's nest is divided among threads: docs/internals/threads.md. */
 #include "tile.h"
+#include "mc/target/tuning.h"
 
 typedef struct choice {
   int split;
@@ -7,15 +8,11 @@ typedef struct choice {
   int tasks;
 } choice;
 
-/* Cycles for a byte of weights from L3, or from memory where all weights together do not fit it;
- * and for a byte that another core has just written: measured 0.34 ns (1.2 cycles) on a Zen 4 whose
- * cores do not share an L3, less where they do. */
-static const double from_l3 = 0.1, from_memory = 0.3, remote = 0.8;
-
-/* Time of the largest share in cycles: products, and bytes that each core reads. share: the part of
- * the trips that it has. Groups divide rows wherever they can, so rows of A are where the core that
- * wants them has written them; with other divisions the other tasks' part of A comes from other
- * cores, and so does the result for whoever reads it next. */
+/* Time of the largest share in cycles: products, and bytes that each core reads (weights from
+ * memory where all of them together do not fit L3). share: the part of the trips that it has.
+ * Groups divide rows wherever they can, so rows of A are where the core that wants them has written
+ * them; with other divisions the other tasks' part of A comes from other cores, and so does the
+ * result for whoever reads it next. */
 static double cost_of(const kgemm *p, double share, bool all_a, bool all_b) {
   double rows = 1, k = (double)p->nrun * (double)p->rlen, e = (double)kgemm_elem(p->e),
          columns = (double)(p->groups * p->n), batches = 1;
@@ -28,9 +25,9 @@ static double cost_of(const kgemm *p, double share, bool all_a, bool all_b) {
          mine = 1.0 / p->g->tasks;
   double input = (double)mc_type_bytes(p->head->in[0]->type),
          moved = all_a ? (input + out) * (1 - mine) : 0;
-  double weights = p->g->weights > p->k->target->l3 ? from_memory : from_l3;
-  return macs / rate * share + a * (all_a ? 1 : share) * from_l3 +
-         b * (all_b ? 1 : share) * weights + moved * remote;
+  double weights = p->g->weights > p->k->target->l3 ? mc_tune.byte_dram : mc_tune.byte_l3;
+  return macs / rate * share + a * (all_a ? 1 : share) * mc_tune.byte_l3 +
+         b * (all_b ? 1 : share) * weights + moved * mc_tune.thread_byte_cycles;
 }
 
 static void consider(choice *best, const kgemm *p, int split, int64_t trips, bool all_a,
@@ -38,7 +35,7 @@ static void consider(choice *best, const kgemm *p, int split, int64_t trips, boo
   int64_t tasks = p->g->tasks, most = (trips + tasks - 1) / tasks;
   if (trips < 2) return;
   double c = cost_of(p, (double)most / (double)trips, all_a, all_b);
-  if (best->split >= -1 && c >= 0.98 * best->cost) return;
+  if (best->split >= -1 && c >= mc_tune.thread_margin * best->cost) return;
   *best = (choice){ split, c, (int)((trips + most - 1) / most) };
 }
 

@@ -2,6 +2,7 @@
  * (docs/internals/tiles.md has the figures behind it). */
 #include "tile.h"
 #include "mc/analysis/model.h"
+#include "mc/target/tuning.h"
 #include <string.h>
 
 void ktile_depth(const kengine *e, int64_t rlen, int *kr, int64_t *steps) {
@@ -15,19 +16,19 @@ void ktile_depth(const kengine *e, int64_t rlen, int *kr, int64_t *steps) {
 /* Whether there are steps that take only elements of the run. */
 static bool divides(const kengine *e, int64_t rlen) { return e->in == 'I' || rlen % e->tile == 0; }
 
-/* Cycles that a tile row takes to load from the cache that holds so many bytes: measured 3.1 and 7
- * ns for 1 KB from L1 and L2, 22 GB/s from L3, where a product of 16 rows takes 7.4. */
+/* Cycles that a tile row takes to load from the cache that holds so many bytes. */
 static double load_cycles(const mc_target *t, double bytes) {
-  return bytes <= 0.75 * (double)t->l1 ? 0.42 : bytes <= 0.6 * (double)t->l2 ? 0.95 : 6.2;
+  return bytes <= mc_tune.tile_room_l1 * (double)t->l1 ? mc_tune.tile_row_l1
+         : bytes <= mc_tune.room_l2 * (double)t->l2    ? mc_tune.tile_row_l2
+                                                       : mc_tune.tile_row_l3;
 }
 
-/* Blocks of mt x nt tiles with `steps` steps of K: loads and products overlap; 20 for each tile's
- * start and way through memory. */
+/* Blocks of mt x nt tiles with `steps` steps of K: loads and products overlap. */
 static double block_cycles(const ktile_block *b, int nt, double steps, double a_load,
                            double b_load) {
-  double product = (double)b->mt * nt * (b->tr < 8 ? 8 : b->tr),
+  double product = (double)b->mt * nt * (b->tr < mc_tune.tile_least ? mc_tune.tile_least : b->tr),
          loads = a_load * b->mt * b->tr + b_load * nt;
-  return steps * (product > loads ? product : loads) + 20.0 * b->mt * nt;
+  return steps * (product > loads ? product : loads) + mc_tune.tile_start * b->mt * nt;
 }
 
 /* Two things at once: the longer, and a share of the other. */
@@ -54,21 +55,20 @@ static double nest_cycles(const kengine *e, const mc_target *t, const ktile_size
   double a_first = load_cycles(t, a + (b->rows_outside ? 0 : panel)),
          a_again = b->rows_outside ? load_cycles(t, k_bytes * b->mt * b->tr + panel) : a_first;
   double la = (a_first + (double)(col_blocks - 1) * a_again) / (double)col_blocks, cycles = 0;
-  double b_first = b_rows * load_cycles(t, all_b > (double)t->l2 / 8 ? 1e9 : 1e5),
+  double b_first = b_rows * load_cycles(t, all_b > mc_tune.tile_panels * (double)t->l2 ? 1e9 : 1e5),
          b_again = b_rows * load_cycles(t, b->rows_outside ? all_b : panel);
   for (int nt = b->nt; nt; nt = nt == b->nt ? (int)(vectors % b->nt) : 0) {
     double count = nt == b->nt ? (double)(vectors / b->nt) : 1,
            results =
                b->rows_outside || vectors <= b->nt ? 0 : 2.0 * b->mt * b->tr * (double)row_blocks;
-    bool far = all_b > (double)t->l2 / 8,
+    bool far = all_b > mc_tune.tile_panels * (double)t->l2,
          ahead = !b->rows_outside && row_blocks > 1 &&
                  count > 1; /* ahead: the panel before has fetched this one */
     double others = (double)(row_blocks - 1) * block_cycles(b, nt, total, la, b_again),
            first = block_cycles(b, nt, total, la, far ? b_rows * load_cycles(t, 1e5) : b_first),
            stream = far ? total * nt * b_first : 0;
-    double panel_cycles =
-        ahead ? beside(first + others, stream, 0.45)
-              : beside(first, stream, 0.25) + others; /* shares: by mc-time-emulated */
+    double panel_cycles = ahead ? beside(first + others, stream, mc_tune.tile_stream_ahead)
+                                : beside(first, stream, mc_tune.tile_stream) + others;
     cycles += count * (panel_cycles + results);
   }
   return cycles;
@@ -93,8 +93,7 @@ ktile_block ktile_best(const kengine *e, const mc_target *t, const ktile_size *s
         if (whole && b.mt != (s->line + b.tr - 1) / b.tr) continue;
         if (b.mt > s->lines * ((s->line + b.tr - 1) / b.tr) || b.nt > kgemm_vectors(s->n)) continue;
         b.cycles = nest_cycles(e, t, s, &b);
-        if (best.cycles < 0 || b.cycles < 0.97 * best.cycles)
-          best = b; /* the model is not exact enough to care for less */
+        if (best.cycles < 0 || b.cycles < mc_tune.tile_margin * best.cycles) best = b;
       }
   return best;
 }
@@ -138,14 +137,15 @@ static ktile_size product_size(const mc_node *h) {
 }
 
 static double tile_cycles(const kengine *e, const mc_target *t, const ktile_size *s) {
-  const double setup = 300; /* configuration, release, the first loads */
-  return (double)s->groups * ktile_best(e, t, s, false).cycles + setup;
+  return (double)s->groups * ktile_best(e, t, s, false).cycles + mc_tune.tile_setup;
 }
 
 /* What vectors need not multiply, and what its lists cost. */
 static double left_out(const mc_target *t, const mc_node *head) {
   double share = t->sparse == MC_SPARSE_OFF ? 1 : mc_model_zeros_share(head, 1, 4);
-  return share < 1 && t->sparse == MC_SPARSE_ALWAYS ? 0 : share * 1.25 < 1 ? share * 1.25 : 1;
+  return share < 1 && t->sparse == MC_SPARSE_ALWAYS ? 0
+         : share * mc_tune.tile_zeros < 1           ? share * mc_tune.tile_zeros
+                                                    : 1;
 }
 
 /* Tiles take 64 elements of K and up to 16 rows, whether there are so many or not, and their sums
@@ -155,7 +155,8 @@ static bool tiles_win(const kengine *e, const mc_target *t, const ktile_size *s,
                        ? (double)(s->groups * s->n / KGEMM_LANES)
                        : (double)s->groups * (double)kgemm_vectors(s->n);
   double vectors = columns * (double)(s->lines * s->line) *
-                   (double)(s->nrun * ((s->rlen + 3) / 4)) * (e->in == 'B' ? 2.4 : 0.6);
+                   (double)(s->nrun * ((s->rlen + 3) / 4)) *
+                   (e->in == 'B' ? mc_tune.vector_step_bf16 : mc_tune.vector_step);
   return tile_cycles(e, t, s) < vectors * share;
 }
 
@@ -223,7 +224,8 @@ void ktile_blocking(kgemm *p) {
     f.lines /= x->dim[x->rank - 3];
     f.line = rows;
     ktile_block whole = ktile_best(p->e, p->k->target, &f, true);
-    if (whole.cycles >= 0 && whole.cycles < 0.97 * b.cycles) b = whole, p->flat = pitch;
+    if (whole.cycles >= 0 && whole.cycles < mc_tune.tile_margin * b.cycles)
+      b = whole, p->flat = pitch;
   }
   p->tr = b.tr;
   p->mt = b.mt;

@@ -1,5 +1,6 @@
 /* Dividing a group's work among threads: docs/internals/threads.md. */
 #include "lower.h"
+#include "mc/target/tuning.h"
 
 int kl_workers(const mc_plan *p, int group) { return p->threads > 1 ? p->tasks[group] : 1; }
 
@@ -63,7 +64,7 @@ int kl_divide(const kgroup *g, int n, const int64_t *trips) {
   double gain = 1;
   for (int i = 0; i < n && g->tasks > 1; i++) {
     double here = (double)trips[i] / (double)((trips[i] + g->tasks - 1) / g->tasks);
-    if (here <= (best < 0 ? gain : 1.3 * gain)) continue;
+    if (here <= (best < 0 ? gain : mc_tune.thread_even * gain)) continue;
     best = i;
     gain = here;
   }

@@ -13,6 +13,7 @@
 #include "narrow.h"
 #include "stem.h"
 #include "tile.h"
+#include "mc/target/tuning.h"
 #include <string.h>
 
 enum { MAX_WORDS = 64, PIXELS = 16, AT_ONCE = 16 };
@@ -253,13 +254,14 @@ static bool prepare(stem *s, kgroup *g) {
 }
 
 /* Instructions for a row of pixels, against those of an engine that takes 4 bytes of a row at a
- * time for 16 channels; and 0.6 cycles for each (pick.c) against tiles. */
+ * time for 16 channels; and the time of each against tiles. */
 static bool pays(const stem *s) {
   int64_t blocks = (s->ow + PIXELS - 1) / PIXELS, here = blocks * s->nword * s->n,
           there = s->ow * s->kh * ((s->row_bytes + 3) / 4) * ((s->n + 15) / 16);
   double tiles = ktile_cycles(s->k->target, s->head),
          images = (double)s->head->out[0]->type->dim[0];
-  return here < there && (tiles < 0 || 0.6 * (double)here * (double)s->oh * images <= tiles);
+  return here < there &&
+         (tiles < 0 || mc_tune.vector_step * (double)here * (double)s->oh * images <= tiles);
 }
 
 /* The model's nest pads channels to vectors of 16; here they are loops. */

@@ -12,6 +12,7 @@
  * be read before the stores have reached the cache, and with short K that is all that a block would
  * wait for. */
 #include "tile.h"
+#include "mc/target/tuning.h"
 #include <string.h>
 
 enum {
@@ -245,7 +246,7 @@ typedef struct ahead {
 static int64_t lines_ahead(const part *t) {
   const kgemm *p = t->p;
   int64_t steps = p->nrun * p->steps, blocks = row_tiles(p) / p->mt, panel = steps * step_bytes(t);
-  bool far = p->b_batch == 0 && (double)p->g->weights > 0.6 * (double)p->k->target->l2,
+  bool far = p->b_batch == 0 && (double)p->g->weights > mc_tune.room_l2 * (double)p->k->target->l2,
        again = blocks >= 2 && p->n > (int64_t)t->nt * KGEMM_LANES;
   return far && again && !p->rows_outside
              ? (panel + 64 * steps * blocks - 1) / (64 * steps * blocks)
