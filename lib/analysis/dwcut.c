@@ -2,6 +2,7 @@
  * one line of bytes. Else: full registers of channels, and what is left in narrower ones, or in
  * places of 4, 8 or 16 bytes for as many pixels as a register holds. */
 #include "mc/analysis/dwcut.h"
+#include "mc/target/tuning.h"
 
 int mc_dw_most(const mc_target *t) {
   int most = t->vector_bytes >= 64 ? 64 : t->vector_bytes >= 32 ? 32 : 16;
@@ -66,9 +67,12 @@ bool mc_dw_cut_row(const mc_dw_row *r, const mc_target *t, mc_dw_cut *cut) {
   return true;
 }
 
-/* A register of places costs a little more than one whose bytes lie together: measured on Zen 3. */
+/* A register of places costs a little more than one whose bytes lie together. */
 static double weight(const mc_dw_piece *p) {
-  return p->slot == 4 ? 1.8 : p->slot == 8 ? 1.4 : p->slot ? 1.12 : 1;
+  return p->slot == 4   ? mc_tune.dw_places_4
+         : p->slot == 8 ? mc_tune.dw_places_8
+         : p->slot      ? mc_tune.dw_places_16
+                        : 1;
 }
 
 double mc_dw_registers(const mc_dw_row *r, const mc_target *t) {

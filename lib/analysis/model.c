@@ -1,19 +1,16 @@
-/* The cost of a nest of products. docs/internals/cost-model.md, "Products"; the constants below
- * were fitted with bench/cost.py. */
+/* The cost of a nest of products. docs/internals/cost-model.md, "Products". */
 #include "mc/analysis/model.h"
+#include "mc/target/tuning.h"
 #include "model.h"
 
-/* Cycles of one call of a group; of packing an element of B. */
-static const double call_cycles = 60, pack_cycles = 1.3;
-/* Share of a part that a longer one does not hide, the core's own (compute and epilogue) and that
- * of each level of memory. */
-static const double exposed_core = 0.06, exposed[] = {
-  [MC_PART_L1] = 0.06, [MC_PART_L2] = 0.06, [MC_PART_L3] = 0.2, [MC_PART_DRAM] = 0.6
-};
-/* Share of an epilogue that the products around it hide: as far as the core looks ahead; where the
- * code interleaves them, with products on tiles, and with vectors, whose pipes also multiply
- * scales. */
-static const double hidden = 0.54, interleaved_tiles = 0.75, interleaved = 0.58;
+/* Share of a transfer that a longer part does not hide. */
+static double exposed(mc_part level) {
+  const double share[] = { [MC_PART_L1] = mc_tune.exposed_l1,
+                           [MC_PART_L2] = mc_tune.exposed_l2,
+                           [MC_PART_L3] = mc_tune.exposed_l3,
+                           [MC_PART_DRAM] = mc_tune.exposed_dram };
+  return share[level];
+}
 
 static const char *const part_names[] = { "compute", "epilogue", "L1",      "L2",
                                           "L3",      "DRAM",     "overhead" };
@@ -32,9 +29,9 @@ static double group_regs(const mc_target *t) { return 64.0 / t->vector_bytes; }
 /* The level that `bytes` come back from when they are used again and again; half of a cache counts,
  * the rest is other data's. */
 mc_part model_level(const mc_target *t, double bytes) {
-  if (bytes <= 0.5 * (double)t->l1) return MC_PART_L1;
-  if (bytes <= 0.6 * (double)t->l2) return MC_PART_L2;
-  return bytes <= 0.9 * (double)t->l3 ? MC_PART_L3 : MC_PART_DRAM;
+  if (bytes <= mc_tune.room_l1 * (double)t->l1) return MC_PART_L1;
+  if (bytes <= mc_tune.room_l2 * (double)t->l2) return MC_PART_L2;
+  return bytes <= mc_tune.room_l3 * (double)t->l3 ? MC_PART_L3 : MC_PART_DRAM;
 }
 
 void model_traffic(mc_estimate *e, const mc_target *t, mc_part level, double bytes) {
@@ -53,13 +50,13 @@ void model_result(mc_estimate *e, const mc_target *t, mc_part level, double byte
 /* Arithmetic and epilogue share the core; memory runs beside it. */
 void model_finish(mc_estimate *e) {
   double core = e->part[MC_PART_compute] + e->part[MC_PART_epilogue], longest = core,
-         seen = exposed_core * core, own = seen;
+         seen = mc_tune.exposed_core * core, own = seen;
   e->bound =
       e->part[MC_PART_compute] >= e->part[MC_PART_epilogue] ? MC_PART_compute : MC_PART_epilogue;
   for (int p = MC_PART_L1; p <= MC_PART_DRAM; p++) {
-    seen += exposed[p] * e->part[p];
+    seen += exposed((mc_part)p) * e->part[p];
     if (e->part[p] > longest)
-      longest = e->part[p], own = exposed[p] * e->part[p], e->bound = (mc_part)p;
+      longest = e->part[p], own = exposed((mc_part)p) * e->part[p], e->bound = (mc_part)p;
   }
   if (e->part[MC_PART_overhead] > longest) e->bound = MC_PART_overhead;
   e->cycles = longest + seen - own + e->part[MC_PART_overhead];
@@ -70,7 +67,7 @@ double mc_model_stream(const mc_target *t, double footprint, double in, double o
   mc_part level = model_level(t, footprint);
   model_traffic(&e, t, level, in);
   model_result(&e, t, level, out);
-  return exposed[level] * e.part[level];
+  return exposed(level) * e.part[level];
 }
 
 bool mc_nest_fits(const mc_nest *n, const mc_target *t, int spare) {
@@ -88,10 +85,6 @@ static double prepares(const mc_nest *n, const mc_target *t, double regs) {
   if (x86 && wide > 0 && !(t->isa & MC_ISA_BIT(sse41))) wide++;
   return n->mr * row + regs * wide;
 }
-
-/* Instructions for a block that is not left out: its place in A, the loop. Dense code must be so
- * much slower. */
-static const double unit_issue = 5, sparse_margin = 0.97;
 
 /* Sets of sums that a kernel keeps which leaves blocks out, so that few sums do not wait for
  * themselves. */
@@ -129,7 +122,7 @@ static double step_cycles(const mc_nest *n, const mc_target *t, double regs, dou
          issue = (arithmetic + loads + 1) / m->issue;
   return most(most(products, loads / m->loads),
               most(most(arithmetic / m->alu, issue), m->latency / ways(n, t))) +
-         0.012 * loads;
+         mc_tune.step_load * loads;
 }
 
 /* Bytes of a row that fill less than 16 columns: they are narrowed as if all were there, and stored
@@ -153,15 +146,17 @@ static void add_block(mc_estimate *e, const mc_nest *n, const mc_target *t, doub
   if (n->unit)
     products =
         share_of(n) * (products + (double)n->k / (n->unit == MC_ZERO_PICK ? depth : n->unit) *
-                                      unit_issue / t->machine->issue) +
-        6;
+                                      mc_tune.zeros_unit / t->machine->issue) +
+        mc_tune.zeros_start;
   double ops = regs * n->epilogue + narrow_ops(n, t, regs);
   double epilogue = n->mr * ops / m->alu, ahead = m->window / m->issue;
   double both = products < epilogue ? products : epilogue;
   e->part[MC_PART_compute] += times * products;
   e->part[MC_PART_epilogue] +=
-      times * (epilogue - (n->interleaved ? (depth >= 32 ? interleaved_tiles : interleaved) * both
-                                          : hidden * (both < ahead ? both : ahead)));
+      times *
+      (epilogue - (n->interleaved
+                       ? (depth >= 32 ? mc_tune.interleaved_tiles : mc_tune.interleaved) * both
+                       : mc_tune.hidden * (both < ahead ? both : ahead)));
 }
 
 /* Parts of the core: all blocks of all columns. */
@@ -212,7 +207,7 @@ mc_estimate mc_model_nest(const mc_nest *n, const mc_target *t, int64_t weights)
   mc_estimate e = { 0 };
   core_parts(&e, n, t);
   memory_parts(&e, n, t, weights);
-  e.part[MC_PART_overhead] = call_cycles + pack_cycles * (double)n->packed;
+  e.part[MC_PART_overhead] = mc_tune.call + mc_tune.pack * (double)n->packed;
   model_finish(&e);
   return e;
 }
@@ -240,14 +235,15 @@ mc_estimate mc_model_nest_unit(mc_nest *n, const mc_target *t, int64_t weights, 
     if (rlen % u) continue;
     n->unit = u;
     mc_estimate e = mc_model_nest(n, t, weights);
-    if (!(always && !best) && e.cycles >= (best ? 1 : sparse_margin) * least.cycles) continue;
+    if (!(always && !best) && e.cycles >= (best ? 1 : mc_tune.zeros_margin) * least.cycles)
+      continue;
     least = e;
     best = u;
   }
   if (mc_rate_picks(n->rate, t)) {
     n->unit = MC_ZERO_PICK;
     mc_estimate e = mc_model_nest(n, t, weights);
-    if (e.cycles < (best ? 1 : sparse_margin) * least.cycles) least = e, best = MC_ZERO_PICK;
+    if (e.cycles < (best ? 1 : mc_tune.zeros_margin) * least.cycles) least = e, best = MC_ZERO_PICK;
   }
   n->unit = best;
   return least;

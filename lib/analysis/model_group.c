@@ -4,6 +4,7 @@
 #include "mc/analysis/cost.h"
 #include "mc/analysis/dwcut.h"
 #include "mc/analysis/winograd.h"
+#include "mc/target/tuning.h"
 #include "model.h"
 
 /* ---- elementwise ops ---- */
@@ -48,10 +49,6 @@ double mc_model_vector_ops(const mc_node *n, const mc_target *t) {
 static double up(int64_t n, int64_t by) { return (double)((n + by - 1) / by); }
 
 /* ---- products ---- */
-
-static const double interleave_ops = 1,
-                    interleave_apart_ops = 1.7; /* for 16 bytes; where every second row begins a
-                                                   window, no column serves two rows of results */
 
 typedef struct shape {
   int64_t outer, rows, cols, groups, runs, rlen;
@@ -183,14 +180,15 @@ static mc_estimate depthwise(const mc_node *head, const mc_nest *n, const shape 
   double rate = mc_target_rate(t, how == MC_ARITH_int8 ? MC_RATE_dw8 : MC_RATE_dw32);
   double per_alu = (64.0 / t->vector_bytes) / t->machine->alu,
          results = s->macs * lanes / (double)(s->runs * s->rlen) / 16;
-  double interleaved = (s->apart ? interleave_apart_ops : interleave_ops) / 16 * per_alu;
+  double interleaved =
+      (s->apart ? mc_tune.dw_interleave_apart : mc_tune.dw_interleave) / 16 * per_alu;
   e.part[MC_PART_compute] = s->macs * lanes / rate;
   if (rows) e.part[MC_PART_compute] += (double)n->in * lanes * interleaved;
   e.part[MC_PART_epilogue] = results * n->epilogue * per_alu;
   mc_part level = model_level(t, (double)(n->in + n->out));
   model_traffic(&e, t, level, (double)(n->in + n->extra));
   model_result(&e, t, level, (double)n->out);
-  e.part[MC_PART_overhead] = 60;
+  e.part[MC_PART_overhead] = mc_tune.call;
   model_finish(&e);
   return e;
 }
@@ -256,7 +254,7 @@ mc_estimate mc_model_convert(int64_t elems, mc_arith from, mc_arith to, const mc
                              (64.0 / t->vector_bytes) / t->machine->alu;
   double bytes = (double)(elems * (mc_arith_bytes(from) + mc_arith_bytes(to)));
   model_traffic(&e, t, model_level(t, bytes), bytes);
-  e.part[MC_PART_overhead] = 60;
+  e.part[MC_PART_overhead] = mc_tune.call;
   model_finish(&e);
   return e;
 }
@@ -378,7 +376,7 @@ mc_estimate mc_model_group_as(const mc_node *group, mc_family as, const mc_targe
   double bytes = (double)(c.in_bytes + c.out_bytes);
   model_traffic(&e, t, model_level(t, bytes), (double)c.in_bytes + (double)c.weight_bytes);
   model_result(&e, t, model_level(t, bytes), (double)c.out_bytes);
-  e.part[MC_PART_overhead] = 60;
+  e.part[MC_PART_overhead] = mc_tune.call;
   model_finish(&e);
   return e;
 }

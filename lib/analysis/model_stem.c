@@ -1,6 +1,7 @@
 /* First convolutions with pixels in lanes (lib/kernels/stem_pairs.c): when it is a case for them,
  * and what they cost. docs/internals/cost-model.md, "Everything else". */
 #include "mc/analysis/channels.h"
+#include "mc/target/tuning.h"
 #include "model.h"
 
 /* MOST_WEIGHTS: words of all channels, 8 KB, a quarter of L1. */
@@ -48,13 +49,16 @@ mc_estimate model_stem(const mc_node *n, int words, const mc_nest *nest, const m
   mc_estimate e = { 0 };
   if (products > step) step = products;
   e.part[MC_PART_compute] = blocks * (issue > step ? issue : step);
-  /* 8 results are requantized at a time; 5 more for each 4 channels, and stores */
+  /* 8 results are requantized at a time, and brought together by 4 channels */
   e.part[MC_PART_epilogue] =
-      blocks * (3 * c + 5 * (double)((y->dim[3] + 3) / 4) + (c > 8 ? 8 * chunks : 4)) / m->alu;
+      blocks *
+      (mc_tune.stem_result * c + mc_tune.stem_turn * (double)((y->dim[3] + 3) / 4) +
+       (c > 8 ? mc_tune.stem_store * chunks : mc_tune.stem_store_few)) /
+      m->alu;
   mc_part l = model_level(t, (double)(nest->in + nest->out));
   model_traffic(&e, t, l, (double)nest->in);
   model_result(&e, t, l, (double)nest->out);
-  e.part[MC_PART_overhead] = 60;
+  e.part[MC_PART_overhead] = mc_tune.call;
   model_finish(&e);
   return e;
 }

@@ -1,24 +1,12 @@
 /* Winograd's F(4x4, 3x3) on 8-bit integers: passes, blocks, and the time they take.
  * docs/internals/winograd.md and docs/internals/cost-model.md, "Winograd". */
 #include "mc/analysis/winograd.h"
+#include "mc/target/tuning.h"
 #include "model.h"
 
 enum { LINE = 64 };
 
-/* Vector instructions of a tile and a vector of 16-bit channels, of a tile and a vector of results,
- * of a vector of weights. */
-static const double input_ops = 240, output_ops = 230, weight_ops = 140;
-static const double store_share = 0.5;   /* of the stores of sums, what products do not hide */
-static const double stream_share = 0.25; /* of reading weights from L2 while products run */
-static const double little_share =
-    0.4; /* of what comes from L2 where everything takes a quarter of it */
-static const double wide_share =
-    0.02; /* measured: a block of one vector leaves more of L1 to others */
-
 enum { most_tiles = 16 }; /* of a block of products */
-
-static const double seen_share = 0.8; /* of what transforms move */
-static const double far_share = 0.25; /* of what comes from L3 while products run */
 
 static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -60,18 +48,21 @@ static double step_cycles(const mc_winograd *w, const mc_target *t, int mr) {
          loads = mr / (t->machine->loads > 2 ? t->machine->loads : 2) +
                  regs_of(w) / t->machine->loads; /* a number for all lanes is no wide load */
   double products = (double)(mr * w->width * w->kr) / words,
-         step = products > loads ? products + loads / 32 : loads + products / 32;
+         step = products > loads ? products + loads * mc_tune.winograd_loads
+                                 : loads + products * mc_tune.winograd_loads;
   return step > t->machine->latency ? step : t->machine->latency;
 }
 
 /* Cycles of the products of one point, nv vectors and `tiles` tiles, in blocks of mr: the last
  * block takes what is left. */
 static double point_cycles(const mc_winograd *w, const mc_target *t, int64_t tiles, int mr) {
-  double steps = (double)(w->c / w->kr), sums = store_share * regs_of(w) / t->machine->stores,
-         full = steps * step_cycles(w, t, mr) + sums * mr + 12;
+  double steps = (double)(w->c / w->kr),
+         sums = mc_tune.winograd_stores * regs_of(w) / t->machine->stores,
+         full = steps * step_cycles(w, t, mr) + sums * mr + mc_tune.winograd_block;
   int64_t rest = tiles % mr;
   return full * (double)(tiles / mr) +
-         (rest ? steps * step_cycles(w, t, (int)rest) + sums * (double)rest + 12 : 0);
+         (rest ? steps * step_cycles(w, t, (int)rest) + sums * (double)rest + mc_tune.winograd_block
+               : 0);
 }
 
 static bool fits(const mc_winograd *w, const mc_target *t, int mr) {
@@ -123,7 +114,8 @@ static void set_bytes(mc_winograd *w, const mc_target *t, int64_t passes) {
   w->m_bytes = MC_WINOGRAD_POINTS * w->m_point;
   w->tmp_bytes = MC_WINOGRAD_POINTS * LINE;
   if (w->weights != MC_WINOGRAD_ready)
-    w->weights = passes > 1 && (double)(w->n * w->c * 2 * MC_WINOGRAD_POINTS) < 0.6 * (double)t->l2
+    w->weights = passes > 1 && (double)(w->n * w->c * 2 * MC_WINOGRAD_POINTS) <
+                                   mc_tune.room_l2 * (double)t->l2
                      ? MC_WINOGRAD_once
                      : MC_WINOGRAD_block;
   w->u_point = mc_winograd_point(w, width);
@@ -142,20 +134,22 @@ static double input_registers(const mc_winograd *w) {
 /* The transforms of one pass: what is written there leaves L1 for lines of L2, and is read back. */
 static void transforms(mc_estimate *e, const mc_winograd *w, const mc_target *t, double times) {
   double tiles = times * (double)w->tiles;
-  e->part[MC_PART_epilogue] +=
-      tiles * (input_registers(w) * input_ops + (double)(w->npad / w->lanes) * output_ops) /
-      t->machine->alu;
+  e->part[MC_PART_epilogue] += tiles *
+                               (input_registers(w) * mc_tune.winograd_input +
+                                (double)(w->npad / w->lanes) * mc_tune.winograd_output) /
+                               t->machine->alu;
   double near = (double)w->m_bytes / (4.0 * (double)t->l1),
          sums = (near < 1 ? near : 1) * 4 *
                 (double)w->n; /* products of a small pass and block are still in L1 */
   model_traffic(e, t, MC_PART_L2,
-                seen_share * tiles * (int)MC_WINOGRAD_POINTS * (2 * 2 * (double)w->c + sums));
+                mc_tune.winograd_moved * tiles * (int)MC_WINOGRAD_POINTS *
+                    (2 * 2 * (double)w->c + sums));
 }
 
 /* Weights made, `times` over. */
 static void making(mc_estimate *e, const mc_winograd *w, const mc_target *t, double times) {
   double pairs = times * (double)(w->c * w->n);
-  e->part[MC_PART_epilogue] += pairs / w->wide * weight_ops / t->machine->alu;
+  e->part[MC_PART_epilogue] += pairs / w->wide * mc_tune.winograd_weights / t->machine->alu;
   model_traffic(e, t, MC_PART_L2, pairs * (int)MC_WINOGRAD_POINTS * 2);
 }
 
@@ -174,26 +168,29 @@ static void estimate(mc_winograd *w, const mc_target *t, int tasks) {
   mc_estimate e = { 0 };
   double times = (double)passes * uneven(w, tasks), blocks = (double)w->npad / (double)w->width,
          all = 2.0 * (int)MC_WINOGRAD_POINTS * (double)(w->c * w->n);
-  e.part[MC_PART_compute] = times * blocks * products_cycles(w, t) * (1 + wide_share * (w->nv - 1));
+  e.part[MC_PART_compute] =
+      times * blocks * products_cycles(w, t) * (1 + mc_tune.winograd_wide * (w->nv - 1));
   transforms(&e, w, t, times);
   if (w->weights == MC_WINOGRAD_ready)
     model_traffic(&e, t,
-                  all < 0.3 * (double)t->l2   ? MC_PART_L2
-                  : all < 0.4 * (double)t->l3 ? MC_PART_L3
-                                              : MC_PART_DRAM,
+                  all < mc_tune.winograd_ready_l2 * (double)t->l2   ? MC_PART_L2
+                  : all < mc_tune.winograd_ready_l3 * (double)t->l3 ? MC_PART_L3
+                                                                    : MC_PART_DRAM,
                   times * all);
-  if (w->weights != MC_WINOGRAD_ready) model_traffic(&e, t, MC_PART_L2, stream_share * times * all);
+  if (w->weights != MC_WINOGRAD_ready)
+    model_traffic(&e, t, MC_PART_L2, mc_tune.winograd_stream * times * all);
   if (w->weights != MC_WINOGRAD_ready)
     making(&e, w, t, w->weights == MC_WINOGRAD_once ? uneven(w, tasks) : times);
-  double near = 0.9 * (double)t->l2,
+  double near = mc_tune.winograd_room_l2 * (double)t->l2,
          used = (double)(w->v_bytes + w->m_bytes +
                          (w->weights == MC_WINOGRAD_ready ? w->u_point * MC_WINOGRAD_POINTS
                                                           : w->u_bytes));
-  if (used < 0.25 * (double)t->l2)
-    e.part[MC_PART_L2] *= little_share;
+  if (used < mc_tune.winograd_little * (double)t->l2)
+    e.part[MC_PART_L2] *= mc_tune.winograd_little_share;
   else
     model_traffic(&e, t, MC_PART_L3, used); /* other layers have used the cache since */
-  if (used > near) model_traffic(&e, t, MC_PART_L3, far_share * times * blocks * (used - near));
+  if (used > near)
+    model_traffic(&e, t, MC_PART_L3, mc_tune.winograd_far * times * blocks * (used - near));
   winograd_finish(&e);
   w->estimate = e;
 }

@@ -11,10 +11,8 @@
 #include "mc/analysis/cost.h"
 #include "mc/analysis/model.h"
 #include "mc/analysis/winograd.h"
+#include "mc/target/tuning.h"
 #include <string.h>
-
-static const double tile_setup =
-    200; /* cycles: strips configure tiles for themselves (docs/internals/tiles.md) */
 
 typedef struct price {
   int64_t rows, scratch;
@@ -129,7 +127,7 @@ static price price_of(pricer *p, const mc_chain *c, int i, int at) {
               mc_model_group(g, p->t, (int64_t)own).cycles };
   bool tiles =
       p->t->isa & (MC_ISA_BIT(amx_int8) | MC_ISA_BIT(amx_bf16)) && mc_group_is(g, MC_FAMILY_gemm);
-  if (tiles) x.next += tile_setup;
+  if (tiles) x.next += mc_tune.tile_setup_strip; /* strips configure tiles for themselves */
   MC_PUSH(p->a, known, x);
   return x;
 }
@@ -148,8 +146,8 @@ static double cycles_of(pricer *p, const mc_chain *c, const segment *s) {
     cycles += x.first + (double)(c->images * c->steps - 1) * x.next;
     if (l->keep)
       cycles += (double)(c->images * c->steps) / (double)l->lap *
-                (60 + (double)strip_bytes(c, i) / (double)l->kept * (double)l->keep /
-                          p->t->machine->l2 * 2);
+                (mc_tune.chain_move + (double)strip_bytes(c, i) / (double)l->kept *
+                                          (double)l->keep / p->t->machine->l2 * 2);
     if (i == 0) in += (double)mc_type_bytes(l->head->in[0]->type);
   }
   return cycles + mc_model_stream(p->t, in + out, in, out);

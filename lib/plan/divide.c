@@ -8,15 +8,9 @@
 #include "mc/analysis/channels.h"
 #include "mc/analysis/cost.h"
 #include "mc/analysis/model.h"
+#include "mc/target/tuning.h"
 #include "planner.h"
 #include "way.h"
-
-/* Measured on a Zen 4 (bench/README.md, "Two threads"), in the middle between cores that share a
- * cache and cores that do not. ns: a call of the parallel_for with empty tasks; a byte that another
- * core has written; a byte of weights that each core reads, from L3 and from memory; and what a
- * network must gain, because threads that sleep are woken by a system call. */
-static const double barrier_ns = 500, byte_ns = 0.25, weight_ns = 0.03, far_weight_ns = 0.08,
-                    wake_ns = 6000, least_share_ns = 700;
 
 enum { WAYS = MC_DIVIDE_columns + 1 };
 
@@ -52,7 +46,7 @@ static group_shape shape_of(const planner *s, int i, int64_t weights) {
 }
 
 static int tasks_of(const divider *v, int i) {
-  double n = v->g[i].ns / least_share_ns;
+  double n = v->g[i].ns / mc_tune.thread_least;
   return n >= v->p->threads ? v->p->threads : n < 2 ? 2 : (int)n;
 }
 
@@ -65,9 +59,11 @@ static double own(const divider *v, int i, int how) {
   int tasks = tasks_of(v, i);
   if (how == MC_DIVIDE_not || g->ns == 0) return g->ns;
   if ((how == MC_DIVIDE_rows ? g->rows : g->columns) < 2) return -1;
-  if (how == MC_DIVIDE_columns) return g->ns * share(g->columns, tasks) + barrier_ns;
-  return g->ns * share(g->rows, tasks) + barrier_ns +
-         (g->product ? g->weights * (1 - 1.0 / tasks) * (v->far ? far_weight_ns : weight_ns) : 0);
+  if (how == MC_DIVIDE_columns) return g->ns * share(g->columns, tasks) + mc_tune.thread_barrier;
+  return g->ns * share(g->rows, tasks) + mc_tune.thread_barrier +
+         (g->product ? g->weights * (1 - 1.0 / tasks) *
+                           (v->far ? mc_tune.thread_weight_far : mc_tune.thread_weight)
+                     : 0);
 }
 
 /* Bytes of v that the core which waits for most of them must fetch: what it reads (all, its rows,
@@ -92,7 +88,7 @@ static double fetch(const divider *v, int i, int how, int before) {
     bool all = how == MC_DIVIDE_columns && v->g[i].product && head && head->in[0] == r->v[k];
     sum += moved(v, r->v[k], from < 0 ? MC_DIVIDE_not : ways_chosen(&v->ways, i - 1, before, from),
                  how, all) *
-           byte_ns;
+           mc_tune.thread_byte;
   }
   return sum;
 }
@@ -110,7 +106,7 @@ static void choose(divider *v) {
   v->ways = (ways){ .n = p->ngroup, .nchoice = WAYS, .cost = way_cost, .ctx = v };
   ways_find(&v->ways, v->s->a);
   int last = p->ngroup - 1, how = ways_best(&v->ways);
-  if (last < 0 || alone - way_at(&v->ways, last, how)->cost < wake_ns) return;
+  if (last < 0 || alone - way_at(&v->ways, last, how)->cost < mc_tune.thread_wake) return;
   for (int i = last; i >= 0; how = way_at(&v->ways, i--, how)->before) {
     p->divide[i] = (mc_divide)how;
     p->tasks[i] = how == MC_DIVIDE_not ? 1 : tasks_of(v, i);

@@ -16,6 +16,7 @@
 #include "mc/analysis/model.h"
 #include "mc/analysis/packed.h"
 #include "mc/pass/pass.h"
+#include "mc/target/tuning.h"
 
 typedef struct chooser {
   mc_pass_context *cx;
@@ -97,9 +98,8 @@ static double total_time(const chooser *f, const segment *s, double before, doub
 
 /* An estimate is not exact. */
 static double cautious_time(const chooser *f, const segment *s, double before, double limit) {
-  static const double worth = 1.03;
   (void)f, (void)limit;
-  return before + s->cycles * (s->n > 1 ? worth : 1);
+  return before + s->cycles * (s->n > 1 ? mc_tune.chain_margin : 1);
 }
 
 /* Single groups count, and steps a little: as few and as long chains as can be. */
@@ -134,13 +134,12 @@ static bool has_images(const chooser *f) {
 /* The fastest cut, or one that is as fast and needs less memory. Several images have other ways to
  * little memory (images.c), which chains would stand in the way of. */
 static void fast_cut(chooser *f, const segment **last) {
-  static const double same = 1.002;
   if (has_images(f)) {
     best_cut(f, cautious_time, 0, last);
     return;
   }
-  double enough = same * best_cut(f, cautious_time, 0, last), lo = best_cut(f, peak, 0, last),
-         hi = lo, t;
+  double enough = mc_tune.chain_same * best_cut(f, cautious_time, 0, last),
+         lo = best_cut(f, peak, 0, last), hi = lo, t;
   while ((t = best_cut(f, total_time, hi, last)) > enough || t < 0) lo = hi, hi *= 1.25;
   for (int i = 0; i < 12 && lo < hi; i++) {
     double middle = (lo + hi) / 2;
@@ -238,7 +237,7 @@ static void choose(chooser *f, bool *changed) {
   else if (f->o->goal == mc_chaingoal_time)
     fast_cut(f, last);
   else
-    best_cut(f, total_time, 1.03 * best_cut(f, peak, 0, last), last);
+    best_cut(f, total_time, mc_tune.chain_margin * best_cut(f, peak, 0, last), last);
   const segment **cut = MC_NEWN(f->cx->scratch, const segment *, f->n);
   int n = 0;
   for (int i = f->n - 1; i >= 0; i = last[i]->first - 1) cut[n++] = last[i];

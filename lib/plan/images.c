@@ -9,6 +9,7 @@
  * with the one before or not. */
 #include "mc/analysis/channels.h"
 #include "mc/analysis/cost.h"
+#include "mc/target/tuning.h"
 #include "planner.h"
 #include "way.h"
 
@@ -48,13 +49,12 @@ static int64_t batch_of(const mc_plan *p, bool allowed) {
 
 /* ---- what it costs ---- */
 
-/* Cycles for `read` bytes of which `around` are in use at the same time. A quarter of L3: others
- * use it as well, and pages run out before bytes do. */
+/* Cycles for `read` bytes of which `around` are in use at the same time. */
 static double cycles(const mc_target *t, double read, double around) {
   const mc_machine *m = t->machine;
-  return read / (around <= 0.6 * (double)t->l2    ? m->l2
-                 : around <= 0.25 * (double)t->l3 ? m->l3
-                                                  : m->dram);
+  return read / (around <= mc_tune.room_l2 * (double)t->l2          ? m->l2
+                 : around <= mc_tune.room_l3_images * (double)t->l3 ? m->l3
+                                                                    : m->dram);
 }
 
 static bool in_run(const chooser *c, int i, bool how, int from) {

@@ -7,12 +7,10 @@
  * time; the better end is taken, INT8 where they are close. */
 #include "quant.h"
 #include "mc/analysis/model.h"
+#include "mc/target/tuning.h"
 #include <string.h>
 
 enum { INT8, FP32 };
-
-static const double margin = 0.9; /* what fp32 may take of INT8's time to be preferred: estimates
-                                     are not exact, and INT8 is smaller */
 
 typedef struct product {
   mc_node *node;
@@ -58,7 +56,8 @@ static double conversion(const choice *c, int i) {
   const product *p = &c->p[i];
   for (int k = 0; k < p->nsource; k++) {
     int s = p->source[k], side = s == -1 ? FP32 : s == -2 ? INT8 : c->side[s];
-    if (side != c->side[i]) return (s < 0 ? 0.5 : 0.25) * p->from[c->side[i]];
+    if (side != c->side[i])
+      return (s < 0 ? mc_tune.faster_copied : mc_tune.faster_joined) * p->from[c->side[i]];
   }
   return 0;
 }
@@ -68,7 +67,9 @@ static double conversion(const choice *c, int i) {
 static double multiplier(const mc_node *n, const mc_target *t) {
   bool several = n->op == MC_OP_conv2d && n->in[1]->type->dim[3] == 1 &&
                  n->out[0]->type->dim[3] > n->in[0]->type->dim[3] && n->in[0]->type->dim[3] > 1;
-  return several && !(t->isa & (MC_ISA_BIT(avx512vnni) | MC_ISA_BIT(dotprod))) ? 1.6 : 1;
+  return several && !(t->isa & (MC_ISA_BIT(avx512vnni) | MC_ISA_BIT(dotprod)))
+             ? mc_tune.dw_multiplier
+             : 1;
 }
 
 static double total(const choice *c) {
@@ -86,7 +87,7 @@ static double settle(choice *c, int start) {
     for (int i = 0; i < c->n; i++) {
       c->side[i] = !c->side[i];
       double t = total(c), gain = now - t,
-             least = c->side[i] == FP32 ? (1 - margin) * c->p[i].cycles[INT8] : 0;
+             least = c->side[i] == FP32 ? (1 - mc_tune.faster_margin) * c->p[i].cycles[INT8] : 0;
       if (gain > least)
         now = t, moved = true;
       else
@@ -147,7 +148,7 @@ void mc_quant_slower(mc_pass_context *cx, mc_map *why) {
     }
   estimate(&c);
   double fp32 = settle(&c, FP32), int8 = settle(&c, INT8);
-  if (fp32 < margin * int8) settle(&c, FP32);
+  if (fp32 < mc_tune.faster_margin * int8) settle(&c, FP32);
   for (int i = 0; i < c.n; i++)
     if (c.side[i] == FP32) *mc_map_ptr_slot(why, c.p[i].node) = (void *)(uintptr_t)reason(&c, i);
 }
