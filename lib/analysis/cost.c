@@ -4,40 +4,56 @@
 #include "mc/analysis/cost.h"
 #include "mc/analysis/live.h"
 
-/* Operations per result element of elementwise ops. */
-static const unsigned char per_element[MC_NUM_OPS] = {
-  [MC_OP_add] = 1,      [MC_OP_sub] = 1,          [MC_OP_mul] = 1,        [MC_OP_div] = 1,
-  [MC_OP_min] = 1,      [MC_OP_max] = 1,          [MC_OP_pow] = 1,        [MC_OP_neg] = 1,
-  [MC_OP_abs] = 1,      [MC_OP_exp] = 1,          [MC_OP_log] = 1,        [MC_OP_sqrt] = 1,
-  [MC_OP_erf] = 1,      [MC_OP_relu] = 1,         [MC_OP_clamp] = 2,      [MC_OP_leaky_relu] = 2,
-  [MC_OP_elu] = 4,      [MC_OP_sigmoid] = 3,      [MC_OP_tanh] = 1,       [MC_OP_gelu] = 5,
-  [MC_OP_silu] = 4,     [MC_OP_hard_sigmoid] = 4, [MC_OP_hard_swish] = 5, [MC_OP_batch_norm] = 4,
-  [MC_OP_quantize] = 2, [MC_OP_dequantize] = 2,   [MC_OP_requantize] = 2, [MC_OP_cast] = 1,
-  [MC_OP_softmax] = 5,  [MC_OP_layer_norm] = 7,
+/* ---- what operations are counted for: the rows' units, by name ---- */
+
+static int64_t units_none(const mc_node *n) {
+  (void)n;
+  return 0;
+}
+
+static int64_t units_results(const mc_node *n) { return mc_type_elems(n->out[0]->type); }
+
+static int64_t units_operands(const mc_node *n) { return mc_type_elems(n->in[0]->type); }
+
+static int64_t units_windows(const mc_node *n) {
+  const int64_t *kernel =
+      n->op == MC_OP_max_pool ? MC_ATTRS(n, max_pool)->kernel : MC_ATTRS(n, avg_pool)->kernel;
+  return units_results(n) * kernel[0] * kernel[1];
+}
+
+/* Elements of the result that are computed, not picked. */
+static int64_t units_samples(const mc_node *n) {
+  return MC_ATTRS(n, resize)->mode == mc_resize_bilinear ? units_results(n) : 0;
+}
+
+/* Products: rows of x times rows of weights. */
+static int64_t units_rows(const mc_node *n) {
+  const mc_type *x = n->in[0]->type;
+  return units_results(n) * x->dim[x->rank - 1];
+}
+
+static int64_t units_conv(const mc_node *n) {
+  const mc_type *w = n->in[1]->type;
+  return units_results(n) * w->dim[1] * w->dim[2] * w->dim[3];
+}
+
+static int64_t units_conv_transpose(const mc_node *n) {
+  const mc_type *w = n->in[1]->type;
+  return units_operands(n) * w->dim[1] * w->dim[2] *
+         (w->dim[0] / MC_ATTRS(n, conv_transpose2d)->groups);
+}
+
+static const struct {
+  int64_t (*units)(const mc_node *);
+  int ops; /* for each of them */
+} costs[MC_NUM_OPS] = {
+
+#define MC_COST(op, units, ops, model, vectors) [MC_OP_##op] = { units_##units, ops },
+#include "mc/ir/ops.def"
 };
 
-static int64_t macs_of(const mc_node *n) {
-  const mc_type *x = n->in[0]->type, *w = n->nin > 1 ? n->in[1]->type : NULL, *y = n->out[0]->type;
-  if (n->op == MC_OP_conv2d) return mc_type_elems(y) * w->dim[1] * w->dim[2] * w->dim[3];
-  if (n->op == MC_OP_conv_transpose2d)
-    return mc_type_elems(x) * w->dim[1] * w->dim[2] *
-           (w->dim[0] / MC_ATTRS(n, conv_transpose2d)->groups);
-  return mc_type_elems(y) * x->dim[x->rank - 1];
-}
-
-static int64_t flops_of(const mc_node *n) {
-  if (n->nin == 0 || n->nout == 0) return 0;
-  int64_t in = mc_type_elems(n->in[0]->type), out = mc_type_elems(n->out[0]->type);
-  if (n->op == MC_OP_max_pool)
-    return out * MC_ATTRS(n, max_pool)->kernel[0] * MC_ATTRS(n, max_pool)->kernel[1];
-  if (n->op == MC_OP_avg_pool)
-    return out * MC_ATTRS(n, avg_pool)->kernel[0] * MC_ATTRS(n, avg_pool)->kernel[1];
-  if (n->op == MC_OP_global_avg_pool || n->op == MC_OP_global_max_pool || n->op == MC_OP_argmax ||
-      mc_op_has(n->op, MC_T_REDUCE))
-    return in;
-  if (n->op == MC_OP_resize) return MC_ATTRS(n, resize)->mode == mc_resize_bilinear ? 9 * out : 0;
-  return out * per_element[n->op];
-}
+/* Nodes without operands are constants, those without results the end of a graph. */
+static int64_t units_of(const mc_node *n) { return n->nin && n->nout ? costs[n->op].units(n) : 0; }
 
 static bool seen(mc_map *m, const void *key) {
   void **slot = mc_map_ptr_slot(m, key);
@@ -54,13 +70,9 @@ static void add_node(mc_cost *c, const mc_node *n, mc_map *known, bool traffic) 
     return;
   }
   if (mc_op_has(n->op, MC_T_CONST | MC_T_TERM)) return;
-  if (mc_op_has(n->op, MC_T_ACCUM)) {
-    int64_t macs = macs_of(n);
-    c->macs += macs;
-    c->flops += 2 * macs;
-  } else {
-    c->flops += flops_of(n);
-  }
+  int64_t units = units_of(n);
+  c->flops += units * costs[n->op].ops;
+  if (mc_op_has(n->op, MC_T_ACCUM)) c->macs += units;
   for (int i = 0; i < n->nin; i++) {
     mc_tensor *t = mc_value_tensor(n->in[i]);
     if (t) {

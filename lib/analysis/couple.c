@@ -1,4 +1,4 @@
-/* What each op couples. An op that is not here fixes all that it touches. */
+/* What each op couples: the functions that the rows of ops.def name (MC_ROUTE). */
 #include "couple.h"
 
 static run in_axis(coupling *c, const mc_node *n, int slot, int i) {
@@ -241,43 +241,33 @@ static void visit_group(coupling *c, const mc_node *n) {
   fix_all(c, n, "a formed group makes it");
 }
 
-void couple_node(coupling *c, const mc_node *n) {
-  const unsigned image = 1u << 1 | 1u << 2;
-  switch (n->op) {
-  case MC_OP_conv2d:
-  case MC_OP_conv_transpose2d: visit_conv(c, n); return;
-  case MC_OP_linear: visit_linear(c, n); return;
-  case MC_OP_matmul: visit_matmul(c, n); return;
-  case MC_OP_layer_norm: visit_layer_norm(c, n); return;
-  case MC_OP_softmax: visit_softmax(c, n); return;
-  case MC_OP_reduce_mean:
-  case MC_OP_reduce_sum:
-  case MC_OP_reduce_max: visit_reduce(c, n); return;
-  case MC_OP_concat: visit_concat(c, n); return;
-  case MC_OP_split: visit_split(c, n); return;
-  case MC_OP_slice: visit_slice(c, n); return;
-  case MC_OP_pad: visit_pad(c, n); return;
-  case MC_OP_transpose: visit_transpose(c, n); return;
-  case MC_OP_reshape: couple_reshape(c, n); return;
-  case MC_OP_gather: visit_gather(c, n); return;
-  case MC_OP_broadcast: broadcast_operand(c, n, 0); return;
-  case MC_OP_return: visit_return(c, n); return;
-  case MC_OP_group: visit_group(c, n); return;
-  case MC_OP_max_pool:
-  case MC_OP_avg_pool:
-  case MC_OP_global_avg_pool:
-  case MC_OP_global_max_pool:
-  case MC_OP_resize: same(c, n, image, "rows or columns of an image"); return;
-  case MC_OP_batch_norm:
-    same(c, n, 0, NULL);
-    for (int i = 1; i < n->nin; i++) last_axes(c, n, i);
-    return;
-  default: break;
-  }
-  if (mc_op_has(n->op, MC_T_UNARY))
-    same(c, n, 0, NULL);
-  else if (mc_op_has(n->op, MC_T_BINARY))
-    broadcast_operand(c, n, 0), broadcast_operand(c, n, 1);
-  else
-    fix_all(c, n, mc_ops[n->op].text);
+static void visit_image(coupling *c, const mc_node *n) {
+  same(c, n, 1u << 1 | 1u << 2, "rows or columns of an image");
 }
+
+static void visit_batch_norm(coupling *c, const mc_node *n) {
+  same(c, n, 0, NULL);
+  for (int i = 1; i < n->nin; i++) last_axes(c, n, i);
+}
+
+static void visit_reshape(coupling *c, const mc_node *n) { couple_reshape(c, n); }
+
+static void visit_broadcast(coupling *c, const mc_node *n) { broadcast_operand(c, n, 0); }
+
+/* ---- elementwise ops, and all that nothing is known of ---- */
+
+static void visit_each(coupling *c, const mc_node *n) { same(c, n, 0, NULL); }
+
+static void visit_pair(coupling *c, const mc_node *n) {
+  broadcast_operand(c, n, 0);
+  broadcast_operand(c, n, 1);
+}
+
+static void visit_fixed(coupling *c, const mc_node *n) { fix_all(c, n, mc_ops[n->op].text); }
+
+static void (*const visit[MC_NUM_OPS])(coupling *, const mc_node *) = {
+#define MC_ROUTE(op, family, channels) [MC_OP_##op] = visit_##channels,
+#include "mc/ir/ops.def"
+};
+
+void couple_node(coupling *c, const mc_node *n) { visit[n->op](c, n); }

@@ -5,6 +5,19 @@
 
 enum { KMODEL_LANES = 16 };
 
+/* Vector instructions for 16 elements: an operand is loaded, one of 8 bits is brought to fp32, a
+ * result is stored. */
+enum { LOAD_OPS = 1, WIDEN_OPS = 4, STORE_OPS = 1 };
+
+/* Vector instructions of an elementwise op for 16 results in fp32 registers: the row's number.
+ * 8-bit forms add their conversions, 8-bit unary ops read a table. */
+double model_vectors(mc_opcode op);
+/* 16 entries of a table of 256 bytes. */
+double model_table_ops(const mc_target *t);
+/* All vector instructions of a group that `head`, no product and not elementwise, heads; elements
+ * of its first operand and of the group's result. */
+double model_head_ops(const mc_node *head, double elems, double results);
+
 mc_part model_level(const mc_target *t, double bytes);
 void model_traffic(mc_estimate *e, const mc_target *t, mc_part level, double bytes);
 void model_result(mc_estimate *e, const mc_target *t, mc_part level, double bytes);

@@ -7,45 +7,6 @@
 #include "mc/target/tuning.h"
 #include "model.h"
 
-/* ---- elementwise ops ---- */
-
-/* Vector instructions for 16 results in fp32 registers; 0: data movement. 8-bit forms add their
- * conversions, 8-bit unary ops read a table. */
-static const unsigned char f32_ops[MC_NUM_OPS] = {
-  [MC_OP_add] = 1,      [MC_OP_sub] = 1,          [MC_OP_mul] = 1,        [MC_OP_div] = 8,
-  [MC_OP_min] = 1,      [MC_OP_max] = 1,          [MC_OP_pow] = 60,       [MC_OP_neg] = 1,
-  [MC_OP_abs] = 1,      [MC_OP_exp] = 18,         [MC_OP_log] = 20,       [MC_OP_sqrt] = 8,
-  [MC_OP_erf] = 30,     [MC_OP_relu] = 1,         [MC_OP_clamp] = 2,      [MC_OP_leaky_relu] = 2,
-  [MC_OP_elu] = 20,     [MC_OP_sigmoid] = 26,     [MC_OP_tanh] = 26,      [MC_OP_gelu] = 34,
-  [MC_OP_silu] = 27,    [MC_OP_hard_sigmoid] = 4, [MC_OP_hard_swish] = 5, [MC_OP_batch_norm] = 4,
-  [MC_OP_quantize] = 7, [MC_OP_dequantize] = 3,   [MC_OP_requantize] = 5, [MC_OP_cast] = 1,
-};
-
-enum {
-  TABLE_OPS = 24,
-  PERMUTED_OPS = 3,
-  LOAD_OPS = 1,
-  WIDEN_OPS = 4,
-  STORE_OPS = 1
-}; /* a table of 256 entries, 16 times, and by permuting bytes; an operand; an 8-bit operand to
-      fp32; a result */
-
-static double table_ops(const mc_target *t) {
-  return t->isa & MC_ISA_BIT(avx512vbmi) ? PERMUTED_OPS : TABLE_OPS;
-}
-
-double mc_model_vector_ops(const mc_node *n, const mc_target *t) {
-  if (n->nin == 0 || mc_op_has(n->op, MC_T_CONST | MC_T_TERM)) return 0;
-  if (!mc_op_has(n->op, MC_T_ELEM)) return LOAD_OPS; /* moves results that are in registers */
-  bool bytes = mc_type_is_quant(n->in[0]->type) && n->in[0]->type->dtype != MC_i32;
-  if (n->op == MC_OP_requantize || n->op == MC_OP_quantize || n->op == MC_OP_dequantize)
-    return f32_ops[n->op];
-  if (bytes && mc_op_has(n->op, MC_T_UNARY)) return table_ops(t);
-  if (!bytes) return f32_ops[n->op] + (n->nin > 1 ? LOAD_OPS : 0);
-  return f32_ops[n->op] + (n->nin - 1) * WIDEN_OPS + 1 +
-         f32_ops[MC_OP_requantize]; /* one operand is in registers already */
-}
-
 static double up(int64_t n, int64_t by) { return (double)((n + by - 1) / by); }
 
 /* ---- products ---- */
@@ -176,7 +137,8 @@ static mc_estimate depthwise(const mc_node *head, const mc_nest *n, const shape 
   int64_t lane = how == MC_ARITH_int8 ? 16 : t->vector_bytes / 4;
   double channels = (double)(s->groups * s->cols);
   double lanes = up(s->groups * s->cols, lane) * (double)lane / channels;
-  if (rows) lanes = depthwise_waste(head, n->epilogue == STORE_OPS + f32_ops[MC_OP_requantize], t);
+  if (rows)
+    lanes = depthwise_waste(head, n->epilogue == STORE_OPS + model_vectors(MC_OP_requantize), t);
   double rate = mc_target_rate(t, how == MC_ARITH_int8 ? MC_RATE_dw8 : MC_RATE_dw32);
   double per_alu = (64.0 / t->vector_bytes) / t->machine->alu,
          results = s->macs * lanes / (double)(s->runs * s->rlen) / 16;
@@ -196,7 +158,8 @@ static mc_estimate depthwise(const mc_node *head, const mc_nest *n, const shape 
 /* Results that are requantized and nothing else may have pixels in lanes. */
 static mc_estimate stem_or_not(const mc_node *n, const mc_nest *nest, mc_arith how,
                                const mc_target *t) {
-  bool plain = how == MC_ARITH_int8 && nest->epilogue == STORE_OPS + f32_ops[MC_OP_requantize];
+  bool plain =
+      how == MC_ARITH_int8 && nest->epilogue == STORE_OPS + model_vectors(MC_OP_requantize);
   int words = plain ? mc_stem_words(n, t) : 0;
   return words ? model_stem(n, words, nest, t) : (mc_estimate){ 0 };
 }
@@ -210,7 +173,7 @@ static mc_estimate product(const mc_node *n, mc_nest *nest, const shape *s, mc_a
 
 /* The elementwise ops that follow, as they would be in arithmetic `how`. */
 static double epilogue_as(const mc_node *n, mc_arith how, const mc_target *t, int64_t *extra) {
-  double ops = STORE_OPS + (how == MC_ARITH_int8   ? f32_ops[MC_OP_requantize]
+  double ops = STORE_OPS + (how == MC_ARITH_int8   ? model_vectors(MC_OP_requantize)
                             : how == MC_ARITH_bf16 ? 4
                                                    : 0);
   for (const mc_node *k = n; (k = mc_value_single_user(k->out[0])) != NULL;) {
@@ -223,10 +186,10 @@ static double epilogue_as(const mc_node *n, mc_arith how, const mc_target *t, in
     if (how == MC_ARITH_int8)
       ops += clamp ? 0
              : mc_op_has(k->op, MC_T_UNARY)
-                 ? table_ops(t)
-                 : f32_ops[k->op] + WIDEN_OPS + f32_ops[MC_OP_requantize];
+                 ? model_table_ops(t)
+                 : model_vectors(k->op) + WIDEN_OPS + model_vectors(MC_OP_requantize);
     else
-      ops += f32_ops[k->op] + (k->nin > 1 ? LOAD_OPS : 0);
+      ops += model_vectors(k->op) + (k->nin > 1 ? LOAD_OPS : 0);
     if (other) *extra += mc_type_elems(n->out[0]->type) * mc_arith_bytes(how);
   }
   return ops;
@@ -249,7 +212,7 @@ mc_estimate mc_model_layer(const mc_node *n, mc_arith how, const mc_target *t, i
 
 mc_estimate mc_model_convert(int64_t elems, mc_arith from, mc_arith to, const mc_target *t) {
   mc_estimate e = { 0 };
-  double ops = from == to ? 0 : to == MC_ARITH_int8 ? f32_ops[MC_OP_quantize] : 4;
+  double ops = from == to ? 0 : to == MC_ARITH_int8 ? model_vectors(MC_OP_quantize) : 4;
   e.part[MC_PART_epilogue] = (double)elems / 16 * (ops + (double)(LOAD_OPS + STORE_OPS)) *
                              (64.0 / t->vector_bytes) / t->machine->alu;
   double bytes = (double)(elems * (mc_arith_bytes(from) + mc_arith_bytes(to)));
@@ -262,44 +225,6 @@ mc_estimate mc_model_convert(int64_t elems, mc_arith from, mc_arith to, const mc
 /* ---- groups ---- */
 
 static const mc_node *head_of(const mc_node *group) { return mc_region_head(group->region); }
-
-/* Rows move as they are, with a loop around each; up to four planes are interleaved 16 elements at
- * a time; all else goes in small tiles. */
-static double transpose_ops(const mc_node *n, double elems) {
-  const mc_type *x = n->in[0]->type, *y = n->out[0]->type;
-  const mc_ints *perm = &MC_ATTRS(n, transpose)->perm;
-  if (perm->v[perm->n - 1] == perm->n - 1)
-    return elems / 16 + 40 * elems / (double)x->dim[x->rank - 1];
-  return x->rank == 4 && y->dim[3] <= 4 ? elems / 4 : elems;
-}
-
-/* Operations of 16 elements, by family. */
-static double family_ops(const mc_node *head, double elems, double results) {
-  double each = (double)mc_dtype_size(
-      head->in[0]->type->dtype); /* bytes are taken a register at a time: a quarter of the work */
-  switch (head->op) {
-  case MC_OP_softmax: return elems / 16 * (mc_type_is_quant(head->in[0]->type) ? 12 : 55);
-  case MC_OP_layer_norm: return elems / 16 * 36;
-  case MC_OP_resize: /* bilinear: rows of the input are widened and mixed once each */
-    if (MC_ATTRS(head, resize)->mode != mc_resize_bilinear) return results / 16 * 4;
-    return results / 16 *
-           (10 + 12 * (double)head->in[0]->type->dim[1] / (double)head->out[0]->type->dim[1]);
-  case MC_OP_max_pool:
-    return results / 16 * each *
-           (double)(MC_ATTRS(head, max_pool)->kernel[0] * MC_ATTRS(head, max_pool)->kernel[1]);
-  case MC_OP_avg_pool:
-    return results / 16 * 4 *
-           (double)(MC_ATTRS(head, avg_pool)->kernel[0] * MC_ATTRS(head, avg_pool)->kernel[1]);
-  case MC_OP_global_avg_pool: return elems / 16 * (each == 1 ? 1.5 : 3);
-  case MC_OP_global_max_pool:
-  case MC_OP_reduce_mean:
-  case MC_OP_reduce_sum:
-  case MC_OP_reduce_max: return elems / 16 * 3;
-  case MC_OP_argmax: return elems * 2;
-  case MC_OP_transpose: return transpose_ops(head, elems);
-  default: return elems / 32; /* copies of rows */
-  }
-}
 
 static double map_ops(const mc_node *group, const mc_target *t) {
   double ops = STORE_OPS;
@@ -370,7 +295,7 @@ mc_estimate mc_model_group_as(const mc_node *group, mc_family as, const mc_targe
   double elems = (double)mc_type_elems(head->in[0]->type),
          results = (double)mc_type_elems(group->out[0]->type);
   bool map = mc_op_has(head->op, MC_T_ELEM);
-  double ops = map ? results / 16 * map_ops(group, t) : family_ops(head, elems, results);
+  double ops = map ? results / 16 * map_ops(group, t) : model_head_ops(head, elems, results);
   e.part[map ? MC_PART_epilogue : MC_PART_compute] =
       ops * (64.0 / t->vector_bytes) / t->machine->alu;
   double bytes = (double)(c.in_bytes + c.out_bytes);

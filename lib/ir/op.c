@@ -74,6 +74,31 @@ enum {
 _Static_assert((int)ELEM_TRAITS == (int)ELEM_ROWS,
                "ops.def: an ELEM op is one of MC_UNARY, MC_BINARY, MC_ELEMENT");
 
+/* Each op has one row of MC_ROUTE and one of MC_COST: a forgotten one is an undeclared name here, a
+ * second one a name that is declared twice. */
+enum {
+
+#define MC_ROUTE(op, family, channels) ROUTE_OF_##op,
+#include "mc/ir/ops.def"
+  NROUTES
+};
+
+enum {
+
+#define MC_COST(op, units, ops, model, vectors) COST_OF_##op,
+#include "mc/ir/ops.def"
+  NCOSTS
+};
+
+enum {
+
+#define MC_OP(id, lo, hi, outs, traits, doc)                                                       \
+  ROUTED_##id = ROUTE_OF_##id, COSTED_##id = COST_OF_##id,
+#include "mc/ir/ops.def"
+};
+_Static_assert((int)NROUTES == (int)MC_NUM_OPS && (int)NCOSTS == (int)MC_NUM_OPS,
+               "ops.def: MC_ROUTE or MC_COST of an op that there is not");
+
 const mc_op_info mc_ops[MC_NUM_OPS] = {
 #define MC_OP(id, lo, hi, outs, traits, doc)                                                       \
   [MC_OP_##id] = { #id,        lo,       hi,          outs, traits, doc, sizeof(mc_attrs_##id),    \

@@ -1,36 +1,13 @@
 #include "families.h"
+#include "mc/analysis/channels.h"
 
-/* Ops that are neither elementwise nor products. */
 static const mc_family family[MC_NUM_OPS] = {
-  [MC_OP_layer_norm] = MC_FAMILY_norm,
-  [MC_OP_softmax] = MC_FAMILY_softmax,
-  [MC_OP_resize] = MC_FAMILY_resize,
-  [MC_OP_argmax] = MC_FAMILY_argmax,
-  [MC_OP_max_pool] = MC_FAMILY_pool,
-  [MC_OP_avg_pool] = MC_FAMILY_pool,
-  [MC_OP_global_avg_pool] = MC_FAMILY_pool,
-  [MC_OP_global_max_pool] = MC_FAMILY_pool,
-  [MC_OP_reduce_mean] = MC_FAMILY_reduce,
-  [MC_OP_reduce_sum] = MC_FAMILY_reduce,
-  [MC_OP_reduce_max] = MC_FAMILY_reduce,
-  [MC_OP_concat] = MC_FAMILY_move,
-  [MC_OP_split] = MC_FAMILY_move,
-  [MC_OP_slice] = MC_FAMILY_move,
-  [MC_OP_pad] = MC_FAMILY_move,
-  [MC_OP_transpose] = MC_FAMILY_move,
-  [MC_OP_broadcast] = MC_FAMILY_move,
-  [MC_OP_gather] = MC_FAMILY_move,
-  [MC_OP_reshape] = MC_FAMILY_alias,
+#define MC_ROUTE(op, family, channels) [MC_OP_##op] = MC_FAMILY_##family,
+#include "mc/ir/ops.def"
 };
 
 mc_family mc_family_of(const mc_node *n) {
-  if (n->op == MC_OP_conv2d) {
-    int64_t groups = MC_ATTRS(n, conv2d)->groups, c_in = n->in[0]->type->dim[3];
-    return groups > 1 && groups == c_in ? MC_FAMILY_depthwise : MC_FAMILY_gemm;
-  }
-  if (mc_op_has(n->op, MC_T_ACCUM)) return MC_FAMILY_gemm;
-  if (mc_op_has(n->op, MC_T_ELEM)) return MC_FAMILY_map;
-  return family[n->op];
+  return mc_is_depthwise(n) ? MC_FAMILY_depthwise : family[n->op];
 }
 
 mc_node *mc_group_head(const mc_node *group) { return mc_region_head(group->region); }

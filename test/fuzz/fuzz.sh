@@ -12,7 +12,9 @@ case $target in parse) seeds="test/ir test/syntax" ;; onnx) seeds=test/Inputs/on
 work=build/fuzz/corpus/$target
 mkdir -p "$work" "test/fuzz/corpus/$target"
 if [ "$target" = parse ]; then # words for the mutator: from the tables that the parser itself is made from
-  sed -nE 's/^ *MC_(OP|ATTR[NE]?|BINARY_|UNARY_|REDUCE_|CASE|DTYPE)\(([a-z_0-9]+, *)?"?([a-z_0-9]+).*/"\3"/p' include/mc/ir/*.def | sort -u >build/fuzz/mir.dict
+  sed -nE -e 's/^ *MC_(OP|BINARY_|UNARY_|REDUCE_|DTYPE)\(([a-z_0-9]+).*/"\2"/p' \
+    -e 's/^ *MC_(ATTR[NEQ]?|CASE)\([a-z_0-9]+, *([a-z_0-9]+).*/"\2"/p' include/mc/ir/*.def |
+    sort -u >build/fuzz/mir.dict
   set -- -dict=build/fuzz/mir.dict "$@"
 fi
 # shellcheck disable=SC2086
