@@ -22,7 +22,7 @@ typedef McOnnxPb__ValueInfo pb_value;
 
 enum {
 
-#define MC_ETYPE(id, num, text, store, carry, border, bytes) ONNX_##id = num,
+#define MC_ETYPE(id, num, text, store, carry, border, bytes, field, bits) ONNX_##id = num,
 #include "etypes.def"
   ONNX_MIN_OPSET = 1,
   ONNX_KNOWN_OPSET = 21,
@@ -254,6 +254,13 @@ mc_value *mc_onnx_from_nhwc(node *n, mc_value *x, int rank); /* back, to rank 4 
 /* Channel axis 1 last, whatever the rank, and back. */
 mc_value *mc_onnx_channel_last(node *n, mc_value *x, bool back);
 
+/* Rows of binary.def. */
+enum {
+
+#define MC_ONNX_BINARY(id, op, whole, real, graph, truth, result) ONNX_BIN_##id,
+#include "binary.def"
+};
+
 typedef enum reduction {
   RED_MEAN,
   RED_SUM,
@@ -266,6 +273,9 @@ typedef enum reduction {
   RED_LOG_SUM,
   RED_LOG_SUM_EXP
 } reduction;
+
+/* Caffe2's operators of early exporters. */
+typedef enum experimental { OLD_AFFINE, OLD_SCALED_TANH, OLD_SOFTPLUS, OLD_SCALE } experimental;
 
 /* ---- windows of convolutions and pools: rows, columns; 1-D windows have one row ---- */
 typedef struct window {

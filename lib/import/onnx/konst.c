@@ -41,6 +41,13 @@ konst *mc_konst_new(node *n, int etype, int rank, const int64_t *dim) {
   return k;
 }
 
+/* The stored forms that the functions below know: all that rows have. */
+#define MC_ETYPE(id, num, text, store, carry, border, bytes, field, bits)                          \
+  _Static_assert(MC_##store == MC_f32 || MC_##store == MC_i64 || MC_##store == MC_i32 ||           \
+                     MC_##store == MC_i16 || MC_##store == MC_i8 || MC_##store == MC_u8,           \
+                 "etypes.def: konst.c does not know the stored form of " #id);
+#include "etypes.def"
+
 /* Toward zero, saturating; NaN is 0. */
 static int64_t int_of_real(float f) {
   return f >= 9.2e18f ? INT64_MAX : f <= -9.2e18f ? INT64_MIN : f != f ? 0 : (int64_t)f;

@@ -69,18 +69,26 @@ void mc_onnx_warn_training(node *n) {
 }
 
 /* ---- experimental operators ---- */
-/* arg: 0 Affine alpha * x + beta, 1 ScaledTanh alpha * tanh(beta * x), 2 ParametricSoftplus alpha *
- * log(exp(beta * x) + 1), 3 Scale. */
+/* arg: Affine alpha * x + beta, ScaledTanh alpha * tanh(beta * x), ParametricSoftplus alpha *
+ * log(exp(beta * x) + 1), Scale scale * x. */
 bool mc_onnx_experimental(node *n, int arg) {
-  float alpha = mc_onnx_attr_f(n, "alpha", 1), beta = mc_onnx_attr_f(n, "beta", arg == 0 ? 0 : 1);
-  mc_value *x = mc_onnx_value(n, n->in[0]);
-  if (arg == 3) return done(n, with(n, MC_OP_mul, x, mc_onnx_attr_f(n, "scale", 1)));
-  if (arg != 0 && (!mc_onnx_attr(n, "alpha") || !mc_onnx_attr(n, "beta")))
+  experimental what = (experimental)arg;
+  bool affine = what == OLD_AFFINE, both = mc_onnx_attr(n, "alpha") && mc_onnx_attr(n, "beta");
+  float alpha = mc_onnx_attr_f(n, "alpha", 1), beta = mc_onnx_attr_f(n, "beta", affine ? 0 : 1);
+  if (!affine && what != OLD_SCALE && !both)
     return mc_onnx_error(n, "%s: alpha or beta is missing", n->row->op);
-  if (arg == 0) return done(n, with(n, MC_OP_add, with(n, MC_OP_mul, x, alpha), beta));
-  x = with(n, MC_OP_mul, x, beta);
-  return done(
-      n, with(n, MC_OP_mul, arg == 1 ? op1(n, MC_OP_tanh, x) : mc_onnx_softplus_of(n, x), alpha));
+  mc_value *x = mc_onnx_value(n, n->in[0]), *y = NULL;
+  switch (what) {
+  case OLD_AFFINE: y = with(n, MC_OP_add, with(n, MC_OP_mul, x, alpha), beta); break;
+  case OLD_SCALED_TANH:
+    y = with(n, MC_OP_mul, op1(n, MC_OP_tanh, with(n, MC_OP_mul, x, beta)), alpha);
+    break;
+  case OLD_SOFTPLUS:
+    y = with(n, MC_OP_mul, mc_onnx_softplus_of(n, with(n, MC_OP_mul, x, beta)), alpha);
+    break;
+  case OLD_SCALE: y = with(n, MC_OP_mul, x, mc_onnx_attr_f(n, "scale", 1)); break;
+  }
+  return done(n, y);
 }
 
 /* x * scale + bias[c] */

@@ -25,6 +25,23 @@ static bool axes_mask(node *n, int rank, bool *mask) {
   return true;
 }
 
+/* x joins *y; false: not a reduction of integers that is computed while importing. */
+static bool join_whole(reduction how, int64_t x, int64_t *y) {
+  switch (how) {
+  case RED_SUM: *y = (int64_t)((uint64_t)*y + (uint64_t)x); return true;
+  case RED_PROD: *y = (int64_t)((uint64_t)*y * (uint64_t)x); return true;
+  case RED_MAX: *y = x > *y ? x : *y; return true;
+  case RED_MIN: *y = x < *y ? x : *y; return true;
+  case RED_MEAN:
+  case RED_L1:
+  case RED_L2:
+  case RED_SQUARE:
+  case RED_LOG_SUM:
+  case RED_LOG_SUM_EXP: break;
+  }
+  return false;
+}
+
 /* Small integer constants: sizes of shapes multiplied or added up. */
 static bool fold(node *n, reduction how, const bool *mask, bool keep) {
   const konst *k = n->in[0]->k;
@@ -42,17 +59,10 @@ static bool fold(node *n, reduction how, const bool *mask, bool keep) {
     int64_t at = 0, rest = i;
     for (int a = k->rank; a-- > 0; rest /= k->dim[a])
       at += mask[a] ? 0 : rest % k->dim[a] * stride[a];
-    uint64_t x = (uint64_t)mc_konst_int(k, i), y = (uint64_t)mc_konst_int(r, at);
-    if (!seen[at])
-      y = x;
-    else if (how == RED_SUM)
-      y += x;
-    else if (how == RED_PROD)
-      y *= x;
-    else if (how == RED_MAX ? (int64_t)x > (int64_t)y : (int64_t)x < (int64_t)y)
-      y = x;
+    int64_t y = mc_konst_int(k, i), x = y;
+    if (seen[at]) y = mc_konst_int(r, at), join_whole(how, x, &y);
     seen[at] = 1;
-    mc_konst_set_int(r, at, (int64_t)y);
+    mc_konst_set_int(r, at, y);
   }
   mc_onnx_give_konst(n, 0, r);
   return true;
@@ -75,10 +85,11 @@ bool mc_onnx_reduce_op(node *n, int arg) {
   val *x = n->in[0];
   bool mask[MC_MAX_RANK] = { false }, keep = mc_onnx_attr_i(n, "keepdims", 1);
   if (!axes_mask(n, x->rank, mask)) return false;
-  bool additive = arg == RED_SUM || arg == RED_PROD || arg == RED_MAX || arg == RED_MIN;
-  if (x->k && additive && mc_onnx_is_int(x->etype) && x->k->n <= ONNX_MAX_ARITH && x->k->n > 0)
+  int64_t none = 0;
+  if (x->k && join_whole((reduction)arg, 0, &none) && mc_onnx_is_int(x->etype) &&
+      x->k->n <= ONNX_MAX_ARITH && x->k->n > 0)
     return fold(n, (reduction)arg, mask, keep);
-  mc_value *v = mc_onnx_value(n, x), *y;
+  mc_value *v = mc_onnx_value(n, x), *y = NULL;
   switch ((reduction)arg) {
   case RED_MEAN: y = mc_onnx_reduce(n, MC_OP_reduce_mean, v, mask, keep); break;
   case RED_SUM: y = mc_onnx_reduce(n, MC_OP_reduce_sum, v, mask, keep); break;
@@ -98,7 +109,7 @@ bool mc_onnx_reduce_op(node *n, int arg) {
     y = op1(n, MC_OP_log, mc_onnx_reduce(n, MC_OP_reduce_sum, v, mask, keep));
     break;
   case RED_LOG_SUM_EXP: y = log_sum_exp(n, v, mask, keep); break;
-  default:
+  case RED_PROD:
     return mc_onnx_error(n, "%s: supported on integers that are known while importing only",
                          n->row->op);
   }

@@ -269,7 +269,7 @@ static int64_t type_number(const char *name) {
     int num;
   } types[] = {
 
-#define MC_ETYPE(id, num, text, store, carry, border, bytes) { #id, num },
+#define MC_ETYPE(id, num, text, store, carry, border, bytes, field, bits) { #id, num },
 #include "etypes.def"
   };
   for (size_t i = 0; i < sizeof types / sizeof *types; i++)

@@ -19,23 +19,40 @@ static mc_value *from(node *n, mc_opcode op, double c, mc_value *a) {
   return op2(n, op, mc_onnx_scalar_like(n, a, c), a);
 }
 
+/* ---- on constants ---- */
+
+static float real_neg(float x) { return -x; }
+
+static float real_abs(float x) { return fabsf(x); }
+
+static float real_sqrt(float x) { return sqrtf(x); }
+
+static int64_t whole_neg(int64_t x) { return (int64_t)(0 - (uint64_t)x); }
+
+static int64_t whole_abs(int64_t x) { return x < 0 ? whole_neg(x) : x; }
+
 /* What constants of shapes and scales go through; the rest of the arithmetic on constants is the
  * constant-fold pass's. */
+static const struct {
+  float (*real)(float);
+  int64_t (*whole)(int64_t);
+} folds[MC_NUM_OPS] = {
+  [MC_OP_neg] = { real_neg, whole_neg },
+  [MC_OP_abs] = { real_abs, whole_abs },
+  [MC_OP_sqrt] = { real_sqrt, NULL },
+};
+
 static bool fold(node *n, mc_opcode op) {
   const konst *k = n->in[0]->k;
-  if (!k || k->n > ONNX_MAX_ARITH || (op != MC_OP_neg && op != MC_OP_abs && op != MC_OP_sqrt))
-    return false;
-  if (op == MC_OP_sqrt && !mc_onnx_is_real(k->etype)) return false;
+  if (!k || k->n > ONNX_MAX_ARITH) return false;
+  bool is_real = mc_onnx_is_real(k->etype);
+  if (is_real ? !folds[op].real : !folds[op].whole) return false;
   konst *r = mc_konst_new(n, k->etype, k->rank, k->dim);
-  for (int64_t i = 0; r && i < k->n; i++) {
-    if (mc_onnx_is_real(k->etype)) {
-      float x = mc_konst_f32(k, i);
-      mc_konst_set_f32(r, i, op == MC_OP_neg ? -x : op == MC_OP_abs ? fabsf(x) : sqrtf(x));
-    } else {
-      uint64_t x = (uint64_t)mc_konst_int(k, i);
-      mc_konst_set_int(r, i, (int64_t)(op == MC_OP_neg || (int64_t)x < 0 ? 0 - x : x));
-    }
-  }
+  for (int64_t i = 0; r && i < k->n; i++)
+    if (is_real)
+      mc_konst_set_f32(r, i, folds[op].real(mc_konst_f32(k, i)));
+    else
+      mc_konst_set_int(r, i, folds[op].whole(mc_konst_int(k, i)));
   mc_onnx_give_konst(n, 0, r);
   return true;
 }

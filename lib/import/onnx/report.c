@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const etype_info etypes[] = {
-#define MC_ETYPE(id, num, text, store, carry, border, bytes)                                       \
+#define MC_ETYPE(id, num, text, store, carry, border, bytes, field, bits)                          \
   { num, text, MC_##store, MC_##carry, MC_##border, bytes },
 #include "etypes.def"
 };
@@ -20,8 +20,10 @@ const char *mc_onnx_etype_name(int num) {
   return e ? e->text : num == 8 ? "string" : num == 0 ? "undefined" : "of an unknown number";
 }
 
+/* Reals are stored as f32, and nothing else is. */
 bool mc_onnx_is_real(int num) {
-  return num == ONNX_FLOAT || num == ONNX_FLOAT16 || num == ONNX_DOUBLE || num == ONNX_BFLOAT16;
+  const etype_info *e = mc_onnx_etype(num);
+  return e && e->store == MC_f32;
 }
 
 bool mc_onnx_is_int(int num) { return num != ONNX_BOOL && !mc_onnx_is_real(num); }

@@ -1,6 +1,7 @@
 /* TensorProto -> constant: typed fields, raw bytes, external files; every count and size is checked
  * against the file. */
 #include "imp.h"
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,25 +24,80 @@ static uint64_t little(const unsigned char *p, int bytes) {
   return v;
 }
 
-/* One element from raw bytes. */
-static void set_raw(konst *k, int64_t i, const unsigned char *p) {
-  uint64_t u = little(p, mc_onnx_etype(k->etype)->bytes);
-  double d;
-  switch (k->etype) {
-  case ONNX_FLOAT16: mc_konst_set_f32(k, i, half_to_float((uint16_t)u)); break;
-  case ONNX_BFLOAT16: mc_konst_set_f32(k, i, bf16_to_float((uint16_t)u)); break;
-  case ONNX_DOUBLE:
-    memcpy(&d, &u, sizeof d);
-    mc_konst_set_f32(k, i, (float)d);
-    break;
-  default: mc_konst_set_int(k, i, (int64_t)u);
-  }
+/* ---- what the bits of element i say; of two elements in a byte: of both ---- */
+
+static void bits_f32(konst *k, int64_t i, uint64_t u) {
+  uint32_t w = (uint32_t)u;
+  float f;
+  memcpy(&f, &w, sizeof f);
+  mc_konst_set_f32(k, i, f);
 }
 
-/* Element i of 4-bit elements whose bytes are `b`. */
-static void set_half(konst *k, int64_t i, unsigned b) {
-  int v = (int)(i % 2 ? b >> 4 : b) & 15;
-  mc_konst_set_int(k, i, k->etype == ONNX_INT4 && v > 7 ? v - 16 : v);
+static void bits_f64(konst *k, int64_t i, uint64_t u) {
+  double d;
+  memcpy(&d, &u, sizeof d);
+  mc_konst_set_f32(k, i, (float)d);
+}
+
+static void bits_f16(konst *k, int64_t i, uint64_t u) {
+  mc_konst_set_f32(k, i, half_to_float((uint16_t)u));
+}
+
+static void bits_bf16(konst *k, int64_t i, uint64_t u) {
+  mc_konst_set_f32(k, i, bf16_to_float((uint16_t)u));
+}
+
+static void bits_whole(konst *k, int64_t i, uint64_t u) { mc_konst_set_int(k, i, (int64_t)u); }
+
+static void bits_nibble(konst *k, int64_t i, uint64_t u) {
+  mc_konst_set_int(k, i, (int64_t)((i % 2 ? u >> 4 : u) & 15));
+}
+
+static void bits_signed_nibble(konst *k, int64_t i, uint64_t u) {
+  int64_t v = (int64_t)((i % 2 ? u >> 4 : u) & 15);
+  mc_konst_set_int(k, i, v > 7 ? v - 16 : v);
+}
+
+/* ---- the repeated fields: element i as bits ---- */
+
+static uint64_t field_float(const pb_tensor *t, size_t i) {
+  uint32_t w;
+  memcpy(&w, &t->float_data[i], sizeof w);
+  return w;
+}
+
+static uint64_t field_double(const pb_tensor *t, size_t i) {
+  uint64_t w;
+  memcpy(&w, &t->double_data[i], sizeof w);
+  return w;
+}
+
+static uint64_t field_int32(const pb_tensor *t, size_t i) {
+  return (uint64_t)(int64_t)t->int32_data[i];
+}
+
+static uint64_t field_int64(const pb_tensor *t, size_t i) { return (uint64_t)t->int64_data[i]; }
+
+static uint64_t field_uint64(const pb_tensor *t, size_t i) { return t->uint64_data[i]; }
+
+typedef struct reader {
+  int etype;
+  size_t count; /* offset of n_<field>_data in pb_tensor */
+  uint64_t (*field)(const pb_tensor *t, size_t i);
+  void (*bits)(konst *k, int64_t i, uint64_t u);
+} reader;
+
+static const reader readers[] = {
+#define MC_ETYPE(id, num, text, store, carry, border, bytes, field, bits)                          \
+  { num, offsetof(pb_tensor, n_##field##_data), field_##field, bits_##bits },
+#include "etypes.def"
+};
+
+/* Of an element type that there is: the caller has asked mc_onnx_etype. */
+static const reader *reader_of(int etype) {
+  const reader *r = readers;
+  while (r->etype != etype) r++;
+  return r;
 }
 
 /* Bytes of n elements in raw data. */
@@ -49,43 +105,29 @@ static size_t raw_bytes(int64_t n, const etype_info *e) {
   return e->bytes ? (size_t)n * (size_t)e->bytes : (size_t)(n + 1) / 2;
 }
 
+/* Raw bytes that are the stored form already are copied. */
 static void fill_raw(konst *k, const unsigned char *p) {
   const etype_info *e = mc_onnx_etype(k->etype);
-  for (int64_t i = 0; !e->bytes && i < k->n; i++) set_half(k, i, p[i / 2]);
-  if (!e->bytes) return;
-  if (k->etype == ONNX_FLOAT || k->etype == ONNX_INT64 || k->etype == ONNX_INT32 ||
-      k->etype == ONNX_INT8 || k->etype == ONNX_UINT8 || k->etype == ONNX_INT16) {
+  const reader *r = reader_of(k->etype);
+  if (e->store == e->border && e->bytes == mc_konst_elem(k)) {
     memcpy(k->data, p, (size_t)k->n * (size_t)e->bytes);
     return;
   }
-  for (int64_t i = 0; i < k->n; i++) set_raw(k, i, p + (size_t)i * (size_t)e->bytes);
+  for (int64_t i = 0; i < k->n; i++)
+    r->bits(k, i, e->bytes ? little(p + (size_t)i * (size_t)e->bytes, e->bytes) : p[i / 2]);
 }
 
-/* The repeated field that holds elements of this type; its length. */
+/* The number of elements of the repeated field of this type. */
 static size_t typed_count(const pb_tensor *t, int etype) {
-  switch (etype) {
-  case ONNX_FLOAT: return t->n_float_data;
-  case ONNX_DOUBLE: return t->n_double_data;
-  case ONNX_INT64: return t->n_int64_data;
-  case ONNX_UINT32:
-  case ONNX_UINT64: return t->n_uint64_data;
-  default: return t->n_int32_data;
-  }
+  size_t n;
+  memcpy(&n, (const char *)t + reader_of(etype)->count, sizeof n);
+  return n;
 }
 
 static void fill_typed(konst *k, const pb_tensor *t) {
-  for (int64_t i = 0; i < k->n; i++) switch (k->etype) {
-    case ONNX_FLOAT: mc_konst_set_f32(k, i, t->float_data[i]); break;
-    case ONNX_DOUBLE: mc_konst_set_f32(k, i, (float)t->double_data[i]); break;
-    case ONNX_INT64: mc_konst_set_int(k, i, t->int64_data[i]); break;
-    case ONNX_UINT32:
-    case ONNX_UINT64: mc_konst_set_int(k, i, (int64_t)t->uint64_data[i]); break;
-    case ONNX_FLOAT16: mc_konst_set_f32(k, i, half_to_float((uint16_t)t->int32_data[i])); break;
-    case ONNX_BFLOAT16: mc_konst_set_f32(k, i, bf16_to_float((uint16_t)t->int32_data[i])); break;
-    case ONNX_INT4:
-    case ONNX_UINT4: set_half(k, i, (unsigned)t->int32_data[i / 2]); break;
-    default: mc_konst_set_int(k, i, t->int32_data[i]);
-    }
+  const reader *r = reader_of(k->etype);
+  bool halves = !mc_onnx_etype(k->etype)->bytes;
+  for (int64_t i = 0; i < k->n; i++) r->bits(k, i, r->field(t, (size_t)(halves ? i / 2 : i)));
 }
 
 static bool check_dims(imp *im, const pb_tensor *t, konst *k, const char *what) {
