@@ -217,22 +217,8 @@ static const row rows[] = {
       BAD(op, U8 "[2]", "", "", "the result's quantization must be given"),                        \
       BAD(op, "i64[2]", "", "",                                                                    \
           "operand 0 (x) must be f32 or bf16, or u8 or i8 with one scale, got i64")
-  UNARY(neg),
-  UNARY(abs),
-  UNARY(exp),
-  UNARY(log),
-  UNARY(sqrt),
-  UNARY(erf),
-  UNARY(relu),
-  UNARY(clamp),
-  UNARY(leaky_relu),
-  UNARY(elu),
-  UNARY(sigmoid),
-  UNARY(tanh),
-  UNARY(gelu),
-  UNARY(silu),
-  UNARY(hard_sigmoid),
-  UNARY(hard_swish),
+#define MC_UNARY(id) UNARY(id),
+#include "mc/ir/ops.def"
   BAD(clamp, "f32[2]", "low=1 high=0", "", "needs low <= high"),
   BAD(leaky_relu, "f32[2]", "alpha=inf", "", "attribute 'alpha' must be finite"),
   BAD(elu, "f32[2]", "alpha=nan", "", "attribute 'alpha' must be finite"),

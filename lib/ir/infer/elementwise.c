@@ -3,54 +3,27 @@
 #include "infer.h"
 #include <math.h>
 
-/* ---- two operands ---- */
+/* ---- one operand, two operands: forms by the traits of the row ---- */
 
-enum { WITH_INTS = 1, WITH_Q8 = 2 };
-
-static bool binary(mc_infer *f, int forms) {
+static bool binary(mc_infer *f) {
   const mc_type *a = mc_inf_in(f, 0), *b = mc_inf_in(f, 1);
+  bool ints = mc_op_has(f->node->op, MC_T_INTS), q8 = mc_op_has(f->node->op, MC_T_QFORM);
   if (!mc_inf_broadcast(f, a, b, 0, f->out)) return false;
   if (mc_inf_is_real(a) && mc_inf_is_real(b)) {
     mc_inf_set_real(f, f->out, a->dtype == b->dtype ? a->dtype : MC_f32);
     return true;
   }
-  if ((forms & WITH_INTS) && mc_inf_is_index(a) && mc_inf_is_plain(b, a->dtype)) {
+  if (ints && mc_inf_is_index(a) && mc_inf_is_plain(b, a->dtype)) {
     mc_inf_set_elem(f->out, a);
     return true;
   }
   if (mc_inf_is_q8(a) && mc_inf_is_q8(b))
-    return (forms & WITH_Q8) ? mc_inf_q8_result(f, f->out)
-                             : mc_infer_error(f, "has no quantized form");
+    return q8 ? mc_inf_q8_result(f, f->out) : mc_infer_error(f, "has no quantized form");
   return mc_infer_error(f, "operands must both be f32 or bf16%s%s, got %s and %s",
-                        forms & WITH_INTS ? ", both i64, both i32" : "",
-                        forms & WITH_Q8 ? ", or both u8 or i8 with one scale" : "",
-                        mc_inf_elem_text(f, a), mc_inf_elem_text(f, b));
+                        ints ? ", both i64, both i32" : "",
+                        q8 ? ", or both u8 or i8 with one scale" : "", mc_inf_elem_text(f, a),
+                        mc_inf_elem_text(f, b));
 }
-
-bool mc_infer_add(mc_infer *f) {
-  return binary(f, WITH_INTS | WITH_Q8) && mc_inf_clamp(f, MC_ATTRS(f->node, add)->clamp, f->out);
-}
-
-bool mc_infer_sub(mc_infer *f) { return binary(f, WITH_INTS | WITH_Q8); }
-
-bool mc_infer_div(mc_infer *f) { return binary(f, WITH_INTS); }
-
-bool mc_infer_min(mc_infer *f) { return binary(f, WITH_INTS | WITH_Q8); }
-
-bool mc_infer_max(mc_infer *f) { return binary(f, WITH_INTS | WITH_Q8); }
-
-bool mc_infer_pow(mc_infer *f) { return binary(f, 0); }
-
-bool mc_infer_mul(mc_infer *f) {
-  if (!binary(f, WITH_INTS | WITH_Q8)) return false;
-  const mc_type *a = mc_inf_in(f, 0), *b = mc_inf_in(f, 1);
-  if (!mc_inf_is_q8(a)) return true;
-  float m = a->q.scale * b->q.scale / f->out->q.scale;
-  return (isfinite(m) && m > 0) ||
-         mc_infer_error(f, "s_a * s_b over the result's scale is not a finite fp32 number above 0");
-}
-
-/* ---- one operand ---- */
 
 static bool unary(mc_infer *f) {
   const mc_type *x = mc_inf_in(f, 0);
@@ -62,49 +35,52 @@ static bool unary(mc_infer *f) {
                         mc_inf_operand(f, 0), mc_inf_elem_text(f, x));
 }
 
-bool mc_infer_neg(mc_infer *f) { return unary(f); }
+/* ---- what rows with MC_CHECK ask besides, once the types are known ---- */
 
-bool mc_infer_abs(mc_infer *f) { return unary(f); }
-
-bool mc_infer_exp(mc_infer *f) { return unary(f); }
-
-bool mc_infer_log(mc_infer *f) { return unary(f); }
-
-bool mc_infer_sqrt(mc_infer *f) { return unary(f); }
-
-bool mc_infer_erf(mc_infer *f) { return unary(f); }
-
-bool mc_infer_relu(mc_infer *f) { return unary(f); }
-
-bool mc_infer_sigmoid(mc_infer *f) { return unary(f); }
-
-bool mc_infer_tanh(mc_infer *f) { return unary(f); }
-
-bool mc_infer_gelu(mc_infer *f) { return unary(f); }
-
-bool mc_infer_silu(mc_infer *f) { return unary(f); }
-
-bool mc_infer_hard_swish(mc_infer *f) { return unary(f); }
-
-bool mc_infer_leaky_relu(mc_infer *f) {
-  return mc_inf_finite(f, "alpha", MC_ATTRS(f->node, leaky_relu)->alpha) && unary(f);
+static bool check_add(mc_infer *f) {
+  return mc_inf_clamp(f, MC_ATTRS(f->node, add)->clamp, f->out);
 }
 
-bool mc_infer_elu(mc_infer *f) {
-  return mc_inf_finite(f, "alpha", MC_ATTRS(f->node, elu)->alpha) && unary(f);
+static bool check_mul(mc_infer *f) {
+  const mc_type *a = mc_inf_in(f, 0), *b = mc_inf_in(f, 1);
+  if (!mc_inf_is_q8(a)) return true;
+  float m = a->q.scale * b->q.scale / f->out->q.scale;
+  return (isfinite(m) && m > 0) ||
+         mc_infer_error(f, "s_a * s_b over the result's scale is not a finite fp32 number above 0");
 }
 
-bool mc_infer_clamp(mc_infer *f) {
+static bool check_clamp(mc_infer *f) {
   const mc_attrs_clamp *at = MC_ATTRS(f->node, clamp);
   if (isnan(at->low) || isnan(at->high) || at->low > at->high)
     return mc_infer_error(f, "needs low <= high");
-  return unary(f);
+  return true;
 }
 
-bool mc_infer_hard_sigmoid(mc_infer *f) {
-  const mc_attrs_hard_sigmoid *at = MC_ATTRS(f->node, hard_sigmoid);
-  return mc_inf_finite(f, "alpha", at->alpha) && mc_inf_finite(f, "beta", at->beta) && unary(f);
+static bool check_leaky_relu(mc_infer *f) {
+  return mc_inf_finite(f, "alpha", MC_ATTRS(f->node, leaky_relu)->alpha);
 }
+
+static bool check_elu(mc_infer *f) {
+  return mc_inf_finite(f, "alpha", MC_ATTRS(f->node, elu)->alpha);
+}
+
+static bool check_hard_sigmoid(mc_infer *f) {
+  const mc_attrs_hard_sigmoid *at = MC_ATTRS(f->node, hard_sigmoid);
+  return mc_inf_finite(f, "alpha", at->alpha) && mc_inf_finite(f, "beta", at->beta);
+}
+
+static bool (*const check[MC_NUM_OPS])(mc_infer *f) = {
+#define MC_CHECK(id) [MC_OP_##id] = check_##id,
+#include "mc/ir/ops.def"
+};
+
+static bool checked(mc_infer *f) { return !check[f->node->op] || check[f->node->op](f); }
+
+#define MC_UNARY(id)                                                                               \
+  bool mc_infer_##id(mc_infer *f) { return unary(f) && checked(f); }
+#define MC_BINARY(id, ints)                                                                        \
+  bool mc_infer_##id(mc_infer *f) { return binary(f) && checked(f); }
+#include "mc/ir/ops.def"
 
 /* ---- f32 or bf16 only; parameters are f32 ---- */
 
