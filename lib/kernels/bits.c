@@ -21,7 +21,7 @@ struct kbits_lists {
 /* ---- which, and how large ---- */
 
 /* The elements of K of a column, at most: each tap padded to whole steps. */
-static int64_t most_k(const kengine *e, const mc_node *head) {
+static int64_t most_k(const mc_engine *e, const mc_node *head) {
   const mc_type *w = head->in[1]->type;
   int64_t c = w->dim[w->rank - 1], taps = head->op == MC_OP_conv2d ? w->dim[1] * w->dim[2] : 1;
   return taps * ((c + e->kr - 1) / e->kr * e->kr);
@@ -32,24 +32,24 @@ static int64_t columns_of(const mc_node *head) {
   return head->in[1]->type->dim[0] / groups;
 }
 
-static const char *refused(const mc_target *t, const kengine *e, const mc_node *head) {
+static const char *refused(const mc_target *t, const mc_engine *e, const mc_node *head) {
   const char *why = mc_packed_refused(t, head);
   if (why) return why;
   if (e->tile) return "tiles read them as they lie";
-  if (kengine_widens_b(e)) return "they are widened from bf16 at run time";
+  if (mc_engine_widens_b(e)) return "they are widened from bf16 at run time";
   if (head->op == MC_OP_conv2d && MC_ATTRS(head, conv2d)->groups > 1 &&
       columns_of(head) < KGEMM_LANES)
     return "groups of fewer than 16 channels share vectors";
   return NULL;
 }
 
-static int64_t task_bytes(const kengine *e, const mc_node *head) {
+static int64_t task_bytes(const mc_engine *e, const mc_node *head) {
   int64_t vectors = kgemm_vectors(columns_of(head));
   if (vectors > KWIDEN_VECTORS) vectors = KWIDEN_VECTORS;
   return (vectors * KGEMM_LANES * most_k(e, head) * kgemm_elem(e) + MC_PLAN_SLACK + 63) / 64 * 64;
 }
 
-int64_t kbits_scratch(const mc_target *t, const kengine *e, const mc_node *head, int workers) {
+int64_t kbits_scratch(const mc_target *t, const mc_engine *e, const mc_node *head, int workers) {
   return refused(t, e, head) ? 0 : task_bytes(e, head) * workers;
 }
 
@@ -225,7 +225,7 @@ V kbits_columns(kgemm *p, V index, int nv) {
   const kbits_lists *l = p->packed;
   int64_t size = kgemm_elem(p->e), column = kgemm_column_bytes(p) / size;
   V to = kl_scratch(p->g), q = kb_add(k, kb_muli(k, p->units_group, l->per_group), index);
-  if (p->e->sign == KENG_wide) to = kb_gepi(k, to, k_widen_scratch(p->e, p->head, 0));
+  if (p->e->sign == MC_SIGN_wide) to = kb_gepi(k, to, k_widen_scratch(p->e, p->head, 0));
   if (kl_workers(p->g->plan, p->g->index) > 1)
     to = kb_gep(k, to, kb_muli(k, LLVMGetParam(k->fn, 2), task_bytes(p->e, p->head)));
   V bits = kb_gep(k, l->bits, kb_muli(k, p->units_group, l->bits_group));

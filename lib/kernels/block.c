@@ -18,7 +18,7 @@ static int tile_accs(const tile *t) { return kgemm_acc_rows(t->p, t->p->mr) * t-
 /* Lanes of accumulators j of a row: those of the last vector are half a register where half of it
  * holds all its columns: a product of 256 bits takes half the time on Zen 4, and no more elsewhere.
  */
-static bool halves(const kgemm *p) { return kengine_has(p->e, KENG_HALF); }
+static bool halves(const kgemm *p) { return mc_engine_has(p->e, MC_ENGINE_HALF); }
 
 static int lanes_of(const tile *t, int j) { return j == t->nb - 1 ? t->last : t->lanes; }
 
@@ -30,12 +30,12 @@ static int64_t step_bytes(const tile *t) {
  * block has an odd number). */
 static V load_rows(tile *t, V a, int64_t at, int r, int count) {
   kgemm *p = t->p;
-  const kengine *e = p->e;
+  const mc_engine *e = p->e;
   V v[2];
   for (int i = 0; i < e->rows; i++) {
     int row = r * e->rows + i < p->mr ? r * e->rows + i : p->mr - 1;
-    v[i] =
-        e->load_a(p->k, t->lanes, kb_gepi(p->k, a, at + row * t->row), count, p->a_signed, p->flip);
+    v[i] = mc_engine_code_of(e)->load_a(p->k, t->lanes, kb_gepi(p->k, a, at + row * t->row), count,
+                                        p->a_signed, p->flip);
   }
   return e->rows == 1 ? v[0] : kb_concat(p->k, v, e->rows);
 }
@@ -44,14 +44,16 @@ static V load_rows(tile *t, V a, int64_t at, int r, int count) {
  * loaded at its use. */
 static void emit_columns_step(tile *t, const V *chunk, V b, int count, int i) {
   kb *k = t->p->k;
-  const kengine *e = t->p->e;
+  const mc_engine *e = t->p->e;
   int nb = t->nb, rows = kgemm_acc_rows(t->p, t->p->mr);
   V av[16];
-  for (int r = 0; r < rows; r++) av[r] = e->spread_a(k, t->lanes, chunk[r], count, i);
+  for (int r = 0; r < rows; r++)
+    av[r] = mc_engine_code_of(e)->spread_a(k, t->lanes, chunk[r], count, i);
   for (int j = 0; j < nb; j++) {
-    V bv = e->load_b(k, t->lanes, kb_gepi(k, b, (int64_t)j * t->lanes * e->kr * kgemm_b_elem(e)));
+    V bv = mc_engine_code_of(e)->load_b(
+        k, t->lanes, kb_gepi(k, b, (int64_t)j * t->lanes * e->kr * kgemm_b_elem(e)));
     for (int r = 0; r < rows; r++)
-      t->acc[r * nb + j] = e->madd(k, t->lanes, t->acc[r * nb + j], av[r], bv);
+      t->acc[r * nb + j] = mc_engine_code_of(e)->madd(k, t->lanes, t->acc[r * nb + j], av[r], bv);
   }
 }
 
@@ -74,7 +76,7 @@ static V half_a(const tile *t, V p) {
 static void emit_steps(tile *t, V a, int64_t ac, V b, int64_t bc, int count, bool odd) {
   kgemm *p = t->p;
   kb *k = p->k;
-  const kengine *e = p->e;
+  const mc_engine *e = p->e;
   int nb = t->nb, rows = kgemm_acc_rows(p, p->mr);
   V chunk[16], bv[64];
   for (int r = 0; r < rows && (count > 1 || e->rows > 1); r++)
@@ -85,23 +87,23 @@ static void emit_steps(tile *t, V a, int64_t ac, V b, int64_t bc, int count, boo
       continue;
     }
     for (int j = 0; j < nb; j++)
-      bv[j] = e->load_b(
+      bv[j] = mc_engine_code_of(e)->load_b(
           k, lanes_of(t, j),
           kb_gepi(k, b, bc + i * step_bytes(t) + (int64_t)j * t->lanes * e->kr * kgemm_b_elem(e)));
     for (int r = 0; r < rows; r++) {
       if (p->side) {
         V row = kb_gepi(k, a, ac + r * t->row);
         for (int j = 0; j < nb; j++)
-          t->acc[r * nb + j] =
-              e->madd(k, t->lanes, t->acc[r * nb + j], kgemm_side_a(p, t->lanes, row, j), bv[j]);
+          t->acc[r * nb + j] = mc_engine_code_of(e)->madd(k, t->lanes, t->acc[r * nb + j],
+                                                          kgemm_side_a(p, t->lanes, row, j), bv[j]);
         continue;
       }
       if (count == 1)
         chunk[r] = whole_pair(k, load_rows(t, a, ac, r, count),
                               odd); /* at its use: registers are scarce */
-      V av = e->spread_a(k, t->lanes, chunk[r], count, i);
+      V av = mc_engine_code_of(e)->spread_a(k, t->lanes, chunk[r], count, i);
       for (int j = 0; j < nb; j++)
-        t->acc[r * nb + j] = e->madd(
+        t->acc[r * nb + j] = mc_engine_code_of(e)->madd(
             k, lanes_of(t, j), t->acc[r * nb + j],
             lanes_of(t, j) < t->lanes ? half_a(t, kb_gepi(k, a, ac + r * t->row)) : av, bv[j]);
       if (t->between) t->between(t->ctx, ++t->ticks, t->of);
@@ -111,13 +113,13 @@ static void emit_steps(tile *t, V a, int64_t ac, V b, int64_t bc, int count, boo
 
 /* Steps of a run that have all their elements; integers do not care: 0 times anything is 0. */
 static int64_t whole_steps(const kgemm *p) {
-  return kengine_has(p->e, KENG_PAIRS) ? p->rlen / 2 : p->steps;
+  return mc_engine_has(p->e, MC_ENGINE_PAIRS) ? p->rlen / 2 : p->steps;
 }
 
 /* Steps [from, to) of a run, unrolled. end: the run ends here, perhaps with a step that lacks an
  * element. */
 static void emit_straight(tile *t, V a, V b, int64_t from, int64_t to, bool end) {
-  const kengine *e = t->p->e;
+  const mc_engine *e = t->p->e;
   int64_t whole = end && to > whole_steps(t->p) ? whole_steps(t->p) : to;
   int64_t a_step = e->kr * kgemm_a_elem(e);
   for (int64_t s = from; s < to;) {
@@ -146,7 +148,7 @@ static int64_t straight_steps(const tile *t) {
   kgemm *p = t->p;
   int64_t near = apart(p, p->mr), all = p->steps * p->nrun;
   int64_t most = near < p->steps ? near : all * tile_accs(t) <= 128 ? all : 4;
-  if (kengine_has(p->e, KENG_STEP_LOOP) && most > p->e->ku) most = p->e->ku;
+  if (mc_engine_has(p->e, MC_ENGINE_STEP_LOOP) && most > p->e->ku) most = p->e->ku;
   if (p->g->plan->small && most > 1) most = tile_accs(t) >= 8 ? 1 : 2;
   return most < 1 ? 1 : most;
 }
@@ -206,9 +208,9 @@ static void emit_runs(tile *t, V a, V b, int64_t first) {
 static void emit_unit(tile *t, V a, V b) {
   kgemm *p = t->p;
   kb *k = p->k;
-  const kengine *e = p->e;
+  const mc_engine *e = p->e;
   int64_t steps = p->unit / p->kr,
-          near = kengine_has(e, KENG_STEP_LOOP) && steps > e->ku ? e->ku : steps;
+          near = mc_engine_has(e, MC_ENGINE_STEP_LOOP) && steps > e->ku ? e->ku : steps;
   if (near == steps) {
     emit_straight(t, a, b, 0, steps, false);
     return;
@@ -226,19 +228,19 @@ static void emit_unit(tile *t, V a, V b) {
 static void emit_pick(tile *t, V a, V b, V i) {
   kgemm *p = t->p;
   kb *k = p->k;
-  const kengine *e = p->e;
+  const mc_engine *e = p->e;
   int nb = t->nb;
   V bv[64], mask = ksparse_mask(p, i, t->lanes);
   for (int j = 0; j < nb; j++)
-    bv[j] = e->load_b(k, lanes_of(t, j),
-                      kb_gepi(k, b, (int64_t)j * t->lanes * e->kr * kgemm_b_elem(e)));
+    bv[j] = mc_engine_code_of(e)->load_b(
+        k, lanes_of(t, j), kb_gepi(k, b, (int64_t)j * t->lanes * e->kr * kgemm_b_elem(e)));
   for (int r = 0; r < p->mr; r++) {
     V chunk = ksparse_pick(p, t->lanes, kb_gepi(k, a, r * t->row), mask),
-      av = e->spread_a(k, t->lanes, chunk, 1, 0);
+      av = mc_engine_code_of(e)->spread_a(k, t->lanes, chunk, 1, 0);
     for (int j = 0; j < nb; j++)
-      t->acc[r * nb + j] =
-          e->madd(k, lanes_of(t, j), t->acc[r * nb + j],
-                  lanes_of(t, j) < t->lanes ? kb_extract(k, av, 0, lanes_of(t, j)) : av, bv[j]);
+      t->acc[r * nb + j] = mc_engine_code_of(e)->madd(
+          k, lanes_of(t, j), t->acc[r * nb + j],
+          lanes_of(t, j) < t->lanes ? kb_extract(k, av, 0, lanes_of(t, j)) : av, bv[j]);
   }
 }
 
@@ -279,15 +281,15 @@ static void emit_units(tile *t, V a, V b) {
   emit_list(t, a, b, kb_i64(k, 0), whole, ways, sums);
   for (int w = 1; w < ways; w++)
     for (int i = 0; i < n; i++)
-      sums[i] = kengine_real(p->e) ? LLVMBuildFAdd(k->b, sums[i], sums[w * n + i], "")
-                                   : LLVMBuildAdd(k->b, sums[i], sums[w * n + i], "");
+      sums[i] = mc_engine_is_real(p->e) ? LLVMBuildFAdd(k->b, sums[i], sums[w * n + i], "")
+                                        : LLVMBuildAdd(k->b, sums[i], sums[w * n + i], "");
   if (ways > 1) emit_list(t, a, b, whole, count, 1, sums);
   memcpy(t->acc, sums, sizeof(V) * (size_t)n);
 }
 
 /* From a vector for each row of the block, what belongs to row r of the accumulators. */
 static V rows_of(tile *t, V *row, int r) {
-  const kengine *e = t->p->e;
+  const mc_engine *e = t->p->e;
   V v[2];
   for (int i = 0; i < e->rows; i++)
     v[i] = row[r * e->rows + i < t->p->mr ? r * e->rows + i : t->p->mr - 1];
@@ -297,7 +299,7 @@ static V rows_of(tile *t, V *row, int r) {
 static void start_accs(tile *t, V bias, V m0) {
   kgemm *p = t->p;
   kb *k = p->k;
-  bool f = kengine_real(p->e);
+  bool f = mc_engine_is_real(p->e);
   int nb = t->nb, rows = kgemm_acc_rows(p, p->mr), align = 4 * t->lanes < 16 ? 4 * t->lanes : 16;
   V row[16];
   for (int j = 0; j < nb; j++) {
@@ -351,7 +353,7 @@ static V row_sums(tile *t, int r, int j) {
 }
 
 static void bind_sums(kgemm *p, V acc) {
-  if (kengine_real(p->e))
+  if (mc_engine_is_real(p->e))
     kx_bind(p->x, p->head->out[0], kv_clamp(p->k, acc, p->clamp));
   else
     kx_bind_head(p->x, acc);
@@ -381,9 +383,10 @@ void kgemm_finish(kgemm *p, kgemm_row *w, int r, int j, V sums) {
 }
 
 static tile tile_of(kgemm *p, int nv, int valid) {
-  tile t = {
-    .p = p, .nv = nv, .lanes = kengine_lanes(p->e, p->k->target), .row = p->a.stride[p->x->rank - 2]
-  };
+  tile t = { .p = p,
+             .nv = nv,
+             .lanes = mc_engine_lanes(p->e, p->k->target),
+             .row = p->a.stride[p->x->rank - 2] };
   t.parts = KGEMM_LANES / t.lanes;
   t.nb = (nv - 1) * t.parts + (valid + t.lanes - 1) / t.lanes;
   t.last = halves(p) && valid <= KGEMM_LANES / 2 ? KGEMM_LANES / 2 : t.lanes;

@@ -12,22 +12,22 @@ enum { MAX_ROWS = 14, MAX_ROWS_CHOSEN = 8, MAX_VECTORS = 8 };
 
 static bool fits(const kgemm *p, int mr, int nv) {
   const mc_target *t = p->k->target;
-  int64_t lanes = kengine_lanes(p->e, t),
+  int64_t lanes = mc_engine_lanes(p->e, t),
           columns = p->n < (int64_t)nv * KGEMM_LANES ? p->n : (int64_t)nv * KGEMM_LANES;
-  int groups = (int)((columns + lanes - 1) / lanes), b = groups * kengine_group_regs(p->e, t),
+  int groups = (int)((columns + lanes - 1) / lanes), b = groups * mc_engine_group_regs(p->e, t),
       rows = kgemm_acc_rows(p, mr);
   if (mr == 1 && nv == 1) return true;
-  if ((kengine_widens_b(p->e) || p->bits || p->bits_else) && nv > KWIDEN_VECTORS) return false;
+  if ((mc_engine_widens_b(p->e) || p->bits || p->bits_else) && nv > KWIDEN_VECTORS) return false;
   if (nv > 4 && mr > 1) return false; /* wide epilogues leave no registers for their scales */
   if (mr > 1 && mr % p->e->rows)
     return false; /* half of the last accumulators would be thrown away */
-  int wide = kengine_operand_regs(p->e),
+  int wide = mc_engine_operand_regs(p->e),
       flips =
           rows == 1 && p->e->ku > 1 && p->flip ? 2 : 0; /* one row: all other registers are sums,
                                                            and 0x80 and what it flips need theirs */
   return rows * b + wide * (rows == 1 || p->e->rows > 1 ? 1 : b) + p->e->spare + flips +
                  (p->e->ku > 1 ? wide * mr : wide - 1) <=
-             kengine_regs(t) &&
+             mc_engine_regs(t) &&
          rows * groups <= KB_MAX_CARRIED;
 }
 
@@ -209,7 +209,7 @@ static const mc_blocking *smallest(const kgemm *p, const mc_blocking *list, int 
 /* The best that another engine could do. */
 static void explain(kgemm *p, int64_t rows) {
   kgroup *g = p->g;
-  const kengine *e;
+  const mc_engine *e;
   mc_blocking *list = MC_NEWN(p->k->arena, mc_blocking, MAX_ROWS * MAX_VECTORS);
   for (int i = 0; (e = kgemm_legal(p->k->target, p->head, i)) != NULL; i++) {
     mc_rate rate = mc_rate_find(e->name);

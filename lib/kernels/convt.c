@@ -150,7 +150,7 @@ bool k_conv_transpose(kgemm *p) {
   if (!w || (p->head->nin > 2 && !b))
     return kl_error(p->g, p->head,
                     "'conv_transpose2d' whose weight or bias is not a constant has no lowering");
-  if (w->dtype != kengine_weights(p->e))
+  if (w->dtype != mc_engine_weights(p->e))
     return kl_error(p->g, p->head, "'conv_transpose2d' with %s weights has no lowering",
                     mc_dtype_names[w->dtype]);
   axis y = axis_of(p->head, 0), x = axis_of(p->head, 1);

@@ -260,7 +260,7 @@ static bool prepare(dw *d) {
 /* Accumulators take a quarter of the registers at most; of the counts that fit, the one that
  * computes the fewest pixels twice, then the largest. */
 static int pixels_at_once(const kb *k, int64_t m) {
-  int most = kengine_regs(k->target) * kb_phys_lanes(k) / KB_LANES / 4, best = 1;
+  int most = mc_engine_regs(k->target) * kb_phys_lanes(k) / KB_LANES / 4, best = 1;
   if (most > 8) most = 8;
   for (int r = 2; r <= most && r <= m; r++)
     if ((m + r - 1) / r * r <= (m + best - 1) / best * best || r <= 4) best = r;

@@ -463,7 +463,7 @@ static job make_job(const rows *d, int R, int lanes, int64_t first) {
 /* Vectors at once: their weights are loaded once, but their accumulators and the columns between
  * them must fit the registers. */
 static void plan_registers(job *j) {
-  int regs = kengine_regs(j->d->k->target);
+  int regs = mc_engine_regs(j->d->k->target);
   int64_t keep = j->d->kw - j->adv;
   j->P = j->d->k->target->arch == MC_ARCH_aarch64 ? 1
          : regs == 32                             ? (j->R * j->groups == 1 && j->d->kw <= 3 ? 3 : 2)

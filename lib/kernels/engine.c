@@ -1,107 +1,20 @@
-/* engines.def as a table, and the functions of its rows. */
+/* The functions of the rows of engines.def. */
 #include "engine.h"
-#include <string.h>
 
-#define S MC_ISA_BIT
 #define MC_ENGINE(id, in, arch, isa, lanes, rows, kr, ku, sign, spare, slow, traits, doc)          \
   static keng_load_a eng_##id##_load_a;                                                            \
   static keng_spread_a eng_##id##_spread_a;                                                        \
   static keng_load_b eng_##id##_load_b;                                                            \
   static keng_madd eng_##id##_madd;
-#include "mc/kernels/engines.def"
+#include "mc/decide/engines.def"
 
-enum { /* the words of the traits column */
-       OVERLAPS = KENG_OVERLAPS,
-       HALF = KENG_HALF,
-       STEP_LOOP = KENG_STEP_LOOP,
-       PAIRS = KENG_PAIRS,
-       WIDENS = KENG_WIDENS
-};
-
-static const kengine engines[] = {
+static const mc_engine_code code[MC_NUM_ENGINES] = {
 #define MC_ENGINE(id, in, arch, isa, lanes, rows, kr, ku, sign, spare, slow, traits, doc)          \
-  { #id,                                                                                           \
-    #in[0],                                                                                        \
-    #arch,                                                                                         \
-    isa,                                                                                           \
-    lanes,                                                                                         \
-    rows,                                                                                          \
-    kr,                                                                                            \
-    ku,                                                                                            \
-    KENG_##sign,                                                                                   \
-    spare,                                                                                         \
-    slow,                                                                                          \
-    traits,                                                                                        \
-    0,                                                                                             \
-    eng_##id##_load_a,                                                                             \
-    eng_##id##_spread_a,                                                                           \
-    eng_##id##_load_b,                                                                             \
-    eng_##id##_madd },
-#include "mc/kernels/engines.def"
+  [MC_ENG_##id] = { eng_##id##_load_a, eng_##id##_spread_a, eng_##id##_load_b, eng_##id##_madd },
+#include "mc/decide/engines.def"
 };
-#define MC_ENGINE(id, in, arch, isa, lanes, rows, kr, ku, sign, spare, slow, traits, doc)
-#define MC_TILE_ENGINE(id, in, arch, isa, kr, group, doc)                                          \
-  { #id, #in[0], #arch, isa, 16, 1, kr, 1, KENG_any, 0, 0, 0, group, NULL, NULL, NULL, NULL },
-static const kengine tile_engines[] = {
-#include "mc/kernels/engines.def"
-};
-#undef S
 
-static bool fits(const kengine *e, const mc_target *t) {
-  return (t->isa & e->isa) == e->isa && !(t->isa & e->slow) &&
-         (strcmp(e->arch, "any") == 0 || strcmp(e->arch, mc_arch_name(t->arch)) == 0);
-}
-
-/* A matrix instruction wastes half of itself on a single row; a step of a run of 4 is no more work
- * for a dot product. */
-static bool serves(const kengine *e, const kneed *n) {
-  if (e->in != n->in || (e->rows > 1 && (n->rows < 2 || n->rlen <= 4))) return false;
-  if (e->sign == KENG_wide) return n->widens;
-  return e->sign != (n->is_signed ? KENG_only_u8 : KENG_only_s8);
-}
-
-char kengine_kind(mc_dtype t) {
-  return t == MC_f32 ? 'F' : t == MC_bf16 ? 'B' : t == MC_u8 || t == MC_i8 ? 'I' : 0;
-}
-
-mc_dtype kengine_weights(const kengine *e) {
-  return e->in == 'F' ? MC_f32 : e->in == 'B' ? MC_bf16 : MC_i8;
-}
-
-const kengine *kengine_find(const mc_target *t, const kneed *need) {
-  const kengine *best = NULL;
-  for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++)
-    if (fits(&engines[i], t) && serves(&engines[i], need)) best = &engines[i];
-  return best;
-}
-
-const kengine *kengine_legal(const mc_target *t, const kneed *need, int i) {
-  for (size_t k = 0; k < sizeof engines / sizeof engines[0]; k++)
-    if (fits(&engines[k], t) && serves(&engines[k], need) && i-- == 0) return &engines[k];
-  return NULL;
-}
-
-const kengine *kengine_find_tile(const mc_target *t, char in) {
-  const kengine *best = NULL;
-  for (size_t i = 0; i < sizeof tile_engines / sizeof tile_engines[0]; i++)
-    if (tile_engines[i].in == in && fits(&tile_engines[i], t)) best = &tile_engines[i];
-  return best;
-}
-
-int kengine_lanes(const kengine *e, const mc_target *t) {
-  return e->lanes ? e->lanes : t->vector_bytes / 4;
-}
-
-int kengine_group_regs(const kengine *e, const mc_target *t) {
-  int bytes = 4 * e->rows * kengine_lanes(e, t);
-  return bytes > t->vector_bytes ? bytes / t->vector_bytes : 1;
-}
-
-int kengine_operand_regs(const kengine *e) { return kengine_has(e, KENG_WIDENS) ? 2 : 1; }
-
-int kengine_regs(const mc_target *t) {
-  return t->arch == MC_ARCH_aarch64 || (t->isa & MC_ISA_BIT(avx512)) ? 32 : 16;
-}
+const mc_engine_code *mc_engine_code_of(const mc_engine *e) { return &code[e->id]; }
 
 /* ---- shared pieces ---- */
 /* 4 bytes as an i32 in all lanes. */

@@ -15,7 +15,7 @@ static const mc_tensor *constant(const kgemm *p, int slot, const char *what) {
 
 /* Weights must be f32 with f32, bf16 with bf16, i8 with 8-bit operands. */
 static bool weights_fit(const kgemm *p, const mc_tensor *w) {
-  if (w->dtype == kengine_weights(p->e)) return true;
+  if (w->dtype == mc_engine_weights(p->e)) return true;
   return kl_error(p->g, p->head, "'%s' with %s weights has no lowering", mc_ops[p->head->op].text,
                   mc_dtype_names[w->dtype]);
 }
@@ -49,7 +49,7 @@ static void conv_runs(kgemm *p, const kview *in, int64_t **woff) {
 }
 
 static kview view_of_a(const kgemm *p) {
-  return p->e->sign == KENG_wide ? k_widen_view(p) : kl_operand(p->g, p->head->in[0]);
+  return p->e->sign == MC_SIGN_wide ? k_widen_view(p) : kl_operand(p->g, p->head->in[0]);
 }
 
 /* Cycles for a byte that is read again and again out of `bytes` of them. A quarter of L3: results
@@ -169,7 +169,7 @@ bool k_emit_gemm(kgroup *g) {
   int64_t dim[MC_MAX_RANK];
   int rank = gemm_space(p->head->out[0]->type, dim);
   if (!kgemm_engine(p, p->head->in[0]->type)) return false;
-  if (p->e->sign == KENG_wide && !g->ask) k_widen(p);
+  if (p->e->sign == MC_SIGN_wide && !g->ask) k_widen(p);
   if (!kx_init(p->x, g, p->head, rank, dim)) return false;
   bool ok;
   switch (p->head->op) {
@@ -196,10 +196,10 @@ int64_t k_gemm_scratch(const mc_plan *p, int group) {
   if (n && n->op == MC_OP_conv_transpose2d) return k_conv_transpose_scratch(n);
   if (n && n->op == MC_OP_matmul) return k_matmul_scratch(p, n) * kl_tasks(p, group);
   char kind = n && (n->op == MC_OP_conv2d || n->op == MC_OP_linear)
-                  ? kengine_kind(n->in[0]->type->dtype)
+                  ? mc_engine_kind(n->in[0]->type->dtype)
                   : 0;
-  const kengine *e = kind ? kgemm_pick(p->target, n, kind) : NULL;
+  const mc_engine *e = kind ? kgemm_pick(p->target, n, kind) : NULL;
   if (!e) return 0;
   int64_t packed = kbits_scratch(p->target, e, n, kl_workers(p, group));
-  return packed + (e->sign == KENG_wide ? k_widen_scratch(e, n, kl_tasks(p, group)) : 0);
+  return packed + (e->sign == MC_SIGN_wide ? k_widen_scratch(e, n, kl_tasks(p, group)) : 0);
 }

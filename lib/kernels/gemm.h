@@ -20,7 +20,7 @@ typedef struct kgemm {
   kgroup *g;
   kb *k;
   mc_node *head;
-  const kengine *e;
+  const mc_engine *e;
   kx *x;   /* iteration space: row axes, then the columns of all groups */
   kview a; /* A over the row axes (the column axis has stride 0); base: the first element of run 0
               of row 0 */
@@ -82,10 +82,10 @@ enum { KGEMM_LANES = 16 };
 /* Geometry of packed B. */
 /* Fill kr and steps from rlen. */
 void kgemm_steps(kgemm *p);
-int64_t kgemm_vectors(int64_t n);     /* 16-column vectors of n columns */
-int64_t kgemm_elem(const kengine *e); /* bytes of an element of B */
-int64_t kgemm_a_elem(const kengine *e),
-    kgemm_b_elem(const kengine *e); /* bytes of an element of A, of B, as the engine reads it */
+int64_t kgemm_vectors(int64_t n);       /* 16-column vectors of n columns */
+int64_t kgemm_elem(const mc_engine *e); /* bytes of an element of B */
+int64_t kgemm_a_elem(const mc_engine *e),
+    kgemm_b_elem(const mc_engine *e); /* bytes of an element of A, of B, as the engine reads it */
 int64_t kgemm_column_bytes(const kgemm *p); /* bytes of a column of packed B */
 int64_t kgemm_panel(const kgemm *p);        /* bytes of one group's packed B */
 /* mr, nv for `rows` in the innermost row axis: the group's blocking attribute, else what the cost
@@ -117,7 +117,7 @@ V ksparse_pick(kgemm *p, int lanes, V at, V mask);
 int64_t ksparse_bytes(const kgemm *p, int nv);
 /* ---- weights kept small (bits.c): bits and values, unpacked a block of columns at a time ---- */
 /* Bytes of scratch for them. */
-int64_t kbits_scratch(const mc_target *t, const kengine *e, const mc_node *head, int workers);
+int64_t kbits_scratch(const mc_target *t, const mc_engine *e, const mc_node *head, int workers);
 /* After ksparse_scan: set p->bits, or bits_why. What is kept so has no blocks of zeros to leave
  * out. */
 void kbits_choose(kgemm *p);
@@ -182,9 +182,9 @@ bool kgemm_overlaps(const kgemm *p, int mr, int nv);
 void kgemm_overlapped(kgemm *p, V a, V b, V bias, V n0, kgemm_columns c);
 /* The engine of the product `head` of operands of kind `in`, and where tiles are better, that of
  * tiles (pick.c). NULL: none. */
-const kengine *kgemm_pick(const mc_target *t, const mc_node *head, char in);
+const mc_engine *kgemm_pick(const mc_target *t, const mc_node *head, char in);
 /* The i-th engine with vectors that could compute it; NULL: there are no more. */
-const kengine *kgemm_legal(const mc_target *t, const mc_node *head, int i);
+const mc_engine *kgemm_legal(const mc_target *t, const mc_node *head, int i);
 /* Accumulators that mr rows take. */
 int kgemm_acc_rows(const kgemm *p, int mr);
 /* Choose engine and sign handling for A of this type. False after reporting. */
@@ -200,7 +200,7 @@ V kgemm_side_a(const kgemm *p, int lanes, V a, int part);
 /* Engines of sign `wide`: bytes of scratch for A of the head, and for a block of columns of B for
  * each of `tasks`; emit the copy of A; its view in the axes of A. Called before anything else of
  * the group is emitted. */
-int64_t k_widen_scratch(const kengine *e, const mc_node *head, int tasks);
+int64_t k_widen_scratch(const mc_engine *e, const mc_node *head, int tasks);
 void k_widen(kgemm *p);
 kview k_widen_view(const kgemm *p);
 /* The packed block of nv vectors of columns at b as the engine reads it: widened into scratch, or b

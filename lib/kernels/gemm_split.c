@@ -20,7 +20,7 @@ static double cost_of(const kgemm *p, double share, bool all_a, bool all_b) {
     *(d < p->nbatch ? &batches : &rows) *= (double)p->x->dim[d];
   double macs = batches * rows * columns * k, a = batches * rows * k * e,
          b = batches * columns * k * e;
-  double rate = (double)kengine_lanes(p->e, p->k->target) * p->e->kr;
+  double rate = (double)mc_engine_lanes(p->e, p->k->target) * p->e->kr;
   double out = batches * rows * columns * (double)mc_dtype_size(p->g->group->out[0]->type->dtype),
          mine = 1.0 / p->g->tasks;
   double input = (double)mc_type_bytes(p->head->in[0]->type),

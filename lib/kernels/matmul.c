@@ -29,7 +29,7 @@ static bool constant_path(const mc_node *n) {
 }
 
 /* Sizes of the parts of scratch, in order: packed B, bias, rows' terms. */
-static void scratch_parts(const mc_node *n, const kengine *e, int64_t part[3]) {
+static void scratch_parts(const mc_node *n, const mc_engine *e, int64_t part[3]) {
   const mc_type *b = n->in[1]->type, *y = n->out[0]->type;
   bool t = MC_ATTRS(n, matmul)->transpose_b;
   int64_t k = b->dim[b->rank - (t ? 1 : 2)], cols = b->dim[b->rank - (t ? 2 : 1)],
@@ -47,7 +47,7 @@ static int64_t scratch_bytes(const int64_t part[3]) {
 }
 
 int64_t k_matmul_scratch(const mc_plan *plan, const mc_node *n) {
-  const kengine *e = kgemm_pick(plan->target, n, kengine_kind(n->in[0]->type->dtype));
+  const mc_engine *e = kgemm_pick(plan->target, n, mc_engine_kind(n->in[0]->type->dtype));
   int64_t part[3];
   if (constant_path(n) || !e) return 0;
   scratch_parts(n, e, part);
@@ -77,8 +77,9 @@ static void pack_column(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t w
     kb_end(k, &l, &sum);
     sum = l.carried[0];
   }
-  V v = kengine_real(p->e) ? kb_f32(k, 0.0f)
-                           : kb_addi(k, kb_muli(k, sum, -(int64_t)p->za), m->k * p->za * m->zb);
+  V v = mc_engine_is_real(p->e)
+            ? kb_f32(k, 0.0f)
+            : kb_addi(k, kb_muli(k, sum, -(int64_t)p->za), m->k * p->za * m->zb);
   kb_store(k, v, bias, 4);
 }
 
@@ -428,7 +429,7 @@ static void place_scratch(kgemm *p, bmat *m) {
 
 static bool types_fit(const kgemm *p) {
   mc_dtype b = p->head->in[1]->type->dtype;
-  bool ok = kengine_real(p->e) ? b == kengine_weights(p->e) : b == MC_u8 || b == MC_i8;
+  bool ok = mc_engine_is_real(p->e) ? b == mc_engine_weights(p->e) : b == MC_u8 || b == MC_i8;
   return ok || kl_error(p->g, p->head, "'matmul' of %s and %s has no lowering",
                         mc_dtype_names[p->head->in[0]->type->dtype], mc_dtype_names[b]);
 }

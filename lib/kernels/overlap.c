@@ -47,13 +47,14 @@ static int64_t trips(const kgemm *p, int d, int mr) {
 /* Registers that are missing when the last row of a block begins: so many vectors of the block
  * before must be finished by then, one for each row. */
 static int crowded(const kgemm *p, int mr, int nv) {
-  int n =
-      2 * mr * nv + nv + p->e->spare + (p->e->ku > 1 ? mr : 0) + SPARE - kengine_regs(p->k->target);
+  int n = 2 * mr * nv + nv + p->e->spare + (p->e->ku > 1 ? mr : 0) + SPARE -
+          mc_engine_regs(p->k->target);
   return n > 0 ? n : 0;
 }
 
 bool kgemm_overlaps(const kgemm *p, int mr, int nv) {
-  if (p->unit || p->bits || p->g->plan->small || !kengine_has(p->e, KENG_OVERLAPS) || p->nrun == 0)
+  if (p->unit || p->bits || p->g->plan->small || !mc_engine_has(p->e, MC_ENGINE_OVERLAPS) ||
+      p->nrun == 0)
     return false;
   int64_t blocks = (kgemm_vectors(p->n) + nv - 1) / nv;
   for (int d = p->nbatch; d < p->x->rank - 1; d++) blocks *= trips(p, d, mr);

@@ -4,13 +4,13 @@
 
 int64_t kgemm_vectors(int64_t n) { return (n + KGEMM_LANES - 1) / KGEMM_LANES; }
 
-int64_t kgemm_elem(const kengine *e) { return (int64_t)mc_dtype_size(kengine_weights(e)); }
+int64_t kgemm_elem(const mc_engine *e) { return (int64_t)mc_dtype_size(mc_engine_weights(e)); }
 
-int64_t kgemm_a_elem(const kengine *e) {
-  return e->sign == KENG_wide ? 2 * kgemm_elem(e) : kgemm_elem(e);
+int64_t kgemm_a_elem(const mc_engine *e) {
+  return e->sign == MC_SIGN_wide ? 2 * kgemm_elem(e) : kgemm_elem(e);
 }
 
-int64_t kgemm_b_elem(const kengine *e) { return kengine_widens_b(e) ? 4 : kgemm_elem(e); }
+int64_t kgemm_b_elem(const mc_engine *e) { return mc_engine_widens_b(e) ? 4 : kgemm_elem(e); }
 
 void kgemm_steps(kgemm *p) {
   p->kr = p->e->kr;
@@ -28,7 +28,7 @@ int64_t kgemm_panel(const kgemm *p) {
 
 bool kgemm_engine(kgemm *p, const mc_type *a) {
   bool bytes = a->dtype == MC_u8 || a->dtype == MC_i8;
-  char kind = kengine_kind(a->dtype);
+  char kind = mc_engine_kind(a->dtype);
   if (!kind)
     return kl_error(p->g, p->head, "'%s' on %s operands has no lowering", mc_ops[p->head->op].text,
                     mc_dtype_names[a->dtype]);
@@ -37,8 +37,8 @@ bool kgemm_engine(kgemm *p, const mc_type *a) {
     return kl_error(p->g, p->head, "no engine for '%s' on this target", mc_ops[p->head->op].text);
   p->za = kl_zero_point(a);
   p->a_signed = a->dtype == MC_i8;
-  p->flip = bytes && (p->e->sign == KENG_u8 || p->e->sign == KENG_s8) &&
-            (p->e->sign == KENG_s8) != p->a_signed;
+  p->flip = bytes && (p->e->sign == MC_SIGN_u8 || p->e->sign == MC_SIGN_s8) &&
+            (p->e->sign == MC_SIGN_s8) != p->a_signed;
   if (p->flip) {
     p->za += p->a_signed ? 128 : -128;
     p->a_signed = !p->a_signed;
@@ -118,7 +118,7 @@ static void widen_range(const kgemm *p, const kweights *w, int64_t column, int64
  * they may carry kx's head_base from the start: it then needs no conversion (vec.h). */
 static void bound_sums(kgemm *p, const kweights *w, int64_t nbatches, int64_t batch_elems,
                        const int32_t *bias) {
-  if (kengine_real(p->e) || p->e->tile) return;
+  if (mc_engine_is_real(p->e) || p->e->tile) return;
   int64_t range[2] = { 0, 0 };
   for (int64_t i = 0; i < nbatches; i++) {
     kweights wi = *w;
@@ -132,7 +132,7 @@ static void bound_sums(kgemm *p, const kweights *w, int64_t nbatches, int64_t ba
 static void fill_bias(const kgemm *p, const kweights *w, void *out, const void *bias,
                       int64_t first) {
   for (int64_t n = 0; n < p->n; n++) {
-    if (kengine_real(p->e)) {
+    if (mc_engine_is_real(p->e)) {
       ((float *)out)[n] = bias ? ((const float *)bias)[first + n] : 0.0f;
       continue;
     }

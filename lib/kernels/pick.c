@@ -5,7 +5,7 @@
 #include "mc/target/tuning.h"
 #include <string.h>
 
-void ktile_depth(const kengine *e, int64_t rlen, int *kr, int64_t *steps) {
+void ktile_depth(const mc_engine *e, int64_t rlen, int *kr, int64_t *steps) {
   int64_t group = e->tile, s = (rlen + e->kr - 1) / e->kr;
   if (e->in != 'I')
     while (rlen % s || rlen / s % group) s++;
@@ -14,7 +14,9 @@ void ktile_depth(const kengine *e, int64_t rlen, int *kr, int64_t *steps) {
 }
 
 /* Whether there are steps that take only elements of the run. */
-static bool divides(const kengine *e, int64_t rlen) { return e->in == 'I' || rlen % e->tile == 0; }
+static bool divides(const mc_engine *e, int64_t rlen) {
+  return e->in == 'I' || rlen % e->tile == 0;
+}
 
 /* Cycles that a tile row takes to load from the cache that holds so many bytes. */
 static double load_cycles(const mc_target *t, double bytes) {
@@ -40,7 +42,7 @@ static double beside(double a, double b, double share) {
  * every panel; with rows outside, a block of A serves all columns and B comes back, but the lines
  * of the result are written once. The first pass over B finds it where the last run left it: in L3,
  * unless it is small. */
-static double nest_cycles(const kengine *e, const mc_target *t, const ktile_size *s,
+static double nest_cycles(const mc_engine *e, const mc_target *t, const ktile_size *s,
                           const ktile_block *b) {
   int kr;
   int64_t steps;
@@ -76,7 +78,7 @@ static double nest_cycles(const kengine *e, const mc_target *t, const ktile_size
 
 /* The best block; whole: of those that take a line each. A line in as few tiles as it takes or some
  * more, so that tiles come out even; every shape that the 8 registers hold; both orders. */
-ktile_block ktile_best(const kengine *e, const mc_target *t, const ktile_size *s, bool whole) {
+ktile_block ktile_best(const mc_engine *e, const mc_target *t, const ktile_size *s, bool whole) {
   static const struct {
     int mt, nt;
   } shape[] = { { 2, 2 }, { 4, 1 }, { 1, 4 }, { 3, 1 }, { 1, 3 }, { 2, 1 }, { 1, 2 }, { 1, 1 } };
@@ -136,7 +138,7 @@ static ktile_size product_size(const mc_node *h) {
   };
 }
 
-static double tile_cycles(const kengine *e, const mc_target *t, const ktile_size *s) {
+static double tile_cycles(const mc_engine *e, const mc_target *t, const ktile_size *s) {
   return (double)s->groups * ktile_best(e, t, s, false).cycles + mc_tune.tile_setup;
 }
 
@@ -150,7 +152,7 @@ static double left_out(const mc_target *t, const mc_node *head) {
 
 /* Tiles take 64 elements of K and up to 16 rows, whether there are so many or not, and their sums
  * go through memory; vectors take 4 elements, two products a cycle. */
-static bool tiles_win(const kengine *e, const mc_target *t, const ktile_size *s, double share) {
+static bool tiles_win(const mc_engine *e, const mc_target *t, const ktile_size *s, double share) {
   double columns = mc_nest_shares(s->groups, s->n)
                        ? (double)(s->groups * s->n / KGEMM_LANES)
                        : (double)s->groups * (double)kgemm_vectors(s->n);
@@ -161,30 +163,30 @@ static bool tiles_win(const kengine *e, const mc_target *t, const ktile_size *s,
 }
 
 double ktile_cycles(const mc_target *t, const mc_node *head) {
-  const kengine *e = kgemm_pick(t, head, kengine_kind(head->in[0]->type->dtype));
+  const mc_engine *e = kgemm_pick(t, head, mc_engine_kind(head->in[0]->type->dtype));
   ktile_size s = product_size(head);
   return e && e->tile ? tile_cycles(e, t, &s) : -1;
 }
 
-static kneed need_of(const mc_node *head, const ktile_size *s, char in) {
+static mc_engine_need need_of(const mc_node *head, const ktile_size *s, char in) {
   bool widens = (head->op == MC_OP_conv2d || head->op == MC_OP_linear) && s->lines * s->line > 1;
-  return (kneed){ .in = in,
-                  .is_signed = head->in[0]->type->dtype == MC_i8,
-                  .widens = widens,
-                  .rows = s->line,
-                  .rlen = s->rlen };
+  return (mc_engine_need){ .in = in,
+                           .is_signed = head->in[0]->type->dtype == MC_i8,
+                           .widens = widens,
+                           .rows = s->line,
+                           .rlen = s->rlen };
 }
 
-const kengine *kgemm_legal(const mc_target *t, const mc_node *head, int i) {
+const mc_engine *kgemm_legal(const mc_target *t, const mc_node *head, int i) {
   ktile_size s = product_size(head);
-  kneed need = need_of(head, &s, kengine_kind(head->in[0]->type->dtype));
-  return kengine_legal(t, &need, i);
+  mc_engine_need need = need_of(head, &s, mc_engine_kind(head->in[0]->type->dtype));
+  return mc_engine_legal(t, &need, i);
 }
 
-const kengine *kgemm_pick(const mc_target *t, const mc_node *head, char in) {
+const mc_engine *kgemm_pick(const mc_target *t, const mc_node *head, char in) {
   ktile_size s = product_size(head);
-  kneed need = need_of(head, &s, in);
-  const kengine *tiles = kengine_find_tile(t, in), *vectors = kengine_find(t, &need);
+  mc_engine_need need = need_of(head, &s, in);
+  const mc_engine *tiles = mc_engine_find_tile(t, in), *vectors = mc_engine_find(t, &need);
   if (!tiles || !s.rlen || !s.line || !divides(tiles, s.rlen) ||
       (t->engine && strcmp(t->engine, vectors->name) == 0))
     return vectors;

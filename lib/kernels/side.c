@@ -28,9 +28,9 @@ static int64_t power_of_two(int64_t n) {
 }
 
 static bool serves(const kgemm *p, int lanes) {
-  const kengine *e = p->e;
+  const mc_engine *e = p->e;
   int64_t odd =
-      kengine_has(e, KENG_PAIRS)
+      mc_engine_has(e, MC_ENGINE_PAIRS)
           ? p->side_in % 2
           : 0; /* a pair's second element would be the next group's, and 0 times it may be a NaN */
   return !e->tile && e->rows == 1 && e->kr * kgemm_a_elem(e) == WORD && !odd &&
@@ -41,7 +41,7 @@ void kgemm_side(kgemm *p, int64_t in, bool slack) {
   if (!mc_nest_shares(p->groups, p->n)) return;
   p->side = (int)p->n;
   p->side_in = (int)in;
-  if (!slack || !serves(p, kengine_lanes(p->e, p->k->target))) {
+  if (!slack || !serves(p, mc_engine_lanes(p->e, p->k->target))) {
     p->side = 0;
     return;
   }
@@ -68,9 +68,9 @@ V kgemm_side_a(const kgemm *p, int lanes, V a, int part) {
                    count),
         "");
   v = count == 1 ? kb_splat(k, v, n) : kb_shuffle(k, v, NULL, mask, n);
-  const kengine *e = p->e;
-  T t = e->in == 'F' || kengine_widens_b(e) ? kb_vt(k, k->f32, lanes)
-        : e->sign == KENG_wide              ? kb_vt(k, k->i16, 2 * lanes)
-                                            : kb_vt(k, k->i32, lanes); /* as load_a gives it */
-  return e->spread_a(k, lanes, kb_bitcast(k, v, t), 1, 0);
+  const mc_engine *e = p->e;
+  T t = e->in == 'F' || mc_engine_widens_b(e) ? kb_vt(k, k->f32, lanes)
+        : e->sign == MC_SIGN_wide             ? kb_vt(k, k->i16, 2 * lanes)
+                                              : kb_vt(k, k->i32, lanes); /* as load_a gives it */
+  return mc_engine_code_of(e)->spread_a(k, lanes, kb_bitcast(k, v, t), 1, 0);
 }

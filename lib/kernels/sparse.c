@@ -21,8 +21,9 @@ struct ksparse_lists {
 };
 
 static mc_zeros_view view_of(const kgemm *p, const kweights *w) {
-  return (mc_zeros_view){ w->data, kengine_weights(p->e), p->groups, p->n, p->nrun, p->rlen, w->wn,
-                          w->wk };
+  return (mc_zeros_view){
+    w->data, mc_engine_weights(p->e), p->groups, p->n, p->nrun, p->rlen, w->wn, w->wk
+  };
 }
 
 /* Runs lie one behind the other in the weights. */
@@ -42,7 +43,7 @@ void ksparse_scan(kgemm *p, const kweights *w) {
 }
 
 int64_t ksparse_divides(const kgemm *p) {
-  if (p->e->tile || p->side || kengine_widens_b(p->e)) return -1;
+  if (p->e->tile || p->side || mc_engine_widens_b(p->e)) return -1;
   return p->e->in == 'I' ? 0 : p->rlen;
 }
 

@@ -7,7 +7,7 @@
 /* Elements of K that one step takes, and steps, for runs of rlen elements: as few steps as
  * possible, then as few elements; fp sums take no element that is not there (0 times what stands
  * behind A may be NaN). */
-void ktile_depth(const kengine *e, int64_t rlen, int *kr, int64_t *steps);
+void ktile_depth(const mc_engine *e, int64_t rlen, int *kr, int64_t *steps);
 /* Tile rows and block for the problem: sets tr, mt, nv, mr, rows_outside. */
 void ktile_blocking(kgemm *p);
 /* Around everything: configure and release the tiles. */
@@ -54,7 +54,7 @@ typedef struct ktile_block {
   double cycles;
 } ktile_block;
 
-ktile_block ktile_best(const kengine *e, const mc_target *t, const ktile_size *s,
+ktile_block ktile_best(const mc_engine *e, const mc_target *t, const ktile_size *s,
                        bool whole); /* whole: a block takes whole lines */
 /* Cycles of the product on tiles by the model; negative where kgemm_pick does not choose them. */
 double ktile_cycles(const mc_target *t, const mc_node *head);

@@ -25,30 +25,30 @@ static shape shape_of(const mc_node *n) {
   return (shape){ { 1, mc_type_elems(t) / k, 1, k }, 0, 0 };
 }
 
-static int64_t a_bytes(const kengine *e, const mc_node *n) {
+static int64_t a_bytes(const mc_engine *e, const mc_node *n) {
   shape s = shape_of(n);
   return (s.dim[0] * s.dim[1] * s.dim[2] * s.dim[3] * kgemm_a_elem(e) + MC_PLAN_SLACK + 63) / 64 *
          64;
 }
 
 /* Of a task's block of columns. */
-static int64_t b_bytes(const kengine *e, const mc_node *n) {
+static int64_t b_bytes(const mc_engine *e, const mc_node *n) {
   const mc_type *w = n->in[1]->type;
   bool conv = n->op == MC_OP_conv2d;
   int64_t k = conv ? w->dim[1] * w->dim[2] * w->dim[3] : w->dim[1],
           vectors = kgemm_vectors(conv ? w->dim[0] / MC_ATTRS(n, conv2d)->groups : w->dim[0]);
-  return kengine_widens_b(e) ? (vectors < KWIDEN_VECTORS ? vectors : KWIDEN_VECTORS) * KGEMM_LANES *
-                                   k * kgemm_b_elem(e)
-                             : 0;
+  return mc_engine_widens_b(e) ? (vectors < KWIDEN_VECTORS ? vectors : KWIDEN_VECTORS) *
+                                     KGEMM_LANES * k * kgemm_b_elem(e)
+                               : 0;
 }
 
-int64_t k_widen_scratch(const kengine *e, const mc_node *n, int tasks) {
+int64_t k_widen_scratch(const mc_engine *e, const mc_node *n, int tasks) {
   return a_bytes(e, n) + b_bytes(e, n) * tasks;
 }
 
 V k_widen_block(kgemm *p, V b, int nv) {
   kb *k = p->k;
-  if (!kengine_widens_b(p->e)) return b;
+  if (!mc_engine_widens_b(p->e)) return b;
   int64_t n = (int64_t)nv * KGEMM_LANES * p->nrun * p->steps, own = b_bytes(p->e, p->head);
   int lanes = n % 32 ? KGEMM_LANES : 32;
   V to = kb_gepi(k, kl_scratch(p->g), a_bytes(p->e, p->head));
@@ -78,7 +78,7 @@ kview k_widen_view(const kgemm *p) {
 
 static void widen_piece(kgemm *p, V src, V dst, int lanes) {
   kb *k = p->k;
-  bool real = kengine_real(p->e);
+  bool real = mc_engine_is_real(p->e);
   V v = kb_load(k, kb_vt(k, real ? k->i16 : k->i8, lanes), src, real ? 2 : 1);
   kb_store(k, real ? kv_from_bf16(k, v) : kb_ext(k, v, k->i16, p->a_signed), dst, real ? 4 : 2);
 }
