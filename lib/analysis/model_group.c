@@ -207,7 +207,7 @@ mc_estimate mc_model_layer(const mc_node *n, mc_arith how, const mc_target *t, i
   if (how != MC_ARITH_int8 || !mc_winograd_plain(n) || mc_winograd_unsuited(n, t)) return direct;
   int64_t extra = 0;
   mc_estimate w = model_winograd(n, t, false, epilogue_as(n, how, t, &extra), weights);
-  return w.cycles * MC_WINOGRAD_WORTH < direct.cycles ? w : direct;
+  return w.cycles * mc_tune.winograd_margin < direct.cycles ? w : direct;
 }
 
 mc_estimate mc_model_convert(int64_t elems, mc_arith from, mc_arith to, const mc_target *t) {

@@ -46,7 +46,7 @@ bool rows_in_place(const mc_node *group);
 /* Bytes of a row of f32 in scratch. */
 int64_t rows_bytes(int64_t n);
 /* Store numbers in units of the result's scale: `n` vectors of 16 that stand behind one another (n
- * == 1: any lanes). bounded: |v| < 31000 for all operands. */
+ * == 1: any lanes). bounded: |v| < KV_SMALL for all operands. */
 void rows_store_ints(const rows *r, int i, V *v, int n, bool bounded, V at, int64_t c, int valid);
 /* Vectors of 16 that rows_store_ints likes best. */
 int rows_store_most(const rows *r);

@@ -48,7 +48,12 @@ V kv_to_f32(kb *k, V x);
  */
 V kv_requant_single(kb *k, V x, V mult, V shift, int32_t z, mc_dtype dtype);
 V kv_requant_double(kb *k, V x, V mult, V shift, int32_t z, mc_dtype dtype);
-/* kv_quant without what kv_narrow does; |x| < 2^31 - 2^9, small: < 32000. On AArch64 the upper
+
+/* Numbers whose bound is below this are small: with a zero point they stay in 16 bits, and the
+ * bound may be off by what fp32 rounds. */
+enum { KV_SMALL = 31000 };
+
+/* kv_quant without what kv_narrow does; |x| < 2^31 - 2^9, small: < KV_SMALL. On AArch64 the upper
  * halves hold nothing. */
 V kv_raw(kb *k, V x, int32_t z, mc_dtype dtype, bool small);
 /* What is left of kv_quant (bytes.c): n vectors of kv_raw, 16 lanes each, 1 <= n <= kv_narrow_most,

@@ -18,6 +18,7 @@
 #include "mc/analysis/packed.h"
 #include "mc/analysis/winograd.h"
 #include "mc/pass/pass.h"
+#include "mc/target/tuning.h"
 #include <stdlib.h>
 
 /* Every partial result modulo 2^32 is right; the last one is divided by up to 2^6, which needs
@@ -68,8 +69,6 @@ typedef struct candidate {
   double direct, made, ready;
 } candidate;
 
-static const double worth = MC_WINOGRAD_WORTH;
-
 static double saved(const candidate *c) {
   return (c->made < c->direct ? c->made : c->direct) - c->ready;
 }
@@ -99,7 +98,8 @@ static void take(mc_pass_context *cx, const candidate *c, bool ready, bool *chan
 
 static void decide(mc_pass_context *cx, const mc_opts_winograd *o, const candidate *c, double *room,
                    bool *changed) {
-  bool made = c->made * worth < c->direct, ready = c->ready * worth < (made ? c->made : c->direct),
+  bool made = c->made * mc_tune.winograd_margin < c->direct,
+       ready = c->ready * mc_tune.winograd_margin < (made ? c->made : c->direct),
        fits = (double)c->growth <= *room;
   if (o->force) {
     take(cx, c, o->ready, changed);

@@ -221,7 +221,7 @@ static const char *matmul(islands *s, mc_node *n, mc_value *a) {
   mc_value *b = islands_ints(s, n->in[1]);
   if (as_linear(s, n, a)) return NULL;
   if (!b) return "its second operand is not of 8 bits with one scale";
-  if (a->type->dim[a->type->rank - 1] > 33000) return "its 32-bit sums could overflow";
+  if (a->type->dim[a->type->rank - 1] > MC_SUM_MOST) return "its 32-bit sums could overflow";
   float lo, hi;
   void *attrs = islands_attrs(s, n, &lo, &hi);
   mc_node *c = islands_build(s, n, n, n->op, (mc_value *[]){ a, b }, 2, attrs, NULL);

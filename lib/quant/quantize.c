@@ -83,7 +83,7 @@ static bool can_accum(state *s, const mc_node *n) {
     if (!mcq_entry(s, n->in[1])->known && !mcq_is_f32_const(n->in[1]))
       return keep(s, n, why_not(s, n->in[1], "the range of its second operand is not known"));
     const mc_type *a = n->in[0]->type;
-    if (a->dim[a->rank - 1] > 33000) return keep(s, n, "its sums could leave 32 bits");
+    if (a->dim[a->rank - 1] > MC_SUM_MOST) return keep(s, n, "its sums could leave 32 bits");
   } else if (!mcq_is_f32_const(n->in[1]) || (n->nin > 2 && !mcq_is_f32_const(n->in[2])))
     return keep(s, n, "its weights are not constants");
   return !(unfit = mcq_product_unfit(s, n)) || keep(s, n, unfit);

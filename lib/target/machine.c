@@ -3,6 +3,7 @@
 #include <string.h>
 
 static const mc_machine machines[] = {
+#define MC_MACHINE_AS(name_, other_, doc_)
 #define MC_MACHINE(name_, ghz_, issue_, loads_, stores_, alu_, latency_, window_, l1_, l2_, l3_,   \
                    dram_, rates_, doc_)                                                            \
   { .name = name_,                                                                                 \
@@ -23,6 +24,15 @@ static const mc_machine machines[] = {
 };
 
 static const struct {
+  const char *name, *other, *doc;
+} same[] = {
+
+#define MC_MACHINE(...)
+#define MC_MACHINE_AS(name_, other_, doc_) { name_, other_, doc_ },
+#include "mc/target/machines.def"
+};
+
+static const struct {
   const char *name;
   mc_arith arith;
   uint64_t isa;
@@ -36,10 +46,22 @@ static const struct {
 #include "mc/target/rates.def"
 };
 
-const mc_machine *mc_machine_of(const char *level) {
+static const mc_machine *own_row(const char *level) {
   for (size_t i = 0; i < sizeof machines / sizeof machines[0]; i++)
     if (strcmp(machines[i].name, level) == 0) return &machines[i];
   return NULL;
+}
+
+const mc_machine *mc_machine_of(const char *level, mc_arena *a) {
+  for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
+    const mc_machine *other = strcmp(same[i].name, level) == 0 ? own_row(same[i].other) : NULL;
+    if (!other) continue;
+    mc_machine *m = mc_arena_copy(a, other, sizeof *other);
+    m->name = same[i].name;
+    m->doc = same[i].doc;
+    return m;
+  }
+  return own_row(level);
 }
 
 mc_rate mc_rate_find(const char *name) {

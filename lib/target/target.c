@@ -98,7 +98,7 @@ static mc_target *complete(const mc_target *row, uint64_t isa, const char *tripl
   mc_target *t = mc_arena_copy(a, row, sizeof *row);
   t->isa = isa;
   t->features = features_of(row, isa, a);
-  t->machine = mc_machine_of(row->name);
+  t->machine = mc_machine_of(row->name, a);
   t->triple = triple ? mc_arena_strdup(a, triple) : triples[row->arch];
   return t;
 }

@@ -1,6 +1,7 @@
 // RUN: %unit/target_test
 #include "check.h"
 #include "mc/target/target.h"
+#include "mc/target/tuning.h"
 #include <string.h>
 
 static mc_arena *a;
@@ -70,6 +71,36 @@ static void native_is_covered_by_the_host(void) {
   CHECK(mc_target_at(-1) == NULL && mc_target_at(mc_target_count()) == NULL);
 }
 
+/* A level has figures under its own name; some are those of another level. */
+static void levels_have_figures(void) {
+  for (int i = 0; i < mc_target_count(); i++) {
+    const mc_target *t = mc_target_find(NULL, mc_target_at(i)->name, a, &d);
+    const mc_machine *m = t ? t->machine : NULL;
+    CHECK(m && strcmp(m->name, t->name) == 0 && *m->doc);
+    CHECK(m && m->ghz > 0 && m->issue > 0 && m->loads > 0 && m->stores > 0 && m->alu > 0);
+    CHECK(m && m->l1 > m->l2 && m->l2 > m->l3 && m->l3 > m->dram && m->dram > 0);
+    CHECK(t && mc_target_rate(t, MC_RATE_f32) > 0 && mc_target_best_rate(t, MC_ARITH_int8) > 0);
+  }
+  const mc_target *vnni = mc_target_find(NULL, "avx512vnni", a, &d),
+                  *bf16 = mc_target_find(NULL, "avx512bf16", a, &d);
+  CHECK(vnni && bf16 && vnni->machine->l2 == bf16->machine->l2);
+  CHECK(bf16 && mc_target_rate(bf16, MC_RATE_bf16dot) > 0);
+  CHECK(vnni && mc_target_rate(vnni, MC_RATE_bf16dot) == 0); /* it lacks the instruction */
+}
+
+/* Each figure has one row, which says where it is from. */
+static void figures_have_sources(void) {
+  CHECK(mc_figure_count() > 0 && mc_figure_at(0)->subject);
+  for (int i = 0; i < mc_figure_count(); i++) {
+    const mc_figure *f = mc_figure_at(i);
+    if (f->subject) continue;
+    CHECK(f->value > 0 && *f->unit && *f->source && *f->doc);
+    for (int k = 0; k < i; k++)
+      CHECK(mc_figure_at(k)->subject || strcmp(mc_figure_at(k)->name, f->name) != 0);
+  }
+  CHECK(mc_tune.room_l1 < 1 && mc_tune.room_l2 < 1 && mc_tune.room_l3 < 1);
+}
+
 static void invalid_names_are_refused(void) {
   static const char *const bad[][2] = { { "mips", NULL },           { "x86_64", "neoverse-n1" },
                                         { "aarch64", "x86-64" },    { "x86_64-apple-darwin", NULL },
@@ -134,6 +165,8 @@ int main(void) {
   processors_have_levels();
   the_default_is_for_this_machine();
   native_is_covered_by_the_host();
+  levels_have_figures();
+  figures_have_sources();
   invalid_names_are_refused();
   dispatch_is_a_list();
   levels_can_be_probed();

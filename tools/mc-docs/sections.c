@@ -5,6 +5,7 @@
 #include "mc/ir/op.h"
 #include "mc/ir/types.h"
 #include "mc/pass/pass.h"
+#include "mc/target/tuning.h"
 #include <string.h>
 
 /* A cell of a table: '|' would end it. */
@@ -146,6 +147,33 @@ static void print_families(mc_strbuf *out) {
   }
 }
 
+/* ---- figures of the cost model ---- */
+
+/* A path of the repository, or a command: nothing where there is none. */
+static void source_cell(mc_strbuf *out, const char *s) {
+  if (*s)
+    code_cell(out, s);
+  else
+    cell(out, "");
+}
+
+static void print_figures(mc_strbuf *out) {
+  for (int i = 0; i < mc_figure_count(); i++) {
+    const mc_figure *f = mc_figure_at(i);
+    if (f->subject) {
+      mc_sb_printf(out, "%s**%s**\n\n", i ? "\n" : "", f->subject);
+      mc_sb_puts(out, "| figure | value | | what, and who asks | source | should fit |\n");
+      mc_sb_puts(out, "|---|---|---|---|---|---|\n");
+      continue;
+    }
+    mc_sb_printf(out, "| `%s` | %g | %s |", f->name, f->value, f->unit);
+    cell(out, f->doc);
+    source_cell(out, f->source);
+    source_cell(out, f->refit);
+    mc_sb_putc(out, '\n');
+  }
+}
+
 /* ---- ops ---- */
 
 static const char *const trait_docs[] = {
@@ -243,10 +271,7 @@ static void print_aliases(mc_strbuf *out) {
   }
 }
 
-const doc_section doc_sections[] = { { "dtypes", print_dtypes },
-                                     { "enums", print_enums },
-                                     { "families", print_families },
-                                     { "ops", print_ops },
-                                     { "passes", print_passes },
-                                     { "pipelines", print_aliases },
-                                     { NULL, NULL } };
+const doc_section doc_sections[] = { { "dtypes", print_dtypes },     { "enums", print_enums },
+                                     { "families", print_families }, { "figures", print_figures },
+                                     { "ops", print_ops },           { "passes", print_passes },
+                                     { "pipelines", print_aliases }, { NULL, NULL } };

@@ -53,6 +53,4 @@ bool mc_winograd_plain(const mc_node *n);
 /* Why a plain convolution in INT8 is not computed so on the target, by its shape; NULL: it may be.
  */
 const char *mc_winograd_unsuited(const mc_node *n, const mc_target *t);
-/* How much faster it must be than a direct convolution: estimates are not exact. */
-#define MC_WINOGRAD_WORTH 1.04
 #endif

@@ -38,9 +38,9 @@ enum {
   MC_T_QPROD = 8192
 };
 
-enum {
-  MC_NORM_MOST = 33000
-}; /* elements of u8 or i8 that one layer_norm takes: their squares are added in 32 bits */
+/* Products of two numbers of up to 255 that a 32-bit sum holds. MC_NORM_MOST: elements of u8 or i8
+ * that one layer_norm takes, whose squares it adds. */
+enum { MC_SUM_MOST = 33000, MC_NORM_MOST = MC_SUM_MOST };
 
 /* struct mc_attrs_conv2d { int64_t stride[2]; ...; int64_t groups; ... } */
 #define MC_OP(id, lo, hi, outs, traits, doc) typedef struct mc_attrs_##id {
