@@ -213,16 +213,8 @@ mc_estimate mc_model_nest(const mc_nest *n, const mc_target *t, int64_t weights)
 }
 
 mc_rate mc_model_rate(mc_arith how, const mc_target *t) {
-  int best = MC_RATE_f32;
-  double rate = 0;
-  for (int r = 0; r < MC_NUM_RATES; r++) {
-    bool product = r != MC_RATE_dw8 && r != MC_RATE_dw32;
-    if (!product || mc_rate_arith((mc_rate)r) != how || mc_target_rate(t, (mc_rate)r) <= rate)
-      continue;
-    rate = mc_target_rate(t, (mc_rate)r);
-    best = r;
-  }
-  return (mc_rate)best;
+  mc_rate best = mc_target_best(t, how);
+  return best == MC_NUM_RATES ? MC_RATE_f32 : best;
 }
 
 mc_estimate mc_model_nest_unit(mc_nest *n, const mc_target *t, int64_t weights, int64_t rlen) {

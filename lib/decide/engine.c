@@ -28,6 +28,7 @@ static const mc_engine engines[] = {
     .spare = spare_,                                                                               \
     .slow = slow_,                                                                                 \
     .traits = traits_,                                                                             \
+    .rate = MC_RATE_##name_,                                                                       \
     .doc = doc_ },
 #include "mc/decide/engines.def"
 };
@@ -45,12 +46,43 @@ static const mc_engine tile_engines[] = {
     .ku = 1,                                                                                       \
     .sign = MC_SIGN_any,                                                                           \
     .tile = group_,                                                                                \
+    .rate = MC_RATE_##name_,                                                                       \
     .doc = doc_ },
 #include "mc/decide/engines.def"
 };
 #undef S
 
-static bool fits(const mc_engine *e, const mc_target *t) {
+/* ---- engines.def and rates.def name the same: what is in one alone does not compile ---- */
+
+#define LETTER_F 'F'
+#define LETTER_B 'B'
+#define LETTER_I 'I'
+
+enum {
+
+#define MC_ENGINE(id, in, arch, isa, lanes, rows, kr, ku, sign, spare, slow, traits, doc)          \
+  DEPTH_OF_ENGINE_##id = (kr), KIND_OF_ENGINE_##id = LETTER_##in,
+#define MC_TILE_ENGINE(id, in, arch, isa, kr, group, doc)                                          \
+  DEPTH_OF_ENGINE_##id = (kr), KIND_OF_ENGINE_##id = LETTER_##in,
+#include "mc/decide/engines.def"
+};
+#define KIND_f32 'F'
+#define KIND_bf16 'B'
+#define KIND_int8 'I'
+#define SAME_PRODUCTS(id, arith, depth)                                                            \
+  _Static_assert((int)DEPTH_OF_ENGINE_##id == (depth) && KIND_OF_ENGINE_##id == KIND_##arith,      \
+                 #id ": engines.def and rates.def differ");
+#define SAME_DEPTHWISE(id, arith, depth)
+#define MC_RATE(id, use, arith, isa, depth, ops, row, wide, doc) SAME_##use(id, arith, depth)
+#include "mc/target/rates.def"
+
+const mc_engine *mc_engine_at(int i) {
+  const int n = sizeof engines / sizeof engines[0],
+            tiles = sizeof tile_engines / sizeof tile_engines[0];
+  return i < n ? &engines[i] : i < n + tiles ? &tile_engines[i - n] : NULL;
+}
+
+bool mc_engine_fits(const mc_engine *e, const mc_target *t) {
   return (t->isa & e->isa) == e->isa && !(t->isa & e->slow) &&
          (strcmp(e->arch, "any") == 0 || strcmp(e->arch, mc_arch_name(t->arch)) == 0);
 }
@@ -74,20 +106,20 @@ mc_dtype mc_engine_weights(const mc_engine *e) {
 const mc_engine *mc_engine_find(const mc_target *t, const mc_engine_need *need) {
   const mc_engine *best = NULL;
   for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++)
-    if (fits(&engines[i], t) && serves(&engines[i], need)) best = &engines[i];
+    if (mc_engine_fits(&engines[i], t) && serves(&engines[i], need)) best = &engines[i];
   return best;
 }
 
 const mc_engine *mc_engine_legal(const mc_target *t, const mc_engine_need *need, int i) {
   for (size_t k = 0; k < sizeof engines / sizeof engines[0]; k++)
-    if (fits(&engines[k], t) && serves(&engines[k], need) && i-- == 0) return &engines[k];
+    if (mc_engine_fits(&engines[k], t) && serves(&engines[k], need) && i-- == 0) return &engines[k];
   return NULL;
 }
 
 const mc_engine *mc_engine_find_tile(const mc_target *t, char in) {
   const mc_engine *best = NULL;
   for (size_t i = 0; i < sizeof tile_engines / sizeof tile_engines[0]; i++)
-    if (tile_engines[i].in == in && fits(&tile_engines[i], t)) best = &tile_engines[i];
+    if (tile_engines[i].in == in && mc_engine_fits(&tile_engines[i], t)) best = &tile_engines[i];
   return best;
 }
 

@@ -34,6 +34,7 @@ static const struct {
 
 static const struct {
   const char *name;
+  bool products;
   mc_arith arith;
   uint64_t isa;
   int depth, ops;
@@ -41,8 +42,10 @@ static const struct {
   int wide;
 } rates[] = {
 
-#define MC_RATE(id, arith, isa, depth, ops, row, wide, doc)                                        \
-  { #id, MC_ARITH_##arith, isa, depth, ops, row, wide },
+#define PRODUCTS true
+#define DEPTHWISE false
+#define MC_RATE(id, use, arith, isa, depth, ops, row, wide, doc)                                   \
+  { #id, use, MC_ARITH_##arith, isa, depth, ops, row, wide },
 #include "mc/target/rates.def"
 };
 
@@ -74,6 +77,8 @@ const char *mc_rate_name(mc_rate r) { return rates[r].name; }
 
 mc_arith mc_rate_arith(mc_rate r) { return rates[r].arith; }
 
+bool mc_rate_products(mc_rate r) { return rates[r].products; }
+
 int mc_rate_depth(mc_rate r) { return rates[r].depth; }
 
 int mc_rate_ops(mc_rate r) { return rates[r].ops; }
@@ -87,10 +92,16 @@ double mc_target_rate(const mc_target *t, mc_rate r) {
   return has ? t->machine->rate[r] : 0;
 }
 
-double mc_target_best_rate(const mc_target *t, mc_arith how) {
-  double best = 0;
-  for (int r = 0; r < MC_NUM_RATES; r++)
-    if (rates[r].arith == how && mc_target_rate(t, (mc_rate)r) > best)
-      best = mc_target_rate(t, (mc_rate)r);
+mc_rate mc_target_best(const mc_target *t, mc_arith how) {
+  mc_rate best = MC_NUM_RATES;
+  for (int i = 0; i < MC_NUM_RATES; i++) {
+    mc_rate r = (mc_rate)i;
+    bool suits = rates[r].products && rates[r].arith == how;
+    if (suits && mc_target_rate(t, r) > mc_target_rate(t, best)) best = r;
+  }
   return best;
+}
+
+double mc_target_best_rate(const mc_target *t, mc_arith how) {
+  return mc_target_rate(t, mc_target_best(t, how));
 }

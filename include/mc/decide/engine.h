@@ -43,6 +43,7 @@ typedef struct mc_engine {
   uint64_t slow;   /* features of targets where it is left out */
   unsigned traits; /* MC_ENGINE_OVERLAPS | ... */
   int tile;        /* 0; on tile registers: elements of K that lie together in B */
+  mc_rate rate;    /* the row of rates.def of the same name */
   const char *doc;
 } mc_engine;
 
@@ -71,6 +72,17 @@ const mc_engine *mc_engine_find_tile(const mc_target *t, char in);
 static inline bool mc_engine_is_real(const mc_engine *e) {
   return e->in != 'I';
 } /* f32 accumulators */
+
+/* Row i of engines.def, those on tile registers last; NULL: there are no more. */
+const mc_engine *mc_engine_at(int i);
+/* Whether the target has its instructions, and no faster way for the same. */
+bool mc_engine_fits(const mc_engine *e, const mc_target *t);
+
+/* Words for lists: the operands ("f32", "bf16", "8-bit"), what A must be ("any", "u8", "only s8",
+ * "widened"), the traits ("overlaps, half"; "" for none; in the arena). */
+const char *mc_engine_kind_text(const mc_engine *e);
+const char *mc_engine_a_text(const mc_engine *e);
+const char *mc_engine_traits_text(const mc_engine *e, mc_arena *a);
 
 /* Element type of B. */
 mc_dtype mc_engine_weights(const mc_engine *e);

@@ -18,7 +18,7 @@ typedef enum mc_isa_index {
 
 typedef enum mc_rate {
 
-#define MC_RATE(id, arith, isa, depth, ops, row, wide, doc) MC_RATE_##id,
+#define MC_RATE(id, use, arith, isa, depth, ops, row, wide, doc) MC_RATE_##id,
 #include "mc/target/rates.def"
   MC_NUM_RATES
 } mc_rate;
@@ -81,7 +81,9 @@ const mc_target *mc_target_find_for(const char *arch, const char *march, mc_arit
 const char *mc_target_default_march(const char *arch);
 /* The level of targets.def that a processor of cpus.def has; NULL: no such name. */
 const char *mc_cpu_level(const char *name);
-/* The most products a cycle of any instruction of t for this arithmetic. */
+/* Of the engines of t for this arithmetic the one with the most products a cycle (the first of
+ * equals), or MC_NUM_RATES; and what it makes, 0 for none. */
+mc_rate mc_target_best(const mc_target *t, mc_arith how);
 double mc_target_best_rate(const mc_target *t, mc_arith how);
 /* The same list of levels with `sparse` as given. In the arena. */
 const mc_target *mc_target_sparse(const mc_target *t, mc_sparse_how how, mc_arena *a);
@@ -103,6 +105,8 @@ const char *mc_target_doc(int i);
 mc_rate mc_rate_find(const char *name);
 const char *mc_rate_name(mc_rate r);
 mc_arith mc_rate_arith(mc_rate r);
+/* False: depthwise convolutions, no engine. */
+bool mc_rate_products(mc_rate r);
 int mc_rate_depth(mc_rate r);
 int mc_rate_ops(mc_rate r);
 double mc_rate_row(mc_rate r);
