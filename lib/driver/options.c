@@ -225,20 +225,21 @@ static int take_option(parser *p, int argc, char **argv, int *i) {
   return set_value(p, o, value);
 }
 
+bool mc_options_given(const mc_strlist *given, const char *name) {
+  for (size_t i = 0; i < given->n; i++)
+    if (!strcmp(given->v[i], name)) return true;
+  return false;
+}
+
 static int check_count(parser *p, size_t n) {
   const mc_command *c = p->cmd;
-  if (n < (size_t)c->min_args)
+  bool alone = c->alone && c->given && mc_options_given(c->given, c->alone);
+  if (n < (size_t)c->min_args && !alone)
     return usage_error(p, c->min_args == 1 ? "a file is missing" : "%d files are missing",
                        c->min_args - (int)n);
   if (c->max_args >= 0 && n > (size_t)c->max_args)
     return usage_error(p, "%zu file arguments, but at most %d can be used", n, c->max_args);
   return -1;
-}
-
-bool mc_options_given(const mc_strlist *given, const char *name) {
-  for (size_t i = 0; i < given->n; i++)
-    if (!strcmp(given->v[i], name)) return true;
-  return false;
 }
 
 int mc_options_parse(const mc_command *c, int argc, char **argv, mc_strlist *args, mc_strbuf *out,

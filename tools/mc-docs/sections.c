@@ -1,5 +1,6 @@
 #include "sections.h"
 #include "fill.h"
+#include "mc/decide/engine.h"
 #include "mc/driver/driver.h"
 #include "mc/ir/family.h"
 #include "mc/ir/op.h"
@@ -174,6 +175,47 @@ static void print_figures(mc_strbuf *out) {
   }
 }
 
+/* ---- engines ---- */
+
+static void isa_words(mc_strbuf *b, uint64_t isa) {
+  const char *sep = "";
+  for (int i = 0; i < MC_NUM_ISA; i++)
+    if (isa >> i & 1) mc_sb_printf(b, "%s%s", sep, mc_isa_name(i)), sep = ", ";
+}
+
+/* "aarch64: i8mm", "any, not avx512" */
+static void engine_needs(mc_strbuf *out, const mc_engine *e) {
+  mc_strbuf b = { 0 };
+  mc_sb_puts(&b, e->arch);
+  if (e->isa) mc_sb_puts(&b, ": "), isa_words(&b, e->isa);
+  if (e->slow) mc_sb_puts(&b, "; not "), isa_words(&b, e->slow);
+  cell(out, mc_sb_str(&b));
+  mc_sb_free(&b);
+}
+
+static void print_engines(mc_strbuf *out) {
+  mc_arena *a = mc_arena_create();
+  const mc_engine *e;
+  mc_sb_puts(out, "| engine | kind | needs | columns | rows | depth | steps | A | properties | how "
+                  "|\n|---|---|---|---|---|---|---|---|---|---|\n");
+  for (int i = 0; (e = mc_engine_at(i)) != NULL; i++) {
+    mc_sb_puts(out, "|");
+    code_cell(out, e->name);
+    cell(out, mc_engine_kind_text(e));
+    engine_needs(out, e);
+    if (e->lanes)
+      mc_sb_printf(out, " %d |", e->lanes);
+    else
+      mc_sb_puts(out, " vector |");
+    mc_sb_printf(out, " %d | %d | %d |", e->rows, e->kr, e->ku);
+    cell(out, mc_engine_a_text(e));
+    cell(out, mc_engine_traits_text(e, a));
+    cell(out, e->doc);
+    mc_sb_putc(out, '\n');
+  }
+  mc_arena_destroy(a);
+}
+
 /* ---- ops ---- */
 
 static const char *const trait_docs[] = {
@@ -271,7 +313,8 @@ static void print_aliases(mc_strbuf *out) {
   }
 }
 
-const doc_section doc_sections[] = { { "dtypes", print_dtypes },     { "enums", print_enums },
-                                     { "families", print_families }, { "figures", print_figures },
-                                     { "ops", print_ops },           { "passes", print_passes },
-                                     { "pipelines", print_aliases }, { NULL, NULL } };
+const doc_section doc_sections[] = {
+  { "dtypes", print_dtypes },     { "engines", print_engines },   { "enums", print_enums },
+  { "families", print_families }, { "figures", print_figures },   { "ops", print_ops },
+  { "passes", print_passes },     { "pipelines", print_aliases }, { NULL, NULL }
+};

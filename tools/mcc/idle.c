@@ -2,6 +2,7 @@
  * What depends on the network is said where it is known: names of layers in the passes, ranges and
  * samples in the pipeline, blocks in -tune. */
 #include "mcc.h"
+#include <string.h>
 
 #define IDLE(o, why, ...) tool_no_effect(&(o)->t, (const char *const[]){ __VA_ARGS__, NULL }, why)
 
@@ -56,4 +57,19 @@ void warn_idle(mcc *o) {
   bool random =
       (o->exact && !*o->exact) || (o->co.manager.check_numerics && !*o->co.manager.check_numerics);
   if (!random) IDLE(o, "it is for -check and -check-numerics without a file", "seed");
+}
+
+/* Options that say what the list is of. */
+static bool for_list(const char *name) {
+  static const char *const names[] = { "list-engines", "march", "target", "quant" };
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (strcmp(names[i], name) == 0) return true;
+  return false;
+}
+
+void warn_listing(mcc *o) {
+  const char *why = "-list-engines prints the list and ends";
+  for (size_t i = 0; i < o->t.given.n; i++)
+    if (!for_list(o->t.given.v[i])) IDLE(o, why, o->t.given.v[i]);
+  if (o->t.args.n) mc_warning(&o->t.diag, mc_noloc, "'%s' is not read: %s", o->t.args.v[0], why);
 }

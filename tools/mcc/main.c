@@ -147,10 +147,19 @@ static bool set_up(mcc *o) {
   return !o->exact || o->emit != EMIT_OBJ || o->print_pipeline || exact_possible(o);
 }
 
+static int show_engines(mcc *o) {
+  o->co.target = level_find(o);
+  warn_listing(o);
+  if (o->co.target) list_engines(o);
+  flush(o);
+  return tool_end(&o->t, o->co.target ? MC_EXIT_OK : MC_EXIT_USAGE);
+}
+
 int main(int argc, char **argv) {
   mcc o;
   int rc = options_read(&o, argc, argv);
   if (rc >= 0) return rc;
+  if (o.list_engines) return show_engines(&o);
   if (!set_up(&o)) return tool_end(&o.t, MC_EXIT_USAGE);
   rc = run(&o);
   passes_end(&o.passes);

@@ -18,7 +18,7 @@ typedef struct mcc {
   const char *exact_text;   /* what -check found; NULL: nothing was checked */
   mc_import_args imp;
   int emit, sparse; /* an `emit`, a mc_sparse_how */
-  bool print_pipeline, remarks, quiet, compress_weights;
+  bool print_pipeline, list_engines, remarks, quiet, compress_weights;
   int64_t batch;
   mc_compile_opts co;
   mc_compile_report rep;
@@ -47,8 +47,14 @@ bool has_header(const mcc *o);
  * "dispatch". NULL after reporting. */
 const mc_target *level_find(mcc *o);
 
+/* ---- engines.c ---- */
+/* -list-engines: the engines of each level of the target. */
+void list_engines(mcc *o);
+
 /* ---- idle.c: options that can do nothing ---- */
 void warn_idle(mcc *o);
+/* The same beside -list-engines. */
+void warn_listing(mcc *o);
 
 /* ---- report.c: what is told afterwards ---- */
 void report_time(mcc *o);

@@ -33,6 +33,8 @@ int options_read(mcc *o, int argc, char **argv) {
       .help = "machine level: native, a level or CPU (a wrong name lists them), or "
               "dispatch[=LEVEL,...]: several, the best chosen at run time; default: dispatch, for "
               "another architecture and -emit=mir the lowest level" },
+    { "list-engines", MC_O_FLAG, &o->list_engines,
+      .help = "print the engines that products of -march= can use, and stop; needs no file" },
     { "target", MC_O_STR, &o->arch, .arg = "ARCH",
       .help = "x86_64, aarch64 or an ELF triple; default: that of -march, or the host's" },
     { "g", MC_O_FLAG, &o->co.debug, .help = "line tables that map machine code to .mir lines" },
@@ -95,10 +97,12 @@ int options_read(mcc *o, int argc, char **argv) {
                            .summary = "compile a network to an object file and a C header",
                            .options = options,
                            .min_args = 1,
+                           .alone = "list-engines",
                            .max_args = 1,
                            .example =
                                "mcc -O3 -quant=int8 -calib=calib.npz net.mir -o net.o\nmcc -O3 "
-                               "-march=native net.onnx -o net.o\nmcc -emit=mir net.mir" };
+                               "-march=native net.onnx -o net.o\nmcc -emit=mir net.mir\nmcc "
+                               "-list-engines -march=avx512vnni" };
   *o = (mcc){ .level = "3", .co = mc_compile_defaults() };
   return tool_start(&o->t, &cmd, argc, argv);
 }

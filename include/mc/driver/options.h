@@ -65,6 +65,7 @@ typedef struct mc_command {
   int min_args, max_args; /* file arguments; max_args -1: any number */
   const char *epilog;     /* more text for --help, or NULL */
   mc_strlist *given;      /* names of the options on the command line are appended; or NULL */
+  const char *alone;      /* an option beside which no file is needed; or NULL (needs `given`) */
 } mc_command;
 
 /* Parse argv[1..argc-1]. Returns -1 when the tool should go on: values are stored, arguments that
