@@ -6,7 +6,7 @@
 #include "mc/driver/driver.h"
 #include "mc/driver/options.h"
 #include "mc/ir/print.h"
-#include "mc/kernels/query.h"
+#include "mc/kernels/scratch.h"
 #include "mc/support/clock.h"
 #include "mc/support/hash.h"
 #include <ctype.h>

@@ -5,7 +5,7 @@
 #include "tune.h"
 #include "mc/support/clock.h"
 #include "mc/driver/options.h"
-#include "mc/kernels/query.h"
+#include "mc/plan/decisions.h"
 #include "mc/pass/samples.h"
 #include <string.h>
 
@@ -77,7 +77,7 @@ static void find_problems(tuner *t) {
     mc_attrs_group *at = MC_ATTRS(t->plan->group[i], group);
     t->problem_of[i] = -1;
     if (at->blocking.n) continue; /* the text has decided */
-    mc_choices c = mc_kernel_choices(t->plan, i, t->arena);
+    mc_choices c = mc_plan_choices(t->plan, i, t->arena);
     if (c.n < 2) continue;
     const char *key = mc_arena_printf(t->arena, "%s: %s", target, c.key);
     void **slot = mc_map_str_slot(&seen, key);

@@ -18,91 +18,6 @@ struct kbits_lists {
   int64_t per_group, bits_group;
 };
 
-/* ---- which, and how large ---- */
-
-/* The elements of K of a column, at most: each tap padded to whole steps. */
-static int64_t most_k(const mc_engine *e, const mc_node *head) {
-  const mc_type *w = head->in[1]->type;
-  int64_t c = w->dim[w->rank - 1], taps = head->op == MC_OP_conv2d ? w->dim[1] * w->dim[2] : 1;
-  return taps * ((c + e->kr - 1) / e->kr * e->kr);
-}
-
-static int64_t columns_of(const mc_node *head) {
-  int64_t groups = head->op == MC_OP_conv2d ? MC_ATTRS(head, conv2d)->groups : 1;
-  return head->in[1]->type->dim[0] / groups;
-}
-
-static const char *refused(const mc_target *t, const mc_engine *e, const mc_node *head) {
-  const char *why = mc_packed_refused(t, head);
-  if (why) return why;
-  if (e->tile) return "tiles read them as they lie";
-  if (mc_engine_widens_b(e)) return "they are widened from bf16 at run time";
-  if (head->op == MC_OP_conv2d && MC_ATTRS(head, conv2d)->groups > 1 &&
-      columns_of(head) < KGEMM_LANES)
-    return "groups of fewer than 16 channels share vectors";
-  return NULL;
-}
-
-static int64_t task_bytes(const mc_engine *e, const mc_node *head) {
-  int64_t vectors = kgemm_vectors(columns_of(head));
-  if (vectors > KWIDEN_VECTORS) vectors = KWIDEN_VECTORS;
-  return (vectors * KGEMM_LANES * most_k(e, head) * kgemm_elem(e) + MC_PLAN_SLACK + 63) / 64 * 64;
-}
-
-int64_t kbits_scratch(const mc_target *t, const mc_engine *e, const mc_node *head, int workers) {
-  return refused(t, e, head) ? 0 : task_bytes(e, head) * workers;
-}
-
-/* Bytes of the smallest form that leaves blocks of zeros out; its places take 4 bytes each. */
-static double least_listed(const kgemm *p) {
-  double least = (double)kgemm_panel(p) * (double)p->groups, all = least;
-  for (int nv = 1; nv <= MC_ZERO_WIDTHS; nv++)
-    for (int unit = p->kr; unit < 1 << MC_ZERO_UNITS; unit *= 2) {
-      double block = (double)(nv * KGEMM_LANES * unit * kgemm_elem(p->e));
-      double bytes = mc_zeros_share(&p->zeros, nv, unit) * all * (1 + 4 / block);
-      if (bytes < least) least = bytes;
-    }
-  for (int nv = 1; nv <= MC_ZERO_WIDTHS; nv++) {
-    double step = (double)(nv * KGEMM_LANES * p->kr * kgemm_elem(p->e));
-    double bytes = mc_zeros_picked(&p->zeros, nv, p->kr) * all * (1 + 8 / step);
-    bool can = mc_rate_picks(mc_rate_find(p->e->name), p->k->target);
-    if (can && bytes < least) least = bytes;
-  }
-  return least;
-}
-
-static int64_t kept_bytes(const kgemm *p) {
-  int64_t size = kgemm_elem(p->e), n = kgemm_panel(p) * p->groups / size;
-  return mc_packed_bytes(n, mc_packed_used(mc_value_tensor(p->head->in[1])), size);
-}
-
-static void take(kgemm *p) {
-  p->bits = true;
-  p->g->packed_from = kgemm_panel(p) * p->groups;
-  p->g->packed_to = kept_bytes(p);
-}
-
-void kbits_choose(kgemm *p) {
-  const mc_target *t = p->k->target;
-  p->bits = p->bits_else = false;
-  if (!t->small_weights) return;
-  p->bits_why = refused(t, p->e, p->head);
-  if (p->bits_why || p->side) return;
-  bool lists = t->sparse != MC_SPARSE_OFF && ksparse_divides(p) >= 0 && p->zeros.all[0][0] &&
-               least_listed(p) < 1.1 * (double)kept_bytes(p);
-  if (lists) {
-    p->bits_why = "leaving blocks of zeros out is as small";
-    p->bits_else = true;
-    return;
-  }
-  memset(&p->zeros, 0, sizeof p->zeros); /* all is multiplied */
-  take(p);
-}
-
-void kbits_settle(kgemm *p) {
-  if (p->bits_else && !p->unit) take(p);
-}
-
 /* ---- packing ---- */
 
 typedef struct stream {
@@ -126,13 +41,14 @@ static void put(stream *s, int64_t from, int64_t to) {
 void kbits_pack(kgemm *p, const char *panels) {
   kb *k = p->k;
   mc_arena *scratch = mc_arena_create();
-  int64_t size = kgemm_elem(p->e), group = p->b_group / size, column = kgemm_column_bytes(p) / size;
-  int64_t width = (int64_t)p->nv * KGEMM_LANES, blocks = (p->n + width - 1) / width;
+  int64_t size = mc_gemm_elem(p->d.e), group = p->b_group / size,
+          column = mc_gemm_column_bytes(&p->d) / size;
+  int64_t width = (int64_t)p->d.nv * KGEMM_LANES, blocks = (p->d.n + width - 1) / width;
   stream s = { .b = panels, .size = size };
-  s.bits = MC_NEWN(scratch, unsigned char, p->groups *group / 8 + 1);
-  s.values = mc_arena_alloc(scratch, (size_t)(p->groups * p->b_group + 1));
-  int64_t *at = MC_NEWN(scratch, int64_t, p->groups *blocks);
-  for (int64_t g = 0; g < p->groups; g++)
+  s.bits = MC_NEWN(scratch, unsigned char, p->d.groups *group / 8 + 1);
+  s.values = mc_arena_alloc(scratch, (size_t)(p->d.groups * p->b_group + 1));
+  int64_t *at = MC_NEWN(scratch, int64_t, p->d.groups *blocks);
+  for (int64_t g = 0; g < p->d.groups; g++)
     for (int64_t q = 0; q < blocks; q++) {
       int64_t end = (q + 1) * width * column;
       at[g * blocks + q] = s.n;
@@ -140,9 +56,9 @@ void kbits_pack(kgemm *p, const char *panels) {
     }
   kbits_lists *l = MC_NEW(k->arena, kbits_lists);
   *l = (kbits_lists){ .per_group = blocks, .bits_group = group / 8 };
-  l->bits = kb_rodata(k, s.bits, (size_t)(p->groups * group / 8), 0, "bits");
+  l->bits = kb_rodata(k, s.bits, (size_t)(p->d.groups * group / 8), 0, "bits");
   l->values = kb_rodata(k, s.values, (size_t)(s.n ? s.n : 1), 16, "values");
-  l->at = kb_table_i64(k, at, p->groups * blocks, "values.at");
+  l->at = kb_table_i64(k, at, p->d.groups * blocks, "values.at");
   p->packed = l;
   p->b = l->bits; /* the nest's addresses of B are not used */
   mc_arena_destroy(scratch);
@@ -223,22 +139,14 @@ static void unpack_all(kb *k, int64_t size, V to, V from, V bits, int64_t n) {
 V kbits_columns(kgemm *p, V index, int nv) {
   kb *k = p->k;
   const kbits_lists *l = p->packed;
-  int64_t size = kgemm_elem(p->e), column = kgemm_column_bytes(p) / size;
+  int64_t size = mc_gemm_elem(p->d.e), column = mc_gemm_column_bytes(&p->d) / size;
   V to = kl_scratch(p->g), q = kb_add(k, kb_muli(k, p->units_group, l->per_group), index);
-  if (p->e->sign == MC_SIGN_wide) to = kb_gepi(k, to, k_widen_scratch(p->e, p->head, 0));
-  if (kl_workers(p->g->plan, p->g->index) > 1)
-    to = kb_gep(k, to, kb_muli(k, LLVMGetParam(k->fn, 2), task_bytes(p->e, p->head)));
+  if (p->d.e->sign == MC_SIGN_wide) to = kb_gepi(k, to, mc_widen_scratch(p->d.e, p->head, 0));
+  if (mc_plan_workers(p->g->plan, p->g->index) > 1)
+    to = kb_gep(k, to, kb_muli(k, LLVMGetParam(k->fn, 2), mc_bits_task_bytes(p->d.e, p->head)));
   V bits = kb_gep(k, l->bits, kb_muli(k, p->units_group, l->bits_group));
-  bits = kb_gep(k, bits, kb_muli(k, index, p->nv * KGEMM_LANES * column / 8));
+  bits = kb_gep(k, bits, kb_muli(k, index, p->d.nv * KGEMM_LANES * column / 8));
   V at = kb_load(k, k->i64, kb_gep(k, l->at, kb_muli(k, q, 8)), 8);
   unpack_all(k, size, to, kb_gep(k, l->values, at), bits, nv * KGEMM_LANES * column);
   return to;
-}
-
-double kbits_cycles(const kgemm *p) {
-  bool shuffles = p->k->target->arch == MC_ARCH_aarch64 || kb_has(p->k, MC_ISA_BIT(sse41));
-  double pieces = (double)p->groups * (double)kgemm_panel(p) / (kgemm_elem(p->e) == 1 ? 8 : 16);
-  double images = 1;
-  for (int d = 0; d < p->nbatch; d++) images *= (double)p->x->dim[d];
-  return images * pieces * (shuffles ? mc_tune.unpack : mc_tune.unpack_singly);
 }

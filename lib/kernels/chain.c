@@ -6,7 +6,7 @@
  *       another one reads)
  *     at its first step: rows of border above; behind its last step: rows of border below
  *     0 <= step - lag < steps: the link's function */
-#include "kernels.h"
+#include "chain.h"
 
 typedef struct chain {
   kb *k;

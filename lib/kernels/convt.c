@@ -5,54 +5,15 @@
 #include "gemm.h"
 #include <string.h>
 
-typedef struct axis {
-  int64_t in, out, kernel, stride, dilation, pad, before, after;
-} axis;
-
-static int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
-
-/* Border that the gather form needs: input index (o + pad - k * dilation) / stride over all o, k.
- */
-static axis axis_of(const mc_node *n, int d) {
-  const mc_attrs_conv_transpose2d *c = MC_ATTRS(n, conv_transpose2d);
-  axis a = { n->in[0]->type->dim[1 + d],
-             n->out[0]->type->dim[1 + d],
-             n->in[1]->type->dim[1 + d],
-             c->stride[d],
-             c->dilation[d],
-             c->pad[d],
-             0,
-             0 };
-  int64_t lo = floor_div(a.pad - (a.kernel - 1) * a.dilation, a.stride),
-          hi = floor_div(a.out - 1 + a.pad, a.stride) + 1;
-  if (lo < 0) a.before = -lo;
-  if (hi > a.in - 1) a.after = hi - (a.in - 1);
-  return a;
-}
-
-int64_t k_conv_transpose_scratch(const mc_node *n) {
-  axis y = axis_of(n, 0), x = axis_of(n, 1);
-  const mc_type *t = n->in[0]->type;
-  return t->dim[0] * (y.before + y.in + y.after) * (x.before + x.in + x.after) * t->dim[3] *
-             (int64_t)mc_dtype_size(t->dtype) +
-         MC_PLAN_SLACK;
-}
-
 /* The copy's view; its base is input element 0. */
-static kview padded_view(const kgemm *p, const axis *y, const axis *x) {
-  const mc_type *t = p->head->in[0]->type;
-  kview v = { .dtype = t->dtype, .rank = 4, .slack = true };
-  int64_t es = kl_elem(&v);
-  v.stride[3] = es;
-  v.stride[2] = t->dim[3] * es;
-  v.stride[1] = (x->before + x->in + x->after) * v.stride[2];
-  v.stride[0] = (y->before + y->in + y->after) * v.stride[1];
+static kview padded_view(const kgemm *p, const mc_transposed_axis *y, const mc_transposed_axis *x) {
+  kview v = kl_at_base(mc_transposed_strides(p->head), NULL);
   v.base = kb_gepi(p->k, kl_scratch(p->g), y->before * v.stride[1] + x->before * v.stride[2]);
   return v;
 }
 
 /* Row by row, borders and all; the first and last rows of all are a border's. */
-static void padded_copy(kgemm *p, const axis *y, const axis *x) {
+static void padded_copy(kgemm *p, const mc_transposed_axis *y, const mc_transposed_axis *x) {
   kb *k = p->k;
   const mc_type *t = p->head->in[0]->type;
   kview in = kl_view(p->g, p->head->in[0]), v = padded_view(p, y, x);
@@ -80,21 +41,9 @@ static void padded_copy(kgemm *p, const axis *y, const axis *x) {
   kb_end(k, &once, NULL);
 }
 
-/* Taps of phase `o` along one axis: k and the input offset relative to o' = (position - o) /
- * stride. */
-static int taps(const axis *a, int64_t o, int64_t *tap, int64_t *offset) {
-  int n = 0;
-  for (int64_t k = 0; k < a->kernel; k++) {
-    int64_t at = o + a->pad - k * a->dilation;
-    if (floor_div(at, a->stride) * a->stride != at) continue;
-    tap[n] = k;
-    offset[n++] = floor_div(at, a->stride);
-  }
-  return n;
-}
-
 /* Restrict the space and all views of x to every stride-th row and column from (oy, ox) on. */
-static void phase_space(kx *x, int64_t oy, int64_t ox, const axis *ya, const axis *xa) {
+static void phase_space(kx *x, int64_t oy, int64_t ox, const mc_transposed_axis *ya,
+                        const mc_transposed_axis *xa) {
   kview *list[2 * KX_MAX_VIEWS];
   int n = kx_views(x, list);
   for (int i = 0; i < n; i++) {
@@ -107,58 +56,29 @@ static void phase_space(kx *x, int64_t oy, int64_t ox, const axis *ya, const axi
   x->dim[2] = (xa->out - ox + xa->stride - 1) / xa->stride;
 }
 
-static void phase_runs(kgemm *p, const kview *in, const axis *y, const axis *x, int64_t oy,
-                       int64_t ox, int64_t **woff) {
-  mc_arena *a = p->k->arena;
-  int64_t *ty = MC_NEWN(a, int64_t, y->kernel), *fy = MC_NEWN(a, int64_t, y->kernel),
-          *tx = MC_NEWN(a, int64_t, x->kernel), *fx = MC_NEWN(a, int64_t, x->kernel);
-  int ny = taps(y, oy, ty, fy), nx = taps(x, ox, tx, fx);
-  int64_t ci = p->head->in[1]->type->dim[3];
-  p->nrun = 0;
-  p->rlen = ci;
-  p->run = MC_NEWN(a, int64_t, ny *nx + 1);
-  *woff = MC_NEWN(a, int64_t, ny *nx + 1);
-  for (int i = 0; i < ny; i++)
-    for (int j = 0; j < nx; j++) {
-      p->run[p->nrun] = fy[i] * in->stride[1] + fx[j] * in->stride[2];
-      (*woff)[p->nrun++] = (ty[i] * x->kernel + tx[j]) * ci;
-    }
-}
-
-static bool emit_phase(kgemm *p, const kview *in, const mc_tensor *w, const mc_tensor *b,
-                       const axis *y, const axis *x, int64_t oy, int64_t ox) {
-  const mc_attrs_conv_transpose2d *c = MC_ATTRS(p->head, conv_transpose2d);
+static bool emit_phase(kgemm *p, const kview *in, const mc_transposed_axis *y,
+                       const mc_transposed_axis *x, const int64_t at[2]) {
   const mc_type *t = p->head->out[0]->type;
   if (!kx_init(p->x, p->g, p->head, t->rank, t->dim)) return false;
-  phase_space(p->x, oy, ox, y, x);
-  int64_t *woff;
-  phase_runs(p, in, y, x, oy, ox, &woff);
+  phase_space(p->x, at[0], at[1], y, x);
   p->a = *in;
-  kgemm_window(p, c->groups, c->clamp);
-  kgemm_steps(p);
-  kx_collapse(p->x, (kview *[]){ &p->a }, 1, p->x->rank - 1);
-  if (!kgemm_blocking(p, p->x->dim[p->x->rank - 2])) return false;
-  kweights kw = kgemm_window_weights(p, w, woff);
-  kgemm_pack(p, &kw, 1, 0, b ? b->data : NULL);
+  p->a.stride[3] = 0;
+  kgemm_collapse(p, kl_by_images(p->g));
+  kgemm_pack(p);
   kgemm_nest(p, NULL, NULL);
   return true;
 }
 
 bool k_conv_transpose(kgemm *p) {
-  const mc_tensor *w = mc_value_tensor(p->head->in[1]),
-                  *b = p->head->nin > 2 ? mc_value_tensor(p->head->in[2]) : NULL;
-  if (!w || (p->head->nin > 2 && !b))
-    return kl_error(p->g, p->head,
-                    "'conv_transpose2d' whose weight or bias is not a constant has no lowering");
-  if (w->dtype != mc_engine_weights(p->e))
-    return kl_error(p->g, p->head, "'conv_transpose2d' with %s weights has no lowering",
-                    mc_dtype_names[w->dtype]);
-  axis y = axis_of(p->head, 0), x = axis_of(p->head, 1);
+  mc_transposed_axis y = mc_transposed_axis_of(p->head, 0), x = mc_transposed_axis_of(p->head, 1);
+  int64_t(*at)[2] = mc_arena_alloc(p->k->arena, sizeof *at * (size_t)(y.stride * x.stride));
+  int n = mc_transposed_phases(p->head, at);
   padded_copy(p, &y, &x);
   kl_step(p->g);
   kview in = padded_view(p, &y, &x);
-  for (int64_t oy = 0; oy < y.stride && oy < y.out; oy++)
-    for (int64_t ox = 0; ox < x.stride && ox < x.out; ox++)
-      if (!emit_phase(p, &in, w, b, &y, &x, oy, ox)) return false;
+  for (int i = 0; i < n; i++) {
+    p->d = p->g->decision->product[i];
+    if (!emit_phase(p, &in, &y, &x, at[i])) return false;
+  }
   return true;
 }

@@ -63,7 +63,7 @@ static bool pack(dw *d) {
     return kl_error(d->g, d->head, "'conv2d' with %s weights has no lowering",
                     mc_dtype_names[w->dtype]);
   if (!d->f32) kdw_bound_sums(d->x, d->head, w->data, b ? b->data : NULL, d->c, d->taps);
-  int64_t blocks = kgemm_vectors(d->c), es = welem(d);
+  int64_t blocks = mc_gemm_vectors(d->c), es = welem(d);
   char *pw = mc_arena_alloc(k->arena, (size_t)(blocks * d->taps * KB_LANES * es));
   uint32_t *pb = mc_arena_alloc(k->arena, (size_t)(blocks * KB_LANES * 4));
   for (int64_t n = 0; n < d->c; n++) {
@@ -201,7 +201,7 @@ static void emit_row(const dw *d, V a, V block, V n0, int64_t c0, int valid) {
 static void emit_channels(const dw *d, V a) {
   kb *k = d->k;
   int64_t full = d->mult == 1 ? d->c / KB_LANES : 0;
-  int64_t blocks = kgemm_vectors(d->c);
+  int64_t blocks = mc_gemm_vectors(d->c);
   bool split = d->split == d->x->rank - 1;
   kb_loop l;
   if (full) {
@@ -231,14 +231,9 @@ static void emit_axes(const dw *d, int axis, V a) {
   kb_end(d->k, &l, NULL);
 }
 
-static bool prepare(dw *d) {
+static void prepare(dw *d) {
   const mc_attrs_conv2d *c = MC_ATTRS(d->head, conv2d);
   const mc_type *in = d->head->in[0]->type, *wt = d->head->in[1]->type;
-  if (d->head->op != MC_OP_conv2d || wt->dim[3] != 1)
-    return kl_error(d->g, d->head, "'%s' does not head a 'depthwise' group",
-                    mc_ops[d->head->op].text);
-  if (!kl_real(in->dtype) && in->dtype != MC_u8 && in->dtype != MC_i8)
-    return kl_error(d->g, d->head, "'conv2d' on %s has no lowering", mc_dtype_names[in->dtype]);
   d->f32 = kl_real(in->dtype);
   d->bf16 = in->dtype == MC_bf16;
   d->is_signed = in->dtype == MC_i8;
@@ -254,17 +249,6 @@ static bool prepare(dw *d) {
   d->a.base = kb_gepi(d->k, v.base, -c->pad[0] * v.stride[1] - c->pad[1] * v.stride[2]);
   d->a.stride[1] = v.stride[1] * c->stride[0];
   d->a.stride[2] = v.stride[2] * c->stride[1];
-  return true;
-}
-
-/* Accumulators take a quarter of the registers at most; of the counts that fit, the one that
- * computes the fewest pixels twice, then the largest. */
-static int pixels_at_once(const kb *k, int64_t m) {
-  int most = mc_engine_regs(k->target) * kb_phys_lanes(k) / KB_LANES / 4, best = 1;
-  if (most > 8) most = 8;
-  for (int r = 2; r <= most && r <= m; r++)
-    if ((m + r - 1) / r * r <= (m + best - 1) / best * best || r <= 4) best = r;
-  return best;
 }
 
 /* Rows of pixels, blocks of pixels where the last one may move back within its task, or blocks of
@@ -273,26 +257,24 @@ static int divide(dw *d, kb_loop *once) {
   int64_t trips[MC_MAX_RANK], m = d->x->dim[d->x->rank - 2], blocks = (m + d->mr - 1) / d->mr;
   for (int i = 0; i < d->x->rank - 2; i++) trips[i] = d->x->dim[i];
   trips[d->x->rank - 2] = kl_blocks_divide(d->g, m, d->mr) ? blocks : 1;
-  trips[d->x->rank - 1] = kgemm_vectors(d->c);
+  trips[d->x->rank - 1] = mc_gemm_vectors(d->c);
   int split = kl_divide(d->g, d->x->rank, trips);
   kl_range(d->g, once, 1, 1, split < 0);
   return split;
 }
 
 bool k_emit_depthwise(kgroup *g) {
-  bool ok;
-  if (kdw_rows(g, &ok)) return ok;
+  if (g->decision->form == MC_FORM_depthwise_rows) return kdw_rows(g);
   dw *d = MC_NEW(g->k->arena, dw);
   d->g = g;
   d->k = g->k;
   d->head = kl_first(g);
   d->x = MC_NEW(g->k->arena, kx);
   const mc_type *t = d->head->out[0]->type;
-  if (!prepare(d) || !kx_init(d->x, g, d->head, t->rank, t->dim) || !pack(d)) return false;
+  prepare(d);
+  if (!kx_init(d->x, g, d->head, t->rank, t->dim) || !pack(d)) return false;
   kx_collapse(d->x, (kview *[]){ &d->a }, 1, d->x->rank - 1);
-  d->mr = pixels_at_once(g->k, d->x->dim[d->x->rank - 2]);
-  g->note = mc_arena_printf(g->k->arena, "blocks of %d pixels x %d channels, %lld taps", d->mr,
-                            KB_LANES, (long long)d->taps);
+  d->mr = g->decision->pixels;
   kb_loop once;
   d->split = divide(d, &once);
   emit_axes(d, 0, d->a.base);

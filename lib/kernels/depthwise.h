@@ -2,9 +2,8 @@
 #ifndef MC_KERNELS_DEPTHWISE_H
 #define MC_KERNELS_DEPTHWISE_H
 #include "lower.h"
-/* The whole group on interleaved rows (dwrows.c). False: not a case for it, nothing was emitted.
- * *ok: false after reporting. */
-bool kdw_rows(kgroup *g, bool *ok);
+/* The whole group on interleaved rows (dwrows.c). False after reporting. */
+bool kdw_rows(kgroup *g);
 /* Tells kx the range of a depthwise convolution's integer sums, from its constant weights and bias
  * (NULL: none), of `taps` weights for each of c channels. */
 void kdw_bound_sums(kx *x, const mc_node *head, const int8_t *weight, const int32_t *bias,

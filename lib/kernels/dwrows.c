@@ -22,7 +22,14 @@
 #include "narrow.h"
 #include <string.h>
 
-enum { MAX_KERNEL = 7, MAX_GROUPS = 4, MAX_P = 4, MAX_R = 2, MAX_JOBS = 8, MAX_PLACES = 8 };
+enum {
+  MAX_KERNEL = MC_DW_KERNEL,
+  MAX_GROUPS = 4,
+  MAX_P = 4,
+  MAX_R = 2,
+  MAX_JOBS = MC_DW_JOBS,
+  MAX_PLACES = 8
+};
 
 _Static_assert((int)MAX_JOBS >= (int)MC_DW_PHASES, "a job for each");
 _Static_assert((int)MAX_JOBS >= (int)MC_DW_PIECES, "a job for each");
@@ -121,7 +128,7 @@ static void pack_params(const job *j, int64_t block, int32_t *bias, float *mult)
         sum += (uint32_t)(int32_t)d->weight[c * d->kh * d->kw + t];
       *bias = (int32_t)((d->bias ? (uint32_t)d->bias[c] : 0) - (uint32_t)d->za * sum +
                         (uint32_t)d->x->head_base);
-      *mult = d->fast ? kn_multiplier(&d->tail, d->tail.one ? 0 : c) : 0;
+      *mult = d->fast ? mc_narrow_multiplier(&d->tail, d->tail.one ? 0 : c) : 0;
     }
 }
 
@@ -564,19 +571,14 @@ static void emit_images(rows *d) {
   kb_end(k, &once, NULL);
 }
 
-static bool prepare(rows *d, kgroup *g) {
+/* What mc_decide_depthwise_rows has found to fit. */
+static void prepare(rows *d, kgroup *g) {
   d->g = g;
   d->k = g->k;
   d->head = kl_first(g);
   const mc_attrs_conv2d *a = MC_ATTRS(d->head, conv2d);
   const mc_type *in = d->head->in[0]->type, *wt = d->head->in[1]->type, *y = d->head->out[0]->type;
-  const mc_tensor *w = mc_value_tensor(d->head->in[1]),
-                  *b = d->head->nin > 2 ? mc_value_tensor(d->head->in[2]) : NULL;
-  bool x86 = g->k->target->arch == MC_ARCH_x86_64;
-  if ((!x86 && !kb_has(g->k, MC_ISA_BIT(dotprod))) || d->head->op != MC_OP_conv2d ||
-      (in->dtype != MC_u8 && in->dtype != MC_i8))
-    return false;
-  if (!w || w->dtype != MC_i8 || (d->head->nin > 2 && !b) || wt->dim[3] != 1) return false;
+  bool x86 = g->k->target->arch == MC_ARCH_x86_64, both = kb_has(g->k, MC_ISA_BIT(i8mm));
   d->c = wt->dim[0];
   d->mult = d->c / in->dim[3];
   d->kh = wt->dim[1];
@@ -585,14 +587,8 @@ static bool prepare(rows *d, kgroup *g) {
   d->sx = a->stride[1];
   d->oh = y->dim[1];
   d->ow = y->dim[2];
-  if (a->dilation[0] != 1 || a->dilation[1] != 1 || d->kh > MAX_KERNEL || d->kw > MAX_KERNEL ||
-      d->sx > d->kw)
-    return false;
-  if (d->mult > 16 || ((d->mult & (d->mult - 1)) && d->c > 16 * MAX_JOBS))
-    return false; /* blocks that differ are jobs of their own */
-  d->weight = w->data;
-  d->bias = b ? b->data : NULL;
-  bool both = kb_has(g->k, MC_ISA_BIT(i8mm));
+  d->weight = mc_value_tensor(d->head->in[1])->data;
+  d->bias = d->head->nin > 2 ? mc_value_tensor(d->head->in[2])->data : NULL;
   d->is_signed = both ? in->dtype == MC_i8 : !x86;
   d->flip = d->is_signed != (in->dtype == MC_i8);
   d->za = kl_zero_point(in) + (d->flip ? d->is_signed ? -128 : 128 : 0);
@@ -601,29 +597,20 @@ static bool prepare(rows *d, kgroup *g) {
   d->in = kl_view(g, d->head->in[0]);
   d->in.base =
       kb_gepi(d->k, d->in.base, -a->pad[0] * d->in.stride[1] - a->pad[1] * d->in.stride[2]);
-  d->fast = kn_find(&d->tail, g, d->head);
-  return true;
+  d->tail = g->decision->narrow;
+  d->fast = d->tail.node != NULL;
+  d->cut = g->decision->rows;
 }
 
-/* The result's view must be known. */
-static bool cut_row(rows *d) {
-  bool dense = d->in.stride[2] == d->c && d->out.stride[2] == d->c;
-  mc_dw_row r = { d->c, d->mult, d->ow, d->sx, dense, d->fast };
-  return mc_dw_cut_row(&r, d->k->target, &d->cut);
-}
-
-bool kdw_rows(kgroup *g, bool *ok) {
+bool kdw_rows(kgroup *g) {
   rows *d = MC_NEW(g->k->arena, rows);
-  if (!prepare(d, g)) return false;
+  prepare(d, g);
   const mc_type *y = d->head->out[0]->type;
   d->x = MC_NEW(g->k->arena, kx);
-  *ok = kx_init(d->x, g, d->head, y->rank, y->dim);
-  if (!*ok) return true;
+  if (!kx_init(d->x, g, d->head, y->rank, y->dim)) return false;
   d->out = d->x->out[0];
-  if (!cut_row(d)) return false;
   kdw_bound_sums(d->x, d->head, d->weight, d->bias, d->c, d->kh * d->kw);
   emit_images(d);
   kl_fill_borders(g);
-  g->note = mc_arena_printf(g->k->arena, "interleaved rows, %d taps an instruction", d->depth);
   return true;
 }

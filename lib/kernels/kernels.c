@@ -1,5 +1,5 @@
 /* One LLVM function per group: the family that the group names. */
-#include "kernels.h"
+#include "chain.h"
 #include "tile.h"
 #include "mc/analysis/cost.h"
 #include "mc/kernels/kernels.h"
@@ -57,7 +57,7 @@ static void begin_function(kgroup *g) {
   mc_group_code *c = g->code;
   const char *name = c->n ? mc_arena_printf(g->k->arena, "%s.%d", g->name, c->n) : g->name;
   const mc_node *first = kl_first(g);
-  g->tasks = kl_tasks(g->plan, g->index);
+  g->tasks = mc_plan_tasks(g->plan, g->index);
   c->tasks[c->n] = 1; /* until a loop is divided */
   c->fn[c->n] = kb_function(g->k, name, g->k->vd, 2,
                             mc_plan_shares(g->plan) || g->plan->whole ? 2 : 0, false);
@@ -81,7 +81,6 @@ bool kl_step(kgroup *g) {
   return true;
 }
 
-/* g: what is to be known about it; may be filled in before (ask). */
 static bool emit_alone(mc_group_code *out, kgroup *g, mc_kernels *ks, int i, const char *name) {
   mc_node *n = ks->plan->group[i];
   const family_fns *family = &families[mc_group_family(n)];
@@ -89,6 +88,9 @@ static bool emit_alone(mc_group_code *out, kgroup *g, mc_kernels *ks, int i, con
   if (!family->emit)
     return mc_error(ks->k.diag, n->loc, "the group has no kernel (form-groups names one)");
   if (mc_group_has(n, MC_FAM_NOCODE)) return true;
+  mc_ask ask = mc_plan_ask(ks->plan, i, ks->weights);
+  const mc_decision *d = mc_decide(&ask, ks->k.arena, ks->k.diag);
+  if (!d) return false;
   *g = (kgroup){ .k = &ks->k,
                  .plan = ks->plan,
                  .group = n,
@@ -97,12 +99,11 @@ static bool emit_alone(mc_group_code *out, kgroup *g, mc_kernels *ks, int i, con
                  .name = name,
                  .code = out,
                  .weights = ks->weights,
-                 .ask = g->ask,
-                 .explain = g->explain };
+                 .decision = d };
   begin_function(g);
   bool ok = family->emit(g);
   end_function(g);
-  for (int s = 0; s < out->n && ok && kl_by_images(g) && !g->ask; s++)
+  for (int s = 0; s < out->n && ok && kl_by_images(g); s++)
     if (out->tasks[s] != g->tasks)
       ok = kl_error(g, g->group, "internal: kernel '%s' does not compute one image of several",
                     mc_group_family_text(n));
@@ -120,16 +121,14 @@ void mc_kernels_finish(mc_group_code *last, mc_kernels *ks, const char *name) {
 }
 
 /* A link on its strip. */
-static bool emit_strip(mc_group_code *out, kgroup *g, mc_kernels *ks, const mc_chain *c, int link,
+static bool emit_strip(mc_group_code *out, mc_kernels *ks, const mc_chain *c, int link,
                        const char *name) {
   const mc_plan *p = ks->plan;
   mc_module *to = mc_module_create();
+  kgroup g;
   ks->plan = mc_chain_strip_plan(p, c, link, to, ks->k.arena);
-  bool ok = emit_alone(out, g, ks, 0, name);
-  if (ok && g->estimate.cycles == 0) g->estimate = mc_model_group(g->group, p->target, ks->weights);
+  bool ok = emit_alone(out, &g, ks, 0, name);
   ks->plan = p;
-  g->group = c->link[link].group; /* the strip itself is gone */
-  g->region = g->group->region;
   mc_module_destroy(to);
   return ok;
 }
@@ -138,9 +137,8 @@ static bool emit_strip(mc_group_code *out, kgroup *g, mc_kernels *ks, const mc_c
 static bool emit_chain(mc_group_code *out, mc_kernels *ks, const mc_chain *c, const char *name) {
   V fn[MC_CHAIN_MOST];
   for (int i = 0; i < c->n; i++) {
-    kgroup g = { .ask = false };
     mc_group_code code;
-    if (!emit_strip(&code, &g, ks, c, i, mc_arena_printf(ks->k.arena, "%s.link%d", name, i)))
+    if (!emit_strip(&code, ks, c, i, mc_arena_printf(ks->k.arena, "%s.link%d", name, i)))
       return false;
     fn[i] = code.fn[0];
   }
@@ -153,7 +151,7 @@ static const mc_chain *chain_of(const mc_plan *p, int i) {
 }
 
 bool mc_kernels_emit(mc_group_code *out, mc_kernels *ks, int i, const char *name) {
-  kgroup g = { .ask = false };
+  kgroup g;
   const mc_chain *c = chain_of(ks->plan, i);
   *out = (mc_group_code){ .n = 0 };
   if (c) return i != c->first || emit_chain(out, ks, c, name);
@@ -174,24 +172,4 @@ int64_t mc_kernel_scratch(void *ctx, const mc_plan *p, int i) {
   mc_arena_destroy(a);
   mc_module_destroy(to);
   return n;
-}
-
-/* Emits the group into a module that is thrown away: what is said is what would be done. */
-void kernels_try(kgroup *g, const mc_plan *p, int i, mc_arena *a) {
-  mc_diag quiet;
-  mc_diag_init(&quiet, a);
-  LLVMContextRef c = LLVMContextCreate();
-  LLVMModuleRef m = LLVMModuleCreateWithNameInContext("describe", c);
-  mc_kernels *ks = mc_kernels_create(m, p, &(mc_asides){ 0 }, a, &quiet);
-  mc_group_code f;
-  const mc_chain *chain = chain_of(p, i);
-  if (chain)
-    emit_strip(&f, g, ks, chain, i - chain->first, "f");
-  else
-    emit_alone(&f, g, ks, i, "f");
-  if (!chain && g->group && g->estimate.cycles == 0)
-    g->estimate = mc_model_group(g->group, p->target, ks->weights);
-  mc_kernels_destroy(ks);
-  LLVMDisposeModule(m);
-  LLVMContextDispose(c);
 }

@@ -3,31 +3,11 @@
 #include <assert.h>
 #include <string.h>
 
-static bool mergeable(const kview *v, int d, const int64_t *dim) {
-  return v->stride[d] == v->stride[d + 1] * dim[d + 1] || (dim[d] == 1);
-}
-
-static void drop_axis(int *rank, int64_t *dim, kview **views, int nviews, int d) {
-  for (int i = d; i + 1 < *rank; i++) {
-    dim[i] = dim[i + 1];
-    for (int j = 0; j < nviews; j++) views[j]->stride[i] = views[j]->stride[i + 1];
-  }
-  (*rank)--;
-  for (int j = 0; j < nviews; j++) views[j]->rank = *rank;
-}
-
-static int collapse_from(int first, int rank, int64_t *dim, kview **views, int nviews, int keep) {
-  for (int d = keep - 2; d >= first; d--) {
-    bool ok = true;
-    if (dim[d + 1] == 1) { /* the inner of the two is empty: the outer one's strides stay */
-      for (int j = 0; j < nviews; j++) views[j]->stride[d + 1] = views[j]->stride[d];
-    } else {
-      for (int j = 0; j < nviews && ok; j++) ok = mergeable(views[j], d, dim);
-    }
-    if (!ok) continue;
-    dim[d + 1] *= dim[d];
-    drop_axis(&rank, dim, views, nviews, d);
-  }
+static int collapse_from(int first, int rank, int64_t *dim, kview **views, int n, int keep) {
+  int64_t *list[3 * KX_MAX_VIEWS];
+  for (int i = 0; i < n; i++) list[i] = views[i]->stride;
+  rank = mc_collapse(first, rank, dim, list, n, keep);
+  for (int i = 0; i < n; i++) views[i]->rank = rank;
   return rank;
 }
 

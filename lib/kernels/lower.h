@@ -4,6 +4,7 @@
 #define MC_KERNELS_LOWER_H
 #include "mc/kernels/kernels.h"
 #include "mc/ref/eval.h"
+#include "mc/plan/decisions.h"
 #include "vec.h"
 
 /* One group being turned into the function k->fn (parameters: arena, graph inputs, graph outputs).
@@ -14,19 +15,8 @@ typedef struct kgroup {
   mc_node *group;
   int index; /* position in the plan */
   mc_graph *region;
-  const char *note; /* how it is computed, for people; set by the families that have a choice */
-  int64_t weights;  /* bytes of all constants of the plan, for the cost model */
-  int64_t packed_from, packed_to; /* weights kept small: bytes of packed B, and as bits and values;
-                                     0: they are not */
-  bool ask;                       /* stop when the block is chosen */
-  mc_estimate estimate;           /* of the code that is emitted; cycles 0: nobody set it */
-  mc_blocking *blocking;
-  int nblocking;   /* every block that could be, by the model's order; products on an engine only */
-  const char *key; /* mc_choices.key */
-  bool explain;
-  const char *other_engine;
-  mc_estimate
-      other; /* asked for: the next best engine, if there is one that the model has figures of */
+  const mc_decision *decision;
+  int64_t weights; /* bytes of all constants of the plan, for the cost model */
   int tasks; /* shares that the present function's work may be divided into (split.c); it is, once a
                 loop is */
   const char *name;
@@ -43,7 +33,13 @@ typedef struct kview {
   bool slack; /* MC_PLAN_SLACK bytes behind the last element may be read */
 } kview;
 
-enum { KX_MAX_VIEWS = 64 };
+static inline kview kl_at_base(mc_strides s, V base) {
+  kview v = { .base = base, .dtype = s.dtype, .rank = s.rank, .slack = s.slack };
+  for (int d = 0; d < s.rank; d++) v.stride[d] = s.stride[d];
+  return v;
+}
+
+enum { KX_MAX_VIEWS = MC_SPACE_VIEWS };
 
 bool kl_error(const kgroup *g, const mc_node *n, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -84,10 +80,6 @@ void kl_store(kb *k, V reg, V p, mc_dtype t, int64_t stride, int valid);
 int32_t kl_zero_point(const mc_type *t);
 
 /* ---- work for several threads (split.c, docs/internals/threads.md) ---- */
-/* Shares that the plan divides the group into. */
-int kl_tasks(const mc_plan *p, int group);
-/* Shares of it that may run at the same time. */
-int kl_workers(const mc_plan *p, int group);
 /* Its shares are its images, which run one after the other: the outermost loop is divided, which
  * must be that over images. */
 bool kl_by_images(const kgroup *g);

@@ -16,48 +16,10 @@ typedef struct bmat {
   int64_t panel, bias, rows;
 } bmat;
 
-static int64_t round_up(int64_t v, int64_t to) { return (v + to - 1) / to * to; }
-
-static bool whole_b(const mc_node *n, int64_t k, int64_t cols) {
-  return mc_type_elems(n->in[1]->type) == k * cols;
-}
-
-static bool constant_path(const mc_node *n) {
-  const mc_type *b = n->in[1]->type;
-  return mc_value_tensor(n->in[1]) && kl_zero_point(b) == 0 && b->dtype != MC_u8 &&
-         whole_b(n, b->dim[b->rank - 1], b->dim[b->rank - 2]);
-}
-
-/* Sizes of the parts of scratch, in order: packed B, bias, rows' terms. */
-static void scratch_parts(const mc_node *n, const mc_engine *e, int64_t part[3]) {
-  const mc_type *b = n->in[1]->type, *y = n->out[0]->type;
-  bool t = MC_ATTRS(n, matmul)->transpose_b;
-  int64_t k = b->dim[b->rank - (t ? 1 : 2)], cols = b->dim[b->rank - (t ? 2 : 1)],
-          width = kgemm_vectors(cols) * KGEMM_LANES;
-  int kr = e->kr;
-  int64_t steps = (k + kr - 1) / kr;
-  if (e->tile) ktile_depth(e, k, &kr, &steps);
-  part[0] = round_up(width * kr * steps * kgemm_elem(e), 64);
-  part[1] = width * 4;
-  part[2] = round_up(mc_type_elems(y) / cols * 4, 64);
-}
-
-static int64_t scratch_bytes(const int64_t part[3]) {
-  return round_up(part[0] + part[1] + part[2], 64);
-}
-
-int64_t k_matmul_scratch(const mc_plan *plan, const mc_node *n) {
-  const mc_engine *e = kgemm_pick(plan->target, n, mc_engine_kind(n->in[0]->type->dtype));
-  int64_t part[3];
-  if (constant_path(n) || !e) return 0;
-  scratch_parts(n, e, part);
-  return scratch_bytes(part);
-}
-
 /* One column: its elements to their places, its sum into the bias. */
 static void pack_column(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t width) {
   kb *k = p->k;
-  int kr = p->e->kr;
+  int kr = p->d.e->kr;
   int64_t full = m->k / kr, rest = m->k % kr, step = width * kr * m->es;
   V sum = kb_i32(k, 0);
   for (int part = 0; part < 2; part++) {
@@ -77,9 +39,9 @@ static void pack_column(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t w
     kb_end(k, &l, &sum);
     sum = l.carried[0];
   }
-  V v = mc_engine_is_real(p->e)
+  V v = mc_engine_is_real(p->d.e)
             ? kb_f32(k, 0.0f)
-            : kb_addi(k, kb_muli(k, sum, -(int64_t)p->za), m->k * p->za * m->zb);
+            : kb_addi(k, kb_muli(k, sum, -(int64_t)p->d.za), m->k * p->d.za * m->zb);
   kb_store(k, v, bias, 4);
 }
 
@@ -145,7 +107,7 @@ static void some_terms(void *ctx, V at, int64_t c, int n, int valid) {
   sum_lines(k, kb_gepi(k, at ? kb_gep(k, s->a, kb_muli(k, at, row)) : s->a, c * row), row, n,
             s->m->k, t->dtype == MC_i8, acc);
   V sum = kv_fold(k, acc, n, add_lanes, k);
-  sum = LLVMBuildAdd(k->b, sum, kb_i32s(k, s->m->k * (p->za - kl_zero_point(t)), n),
+  sum = LLVMBuildAdd(k->b, sum, kb_i32s(k, s->m->k * (p->d.za - kl_zero_point(t)), n),
                      ""); /* flipping moves every element as it moves the zero point */
   kb_store(k, LLVMBuildMul(k->b, sum, kb_i32s(k, -(int64_t)s->m->zb, n), ""),
            kb_gepi(k, at ? kb_gep(k, s->out, kb_muli(k, at, 4)) : s->out, c * 4), 4);
@@ -155,8 +117,8 @@ static void some_terms(void *ctx, V at, int64_t c, int n, int valid) {
 static V column_bias(kgemm *p, const bmat *m, V sum) {
   kb *k = p->k;
   int lanes = kb_lanes(sum);
-  return LLVMBuildAdd(k->b, LLVMBuildMul(k->b, sum, kb_i32s(k, -(int64_t)p->za, lanes), ""),
-                      kb_i32s(k, m->k * p->za * m->zb, lanes), "");
+  return LLVMBuildAdd(k->b, LLVMBuildMul(k->b, sum, kb_i32s(k, -(int64_t)p->d.za, lanes), ""),
+                      kb_i32s(k, m->k * p->d.za * m->zb, lanes), "");
 }
 
 /* a0 b0 a1 b1 ..., pieces of `bytes` bytes. */
@@ -171,7 +133,7 @@ static V interleave(kb *k, V a, V b, int bytes) {
  * elements. Returns the new sums (of bytes). */
 static V pack_step(kgemm *p, const bmat *m, V src, V dst, int64_t rows, V sum) {
   kb *k = p->k;
-  int kr = p->e->kr, es = (int)m->es;
+  int kr = p->d.e->kr, es = (int)m->es;
   T type = kb_vt(k, k->i8, KGEMM_LANES * es);
   bool dots = es == 1 && kr == 4 &&
               kb_has(k, MC_ISA_BIT(avx512vnni)); /* the sums are a product with ones */
@@ -199,7 +161,7 @@ static V pack_step(kgemm *p, const bmat *m, V src, V dst, int64_t rows, V sum) {
 
 static void pack_sixteen(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t width) {
   kb *k = p->k;
-  int64_t kr = p->e->kr, full = m->k / kr, rest = m->k % kr, group = kr * m->es;
+  int64_t kr = p->d.e->kr, full = m->k / kr, rest = m->k % kr, group = kr * m->es;
   V sum = LLVMConstNull(kb_vt(k, k->i32, KGEMM_LANES));
   if (full) {
     kb_loop l;
@@ -219,7 +181,7 @@ static void pack_sixteen(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t 
 /* A column whose elements lie behind one another, groups of kr elements at a time. */
 static void pack_line(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t width) {
   kb *k = p->k;
-  int64_t kr = p->e->kr * m->es, step = width * kr, bytes = m->k * m->es; /* kr: in bytes */
+  int64_t kr = p->d.e->kr * m->es, step = width * kr, bytes = m->k * m->es; /* kr: in bytes */
   T word = kr == 8 ? k->i64 : kr == 4 ? k->i32 : k->i16;
   kb_loop l;
   for (int64_t at = 0, unroll = 4; unroll; unroll = unroll == 4 ? 1 : 0) {
@@ -252,7 +214,7 @@ static void pack_line(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t wid
  * bytes: squares of words are transposed, and B needs no transpose in front. Two groups of pairs of
  * bytes stand in a word. */
 static int word_square(const kgemm *p, const bmat *m) {
-  int64_t group = p->e->kr * m->es, words = m->k * m->es / 4;
+  int64_t group = p->d.e->kr * m->es, words = m->k * m->es / 4;
   if (m->sk != m->es || m->k * m->es % 4 || (group != 4 && group != 2)) return 0;
   for (int n = p->k->target->vector_bytes >= 64 ? 16 : p->k->target->vector_bytes / 4; n >= 4;
        n /= 2)
@@ -264,7 +226,7 @@ static int word_square(const kgemm *p, const bmat *m) {
  * pairs of bytes). */
 static void store_words(kgemm *p, const bmat *m, V words, V dst, int i, int64_t width) {
   kb *k = p->k;
-  int64_t group = p->e->kr * m->es;
+  int64_t group = p->d.e->kr * m->es;
   if (group == 4) {
     kb_store(k, words, kb_gepi(k, dst, i * width * group), 1);
     return;
@@ -308,13 +270,13 @@ static int64_t pack_groups(kgemm *p, const bmat *m, V src, V dst, V bias, int64_
                            int64_t width) {
   kb *k = p->k;
   bool aside = m->sn == m->es;
-  if (p->e->kr == 1 || p->e->kr * m->es > 8 || (!aside && m->sk != m->es)) return 0;
+  if (p->d.e->kr == 1 || p->d.e->kr * m->es > 8 || (!aside && m->sk != m->es)) return 0;
   int64_t done = aside ? cols / KGEMM_LANES * KGEMM_LANES : cols, by = aside ? KGEMM_LANES : 1;
   if (!done) return 0;
   kb_loop l;
   kb_range(k, &l, done, by, NULL, 0);
   V s = kb_gep(k, src, kb_muli(k, l.iv, m->sn)),
-    d = kb_gep(k, dst, kb_muli(k, l.iv, p->e->kr * m->es)),
+    d = kb_gep(k, dst, kb_muli(k, l.iv, p->d.e->kr * m->es)),
     z = kb_gep(k, bias, kb_muli(k, l.iv, 4));
   (aside ? pack_sixteen : pack_line)(p, m, s, d, z, width);
   kb_end(k, &l, NULL);
@@ -325,7 +287,7 @@ static int64_t pack_groups(kgemm *p, const bmat *m, V src, V dst, V bias, int64_
 static void pack_cols(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t cols, int64_t width) {
   kb *k = p->k;
   kb_loop l;
-  if (p->e->kr == 1 && m->es == 4 && m->sn == 4) { /* rows of B as they are */
+  if (p->d.e->kr == 1 && m->es == 4 && m->sn == 4) { /* rows of B as they are */
     kb_range(k, &l, m->k, 1, NULL, 0);
     kb_memcpy(k, kb_gep(k, dst, kb_muli(k, l.iv, width * 4)),
               kb_gep(k, src, kb_muli(k, l.iv, m->sk)), cols * 4);
@@ -338,27 +300,27 @@ static void pack_cols(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t col
   if (square && done) {
     kb_range(k, &l, done, square, NULL, 0);
     pack_square(p, m, kb_gep(k, src, kb_muli(k, l.iv, m->sn)),
-                kb_gep(k, dst, kb_muli(k, l.iv, p->e->kr * m->es)),
+                kb_gep(k, dst, kb_muli(k, l.iv, p->d.e->kr * m->es)),
                 kb_gep(k, bias, kb_muli(k, l.iv, 4)), width, square);
     kb_end(k, &l, NULL);
   }
   if (done == cols) return;
   src = kb_gepi(k, src, done * m->sn);
-  dst = kb_gepi(k, dst, done * p->e->kr * m->es);
+  dst = kb_gepi(k, dst, done * p->d.e->kr * m->es);
   bias = kb_gepi(k, bias, done * 4);
   kb_range(k, &l, cols - done, 1, NULL, 0);
   pack_column(p, m, kb_gep(k, src, kb_muli(k, l.iv, m->sn)),
-              kb_gep(k, dst, kb_muli(k, l.iv, p->e->kr * m->es)),
+              kb_gep(k, dst, kb_muli(k, l.iv, p->d.e->kr * m->es)),
               kb_gep(k, bias, kb_muli(k, l.iv, 4)), width);
   kb_end(k, &l, NULL);
 }
 
 static void pack_b(kgemm *p, const bmat *m) {
   kb *k = p->k;
-  int64_t width = (int64_t)p->nv * KGEMM_LANES, full = m->n / width * width, rest = m->n - full,
-          col = p->steps * p->e->kr * m->es;
-  V src = kl_at(k, &m->view, p->nbatch, p->x->iv, NULL);
-  if (p->e->tile) {
+  int64_t width = (int64_t)p->d.nv * KGEMM_LANES, full = m->n / width * width, rest = m->n - full,
+          col = p->d.steps * p->d.e->kr * m->es;
+  V src = kl_at(k, &m->view, p->d.nbatch, p->x->iv, NULL);
+  if (p->d.e->tile) {
     ktile_pack(p,
                &(ktile_b){ .k = m->k,
                            .n = m->n,
@@ -370,9 +332,10 @@ static void pack_b(kgemm *p, const bmat *m) {
                src);
     return;
   }
-  if (m->n % KGEMM_LANES || m->k % p->e->kr) kb_memset(k, p->b, 0, m->panel + m->bias);
+  if (m->n % KGEMM_LANES || m->k % p->d.e->kr) kb_memset(k, p->b, 0, m->panel + m->bias);
   int64_t blocks = (m->n + width - 1) / width;
-  bool split = p->split == KGEMM_COLUMNS; /* a task that has some of the columns packs only those */
+  bool split =
+      p->d.split == MC_SPLIT_COLUMNS; /* a task that has some of the columns packs only those */
   kb_loop l;
   if (full) {
     kl_range_part(p->g, &l, 0, full / width, blocks, width, split);
@@ -383,7 +346,7 @@ static void pack_b(kgemm *p, const bmat *m) {
   if (!rest) return;
   kl_range_part(p->g, &l, blocks - 1, blocks, blocks, 1, split);
   pack_cols(p, m, kb_gepi(k, src, full * m->sn), kb_gepi(k, p->b, full * col),
-            kb_gepi(k, p->bias, full * 4), rest, kgemm_vectors(rest) * KGEMM_LANES);
+            kb_gepi(k, p->bias, full * 4), rest, mc_gemm_vectors(rest) * KGEMM_LANES);
   kb_end(k, &l, NULL);
 }
 
@@ -404,67 +367,45 @@ static void repack(kgemm *p, void *ctx) {
   const bmat *m = ctx;
   pack_b(p, m);
   if (p->rowterm)
-    row_terms(p, m, p->nbatch, kl_at(p->k, &p->a, p->nbatch, p->x->iv, NULL), p->rowterm);
+    row_terms(p, m, p->d.nbatch, kl_at(p->k, &p->a, p->d.nbatch, p->x->iv, NULL), p->rowterm);
 }
 
 static void place_scratch(kgemm *p, bmat *m) {
   int64_t part[3];
-  scratch_parts(p->head, p->e, part);
+  mc_matmul_parts(p->head, p->d.e, part);
   m->panel = part[0];
   m->bias = part[1];
   p->b = kl_scratch(p->g);
   if (p->g->tasks > 1)
-    p->b = kb_gep(
-        p->k, p->b,
-        kb_muli(p->k, LLVMGetParam(p->k->fn, 2), scratch_bytes(part))); /* every task has its own */
+    p->b = kb_gep(p->k, p->b,
+                  kb_muli(p->k, LLVMGetParam(p->k->fn, 2),
+                          mc_matmul_scratch(p->k->target, p->head))); /* every task has its own */
   p->bias = kb_gepi(p->k, p->b, part[0]);
   if (!m->zb) return;
   p->rowterm = kb_gepi(p->k, p->bias, part[1]);
   p->rowterm_view = (kview){ .base = p->rowterm, .dtype = MC_i32, .rank = p->x->rank };
-  for (int64_t d = p->x->rank - 2, s = 4; d >= p->nbatch; d--) {
+  for (int64_t d = p->x->rank - 2, s = 4; d >= p->d.nbatch; d--) {
     p->rowterm_view.stride[d] = s;
     s *= p->x->dim[d];
   }
 }
 
-static bool types_fit(const kgemm *p) {
-  mc_dtype b = p->head->in[1]->type->dtype;
-  bool ok = mc_engine_is_real(p->e) ? b == mc_engine_weights(p->e) : b == MC_u8 || b == MC_i8;
-  return ok || kl_error(p->g, p->head, "'matmul' of %s and %s has no lowering",
-                        mc_dtype_names[p->head->in[0]->type->dtype], mc_dtype_names[b]);
-}
-
 bool k_matmul(kgemm *p) {
-  if (!types_fit(p)) return false;
-  if (constant_path(p->head)) {
-    if (!k_linear_like(p)) return false;
-    kgemm_nest(p, NULL, NULL);
+  if (!p->d.b.packed) {
+    k_linear_like(p);
     return true;
   }
-  const mc_type *bt = p->head->in[1]->type;
-  bool t = MC_ATTRS(p->head, matmul)->transpose_b;
-  kview b = kl_operand(p->g, p->head->in[1]);
+  const mc_gemm_b *b = &p->d.b;
   bmat *m = MC_NEW(p->k->arena, bmat);
-  int ak = bt->rank - (t ? 1 : 2), an = bt->rank - (t ? 2 : 1);
-  *m = (bmat){ .k = bt->dim[ak],
-               .n = bt->dim[an],
-               .sk = b.stride[ak],
-               .sn = b.stride[an],
-               .es = kl_elem(&b),
-               .flip = bt->dtype == MC_u8,
-               .zb = kl_zero_point(bt) };
-  if (m->flip) m->zb -= 128;
-  p->nbatch = whole_b(p->head, m->k, m->n) ? 0 : p->x->rank - 2;
-  m->view = kl_broadcast(b, bt, p->x->rank, p->x->dim); /* only the batch axes are used */
-  p->groups = 1;
-  p->n = m->n;
-  p->nrun = 1;
-  p->run = MC_NEW(p->k->arena, int64_t);
-  p->rlen = m->k;
-  kgemm_steps(p);
-  memcpy(p->clamp, MC_ATTRS(p->head, matmul)->clamp, sizeof p->clamp);
-  if (!p->nbatch) kx_collapse(p->x, (kview *[]){ &p->a }, 1, p->x->rank - 1);
-  if (!kgemm_blocking(p, p->x->dim[p->x->rank - 2])) return false;
+  *m = (bmat){ .k = b->k,
+               .n = b->n,
+               .sk = b->sk,
+               .sn = b->sn,
+               .es = b->es,
+               .flip = b->flip,
+               .zb = b->zb,
+               .view = kl_at_base(b->view, kl_operand(p->g, p->head->in[1]).base) };
+  if (!p->d.nbatch) kgemm_collapse(p, kl_by_images(p->g));
   place_scratch(p, m);
   kgemm_nest(p, repack, m);
   return true;

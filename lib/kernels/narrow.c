@@ -1,29 +1,6 @@
 /* Four vectors of accumulators to one vector of bytes. */
 #include "narrow.h"
 
-bool kn_find(knarrow *n, const kgroup *g, const mc_node *head) {
-  const mc_node *rq = head->next, *ret = g->region->last;
-  if (g->k->target->arch != MC_ARCH_x86_64 || !rq || rq->op != MC_OP_requantize ||
-      rq->next != ret || rq->in[0] != head->out[0] || ret->nin != 1)
-    return false;
-  const mc_type *in = rq->in[0]->type, *out = rq->out[0]->type;
-  if (ret->in[0] != rq->out[0] || MC_ATTRS(rq, requantize)->rounding != mc_rounding_fp32_rne ||
-      (out->dtype != MC_u8 && out->dtype != MC_i8))
-    return false;
-  bool axis = in->q.kind == MC_Q_AXIS;
-  if ((axis && in->q.axis != in->rank - 1) || kl_zero_point(in)) return false;
-  *n = (knarrow){ .node = rq, .zero = kl_zero_point(out), .out = out->dtype, .one = !axis };
-  int64_t c = axis ? in->dim[in->rank - 1] : 1;
-  for (int64_t i = 0; i < c; i++)
-    if (!(kn_multiplier(n, i) < 1.0f)) return false;
-  n->m = kn_multiplier(n, 0);
-  return true;
-}
-
-float kn_multiplier(const knarrow *n, int64_t channel) {
-  return mc_type_scale(n->node->in[0]->type, channel) / n->node->out[0]->type->q.scale;
-}
-
 static V pack(kb *k, const char *const names[3], V a, V b, int lanes) {
   return kb_intr(k, names[lanes == 4 ? 0 : lanes == 8 ? 1 : 2], NULL, 0, (V[]){ a, b }, 2);
 }

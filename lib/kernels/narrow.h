@@ -4,19 +4,8 @@
 #define MC_KERNELS_NARROW_H
 #include "lower.h"
 
-/* requantize with fp32_rne as the only op behind the head, on a target with packs, every multiplier
- * below 1: then no product leaves i32, rounding before clamping gives what clamping before rounding
- * gives (both are monotonic, and the bounds are integers), and saturating packs clamp for free. */
-typedef struct knarrow {
-  const mc_node *node;
-  int32_t zero;
-  mc_dtype out;
-  bool one;
-  float m;
-} knarrow; /* one: the same multiplier for all channels, m */
+typedef mc_narrow knarrow; /* mc/decide/decide.h */
 
-bool kn_find(knarrow *n, const kgroup *g, const mc_node *head);
-float kn_multiplier(const knarrow *n, int64_t channel);
 /* acc: 4 vectors of 4, 8 or 16 i32; m: their multipliers. Bytes in the order of the packs: within
  * every 128-bit part l, bytes 4 o .. 4 o + 3 are elements 4 l .. 4 l + 3 of acc[o]. */
 V kn_bytes(kb *k, const knarrow *n, V const acc[4], V const m[4]);

@@ -253,7 +253,7 @@ int64_t k_norm_scratch(const mc_plan *p, int group) {
   const kgroup g = { .plan = p, .group = p->group[group], .region = p->group[group]->region };
   const mc_node *n = kl_first(&g);
   if (!n || n->op != MC_OP_layer_norm) return 0;
-  if (has_front(n)) return rows_in_place(g.group) ? 0 : wait_bytes(n) * kl_tasks(p, group);
+  if (has_front(n)) return rows_in_place(g.group) ? 0 : wait_bytes(n) * mc_plan_tasks(p, group);
   const mc_type *t = n->in[0]->type;
   bool whole = one_row(mc_plan_buffer(p, n->in[0]), t, norm_axis(n)) &&
                one_row(mc_plan_buffer(p, p->group[group]->out[0]), t, norm_axis(n));

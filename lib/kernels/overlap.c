@@ -13,14 +13,9 @@
 #include <string.h>
 
 enum {
-  HEAD = 8,
-  SPARE = 3,
-  MAX_EARLY = 3,
-  MIN_STEPS = 4,
-  MIN_BLOCKS = 4
-}; /* HEAD: steps of a block that stand behind one another, with the epilogue between them (24 are
-      no faster, and ResNet-50's code is 235 KB instead of 190); SPARE: registers that the epilogue
-      works in */
+  HEAD = 8 /* steps of a block that are emitted one after the other, with the epilogue between them
+              (24 are no faster, and ResNet-50's code is 235 KB instead of 190) */
+};
 
 /* Columns and row axes are one sequence of blocks: axis 0 counts blocks of columns, the last one
  * blocks of rows. lo, hi: this task's share. */
@@ -38,37 +33,19 @@ typedef struct part {
 } part; /* row, end: rows where a share begins and ends that is cut at rows, not at blocks; NULL:
            none is */
 
-static int axis_of(const part *t, int i) { return t->p->nbatch + i - 1; }
+static int axis_of(const part *t, int i) { return t->p->d.nbatch + i - 1; }
 
 static int64_t trips(const kgemm *p, int d, int mr) {
   return d == p->x->rank - 2 ? (p->x->dim[d] + mr - 1) / mr : p->x->dim[d];
-}
-
-/* Registers that are missing when the last row of a block begins: so many vectors of the block
- * before must be finished by then, one for each row. */
-static int crowded(const kgemm *p, int mr, int nv) {
-  int n = 2 * mr * nv + nv + p->e->spare + (p->e->ku > 1 ? mr : 0) + SPARE -
-          mc_engine_regs(p->k->target);
-  return n > 0 ? n : 0;
-}
-
-bool kgemm_overlaps(const kgemm *p, int mr, int nv) {
-  if (p->unit || p->bits || p->g->plan->small || !mc_engine_has(p->e, MC_ENGINE_OVERLAPS) ||
-      p->nrun == 0)
-    return false;
-  int64_t blocks = (kgemm_vectors(p->n) + nv - 1) / nv;
-  for (int d = p->nbatch; d < p->x->rank - 1; d++) blocks *= trips(p, d, mr);
-  return blocks >= MIN_BLOCKS && crowded(p, mr, nv) < mr && crowded(p, mr, nv) <= MAX_EARLY &&
-         kgemm_straight(p, mr) >= MIN_STEPS;
 }
 
 /* ---- positions ---- */
 static V row_of(const part *t, const place *w) {
   kgemm *p = t->p;
   int64_t m = p->x->dim[p->x->rank - 2];
-  V m0 = kb_muli(p->k, w->at[t->n - 1], p->mr);
-  if (t->row) return kb_smin(p->k, kb_add(p->k, t->row, m0), kb_addi(p->k, t->end, -p->mr));
-  return m % p->mr ? kb_smin(p->k, m0, kb_i64(p->k, m - p->mr)) : m0;
+  V m0 = kb_muli(p->k, w->at[t->n - 1], p->d.mr);
+  if (t->row) return kb_smin(p->k, kb_add(p->k, t->row, m0), kb_addi(p->k, t->end, -p->d.mr));
+  return m % p->d.mr ? kb_smin(p->k, m0, kb_i64(p->k, m - p->d.mr)) : m0;
 }
 
 static void stand_at(const part *t, const place *w) {
@@ -112,14 +89,14 @@ static void finish_some(void *ctx, int64_t done, int64_t of) {
 static void products(const part *t, const place *w, V *sums, behind *e) {
   kgemm *p = t->p;
   kb *k = p->k;
-  int64_t head = kgemm_straight(p, p->mr);
+  int64_t head = mc_gemm_straight(&p->d, p->d.mr);
   V m0 = row_of(t, w), a = t->a, col = kb_muli(k, w->at[0], (int64_t)t->c.nv * KGEMM_LANES);
   for (int i = 1; i < t->n - 1; i++)
     a = kb_gep(k, a, kb_muli(k, w->at[i], p->a.stride[axis_of(t, i)]));
   a = kb_gep(k, a, kb_muli(k, m0, p->a.stride[p->x->rank - 2]));
   stand_at(t, w); /* sums may start with a term of the row */
   kgemm_at at = { .a = a, .m0 = m0, .nv = t->c.nv, .valid = t->c.valid };
-  at.b = kb_gep(k, t->b, kb_muli(k, col, kgemm_column_bytes(p)));
+  at.b = kb_gep(k, t->b, kb_muli(k, col, mc_gemm_column_bytes(&p->d)));
   at.bias = kb_gep(k, t->bias, kb_muli(k, col, 4));
   kgemm_meanwhile m = { 0 };
   if (e) m = (kgemm_meanwhile){ head < HEAD ? head : HEAD, finish_some, e };
@@ -155,7 +132,7 @@ static void emit_blocks(const part *t, V blocks) {
 static V places(part *t, int i, int64_t from, int64_t to, int64_t of, int split) {
   kb *k = t->p->k;
   V lo = kb_i64(k, from), hi = kb_i64(k, to);
-  if (t->p->split == split && t->p->g->tasks > 1) {
+  if (t->p->d.split == split && t->p->g->tasks > 1) {
     V a, b;
     kl_share(t->p->g, of, &a, &b);
     lo = from ? kb_smax(k, a, lo) : a;
@@ -170,14 +147,14 @@ static V places(part *t, int i, int64_t from, int64_t to, int64_t of, int split)
 static V row_places(part *t) {
   kgemm *p = t->p;
   int last = p->x->rank - 2;
-  int64_t m = p->x->dim[last], n = trips(p, last, p->mr);
-  if (p->split != last || p->g->tasks == 1 || m / p->g->tasks < p->mr)
+  int64_t m = p->x->dim[last], n = trips(p, last, p->d.mr);
+  if (p->d.split != last || p->g->tasks == 1 || m / p->g->tasks < p->d.mr)
     return places(t, t->n - 1, 0, n, n, last);
   kl_share(p->g, m, &t->row, &t->end);
   t->lo.at[t->n - 1] = kb_i64(p->k, 0);
   return t->hi.at[t->n - 1] =
-             LLVMBuildUDiv(p->k->b, kb_addi(p->k, kb_sub(p->k, t->end, t->row), p->mr - 1),
-                           kb_i64(p->k, p->mr), "");
+             LLVMBuildUDiv(p->k->b, kb_addi(p->k, kb_sub(p->k, t->end, t->row), p->d.mr - 1),
+                           kb_i64(p->k, p->d.mr), "");
 }
 
 void kgemm_overlapped(kgemm *p, V a, V b, V bias, V n0, kgemm_columns c) {
@@ -188,10 +165,10 @@ void kgemm_overlapped(kgemm *p, V a, V b, V bias, V n0, kgemm_columns c) {
              .bias = bias,
              .n0 = n0,
              .c = c,
-             .n = p->x->rank - p->nbatch,
-             .sums = p->mr * c.nv,
-             .early = crowded(p, p->mr, c.nv) };
-  V blocks = places(&t, 0, c.from, c.to, c.of, KGEMM_COLUMNS);
+             .n = p->x->rank - p->d.nbatch,
+             .sums = p->d.mr * c.nv,
+             .early = mc_gemm_crowded(&p->d, p->d.mr, c.nv) };
+  V blocks = places(&t, 0, c.from, c.to, c.of, MC_SPLIT_COLUMNS);
   for (int i = 1; i < t.n; i++) {
     int64_t n = p->x->dim[axis_of(&t, i)];
     blocks = LLVMBuildMul(

@@ -152,7 +152,7 @@ static int64_t slot_bytes(const mc_node *head) {
 int64_t k_resize_scratch(const mc_plan *p, int group) {
   const kgroup g = { .plan = p, .group = p->group[group], .region = p->group[group]->region };
   const mc_node *n = kl_first(&g);
-  return n && n->op == MC_OP_resize && mixes(n) ? 2 * slot_bytes(n) * kl_tasks(p, group) : 0;
+  return n && n->op == MC_OP_resize && mixes(n) ? 2 * slot_bytes(n) * mc_plan_tasks(p, group) : 0;
 }
 
 bool k_emit_resize(kgroup *g) {

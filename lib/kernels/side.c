@@ -12,63 +12,31 @@
 
 enum { WORD = 4 }; /* bytes of A that a step takes in a lane */
 
-/* Bytes from one group's channels to the next. */
-static int64_t group_bytes(const kgemm *p) { return p->side_in * kgemm_a_elem(p->e); }
-
-/* Bytes of A that `lanes` lanes from a multiple of `lanes` on read in a step. */
-static int64_t reach(const kgemm *p, int lanes) {
-  int64_t groups = lanes > p->side ? lanes / p->side : 1;
-  return (groups - 1) * group_bytes(p) + WORD;
-}
-
 static int64_t power_of_two(int64_t n) {
   int64_t p = WORD;
   while (p < n) p *= 2;
   return p;
 }
 
-static bool serves(const kgemm *p, int lanes) {
-  const mc_engine *e = p->e;
-  int64_t odd =
-      mc_engine_has(e, MC_ENGINE_PAIRS)
-          ? p->side_in % 2
-          : 0; /* a pair's second element would be the next group's, and 0 times it may be a NaN */
-  return !e->tile && e->rows == 1 && e->kr * kgemm_a_elem(e) == WORD && !odd &&
-         power_of_two(reach(p, lanes)) <= (int64_t)lanes * WORD;
-}
-
-void kgemm_side(kgemm *p, int64_t in, bool slack) {
-  if (!mc_nest_shares(p->groups, p->n)) return;
-  p->side = (int)p->n;
-  p->side_in = (int)in;
-  if (!slack || !serves(p, mc_engine_lanes(p->e, p->k->target))) {
-    p->side = 0;
-    return;
-  }
-  int64_t count = KGEMM_LANES / p->n;
-  p->groups /= count;
-  p->n = KGEMM_LANES;
-  p->a_group *= count;
-}
-
 V kgemm_side_a(const kgemm *p, int lanes, V a, int part) {
   kb *k = p->k;
-  int64_t first = (int64_t)part * lanes / p->side, bytes = group_bytes(p),
+  int64_t first = (int64_t)part * lanes / p->d.side, bytes = p->d.side_in * mc_gemm_a_elem(p->d.e),
           unit = bytes % WORD ? 1 : WORD;
-  int count = (int)(power_of_two(reach(p, lanes)) / unit), n = (int)(lanes * WORD / unit), mask[64];
+  int count = (int)(power_of_two(mc_side_reach(&p->d, lanes)) / unit),
+      n = (int)(lanes * WORD / unit), mask[64];
   for (int i = 0; i < n; i++) {
-    int64_t lane = i * unit / WORD, group = (part * lanes + lane) / p->side - first;
+    int64_t lane = i * unit / WORD, group = (part * lanes + lane) / p->d.side - first;
     mask[i] = (int)((group * bytes + i * unit % WORD) / unit);
   }
   V v = kb_load(k, kb_vt(k, unit == WORD ? k->i32 : k->i8, count), kb_gepi(k, a, first * bytes), 1);
-  if (p->flip)
+  if (p->d.flip)
     v = LLVMBuildXor(
         k->b, v,
         kb_splat_c(LLVMConstInt(unit == WORD ? k->i32 : k->i8, unit == WORD ? 0x80808080 : 0x80, 0),
                    count),
         "");
   v = count == 1 ? kb_splat(k, v, n) : kb_shuffle(k, v, NULL, mask, n);
-  const mc_engine *e = p->e;
+  const mc_engine *e = p->d.e;
   T t = e->in == 'F' || mc_engine_widens_b(e) ? kb_vt(k, k->f32, lanes)
         : e->sign == MC_SIGN_wide             ? kb_vt(k, k->i16, 2 * lanes)
                                               : kb_vt(k, k->i32, lanes); /* as load_a gives it */

@@ -287,7 +287,7 @@ int64_t k_softmax_scratch(const mc_plan *p, int group) {
   const kgroup g = { .plan = p, .group = p->group[group], .region = p->group[group]->region };
   const mc_node *n = kl_first(&g);
   if (!n || n->op != MC_OP_softmax || rows_in_place(g.group)) return 0;
-  return exps_bytes(n) * kl_tasks(p, group);
+  return exps_bytes(n) * mc_plan_tasks(p, group);
 }
 
 bool k_emit_softmax(kgroup *g) {

@@ -2,12 +2,6 @@
 #include "lower.h"
 #include "mc/target/tuning.h"
 
-int kl_workers(const mc_plan *p, int group) { return p->threads > 1 ? p->tasks[group] : 1; }
-
-int kl_tasks(const mc_plan *p, int group) {
-  return p->images && p->images[group] ? (int)p->batch : kl_workers(p, group);
-}
-
 bool kl_by_images(const kgroup *g) { return g->plan->images && g->plan->images[g->index] != 0; }
 
 /* n * task / ntasks at the top of the function, so that no loop computes it again. */

@@ -12,11 +12,9 @@
 #include "engine.h"
 #include "narrow.h"
 #include "stem.h"
-#include "tile.h"
-#include "mc/target/tuning.h"
 #include <string.h>
 
-enum { MAX_WORDS = 64, PIXELS = 16, AT_ONCE = 16 };
+enum { MAX_WORDS = MC_STEM_MOST, PIXELS = MC_STEM_LANES, AT_ONCE = 16 };
 
 typedef struct piece {
   int row;
@@ -82,11 +80,10 @@ static V permutation(const stem *s, const piece *p) {
   return kb_load(s->k, kb_vt(s->k, s->k->i8, 64), kb_rodata(s->k, index, 64, 0, "bytes"), 64);
 }
 
-static bool pack(stem *s) {
+static void pack(stem *s) {
   kb *k = s->k;
   const mc_tensor *w = mc_value_tensor(s->head->in[1]),
                   *b = s->head->nin > 2 ? mc_value_tensor(s->head->in[2]) : NULL;
-  if (!w || w->dtype != MC_i8 || (s->head->nin > 2 && !b)) return false;
   int64_t taps = s->kh * s->row_bytes;
   int8_t *pw = MC_NEWN(k->arena, int8_t, s->n * s->nword * 4);
   int32_t *pb = MC_NEWN(k->arena, int32_t, s->n);
@@ -100,7 +97,6 @@ static bool pack(stem *s) {
   }
   s->w = kb_rodata(k, pw, (size_t)(s->n * s->nword * 4), 0, "weights");
   s->bias = kb_rodata(k, pb, (size_t)(s->n * 4), 0, "bias");
-  return true;
 }
 
 /* ---- 16 pixels ---- */
@@ -224,13 +220,10 @@ static void emit_images(stem *s) {
   kb_end(k, &once, NULL);
 }
 
-static bool prepare(stem *s, kgroup *g) {
+/* What mc_decide_stem has found to fit. */
+static void prepare(stem *s, kgroup *g) {
   const mc_attrs_conv2d *a = MC_ATTRS(s->head, conv2d);
   const mc_type *in = s->head->in[0]->type, *w = s->head->in[1]->type, *y = s->head->out[0]->type;
-  const uint64_t need = MC_ISA_BIT(avx512vnni) | MC_ISA_BIT(avx512vbmi);
-  if (!kb_has(g->k, need) || (in->dtype != MC_u8 && in->dtype != MC_i8) || a->groups != 1 ||
-      in->dim[3] > 4 || a->dilation[0] != 1 || a->dilation[1] != 1)
-    return false;
   s->n = w->dim[0];
   s->kh = w->dim[1];
   s->row_bytes = w->dim[2] * w->dim[3];
@@ -239,58 +232,28 @@ static bool prepare(stem *s, kgroup *g) {
   s->ow = y->dim[2];
   s->step = a->stride[1] * in->dim[3];
   s->span = (PIXELS - 1) * s->step + s->row_bytes;
-  if (s->ow < PIXELS || s->span > 128 || s->kh > 16 ||
-      (s->kh * s->row_bytes + 3) / 4 > MAX_WORDS - 16 || !kn_find(&s->tail, g, s->head))
-    return false;
-  if (s->n != 8 && (s->n % 16 || s->n > 64)) return false;
+  s->tail = g->decision->narrow;
   s->in = kl_view(g, s->head->in[0]);
-  if (s->in.stride[2] != in->dim[3]) return false;
   s->in.base =
       kb_gepi(s->k, s->in.base, -a->pad[0] * s->in.stride[1] - a->pad[1] * s->in.stride[2]);
   s->at_once = s->n == 8 ? 8 : AT_ONCE;
   s->flip = in->dtype == MC_i8;
   s->za = kl_zero_point(in) + (s->flip ? 128 : 0);
-  return true;
 }
 
-/* Instructions for a row of pixels, against those of an engine that takes 4 bytes of a row at a
- * time for 16 channels; and the time of each against tiles. */
-static bool pays(const stem *s) {
-  int64_t blocks = (s->ow + PIXELS - 1) / PIXELS, here = blocks * s->nword * s->n,
-          there = s->ow * s->kh * ((s->row_bytes + 3) / 4) * ((s->n + 15) / 16);
-  double tiles = ktile_cycles(s->k->target, s->head),
-         images = (double)s->head->out[0]->type->dim[0];
-  return here < there &&
-         (tiles < 0 || mc_tune.vector_step * (double)here * (double)s->oh * images <= tiles);
-}
-
-/* The model's nest pads channels to vectors of 16; here they are loops. */
-static mc_estimate estimate(const stem *s) {
-  mc_estimate e = mc_model_group(s->g->group, s->k->target, s->g->weights);
-  double padded = (double)((s->n + 15) / 16 * 16), saved = 1 - (double)s->n / padded;
-  e.cycles -= saved * (e.part[MC_PART_compute] + e.part[MC_PART_epilogue]);
-  e.part[MC_PART_compute] *= 1 - saved;
-  e.part[MC_PART_epilogue] *= 1 - saved;
-  return e;
-}
-
-bool kstem(kgroup *g, bool *ok) {
+bool kstem(kgroup *g) {
   stem *s = MC_NEW(g->k->arena, stem);
   s->g = g;
   s->k = g->k;
   s->head = kl_first(g);
-  if (!prepare(s, g)) return false;
+  prepare(s, g);
   find_words(s);
-  if (!pays(s) || !pack(s)) return false;
+  pack(s);
   s->x = MC_NEW(g->k->arena, kx);
   const mc_type *y = s->head->out[0]->type;
-  *ok = kx_init(s->x, g, s->head, y->rank, y->dim);
-  if (!*ok) return true;
+  if (!kx_init(s->x, g, s->head, y->rank, y->dim)) return false;
   s->out = s->x->out[0];
-  if (s->n == 8 && s->out.stride[2] != 8) return false;
   emit_images(s);
   kl_fill_borders(g);
-  g->estimate = estimate(s);
-  g->note = mc_arena_printf(g->k->arena, "lanes of pixels, %d words of 4 taps", s->nword);
   return true;
 }

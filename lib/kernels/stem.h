@@ -2,9 +2,8 @@
 #ifndef MC_KERNELS_STEM_H
 #define MC_KERNELS_STEM_H
 #include "lower.h"
-/* The whole group with pixels in lanes. False: not a case for it, nothing was emitted. *ok: false
- * after reporting. */
-bool kstem(kgroup *g, bool *ok);
+/* The whole group with 16 pixels in lanes. False after reporting. */
+bool kstem(kgroup *g);
 /* The same with 8 pixels and pmaddwd (stem_pairs.c). */
-bool kstem_pairs(kgroup *g, bool *ok);
+bool kstem_pairs(kgroup *g);
 #endif

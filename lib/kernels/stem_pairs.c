@@ -56,11 +56,10 @@ static void find_words(stem *s) {
   }
 }
 
-static bool pack(stem *s) {
+static void pack(stem *s) {
   kb *k = s->k;
   const mc_tensor *w = mc_value_tensor(s->head->in[1]);
   const mc_tensor *b = s->head->nin > 2 ? mc_value_tensor(s->head->in[2]) : NULL;
-  if (!w || w->dtype != MC_i8 || (s->head->nin > 2 && !b)) return false;
   int64_t taps = s->kh * s->row_bytes, bytes = s->n * s->nword * BYTES;
   int16_t *pw = mc_arena_alloc(k->arena, (size_t)bytes), *at = pw;
   s->bias = MC_NEWN(k->arena, int32_t, s->n);
@@ -77,7 +76,6 @@ static bool pack(stem *s) {
     s->bias[n] = (int32_t)(old - (uint32_t)s->za * sum);
   }
   s->w = kb_rodata(k, pw, (size_t)bytes, 0, "weights");
-  return true;
 }
 
 /* ---- two taps of 8 pixels ---- */
@@ -119,7 +117,7 @@ static V gathered(const stem *s, V in, int i) {
 
 /* ---- results ---- */
 static V multiplier(const stem *s, int64_t c) {
-  return kb_f32s(s->k, s->tail.one ? s->tail.m : kn_multiplier(&s->tail, c), PIXELS);
+  return kb_f32s(s->k, s->tail.one ? s->tail.m : mc_narrow_multiplier(&s->tail, c), PIXELS);
 }
 
 /* Channels c ... c + 3 of 8 pixels, those behind the last one 0: [part][pixel][channel]. */
@@ -227,13 +225,10 @@ static void emit_images(stem *s) {
   kb_end(k, &once, NULL);
 }
 
-static bool prepare(stem *s, kgroup *g) {
+/* What mc_decide_stem_pairs has found to fit. */
+static void prepare(stem *s, kgroup *g) {
   const mc_attrs_conv2d *a = MC_ATTRS(s->head, conv2d);
   const mc_type *in = s->head->in[0]->type, *w = s->head->in[1]->type, *y = s->head->out[0]->type;
-  const mc_attrs_group *asked = MC_ATTRS(g->group, group);
-  if (in->dtype != MC_u8 && in->dtype != MC_i8) return false;
-  if (asked->blocking.n || g->k->target->engine || g->plan->small || !kn_find(&s->tail, g, s->head))
-    return false;
   s->n = w->dim[0];
   s->kh = w->dim[1];
   s->row_bytes = w->dim[2] * w->dim[3];
@@ -242,32 +237,27 @@ static bool prepare(stem *s, kgroup *g) {
   s->ow = y->dim[2];
   s->step = a->stride[1] * in->dim[3];
   s->together = 3 * s->step + s->row_bytes <= 16 ? 4 : 2;
+  s->tail = g->decision->narrow;
   s->in = kl_view(g, s->head->in[0]);
-  if (s->in.stride[2] != in->dim[3] || !s->in.slack) return false;
   s->in.base =
       kb_gepi(s->k, s->in.base, -a->pad[0] * s->in.stride[1] - a->pad[1] * s->in.stride[2]);
   s->flip = in->dtype == MC_i8;
   s->za = kl_zero_point(in) + (s->flip ? 128 : 0);
-  return true;
 }
 
-bool kstem_pairs(kgroup *g, bool *ok) {
+bool kstem_pairs(kgroup *g) {
   stem *s = MC_NEW(g->k->arena, stem);
   s->g = g;
   s->k = g->k;
   s->head = kl_first(g);
-  mc_estimate e = mc_model_stem_group(g->group, g->k->target, g->weights);
-  if (e.cycles <= 0 || !prepare(s, g)) return false;
+  prepare(s, g);
   find_words(s);
-  if (!pack(s)) return false;
+  pack(s);
   s->x = MC_NEW(g->k->arena, kx);
   const mc_type *y = s->head->out[0]->type;
-  *ok = kx_init(s->x, g, s->head, y->rank, y->dim);
-  if (!*ok) return true;
+  if (!kx_init(s->x, g, s->head, y->rank, y->dim)) return false;
   s->out = s->x->out[0];
   emit_images(s);
   kl_fill_borders(g);
-  g->estimate = e;
-  g->note = mc_arena_printf(g->k->arena, "lanes of 8 pixels, %d words of 2 taps", s->nword);
   return true;
 }

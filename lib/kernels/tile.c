@@ -55,32 +55,32 @@ static void tile_store(kb *k, int tile, V p, int64_t stride) {
 
 static void tile_multiply(const kgemm *p, int c, int a, int b) {
   kb *k = p->k;
-  const char *name = p->e->in == 'B' ? "llvm.x86.tdpbf16ps"
-                     : p->a_signed   ? "llvm.x86.tdpbssd"
-                                     : "llvm.x86.tdpbusd";
+  const char *name = p->d.e->in == 'B' ? "llvm.x86.tdpbf16ps"
+                     : p->d.a_signed   ? "llvm.x86.tdpbssd"
+                                       : "llvm.x86.tdpbusd";
   kb_intr(k, name, NULL, 0, (V[]){ imm(k, c), imm(k, a), imm(k, b) }, 3);
 }
 
 /* Registers: C first, then A, then B; where the sums leave fewer than there are operands, those of
  * the longer side take turns. */
-static int reg_c(const kgemm *p, int i, int j) { return i * p->nv + j; }
+static int reg_c(const kgemm *p, int i, int j) { return i * p->d.nv + j; }
 
 static int reg_a(const kgemm *p, int i) {
-  int first = p->mt * p->nv, n = p->nv == 1 ? 7 - first : p->mt;
+  int first = p->d.mt * p->d.nv, n = p->d.nv == 1 ? 7 - first : p->d.mt;
   return first + i % n;
 }
 
 static int reg_b(const kgemm *p, int j) {
-  return p->nv == 1 ? 7 : p->mt * p->nv + p->mt + j % (8 - p->mt * p->nv - p->mt);
+  return p->d.nv == 1 ? 7 : p->d.mt * p->d.nv + p->d.mt + j % (8 - p->d.mt * p->d.nv - p->d.mt);
 }
 
 void ktile_begin(kgemm *p) {
   unsigned char c[64] = { 1 }; /* palette 1; bytes of a row from 16 on, rows from 48 on */
   for (int t = 0; t < 8; t++) {
     bool is_a = t >= reg_a(p, 0) && t < reg_b(p, 0), is_b = t >= reg_b(p, 0);
-    int row = is_a ? p->kr * (int)kgemm_elem(p->e) : 64;
+    int row = is_a ? p->d.kr * (int)mc_gemm_elem(p->d.e) : 64;
     c[16 + 2 * t] = (unsigned char)row;
-    c[48 + t] = (unsigned char)(is_b ? p->kr / p->e->tile : p->tr);
+    c[48 + t] = (unsigned char)(is_b ? p->d.kr / p->d.e->tile : p->d.tr);
   }
   if (p->tile_fn != p->k->fn)
     p->tile_scratch = kb_stack(p->k, (LAG + 1ll) * MAX_C * TILE_BYTES, 64);
@@ -123,22 +123,6 @@ void ktile_strip_end(kb *k) {
 }
 
 /* ---- positions ---- */
-static int64_t tiles_of_line(const kgemm *p) {
-  return p->flat ? p->mt : (p->x->dim[p->x->rank - 2] + p->tr - 1) / p->tr;
-}
-
-static int64_t row_tiles(const kgemm *p) {
-  int64_t n = tiles_of_line(p);
-  for (int d = p->nbatch; d < p->x->rank - (p->flat ? 3 : 2); d++) n *= p->x->dim[d];
-  return n;
-}
-
-int64_t ktile_unit(const kgemm *p) {
-  return p->flat || p->x->dim[p->x->rank - 2] % p->tr ? tiles_of_line(p) : 1;
-}
-
-int64_t ktile_units(const kgemm *p) { return row_tiles(p) / ktile_unit(p); }
-
 static V quotient(kb *k, V v, int64_t by) {
   return by == 1 ? v : LLVMBuildUDiv(k->b, v, kb_i64(k, by), "");
 }
@@ -151,13 +135,14 @@ static V remainder_of(kb *k, V v, int64_t by) {
  * is full. */
 static int64_t flat_row(const kgemm *p, int i) {
   const int64_t *dim = p->x->dim, line = p->x->rank - 2;
-  return i < p->mt - 1 ? (int64_t)i * p->tr : (dim[line - 1] - 1) * p->flat + dim[line] - p->tr;
+  return i < p->d.mt - 1 ? (int64_t)i * p->d.tr
+                         : (dim[line - 1] - 1) * p->d.flat + dim[line] - p->d.tr;
 }
 
 /* The line `index` as a position in the axes up to `line`. */
 static void place_line(const kgemm *p, V index, int line, V *iv) {
-  for (int d = line; d >= p->nbatch; d--) {
-    iv[d] = d == p->nbatch ? index : remainder_of(p->k, index, p->x->dim[d]);
+  for (int d = line; d >= p->d.nbatch; d--) {
+    iv[d] = d == p->d.nbatch ? index : remainder_of(p->k, index, p->x->dim[d]);
     index = quotient(p->k, index, p->x->dim[d]);
   }
 }
@@ -167,16 +152,16 @@ static void place_line(const kgemm *p, V index, int line, V *iv) {
 static void place_tile(const kgemm *p, V index, V *iv) {
   kb *k = p->k;
   int line = p->x->rank - 2;
-  int64_t n = tiles_of_line(p), rows = p->x->dim[line];
-  if (p->flat) {
+  int64_t n = mc_tiles_of_line(&p->d), rows = p->x->dim[line];
+  if (p->d.flat) {
     place_line(p, quotient(k, index, n), line - 2, iv);
     iv[line] = iv[line - 1] = kb_i64(k, 0);
     return;
   }
-  bool one = row_tiles(p) == n;
-  V at = kb_muli(k, one ? index : remainder_of(k, index, n), p->tr), rest = quotient(k, index, n);
+  bool one = mc_tiles_of_rows(&p->d) == n;
+  V at = kb_muli(k, one ? index : remainder_of(k, index, n), p->d.tr), rest = quotient(k, index, n);
   place_line(p, rest, line - 1, iv);
-  iv[line] = rows % p->tr ? kb_smin(k, at, kb_i64(k, rows - p->tr)) : at;
+  iv[line] = rows % p->d.tr ? kb_smin(k, at, kb_i64(k, rows - p->d.tr)) : at;
 }
 
 /* Row block m, column block n; the last row block of the share moves back so that it is full. */
@@ -184,16 +169,17 @@ static void place_block(const part *t, V m, V n, place *out) {
   kgemm *p = t->p;
   kb *k = p->k;
   out->n = kb_muli(k, n, (int64_t)t->nt * KGEMM_LANES);
-  V first = kb_add(k, t->first_tile, kb_muli(k, m, p->mt));
-  if (p->split == KGEMM_TILES || row_tiles(p) % p->mt)
-    first = kb_smin(k, first, kb_addi(k, t->end_tile, -p->mt));
-  for (int i = 0; i < p->mt; i++) place_tile(p, p->flat ? first : kb_addi(k, first, i), out->iv[i]);
+  V first = kb_add(k, t->first_tile, kb_muli(k, m, p->d.mt));
+  if (p->d.split == MC_SPLIT_TILES || mc_tiles_of_rows(&p->d) % p->d.mt)
+    first = kb_smin(k, first, kb_addi(k, t->end_tile, -p->d.mt));
+  for (int i = 0; i < p->d.mt; i++)
+    place_tile(p, p->d.flat ? first : kb_addi(k, first, i), out->iv[i]);
 }
 
 /* at[0], at[1]: m, n of the block behind this one: rows inside, or columns. */
 static void advance(const part *t, V *at) {
   kb *k = t->p->k;
-  int in = t->p->rows_outside;
+  int in = t->p->d.rows_outside;
   V next = kb_addi(k, at[in], 1),
     wrap = LLVMBuildICmp(k->b, LLVMIntEQ, next, in ? t->end_col : t->row_blocks, "");
   at[in] = kb_select(k, wrap, in ? t->first_col : kb_i64(k, 0), next);
@@ -205,18 +191,18 @@ typedef void between_fn(void *ctx, int64_t done,
                         int64_t of); /* called behind step `done` of `of` */
 
 static int64_t step_bytes(const part *t) {
-  return (int64_t)t->nt * KGEMM_LANES * t->p->kr * kgemm_elem(t->p->e);
+  return (int64_t)t->nt * KGEMM_LANES * t->p->d.kr * mc_gemm_elem(t->p->d.e);
 }
 
 static int64_t step_offset(const kgemm *p, int64_t s) {
-  return p->run[s / p->steps] + s % p->steps * p->kr * kgemm_elem(p->e);
+  return p->d.run[s / p->d.steps] + s % p->d.steps * p->d.kr * mc_gemm_elem(p->d.e);
 }
 
 static void emit_step(const part *t, V const *a, V aoff, V b) {
   kgemm *p = t->p;
   kb *k = p->k;
-  int64_t tile = (int64_t)KGEMM_LANES * p->kr * kgemm_elem(p->e);
-  for (int i = 0; i < p->mt; i++)
+  int64_t tile = (int64_t)KGEMM_LANES * p->d.kr * mc_gemm_elem(p->d.e);
+  for (int i = 0; i < p->d.mt; i++)
     for (int j = 0; j < t->nt; j++) {
       if (i == 0) tile_load(k, reg_b(p, j), kb_gepi(k, b, j * tile), 64);
       if (j == 0) tile_load(k, reg_a(p, i), kb_gep(k, a[i], aoff), p->a.stride[p->x->rank - 2]);
@@ -226,8 +212,9 @@ static void emit_step(const part *t, V const *a, V aoff, V b) {
 
 /* Offset of A at step s: a multiple within one run, else from a table. */
 static V offset_at(const kgemm *p, V s) {
-  int64_t total = p->nrun * p->steps;
-  if (p->nrun == 1) return kb_addi(p->k, kb_muli(p->k, s, p->kr * kgemm_elem(p->e)), p->run[0]);
+  int64_t total = p->d.nrun * p->d.steps;
+  if (p->d.nrun == 1)
+    return kb_addi(p->k, kb_muli(p->k, s, p->d.kr * mc_gemm_elem(p->d.e)), p->d.run[0]);
   int64_t *off = MC_NEWN(p->k->arena, int64_t, total);
   for (int64_t i = 0; i < total; i++) off[i] = step_offset(p, i);
   return kb_load(p->k, p->k->i64,
@@ -245,17 +232,18 @@ typedef struct ahead {
 
 static int64_t lines_ahead(const part *t) {
   const kgemm *p = t->p;
-  int64_t steps = p->nrun * p->steps, blocks = row_tiles(p) / p->mt, panel = steps * step_bytes(t);
+  int64_t steps = p->d.nrun * p->d.steps, blocks = mc_tiles_of_rows(&p->d) / p->d.mt,
+          panel = steps * step_bytes(t);
   bool far = p->b_batch == 0 && (double)p->g->weights > mc_tune.room_l2 * (double)p->k->target->l2,
-       again = blocks >= 2 && p->n > (int64_t)t->nt * KGEMM_LANES;
-  return far && again && !p->rows_outside
+       again = blocks >= 2 && p->d.n > (int64_t)t->nt * KGEMM_LANES;
+  return far && again && !p->d.rows_outside
              ? (panel + 64 * steps * blocks - 1) / (64 * steps * blocks)
              : 0;
 }
 
 static ahead fetch_ahead(const part *t, V b, V m, V n) {
   kb *k = t->p->k;
-  int64_t steps = t->p->nrun * t->p->steps, panel = steps * step_bytes(t);
+  int64_t steps = t->p->d.nrun * t->p->d.steps, panel = steps * step_bytes(t);
   ahead f = { .lines = lines_ahead(t) };
   if (!f.lines) return f;
   V next = kb_select(k, LLVMBuildICmp(k->b, LLVMIntSLT, kb_addi(k, n, 1), t->end_col, ""),
@@ -276,15 +264,15 @@ static void products(const part *t, const place *at, const V block[2], V scratch
                      between_fn *between, void *ctx) {
   kgemm *p = t->p;
   kb *k = p->k;
-  int64_t total = p->nrun * p->steps,
+  int64_t total = p->d.nrun * p->d.steps,
           straight = between || total <= 4 ? total < STRAIGHT ? total : STRAIGHT : 0;
   V a[MAX_C], bias = kb_gep(k, t->bias, kb_muli(k, at->n, 4)),
-              b = kb_gep(k, t->b, kb_muli(k, at->n, kgemm_column_bytes(p)));
-  for (int i = 0; i < p->mt; i++) {
+              b = kb_gep(k, t->b, kb_muli(k, at->n, mc_gemm_column_bytes(&p->d)));
+  for (int i = 0; i < p->d.mt; i++) {
     a[i] = t->a;
-    for (int d = p->nbatch; d < p->x->rank - 1; d++)
+    for (int d = p->d.nbatch; d < p->x->rank - 1; d++)
       a[i] = kb_gep(k, a[i], kb_muli(k, at->iv[i][d], p->a.stride[d]));
-    if (p->flat) a[i] = kb_gepi(k, a[i], flat_row(p, i) * p->a.stride[p->x->rank - 2]);
+    if (p->d.flat) a[i] = kb_gepi(k, a[i], flat_row(p, i) * p->a.stride[p->x->rank - 2]);
     for (int j = 0; j < t->nt; j++)
       tile_load(k, reg_c(p, i, j), kb_gepi(k, bias, 64ll * j),
                 0); /* the same 16 biases in every row: loads are cheaper than additions in the
@@ -304,14 +292,14 @@ static void products(const part *t, const place *at, const V block[2], V scratch
     emit_step(t, a, offset_at(p, l.iv), kb_gep(k, b, kb_muli(k, l.iv, step_bytes(t))));
     kb_end(k, &l, NULL);
   }
-  for (int i = 0; i < p->mt; i++)
+  for (int i = 0; i < p->d.mt; i++)
     for (int j = 0; j < t->nt; j++)
-      tile_store(k, reg_c(p, i, j), kb_gepi(k, scratch, ((int64_t)i * p->tr * t->nt + j) * 64),
+      tile_store(k, reg_c(p, i, j), kb_gepi(k, scratch, ((int64_t)i * p->d.tr * t->nt + j) * 64),
                  t->nt * 64);
 }
 
 /* ---- epilogue ---- */
-static bool is_float(const kgemm *p) { return p->e->in != 'I'; }
+static bool is_float(const kgemm *p) { return p->d.e->in != 'I'; }
 
 /* A row of a block: row r (plus the constant rc) of tile i. */
 typedef struct row {
@@ -323,24 +311,25 @@ typedef struct row {
 static void stand_at(const part *t, const place *at, const row *w) {
   kx *x = t->p->x;
   int last = x->rank - 1;
-  for (int d = t->p->nbatch; d < last; d++) x->iv[d] = at->iv[w->i][d];
+  for (int d = t->p->d.nbatch; d < last; d++) x->iv[d] = at->iv[w->i][d];
   x->iv[last - 1] = kb_add(t->p->k, x->iv[last - 1], w->r);
   x->iv[last] = kb_add(t->p->k, t->n0, at->n);
   x->c[last - 1] = w->rc;
   x->c[last] = 0;
-  if (!t->p->flat) return;
+  if (!t->p->d.flat) return;
   int64_t at_row = flat_row(t->p, w->i) + w->rc;
-  x->c[last - 1] = at_row % t->p->flat;
-  x->c[last - 2] = at_row / t->p->flat;
+  x->c[last - 1] = at_row % t->p->d.flat;
+  x->c[last - 2] = at_row / t->p->d.flat;
 }
 
 /* Rows of a block that count: flat ones may lie between lines, or be in the tile before too. */
 static int all_rows(const kgemm *p, row *list) {
   int n = 0;
-  for (int i = 0; i < p->mt; i++)
-    for (int r = 0; r < p->tr; r++) {
-      int64_t at_row = p->flat ? flat_row(p, i) + r : 0;
-      if (p->flat && (at_row % p->flat >= p->x->dim[p->x->rank - 2] || at_row < (int64_t)i * p->tr))
+  for (int i = 0; i < p->d.mt; i++)
+    for (int r = 0; r < p->d.tr; r++) {
+      int64_t at_row = p->d.flat ? flat_row(p, i) + r : 0;
+      if (p->d.flat &&
+          (at_row % p->d.flat >= p->x->dim[p->x->rank - 2] || at_row < (int64_t)i * p->d.tr))
         continue;
       list[n++] = (row){ i, kb_i64(p->k, 0), r };
     }
@@ -368,7 +357,7 @@ static void bind_vector(const part *t, V sums, int j, V term) {
   if (term) v = LLVMBuildAdd(k->b, v, term, "");
   x->c[x->rank - 1] = (int64_t)j * KGEMM_LANES;
   kx_at(x, KGEMM_LANES, j == t->nt - 1 ? t->valid : KGEMM_LANES);
-  kx_bind(x, p->head->out[0], is_float(p) ? kv_clamp(k, v, p->clamp) : v);
+  kx_bind(x, p->head->out[0], is_float(p) ? kv_clamp(k, v, p->d.clamp) : v);
 }
 
 /* Rows that go through the epilogue together: as many as one register of bytes holds. */
@@ -388,7 +377,7 @@ static void finish_rows(const part *t, const place *at, const row *w, int n, V s
     stand_at(t, at, &w[i]);
     V term = p->rowterm ? row_term(t) : NULL,
       sums = kb_gepi(k, kb_gep(k, scratch, kb_muli(k, w[i].r, 64ll * t->nt)),
-                     64ll * t->nt * (w[i].i * p->tr + w[i].rc));
+                     64ll * t->nt * (w[i].i * p->d.tr + w[i].rc));
     for (int j = 0; j < t->nt; j++) {
       bind_vector(t, sums, j, term);
       if (narrow)
@@ -409,15 +398,15 @@ static void finish_rows(const part *t, const place *at, const row *w, int n, V s
 static void finish_block(const part *t, const place *at, V scratch) {
   kgemm *p = t->p;
   kb *k = p->k;
-  int step = rows_together(t), full = p->tr / step * step;
-  if (p->flat) {
+  int step = rows_together(t), full = p->d.tr / step * step;
+  if (p->d.flat) {
     row list[MAX_C * 16];
     int n = all_rows(p, list);
     for (int i = 0; i < n; i += step)
       finish_rows(t, at, list + i, n - i < step ? n - i : step, scratch);
     return;
   }
-  for (int i = 0; i < p->mt; i++) {
+  for (int i = 0; i < p->d.mt; i++) {
     row w[4];
     for (int r = 0; r < 4; r++) w[r] = (row){ .i = i, .rc = r };
     if (full) {
@@ -428,7 +417,7 @@ static void finish_block(const part *t, const place *at, V scratch) {
       kb_end(k, &l, NULL);
     }
     for (int r = 0; r < 4; r++) w[r].r = kb_i64(k, full);
-    if (p->tr > full) finish_rows(t, at, w, p->tr - full, scratch);
+    if (p->d.tr > full) finish_rows(t, at, w, p->d.tr - full, scratch);
   }
 }
 
@@ -519,30 +508,31 @@ static void emit_part(part *t) {
   kgemm *p = t->p;
   kb *k = p->k;
   t->first_tile = kb_i64(k, 0);
-  t->end_tile = kb_i64(k, row_tiles(p));
-  if (p->split == KGEMM_TILES) {
-    kl_share(p->g, ktile_units(p), &t->first_tile, &t->end_tile);
-    t->first_tile = kb_muli(k, t->first_tile, ktile_unit(p));
-    t->end_tile = kb_muli(k, t->end_tile, ktile_unit(p));
+  t->end_tile = kb_i64(k, mc_tiles_of_rows(&p->d));
+  if (p->d.split == MC_SPLIT_TILES) {
+    kl_share(p->g, mc_tile_units(&p->d), &t->first_tile, &t->end_tile);
+    t->first_tile = kb_muli(k, t->first_tile, mc_tile_unit(&p->d));
+    t->end_tile = kb_muli(k, t->end_tile, mc_tile_unit(&p->d));
   }
-  t->row_blocks = quotient(k, kb_addi(k, kb_sub(k, t->end_tile, t->first_tile), p->mt - 1), p->mt);
+  t->row_blocks =
+      quotient(k, kb_addi(k, kb_sub(k, t->end_tile, t->first_tile), p->d.mt - 1), p->d.mt);
   kb_loop any;
-  kb_for(k, &any, t->first_col, t->end_col, p->n, NULL, 0);
+  kb_for(k, &any, t->first_col, t->end_col, p->d.n, NULL, 0);
   emit_blocks(t);
   kb_end(k, &any, NULL);
 }
 
 void ktile_columns(kgemm *p, V a, V b, V bias, V n0) {
   kb *k = p->k;
-  bool divided = p->split == KGEMM_COLUMNS;
-  int64_t width = (int64_t)p->nv * KGEMM_LANES, full = p->n / width, rest = p->n % width,
-          col = kgemm_column_bytes(p), blocks = full + (rest != 0);
+  bool divided = p->d.split == MC_SPLIT_COLUMNS;
+  int64_t width = (int64_t)p->d.nv * KGEMM_LANES, full = p->d.n / width, rest = p->d.n % width,
+          col = mc_gemm_column_bytes(&p->d), blocks = full + (rest != 0);
   part t = { .p = p,
              .a = a,
              .b = b,
              .bias = bias,
              .n0 = n0,
-             .nt = p->nv,
+             .nt = p->d.nv,
              .valid = KGEMM_LANES,
              .first_col = kb_i64(k, 0),
              .end_col = kb_i64(k, full) };
@@ -554,7 +544,7 @@ void ktile_columns(kgemm *p, V a, V b, V bias, V n0) {
   if (!rest) return;
   kb_loop l;
   kl_range_part(p->g, &l, blocks - 1, blocks, blocks, 1, divided);
-  t.nt = (int)kgemm_vectors(rest);
+  t.nt = (int)mc_gemm_vectors(rest);
   t.valid = (int)(rest - (t.nt - 1) * KGEMM_LANES);
   t.first_col = kb_i64(k, 0);
   t.end_col = kb_i64(k, 1);

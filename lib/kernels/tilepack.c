@@ -100,34 +100,34 @@ static V pack_groups(const strip *s, V src, V dst, int64_t n, V sum) {
 static void pack_strip(const strip *s, V src, V dst, V bias, int64_t step) {
   kgemm *p = s->p;
   kb *k = p->k;
-  int64_t full = s->m->k / p->kr, groups = s->m->k % p->kr / group_elems(s),
+  int64_t full = s->m->k / p->d.kr, groups = s->m->k % p->d.kr / group_elems(s),
           rest = s->m->k % group_elems(s);
   V sum = LLVMConstNull(kb_vt(k, k->i32, KGEMM_LANES));
   if (full) {
     kb_loop l;
     kb_range(k, &l, full, 1, &sum, 1);
     V next =
-        pack_groups(s, kb_gep(k, src, kb_muli(k, l.iv, p->kr * s->m->sk)),
-                    kb_gep(k, dst, kb_muli(k, l.iv, step)), p->kr / group_elems(s), l.carried[0]);
+        pack_groups(s, kb_gep(k, src, kb_muli(k, l.iv, p->d.kr * s->m->sk)),
+                    kb_gep(k, dst, kb_muli(k, l.iv, step)), p->d.kr / group_elems(s), l.carried[0]);
     kb_end(k, &l, &next);
     sum = l.carried[0];
   }
-  src = kb_gepi(k, src, full * p->kr * s->m->sk);
+  src = kb_gepi(k, src, full * p->d.kr * s->m->sk);
   dst = kb_gepi(k, dst, full * step);
   sum = pack_groups(s, src, dst, groups, sum);
   if (rest)
     sum = pack_group(s, kb_gepi(k, src, groups * group_elems(s) * s->m->sk),
                      kb_gepi(k, dst, groups * 64), (int)rest, sum);
-  V v = LLVMBuildMul(k->b, sum, kb_i32s(k, -(int64_t)p->za, KGEMM_LANES), "");
-  v = LLVMBuildAdd(k->b, v, kb_i32s(k, s->m->k * p->za * s->m->zb, KGEMM_LANES), "");
+  V v = LLVMBuildMul(k->b, sum, kb_i32s(k, -(int64_t)p->d.za, KGEMM_LANES), "");
+  v = LLVMBuildAdd(k->b, v, kb_i32s(k, s->m->k * p->d.za * s->m->zb, KGEMM_LANES), "");
   kb_store(k, s->m->es == 1 ? v : LLVMConstNull(LLVMTypeOf(v)), bias, 64);
 }
 
 /* A block of `width` columns of which `cols` exist. */
 static void pack_block(kgemm *p, const ktile_b *m, V src, V dst, V bias, int64_t cols) {
   kb *k = p->k;
-  int64_t width = kgemm_vectors(cols) * KGEMM_LANES, full = cols / KGEMM_LANES,
-          tile = (int64_t)KGEMM_LANES * p->kr * m->es, step = width * p->kr * m->es;
+  int64_t width = mc_gemm_vectors(cols) * KGEMM_LANES, full = cols / KGEMM_LANES,
+          tile = (int64_t)KGEMM_LANES * p->d.kr * m->es, step = width * p->d.kr * m->es;
   if (full) {
     kb_loop l;
     kb_range(k, &l, full, 1, NULL, 0);
@@ -143,11 +143,12 @@ static void pack_block(kgemm *p, const ktile_b *m, V src, V dst, V bias, int64_t
 
 void ktile_pack(kgemm *p, const ktile_b *m, V src) {
   kb *k = p->k;
-  int64_t width = (int64_t)p->nv * KGEMM_LANES, full = m->n / width * width, rest = m->n - full,
-          column = p->steps * p->kr * m->es;
-  if (p->steps * p->kr != m->k) kb_memset(k, p->b, 0, kgemm_panel(p));
+  int64_t width = (int64_t)p->d.nv * KGEMM_LANES, full = m->n / width * width, rest = m->n - full,
+          column = p->d.steps * p->d.kr * m->es;
+  if (p->d.steps * p->d.kr != m->k) kb_memset(k, p->b, 0, mc_gemm_panel(&p->d));
   int64_t blocks = (m->n + width - 1) / width;
-  bool split = p->split == KGEMM_COLUMNS; /* a task that has some of the columns packs only those */
+  bool split =
+      p->d.split == MC_SPLIT_COLUMNS; /* a task that has some of the columns packs only those */
   kb_loop l;
   if (full) {
     kl_range_part(p->g, &l, 0, full / width, blocks, width, split);

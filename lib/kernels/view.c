@@ -37,14 +37,6 @@ const mc_buffer *kl_buffer(const kgroup *g, const mc_value *v) {
 
 int64_t kl_elem(const kview *v) { return (int64_t)mc_dtype_size(v->dtype); }
 
-static void dense_strides(kview *v, const mc_type *t) {
-  int64_t s = (int64_t)mc_dtype_size(t->dtype);
-  for (int d = t->rank - 1; d >= 0; d--) {
-    v->stride[d] = s;
-    s *= t->dim[d];
-  }
-}
-
 /* Pointer i of the caller's table, loaded in the entry block. */
 static V caller_pointer(kb *k, int64_t i) {
   BB cur = LLVMGetInsertBlock(k->b), entry = LLVMGetEntryBasicBlock(k->fn);
@@ -86,28 +78,17 @@ static V away(kb *k, const mc_buffer *b) {
 }
 
 static kview buffer_view(const kgroup *g, const mc_buffer *b) {
-  const mc_type *t = b->value->type;
-  kview v = { .dtype = t->dtype, .rank = t->rank, .slack = b->place == MC_PLACE_ARENA };
-  v.base = origin(g, b);
+  kview v = kl_at_base(mc_plan_strides(b), origin(g, b));
   if (b->per_image || b->per_step) v.base = kb_gep(g->k, v.base, away(g->k, b));
-  if (t->rank != 4) {
-    dense_strides(&v, t);
-    return v;
-  }
-  int64_t es = kl_elem(&v);
-  v.stride[3] = es;
-  v.stride[2] = b->pitch_c * es;
-  v.stride[1] = b->pitch_w * v.stride[2];
-  v.stride[0] = b->folded ? 0 : (b->halo[0] + t->dim[1] + b->halo[2]) * v.stride[1];
   return v;
 }
 
 kview kl_view(const kgroup *g, const mc_value *v) {
   const mc_tensor *c = mc_value_tensor(v);
   if (c) {
-    kview w = { .dtype = v->type->dtype, .rank = v->type->rank, .slack = true };
-    w.base = kb_rodata(g->k, c->data, c->size, MC_PLAN_SLACK, "const");
-    dense_strides(&w, v->type);
+    kview w = kl_at_base(mc_strides_dense(v->type),
+                         kb_rodata(g->k, c->data, c->size, MC_PLAN_SLACK, "const"));
+    w.slack = true;
     return w;
   }
   const mc_buffer *b = kl_buffer(g, v);
@@ -115,15 +96,14 @@ kview kl_view(const kgroup *g, const mc_value *v) {
   return buffer_view(g, b);
 }
 
+static mc_strides strides_of(const kview *v) {
+  mc_strides s = { .dtype = v->dtype, .rank = v->rank, .slack = v->slack };
+  for (int d = 0; d < v->rank; d++) s.stride[d] = v->stride[d];
+  return s;
+}
+
 kview kl_transposed(kview v, const mc_node *transpose, bool back) {
-  const mc_ints *perm = &MC_ATTRS(transpose, transpose)->perm;
-  kview r = v;
-  for (int d = 0; d < perm->n; d++)
-    if (back)
-      r.stride[perm->v[d]] = v.stride[d];
-    else
-      r.stride[d] = v.stride[perm->v[d]];
-  return r;
+  return kl_at_base(mc_strides_transposed(strides_of(&v), transpose, back), v.base);
 }
 
 kview kl_operand(const kgroup *g, const mc_value *v) {
@@ -138,13 +118,7 @@ V kl_scratch(const kgroup *g) {
 }
 
 kview kl_broadcast(kview v, const mc_type *t, int rank, const int64_t *dim) {
-  kview r = v;
-  r.rank = rank;
-  for (int d = 0; d < rank; d++) {
-    int s = d - (rank - t->rank);
-    r.stride[d] = s < 0 || (t->dim[s] == 1 && dim[d] != 1) ? 0 : v.stride[s];
-  }
-  return r;
+  return kl_at_base(mc_strides_broadcast(strides_of(&v), t, rank, dim), v.base);
 }
 
 V kl_at(kb *k, const kview *v, int rank, V const *iv, const int64_t *c) {

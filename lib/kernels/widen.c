@@ -5,53 +5,13 @@
  * them. */
 #include "gemm.h"
 
-/* Images, lines, pixels of a line, elements of a pixel; lines and pixels that stand before the
- * first. */
-typedef struct shape {
-  int64_t dim[4], top, left;
-} shape;
-
-static shape shape_of(const mc_node *n) {
-  const mc_type *t = n->in[0]->type;
-  if (n->op == MC_OP_conv2d) {
-    const mc_attrs_conv2d *c = MC_ATTRS(n, conv2d);
-    return (shape){ { t->dim[0], c->pad[0] + t->dim[1] + c->pad[2],
-                      c->pad[1] + t->dim[2] + c->pad[3], t->dim[3] },
-                    c->pad[0],
-                    c->pad[1] };
-  }
-  int64_t k = t->dim[t->rank - 1];
-  if (t->rank == 4) return (shape){ { t->dim[0], t->dim[1], t->dim[2], k }, 0, 0 };
-  return (shape){ { 1, mc_type_elems(t) / k, 1, k }, 0, 0 };
-}
-
-static int64_t a_bytes(const mc_engine *e, const mc_node *n) {
-  shape s = shape_of(n);
-  return (s.dim[0] * s.dim[1] * s.dim[2] * s.dim[3] * kgemm_a_elem(e) + MC_PLAN_SLACK + 63) / 64 *
-         64;
-}
-
-/* Of a task's block of columns. */
-static int64_t b_bytes(const mc_engine *e, const mc_node *n) {
-  const mc_type *w = n->in[1]->type;
-  bool conv = n->op == MC_OP_conv2d;
-  int64_t k = conv ? w->dim[1] * w->dim[2] * w->dim[3] : w->dim[1],
-          vectors = kgemm_vectors(conv ? w->dim[0] / MC_ATTRS(n, conv2d)->groups : w->dim[0]);
-  return mc_engine_widens_b(e) ? (vectors < KWIDEN_VECTORS ? vectors : KWIDEN_VECTORS) *
-                                     KGEMM_LANES * k * kgemm_b_elem(e)
-                               : 0;
-}
-
-int64_t k_widen_scratch(const mc_engine *e, const mc_node *n, int tasks) {
-  return a_bytes(e, n) + b_bytes(e, n) * tasks;
-}
-
 V k_widen_block(kgemm *p, V b, int nv) {
   kb *k = p->k;
-  if (!mc_engine_widens_b(p->e)) return b;
-  int64_t n = (int64_t)nv * KGEMM_LANES * p->nrun * p->steps, own = b_bytes(p->e, p->head);
+  if (!mc_engine_widens_b(p->d.e)) return b;
+  int64_t n = (int64_t)nv * KGEMM_LANES * p->d.nrun * p->d.steps,
+          own = mc_widen_b_bytes(p->d.e, p->head);
   int lanes = n % 32 ? KGEMM_LANES : 32;
-  V to = kb_gepi(k, kl_scratch(p->g), a_bytes(p->e, p->head));
+  V to = kb_gepi(k, kl_scratch(p->g), mc_widen_a_bytes(p->d.e, p->head));
   if (p->g->tasks > 1) to = kb_gep(k, to, kb_muli(k, LLVMGetParam(k->fn, 2), own));
   if (!n) return to;
   kb_loop l;
@@ -63,29 +23,23 @@ V k_widen_block(kgemm *p, V b, int nv) {
 }
 
 kview k_widen_view(const kgemm *p) {
-  const mc_type *t = p->head->in[0]->type;
-  shape s = shape_of(p->head);
-  kview v = { .dtype = t->dtype == MC_bf16 ? MC_f32 : MC_i16, .rank = t->rank, .slack = true };
-  int64_t at = kgemm_a_elem(p->e);
-  for (int d = t->rank - 1; d >= 0; d--) {
-    v.stride[d] = at;
-    at *= t->rank == 4 ? s.dim[d] : t->dim[d];
-  }
-  v.base = kb_gepi(p->k, kl_scratch(p->g),
-                   t->rank == 4 ? s.top * v.stride[1] + s.left * v.stride[2] : 0);
+  mc_widened s = mc_widen_shape(p->head);
+  kview v = kl_at_base(mc_widen_strides(p->d.e, p->head), NULL);
+  bool image = v.rank == 4;
+  v.base = kb_gepi(p->k, kl_scratch(p->g), image ? s.top * v.stride[1] + s.left * v.stride[2] : 0);
   return v;
 }
 
 static void widen_piece(kgemm *p, V src, V dst, int lanes) {
   kb *k = p->k;
-  bool real = mc_engine_is_real(p->e);
+  bool real = mc_engine_is_real(p->d.e);
   V v = kb_load(k, kb_vt(k, real ? k->i16 : k->i8, lanes), src, real ? 2 : 1);
-  kb_store(k, real ? kv_from_bf16(k, v) : kb_ext(k, v, k->i16, p->a_signed), dst, real ? 4 : 2);
+  kb_store(k, real ? kv_from_bf16(k, v) : kb_ext(k, v, k->i16, p->d.a_signed), dst, real ? 4 : 2);
 }
 
 static void widen_elements(kgemm *p, V src, V dst, int64_t n) {
   kb *k = p->k;
-  int64_t at = 0, from = kgemm_elem(p->e), to = kgemm_a_elem(p->e);
+  int64_t at = 0, from = mc_gemm_elem(p->d.e), to = mc_gemm_a_elem(p->d.e);
   for (int lanes = 32; lanes; lanes /= 2) {
     int64_t count = (n - at) / lanes * lanes;
     if (!count) continue;
@@ -101,9 +55,9 @@ static void widen_elements(kgemm *p, V src, V dst, int64_t n) {
 void k_widen(kgemm *p) {
   kb *k = p->k;
   const mc_type *t = p->head->in[0]->type;
-  shape s = shape_of(p->head);
+  mc_widened s = mc_widen_shape(p->head);
   kview in = kl_view(p->g, p->head->in[0]);
-  int64_t es = kl_elem(&in), wide = kgemm_a_elem(p->e),
+  int64_t es = kl_elem(&in), wide = mc_gemm_a_elem(p->d.e),
           line = t->rank == 4 ? in.stride[1] : s.dim[3] * es,
           px = t->rank == 4 ? in.stride[2] : s.dim[3] * es;
   bool dense = px == s.dim[3] * es;

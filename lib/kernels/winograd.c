@@ -11,7 +11,6 @@
  * Why it is exact: with weights scaled to whole numbers everything is a sum of products of
  * integers, right modulo 2^32 (docs/internals/winograd.md). */
 #include "winograd.h"
-#include "mc/plan/winograd.h"
 
 static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -23,7 +22,7 @@ int64_t k_winograd_scratch(const mc_plan *p, int group) {
   const kgroup g = { .group = p->group[group], .region = p->group[group]->region };
   const mc_node *head = kl_first(&g);
   if (!head || mc_winograd_refused(head, p->target)) return 0;
-  int tasks = kl_workers(p, group);
+  int tasks = mc_plan_workers(p, group);
   mc_winograd c = mc_winograd_cut(head, p->target, tasks, mc_group_has(g.group, MC_FAM_READY));
   return task_bytes(&c) * tasks;
 }
@@ -152,7 +151,7 @@ static void place_scratch(wg *w) {
   kb *k = w->k;
   const mc_winograd *c = &w->cut;
   V base = kl_scratch(w->g);
-  if (kl_workers(w->g->plan, w->g->index) > 1)
+  if (mc_plan_workers(w->g->plan, w->g->index) > 1)
     base = kb_gep(k, base,
                   kb_muli(k, LLVMGetParam(k->fn, 2), task_bytes(c))); /* every task has its own */
   w->v = base;
@@ -161,37 +160,26 @@ static void place_scratch(wg *w) {
   w->tmp = kb_gepi(k, base, c->v_bytes + c->m_bytes + c->u_bytes);
 }
 
-static bool emit(kgroup *g, bool ready) {
+static bool emit(kgroup *g) {
   kb *k = g->k;
   wg *w = MC_NEW(k->arena, wg);
   w->g = g;
   w->k = k;
   w->head = kl_first(g);
-  const char *why = w->head ? mc_winograd_refused(w->head, k->target) : "it is empty";
-  if (why) return kl_error(g, w->head, "the group cannot be computed by 'winograd': %s", why);
   const mc_type *y = w->head->out[0]->type;
   const mc_attrs_conv2d *a = MC_ATTRS(w->head, conv2d);
-  w->cut = mc_winograd_cut(w->head, k->target, kl_workers(g->plan, g->index), ready);
+  w->cut = g->decision->winograd;
   w->is_signed = w->head->in[0]->type->dtype == MC_i8;
   w->pad[0] = a->pad[0], w->pad[1] = a->pad[1];
   if (!kx_init(&w->x, g, w->head, y->rank, y->dim)) return false;
   w->in = kl_view(g, w->head->in[0]);
   wg_pack(w);
   place_scratch(w);
-  const mc_winograd *c = &w->cut;
-  static const char *const from[] = { [MC_WINOGRAD_ready] = "ready weights",
-                                      [MC_WINOGRAD_block] = "weights made for each pass",
-                                      [MC_WINOGRAD_once] = "weights made once" };
-  g->note = mc_arena_printf(k->arena,
-                            "F(4x4, 3x3), passes of %lld x %lld tiles, blocks of %d tiles x %d "
-                            "channels, %lld channels, %s",
-                            (long long)c->rp, (long long)c->cp, c->mr[0][0], (int)c->width,
-                            (long long)c->c, from[c->weights]);
   emit_passes(w);
   kl_fill_borders(g);
   return true;
 }
 
-bool k_emit_winograd(kgroup *g) { return emit(g, false); }
+bool k_emit_winograd(kgroup *g) { return emit(g); }
 
-bool k_emit_winograd_ready(kgroup *g) { return emit(g, true); }
+bool k_emit_winograd_ready(kgroup *g) { return emit(g); }

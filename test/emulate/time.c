@@ -5,7 +5,7 @@
 #include "common/tool.h"
 #include "mc/analysis/cost.h"
 #include "mc/driver/compile.h"
-#include "mc/kernels/kernels.h"
+#include "mc/plan/decisions.h"
 #include "mc/pass/samples.h"
 #include <llvm-c/Disassembler.h>
 #include <llvm-c/Target.h>
@@ -114,9 +114,9 @@ static bool prepare(net *n, options *o, const char *file) {
   n->name = MC_NEWN(a, const char *, n->plan->ngroup + 1);
   n->model = MC_NEWN(a, mc_estimate, n->plan->ngroup + 1);
   for (int i = 0; i < n->plan->ngroup; i++) {
-    n->how[i] = mc_kernel_describe(n->plan, i, a);
+    n->how[i] = mc_plan_describe(n->plan, i, a);
     n->name[i] = name_of(n->plan->group[i], i, a);
-    n->model[i] = mc_kernel_estimate(n->plan, i);
+    n->model[i] = mc_plan_estimate(n->plan, i);
   }
   n->in = MC_NEWN(a, const void *, mc_jit_nin(n->jit));
   n->out = MC_NEWN(a, void *, mc_jit_nout(n->jit));

@@ -17,7 +17,8 @@
 #include "emulate.h"
 #include "host.h"
 #include "mc/codegen/codegen.h"
-#include "mc/kernels/kernels.h"
+#include "mc/kernels/scratch.h"
+#include "mc/plan/decisions.h"
 #include "mc/pass/pass.h"
 #include "mc/support/blob.h"
 #include "mc/support/fixed.h"
@@ -436,9 +437,9 @@ static bool against_reference(tcase *t) {
   mc_plan *p = plan(t);
   if (!p) return complain(t, "has no plan");
   for (int i = 0; t->zeros && i < p->ngroup; i++)
-    s.kept += strstr(mc_kernel_describe(p, i, t->a), "weights kept as bits") != NULL;
+    s.kept += strstr(mc_plan_describe(p, i, t->a), "weights kept as bits") != NULL;
   for (int i = 0; t->zeros && i < p->ngroup; i++)
-    s.sparse += strstr(mc_kernel_describe(p, i, t->a), "multiplied, the others are 0") != NULL;
+    s.sparse += strstr(mc_plan_describe(p, i, t->a), "multiplied, the others are 0") != NULL;
   return s.dir ? emit(t, p, in, want) : run_jit(t, p, in, want);
 }
 

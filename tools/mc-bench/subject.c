@@ -1,6 +1,6 @@
 /* From a file to something that can be timed. */
 #include "bench.h"
-#include "mc/kernels/kernels.h"
+#include "mc/plan/decisions.h"
 #include "mc/plan/chain.h"
 #include "mc/pass/samples.h"
 #include <stdlib.h>
@@ -125,7 +125,7 @@ static void describe(subject *s, const mc_plan *p, mc_arena *a) {
                   .kernel = mc_group_family_text(g),
                   .family = mc_group_family(g),
                   .result = g->nout ? type_text(g->out[0]->type, a) : "",
-                  .how = mc_kernel_describe(p, i, a) };
+                  .how = mc_plan_describe(p, i, a) };
     l->cost = mc_node_cost(g);
     l->model = mc_model_group(g, p->target, weights);
     if (!l->cost.macs) continue;

@@ -2,7 +2,7 @@
  */
 #include "mcc.h"
 #include "mc/analysis/model.h"
-#include "mc/kernels/query.h"
+#include "mc/plan/decisions.h"
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +40,7 @@ static json_t *diagnostics(const mcc *o) {
 /* The cost model's time of a run, in microseconds. */
 static double estimate_us(const mc_plan *p) {
   double cycles = 0;
-  for (int i = 0; i < p->ngroup; i++) cycles += mc_kernel_estimate(p, i).cycles;
+  for (int i = 0; i < p->ngroup; i++) cycles += mc_plan_estimate(p, i).cycles;
   return mc_model_us(p->target, cycles);
 }
 

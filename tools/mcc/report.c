@@ -1,6 +1,6 @@
 /* What mcc tells about a compilation: times, counters, groups, the summary line. */
 #include "mcc.h"
-#include "mc/kernels/query.h"
+#include "mc/plan/decisions.h"
 #include <string.h>
 
 void report_time(mcc *o) {
@@ -15,7 +15,7 @@ void report_groups(mcc *o, const mc_plan *p) {
   for (int i = 0; i < p->ngroup; i++) {
     const mc_node *g = p->group[i];
     mc_remark(&o->t.diag, g->loc, "%sgroup %d%s%s: %s", level, i, g->source ? " " : "",
-              g->source ? g->source : "", mc_kernel_describe(p, i, o->t.arena));
+              g->source ? g->source : "", mc_plan_describe(p, i, o->t.arena));
   }
 }
 
@@ -24,7 +24,7 @@ void report_packed(mcc *o, const mc_plan *p) {
   int layers = 0;
   for (; p; p = p->next)
     for (int i = 0; i < p->ngroup; i++) {
-      if (!mc_kernel_packed(p, i, &a, &b)) continue;
+      if (!mc_plan_packed(p, i, &a, &b)) continue;
       from += a, to += b, layers++;
     }
   if (o->co.manager.stats)

@@ -53,4 +53,10 @@ bool mc_winograd_plain(const mc_node *n);
 /* Why a plain convolution in INT8 is not computed so on the target, by its shape; NULL: it may be.
  */
 const char *mc_winograd_unsuited(const mc_node *n, const mc_target *t);
+/* NULL when n is a convolution whose integer sums the transformed products give exactly on t:
+ * conv2d of 3x3, stride 1, dilation 1, one group, 8-bit input, constant i8 weights, channels in
+ * multiples of 16, at least 4x4 results, and |sum x * w| < 2^25 for every input. Else why not. */
+const char *mc_winograd_refused(const mc_node *n, const mc_target *t);
+/* Bytes that ready weights take beyond those of the direct form. */
+int64_t mc_winograd_growth(const mc_node *n);
 #endif

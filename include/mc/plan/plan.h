@@ -2,8 +2,7 @@
  * the graph's `group` attributes (docs/internals/memory.md). */
 #ifndef MC_PLAN_PLAN_H
 #define MC_PLAN_PLAN_H
-#include "mc/ir/graph.h"
-#include "mc/target/target.h"
+#include "mc/decide/decide.h"
 
 /* Where a value lives. Constants (weight, const) have no buffer: kernels take mc_value_tensor(). */
 typedef enum mc_place { MC_PLACE_ARENA, MC_PLACE_INPUT, MC_PLACE_OUTPUT } mc_place;
@@ -44,16 +43,7 @@ typedef struct mc_buffer {
               step (modulo lap where there is one); else 0 */
 } mc_buffer;
 
-enum { MC_PLAN_ALIGN = 64, MC_PLAN_SLACK = 64, MC_MAX_THREADS = 64 };
-
-/* By what a group's work is divided among threads where its loops allow it: images, lines, rows;
- * columns or channels; what the kernel finds best for itself. */
-typedef enum mc_divide {
-  MC_DIVIDE_not,
-  MC_DIVIDE_rows,
-  MC_DIVIDE_columns,
-  MC_DIVIDE_any
-} mc_divide;
+enum { MC_PLAN_ALIGN = 64, MC_MAX_THREADS = 64 };
 
 typedef struct mc_chain mc_chain; /* chain.h */
 

@@ -1,6 +1,6 @@
 /* The block of a nest: what fits, what each costs by the model, and what a group's `blocking`
  * attribute asks for. docs/internals/cost-model.md, "Blocks". */
-#include "tile.h"
+#include "mc/decide/gemm.h"
 #include "mc/target/tuning.h"
 #include <stdlib.h>
 #include <string.h>
@@ -10,14 +10,14 @@
  * kept from asking for them. */
 enum { MAX_ROWS = 14, MAX_ROWS_CHOSEN = 8, MAX_VECTORS = 8 };
 
-static bool fits(const kgemm *p, int mr, int nv) {
-  const mc_target *t = p->k->target;
+static bool fits(const mc_gemm *p, int mr, int nv) {
+  const mc_target *t = p->ask->target;
   int64_t lanes = mc_engine_lanes(p->e, t),
-          columns = p->n < (int64_t)nv * KGEMM_LANES ? p->n : (int64_t)nv * KGEMM_LANES;
+          columns = p->n < (int64_t)nv * MC_GEMM_LANES ? p->n : (int64_t)nv * MC_GEMM_LANES;
   int groups = (int)((columns + lanes - 1) / lanes), b = groups * mc_engine_group_regs(p->e, t),
-      rows = kgemm_acc_rows(p, mr);
+      rows = mc_gemm_acc_rows(p, mr);
   if (mr == 1 && nv == 1) return true;
-  if ((mc_engine_widens_b(p->e) || p->bits || p->bits_else) && nv > KWIDEN_VECTORS) return false;
+  if ((mc_engine_widens_b(p->e) || p->bits || p->bits_else) && nv > MC_WIDEN_VECTORS) return false;
   if (nv > 4 && mr > 1) return false; /* wide epilogues leave no registers for their scales */
   if (mr > 1 && mr % p->e->rows)
     return false; /* half of the last accumulators would be thrown away */
@@ -28,19 +28,19 @@ static bool fits(const kgemm *p, int mr, int nv) {
   return rows * b + wide * (rows == 1 || p->e->rows > 1 ? 1 : b) + p->e->spare + flips +
                  (p->e->ku > 1 ? wide * mr : wide - 1) <=
              mc_engine_regs(t) &&
-         rows * groups <= KB_MAX_CARRIED;
+         rows * groups <= MC_GEMM_SUMS;
 }
 
 /* What the model is to be asked; mr and nv are still open. */
-static mc_nest nest_of(const kgemm *p, int64_t rows) {
+static mc_nest nest_of(const mc_gemm *p, int64_t rows) {
   mc_nest n = { 0 };
-  mc_nest_of_group(&n, p->g->group, p->k->target);
+  mc_nest_of_group(&n, p->ask->group, p->ask->target);
   mc_rate rate = mc_rate_find(p->e->name);
-  if (mc_target_rate(p->k->target, rate) > 0) n.rate = rate;
+  if (mc_target_rate(p->ask->target, rate) > 0) n.rate = rate;
   n.rows = rows;
   n.outer = 1;
-  if (kl_by_images(p->g)) n.in /= p->g->tasks, n.extra /= p->g->tasks, n.out /= p->g->tasks;
-  for (int d = kl_by_images(p->g); d < p->x->rank - 2; d++) n.outer *= p->x->dim[d];
+  if (p->ask->by_images) n.in /= p->ask->tasks, n.extra /= p->ask->tasks, n.out /= p->ask->tasks;
+  for (int d = p->ask->by_images; d < p->rank - 2; d++) n.outer *= p->dim[d];
   n.cols = p->n;
   n.groups = p->groups;
   n.runs = p->nrun ? p->nrun : 1;
@@ -59,23 +59,23 @@ static int by_cycles(const void *a, const void *b) {
 }
 
 /* A block, and zero blocks of so many elements left out; unit 0: none, < 0: what is best. */
-static mc_blocking asked(const kgemm *p, mc_nest *n, int mr, int nv, int unit) {
-  const mc_target *t = p->k->target;
+static mc_blocking asked(const mc_gemm *p, mc_nest *n, int mr, int nv, int unit) {
+  const mc_target *t = p->ask->target;
   n->mr = mr;
   n->nv = nv;
   n->unit = unit < 0 ? 0 : unit;
-  if (!p->e->tile) n->interleaved = !n->unit && kgemm_overlaps(p, mr, nv);
-  mc_estimate e = mc_model_nest(n, t, p->g->weights);
+  if (!p->e->tile) n->interleaved = !n->unit && mc_gemm_overlaps(p, mr, nv);
+  mc_estimate e = mc_model_nest(n, t, p->ask->weights);
   mc_nest s = *n;
   s.interleaved = false;
-  int64_t divides = ksparse_divides(p);
+  int64_t divides = mc_gemm_divides(p);
   if (unit < 0 && divides >= 0 && p->zeros.all[0][0]) {
-    mc_estimate left_out = mc_model_nest_unit(&s, t, p->g->weights, divides);
+    mc_estimate left_out = mc_model_nest_unit(&s, t, p->ask->weights, divides);
     if (s.unit && (left_out.cycles < e.cycles || t->sparse == MC_SPARSE_ALWAYS))
       e = left_out, n->unit = s.unit;
   }
-  if (p->bits) e.cycles += kbits_cycles(p), e.part[MC_PART_compute] += kbits_cycles(p);
-  int times = kl_by_images(p->g) ? p->g->tasks : 1; /* the nest is one image's */
+  if (p->bits) e.cycles += mc_bits_cycles(p), e.part[MC_PART_compute] += mc_bits_cycles(p);
+  int times = p->ask->by_images ? p->ask->tasks : 1; /* the nest is one image's */
   e.cycles *= times;
   for (int i = 0; i < MC_NUM_PARTS; i++) e.part[i] *= times;
   return (mc_blocking){ mr, nv, n->unit, e };
@@ -108,49 +108,51 @@ static void settle(mc_blocking *list, int n) {
 }
 
 /* Every block that fits, the cheapest first. */
-static int candidates(const kgemm *p, int64_t rows, mc_blocking *list) {
-  int64_t vectors = kgemm_vectors(p->n);
+static int candidates(const mc_gemm *p, int64_t rows, mc_blocking *list) {
+  int64_t vectors = mc_gemm_vectors(p->n);
   mc_nest n = nest_of(p, rows);
   /* rows a multiple of 4 KiB apart meet in the same 8 ways of an L1 cache of 32 KiB: more of them
    * evict one another at every step (fp32, K = 1024: 65 % of peak instead of 88 %) */
-  int count = 0, most = p->a.stride[p->x->rank - 2] % 4096 == 0 ? 7 : MAX_ROWS_CHOSEN;
+  int count = 0, most = p->a_stride[p->rank - 2] % 4096 == 0 ? 7 : MAX_ROWS_CHOSEN;
   for (int nv = 1; nv <= MAX_VECTORS && nv <= vectors; nv++)
     for (int mr = 1; mr <= most && mr <= rows; mr++)
       if (fits(p, mr, nv)) list[count++] = asked(p, &n, mr, nv, -1);
-  if (p->k->target->sparse == MC_SPARSE_ALWAYS) count = those_sparse(list, count);
+  if (p->ask->target->sparse == MC_SPARSE_ALWAYS) count = those_sparse(list, count);
   qsort(list, (size_t)count, sizeof *list, by_cycles);
   settle(list, count);
   return count;
 }
 
 /* Can blocks of `unit` elements be left out? */
-static bool unit_fits(const kgemm *p, int64_t unit, int64_t nv) {
-  int64_t divides = ksparse_divides(p);
+static bool unit_fits(const mc_gemm *p, int64_t unit, int64_t nv) {
+  int64_t divides = mc_gemm_divides(p);
   if (unit == 0) return true;
   if (unit == MC_ZERO_PICK)
     return divides == 0 && p->zeros.all[0][0] && nv <= MC_ZERO_WIDTHS &&
-           mc_rate_picks(mc_rate_find(p->e->name), p->k->target);
+           mc_rate_picks(mc_rate_find(p->e->name), p->ask->target);
   return divides >= 0 && p->zeros.all[0][0] && nv <= MC_ZERO_WIDTHS && unit >= p->kr &&
          unit < 1 << MC_ZERO_UNITS && (unit & (unit - 1)) == 0 && divides % unit == 0;
 }
 
 /* The attribute: rows, vectors, and perhaps elements of the zero blocks that are left out (0: none
  * are). */
-static bool obey(kgemm *p, int64_t rows, const mc_ints *b) {
+static bool obey(mc_gemm *p, int64_t rows, const mc_ints *b) {
   bool given = b->n == 2 || b->n == 3;
   int64_t mr = given ? b->v[0] : 0, nv = given ? b->v[1] : 0, unit = b->n == 3 ? b->v[2] : 0;
   if (mr < 1 || nv < 1 || mr > MAX_ROWS || nv > MAX_VECTORS || mr > rows ||
-      nv > kgemm_vectors(p->n) || !fits(p, (int)mr, (int)nv))
-    return kl_error(p->g, p->g->group,
-                    "'blocking' must be [rows, 16-column vectors] of a block that the registers of "
-                    "engine %s hold and the result has",
-                    p->e->name);
+      nv > mc_gemm_vectors(p->n) || !fits(p, (int)mr, (int)nv))
+    return mc_gemm_refuse(
+        p, NULL,
+        "'blocking' must be [rows, 16-column vectors] of a block that the registers of "
+        "engine %s hold and the result has",
+        p->e->name);
   if (!unit_fits(p, unit, nv))
-    return kl_error(p->g, p->g->group,
-                    "'blocking': engine %s cannot leave out zero blocks of %lld elements here: "
-                    "there are none, or a power of two from %d to 16 that divides %lld is wanted "
-                    "(or 32: single elements, where steps can pick them), and at most %d vectors",
-                    p->e->name, (long long)unit, p->kr, (long long)p->rlen, MC_ZERO_WIDTHS);
+    return mc_gemm_refuse(
+        p, NULL,
+        "'blocking': engine %s cannot leave out zero blocks of %lld elements here: "
+        "there are none, or a power of two from %d to 16 that divides %lld is wanted "
+        "(or 32: single elements, where steps can pick them), and at most %d vectors",
+        p->e->name, (long long)unit, p->kr, (long long)p->rlen, MC_ZERO_WIDTHS);
   p->mr = (int)mr;
   p->nv = (int)nv;
   mc_nest n = nest_of(p, rows);
@@ -159,32 +161,32 @@ static bool obey(kgemm *p, int64_t rows, const mc_ints *b) {
 }
 
 /* Tiles have a rule of their own (pick.c). */
-static bool tiles(kgemm *p, int64_t rows) {
-  if (MC_ATTRS(p->g->group, group)->blocking.n)
-    return kl_error(p->g, p->g->group,
-                    "engine %s chooses its blocks of tiles itself: it takes no 'blocking'",
-                    p->e->name);
-  ktile_blocking(p);
+static bool tiles(mc_gemm *p, int64_t rows) {
+  if (MC_ATTRS(p->ask->group, group)->blocking.n)
+    return mc_gemm_refuse(p, NULL,
+                          "engine %s chooses its blocks of tiles itself: it takes no 'blocking'",
+                          p->e->name);
+  mc_tile_block(p);
   mc_nest n = nest_of(p, rows);
   n.rows_outer = p->rows_outside;
   n.interleaved = true;
   n.outer = 1; /* a block takes tiles of several lines; flat, it takes an image */
   n.rows = p->flat ? p->mr : 1;
-  for (int d = 0; d < p->x->rank - (p->flat ? 3 : 1); d++)
-    *(p->flat || d < p->nbatch ? &n.outer : &n.rows) *= p->x->dim[d];
-  p->g->estimate = asked(p, &n, p->mr, p->nv, 0).estimate;
-  return !p->g->ask;
+  for (int d = 0; d < p->rank - (p->flat ? 3 : 1); d++)
+    *(p->flat || d < p->nbatch ? &n.outer : &n.rows) *= p->dim[d];
+  p->estimate = asked(p, &n, p->mr, p->nv, 0).estimate;
+  return true;
 }
 
-static const char *key_of(const kgemm *p, const mc_nest *n) {
-  mc_arena *a = p->k->arena;
+static const char *key_of(const mc_gemm *p, const mc_nest *n) {
+  mc_arena *a = p->arena;
   const char *s = mc_arena_printf(
       a, "%s %lldx%lld rows %lld apart, %lldx%lld columns, K %dx%lld, weights from %s", p->e->name,
-      (long long)n->outer, (long long)n->rows, (long long)p->a.stride[p->x->rank - 2],
+      (long long)n->outer, (long long)n->rows, (long long)p->a_stride[p->rank - 2],
       (long long)n->groups, (long long)n->cols, p->nrun, (long long)p->rlen,
-      mc_part_name(mc_nest_weights(n, p->k->target, p->g->weights)));
+      mc_part_name(mc_nest_weights(n, p->ask->target, p->ask->weights)));
   if (p->bits) s = mc_arena_printf(a, "%s, kept as bits and values", s);
-  MC_FOR_NODES (k, p->g->region)
+  MC_FOR_NODES (k, p->ask->group->region)
     if (k->nout && !mc_op_has(k->op, MC_T_CONST))
       s = mc_arena_printf(a, "%s, %s %s", s, mc_ops[k->op].text,
                           mc_dtype_names[k->out[0]->type->dtype]);
@@ -193,9 +195,9 @@ static const char *key_of(const kgemm *p, const mc_nest *n) {
 
 /* Of the blocks that take at most a tenth more time than the best, the one with the fewest sums in
  * its code: those of the block and of what is left of the columns. */
-static const mc_blocking *smallest(const kgemm *p, const mc_blocking *list, int n) {
+static const mc_blocking *smallest(const mc_gemm *p, const mc_blocking *list, int n) {
   const mc_blocking *best = list;
-  int64_t least = INT64_MAX, vectors = kgemm_vectors(p->n);
+  int64_t least = INT64_MAX, vectors = mc_gemm_vectors(p->n);
   for (int i = 0; i < n; i++) {
     int64_t rest = vectors % list[i].vectors,
             size = list[i].rows * (list[i].vectors + rest) + (rest ? 4 : 0);
@@ -207,78 +209,77 @@ static const mc_blocking *smallest(const kgemm *p, const mc_blocking *list, int 
 }
 
 /* The best that another engine could do. */
-static void explain(kgemm *p, int64_t rows) {
-  kgroup *g = p->g;
+static void explain(mc_gemm *p, int64_t rows) {
   const mc_engine *e;
-  mc_blocking *list = MC_NEWN(p->k->arena, mc_blocking, MAX_ROWS * MAX_VECTORS);
-  for (int i = 0; (e = kgemm_legal(p->k->target, p->head, i)) != NULL; i++) {
+  mc_blocking *list = MC_NEWN(p->arena, mc_blocking, MAX_ROWS * MAX_VECTORS);
+  for (int i = 0; (e = mc_gemm_legal(p->ask->target, p->head, i)) != NULL; i++) {
     mc_rate rate = mc_rate_find(e->name);
-    if (e == p->e || !(mc_target_rate(p->k->target, rate) > 0)) continue;
-    kgemm q = *p;
+    if (e == p->e || !(mc_target_rate(p->ask->target, rate) > 0)) continue;
+    mc_gemm q = *p;
     q.e = e;
-    kgemm_steps(&q);
+    mc_gemm_steps(&q);
     if (candidates(&q, rows, list) &&
-        (!g->other_engine || list[0].estimate.cycles < g->other.cycles))
-      g->other_engine = e->name, g->other = list[0].estimate;
+        (!p->other_engine || list[0].estimate.cycles < p->other.cycles))
+      p->other_engine = e->name, p->other = list[0].estimate;
   }
 }
 
 /* What became of weights with zeros that were to be kept small. */
-static const char *packed_note(const kgemm *p) {
-  mc_arena *a = p->k->arena;
-  if (!p->k->target->small_weights) return "";
+static const char *packed_note(const mc_gemm *p) {
+  mc_arena *a = p->arena;
+  if (!p->ask->target->small_weights) return "";
   if (p->bits)
     return mc_arena_printf(a, ", weights kept as bits and values: %lld of %lld bytes",
-                           (long long)p->g->packed_to, (long long)p->g->packed_from);
+                           (long long)p->packed_to, (long long)p->packed_from);
   return mc_arena_printf(a, ", weights not kept as bits and values: %s",
                          p->bits_why ? p->bits_why : "groups share vectors");
 }
 
 /* What is left out, or why nothing is where there would be something. */
-static const char *zeros_note(const kgemm *p) {
-  mc_arena *a = p->k->arena;
+static const char *zeros_note(const mc_gemm *p) {
+  mc_arena *a = p->arena;
   int unit = p->unit ? p->unit : p->kr < 4 ? 4 : p->kr;
   if (unit == MC_ZERO_PICK)
     return mc_arena_printf(a,
                            ", %.1f %% of the steps of %d columns x %d of K multiplied, picked from "
                            "%d; the others are 0",
-                           100 * mc_zeros_picked(&p->zeros, p->nv, p->kr), p->nv * KGEMM_LANES,
-                           p->kr, (int)(16 / kgemm_a_elem(p->e)));
+                           100 * mc_zeros_picked(&p->zeros, p->nv, p->kr), p->nv * MC_GEMM_LANES,
+                           p->kr, (int)(16 / mc_gemm_a_elem(p->e)));
   double share = mc_zeros_share(&p->zeros, p->unit ? p->nv : 1, unit);
   if (p->unit)
     return mc_arena_printf(
         a, ", %.1f %% of the blocks of %d columns x %d of K multiplied, the others are 0",
-        100 * share, p->nv * KGEMM_LANES, unit);
+        100 * share, p->nv * MC_GEMM_LANES, unit);
   if (!p->zeros.all[0][0] || share > 0.98) return "";
   return mc_arena_printf(
       a, ", zeros multiplied too (%.1f %% of the blocks of 16 columns x %d of K are 0): %s",
       100 - 100 * share, unit,
-      ksparse_divides(p) < 0 ? "this engine cannot leave them out"
+      mc_gemm_divides(p) < 0 ? "this engine cannot leave them out"
                              : "leaving them out is expected to be no faster");
 }
 
-bool kgemm_blocking(kgemm *p, int64_t rows) {
-  kgroup *g = p->g;
-  mc_arena *a = p->k->arena;
-  const mc_ints *b = &MC_ATTRS(g->group, group)->blocking;
-  if (g->explain && p->head->op != MC_OP_conv_transpose2d) explain(p, rows);
+bool mc_gemm_block(mc_gemm *p) {
+  int64_t rows = p->dim[p->rank - 2];
+  mc_arena *a = p->arena;
+  const mc_ints *b = &MC_ATTRS(p->ask->group, group)->blocking;
+  if (p->ask->others && p->head->op != MC_OP_conv_transpose2d) explain(p, rows);
   if (p->e->tile) return tiles(p, rows);
-  g->blocking = MC_NEWN(a, mc_blocking, MAX_ROWS * MAX_VECTORS);
-  g->nblocking = candidates(p, rows, g->blocking);
-  const mc_blocking *chosen = g->plan->small ? smallest(p, g->blocking, g->nblocking) : g->blocking;
+  p->blocking = MC_NEWN(a, mc_blocking, MAX_ROWS * MAX_VECTORS);
+  p->nblocking = candidates(p, rows, p->blocking);
+  const mc_blocking *chosen = p->ask->small ? smallest(p, p->blocking, p->nblocking) : p->blocking;
   p->mr = chosen->rows;
   p->nv = chosen->vectors;
   p->unit = chosen->unit;
   if (b->n && !obey(p, rows, b)) return false;
-  kbits_settle(p);
+  mc_bits_settle(p);
   mc_nest n = nest_of(p, rows);
-  g->key = key_of(p, &n);
-  g->estimate = asked(p, &n, p->mr, p->nv, p->unit).estimate;
+  p->key = key_of(p, &n);
+  p->estimate = asked(p, &n, p->mr, p->nv, p->unit).estimate;
   if (p->head->op == MC_OP_conv_transpose2d)
-    g->nblocking = 0; /* the phases of one group have shapes of their own */
-  g->note = mc_arena_printf(a, "engine %s, blocks of %d rows x %d columns, K = %d x %lld%s%s%s",
-                            p->e->name, p->mr, p->nv * KGEMM_LANES, p->nrun, (long long)p->rlen,
-                            kgemm_overlaps(p, p->mr, p->nv) ? ", epilogues between products" : "",
+    p->nblocking = 0; /* the phases of one group have shapes of their own */
+  p->note = mc_arena_printf(a, "engine %s, blocks of %d rows x %d columns, K = %d x %lld%s%s%s",
+                            p->e->name, p->mr, p->nv * MC_GEMM_LANES, p->nrun, (long long)p->rlen,
+                            mc_gemm_overlaps(p, p->mr, p->nv) ? ", epilogues between products" : "",
                             zeros_note(p), packed_note(p));
-  return !g->ask;
+  return true;
 }

@@ -1,0 +1,62 @@
+/* What a group becomes, decided before anything is emitted: which form, which blocks, what it costs
+ * and what else it could be. Pure: no LLVM, no memory but the arena. The kernels emit a decision;
+ * remarks, -tune and memory planning ask for it. docs/internals/decisions.md. */
+#ifndef MC_DECIDE_DECIDE_H
+#define MC_DECIDE_DECIDE_H
+#include "mc/analysis/dwcut.h"
+#include "mc/analysis/winograd.h"
+#include "mc/decide/gemm.h"
+
+/* How the kernel of a family computes the group. */
+typedef enum mc_form {
+  MC_FORM_plain,          /* the family has one way alone */
+  MC_FORM_product,        /* nests of products on an engine */
+  MC_FORM_stem,           /* first convolution, 16 pixels in lanes (AVX-512) */
+  MC_FORM_stem_pairs,     /* the same, 8 pixels in lanes (AVX2) */
+  MC_FORM_depthwise,      /* blocks of pixels x 16 channels */
+  MC_FORM_depthwise_rows, /* bytes on interleaved rows */
+  MC_FORM_winograd
+} mc_form;
+
+/* requantize with fp32_rne as the only op after the head, on a target with packs, every multiplier
+ * below 1: then no product leaves i32, rounding before clamping gives what clamping before rounding
+ * gives (both are monotonic, and the bounds are integers), and saturating packs clamp for free. */
+typedef struct mc_narrow {
+  const mc_node *node;
+  int32_t zero;
+  mc_dtype out;
+  bool one; /* the same multiplier for all channels, m */
+  float m;
+} mc_narrow;
+
+typedef struct mc_decision {
+  mc_ask ask;
+  mc_form form;
+  mc_gemm *product; /* product: one for each phase of conv_transpose2d, else one */
+  int nproduct;
+  mc_narrow narrow; /* stem, stem_pairs, depthwise_rows: its node is NULL where it does not hold */
+  int words;        /* stem: of 4 taps, stem_pairs: of 2 */
+  int pixels;       /* depthwise: of a block */
+  mc_dw_cut rows;   /* depthwise_rows */
+  mc_winograd winograd; /* winograd */
+  const char *note;     /* how, for people; NULL: there is one way */
+  mc_estimate estimate; /* cycles 0: no code */
+} mc_decision;
+
+/* NULL after reporting to diag what cannot be computed. In the arena. */
+mc_decision *mc_decide(const mc_ask *a, mc_arena *arena, mc_diag *diag);
+
+/* False where the ops after the head are no such thing. */
+bool mc_narrow_find(mc_narrow *n, const mc_target *t, const mc_node *head);
+float mc_narrow_multiplier(const mc_narrow *n, int64_t channel);
+
+/* ---- inside lib/decide (first.c, depthwise.c): false where the form does not fit ---- */
+bool mc_decide_stem(mc_decision *d, const mc_node *head, mc_arena *arena);
+bool mc_decide_stem_pairs(mc_decision *d, const mc_node *head, mc_arena *arena);
+bool mc_decide_depthwise_rows(mc_decision *d, const mc_node *head, mc_arena *arena);
+void mc_decide_depthwise(mc_decision *d, const mc_node *head, mc_arena *arena);
+
+enum { MC_DW_KERNEL = 7, MC_DW_JOBS = 8 }; /* interleaved rows: largest window, kinds of vectors */
+
+enum { MC_STEM_LANES = 16, MC_STEM_MOST = 64 }; /* pixels; words and what they are gathered from */
+#endif

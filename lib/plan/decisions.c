@@ -1,0 +1,90 @@
+/* A plan's groups as questions to lib/decide. */
+#include "mc/plan/decisions.h"
+#include "mc/analysis/cost.h"
+#include "mc/plan/chain.h"
+
+mc_strides mc_plan_strides(const mc_buffer *b) {
+  const mc_type *t = b->value->type;
+  mc_strides s = mc_strides_dense(t);
+  s.slack = b->place == MC_PLACE_ARENA;
+  if (t->rank != 4) return s;
+  int64_t size = (int64_t)mc_dtype_size(t->dtype);
+  s.stride[3] = size;
+  s.stride[2] = b->pitch_c * size;
+  s.stride[1] = b->pitch_w * s.stride[2];
+  s.stride[0] = b->folded ? 0 : (b->halo[0] + t->dim[1] + b->halo[2]) * s.stride[1];
+  return s;
+}
+
+static mc_strides strides_of(const void *plan, const mc_value *v) {
+  const mc_buffer *b = mc_plan_buffer(plan, v);
+  return b ? mc_plan_strides(b) : mc_strides_dense(v->type);
+}
+
+int mc_plan_workers(const mc_plan *p, int i) { return p->threads > 1 ? p->tasks[i] : 1; }
+
+int mc_plan_tasks(const mc_plan *p, int i) {
+  return p->images && p->images[i] ? (int)p->batch : mc_plan_workers(p, i);
+}
+
+mc_ask mc_plan_ask(const mc_plan *p, int i, int64_t weights) {
+  return (mc_ask){ .group = p->group[i],
+                   .target = p->target,
+                   .weights = weights,
+                   .tasks = mc_plan_tasks(p, i),
+                   .workers = mc_plan_workers(p, i),
+                   .by_images = p->images && p->images[i] != 0,
+                   .divide = p->divide ? p->divide[i] : MC_DIVIDE_not,
+                   .small = p->small,
+                   .strides = strides_of,
+                   .ctx = p };
+}
+
+const mc_decision *mc_plan_decide(const mc_plan *p, int i, bool others, mc_arena *a) {
+  const mc_chain *c = p->chain_of && p->chain_of[i] >= 0 ? &p->chain[p->chain_of[i]] : NULL;
+  int64_t weights = mc_graph_cost(p->graph).weight_bytes;
+  mc_diag quiet;
+  mc_diag_init(&quiet, a);
+  if (!c) {
+    mc_ask ask = mc_plan_ask(p, i, weights);
+    ask.others = others;
+    return mc_decide(&ask, a, &quiet);
+  }
+  mc_module *to = mc_module_create();
+  mc_ask ask = mc_plan_ask(mc_chain_strip_plan(p, c, i - c->first, to, a), 0, weights);
+  mc_decision *d = mc_decide(&ask, a, &quiet);
+  mc_module_destroy(to);
+  if (d) d->ask.group = p->group[i], d->ask.ctx = p; /* the strip itself is gone */
+  return d;
+}
+
+mc_estimate mc_plan_estimate(const mc_plan *p, int i) {
+  mc_arena *scratch = mc_arena_create();
+  const mc_decision *d = mc_plan_decide(p, i, false, scratch);
+  mc_estimate e = d ? d->estimate : (mc_estimate){ 0 };
+  mc_arena_destroy(scratch);
+  return e;
+}
+
+bool mc_plan_packed(const mc_plan *p, int i, int64_t *from, int64_t *to) {
+  mc_arena *scratch = mc_arena_create();
+  const mc_decision *d = mc_plan_decide(p, i, false, scratch);
+  *from = d && d->nproduct ? d->product[0].packed_from : 0;
+  *to = d && d->nproduct ? d->product[0].packed_to : 0;
+  mc_arena_destroy(scratch);
+  return *from != 0;
+}
+
+mc_choices mc_plan_choices(const mc_plan *p, int i, mc_arena *a) {
+  mc_choices c = { 0 };
+  if (p->chain_of && p->chain_of[i] >= 0) return c; /* its time cannot be told from the others' */
+  mc_arena *scratch = mc_arena_create();
+  const mc_decision *d = mc_plan_decide(p, i, false, scratch);
+  const mc_gemm *q = d && d->nproduct == 1 ? d->product : NULL;
+  if (q && q->nblocking > 1)
+    c = (mc_choices){ mc_arena_strdup(a, q->key),
+                      mc_arena_copy(a, q->blocking, sizeof *q->blocking * (size_t)q->nblocking),
+                      q->nblocking };
+  mc_arena_destroy(scratch);
+  return c;
+}
