@@ -50,7 +50,7 @@ static double least_listed(const mc_gemm *p) {
   for (int nv = 1; nv <= MC_ZERO_WIDTHS; nv++) {
     double step = (double)(nv * MC_GEMM_LANES * p->kr * mc_gemm_elem(p->e));
     double bytes = mc_zeros_picked(&p->zeros, nv, p->kr) * all * (1 + 8 / step);
-    bool can = mc_rate_picks(mc_rate_find(p->e->name), p->ask->target);
+    bool can = mc_rate_picks(p->e->rate, p->ask->target);
     if (can && bytes < least) least = bytes;
   }
   return least;

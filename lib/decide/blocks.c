@@ -35,7 +35,7 @@ static bool fits(const mc_gemm *p, int mr, int nv) {
 static mc_nest nest_of(const mc_gemm *p, int64_t rows) {
   mc_nest n = { 0 };
   mc_nest_of_group(&n, p->ask->group, p->ask->target);
-  mc_rate rate = mc_rate_find(p->e->name);
+  mc_rate rate = p->e->rate;
   if (mc_target_rate(p->ask->target, rate) > 0) n.rate = rate;
   n.rows = rows;
   n.outer = 1;
@@ -129,7 +129,7 @@ static bool unit_fits(const mc_gemm *p, int64_t unit, int64_t nv) {
   if (unit == 0) return true;
   if (unit == MC_ZERO_PICK)
     return divides == 0 && p->zeros.all[0][0] && nv <= MC_ZERO_WIDTHS &&
-           mc_rate_picks(mc_rate_find(p->e->name), p->ask->target);
+           mc_rate_picks(p->e->rate, p->ask->target);
   return divides >= 0 && p->zeros.all[0][0] && nv <= MC_ZERO_WIDTHS && unit >= p->kr &&
          unit < 1 << MC_ZERO_UNITS && (unit & (unit - 1)) == 0 && divides % unit == 0;
 }
@@ -213,7 +213,7 @@ static void explain(mc_gemm *p, int64_t rows) {
   const mc_engine *e;
   mc_blocking *list = MC_NEWN(p->arena, mc_blocking, MAX_ROWS * MAX_VECTORS);
   for (int i = 0; (e = mc_gemm_legal(p->ask->target, p->head, i)) != NULL; i++) {
-    mc_rate rate = mc_rate_find(e->name);
+    mc_rate rate = e->rate;
     if (e == p->e || !(mc_target_rate(p->ask->target, rate) > 0)) continue;
     mc_gemm q = *p;
     q.e = e;
