@@ -45,14 +45,18 @@ typedef MC_VEC(mc_node *) node_list;
  * never trusted. */
 static void dissolve(former *f, mc_node *group) {
   mc_graph *r = group->region;
+  bool product = false;
   mc_ints *block = &MC_ATTRS(group, group)->blocking, *chain = &MC_ATTRS(group, group)->chain;
   if (chain->n && mc_group_head(group)) *mc_map_ptr_slot(&f->chains, mc_group_head(group)) = chain;
   MC_FOR_NODES (n, r) {
     if (n->op == MC_OP_group)
       dissolve(f, n);
     else if (mc_op_has(n->op, MC_T_ACCUM) && block->n)
-      *mc_map_ptr_slot(&f->blocking, n) = block;
+      *mc_map_ptr_slot(&f->blocking, n) = block, product = true;
   }
+  if (block->n && !product)
+    mc_warning(f->cx->diag, group->loc,
+               "'blocking' has no effect: the group holds no product, and only those have blocks");
   mc_node *ret = r->last;
   for (int i = 0; i < group->nout; i++) {
     mc_value *v = ret->in[i];
@@ -167,7 +171,12 @@ static void make_group(former *f, mc_family family, const mc_node *head, mc_node
   mc_node *group = mc_node_create(m, MC_OP_group, NULL, 0, root->nout, head->loc);
   mc_group_set_family(group, family);
   const mc_ints *block = mc_map_ptr_get(&f->blocking, head);
-  if (block) MC_ATTRS(group, group)->blocking = *block;
+  if (block && family == MC_FAMILY_gemm)
+    MC_ATTRS(group, group)->blocking = *block;
+  else if (block)
+    mc_warning(f->cx->diag, head->loc,
+               "'blocking' has no effect: kernel '%s' computes the group, and only '%s' takes it",
+               mc_families[family].text, mc_families[MC_FAMILY_gemm].text);
   for (size_t i = 0; i < n; i++) {
     const mc_ints *chain = mc_map_ptr_get(&f->chains, op[i]);
     if (chain) MC_ATTRS(group, group)->chain = *chain;
@@ -199,14 +208,54 @@ static bool is_epilogue_unary(mc_opcode op) {
          op == MC_OP_quantize || op == MC_OP_cast;
 }
 
-/* The op that can follow the chain ending in v, or NULL. */
-static mc_node *next_in_chain(const former *f, const mc_value *v) {
+/* ---- how many values a group reads ---- */
+
+/* Values from outside of a group, tables of scales included. A kernel has places for 64. */
+typedef struct operands {
+  mc_map seen;
+  int n;
+} operands;
+
+enum { MOST_OPERANDS = 64 };
+
+static int tables(const mc_node *n) {
+  return n->op == MC_OP_requantize || n->op == MC_OP_dequantize ? 2 : 0;
+}
+
+/* Operand i of n, unless it is `inside` of the group or known. */
+static const mc_value *new_operand(operands *o, const mc_node *n, int i, const mc_value *inside) {
+  for (int k = 0; k < i; k++)
+    if (n->in[k] == n->in[i]) return NULL;
+  return n->in[i] == inside || mc_map_ptr_get(&o->seen, n->in[i]) ? NULL : n->in[i];
+}
+
+/* Takes the operands of n, which reads `inside` of the group (NULL: nothing), and whose result
+ * was counted when `made`. False, and nothing taken: they are too many. */
+static bool take_operands(operands *o, const mc_node *n, const mc_value *inside, bool made) {
+  int more = tables(n) - made;
+  for (int i = 0; i < n->nin; i++) more += new_operand(o, n, i, inside) != NULL;
+  if (o->n + more > MOST_OPERANDS) return false;
+  o->n += more;
+  for (int i = 0; i < n->nin; i++)
+    if (n->in[i] != inside) *mc_map_ptr_slot(&o->seen, n->in[i]) = n->in[i];
+  return true;
+}
+
+static void first_operands(operands *o, const mc_node *head, mc_arena *a) {
+  o->n = 0;
+  mc_map_init(&o->seen, a);
+  take_operands(o, head, NULL, false);
+}
+
+/* The op that can follow the chain ending in v, or NULL; its operands are taken. */
+static mc_node *next_in_chain(const former *f, const mc_value *v, operands *o) {
   mc_node *n = mc_value_single_user(v);
   if (!is_free(f, n) || n->nout != 1 || !mc_type_same_shape(n->out[0]->type, v->type)) return NULL;
-  if (is_epilogue_unary(n->op)) return n;
-  if (!is_epilogue_binary(n->op)) return NULL;
-  const mc_value *other = n->in[n->in[0] == v];
-  return mc_type_same_shape(other->type, v->type) && !is_input(other) ? n : NULL;
+  bool unary = is_epilogue_unary(n->op);
+  if (!unary && !is_epilogue_binary(n->op)) return NULL;
+  const mc_value *other = unary ? v : n->in[n->in[0] == v];
+  if (!mc_type_same_shape(other->type, v->type) || (!unary && is_input(other))) return NULL;
+  return take_operands(o, n, v, false) ? n : NULL;
 }
 
 static bool keeps_last(const mc_node *transpose, int of) {
@@ -239,7 +288,9 @@ static void group_product(former *f, mc_node *head) {
     if (t) MC_PUSH(f->cx->scratch, &ops, t);
   }
   MC_PUSH(f->cx->scratch, &ops, head);
-  for (mc_node *n = head; (n = next_in_chain(f, n->out[0]));) MC_PUSH(f->cx->scratch, &ops, n);
+  operands o;
+  first_operands(&o, head, f->cx->scratch);
+  for (mc_node *n = head; (n = next_in_chain(f, n->out[0], &o));) MC_PUSH(f->cx->scratch, &ops, n);
   mc_node *behind = transpose_behind(f, head, ops.v[ops.n - 1]->out[0]);
   if (behind) MC_PUSH(f->cx->scratch, &ops, behind);
   make_group(f, mc_family_of(head), head, ops.v, ops.n);
@@ -268,11 +319,12 @@ static void sort_by_position(node_list *l, mc_map *order) {
 
 /* The elementwise op that makes v joins those that are in, if it has this shape and all its readers
  * are among them. */
-static void push_producer(former *f, node_list *ops, mc_map *in, const mc_value *v,
+static void push_producer(former *f, node_list *ops, mc_map *in, operands *o, const mc_value *v,
                           const mc_type *shape) {
   mc_node *p = v->def;
   if (!is_free(f, p) || !mc_op_has(p->op, MC_T_ELEM) || mc_map_ptr_get(in, p)) return;
   if (!mc_type_same_shape(p->out[0]->type, shape) || !reads_are_inside(p->out[0], in)) return;
+  if (!take_operands(o, p, NULL, true)) return;
   *mc_map_ptr_slot(in, p) = p;
   MC_PUSH(f->cx->scratch, ops, p);
 }
@@ -282,11 +334,13 @@ static void group_map(former *f, mc_node *root, mc_map *order) {
   node_list ops = { 0 };
   mc_map in;
   mc_map_init(&in, f->cx->scratch);
+  operands o;
+  first_operands(&o, root, f->cx->scratch);
   MC_PUSH(f->cx->scratch, &ops, root);
   *mc_map_ptr_slot(&in, root) = root;
   for (size_t k = 0; k < ops.n; k++)
     for (int i = 0; i < ops.v[k]->nin; i++)
-      push_producer(f, &ops, &in, ops.v[k]->in[i], root->out[0]->type);
+      push_producer(f, &ops, &in, &o, ops.v[k]->in[i], root->out[0]->type);
   sort_by_position(&ops, order);
   make_group(f, MC_FAMILY_map, ops.v[0], ops.v, ops.n);
 }
@@ -305,14 +359,16 @@ static void group_rows(former *f, mc_node *head, mc_map *order) {
   mc_map in;
   mc_map_init(&in, f->cx->scratch);
   *mc_map_ptr_slot(&in, head) = head;
+  operands o;
+  first_operands(&o, head, f->cx->scratch);
   bool fuses = along_last(head) && !mc_type_is_quant(head->in[0]->type);
-  if (fuses) push_producer(f, &ops, &in, head->in[0], head->out[0]->type);
+  if (fuses) push_producer(f, &ops, &in, &o, head->in[0], head->out[0]->type);
   for (size_t k = 0; k < ops.n; k++)
     for (int i = 0; i < ops.v[k]->nin; i++)
-      push_producer(f, &ops, &in, ops.v[k]->in[i], head->out[0]->type);
+      push_producer(f, &ops, &in, &o, ops.v[k]->in[i], head->out[0]->type);
   sort_by_position(&ops, order);
   MC_PUSH(f->cx->scratch, &ops, head);
-  for (mc_node *n = head; fuses && (n = next_in_chain(f, n->out[0]));)
+  for (mc_node *n = head; fuses && (n = next_in_chain(f, n->out[0], &o));)
     MC_PUSH(f->cx->scratch, &ops, n);
   make_group(f, mc_family_of(head), head, ops.v, ops.n);
 }

@@ -79,12 +79,13 @@ static void stretch_lives(planner *s) {
 static bool read_chains(planner *s) {
   mc_plan *p = s->p;
   p->chain_of = MC_NEWN(s->a, int, p->ngroup);
-  for (int i = 0; i < p->ngroup && p->threads > 1; i++) {
+  const char *why = p->threads > 1            ? "strips are not divided among threads"
+                    : s->o && s->o->no_chains ? "-chain=off"
+                                              : NULL;
+  for (int i = 0; i < p->ngroup && why; i++) {
     mc_ints *at = &MC_ATTRS(p->group[i], group)->chain;
     if (at->n)
-      mc_remark(s->d, p->group[i]->loc,
-                "chain %lld is not formed: strips are not divided among threads",
-                (long long)at->v[0]);
+      mc_remark(s->d, p->group[i]->loc, "chain %lld is not formed: %s", (long long)at->v[0], why);
     *at = (mc_ints){ NULL, 0 };
   }
   return mc_chains_read(&p->chain, &p->nchain, p->chain_of, p->group, p->ngroup, s->a, s->d);

@@ -47,6 +47,11 @@ static void say(mc_pass_context *cx, const candidate *c, const char *what) {
 }
 
 static void take(mc_pass_context *cx, const candidate *c, bool ready, bool *changed) {
+  mc_ints *block = &MC_ATTRS(c->group, group)->blocking;
+  if (block->n)
+    mc_warning(cx->diag, c->head->loc,
+               "winograd: 'blocking' has no effect: with force the group is no direct convolution");
+  *block = (mc_ints){ 0 };
   mc_group_set_family(c->group, ready ? MC_FAMILY_winograd_ready : MC_FAMILY_winograd);
   MC_STAT_ADD(cx, winograd, layers, 1);
   if (ready) MC_STAT_ADD(cx, winograd, ready, 1);
@@ -60,6 +65,8 @@ static void decide(mc_pass_context *cx, const mc_opts_winograd *o, const candida
        fits = (double)c->growth <= *room;
   if (o->force) {
     take(cx, c, o->ready, changed);
+  } else if (MC_ATTRS(c->group, group)->blocking.n) {
+    say(cx, c, "stays a direct convolution: its 'blocking' is given");
   } else if (ready && fits) {
     *room -= (double)c->growth;
     take(cx, c, true, changed);

@@ -87,6 +87,7 @@ typedef struct mc_plan_opts {
   int threads; /* 0: 1 */
   bool small;  /* mc_plan.small */
   bool split_small;
+  bool no_chains;       /* chains of the text are not formed; a remark says so */
   bool no_image_runs;   /* every group computes all images at once */
   bool no_in_place;     /* `map` results never take over the buffer of an operand that dies */
   bool no_concat_alias; /* concat always copies */
