@@ -53,11 +53,41 @@ int64_t mc_accum_bound(const mc_node *n, int64_t *channel) {
   return worst;
 }
 
+/* Elements that one result adds. */
+static int64_t summed(const mc_node *n) {
+  if (!n->nin) return 0;
+  const mc_type *x = n->in[0]->type;
+  if (n->op == MC_OP_avg_pool) {
+    const mc_attrs_avg_pool *at = MC_ATTRS(n, avg_pool);
+    return mul(at->kernel[0], at->kernel[1]);
+  }
+  bool sums =
+      n->op == MC_OP_global_avg_pool || n->op == MC_OP_reduce_sum || n->op == MC_OP_reduce_mean;
+  return sums ? mc_type_elems(x) / mc_type_elems(n->out[0]->type) : 0;
+}
+
+int64_t mc_accum_sum_bound(const mc_node *n) {
+  int64_t count = summed(n);
+  return count && mc_type_is_quant(n->in[0]->type) ? mul(reach(n->in[0]->type), count) : 0;
+}
+
+bool mc_accum_sum_fits(const mc_node *n) { return mul(summed(n), 255) <= INT32_MAX; }
+
+static bool check_sum(const mc_node *n, mc_diag *d) {
+  int64_t bound = mc_accum_sum_bound(n);
+  return bound <= INT32_MAX ||
+         mc_error(d, n->loc,
+                  "the 32-bit sum of '%s' can reach %lld, which is above 2^31 - 1: it adds %lld "
+                  "elements; dequantize its operand",
+                  mc_ops[n->op].text, (long long)bound, (long long)summed(n));
+}
+
 bool mc_accum_check(const mc_graph *g, mc_diag *d) {
   bool ok = true;
   MC_FOR_NODES (n, g) {
     int64_t c, bound;
     if (n->region && !mc_accum_check(n->region, d)) ok = false;
+    if (!check_sum(n, d)) ok = false;
     if ((bound = mc_accum_bound(n, &c)) <= INT32_MAX) continue;
     ok = mc_error(d, n->loc,
                   "the 32-bit accumulator of channel %lld can reach %lld, which is above 2^31 - 1",

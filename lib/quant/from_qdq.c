@@ -17,6 +17,7 @@
  * multiply and divide, so a value may come out one step beside; the bound stated is on the relative
  * L2 error of the outputs, 0.1. */
 #include "islands.h"
+#include "mc/analysis/accum.h"
 #include "mc/support/fixed.h"
 #include <math.h>
 #include <string.h>
@@ -82,7 +83,7 @@ static bool keeps_type(const mc_node *n, int i) { return i > 0 && n->op == MC_OP
 /* Ops on quantized operands with a scale of their own. */
 static bool has_form(const mc_node *n) {
   if (n->op == MC_OP_relu || n->op == MC_OP_clamp) return true;
-  return mc_op_has(n->op, MC_T_QFORM) && n->nout == 1;
+  return mc_op_has(n->op, MC_T_QFORM) && n->nout == 1 && mc_accum_sum_fits(n);
 }
 
 /* n on the integers of its operands, stored as `to`; NULL after a remark. */

@@ -15,6 +15,7 @@
  * result is only read in f32 is dequantized straight from the accumulator. Contract: LOSSY. The
  * bound stated is on the relative L2 error of the outputs, 0.25. */
 #include "quantize.h"
+#include "mc/analysis/accum.h"
 #include "mc/pass/layers.h"
 #include "mc/support/glob.h"
 #include <math.h>
@@ -189,7 +190,7 @@ static bool can_follow(state *s, mc_node *n) {
     if (why && !(n->op == MC_OP_pad && mcq_moves_only(s, n))) return spoil(s, n, why);
   } else if (mc_op_has(n->op, MC_T_MOVE) && mcq_entry(s, n->in[0])->why)
     return hand_on(s, n);
-  if (!few_elements(n) || !normalizes_products(s, n)) return false;
+  if (!few_elements(n) || !mc_accum_sum_fits(n) || !normalizes_products(s, n)) return false;
   if (!mc_op_has(n->op, MC_T_QFORM | MC_T_MOVE) || (steep(n->op) && !*s->o->ops)) return false;
   if (!mcq_selected(s, n) || !operands_fit(s, n) || is_masked(s, n)) return false;
   if (mcq_moves_only(s, n)) return !mcq_is_f32_const(n->in[0]);
