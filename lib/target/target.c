@@ -75,6 +75,9 @@ static bool read_arch(const char *s, mc_arch *arch, const char **triple) {
 
 /* Only ELF systems: the object writer and the header assume System V calling conventions. */
 static bool check_triple(const char *triple, mc_diag *d) {
+  if (strstr(triple, "x32") || strstr(triple, "ilp32"))
+    return mc_error(d, mc_noloc, "target '%s' has pointers of 32 bits; mcc's code needs 64",
+                    triple);
   static const char *const other[] = { "darwin", "macos",  "ios",  "windows", "win32", "mingw",
                                        "msvc",   "cygwin", "wasm", "macho",   "coff" };
   for (size_t i = 0; i < sizeof other / sizeof other[0]; i++)
