@@ -17,6 +17,7 @@
 #include "emulate.h"
 #include "host.h"
 #include "mc/codegen/codegen.h"
+#include "mc/decide/engine.h"
 #include "mc/kernels/scratch.h"
 #include "mc/plan/decisions.h"
 #include "mc/pass/pass.h"
@@ -484,23 +485,38 @@ static bool option(const char *arg, const char *name, const char **value) {
   return true;
 }
 
-int main(int argc, char **argv) {
+/* `--name=N`: N from `lo` to `hi`, else *bad is set. */
+static bool number(const char *arg, const char *name, int lo, int hi, int *out, const char **bad) {
   const char *v;
+  char *end;
+  if (!option(arg, name, &v)) return false;
+  long n = strtol(v, &end, 10);
+  if (!*v || *end || n < lo || n > hi) *bad = arg;
+  *out = (int)n;
+  return true;
+}
+
+/* Engines are named by their rows; the target must have the instructions. */
+static bool engine_is_there(void) {
+  const mc_engine *e;
+  for (int i = 0; (e = mc_engine_at(i)) != NULL; i++)
+    if (!strcmp(e->name, s.engine)) return mc_engine_fits(e, s.target);
+  return false;
+}
+
+int main(int argc, char **argv) {
+  const char *bad = NULL;
   bool emulating = false;
   s.march = "native";
   for (int i = 1; i < argc; i++) {
     if (option(argv[i], "--march=", &s.march) || option(argv[i], "--emit=", &s.dir) ||
-        option(argv[i], "--engine=", &s.engine))
+        option(argv[i], "--engine=", &s.engine) ||
+        number(argv[i], "--every=", 1, 1 << 20, &s.every, &bad) ||
+        number(argv[i], "--opt=", 0, 3, &s.opt, &bad) ||
+        number(argv[i], "--threads=", 1, 64, &s.threads, &bad) ||
+        number(argv[i], "--random=", 1, 1 << 20, &s.random, &bad))
       continue;
-    if (option(argv[i], "--every=", &v))
-      s.every = atoi(v) > 0 ? atoi(v) : 1;
-    else if (option(argv[i], "--opt=", &v))
-      s.opt = atoi(v);
-    else if (option(argv[i], "--threads=", &v))
-      s.threads = atoi(v);
-    else if (option(argv[i], "--random=", &v))
-      s.random = atoi(v);
-    else if (strcmp(argv[i], "--small-weights") == 0)
+    if (strcmp(argv[i], "--small-weights") == 0)
       sweep_small_weights = true;
     else if (strcmp(argv[i], "--list") == 0)
       s.list = true;
@@ -510,14 +526,19 @@ int main(int argc, char **argv) {
       s.compile = true;
     else if (strcmp(argv[i], "--emulate") == 0)
       emulating = emulate_host();
+    else if (argv[i][0] == '-')
+      bad = argv[i];
     else
       s.filter = argv[i];
   }
+  if (bad) return fprintf(stderr, "no option, or not its range: %s\n", bad), 2;
   mc_diag d;
   s.a = mc_arena_create();
   mc_diag_init(&d, s.a);
   s.target = mc_target_find(NULL, s.march, s.a, &d);
   if (!s.target) return fprintf(stderr, "unknown level %s\n", s.march), 2;
+  if (s.engine && !engine_is_there())
+    return fprintf(stderr, "%s has no engine %s\n", s.target->name, s.engine), 2;
   if (s.engine) {
     mc_target *t = mc_arena_copy(s.a, s.target, sizeof *s.target);
     t->engine = s.engine;
@@ -538,6 +559,10 @@ int main(int argc, char **argv) {
     sweep_elementwise();
     sweep_shapes();
   }
+  if (!s.seen) {
+    fprintf(stderr, "no case has '%s' in its name\n", s.filter ? s.filter : "");
+    s.failed++;
+  }
   if (s.dir) {
     mc_write_file(mc_arena_printf(s.a, "%s/cases.def", s.dir), mc_sb_str(&s.table), s.table.n, &d);
     mc_write_file(mc_arena_printf(s.a, "%s/cases.bin", s.dir), mc_sb_str(&s.data), s.data.n, &d);
@@ -549,7 +574,7 @@ int main(int argc, char **argv) {
   if (s.sparse) printf("%d products leave out zeros\n", s.sparse);
   if (s.kept) printf("%d products keep weights as bits and values\n", s.kept);
   if (s.threads > 1) printf("%d functions divided into up to %d shares\n", s.shared, s.threads);
-  if (s.failed) fprintf(stderr, "%d of %d cases failed\n", s.failed, s.run);
+  if (s.failed && s.run) fprintf(stderr, "%d of %d cases failed\n", s.failed, s.run);
   mc_sb_free(&s.table);
   mc_sb_free(&s.data);
   mc_arena_destroy(s.a);

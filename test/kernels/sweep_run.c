@@ -25,9 +25,16 @@ static const row rows[] = {
 #include "cases.def"
 };
 
+static void take(void *to, size_t n, FILE *f) {
+  if (n && fread(to, n, 1, f) != 1) {
+    fprintf(stderr, "the file of cases ends early\n");
+    exit(2);
+  }
+}
+
 static int64_t number(FILE *f) {
   int64_t v = 0;
-  if (fread(&v, 8, 1, f) != 1) exit(2);
+  take(&v, sizeof v, f);
   return v;
 }
 
@@ -69,7 +76,7 @@ static int run(const row *r, FILE *f) {
     size[i] = number(f);
     kind[i] = number(f);
     want[i] = malloc((size_t)size[i] + 1);
-    if (fread(want[i], 1, (size_t)size[i], f) != (size_t)size[i]) exit(2);
+    take(want[i], (size_t)size[i], f);
     io[i] = i < r->nin ? want[i] : malloc((size_t)size[i] + 1);
   }
   void *arena = aligned_alloc(64, ((size_t)r->arena + 127) / 64 * 64);
