@@ -7,7 +7,9 @@ enum { KMODEL_LANES = 16 };
 
 /* Vector instructions for 16 elements: an operand is loaded, one of 8 bits is brought to fp32, a
  * result is stored. */
-enum { LOAD_OPS = 1, WIDEN_OPS = 4, STORE_OPS = 1 };
+#define LOAD_OPS 1.0
+#define WIDEN_OPS 4.0
+#define STORE_OPS 1.0
 
 /* Vector instructions of an elementwise op for 16 results in fp32 registers: the row's number.
  * 8-bit forms add their conversions, 8-bit unary ops read a table. */

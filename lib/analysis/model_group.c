@@ -22,7 +22,7 @@ bool mc_nest_shares(int64_t groups, int64_t cols) {
          groups * cols % KMODEL_LANES == 0;
 }
 
-static shape conv_shape(const mc_node *n) {
+static shape shape_conv(const mc_node *n) {
   const mc_attrs_conv2d *c = MC_ATTRS(n, conv2d);
   const mc_type *w = n->in[1]->type, *y = n->out[0]->type;
   bool dense = c->groups == 1 && c->dilation[1] == 1,
@@ -43,32 +43,44 @@ static shape conv_shape(const mc_node *n) {
   return s;
 }
 
+static shape shape_conv_transpose(const mc_node *n) {
+  const mc_type *x = n->in[0]->type, *w = n->in[1]->type;
+  int64_t groups = MC_ATTRS(n, conv_transpose2d)->groups;
+  return (shape){ .outer = x->dim[0] * x->dim[1],
+                  .rows = x->dim[2],
+                  .cols = w->dim[0] / groups * w->dim[1] * w->dim[2],
+                  .groups = groups,
+                  .runs = 1,
+                  .rlen = w->dim[3] };
+}
+
+static shape shape_rows(const mc_node *n) {
+  const mc_type *x = n->in[0]->type, *b = n->in[1]->type, *y = n->out[0]->type;
+  int64_t cols = y->dim[y->rank - 1];
+  shape s = { .outer = 1,
+              .rows = mc_type_elems(y) / cols,
+              .cols = cols,
+              .groups = 1,
+              .runs = 1,
+              .rlen = x->dim[x->rank - 1] };
+  bool batched = n->op == MC_OP_matmul && b->rank > 2 && mc_type_elems(b) != s.rlen * cols;
+  if (batched) s.rows = y->dim[y->rank - 2], s.outer = mc_type_elems(y) / (cols * s.rows);
+  return s;
+}
+
+/* By the units of the row's operations, as in cost.c: those of products have a shape. */
+#define shape_none NULL
+#define shape_results NULL
+#define shape_operands NULL
+#define shape_windows NULL
+#define shape_samples NULL
+static shape (*const shapes[MC_NUM_OPS])(const mc_node *n) = {
+#define MC_COST(op, units, ops, model, vectors) [MC_OP_##op] = shape_##units,
+#include "mc/ir/ops.def"
+};
+
 static shape product_shape(const mc_node *n) {
-  const mc_type *x = n->in[0]->type, *y = n->out[0]->type;
-  shape s;
-  if (n->op == MC_OP_conv2d) {
-    s = conv_shape(n);
-  } else if (n->op == MC_OP_conv_transpose2d) {
-    const mc_type *w = n->in[1]->type;
-    int64_t groups = MC_ATTRS(n, conv_transpose2d)->groups;
-    s = (shape){ .outer = x->dim[0] * x->dim[1],
-                 .rows = x->dim[2],
-                 .cols = w->dim[0] / groups * w->dim[1] * w->dim[2],
-                 .groups = groups,
-                 .runs = 1,
-                 .rlen = w->dim[3] };
-  } else {
-    int64_t cols = y->dim[y->rank - 1];
-    s = (shape){ .outer = 1,
-                 .rows = mc_type_elems(y) / cols,
-                 .cols = cols,
-                 .groups = 1,
-                 .runs = 1,
-                 .rlen = x->dim[x->rank - 1] };
-    const mc_type *b = n->in[1]->type;
-    bool batched = n->op == MC_OP_matmul && b->rank > 2 && mc_type_elems(b) != s.rlen * cols;
-    if (batched) s.rows = y->dim[y->rank - 2], s.outer = mc_type_elems(y) / (cols * s.rows);
-  }
+  shape s = shapes[n->op](n);
   s.macs = (double)mc_node_cost(n).macs;
   return s;
 }
@@ -213,7 +225,7 @@ mc_estimate mc_model_layer(const mc_node *n, mc_arith how, const mc_target *t, i
 mc_estimate mc_model_convert(int64_t elems, mc_arith from, mc_arith to, const mc_target *t) {
   mc_estimate e = { 0 };
   double ops = from == to ? 0 : to == MC_ARITH_int8 ? model_vectors(MC_OP_quantize) : 4;
-  e.part[MC_PART_epilogue] = (double)elems / 16 * (ops + (double)(LOAD_OPS + STORE_OPS)) *
+  e.part[MC_PART_epilogue] = (double)elems / 16 * (ops + LOAD_OPS + STORE_OPS) *
                              (64.0 / t->vector_bytes) / t->machine->alu;
   double bytes = (double)(elems * (mc_arith_bytes(from) + mc_arith_bytes(to)));
   model_traffic(&e, t, model_level(t, bytes), bytes);

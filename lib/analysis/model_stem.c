@@ -44,7 +44,7 @@ mc_estimate model_stem(const mc_node *n, int words, const mc_nest *nest, const m
   double blocks = (double)(y->dim[0] * y->dim[1]) * (double)((y->dim[2] + PIXELS - 1) / PIXELS);
   double arithmetic = 2 * words * c + gather(n, words) * chunks;
   double loads = words * c + gather(n, words) / 2;
-  double products = words * c * 2 * PIXELS / mc_target_rate(t, MC_RATE_pmaddw);
+  double products = words * c * 2 * (double)PIXELS / mc_target_rate(t, MC_RATE_pmaddw);
   double step = arithmetic / m->alu, issue = (arithmetic + loads) / m->issue;
   mc_estimate e = { 0 };
   if (products > step) step = products;
