@@ -1,4 +1,4 @@
-/* What form-chains asks about a run of groups: time and memory of its parts as chains. */
+/* What form-chains asks about a series of groups: time and memory of its parts as chains. */
 #ifndef MC_PLAN_CHAINS_H
 #define MC_PLAN_CHAINS_H
 #include "mc/plan/chain.h"

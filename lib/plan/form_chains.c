@@ -1,4 +1,4 @@
-/* form-chains: runs of groups that hand rows on become chains.
+/* form-chains: series of groups that hand rows on become chains.
  *
  *   %q = group {kernel="gemm"} ...           %q = group {kernel="gemm", chain=[1,4,24]} ...
  *     strips of 4 rows; memory of 24

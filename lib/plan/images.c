@@ -1,4 +1,4 @@
-/* Several images (-batch=N): which runs of groups are computed image by image.
+/* Several images (-batch=N): which series of groups are computed image by image.
  * docs/internals/products.md, "Image by image".
  *
  * A layer over all images reads its weights once. Its activations are N times as many, and where
@@ -114,7 +114,7 @@ void planner_images(planner *s) {
   mc_plan *p = s->p;
   p->images = MC_NEWN(s->a, int, p->ngroup);
   for (int i = 0; i < p->ngroup; i++) p->images[i] = 0;
-  p->batch = batch_of(p, !(s->o && s->o->no_image_runs));
+  p->batch = batch_of(p, !(s->o && s->o->no_image_series));
   if (p->batch < 2) return;
   chooser c = { .s = s,
                 .p = p,

@@ -1,4 +1,4 @@
-/* Chains: runs of groups that are computed together, a strip of rows at a time, so that what lies
+/* Chains: series of groups that are computed together, a strip of rows at a time, so that what lies
  * between them never exists as a whole. docs/internals/chains.md.
  *
  *   for image  for step t:  for link i:  rows [(t - lag[i]) * rows[i], + rows[i]) of its result,

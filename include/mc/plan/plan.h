@@ -33,8 +33,8 @@ typedef struct mc_buffer {
   int first, last; /* group positions: producer (-1: graph input), last reader (ngroup: caller) */
   struct mc_buffer
       *parent; /* lives inside another buffer (concat without copy, in-place, reshape); NULL: own */
-  bool folded; /* lives inside a run of groups that are computed image by image: all images have the
-                  memory of one */
+  bool folded; /* lives inside a series of groups that are computed image by image: all images have
+                  the memory of one */
   int64_t parent_base; /* bytes from the parent's element 0 to this one's element 0 */
   int64_t kept; /* between the links of a chain: rows of memory, of one image and without a border
                    above and below; else 0: all */
@@ -88,7 +88,7 @@ typedef struct mc_plan_opts {
   bool small;  /* mc_plan.small */
   bool split_small;
   bool no_chains;       /* chains of the text are not formed; a remark says so */
-  bool no_image_runs;   /* every group computes all images at once */
+  bool no_image_series; /* every group computes all images at once */
   bool no_in_place;     /* `map` results never take over the buffer of an operand that dies */
   bool no_concat_alias; /* concat always copies */
 } mc_plan_opts;
