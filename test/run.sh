@@ -15,6 +15,7 @@ A folder is one of the build: build/release/test/mcc. Jobs of 'long':
   nets     5000 random networks and 5000 random ONNX models, in all arithmetics and levels,
            against the evaluator, and against ONNX Runtime where MC_PEERS says where it is
   clang    everything compiled by clang, warnings are errors
+  tidy     clang-tidy with the checks of .clang-tidy; minutes
 example: test/run.sh long levels
 END
 }
@@ -62,14 +63,17 @@ job_clang() {
     -DCMAKE_BUILD_TYPE=Release -DMCC_WERROR=ON >/dev/null
   cmake --build build/clang -- -k 0
 }
+job_tidy() {
+  utils/tidy.sh -b "build/$preset"
+}
 
 case "${1:-}" in
 -h | --help) help && exit 0 ;;
 long)
   shift
-  [ $# -gt 0 ] || set -- suite levels nets clang
+  [ $# -gt 0 ] || set -- suite levels nets clang tidy
   for job in "$@"; do
-    case $job in suite | levels | nets | clang) ;; *) echo "test/run.sh: there is no job '$job'" >&2 && help >&2 && exit 2 ;; esac
+    case $job in suite | levels | nets | clang | tidy) ;; *) echo "test/run.sh: there is no job '$job'" >&2 && help >&2 && exit 2 ;; esac
   done
   utils/setup.sh long
   build

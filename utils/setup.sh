@@ -5,7 +5,7 @@
 set -eu
 build="cmake ninja-build gcc libc6-dev pkg-config python3 flex bison llvm-19-dev libzip-dev zlib1g-dev libjpeg62-turbo-dev libpng-dev libjansson-dev libprotobuf-c-dev protobuf-c-compiler libopenblas-dev liblapacke-dev"
 test="parallel llvm-19-tools python3-numpy python3-psutil clang-19 clang-format-19 libclang-rt-19-dev qemu-user-static gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
-long="slurm-wlm"
+long="slurm-wlm clang-tidy-19"
 case "${1:-}" in
   build) want="$build" ;;
   test) want="$build $test" ;;

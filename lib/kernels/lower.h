@@ -187,10 +187,10 @@ void kx_finish(kx *x);
  * kv_narrow_most. */
 V kx_raw(kx *x);
 void kx_store_raw(kx *x, V *raw, int n, int valid);
-/* Its halves, for vectors that do not stand behind one another: to bytes; then those from lane `at`
- * on, to the position. */
+/* Its halves, for vectors that do not stand behind one another: to bytes; then those from lane
+ * `from` on, to the position. */
 V kx_narrow(kx *x, V *raw, int n);
-void kx_store_bytes(kx *x, V bytes, int at, int valid);
+void kx_store_bytes(kx *x, V bytes, int from, int valid);
 V kx_value(kx *x, const mc_value *v); /* an operand at the position, register form */
 V kx_param(kx *x, const mc_node *n,
            int which); /* per-channel table `which` of node n at the position */

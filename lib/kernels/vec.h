@@ -73,7 +73,7 @@ V kv_table(kb *k, V table, V index);
 /* The 16 lanes of each of n vectors (a power of two, up to 16) to one, upper halves onto lower ones
  * as mc_fm_sum16 does: lane i of the result is of vector i (a scalar for one). */
 typedef V kv_combine(const void *ctx, V a, V b);
-V kv_fold(kb *k, const V *v, int n, kv_combine *combine, const void *ctx);
+V kv_fold(kb *k, const V *acc, int n, kv_combine *combine, const void *ctx);
 /* Bytes that are added at once, a register of them, and sum16 + their sums in 16 lanes of i32;
  * `valid` of them exist at p. */
 int kv_sum_step(const kb *k);

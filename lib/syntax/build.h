@@ -37,5 +37,5 @@ void mir_build_tensors(mir_build *b);
 void mir_define(mir_build *b, mir_span at, mc_value *v, mc_graph *scope);
 /* Statements of a body, into g. */
 void mir_build_body(mir_build *b, mc_graph *g, const ast_body *body);
-void mir_build_graph(mir_build *b, const ast_graph *g);
+void mir_build_graph(mir_build *b, const ast_graph *a);
 #endif

@@ -15,7 +15,11 @@ static int run_file(const char *path) {
   uint8_t *p = NULL;
   size_t n = 0, cap = 0, got;
   do {
-    if (n == cap && !(p = realloc(p, cap = cap ? cap * 2 : 4096))) abort();
+    if (n == cap) {
+      uint8_t *more = realloc(p, cap = cap ? cap * 2 : 4096);
+      if (!more) abort();
+      p = more;
+    }
     n += got = fread(p + n, 1, cap - n, f);
   } while (got);
   fclose(f);

@@ -12,7 +12,7 @@ void page_end(mc_strbuf *out);
 /* A picture of class mcb, `width` by `height` pixels; closed by "</svg>". `style`: more rules. */
 void page_picture(mc_strbuf *out, int width, int height, const char *style);
 /* Text as HTML. */
-void page_escaped(mc_strbuf *out, const char *text);
+void page_escaped(mc_strbuf *out, const char *s);
 /* Words at (x, y); anchor: start, middle or end; cls: a class. */
 void page_label(mc_strbuf *out, double x, double y, const char *anchor, const char *cls,
                 const char *text);

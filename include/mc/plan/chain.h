@@ -32,9 +32,9 @@ struct mc_chain {
 };
 
 /* The n groups as a chain whose last link computes `rows` rows a step, with as little memory as
- * moves few rows (kept). NULL and *out (in the arena; `first` and `number` are the caller's), or
+ * moves few rows (kept). NULL and *c (in the arena; `first` and `number` are the caller's), or
  * why not, and which of them is to blame. */
-const char *mc_chain_fit(mc_chain *out, mc_node *const *group, int n, int64_t rows, mc_arena *a,
+const char *mc_chain_fit(mc_chain *c, mc_node *const *group, int n, int64_t rows, mc_arena *a,
                          int *blame);
 /* Other memory for the result of link i. NULL, or why not. */
 const char *mc_chain_set_kept(mc_chain *c, int i, int64_t kept);

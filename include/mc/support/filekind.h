@@ -17,7 +17,7 @@ bool mc_is_text(const void *data, size_t size);
 /* Append n bytes for people to read: well-formed UTF-8 as it is, \n and \t too, other control
  * characters and bytes as \xHH. */
 void mc_sb_shown(mc_strbuf *b, const char *s, size_t n);
-/* Bytes of the printable UTF-8 character at p (of n bytes left), 0 where there is none: also for
+/* Bytes of the printable UTF-8 character at s (of `left` bytes), 0 where there is none: also for
  * control characters. */
-size_t mc_shown_length(const char *p, size_t n);
+size_t mc_shown_length(const char *s, size_t left);
 #endif
