@@ -22,11 +22,14 @@ static bool products(mc_decision *d, const mc_node *head, mc_arena *arena, mc_di
 }
 
 static bool gemm(mc_decision *d, const mc_node *head, mc_arena *arena, mc_diag *diag) {
-  if (head->op == MC_OP_conv2d && mc_decide_stem(d, head, arena)) {
+  const mc_attrs_group *at = MC_ATTRS(d->ask.group, group);
+  bool asked = at->blocking.n || (at->engine && *at->engine), /* for a product */
+      pixels = head->op == MC_OP_conv2d && !asked;
+  if (pixels && mc_decide_stem(d, head, arena)) {
     d->form = MC_FORM_stem;
     return true;
   }
-  if (head->op == MC_OP_conv2d && mc_decide_stem_pairs(d, head, arena)) {
+  if (pixels && mc_decide_stem_pairs(d, head, arena)) {
     d->form = MC_FORM_stem_pairs;
     return true;
   }
@@ -65,6 +68,16 @@ static bool winograd(mc_decision *d, const mc_node *head, mc_arena *arena, mc_di
   return true;
 }
 
+/* Attributes of products are on products alone. */
+static bool sensible(const mc_decision *d, mc_diag *diag) {
+  const mc_attrs_group *at = MC_ATTRS(d->ask.group, group);
+  const char *what = at->engine && *at->engine ? "engine" : at->blocking.n ? "blocking" : NULL;
+  if (!what || d->form == MC_FORM_product) return true;
+  return mc_error(diag, d->ask.group->loc,
+                  "'%s' is for products on an engine, and '%s' computes this group otherwise", what,
+                  mc_group_family_text(d->ask.group));
+}
+
 mc_decision *mc_decide(const mc_ask *a, mc_arena *arena, mc_diag *diag) {
   mc_decision *d = MC_NEW(arena, mc_decision);
   const mc_node *head = mc_region_head(a->group->region);
@@ -82,7 +95,7 @@ mc_decision *mc_decide(const mc_ask *a, mc_arena *arena, mc_diag *diag) {
   case MC_FAMILY_winograd_ready: ok = winograd(d, head, arena, diag); break;
   default: break; /* one way alone */
   }
-  if (!ok) return NULL;
+  if (!ok || !sensible(d, diag)) return NULL;
   if (d->estimate.cycles == 0) d->estimate = mc_model_group(a->group, a->target, a->weights);
   return d;
 }

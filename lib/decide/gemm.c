@@ -46,6 +46,16 @@ int mc_gemm_acc_rows(const mc_gemm *p, int mr) { return (mr + p->e->rows - 1) / 
 
 static int32_t zero_point(const mc_type *t) { return t->q.kind == MC_Q_TENSOR ? t->q.zero : 0; }
 
+/* The names of those that could. */
+static const char *engines(const mc_gemm *p) {
+  const mc_engine *e,
+      *tiles = mc_engine_find_tile(p->ask->target, mc_engine_kind(p->head->in[0]->type->dtype));
+  const char *names = "";
+  for (int i = 0; (e = mc_gemm_legal(p->ask->target, p->head, i)) != NULL; i++)
+    names = mc_arena_printf(p->arena, "%s%s%s", names, *names ? ", " : "", e->name);
+  return tiles ? mc_arena_printf(p->arena, "%s and perhaps %s", names, tiles->name) : names;
+}
+
 /* Engine and sign handling for A. */
 static bool engine(mc_gemm *p) {
   const mc_type *a = p->head->in[0]->type;
@@ -54,7 +64,11 @@ static bool engine(mc_gemm *p) {
   if (!kind)
     return mc_gemm_refuse(p, p->head, "'%s' on %s operands has no lowering",
                           mc_ops[p->head->op].text, mc_dtype_names[a->dtype]);
-  p->e = mc_gemm_pick(p->ask->target, p->head, kind);
+  p->e = mc_gemm_engine(p->ask->target, p->ask->group, p->head, kind);
+  const char *asked = MC_ATTRS(p->ask->group, group)->engine;
+  if (!p->e && asked && *asked)
+    return mc_gemm_refuse(p, NULL, "'engine': %s cannot compute this '%s' on '%s', where %s can",
+                          asked, mc_ops[p->head->op].text, p->ask->target->name, engines(p));
   if (!p->e)
     return mc_gemm_refuse(p, p->head, "no engine for '%s' on this target",
                           mc_ops[p->head->op].text);
@@ -252,8 +266,7 @@ void mc_matmul_parts(const mc_node *n, const mc_engine *e, int64_t part[3]) {
   part[2] = round_up(mc_type_elems(y) / cols * 4, 64);
 }
 
-int64_t mc_matmul_scratch(const mc_target *t, const mc_node *n) {
-  const mc_engine *e = mc_gemm_pick(t, n, mc_engine_kind(n->in[0]->type->dtype));
+int64_t mc_matmul_scratch(const mc_engine *e, const mc_node *n) {
   int64_t part[3];
   if (mc_matmul_constant(n) || !e) return 0;
   mc_matmul_parts(n, e, part);
@@ -444,11 +457,10 @@ bool mc_gemm_decide(mc_gemm *p, const mc_ask *a, int phase, mc_arena *arena, mc_
 int64_t mc_gemm_scratch(const mc_target *t, const mc_node *group, int tasks, int workers) {
   const mc_node *n = mc_region_head(group->region);
   if (n && n->op == MC_OP_conv_transpose2d) return mc_transposed_scratch(n);
-  if (n && n->op == MC_OP_matmul) return mc_matmul_scratch(t, n) * tasks;
-  char kind = n && (n->op == MC_OP_conv2d || n->op == MC_OP_linear)
-                  ? mc_engine_kind(n->in[0]->type->dtype)
-                  : 0;
-  const mc_engine *e = kind ? mc_gemm_pick(t, n, kind) : NULL;
+  bool product = n && (n->op == MC_OP_conv2d || n->op == MC_OP_linear || n->op == MC_OP_matmul);
+  char kind = product ? mc_engine_kind(n->in[0]->type->dtype) : 0;
+  const mc_engine *e = kind ? mc_gemm_engine(t, group, n, kind) : NULL;
+  if (product && n->op == MC_OP_matmul) return mc_matmul_scratch(e, n) * tasks;
   if (!e) return 0;
   int64_t packed = mc_bits_scratch(t, e, n, workers);
   return packed + (e->sign == MC_SIGN_wide ? mc_widen_scratch(e, n, tasks) : 0);

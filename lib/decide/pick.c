@@ -209,6 +209,18 @@ const mc_engine *mc_gemm_pick(const mc_target *t, const mc_node *head, char in) 
   return forced || tiles_win(tiles, t, &s, left_out(t, head)) ? tiles : vectors;
 }
 
+const mc_engine *mc_gemm_engine(const mc_target *t, const mc_node *group, const mc_node *head,
+                                char in) {
+  const char *name = MC_ATTRS(group, group)->engine;
+  if (!name || !*name) return mc_gemm_pick(t, head, in);
+  tile_size s = product_size(head);
+  const mc_engine *e = mc_engine_find_tile(t, in);
+  if (e && strcmp(e->name, name) == 0) return s.rlen && s.line && divides(e, s.rlen) ? e : NULL;
+  for (int i = 0; (e = mc_gemm_legal(t, head, i)) != NULL; i++)
+    if (strcmp(e->name, name) == 0) return e;
+  return NULL;
+}
+
 /* Rows of A from one line to the next, where lines lie at a whole number of rows; 0: they do not.
  * Small images are one line then: what lies between lines is computed and not stored. */
 static int64_t line_pitch(const mc_gemm *p) {

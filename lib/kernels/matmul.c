@@ -379,7 +379,7 @@ static void place_scratch(kgemm *p, bmat *m) {
   if (p->g->tasks > 1)
     p->b = kb_gep(p->k, p->b,
                   kb_muli(p->k, LLVMGetParam(p->k->fn, 2),
-                          mc_matmul_scratch(p->k->target, p->head))); /* every task has its own */
+                          mc_matmul_scratch(p->d.e, p->head))); /* every task has its own */
   p->bias = kb_gepi(p->k, p->b, part[0]);
   if (!m->zb) return;
   p->rowterm = kb_gepi(p->k, p->bias, part[1]);

@@ -88,3 +88,22 @@ mc_choices mc_plan_choices(const mc_plan *p, int i, mc_arena *a) {
   mc_arena_destroy(scratch);
   return c;
 }
+
+void mc_plan_write_decisions(const mc_plan *p, mc_arena *a) {
+  for (int i = 0; i < p->ngroup; i++) {
+    if (p->chain_of && p->chain_of[i] >= 0) continue;
+    mc_arena *scratch = mc_arena_create();
+    const mc_decision *d = mc_plan_decide(p, i, false, scratch);
+    if (d && d->nproduct == 1) {
+      const mc_gemm *q = d->product;
+      mc_attrs_group *at = MC_ATTRS(p->group[i], group);
+      at->engine = mc_arena_strdup(a, q->e->name);
+      if (!q->e->tile) {
+        bool zeros = q->zeros.all[0][0] != 0; /* there were blocks to leave out */
+        at->blocking = (mc_ints){ MC_NEWN(a, int64_t, 3), zeros ? 3 : 2 };
+        at->blocking.v[0] = q->mr, at->blocking.v[1] = q->nv, at->blocking.v[2] = q->unit;
+      }
+    }
+    mc_arena_destroy(scratch);
+  }
+}

@@ -33,7 +33,7 @@ typedef struct former {
   mc_graph *g;
   mc_map grouped;
   mc_map copies;
-  mc_map blocking, chains;
+  mc_map blocking, engines, chains;
   bool changed, failed;
 } former;
 
@@ -47,12 +47,15 @@ static void dissolve(former *f, mc_node *group) {
   mc_graph *r = group->region;
   bool product = false;
   mc_ints *block = &MC_ATTRS(group, group)->blocking, *chain = &MC_ATTRS(group, group)->chain;
+  const char *engine = MC_ATTRS(group, group)->engine;
   if (chain->n && mc_group_head(group)) *mc_map_ptr_slot(&f->chains, mc_group_head(group)) = chain;
   MC_FOR_NODES (n, r) {
     if (n->op == MC_OP_group)
       dissolve(f, n);
     else if (mc_op_has(n->op, MC_T_ACCUM) && block->n)
       *mc_map_ptr_slot(&f->blocking, n) = block, product = true;
+    if (mc_op_has(n->op, MC_T_ACCUM) && engine && *engine)
+      *mc_map_ptr_slot(&f->engines, n) = (void *)(uintptr_t)engine;
   }
   if (block->n && !product)
     mc_warning(f->cx->diag, group->loc,
@@ -177,6 +180,8 @@ static void make_group(former *f, mc_family family, const mc_node *head, mc_node
     mc_warning(f->cx->diag, head->loc,
                "'blocking' has no effect: kernel '%s' computes the group, and only '%s' takes it",
                mc_families[family].text, mc_families[MC_FAMILY_gemm].text);
+  const char *engine = mc_map_ptr_get(&f->engines, head);
+  if (engine) MC_ATTRS(group, group)->engine = engine;
   for (size_t i = 0; i < n; i++) {
     const mc_ints *chain = mc_map_ptr_get(&f->chains, op[i]);
     if (chain) MC_ATTRS(group, group)->chain = *chain;
@@ -414,6 +419,7 @@ bool mc_pass_form_groups(mc_pass_context *cx, const mc_opts_form_groups *o, bool
   mc_map_init(&f.grouped, cx->scratch);
   mc_map_init(&f.copies, cx->scratch);
   mc_map_init(&f.blocking, cx->scratch);
+  mc_map_init(&f.engines, cx->scratch);
   mc_map_init(&f.chains, cx->scratch);
   MC_FOR_NODES (n, f.g)
     if (n->op == MC_OP_group) dissolve(&f, n);

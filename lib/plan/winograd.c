@@ -93,6 +93,8 @@ bool mc_pass_winograd(mc_pass_context *cx, const mc_opts_winograd *o, bool *chan
   MC_FOR_NODES (g, cx->graph) {
     if (g->op != MC_OP_group || !mc_group_is(g, MC_FAMILY_gemm)) continue;
     mc_node *h = mc_group_head(g);
+    const mc_attrs_group *at = MC_ATTRS(g, group);
+    if (at->blocking.n || (at->engine && *at->engine)) continue; /* the text has decided */
     if (!h || mc_winograd_refused(h, cx->target)) continue;
     candidate c = { .group = g, .head = h, .growth = mc_winograd_growth(h) };
     c.direct = mc_model_group_as(g, MC_FAMILY_gemm, cx->target, weights).cycles;

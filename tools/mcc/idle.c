@@ -31,6 +31,7 @@ static void with_passes(mcc *o) {
 }
 
 static void with_code(mcc *o) {
+  if (o->emit != EMIT_MIR) IDLE(o, "it is for -emit=mir", "decisions");
   if (o->emit == EMIT_MIR)
     IDLE(o, "-emit=mir stops before code", "g", "share", "name", "compress-weights");
   else if (o->co.share && (o->co.debug || o->co.opt_level == 0))
@@ -44,7 +45,7 @@ static void with_code(mcc *o) {
 void warn_idle(mcc *o) {
   if (o->print_pipeline) {
     const char *why = "-print-pipeline runs nothing and writes no file";
-    IDLE(o, why, "o", "g", "share", "name", "emit", "remarks", "tune", "json", "check",
+    IDLE(o, why, "o", "g", "share", "name", "emit", "decisions", "remarks", "tune", "json", "check",
          "compress-weights");
     passes_no_effect(&o->t, why);
     return;

@@ -2,6 +2,7 @@
 #include "mcc.h"
 #include "mc/driver/driver.h"
 #include "mc/ir/print.h"
+#include "mc/plan/decisions.h"
 #include "mc/syntax/parse.h"
 #include <string.h>
 
@@ -61,6 +62,7 @@ static bool compile(mcc *o, mc_module *m) {
   for (const mc_plan *q = p; o->remarks && q; q = q->next) report_groups(o, q);
   bool ok;
   if (o->emit == EMIT_MIR) {
+    if (o->decisions) mc_plan_write_decisions(p, o->t.arena);
     ok = mc_write_mir(o->out, m, &o->t.diag);
     if (ok) report_summary(o, 0);
   } else {

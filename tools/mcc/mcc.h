@@ -18,7 +18,7 @@ typedef struct mcc {
   const char *exact_text;   /* what -check found; NULL: nothing was checked */
   mc_import_args imp;
   int emit, sparse; /* an `emit`, a mc_sparse_how */
-  bool print_pipeline, list_engines, remarks, quiet, compress_weights;
+  bool print_pipeline, list_engines, decisions, remarks, quiet, compress_weights;
   int64_t batch;
   mc_compile_opts co;
   mc_compile_report rep;

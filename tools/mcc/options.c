@@ -29,6 +29,9 @@ int options_read(mcc *o, int argc, char **argv) {
     { "only", MC_O_STR, &o->co.only, .arg = "LAYERS",
       .help = "the only layers that -quant converts" },
     { "emit", MC_O_WORD, &o->emit, .arg = "WHAT", .help = "what to write", .words = emit_names },
+    { "decisions", MC_O_FLAG, &o->decisions,
+      .help = "with -emit=mir: write engine and block of each product into the text, which then "
+              "forces them (attributes engine and blocking)" },
     { "march", MC_O_STR, &o->march, .arg = "LEVEL",
       .help = "machine level: native, a level or CPU (a wrong name lists them), or "
               "dispatch[=LEVEL,...]: several, the best chosen at run time; default: dispatch, for "

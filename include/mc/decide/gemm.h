@@ -111,6 +111,10 @@ int mc_gemm_acc_rows(const mc_gemm *p, int mr); /* accumulators that mr rows tak
 /* The engine of the product `head` of operands of kind `in`, and where tiles are better, that of
  * tiles. NULL: none. */
 const mc_engine *mc_gemm_pick(const mc_target *t, const mc_node *head, char in);
+/* The same, or the one that the group's `engine` attribute names; NULL: it cannot compute it here.
+ */
+const mc_engine *mc_gemm_engine(const mc_target *t, const mc_node *group, const mc_node *head,
+                                char in);
 /* The i-th engine with vectors that could compute it; NULL: there are no more. */
 const mc_engine *mc_gemm_legal(const mc_target *t, const mc_node *head, int i);
 /* Elements of K that one step on tiles takes, and steps, for runs of rlen elements: as few steps as
@@ -187,7 +191,7 @@ int64_t mc_transposed_scratch(const mc_node *head);
 bool mc_matmul_constant(const mc_node *head); /* its second operand is packed at compile time */
 /* Bytes of packed B, bias and rows' terms of one task. */
 void mc_matmul_parts(const mc_node *head, const mc_engine *e, int64_t part[3]);
-int64_t mc_matmul_scratch(const mc_target *t, const mc_node *head);
+int64_t mc_matmul_scratch(const mc_engine *e, const mc_node *head);
 
 /* ---- inside lib/decide ---- */
 bool mc_gemm_refuse(const mc_gemm *p, const mc_node *n, const char *fmt, ...)

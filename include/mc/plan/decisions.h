@@ -32,6 +32,10 @@ mc_choices mc_plan_choices(const mc_plan *p, int i, mc_arena *a);
 /* Weights of group i that are kept as bits and values (mcc -compress-weights): bytes that they
  * would take packed for the engine, and those that they take so. False: they are not kept so. */
 bool mc_plan_packed(const mc_plan *p, int i, int64_t *from, int64_t *to);
+/* Write engine and block of every product into its group's attributes: the text of the plan then
+ * says what was decided, and reading it forces the same. Phases of conv_transpose2d and links of
+ * chains have blocks of their own and stay as they are; on tiles the engine alone is written. */
+void mc_plan_write_decisions(const mc_plan *p, mc_arena *a);
 /* The estimate for group i as it would be emitted. */
 mc_estimate mc_plan_estimate(const mc_plan *p, int i);
 #endif
