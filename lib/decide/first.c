@@ -62,8 +62,7 @@ bool mc_decide_stem_pairs(mc_decision *d, const mc_node *head, mc_arena *arena) 
   const mc_type *in = head->in[0]->type;
   mc_estimate e = mc_model_stem_group(d->ask.group, d->ask.target, d->ask.weights);
   if (e.cycles <= 0 || !bytes(head)) return false;
-  if (d->ask.target->engine || d->ask.small ||
-      !mc_narrow_find(&d->narrow, d->ask.target, head))
+  if (d->ask.target->engine || d->ask.small || !mc_narrow_find(&d->narrow, d->ask.target, head))
     return false;
   mc_strides s = mc_ask_strides(&d->ask, head->in[0]);
   if (s.stride[2] != in->dim[3] || !s.slack || !constants(head)) return false;

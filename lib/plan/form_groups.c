@@ -47,19 +47,19 @@ static void dissolve(former *f, mc_node *group) {
   mc_graph *r = group->region;
   bool product = false;
   mc_ints *block = &MC_ATTRS(group, group)->blocking, *chain = &MC_ATTRS(group, group)->chain;
-  const char *engine = MC_ATTRS(group, group)->engine;
+  const char *engine = MC_ATTRS(group, group)->engine ? MC_ATTRS(group, group)->engine : "";
   if (chain->n && mc_group_head(group)) *mc_map_ptr_slot(&f->chains, mc_group_head(group)) = chain;
   MC_FOR_NODES (n, r) {
-    if (n->op == MC_OP_group)
-      dissolve(f, n);
-    else if (mc_op_has(n->op, MC_T_ACCUM) && block->n)
-      *mc_map_ptr_slot(&f->blocking, n) = block, product = true;
-    if (mc_op_has(n->op, MC_T_ACCUM) && engine && *engine)
-      *mc_map_ptr_slot(&f->engines, n) = (void *)(uintptr_t)engine;
+    if (n->op == MC_OP_group) dissolve(f, n);
+    if (!mc_op_has(n->op, MC_T_ACCUM)) continue;
+    product = true;
+    if (block->n) *mc_map_ptr_slot(&f->blocking, n) = block;
+    if (*engine) *mc_map_ptr_slot(&f->engines, n) = (void *)(uintptr_t)engine;
   }
-  if (block->n && !product)
+  if (!product && (block->n || *engine))
     mc_warning(f->cx->diag, group->loc,
-               "'blocking' has no effect: the group holds no product, and only those have blocks");
+               "'%s' has no effect: the group holds no product, and only those have %s",
+               block->n ? "blocking" : "engine", block->n ? "blocks" : "engines");
   mc_node *ret = r->last;
   for (int i = 0; i < group->nout; i++) {
     mc_value *v = ret->in[i];
