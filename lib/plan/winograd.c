@@ -46,12 +46,20 @@ static void say(mc_pass_context *cx, const candidate *c, const char *what) {
             mc_model_us(t, c->made), (long long)c->growth, mc_model_us(t, c->ready));
 }
 
+/* The attribute that asks for a product on an engine; NULL: none does. */
+static const char *given(const candidate *c) {
+  const mc_attrs_group *at = MC_ATTRS(c->group, group);
+  return at->blocking.n ? "blocking" : at->engine && *at->engine ? "engine" : NULL;
+}
+
 static void take(mc_pass_context *cx, const candidate *c, bool ready, bool *changed) {
-  mc_ints *block = &MC_ATTRS(c->group, group)->blocking;
-  if (block->n)
+  mc_attrs_group *at = MC_ATTRS(c->group, group);
+  const char *what = given(c);
+  if (what)
     mc_warning(cx->diag, c->head->loc,
-               "winograd: 'blocking' has no effect: with force the group is no direct convolution");
-  *block = (mc_ints){ 0 };
+               "winograd: '%s' has no effect: with force the group is no direct convolution", what);
+  at->blocking = (mc_ints){ 0 };
+  at->engine = "";
   mc_group_set_family(c->group, ready ? MC_FAMILY_winograd_ready : MC_FAMILY_winograd);
   MC_STAT_ADD(cx, winograd, layers, 1);
   if (ready) MC_STAT_ADD(cx, winograd, ready, 1);
@@ -65,8 +73,9 @@ static void decide(mc_pass_context *cx, const mc_opts_winograd *o, const candida
        fits = (double)c->growth <= *room;
   if (o->force) {
     take(cx, c, o->ready, changed);
-  } else if (MC_ATTRS(c->group, group)->blocking.n) {
-    say(cx, c, "stays a direct convolution: its 'blocking' is given");
+  } else if (given(c)) {
+    say(cx, c,
+        mc_arena_printf(cx->scratch, "stays a direct convolution: its '%s' is given", given(c)));
   } else if (ready && fits) {
     *room -= (double)c->growth;
     take(cx, c, true, changed);
@@ -93,8 +102,6 @@ bool mc_pass_winograd(mc_pass_context *cx, const mc_opts_winograd *o, bool *chan
   MC_FOR_NODES (g, cx->graph) {
     if (g->op != MC_OP_group || !mc_group_is(g, MC_FAMILY_gemm)) continue;
     mc_node *h = mc_group_head(g);
-    const mc_attrs_group *at = MC_ATTRS(g, group);
-    if (at->blocking.n || (at->engine && *at->engine)) continue; /* the text has decided */
     if (!h || mc_winograd_refused(h, cx->target)) continue;
     candidate c = { .group = g, .head = h, .growth = mc_winograd_growth(h) };
     c.direct = mc_model_group_as(g, MC_FAMILY_gemm, cx->target, weights).cycles;
