@@ -11,6 +11,7 @@
 #include "mc/analysis/cost.h"
 #include "mc/analysis/model.h"
 #include "mc/analysis/winograd.h"
+#include "mc/decide/gemm.h"
 #include "mc/target/tuning.h"
 #include <string.h>
 
@@ -52,21 +53,16 @@ static int position(const mc_map *at, mc_graph *g, mc_node *user) {
   return n ? (int)(intptr_t)mc_map_ptr_get(at, n) - 1 : -1;
 }
 
-/* What the kernel of a group asks for while it runs: a pass of Winograd's tiles; about 16-bit
- * copies of 8-bit operands where there are no dot products. Kernels are above this floor. */
+/* What the kernel of a group asks for while it runs, of one task. Rows that are normalized and
+ * resized images ask for little, and are no links of chains. */
 static int64_t scratch_of(const pricer *p, const mc_node *g) {
   const mc_node *h = mc_group_head(g);
-  if (!h || h->op != MC_OP_conv2d) return 0;
-  const mc_type *x = h->in[0]->type;
+  if (!h) return 0;
   if (mc_group_has(g, MC_FAM_WINOGRAD)) {
     mc_winograd w = mc_winograd_cut(h, p->t, 1, mc_group_has(g, MC_FAM_READY));
     return w.v_bytes + w.m_bytes + w.u_bytes + w.tmp_bytes;
   }
-  bool dots = p->t->isa & (MC_ISA_BIT(avx512vnni) | MC_ISA_BIT(avxvnni) | MC_ISA_BIT(amx_int8));
-  bool bytes = x->dtype == MC_u8 || x->dtype == MC_i8;
-  return bytes && !dots && p->t->arch == MC_ARCH_x86_64 && mc_group_is(g, MC_FAMILY_gemm)
-             ? 2 * mc_type_elems(x)
-             : 0;
+  return mc_group_is(g, MC_FAMILY_gemm) ? mc_gemm_scratch(p->t, g, 1, 1) : 0;
 }
 
 /* Values in the arena: results of groups that are not the graph's. */
