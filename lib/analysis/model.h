@@ -31,6 +31,7 @@ mc_estimate model_best_block(mc_nest *n, const mc_target *t, int64_t weights);
  * instructions for 16 results after it. ready: transformed weights are constants. */
 mc_estimate model_winograd(const mc_node *head, const mc_target *t, bool ready, double ops,
                            int64_t weights);
-/* A first convolution with pixels in lanes; words: mc_stem_words, not 0. nest: of its bytes. */
-mc_estimate model_stem(const mc_node *n, int words, const mc_nest *nest, const mc_target *t);
+/* A first convolution with pixels in lanes; words: mc_first_conv_words, not 0. nest: of its bytes.
+ */
+mc_estimate model_first_conv(const mc_node *n, int words, const mc_nest *nest, const mc_target *t);
 #endif

@@ -172,8 +172,8 @@ static mc_estimate stem_or_not(const mc_node *n, const mc_nest *nest, mc_arith h
                                const mc_target *t) {
   bool plain =
       how == MC_ARITH_int8 && nest->epilogue == STORE_OPS + model_vectors(MC_OP_requantize);
-  int words = plain ? mc_stem_words(n, t) : 0;
-  return words ? model_stem(n, words, nest, t) : (mc_estimate){ 0 };
+  int words = plain ? mc_first_conv_words(n, t) : 0;
+  return words ? model_first_conv(n, words, nest, t) : (mc_estimate){ 0 };
 }
 
 static mc_estimate product(const mc_node *n, mc_nest *nest, const shape *s, mc_arith how,
@@ -276,10 +276,10 @@ bool mc_nest_of_group(mc_nest *n, const mc_node *group, const mc_target *t) {
   return true;
 }
 
-mc_estimate mc_model_stem_group(const mc_node *group, const mc_target *t, int64_t weights) {
+mc_estimate mc_model_first_conv(const mc_node *group, const mc_target *t, int64_t weights) {
   const mc_node *head = head_of(group);
   mc_estimate none = { 0 };
-  if (!head || !mc_op_has(head->op, MC_T_ACCUM) || !mc_stem_words(head, t)) return none;
+  if (!head || !mc_op_has(head->op, MC_T_ACCUM) || !mc_first_conv_words(head, t)) return none;
   shape s = product_shape(head);
   mc_nest nest = group_nest(group, head, &s, t);
   mc_estimate stem = stem_or_not(head, &nest, arith_of(head), t);

@@ -71,7 +71,7 @@ static bool define_libc(mc_jit *j, mc_diag *d) {
 }
 
 /* Weights stay where they were packed; code finds them through the global offset table. */
-static bool define_asides(mc_jit *j, const mc_asides *s, mc_diag *d) {
+static bool define_asides(mc_jit *j, const mc_externals *s, mc_diag *d) {
   if (!s || !s->n) return true;
   LLVMOrcCSymbolMapPair *pair = MC_NEWN(j->arena, LLVMOrcCSymbolMapPair, s->n);
   for (size_t i = 0; i < s->n; i++) {
@@ -122,7 +122,7 @@ static bool find_levels(mc_jit *j, const char *prefix, mc_diag *d) {
 
 /* Takes the buffer. */
 static bool link_object(mc_jit *j, LLVMMemoryBufferRef buf, const char *prefix,
-                        const mc_asides *aside, mc_diag *d) {
+                        const mc_externals *aside, mc_diag *d) {
   LLVMInitializeNativeTarget();
   LLVMInitializeNativeAsmPrinter();
   LLVMErrorRef e = LLVMOrcCreateLLJIT(&j->jit, NULL);
@@ -144,7 +144,7 @@ static bool link_object(mc_jit *j, LLVMMemoryBufferRef buf, const char *prefix,
   return find_levels(j, prefix, d);
 }
 
-static bool load(mc_jit *j, LLVMMemoryBufferRef buf, const char *prefix, const mc_asides *aside,
+static bool load(mc_jit *j, LLVMMemoryBufferRef buf, const char *prefix, const mc_externals *aside,
                  mc_diag *d) {
   j->diag = d;
   bool ok = link_object(j, buf, prefix, aside, d);
@@ -176,7 +176,7 @@ mc_jit *mc_jit_create(const mc_plan *p, const mc_codegen_opts *o, mc_diag *d) {
     module m;
     ok = module_build(&m, p, o, MODULE_ADDRESS, d);
     LLVMMemoryBufferRef buf = ok ? module_emit(&m, LLVMObjectFile) : NULL;
-    mc_asides aside = m.aside;
+    mc_externals aside = m.aside;
     j->weights = m.arena;
     m.arena = NULL;
     module_drop(&m);

@@ -17,7 +17,7 @@ typedef struct module {
   mc_diag *diag;
   const mc_plan *plan;
   const mc_codegen_opts *opts;
-  mc_asides aside;
+  mc_externals aside;
   mc_map frames; /* bytes of each function's frame (stack.h) */
   uint64_t link; /* of the header */
   bool chooses;  /* between levels, or whether the only one can run */

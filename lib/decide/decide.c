@@ -25,12 +25,12 @@ static bool gemm(mc_decision *d, const mc_node *head, mc_arena *arena, mc_diag *
   const mc_attrs_group *at = MC_ATTRS(d->ask.group, group);
   bool asked = at->blocking.n || (at->engine && *at->engine), /* for a product */
       pixels = head->op == MC_OP_conv2d && !asked;
-  if (pixels && mc_decide_stem(d, head, arena)) {
-    d->form = MC_FORM_stem;
+  if (pixels && mc_decide_first_conv(d, head, arena)) {
+    d->form = MC_FORM_first_conv;
     return true;
   }
-  if (pixels && mc_decide_stem_pairs(d, head, arena)) {
-    d->form = MC_FORM_stem_pairs;
+  if (pixels && mc_decide_first_conv_pairs(d, head, arena)) {
+    d->form = MC_FORM_first_conv_pairs;
     return true;
   }
   return products(d, head, arena, diag);
@@ -43,8 +43,8 @@ static bool depthwise(mc_decision *d, const mc_node *head, mc_arena *arena, mc_d
                     mc_ops[head->op].text);
   if (t != MC_f32 && t != MC_bf16 && t != MC_u8 && t != MC_i8)
     return mc_error(diag, head->loc, "'conv2d' on %s has no lowering", mc_dtype_names[t]);
-  d->form = MC_FORM_depthwise_rows;
-  if (mc_decide_depthwise_rows(d, head, arena)) return true;
+  d->form = MC_FORM_depthwise_interleaved;
+  if (mc_decide_depthwise_interleaved(d, head, arena)) return true;
   d->form = MC_FORM_depthwise;
   mc_decide_depthwise(d, head, arena);
   return true;

@@ -22,7 +22,7 @@ static bool suits_rows(const mc_target *t, const mc_node *head) {
   return mult <= 16 && !((mult & (mult - 1)) && c > 16 * MC_DW_JOBS);
 }
 
-bool mc_decide_depthwise_rows(mc_decision *d, const mc_node *head, mc_arena *arena) {
+bool mc_decide_depthwise_interleaved(mc_decision *d, const mc_node *head, mc_arena *arena) {
   const mc_target *t = d->ask.target;
   if (head->op != MC_OP_conv2d || !suits_rows(t, head)) return false;
   const mc_type *wt = head->in[1]->type;

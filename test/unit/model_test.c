@@ -146,17 +146,18 @@ static void first_layers_follow_their_width(void) {
   double last = 0, of[9];
   for (int64_t co = 1; co <= 8; co++) {
     const mc_node *c = conv(&n, 64, 3, co, 3, 1);
-    CHECK(mc_stem_words(c, t) == 14); /* 27 taps */
+    CHECK(mc_first_conv_words(c, t) == 14); /* 27 taps */
     of[co] = mc_model_product(c, MC_ARITH_int8, t, 0).cycles;
     CHECK(of[co] > last);
     last = of[co];
   }
   CHECK(of[3] < 0.6 * of[8] && of[4] < 0.7 * of[8]);
-  CHECK(mc_stem_words(conv(&n, 64, 3, 64, 3, 1), t) == 0); /* more weights than L1 should hold */
-  CHECK(mc_stem_words(conv(&n, 64, 8, 8, 3, 1), t) == 0);
-  CHECK(mc_stem_words(conv(&n, 7, 3, 8, 3, 1), t) == 0);
-  CHECK(mc_stem_words(conv(&n, 64, 3, 8, 3, 1), level(&n, "avx512vnni")) == 0);
-  CHECK(mc_stem_words(conv(&n, 64, 3, 8, 3, 1), level(&n, "neoverse-n1")) == 0);
+  CHECK(mc_first_conv_words(conv(&n, 64, 3, 64, 3, 1), t) ==
+        0); /* more weights than L1 should hold */
+  CHECK(mc_first_conv_words(conv(&n, 64, 8, 8, 3, 1), t) == 0);
+  CHECK(mc_first_conv_words(conv(&n, 7, 3, 8, 3, 1), t) == 0);
+  CHECK(mc_first_conv_words(conv(&n, 64, 3, 8, 3, 1), level(&n, "avx512vnni")) == 0);
+  CHECK(mc_first_conv_words(conv(&n, 64, 3, 8, 3, 1), level(&n, "neoverse-n1")) == 0);
   close_net(&n);
 }
 

@@ -1,5 +1,6 @@
-/* How a row of a depthwise convolution of bytes is cut into registers (lib/kernels/dwrows.c), and
- * how much work that is: one plan for the kernel and for the cost model. */
+/* How a row of a depthwise convolution of bytes is cut into registers
+ * (lib/kernels/conv/depthwise_interleaved.c), and how much work that is: one plan for the kernel
+ * and for the cost model. */
 #ifndef MC_ANALYSIS_DWCUT_H
 #define MC_ANALYSIS_DWCUT_H
 #include "mc/target/target.h"

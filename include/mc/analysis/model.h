@@ -93,14 +93,15 @@ bool mc_nest_of_group(mc_nest *n, const mc_node *group, const mc_target *t);
  * 16 columns. */
 bool mc_nest_shares(int64_t groups, int64_t cols);
 
-/* First convolutions with 8 pixels in the lanes of a register (AVX2; lib/kernels/stem_pairs.c):
- * pairs of taps of a window of a conv2d. 0: not a case for it. */
-enum { MC_STEM_WORDS = 64 };
+/* First convolutions with 8 pixels in the lanes of a register (AVX2;
+ * lib/kernels/conv/first_conv_pairs.c): pairs of taps of a window of a conv2d. 0: not a case for
+ * it. */
+enum { MC_FIRST_CONV_WORDS = 64 };
 
-int mc_stem_words(const mc_node *n, const mc_target *t);
+int mc_first_conv_words(const mc_node *n, const mc_target *t);
 /* Such a group, where that is faster than the nest of products; cycles 0: it is not. weights as
  * above. */
-mc_estimate mc_model_stem_group(const mc_node *group, const mc_target *t, int64_t weights);
+mc_estimate mc_model_first_conv(const mc_node *group, const mc_target *t, int64_t weights);
 /* Vector instructions for 16 results of an elementwise op, loads of its operands other than the
  * chain's included. */
 double mc_model_vector_ops(const mc_node *n, const mc_target *t);

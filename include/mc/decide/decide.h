@@ -9,12 +9,12 @@
 
 /* How the kernel of a family computes the group. */
 typedef enum mc_form {
-  MC_FORM_plain,          /* the family has one way alone */
-  MC_FORM_product,        /* nests of products on an engine */
-  MC_FORM_stem,           /* first convolution, 16 pixels in lanes (AVX-512) */
-  MC_FORM_stem_pairs,     /* the same, 8 pixels in lanes (AVX2) */
-  MC_FORM_depthwise,      /* blocks of pixels x 16 channels */
-  MC_FORM_depthwise_rows, /* bytes on interleaved rows */
+  MC_FORM_plain,                 /* the family has one way alone */
+  MC_FORM_product,               /* nests of products on an engine */
+  MC_FORM_first_conv,            /* first convolution, 16 pixels in lanes (AVX-512) */
+  MC_FORM_first_conv_pairs,      /* the same, 8 pixels in lanes (AVX2) */
+  MC_FORM_depthwise,             /* blocks of pixels x 16 channels */
+  MC_FORM_depthwise_interleaved, /* bytes on interleaved rows */
   MC_FORM_winograd
 } mc_form;
 
@@ -51,12 +51,15 @@ bool mc_narrow_find(mc_narrow *n, const mc_target *t, const mc_node *head);
 float mc_narrow_multiplier(const mc_narrow *n, int64_t channel);
 
 /* ---- inside lib/decide (first.c, depthwise.c): false where the form does not fit ---- */
-bool mc_decide_stem(mc_decision *d, const mc_node *head, mc_arena *arena);
-bool mc_decide_stem_pairs(mc_decision *d, const mc_node *head, mc_arena *arena);
-bool mc_decide_depthwise_rows(mc_decision *d, const mc_node *head, mc_arena *arena);
+bool mc_decide_first_conv(mc_decision *d, const mc_node *head, mc_arena *arena);
+bool mc_decide_first_conv_pairs(mc_decision *d, const mc_node *head, mc_arena *arena);
+bool mc_decide_depthwise_interleaved(mc_decision *d, const mc_node *head, mc_arena *arena);
 void mc_decide_depthwise(mc_decision *d, const mc_node *head, mc_arena *arena);
 
 enum { MC_DW_KERNEL = 7, MC_DW_JOBS = 8 }; /* interleaved rows: largest window, kinds of vectors */
 
-enum { MC_STEM_LANES = 16, MC_STEM_MOST = 64 }; /* pixels; words and what they are gathered from */
+enum {
+  MC_FIRST_CONV_LANES = 16,
+  MC_FIRST_CONV_MOST = 64
+}; /* pixels; words and what they are gathered from */
 #endif

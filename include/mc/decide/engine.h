@@ -1,5 +1,5 @@
 /* Engines: how products of sums are computed, as data (engines.def). The code of a row is in
- * lib/kernels/engine.c. */
+ * lib/kernels/product/engine.c. */
 #ifndef MC_DECIDE_ENGINE_H
 #define MC_DECIDE_ENGINE_H
 #include "mc/ir/types.h"

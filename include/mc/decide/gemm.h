@@ -1,6 +1,6 @@
 /* A product on an engine (conv2d, linear, matmul, one phase of conv_transpose2d) as one problem,
  * and what is decided about it: rows of A read through strides, K as runs of contiguous bytes,
- * packed B. lib/kernels/gemm.h emits it. docs/internals/products.md. */
+ * packed B. lib/kernels/product/gemm.h emits it. docs/internals/products.md. */
 #ifndef MC_DECIDE_GEMM_H
 #define MC_DECIDE_GEMM_H
 #include "mc/analysis/model.h"

@@ -9,21 +9,21 @@ typedef struct mc_kernels mc_kernels; /* one LLVM module being filled */
 /* Constants of 64 KiB and more (packed weights) that stay outside the module, where LLVM would copy
  * them several times: each is an external global of `size` bytes, aligned to 64, that the caller
  * gives a home. The bytes lie in the arena of mc_kernels_create. */
-typedef struct mc_aside {
+typedef struct mc_external {
   LLVMValueRef global;
   const char *name; /* free for the caller */
   const void *data;
   size_t size;
-} mc_aside;
+} mc_external;
 
-typedef struct mc_asides {
-  mc_aside *v;
+typedef struct mc_externals {
+  mc_external *v;
   size_t n, cap;
-} mc_asides;
+} mc_externals;
 
 /* Emit into module m (data layout and triple set by the caller); everything is reported to d.
  * aside: NULL keeps all constants in the module. */
-mc_kernels *mc_kernels_create(LLVMModuleRef m, const mc_plan *p, mc_asides *aside, mc_arena *a,
+mc_kernels *mc_kernels_create(LLVMModuleRef m, const mc_plan *p, mc_externals *aside, mc_arena *a,
                               mc_diag *d);
 /* Go on with another plan: the same network for another level. Constants of equal bytes are shared.
  */

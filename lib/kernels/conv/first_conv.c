@@ -11,10 +11,10 @@
  *     requantize and pack 4 channels at a time; 4 x 4 bytes, then words, change places: pixels */
 #include "engine.h"
 #include "narrow.h"
-#include "stem.h"
+#include "first_conv.h"
 #include <string.h>
 
-enum { MAX_WORDS = MC_STEM_MOST, PIXELS = MC_STEM_LANES, AT_ONCE = 16 };
+enum { MAX_WORDS = MC_FIRST_CONV_MOST, PIXELS = MC_FIRST_CONV_LANES, AT_ONCE = 16 };
 
 typedef struct piece {
   int row;
@@ -220,7 +220,7 @@ static void emit_images(stem *s) {
   kb_end(k, &once, NULL);
 }
 
-/* What mc_decide_stem has found to fit. */
+/* What mc_decide_first_conv has found to fit. */
 static void prepare(stem *s, kgroup *g) {
   const mc_attrs_conv2d *a = MC_ATTRS(s->head, conv2d);
   const mc_type *in = s->head->in[0]->type, *w = s->head->in[1]->type, *y = s->head->out[0]->type;
@@ -241,7 +241,7 @@ static void prepare(stem *s, kgroup *g) {
   s->za = kl_zero_point(in) + (s->flip ? 128 : 0);
 }
 
-bool kstem(kgroup *g) {
+bool k_first_conv(kgroup *g) {
   stem *s = MC_NEW(g->k->arena, stem);
   s->g = g;
   s->k = g->k;

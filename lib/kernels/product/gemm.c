@@ -1,6 +1,6 @@
 /* gemm: what is decided about a product, emitted in the form of gemm.h. */
 #include "gemm.h"
-#include "stem.h"
+#include "first_conv.h"
 #include <assert.h>
 
 void kgemm_collapse(kgemm *p, int first) {
@@ -68,8 +68,8 @@ static bool products(kgroup *g) {
 
 bool k_emit_gemm(kgroup *g) {
   switch (g->decision->form) {
-  case MC_FORM_stem: return kstem(g);
-  case MC_FORM_stem_pairs: return kstem_pairs(g);
+  case MC_FORM_first_conv: return k_first_conv(g);
+  case MC_FORM_first_conv_pairs: return k_first_conv_pairs(g);
   default: break;
   }
   if (!products(g)) return false;

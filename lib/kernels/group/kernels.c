@@ -29,7 +29,7 @@ static const family_fns families[MC_NUM_FAMILIES] = {
 #include "mc/ir/families.def"
 };
 
-mc_kernels *mc_kernels_create(LLVMModuleRef m, const mc_plan *p, mc_asides *aside, mc_arena *a,
+mc_kernels *mc_kernels_create(LLVMModuleRef m, const mc_plan *p, mc_externals *aside, mc_arena *a,
                               mc_diag *d) {
   mc_kernels *ks = MC_NEW(a, mc_kernels);
   kb_init(&ks->k, m, p->target, a, d);

@@ -2,10 +2,10 @@
 #ifndef MC_KERNELS_DEPTHWISE_H
 #define MC_KERNELS_DEPTHWISE_H
 #include "lower.h"
-/* The whole group on interleaved rows (dwrows.c). False after reporting. */
-bool kdw_rows(kgroup *g);
+/* The whole group on interleaved rows (depthwise_interleaved.c). False after reporting. */
+bool k_depthwise_interleaved(kgroup *g);
 /* Tells kx the range of a depthwise convolution's integer sums, from its constant weights and bias
  * (NULL: none), of `taps` weights for each of c channels. */
-void kdw_bound_sums(kx *x, const mc_node *head, const int8_t *weight, const int32_t *bias,
-                    int64_t c, int64_t taps);
+void k_depthwise_bound_sums(kx *x, const mc_node *head, const int8_t *weight, const int32_t *bias,
+                            int64_t c, int64_t taps);
 #endif

@@ -33,8 +33,8 @@ static int64_t welem(const dw *d) { return d->f32 ? 4 : 1; } /* of a packed weig
 
 static T acc_type(const dw *d) { return kb_vt(d->k, d->f32 ? d->k->f32 : d->k->i32, KB_LANES); }
 
-void kdw_bound_sums(kx *x, const mc_node *head, const int8_t *weight, const int32_t *bias,
-                    int64_t c, int64_t taps) {
+void k_depthwise_bound_sums(kx *x, const mc_node *head, const int8_t *weight, const int32_t *bias,
+                            int64_t c, int64_t taps) {
   const mc_type *in = head->in[0]->type;
   int64_t least = 0, most = 0, qmin, qmax;
   if (!kv_adds(x->k)) return;
@@ -62,7 +62,7 @@ static bool pack(dw *d) {
   if (w->dtype != (d->bf16 ? MC_bf16 : d->f32 ? MC_f32 : MC_i8))
     return kl_error(d->g, d->head, "'conv2d' with %s weights has no lowering",
                     mc_dtype_names[w->dtype]);
-  if (!d->f32) kdw_bound_sums(d->x, d->head, w->data, b ? b->data : NULL, d->c, d->taps);
+  if (!d->f32) k_depthwise_bound_sums(d->x, d->head, w->data, b ? b->data : NULL, d->c, d->taps);
   int64_t blocks = mc_gemm_vectors(d->c), es = welem(d);
   char *pw = mc_arena_alloc(k->arena, (size_t)(blocks * d->taps * KB_LANES * es));
   uint32_t *pb = mc_arena_alloc(k->arena, (size_t)(blocks * KB_LANES * 4));
@@ -264,7 +264,7 @@ static int divide(dw *d, kb_loop *once) {
 }
 
 bool k_emit_depthwise(kgroup *g) {
-  if (g->decision->form == MC_FORM_depthwise_rows) return kdw_rows(g);
+  if (g->decision->form == MC_FORM_depthwise_interleaved) return k_depthwise_interleaved(g);
   dw *d = MC_NEW(g->k->arena, dw);
   d->g = g;
   d->k = g->k;

@@ -109,7 +109,7 @@ static V put_aside(kb *k, const char *bytes, size_t n, const char *name) {
   if (old) return old;
   V g = LLVMAddGlobal(k->m, LLVMArrayType2(k->i8, n), name);
   LLVMSetAlignment(g, 64);
-  MC_PUSH(k->arena, k->aside, ((mc_aside){ g, NULL, bytes, n }));
+  MC_PUSH(k->arena, k->aside, ((mc_external){ g, NULL, bytes, n }));
   return g;
 }
 

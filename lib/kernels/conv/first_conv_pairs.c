@@ -14,7 +14,7 @@
  * mc/analysis/model.h. */
 #include "engine.h"
 #include "narrow.h"
-#include "stem.h"
+#include "first_conv.h"
 #include <string.h>
 
 enum { PIXELS = 8, AT_ONCE = 8, BYTES = 32 };
@@ -37,7 +37,7 @@ typedef struct stem {
   bool flip;
   int32_t za; /* i8: bytes are read with 128 added */
   int nword;
-  word word[MC_STEM_WORDS];
+  word word[MC_FIRST_CONV_WORDS];
   V w;
   int32_t *bias; /* [channel][word][8]: pairs of i16 */
 } stem;
@@ -225,7 +225,7 @@ static void emit_images(stem *s) {
   kb_end(k, &once, NULL);
 }
 
-/* What mc_decide_stem_pairs has found to fit. */
+/* What mc_decide_first_conv_pairs has found to fit. */
 static void prepare(stem *s, kgroup *g) {
   const mc_attrs_conv2d *a = MC_ATTRS(s->head, conv2d);
   const mc_type *in = s->head->in[0]->type, *w = s->head->in[1]->type, *y = s->head->out[0]->type;
@@ -245,7 +245,7 @@ static void prepare(stem *s, kgroup *g) {
   s->za = kl_zero_point(in) + (s->flip ? 128 : 0);
 }
 
-bool kstem_pairs(kgroup *g) {
+bool k_first_conv_pairs(kgroup *g) {
   stem *s = MC_NEW(g->k->arena, stem);
   s->g = g;
   s->k = g->k;

@@ -18,7 +18,8 @@ static bool bytes(const mc_node *head) {
 static bool pays(const mc_decision *d, const mc_node *head) {
   const mc_type *w = head->in[1]->type, *y = head->out[0]->type;
   int64_t n = w->dim[0], row = w->dim[2] * w->dim[3];
-  int64_t blocks = (y->dim[2] + MC_STEM_LANES - 1) / MC_STEM_LANES, here = blocks * d->words * n,
+  int64_t blocks = (y->dim[2] + MC_FIRST_CONV_LANES - 1) / MC_FIRST_CONV_LANES,
+          here = blocks * d->words * n,
           there = y->dim[2] * w->dim[1] * ((row + 3) / 4) * ((n + 15) / 16);
   double tiles = mc_tile_cycles(d->ask.target, head);
   return here < there &&
@@ -36,7 +37,7 @@ static mc_estimate estimate(const mc_decision *d, int64_t n) {
   return e;
 }
 
-bool mc_decide_stem(mc_decision *d, const mc_node *head, mc_arena *arena) {
+bool mc_decide_first_conv(mc_decision *d, const mc_node *head, mc_arena *arena) {
   const mc_attrs_conv2d *a = MC_ATTRS(head, conv2d);
   const mc_type *in = head->in[0]->type, *w = head->in[1]->type, *y = head->out[0]->type;
   const uint64_t need = MC_ISA_BIT(avx512vnni) | MC_ISA_BIT(avx512vbmi);
@@ -44,9 +45,10 @@ bool mc_decide_stem(mc_decision *d, const mc_node *head, mc_arena *arena) {
       a->dilation[0] != 1 || a->dilation[1] != 1)
     return false;
   int64_t n = w->dim[0], kh = w->dim[1], row = w->dim[2] * w->dim[3],
-          span = (MC_STEM_LANES - 1) * a->stride[1] * in->dim[3] + row;
-  if (y->dim[2] < MC_STEM_LANES || span > 128 || kh > 16 ||
-      (kh * row + 3) / 4 > MC_STEM_MOST - 16 || !mc_narrow_find(&d->narrow, d->ask.target, head))
+          span = (MC_FIRST_CONV_LANES - 1) * a->stride[1] * in->dim[3] + row;
+  if (y->dim[2] < MC_FIRST_CONV_LANES || span > 128 || kh > 16 ||
+      (kh * row + 3) / 4 > MC_FIRST_CONV_MOST - 16 ||
+      !mc_narrow_find(&d->narrow, d->ask.target, head))
     return false;
   if (n != 8 && (n % 16 || n > 64)) return false;
   if (mc_ask_strides(&d->ask, head->in[0]).stride[2] != in->dim[3]) return false;
@@ -58,15 +60,15 @@ bool mc_decide_stem(mc_decision *d, const mc_node *head, mc_arena *arena) {
   return true;
 }
 
-bool mc_decide_stem_pairs(mc_decision *d, const mc_node *head, mc_arena *arena) {
+bool mc_decide_first_conv_pairs(mc_decision *d, const mc_node *head, mc_arena *arena) {
   const mc_type *in = head->in[0]->type;
-  mc_estimate e = mc_model_stem_group(d->ask.group, d->ask.target, d->ask.weights);
+  mc_estimate e = mc_model_first_conv(d->ask.group, d->ask.target, d->ask.weights);
   if (e.cycles <= 0 || !bytes(head)) return false;
   if (d->ask.target->engine || d->ask.small || !mc_narrow_find(&d->narrow, d->ask.target, head))
     return false;
   mc_strides s = mc_ask_strides(&d->ask, head->in[0]);
   if (s.stride[2] != in->dim[3] || !s.slack || !constants(head)) return false;
-  d->words = mc_stem_words(head, d->ask.target);
+  d->words = mc_first_conv_words(head, d->ask.target);
   d->estimate = e;
   d->note = mc_arena_printf(arena, "lanes of 8 pixels, %d words of 2 taps", d->words);
   return true;

@@ -571,7 +571,7 @@ static void emit_images(rows *d) {
   kb_end(k, &once, NULL);
 }
 
-/* What mc_decide_depthwise_rows has found to fit. */
+/* What mc_decide_depthwise_interleaved has found to fit. */
 static void prepare(rows *d, kgroup *g) {
   d->g = g;
   d->k = g->k;
@@ -602,14 +602,14 @@ static void prepare(rows *d, kgroup *g) {
   d->cut = g->decision->rows;
 }
 
-bool kdw_rows(kgroup *g) {
+bool k_depthwise_interleaved(kgroup *g) {
   rows *d = MC_NEW(g->k->arena, rows);
   prepare(d, g);
   const mc_type *y = d->head->out[0]->type;
   d->x = MC_NEW(g->k->arena, kx);
   if (!kx_init(d->x, g, d->head, y->rank, y->dim)) return false;
   d->out = d->x->out[0];
-  kdw_bound_sums(d->x, d->head, d->weight, d->bias, d->c, d->kh * d->kw);
+  k_depthwise_bound_sums(d->x, d->head, d->weight, d->bias, d->c, d->kh * d->kw);
   emit_images(d);
   kl_fill_borders(g);
   return true;

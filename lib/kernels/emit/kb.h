@@ -35,7 +35,7 @@ typedef struct kb {
   T i1, i8, i16, i32, i64, f32, f16, bf16, ptr, vd;
   V fn; /* the function being built */
   kb_tiles tiles;
-  mc_asides *aside; /* large constants; NULL: all are in the module */
+  mc_externals *aside; /* large constants; NULL: all are in the module */
   mc_map consts; /* LLVM's constant of bytes -> private global: equal bytes exist once, in several
                     levels too */
   LLVMDIBuilderRef di;

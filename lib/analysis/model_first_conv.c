@@ -1,5 +1,5 @@
-/* First convolutions with pixels in lanes (lib/kernels/stem_pairs.c): when it is a case for them,
- * and what they cost. docs/internals/cost-model.md, "Everything else". */
+/* First convolutions with pixels in lanes (lib/kernels/conv/first_conv_pairs.c): when it is a case
+ * for them, and what they cost. docs/internals/cost-model.md, "Everything else". */
 #include "mc/analysis/channels.h"
 #include "mc/target/tuning.h"
 #include "model.h"
@@ -16,7 +16,7 @@ static bool level(const mc_target *t) {
          t->sparse != MC_SPARSE_ALWAYS;
 }
 
-int mc_stem_words(const mc_node *n, const mc_target *t) {
+int mc_first_conv_words(const mc_node *n, const mc_target *t) {
   if (n->op != MC_OP_conv2d || !level(t)) return 0;
   const mc_attrs_conv2d *c = MC_ATTRS(n, conv2d);
   const mc_type *w = n->in[1]->type, *y = n->out[0]->type;
@@ -25,7 +25,7 @@ int mc_stem_words(const mc_node *n, const mc_target *t) {
     return 0;
   if (c->stride[1] * ci + row > LOAD || kh > 16) return 0;
   int64_t words = kh * (row / 2) + (kh * (row % 2) + 1) / 2;
-  return words <= MC_STEM_WORDS && words * w->dim[0] <= MOST_WEIGHTS ? (int)words : 0;
+  return words <= MC_FIRST_CONV_WORDS && words * w->dim[0] <= MOST_WEIGHTS ? (int)words : 0;
 }
 
 /* Vector instructions for the words of 8 pixels: a shuffle for each load that a word reads, and
@@ -37,7 +37,7 @@ static double gather(const mc_node *n, int words) {
   return words * (2 * loads - 1) + mixed * 2 * loads + (double)w->dim[1] * loads;
 }
 
-mc_estimate model_stem(const mc_node *n, int words, const mc_nest *nest, const mc_target *t) {
+mc_estimate model_first_conv(const mc_node *n, int words, const mc_nest *nest, const mc_target *t) {
   const mc_machine *m = t->machine;
   const mc_type *y = n->out[0]->type;
   double c = (double)y->dim[3], chunks = (double)((y->dim[3] + 7) / 8);
