@@ -94,7 +94,7 @@ static double core_of(const mc_blocking *b) {
 }
 
 /* What leaves blocks out moves fewer weights and may compute for longer: where it wins little, and
- * by memory alone, the first that multiplies all goes in front. */
+ * by memory alone, the first that multiplies all goes first. */
 static void settle(mc_blocking *list, int n) {
   int dense = 0;
   while (dense < n && list[dense].unit) dense++;

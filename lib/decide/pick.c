@@ -1,5 +1,5 @@
 /* Which engine computes a product, and the blocks of those on tiles: a model of cycles
- * (docs/internals/tiles.md has the figures behind it). */
+ * (docs/internals/tiles.md has the figures for it). */
 #include "mc/decide/gemm.h"
 #include "mc/target/tuning.h"
 #include <string.h>

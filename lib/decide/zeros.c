@@ -8,7 +8,7 @@ mc_zeros_view mc_gemm_zeros_view(const mc_gemm *p) {
   };
 }
 
-/* Runs lie one behind the other in the weights. */
+/* Runs lie one after the other in the weights. */
 static bool plain(const mc_gemm *p) {
   for (int r = 0; r < p->nrun; r++)
     if (p->w.woff[r] != r * p->rlen || p->run[r] < 0 || p->run[r] > INT32_MAX - p->rlen * 4)

@@ -25,6 +25,7 @@
  * that are graph inputs are copied first (`pad` of nothing). A graph result that has other
  * readers, or that is an input, a constant or returned twice, is copied at the end. */
 #include "families.h"
+#include "mc/decide/ask.h"
 #include "mc/ir/build.h"
 #include "mc/pass/pass.h"
 
@@ -215,13 +216,11 @@ static bool is_epilogue_unary(mc_opcode op) {
 
 /* ---- how many values a group reads ---- */
 
-/* Values from outside of a group, tables of scales included. A kernel has places for 64. */
+/* Values from outside of a group, tables of scales included. A kernel has MC_SPACE_VIEWS places. */
 typedef struct operands {
   mc_map seen;
   int n;
 } operands;
-
-enum { MOST_OPERANDS = 64 };
 
 static int tables(const mc_node *n) {
   return n->op == MC_OP_requantize || n->op == MC_OP_dequantize ? 2 : 0;
@@ -239,7 +238,7 @@ static const mc_value *new_operand(operands *o, const mc_node *n, int i, const m
 static bool take_operands(operands *o, const mc_node *n, const mc_value *inside, bool made) {
   int more = tables(n) - made;
   for (int i = 0; i < n->nin; i++) more += new_operand(o, n, i, inside) != NULL;
-  if (o->n + more > MOST_OPERANDS) return false;
+  if (o->n + more > MC_SPACE_VIEWS) return false;
   o->n += more;
   for (int i = 0; i < n->nin; i++)
     if (n->in[i] != inside) *mc_map_ptr_slot(&o->seen, n->in[i]) = n->in[i];

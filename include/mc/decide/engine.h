@@ -56,7 +56,7 @@ static inline bool mc_engine_has(const mc_engine *e, unsigned trait) {
 char mc_engine_kind(mc_dtype t);
 
 /* What a layer multiplies: operands of kind `in`, of which 8-bit A's are i8 or u8; rows of A that
- * lie behind one another, and elements of a run (estimates will do). */
+ * lie one after another, and elements of a run (estimates will do). */
 typedef struct mc_engine_need {
   char in;
   bool is_signed, widens;

@@ -47,7 +47,7 @@ typedef struct mc_group_code {
 /* Emit group i; the functions are named `name`, `name`.1, ... False after reporting (an op without
  * lowering for these types). */
 bool mc_kernels_emit(mc_group_code *out, mc_kernels *k, int i, const char *name);
-/* Behind the last group of a plan: what the groups have left on (tiles) goes off, in one more
+/* After the last group of a plan: what the groups have left on (tiles) goes off, in one more
  * function of `last`, the last group's code. */
 void mc_kernels_finish(mc_group_code *last, mc_kernels *k, const char *name);
 #endif

@@ -69,7 +69,7 @@ V kv_narrow(kb *k, V *v, int n, int32_t z, mc_dtype dtype, bool small) {
     w[i] = i && regs <= 2 ? w[0] : add_zero(k, pack_words(k, r[2 * i], r[2 * i + 1]), z, small);
   V b = pack_bytes(k, w[0], w[1], dtype);
   if (lanes == 4) return b;
-  /* 32-bit groups now stand as [lane][register]: back to [register][lane] */
+  /* 32-bit groups are now [lane][register]: back to [register][lane] */
   int parts = lanes / 4, groups = n * KB_LANES / 4;
   for (int i = 0; i < lanes; i++) mask[i] = i < groups ? i % parts * 4 + i / parts : -1;
   b = kb_shuffle(k, kb_bitcast(k, b, kb_vt(k, k->i32, lanes)), NULL, mask, lanes);

@@ -148,7 +148,7 @@ V kv_table(kb *k, V table, V index) {
   return kb_ext(k, n == 1 ? r[0] : kb_concat(k, r, n), k->i32, false);
 }
 
-/* Half `upper` of what each of `per` rows has, `width` lanes, in a (and behind them b, where there
+/* Half `upper` of what each of `per` rows has, `width` lanes, in a (and after them b, where there
  * is one). */
 static V half_of(kb *k, V a, V b, int per, int width, int upper) {
   int mask[KB_LANES], n = 0;

@@ -49,7 +49,7 @@ typedef struct job {
   int64_t in_step, out_step, adv; /* bytes between neighbouring vectors; columns between them */
   int R, P, groups, nrow, carry;  /* result rows at once, vectors at once, groups of D rows, input
                                      rows, columns kept from one step to the next */
-  int64_t blocks, unit; /* equal ones behind one another, and how many there are before them */
+  int64_t blocks, unit; /* equal ones one after another, and how many there are before them */
   V w, bias, mult;      /* [kx][group][r][o], [o], [o]: registers */
 } job;
 
@@ -132,7 +132,7 @@ static void pack_params(const job *j, int64_t block, int32_t *bias, float *mult)
     }
 }
 
-/* Tables of `blocks` blocks behind one another. */
+/* Tables of `blocks` blocks one after another. */
 static void pack(job *j, int64_t blocks) {
   kb *k = j->d->k;
   int64_t wb = weight_bytes(j), pn = 4 * j->lanes;
@@ -251,7 +251,7 @@ typedef struct step {
   V acc[MAX_P][MAX_R][4];
 } step;
 
-/* The place among the columns of one step of column i of vector p. Vectors that stand further apart
+/* The place among the columns of one step of column i of vector p. Vectors that are further apart
  * than the window is wide (a line of many pixels a register) share none: there are gaps between. */
 static int64_t slot(const job *j, int p, int64_t i) {
   return p * (j->adv < j->d->kw ? j->adv : j->d->kw) + i;

@@ -91,7 +91,7 @@ static V load_row(const stem *s, V in, int row, int h) {
   return s->flip ? LLVMBuildXor(k->b, v, kb_splat_c(LLVMConstInt(k->i8, 0x80, 0), BYTES), "") : v;
 }
 
-/* The taps of a word that stand in `row`, from the bytes of load_row; zeros elsewhere. */
+/* The taps of a word that are in `row`, from the bytes of load_row; zeros elsewhere. */
 static V shuffled(const stem *s, const word *w, V bytes, int row, int h) {
   V m[BYTES];
   for (int i = 0; i < BYTES; i++) {
@@ -120,7 +120,7 @@ static V multiplier(const stem *s, int64_t c) {
   return kb_f32s(s->k, s->tail.one ? s->tail.m : mc_narrow_multiplier(&s->tail, c), PIXELS);
 }
 
-/* Channels c ... c + 3 of 8 pixels, those behind the last one 0: [part][pixel][channel]. */
+/* Channels c ... c + 3 of 8 pixels, those after the last one 0: [part][pixel][channel]. */
 static V four(const stem *s, V const *acc, int64_t c, int count) {
   kb *k = s->k;
   V a[4], m[4];

@@ -287,7 +287,7 @@ static void finish_row(wg *w, V y[], int n, int r, int cols) {
   x->c[1] = x->c[2] = 0;
 }
 
-/* `cols` of 16 channels of one tile: m points at point 0; x stands at the tile's origin. A
+/* `cols` of 16 channels of one tile: m points at point 0; x is at the tile's origin. A
  * register's lanes at a time, so that six of them fit. */
 static void output_tile(wg *w, const wg_tile *tile, V m, V bias, int cols) {
   kb *k = w->k;
@@ -331,7 +331,7 @@ typedef struct output_ctx {
   int64_t width, cols;
 } output_ctx;
 
-/* A vector of the block: 16 v channels behind its first. */
+/* A vector of the block: 16 v channels after its first. */
 static void output_vector(wg *w, const wg_tile *tile, const output_ctx *o, V v, int cols) {
   kb *k = w->k;
   V m = kb_gep(k, w->m, kb_muli(k, tile->index, o->width * 4));

@@ -56,7 +56,7 @@ static void pack_transformed(const wg *w, const int8_t *q, int16_t *to) {
   }
 }
 
-/* What one vector of the transform reads stands together, tap after tap. */
+/* What one vector of the transform reads lies together, tap after tap. */
 static void pack_bytes(const wg *w, const int8_t *q, int8_t *to) {
   const mc_winograd *cut = &w->cut;
   for (int64_t n = 0; n < cut->n; n++) {

@@ -68,7 +68,7 @@ V kb_table_i64(kb *k, const int64_t *v, int64_t n, const char *name);
 
 /* ---- functions, attributes ---- */
 /* Internal function with target-cpu and target-features; pointer parameters, then nints of i64; the
- * builder stands in its entry block. */
+ * builder is in its entry block. */
 V kb_function(kb *k, const char *name, T ret, int nparams, int nints, bool external);
 void kb_enum_attr(kb *k, V fn, unsigned index, const char *name, uint64_t v);
 /* Memory of the function's frame. */
@@ -90,7 +90,7 @@ V kb_gep(kb *k, V p, V bytes);
 V kb_gepi(kb *k, V p, int64_t bytes);
 V kb_load(kb *k, T t, V p, int align);
 void kb_store(kb *k, V v, V p, int align);
-/* The first `valid` of `lanes` elements, the others unspecified; never touches memory behind them.
+/* The first `valid` of `lanes` elements, the others unspecified; never touches memory beyond them.
  */
 V kb_load_part(kb *k, T elem, V p, int lanes, int valid, int align);
 void kb_store_part(kb *k, V v, V p, int valid, int align);

@@ -4,7 +4,7 @@
  *   for image   for step:   for link:
  *     at the start of a lap: the last `keep` rows move to the front           (links whose result
  *       another one reads)
- *     at its first step: rows of border above; behind its last step: rows of border below
+ *     at its first step: rows of border above; after its last step: rows of border below
  *     0 <= step - lag < steps: the link's function */
 #include "chain.h"
 

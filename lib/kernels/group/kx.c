@@ -45,13 +45,13 @@ bool kx_add_table(kx *x, const mc_node *n, int which, const void *data, int64_t 
   return true;
 }
 
-/* The value that a transpose behind the head stores: where it goes is the result's view's business.
+/* The value that a transpose after the head stores: where it goes is the result's view's business.
  */
 static const mc_value *untransposed(const kx *x, const mc_value *v) {
   return x->head && kl_inside(x->g, v) && v->def->op == MC_OP_transpose ? v->def->in[0] : v;
 }
 
-/* Is n one of the ops that x computes at a position: those behind the head, or those in front of
+/* Is n one of the ops that x computes at a position: those after the head, or those before
  * it? */
 static bool is_behind(const kx *x, const mc_node *n) {
   if (n == x->head || n->op == MC_OP_return || (mc_ops[n->op].traits & MC_T_CONST) ||
@@ -163,7 +163,7 @@ void kx_bind(kx *x, const mc_value *v, V reg) {
   x->bound[x->nbound++] = (kx_bound){ v, reg, NULL };
 }
 
-/* Whether an op behind the head asks for its value as f32. */
+/* Whether an op after the head asks for its value as f32. */
 static bool asks_real(const kx *x) {
   for (const mc_node *n = x->g->region->first; n; n = n->next) {
     bool reads = n->nin > 0 && n->in[0] == x->head->out[0] && kl_zero_point(n->in[0]->type) == 0;
@@ -289,7 +289,7 @@ void kx_finish(kx *x) {
   if (x->head) kb_debug_at(x->k, x->head->loc);
 }
 
-/* What is left behind the whole vectors: elements [at, at + rest). */
+/* What is left after the whole vectors: elements [at, at + rest). */
 static void rest_of_vectors(kb *k, int64_t at, int64_t rest, int lanes, k_vector_fn *fn,
                             void *ctx) {
   for (; lanes > KB_LANES; lanes /= 2)

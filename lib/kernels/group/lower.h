@@ -23,14 +23,14 @@ typedef struct kgroup {
   mc_group_code *code;
 } kgroup;
 
-/* Memory of a value as an iteration space sees it: element (i0, i1, ...) stands at base + sum i_d *
+/* Memory of a value as an iteration space sees it: element (i0, i1, ...) is at base + sum i_d *
  * stride[d] bytes; stride 0 repeats. */
 typedef struct kview {
   V base;
   mc_dtype dtype;
   int rank;
   int64_t stride[MC_MAX_RANK];
-  bool slack; /* MC_PLAN_SLACK bytes behind the last element may be read */
+  bool slack; /* MC_PLAN_SLACK bytes after the last element may be read */
 } kview;
 
 static inline kview kl_at_base(mc_strides s, V base) {
@@ -44,7 +44,7 @@ enum { KX_MAX_VIEWS = MC_SPACE_VIEWS };
 bool kl_error(const kgroup *g, const mc_node *n, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 mc_node *kl_first(const kgroup *g); /* what the group is about (mc_region_head) */
-/* The buffer behind an outer value or a group result; region values that are returned map to the
+/* The buffer of an outer value or a group result; region values that are returned map to the
  * group's results. NULL: constant or inside. */
 const mc_buffer *kl_buffer(const kgroup *g, const mc_value *v);
 bool kl_inside(const kgroup *g, const mc_value *v); /* defined in the region */
@@ -53,7 +53,7 @@ kview kl_view(const kgroup *g, const mc_value *v);
 /* The view of what a transpose gives, of its operand's view; back: of its operand, of its result's.
  */
 kview kl_transposed(kview v, const mc_node *transpose, bool back);
-/* View of an operand of a product, through a transpose that stands in front of it in the group. */
+/* View of an operand of a product, through a transpose before it in the group. */
 kview kl_operand(const kgroup *g, const mc_value *v);
 V kl_scratch(const kgroup *g); /* the group's own arena bytes; undef when the plan gave none */
 /* A view of v broadcast (numpy rules) to an iteration space of `rank` axes. */
@@ -114,7 +114,7 @@ int kl_divide_nest(const kgroup *g, kb_loop *once, int rank, const int64_t *dim,
 bool kl_step(kgroup *g);
 
 /* ---- iteration spaces ---- */
-/* Merge neighbouring axes of [0, keep) where every view allows it (keep: axes behind it stay).
+/* Merge neighbouring axes of [0, keep) where every view allows it (keep: axes after it stay).
  * Returns the new rank; dim and all views change. */
 int ks_collapse(int rank, int64_t *dim, kview **views, int nviews, int keep);
 
@@ -137,7 +137,7 @@ typedef struct kx {
   int rank;
   int64_t dim[MC_MAX_RANK];
   mc_node *head; /* the node whose result the family binds itself; NULL: all are elementwise */
-  bool front;    /* the ops in front of the head instead of those behind it: kx_front */
+  bool front;    /* the ops before the head instead of those after it: kx_front */
   kx_operand op[KX_MAX_VIEWS];
   int nop;
   kview out[KX_MAX_VIEWS];
@@ -161,7 +161,7 @@ typedef struct kx {
 /* Prepare for iteration space dim (the shape of the head's or result's value): views of all outer
  * operands, parameter tables. False after reporting. */
 bool kx_init(kx *x, kgroup *g, mc_node *head, int rank, const int64_t *dim);
-/* The same for the elementwise ops that stand in front of the head and make its first operand; no
+/* The same for the elementwise ops before the head, which make its first operand; no
  * results. */
 bool kx_init_front(kx *x, kgroup *g, mc_node *head, int rank, const int64_t *dim);
 /* Compute that operand at the position. */
@@ -187,7 +187,7 @@ void kx_finish(kx *x);
  * kv_narrow_most. */
 V kx_raw(kx *x);
 void kx_store_raw(kx *x, V *raw, int n, int valid);
-/* Its halves, for vectors that do not stand behind one another: to bytes; then those from lane
+/* Its halves, for vectors that do not follow one another: to bytes; then those from lane
  * `from` on, to the position. */
 V kx_narrow(kx *x, V *raw, int n);
 void kx_store_bytes(kx *x, V bytes, int from, int valid);

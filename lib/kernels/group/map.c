@@ -4,7 +4,7 @@
  *     masked vector, or 8, 4, 2, 1 lanes
  *
  * Axes are merged where all operands allow it. Every element is stored once, after it was read, so
- * results may stand in an operand's memory. */
+ * results may be in an operand's memory. */
 #include "lower.h"
 
 /* The largest shape among the results: every other value of the group broadcasts to it. */

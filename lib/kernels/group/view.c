@@ -210,7 +210,7 @@ static void fill_pixels(kb *k, V p, int byte, int64_t n, int64_t bytes, int64_t 
   kb_end(k, &l, NULL);
 }
 
-/* Rows lie behind one another: the right border of a row and the left one of the next are one
+/* Rows lie one after another: the right border of a row and the left one of the next are one
  * piece. */
 static void fill_linear(const kgroup *g, V p, const mc_buffer *b, const kview *v, int byte,
                         bool split) {

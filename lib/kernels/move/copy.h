@@ -3,7 +3,7 @@
 #define MC_KERNELS_COPY_H
 #include "lower.h"
 
-/* A box of `rank` axes copied from src to dst; both views' bases stand at its first element. Values
+/* A box of `rank` axes copied from src to dst; both views' bases are at its first element. Values
  * may change on the way: from one quantization to another (concat), or from f32 to bytes
  * (quantize). */
 typedef struct kbox {

@@ -11,7 +11,7 @@ static void advance(kb *k, kview *v, int axis, int64_t by) {
   v->base = kb_gepi(k, v->base, by * v->stride[axis]);
 }
 
-/* A transpose may have a quantize in front or behind it (form-groups: images). */
+/* A transpose may have a quantize before or after it (form-groups: images). */
 static bool m_transpose(kgroup *g, const mc_node *n) {
   const mc_node *q = kl_first(g);
   if (q == n) q = n->next;
@@ -137,7 +137,7 @@ static bool m_reshape(kgroup *g, const mc_node *n) {
   return true;
 }
 
-/* ---- pad: for each axis the part before, the middle, the part behind; every combination is a box
+/* ---- pad: for each axis the part before, the middle, the part after; every combination is a box
  * ---- */
 typedef struct padding {
   kgroup *g;
@@ -166,7 +166,7 @@ static V border_cell(kgroup *g, const mc_node *n) {
   return kb_rodata(g->k, &bits, 8, 0, "border");
 }
 
-/* Restrict axis d of the box to part 0 (before), 1 (middle) or 2 (behind). False: nothing there. */
+/* Restrict axis d of the box to part 0 (before), 1 (middle) or 2 (after). False: nothing there. */
 static bool pad_part(const padding *p, kbox *b, int d, int part) {
   kb *k = p->g->k;
   int64_t before = p->a->before.v[d], n = p->n->in[0]->type->dim[d], after = p->a->after.v[d];
@@ -209,12 +209,12 @@ static bool m_pad(kgroup *g, const mc_node *n) {
   return true;
 }
 
-/* ---- gather: loops over the axes in front and over the indices, a copy of the axes behind ---- */
+/* ---- gather: loops over the axes before and over the indices, a copy of the axes after ---- */
 typedef struct gat {
   kgroup *g;
   const mc_node *n;
   kview x, index, y;
-  int axis, split; /* the loop that is divided among threads; -1: the copies behind it */
+  int axis, split; /* the loop that is divided among threads; -1: the copies after it */
 } gat;
 
 static V clamped_index(const gat *c, V p) {

@@ -197,7 +197,7 @@ static V block_at(kb *k, V iv, int64_t n, int step) {
 }
 
 /* The last block moves back to be full: its elements are written twice, with the same values (a
- * copy never stands in its operand's memory). */
+ * copy is never in its operand's memory). */
 void kplanes_copy(const kbox *b, const kplanes *p, V s, V d) {
   kb *k = b->k;
   int last = b->rank - 1;

@@ -1,6 +1,6 @@
 /* resize: nearest copies whole pixels from rows and columns that a table names.
  *
- * Bilinear mixes along rows first: two input rows, as wide as the result and in fp32, stand in
+ * Bilinear mixes along rows first: two input rows, as wide as the result and in fp32, are in
  * scratch, row r in slot r % 2. Rows are wanted in ascending order, so each input row is mixed
  * once, and a result is one more mix of two vectors:
  *

@@ -26,7 +26,7 @@ static int64_t step_bytes(const tile *t) {
   return (int64_t)t->nv * KGEMM_LANES * t->p->d.e->kr * mc_gemm_b_elem(t->p->d.e);
 }
 
-/* A for row r of the accumulators: one row, or two behind one another (the last one twice where the
+/* A for row r of the accumulators: one row, or two one after another (the last one twice where the
  * block has an odd number). */
 static V load_rows(tile *t, V a, int64_t at, int r, int count) {
   kgemm *p = t->p;
@@ -57,7 +57,7 @@ static void emit_columns_step(tile *t, const V *chunk, V b, int count, int i) {
   }
 }
 
-/* The pair behind a run of odd length: its second element is not the run's, and 0 times it may be a
+/* The pair after a run of odd length: its second element is not the run's, and 0 times it may be a
  * NaN. */
 static V whole_pair(kb *k, V chunk, bool odd) {
   return odd ? LLVMBuildAnd(k->b, chunk, kb_i32s(k, 0xffff, kb_lanes(chunk)), "") : chunk;
@@ -130,7 +130,7 @@ static void emit_straight(tile *t, V a, V b, int64_t from, int64_t to, bool end)
   }
 }
 
-/* Steps that may stand behind one another in a block of code. pmaddwd, whose sums are added by an
+/* Steps that may follow one another in a block of code. pmaddwd, whose sums are added by an
  * instruction of its own, gets a loop around each step: LLVM would add the products of two steps to
  * each other first, and keep them all in registers. */
 static int64_t straight_steps(const tile *t) {
@@ -193,7 +193,7 @@ static void emit_runs(tile *t, V a, V b, int64_t first) {
   memcpy(t->acc, l.carried, sizeof(V) * (size_t)tile_accs(t));
 }
 
-/* One block of B: its steps behind one another, but for pmaddwd a loop (straight_steps says why).
+/* One block of B: its steps one after another, but for pmaddwd a loop (straight_steps says why).
  */
 static void emit_unit(tile *t, V a, V b) {
   kgemm *p = t->p;

@@ -19,9 +19,9 @@ const mc_engine_code *mc_engine_code_of(const mc_engine *e) { return &code[e->id
 /* ---- shared pieces ---- */
 /* 4 bytes as an i32 in all lanes. */
 static V splat_word(kb *k, int lanes, V p, bool flip) {
-  V w =
-      kb_splat(k, kb_load(k, k->i32, p, 1), lanes); /* flipped behind: repeating is free on the way
-                                                       from memory, not from a general register */
+  V w = kb_splat(k, kb_load(k, k->i32, p, 1),
+                 lanes); /* flipped afterwards: repeating is free on the way
+                            from memory, not from a general register */
   return flip ? LLVMBuildXor(k->b, w, kb_i32s(k, (int32_t)0x80808080, lanes), "") : w;
 }
 
@@ -286,7 +286,7 @@ static V eng_usmmla_madd(kb *k, int lanes, V acc, V a, V b) {
 }
 
 /* ---- bf16 ---- */
-/* The fp32 numbers in the lower and in the upper halves of i32 lanes, one behind the other. */
+/* The fp32 numbers in the lower and in the upper halves of i32 lanes, one after the other. */
 static V halves(kb *k, V pairs) {
   int lanes = kb_lanes(pairs);
   T f = kb_vt(k, k->f32, lanes);

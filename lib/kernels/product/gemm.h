@@ -69,7 +69,7 @@ V kbits_columns(kgemm *p, V index, int nv);
 void kgemm_nest(kgemm *p, void (*repack)(kgemm *p, void *ctx), void *ctx);
 /* ---- blocks (block.c, overlap.c): mr rows from row m0 of the innermost row axis, nv vectors of
  * which the last has `valid` columns ---- */
-/* The epilogue of a block begins at row m0, column n0; axes further out stand where x->iv has them.
+/* The epilogue of a block begins at row m0, column n0; axes further out are where x->iv has them.
  */
 void kgemm_stand(kgemm *p, V m0, V n0);
 
@@ -81,7 +81,7 @@ typedef struct kgemm_row {
 } kgemm_row;
 
 void kgemm_finish(kgemm *p, kgemm_row *w, int r, int j, V sums);
-/* Sums of a block: [row][vector]. The first `head` steps of the first run stand behind one another,
+/* Sums of a block: [row][vector]. The first `head` steps of the first run follow one another,
  * and `between` (may be NULL) is called `of` times among them, done = 1 ... of. */
 typedef void kgemm_between(void *ctx, int64_t done, int64_t of);
 

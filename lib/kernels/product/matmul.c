@@ -178,7 +178,7 @@ static void pack_sixteen(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t 
            bias, 4);
 }
 
-/* A column whose elements lie behind one another, groups of kr elements at a time. */
+/* A column whose elements lie one after another, groups of kr elements at a time. */
 static void pack_line(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t width) {
   kb *k = p->k;
   int64_t kr = p->d.e->kr * m->es, step = width * kr, bytes = m->k * m->es; /* kr: in bytes */
@@ -210,9 +210,9 @@ static void pack_line(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t wid
         bias, 4);
 }
 
-/* Columns whose elements lie behind one another, as many at once as a register has words of 4
- * bytes: squares of words are transposed, and B needs no transpose in front. Two groups of pairs of
- * bytes stand in a word. */
+/* Columns whose elements lie one after another, as many at once as a register has words of 4
+ * bytes: squares of words are transposed, and B needs no transpose before that. Two groups of pairs
+ * of bytes are in a word. */
 static int word_square(const kgemm *p, const bmat *m) {
   int64_t group = p->d.e->kr * m->es, words = m->k * m->es / 4;
   if (m->sk != m->es || m->k * m->es % 4 || (group != 4 && group != 2)) return 0;

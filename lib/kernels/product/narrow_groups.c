@@ -1,4 +1,4 @@
-/* Groups of a convolution that have fewer columns than a vector of 16: several groups stand side by
+/* Groups of a convolution that have fewer columns than a vector of 16: several groups are side by
  * side in its lanes. A step of A is then not one word in all lanes, but the word of its own group
  * in each; a load of neighbouring channels and a permutation bring it there.
  *

@@ -1,4 +1,4 @@
-/* Small blocks whose epilogues stand between the products of the next block.
+/* Small blocks whose epilogues run between the products of the next block.
  * docs/internals/products.md.
  *
  *   sums = block 0
@@ -68,7 +68,7 @@ static void advance(const part *t, place *w) {
 }
 
 /* ---- blocks ---- */
-/* The block before this one: a share of its vectors behind each row of a step. */
+/* The block before this one: a share of its vectors after each row of a step. */
 typedef struct behind {
   const part *t;
   place at;

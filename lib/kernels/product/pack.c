@@ -11,7 +11,7 @@ static int64_t group_at(const kgemm *p, int64_t column, int64_t group) {
          (group * KGEMM_LANES + column % KGEMM_LANES) * group_of(p);
 }
 
-/* Column n of a block, one run: kr elements at a time, `stride` elements apart; what lies behind
+/* Column n of a block, one run: kr elements at a time, `stride` elements apart; what lies after
  * the run stays 0. */
 static void pack_column(const kgemm *p, char *out, int64_t stride, int64_t n, int64_t base,
                         int64_t woff) {

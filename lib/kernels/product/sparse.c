@@ -6,8 +6,8 @@
  *       for i in the list: acc += A[row][place[i] ... + unit] * B[i]        B[i]:
  * [step][columns][depth]
  *
- * B holds the blocks that are not 0, one behind the other; place[i] is where a block's elements of
- * K stand in a row of A, in bytes from the row's first one. Nothing is decided at run time but how
+ * B holds the blocks that are not 0, one after the other; place[i] is where a block's elements of
+ * K are in a row of A, in bytes from the row's first one. Nothing is decided at run time but how
  * long a list is. */
 #include "gemm.h"
 #include "mc/analysis/model.h"

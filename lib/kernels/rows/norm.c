@@ -11,7 +11,7 @@ typedef struct norm {
 } norm; /* divide: gamma and beta still have to be divided by the result's scale */
 
 /* ---- fp32 ---- */
-/* Where ops stand in front, they are computed in the first pass, and their results wait in `mid`.
+/* Where ops come before, they are computed in the first pass, and their results wait in `mid`.
  */
 static V x_first(rows *r, int i, V at, int64_t c, int valid) {
   V x = rows_operand(r, i, at, c, KB_LANES, valid);
@@ -234,12 +234,12 @@ static int norm_axis(const mc_node *n) {
 }
 
 /* Rows that are not one piece of memory are normalized in a dense copy; a result of another element
- * type in one of its own behind it. */
+ * type in one of its own after it. */
 static int64_t dense_bytes(const mc_type *t) {
   return (mc_type_bytes(t) + MC_PLAN_SLACK + 63) / 64 * 64;
 }
 
-/* Ops in front and an end that is not the head's own: rows of f32 between the passes, for each
+/* Ops before and an end that is not the head's own: rows of f32 between the passes, for each
  * task. */
 static bool has_front(const mc_node *n) {
   return n->in[0]->def && n->in[0]->def->graph == n->graph && !mc_value_tensor(n->in[0]);
@@ -339,7 +339,7 @@ bool k_emit_norm(kgroup *g) {
                     "'layer_norm' over several axes has no lowering with other ops in its group");
   bool copy = !r->front && k_norm_scratch(g->plan, g->index) > 0;
   int64_t dense =
-      x->dtype == y->dtype ? 0 : dense_bytes(x); /* where the result's copy stands in scratch */
+      x->dtype == y->dtype ? 0 : dense_bytes(x); /* where the result's copy is in scratch */
   if (copy) {
     kview in = dense_view(g, x, 0);
     kl_copy(g, x, r->in, in);

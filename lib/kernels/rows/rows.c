@@ -234,9 +234,8 @@ bool rows_begin(rows *r, kgroup *g) {
     if (!kx_init(r->back, g, r->head, y->rank, y->dim)) return false;
   }
   r->out = kl_view(g, g->group->out[0]);
-  r->in =
-      before ? r->out : kl_view(g, r->head->in[0]); /* where there are ops in front, nobody reads
-                                                       through it: any view of the shape */
+  r->in = before ? r->out : kl_view(g, r->head->in[0]); /* where ops come before it, nobody reads
+                                                           through it: any view of the shape */
   r->rank = y->rank;
   memcpy(r->dim, y->dim, sizeof r->dim);
   return true;

@@ -21,7 +21,7 @@ typedef struct rows {
                                    sum; mean, 1 / deviation) */
   int split;                    /* the loop that is divided among threads */
   void *own;                    /* the family's */
-  kx *front, *back; /* elementwise ops in front of the head and behind it, or NULL; a position of
+  kx *front, *back; /* elementwise ops before the head and after it, or NULL; a position of
                        theirs: */
   V outer[MC_MAX_RANK], row;
   int64_t row_c; /* of the loops around the block; the block's first row */
@@ -36,16 +36,16 @@ void rows_all(rows *r, void (*block)(rows *r));
 V rows_at(const rows *r, const kview *v, V base, V at, int64_t c);
 V rows_load(const rows *r, const kview *v, V base, V at, int64_t c, int lanes, int valid);
 void rows_store(const rows *r, const kview *to, V base, V v, V at, int64_t c, int valid);
-/* The head's operand and result of row i, through the ops in front and behind. */
+/* The head's operand and result of row i, through the ops before and after it. */
 V rows_operand(const rows *r, int i, V at, int64_t c, int lanes, int valid);
 void rows_result(const rows *r, int i, V *v, int n, V at, int64_t c,
                  int valid); /* n as in rows_store_ints */
-/* Does the group end in the head's own f32 result, so that numbers between passes can stand there?
+/* Does the group end in the head's own f32 result, so that numbers between passes can be there?
  */
 bool rows_in_place(const mc_node *group);
 /* Bytes of a row of f32 in scratch. */
 int64_t rows_bytes(int64_t n);
-/* Store numbers in units of the result's scale: `n` vectors of 16 that stand behind one another (n
+/* Store numbers in units of the result's scale: `n` vectors of 16 that follow one another (n
  * == 1: any lanes). bounded: |v| < KV_SMALL for all operands. */
 void rows_store_ints(const rows *r, int i, V *v, int n, bool bounded, V at, int64_t c, int valid);
 /* Vectors of 16 that rows_store_ints likes best. */

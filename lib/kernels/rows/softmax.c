@@ -43,7 +43,7 @@ static V look_up(kb *k, V table, V index) {
     }
     return kb_concat(k, part, 2);
   }
-  /* AArch64: the bytes of an entry are behind one another in a table of 64 */
+  /* AArch64: the bytes of an entry are one after another in a table of 64 */
   T bytes = kb_vt(k, k->i8, 16);
   V a[5], low = LLVMBuildAnd(k->b, index, kb_i32s(k, 15, 16), ""),
           all = kb_bitcast(k, t, kb_vt(k, k->i8, 64));
@@ -191,7 +191,7 @@ static void softmax_rows(rows *r) {
             scale_part, r);
 }
 
-/* ---- along another axis: the columns behind it are independent, sums run in order ---- */
+/* ---- along another axis: the columns after it are independent, sums run in order ---- */
 typedef struct column {
   rows *r;
   V x, y;
@@ -210,7 +210,7 @@ static void softmax_columns(void *ctx, V at, int64_t c, int lanes, int valid) {
   kb *k = r->k;
   int64_t sy = r->out.stride[r->rank - 1];
   V x = rows_at(r, &r->in, s->x, at, c), y = rows_at(r, &r->out, s->y, at, c);
-  bool own = r->mid.dtype == r->out.dtype; /* else 16 columns at a time stand in scratch */
+  bool own = r->mid.dtype == r->out.dtype; /* else 16 columns at a time are in scratch */
   V m = own ? y : r->mid.base, acc = no_maximum(r, lanes), next;
   int64_t mid_step = own ? s->out_step : 4 * KB_LANES, sm = own ? sy : 4;
   kb_loop l;
@@ -265,7 +265,7 @@ static void all_columns(rows *r, int axis) {
   kb_end(r->k, &once, NULL);
 }
 
-/* The axis, without empty ones behind it; *rank: how many axes are left. */
+/* The axis, without empty ones after it; *rank: how many axes are left. */
 static int axis_of(const mc_node *n, int *rank) {
   const mc_type *t = n->out[0]->type;
   int64_t axis = MC_ATTRS(n, softmax)->axis;

@@ -21,7 +21,7 @@ enum {
   STRAIGHT = 16,
   LAG = 2,
   MOST_NESTS = 16
-}; /* STRAIGHT: steps that stand behind one another in code; LAG: blocks between the products and
+}; /* STRAIGHT: steps that follow one another in code; LAG: blocks between the products and
       the epilogue of one */
 
 /* What one loop over blocks shares: a group's columns of one width, blocks of them from first_col
@@ -104,7 +104,7 @@ void ktile_function(kb *k) {
   k->tiles.mixed = false;
 }
 
-/* Functions of several configurations keep theirs, and their releases: one may stand in a loop with
+/* Functions of several configurations keep theirs, and their releases: one may be in a loop with
  * another. */
 void ktile_function_end(kb *k) {
   kb_tiles *s = &k->tiles;
@@ -147,7 +147,7 @@ static void place_line(const kgemm *p, V index, int line, V *iv) {
   }
 }
 
-/* Where tile `index` stands in the row axes; the last tile of a line moves back so that it is full.
+/* Where tile `index` is in the row axes; the last tile of a line moves back so that it is full.
  */
 static void place_tile(const kgemm *p, V index, V *iv) {
   kb *k = p->k;
@@ -176,7 +176,7 @@ static void place_block(const part *t, V m, V n, place *out) {
     place_tile(p, p->d.flat ? first : kb_addi(k, first, i), out->iv[i]);
 }
 
-/* at[0], at[1]: m, n of the block behind this one: rows inside, or columns. */
+/* at[0], at[1]: m, n of the block that follows this one: rows inside, or columns. */
 static void advance(const part *t, V *at) {
   kb *k = t->p->k;
   int in = t->p->d.rows_outside;
@@ -187,8 +187,7 @@ static void advance(const part *t, V *at) {
 }
 
 /* ---- products ---- */
-typedef void between_fn(void *ctx, int64_t done,
-                        int64_t of); /* called behind step `done` of `of` */
+typedef void between_fn(void *ctx, int64_t done, int64_t of); /* called after step `done` of `of` */
 
 static int64_t step_bytes(const part *t) {
   return (int64_t)t->nt * KGEMM_LANES * t->p->d.kr * mc_gemm_elem(t->p->d.e);
@@ -258,8 +257,8 @@ static void emit_fetch(const part *t, const ahead *f, V step) {
     fetch(k, kb_gepi(k, kb_gep(k, f->from, kb_muli(k, step, f->lines * 64)), i * 64));
 }
 
-/* All steps of a block, the sums into scratch. With `between`, as many steps as fit stand one
- * behind the other. */
+/* All steps of a block, the sums into scratch. With `between`, as many steps as fit follow one
+ * another. */
 static void products(const part *t, const place *at, const V block[2], V scratch,
                      between_fn *between, void *ctx) {
   kgemm *p = t->p;
@@ -347,7 +346,7 @@ static V row_term(const part *t) {
                   KGEMM_LANES);
 }
 
-/* Vector j of the row that stands at the position, into the head's value; sums: of the row. */
+/* Vector j of the row that is at the position, into the head's value; sums: of the row. */
 static void bind_vector(const part *t, V sums, int j, V term) {
   kgemm *p = t->p;
   kb *k = p->k;
@@ -366,7 +365,7 @@ static int rows_together(const part *t) {
   return most > 1 ? most : 1;
 }
 
-/* n such rows of the block whose sums stand at scratch. */
+/* n such rows of the block whose sums are at scratch. */
 static void finish_rows(const part *t, const place *at, const row *w, int n, V scratch) {
   kgemm *p = t->p;
   kb *k = p->k;
@@ -421,7 +420,7 @@ static void finish_block(const part *t, const place *at, V scratch) {
   }
 }
 
-/* The block before this one, a share of its rows behind each step. */
+/* The block before this one, a share of its rows after each step. */
 typedef struct behind {
   const part *t;
   place at;

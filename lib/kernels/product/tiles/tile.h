@@ -1,4 +1,4 @@
-/* Engines whose accumulators are tiles of 16 x 16 sums (AMX): their own blocks behind the nest of
+/* Engines whose accumulators are tiles of 16 x 16 sums (AMX): their own blocks for the nest of
  * gemm.h, the same runs, packing and epilogues. */
 #ifndef MC_KERNELS_TILE_H
 #define MC_KERNELS_TILE_H
@@ -12,7 +12,7 @@ void ktile_end(kgemm *p);
  * (mc_kernels_finish). */
 void ktile_function(kb *k);
 void ktile_function_end(kb *k);
-/* Behind a strip's function instead: strips take turns in a loop, each configures and releases
+/* After a strip's function instead: strips take turns in a loop, each configures and releases
  * tiles for itself. */
 void ktile_strip_end(kb *k);
 /* All columns and rows of one group. */

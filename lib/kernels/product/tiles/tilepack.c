@@ -58,7 +58,7 @@ static V pack_group(const strip *s, V src, V dst, int rows, V sum) {
                  (V[]){ sum, kb_i32s(k, 0x01010101, KGEMM_LANES), w }, 3);
 }
 
-/* 16 groups whose elements lie behind one another in every column: a square of words, transposed.
+/* 16 groups whose elements lie one after another in every column: a square of words, transposed.
  */
 static V pack_square(const strip *s, V src, V dst, V sum) {
   kb *k = s->p->k;
@@ -77,7 +77,7 @@ static V pack_square(const strip *s, V src, V dst, V sum) {
   return sum;
 }
 
-/* n groups behind one another. */
+/* n groups one after another. */
 static V pack_groups(const strip *s, V src, V dst, int64_t n, V sum) {
   kb *k = s->p->k;
   bool together = s->m->sk == s->m->es && s->m->sn != s->m->es && s->have == KGEMM_LANES;
