@@ -1,5 +1,5 @@
-/* conv2d, linear, matmul (and conv_transpose2d, transposed.c) brought into the form of mc_gemm. */
-#include "mc/decide/gemm.h"
+/* conv2d and linear brought into the form of mc_gemm; what all products need, sizes and scratch. */
+#include "prepare.h"
 #include "mc/target/tuning.h"
 #include <stdarg.h>
 #include <string.h>
@@ -44,8 +44,6 @@ int mc_gemm_acc_rows(const mc_gemm *p, int mr) { return (mr + p->e->rows - 1) / 
 
 /* ---- engine and operands ---- */
 
-static int32_t zero_point(const mc_type *t) { return t->q.kind == MC_Q_TENSOR ? t->q.zero : 0; }
-
 /* The names of those that could. */
 static const char *engines(const mc_gemm *p) {
   const mc_engine *e,
@@ -72,7 +70,7 @@ static bool engine(mc_gemm *p) {
   if (!p->e)
     return mc_gemm_refuse(p, p->head, "no engine for '%s' on this target",
                           mc_ops[p->head->op].text);
-  p->za = zero_point(a);
+  p->za = gemm_zero(a);
   p->a_signed = a->dtype == MC_i8;
   p->flip = bytes && (p->e->sign == MC_SIGN_u8 || p->e->sign == MC_SIGN_s8) &&
             (p->e->sign == MC_SIGN_s8) != p->a_signed;
@@ -92,8 +90,7 @@ static const mc_tensor *constant(const mc_gemm *p, int slot, const char *what) {
   return t;
 }
 
-/* Weights and bias: constants, f32 with f32, bf16 with bf16, i8 with 8-bit operands. */
-static bool weights(mc_gemm *p) {
+bool gemm_weights(mc_gemm *p) {
   const mc_tensor *w = constant(p, 1, "weight"), *b = w ? constant(p, 2, "bias") : NULL;
   if (!w || (p->head->nin > 2 && !b)) return false;
   if (w->dtype != mc_engine_weights(p->e))
@@ -109,15 +106,14 @@ static mc_strides strides_of_a(const mc_gemm *p) {
                                     : mc_ask_operand(p->ask, p->head->in[0]);
 }
 
-/* Merge what can be merged of the row axes from `first` on; the space is then the product's. */
-static void collapse(mc_gemm *p, mc_space *s, mc_strides *a, int first) {
+void gemm_collapse(mc_gemm *p, mc_space *s, mc_strides *a, int first) {
   mc_space_collapse(s, first, a, s->rank - 1);
   p->rank = s->rank;
   memcpy(p->dim, s->dim, sizeof p->dim);
   memcpy(p->a_stride, a->stride, sizeof p->a_stride);
 }
 
-static bool choose(mc_gemm *p) {
+bool gemm_choose(mc_gemm *p) {
   if (!mc_gemm_block(p)) return false;
   mc_gemm_divide(p);
   return true;
@@ -178,9 +174,7 @@ static bool images_outside(const mc_gemm *p, double images) {
          in * reread(t, in) * blocks + w * reread(t, w);
 }
 
-/* What conv2d and conv_transpose2d have in common: columns, groups, the clamp, from the head's
- * weights [out][rows][columns][in / group]. */
-static void window(mc_gemm *p, int64_t groups, const float *clamp, int64_t a_elem) {
+void gemm_window(mc_gemm *p, int64_t groups, const float *clamp, int64_t a_elem) {
   const mc_type *w = p->head->in[1]->type;
   p->groups = groups;
   p->n = w->dim[0] / groups;
@@ -192,21 +186,21 @@ static void window(mc_gemm *p, int64_t groups, const float *clamp, int64_t a_ele
 
 static bool conv(mc_gemm *p, mc_space *s) {
   const mc_attrs_conv2d *c = MC_ATTRS(p->head, conv2d);
-  if (!weights(p)) return false;
+  if (!gemm_weights(p)) return false;
   mc_strides a = strides_of_a(p);
   int64_t size = (int64_t)mc_dtype_size(a.dtype);
   conv_runs(p, &a);
   a.stride[1] *= c->stride[0];
   a.stride[2] *= c->stride[1];
   a.stride[3] = 0;
-  window(p, c->groups, c->clamp, size);
+  gemm_window(p, c->groups, c->clamp, size);
   mc_gemm_side(p, p->head->in[1]->type->dim[3], a.slack);
   mc_gemm_steps(p);
   p->nbatch = images_outside(p, (double)s->dim[0]);
-  collapse(p, s, &a, p->nbatch);
+  gemm_collapse(p, s, &a, p->nbatch);
   mc_gemm_scan(p);
   mc_bits_choose(p);
-  return choose(p);
+  return gemm_choose(p);
 }
 
 /* ---- linear, matmul ---- */
@@ -215,7 +209,7 @@ static bool conv(mc_gemm *p, mc_space *s) {
 static bool linear(mc_gemm *p, mc_space *s, mc_strides *a) {
   bool mm = p->head->op == MC_OP_matmul, rows = !mm || MC_ATTRS(p->head, matmul)->transpose_b;
   const mc_type *wt = p->head->in[1]->type;
-  if (!weights(p)) return false;
+  if (!gemm_weights(p)) return false;
   int64_t k = wt->dim[wt->rank - (rows ? 1 : 2)];
   p->groups = 1;
   p->n = wt->dim[wt->rank - (rows ? 2 : 1)];
@@ -225,79 +219,13 @@ static bool linear(mc_gemm *p, mc_space *s, mc_strides *a) {
   mc_gemm_steps(p);
   memcpy(p->clamp, mm ? MC_ATTRS(p->head, matmul)->clamp : MC_ATTRS(p->head, linear)->clamp,
          sizeof p->clamp);
-  collapse(p, s, a, p->ask->by_images);
+  gemm_collapse(p, s, a, p->ask->by_images);
   p->w.wn = rows ? k : 1;
   p->w.wk = rows ? 1 : p->n;
   p->w.woff = MC_NEW(p->arena, int64_t);
   mc_gemm_scan(p);
   mc_bits_choose(p);
-  return choose(p);
-}
-
-static bool matmul_types(const mc_gemm *p) {
-  mc_dtype b = p->head->in[1]->type->dtype;
-  bool ok = mc_engine_is_real(p->e) ? b == mc_engine_weights(p->e) : b == MC_u8 || b == MC_i8;
-  return ok || mc_gemm_refuse(p, p->head, "'matmul' of %s and %s has no lowering",
-                              mc_dtype_names[p->head->in[0]->type->dtype], mc_dtype_names[b]);
-}
-
-static bool whole_b(const mc_node *n, int64_t k, int64_t cols) {
-  return mc_type_elems(n->in[1]->type) == k * cols;
-}
-
-bool mc_matmul_constant(const mc_node *n) {
-  const mc_type *b = n->in[1]->type;
-  return mc_value_tensor(n->in[1]) && zero_point(b) == 0 && b->dtype != MC_u8 &&
-         whole_b(n, b->dim[b->rank - 1], b->dim[b->rank - 2]);
-}
-
-static int64_t round_up(int64_t v, int64_t to) { return (v + to - 1) / to * to; }
-
-void mc_matmul_parts(const mc_node *n, const mc_engine *e, int64_t part[3]) {
-  const mc_type *b = n->in[1]->type, *y = n->out[0]->type;
-  bool t = MC_ATTRS(n, matmul)->transpose_b;
-  int64_t k = b->dim[b->rank - (t ? 1 : 2)], cols = b->dim[b->rank - (t ? 2 : 1)],
-          width = mc_gemm_vectors(cols) * MC_GEMM_LANES;
-  int kr = e->kr;
-  int64_t steps = (k + kr - 1) / kr;
-  if (e->tile) mc_tile_depth(e, k, &kr, &steps);
-  part[0] = round_up(width * kr * steps * mc_gemm_elem(e), 64);
-  part[1] = width * 4;
-  part[2] = round_up(mc_type_elems(y) / cols * 4, 64);
-}
-
-int64_t mc_matmul_scratch(const mc_engine *e, const mc_node *n) {
-  int64_t part[3];
-  if (mc_matmul_constant(n) || !e) return 0;
-  mc_matmul_parts(n, e, part);
-  return round_up(part[0] + part[1] + part[2], 64);
-}
-
-/* B is computed at run time. */
-static bool matmul(mc_gemm *p, mc_space *s, mc_strides *a) {
-  const mc_type *bt = p->head->in[1]->type;
-  bool t = MC_ATTRS(p->head, matmul)->transpose_b;
-  mc_strides b = mc_ask_operand(p->ask, p->head->in[1]);
-  int ak = bt->rank - (t ? 1 : 2), an = bt->rank - (t ? 2 : 1);
-  p->b = (mc_gemm_b){ .packed = true,
-                      .k = bt->dim[ak],
-                      .n = bt->dim[an],
-                      .sk = b.stride[ak],
-                      .sn = b.stride[an],
-                      .es = (int64_t)mc_dtype_size(b.dtype),
-                      .flip = bt->dtype == MC_u8,
-                      .zb = zero_point(bt) - (bt->dtype == MC_u8 ? 128 : 0),
-                      .view = mc_strides_broadcast(b, bt, s->rank, s->dim) };
-  p->nbatch = whole_b(p->head, p->b.k, p->b.n) ? 0 : s->rank - 2;
-  p->groups = 1;
-  p->n = p->b.n;
-  p->nrun = 1;
-  p->run = MC_NEW(p->arena, int64_t);
-  p->rlen = p->b.k;
-  mc_gemm_steps(p);
-  memcpy(p->clamp, MC_ATTRS(p->head, matmul)->clamp, sizeof p->clamp);
-  collapse(p, s, a, p->nbatch ? s->rank : p->ask->by_images);
-  return choose(p);
+  return gemm_choose(p);
 }
 
 /* A over the space of the result. */
@@ -305,123 +233,8 @@ static bool linear_or_matmul(mc_gemm *p, mc_space *s) {
   mc_strides a = mc_strides_broadcast(strides_of_a(p), p->head->in[0]->type, s->rank, s->dim);
   a.stride[s->rank - 1] = 0;
   if (p->head->op == MC_OP_linear) return linear(p, s, &a);
-  if (!matmul_types(p)) return false;
-  return mc_matmul_constant(p->head) ? linear(p, s, &a) : matmul(p, s, &a);
-}
-
-/* ---- conv_transpose2d ---- */
-
-static int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
-
-/* Border that the gather form needs: input index (o + pad - k * dilation) / stride over all o, k.
- */
-mc_transposed_axis mc_transposed_axis_of(const mc_node *n, int d) {
-  const mc_attrs_conv_transpose2d *c = MC_ATTRS(n, conv_transpose2d);
-  mc_transposed_axis a = { n->in[0]->type->dim[1 + d],
-                           n->out[0]->type->dim[1 + d],
-                           n->in[1]->type->dim[1 + d],
-                           c->stride[d],
-                           c->dilation[d],
-                           c->pad[d],
-                           0,
-                           0 };
-  int64_t lo = floor_div(a.pad - (a.kernel - 1) * a.dilation, a.stride),
-          hi = floor_div(a.out - 1 + a.pad, a.stride) + 1;
-  if (lo < 0) a.before = -lo;
-  if (hi > a.in - 1) a.after = hi - (a.in - 1);
-  return a;
-}
-
-int64_t mc_transposed_scratch(const mc_node *n) {
-  mc_transposed_axis y = mc_transposed_axis_of(n, 0), x = mc_transposed_axis_of(n, 1);
-  const mc_type *t = n->in[0]->type;
-  return t->dim[0] * (y.before + y.in + y.after) * (x.before + x.in + x.after) * t->dim[3] *
-             (int64_t)mc_dtype_size(t->dtype) +
-         MC_PLAN_SLACK;
-}
-
-mc_strides mc_transposed_strides(const mc_node *n) {
-  mc_transposed_axis y = mc_transposed_axis_of(n, 0), x = mc_transposed_axis_of(n, 1);
-  const mc_type *t = n->in[0]->type;
-  mc_strides v = { .dtype = t->dtype, .rank = 4, .slack = true };
-  v.stride[3] = (int64_t)mc_dtype_size(t->dtype);
-  v.stride[2] = t->dim[3] * v.stride[3];
-  v.stride[1] = (x.before + x.in + x.after) * v.stride[2];
-  v.stride[0] = (y.before + y.in + y.after) * v.stride[1];
-  return v;
-}
-
-int mc_transposed_phases(const mc_node *n, int64_t (*at)[2]) {
-  mc_transposed_axis y = mc_transposed_axis_of(n, 0), x = mc_transposed_axis_of(n, 1);
-  int count = 0;
-  for (int64_t oy = 0; oy < y.stride && oy < y.out; oy++)
-    for (int64_t ox = 0; ox < x.stride && ox < x.out; ox++, count++)
-      if (at) at[count][0] = oy, at[count][1] = ox;
-  return count;
-}
-
-/* Taps of phase `o` along one axis: k and the input offset relative to o' = (position - o) /
- * stride. */
-static int taps(const mc_transposed_axis *a, int64_t o, int64_t *tap, int64_t *offset) {
-  int n = 0;
-  for (int64_t k = 0; k < a->kernel; k++) {
-    int64_t at = o + a->pad - k * a->dilation;
-    if (floor_div(at, a->stride) * a->stride != at) continue;
-    tap[n] = k;
-    offset[n++] = floor_div(at, a->stride);
-  }
-  return n;
-}
-
-static void phase_runs(mc_gemm *p, const mc_strides *in, const mc_transposed_axis *y,
-                       const mc_transposed_axis *x, const int64_t at[2]) {
-  mc_arena *a = p->arena;
-  int64_t *ty = MC_NEWN(a, int64_t, y->kernel), *fy = MC_NEWN(a, int64_t, y->kernel),
-          *tx = MC_NEWN(a, int64_t, x->kernel), *fx = MC_NEWN(a, int64_t, x->kernel);
-  int ny = taps(y, at[0], ty, fy), nx = taps(x, at[1], tx, fx);
-  int64_t ci = p->head->in[1]->type->dim[3];
-  p->nrun = 0;
-  p->rlen = ci;
-  p->run = MC_NEWN(a, int64_t, ny *nx + 1);
-  int64_t *woff = MC_NEWN(a, int64_t, ny *nx + 1);
-  for (int i = 0; i < ny; i++)
-    for (int j = 0; j < nx; j++) {
-      p->run[p->nrun] = fy[i] * in->stride[1] + fx[j] * in->stride[2];
-      woff[p->nrun++] = (ty[i] * x->kernel + tx[j]) * ci;
-    }
-  p->w.woff = woff;
-}
-
-/* Every stride-th row and column from the phase's place on. */
-static void phase_space(mc_space *s, const mc_transposed_axis *y, const mc_transposed_axis *x,
-                        const int64_t at[2]) {
-  for (int i = 0; i < s->nview; i++) {
-    s->view[i].stride[1] *= y->stride;
-    s->view[i].stride[2] *= x->stride;
-  }
-  s->dim[1] = (y->out - at[0] + y->stride - 1) / y->stride;
-  s->dim[2] = (x->out - at[1] + x->stride - 1) / x->stride;
-}
-
-static bool transposed(mc_gemm *p, mc_space *s, int phase) {
-  const mc_attrs_conv_transpose2d *c = MC_ATTRS(p->head, conv_transpose2d);
-  mc_transposed_axis y = mc_transposed_axis_of(p->head, 0), x = mc_transposed_axis_of(p->head, 1);
-  const mc_tensor *w = mc_value_tensor(p->head->in[1]),
-                  *b = p->head->nin > 2 ? mc_value_tensor(p->head->in[2]) : NULL;
-  if (!w || (p->head->nin > 2 && !b))
-    return mc_gemm_refuse(
-        p, p->head, "'conv_transpose2d' whose weight or bias is not a constant has no lowering");
-  if (!weights(p)) return false;
-  int64_t(*at)[2] = mc_arena_alloc(p->arena, sizeof *at * (size_t)(y.stride * x.stride));
-  mc_transposed_phases(p->head, at);
-  mc_strides a = mc_transposed_strides(p->head);
-  phase_space(s, &y, &x, at[phase]);
-  phase_runs(p, &a, &y, &x, at[phase]);
-  window(p, c->groups, c->clamp, (int64_t)mc_dtype_size(a.dtype));
-  a.stride[3] = 0;
-  mc_gemm_steps(p);
-  collapse(p, s, &a, p->ask->by_images);
-  return choose(p);
+  if (!gemm_matmul_types(p)) return false;
+  return mc_matmul_constant(p->head) ? linear(p, s, &a) : gemm_matmul(p, s, &a);
 }
 
 /* ---- all ---- */
@@ -446,7 +259,7 @@ bool mc_gemm_decide(mc_gemm *p, const mc_ask *a, int phase, mc_arena *arena, mc_
   mc_space_begin(s, a, head, rank, dim);
   switch (head->op) {
   case MC_OP_conv2d: return conv(p, s);
-  case MC_OP_conv_transpose2d: return transposed(p, s, phase);
+  case MC_OP_conv_transpose2d: return gemm_transposed(p, s, phase);
   case MC_OP_linear:
   case MC_OP_matmul: return linear_or_matmul(p, s);
   default:
