@@ -125,7 +125,7 @@ static double work_of(const mc_als *z) {
 /* How many sweeps of `most` the work allows. */
 static int affordable(const mc_als *z, int most) {
   double n = most_work / work_of(z);
-  return n >= most ? most : n < LEAST_SWEEPS ? LEAST_SWEEPS : (int)n;
+  return n >= most ? most : n < (double)LEAST_SWEEPS ? LEAST_SWEEPS : (int)n;
 }
 
 /* At most n sweeps: fewer when the error no longer falls. The last step is not one of v. */

@@ -15,7 +15,7 @@ static bool depthwise(const mc_product *p) { return p->groups > 1 && p->ci == 1;
 static bool few(const mc_moments *m, int64_t samples) {
   double places = 0;
   for (int f = 0; f < MC_FOLDS; f++) places += m->fold[f].n;
-  return samples < FEW_SAMPLES || places < FEW_PLACES * (double)m->d;
+  return samples < FEW_SAMPLES || places < (double)(FEW_PLACES * m->d);
 }
 
 double mc_refit_lambda(const mc_product *p, const mc_moments *m, int64_t group, const bool *keep,

@@ -72,7 +72,7 @@ static int steps_of(const masked *s) {
   int steps = s->d > MC_WIDE ? WIDE_STEPS : STEPS;
   double most = most_work / ((double)s->o * (double)s->d * (double)s->d);
   if (most >= steps) return steps;
-  return most < LEAST_STEPS ? LEAST_STEPS : (int)most;
+  return most < (double)LEAST_STEPS ? LEAST_STEPS : (int)most;
 }
 
 static void in_fp32(masked *s, mc_arena *a) {

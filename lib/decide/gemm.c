@@ -239,8 +239,7 @@ static bool linear_or_matmul(mc_gemm *p, mc_space *s) {
 
 /* ---- all ---- */
 
-/* The result's shape with at least one row axis before the columns. */
-static int product_space(const mc_type *t, int64_t *dim) {
+int mc_gemm_space(const mc_type *t, int64_t *dim) {
   int rank = t->rank < 2 ? 2 : t->rank;
   for (int d = 0; d < rank; d++) {
     int s = d - (rank - t->rank);
@@ -254,7 +253,7 @@ bool mc_gemm_decide(mc_gemm *p, const mc_ask *a, int phase, mc_arena *arena, mc_
   *p = (mc_gemm){ .ask = a, .arena = arena, .diag = diag, .head = head };
   if (!engine(p)) return false;
   int64_t dim[MC_MAX_RANK];
-  int rank = product_space(head->out[0]->type, dim);
+  int rank = mc_gemm_space(head->out[0]->type, dim);
   mc_space *s = MC_NEW(arena, mc_space);
   mc_space_begin(s, a, head, rank, dim);
   switch (head->op) {

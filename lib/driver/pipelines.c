@@ -12,8 +12,8 @@ static const char *const fold[] = {
   "",
   "canonicalize,constant-fold,fold-bn,dce,",
   "canonicalize,constant-fold,layout,canonicalize,fold-bn,constant-fold,canonicalize,cse,dce,",
-  "canonicalize,constant-fold,layout,canonicalize,constant-fold,fold-bn,canonicalize,constant-fold,"
-  "layout,canonicalize,cse,dce,",
+  ("canonicalize,constant-fold,layout,canonicalize,constant-fold,fold-bn,canonicalize,"
+   "constant-fold,layout,canonicalize,cse,dce,"),
 };
 static const char *const tidy[] = { "", "fuse-activation,dce,", "fuse-activation,cse,dce,",
                                     "fuse-activation,canonicalize,cse,dce," };

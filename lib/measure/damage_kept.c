@@ -86,7 +86,9 @@ static void tell_few(const mc_damage *d) {
 
 int64_t mc_damage_few(int64_t runs, double work) {
   double n = most_work / (work + 1);
-  int64_t few = n > MCM_DAMAGE_RUNS ? MCM_DAMAGE_RUNS : n < LEAST_RUNS ? LEAST_RUNS : (int64_t)n;
+  int64_t few = n > (double)MCM_DAMAGE_RUNS ? MCM_DAMAGE_RUNS
+                : n < (double)LEAST_RUNS    ? LEAST_RUNS
+                                            : (int64_t)n;
   return few < runs ? few : runs;
 }
 

@@ -97,6 +97,10 @@ bool mc_gemm_decide(mc_gemm *p, const mc_ask *a, int phase, mc_arena *arena, mc_
  * at the same time. */
 int64_t mc_gemm_scratch(const mc_target *t, const mc_node *group, int tasks, int workers);
 
+/* The axes of a product whose result has type t: its shape, with at least one row axis before the
+ * columns. Returns their number. */
+int mc_gemm_space(const mc_type *t, int64_t *dim);
+
 /* ---- sizes ---- */
 int64_t mc_gemm_vectors(int64_t n);         /* 16-column vectors of n columns */
 int64_t mc_gemm_elem(const mc_engine *e);   /* bytes of an element of B */

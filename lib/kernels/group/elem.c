@@ -184,7 +184,7 @@ bool kx_bounded(const mc_node *n) { return bound_of(n, 0x1p31f) <= 1 << 30; }
 
 bool kx_stays_small(const kx *x) {
   bool known = x->head && x->tail->in[0] == x->head->out[0] && x->head_most > 0;
-  return bound_of(x->tail, known ? (float)x->head_most : 0x1p31f) < KV_SMALL;
+  return bound_of(x->tail, known ? (float)x->head_most : 0x1p31f) < (float)KV_SMALL;
 }
 
 /* ---- before the loops ---- */

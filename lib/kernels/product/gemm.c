@@ -39,16 +39,6 @@ static bool linear_or_matmul(kgemm *p) {
   return true;
 }
 
-/* The result's shape with at least one row axis before the columns. */
-static int gemm_space(const mc_type *t, int64_t *dim) {
-  int rank = t->rank < 2 ? 2 : t->rank;
-  for (int d = 0; d < rank; d++) {
-    int s = d - (rank - t->rank);
-    dim[d] = s < 0 ? 1 : t->dim[s];
-  }
-  return rank;
-}
-
 static bool products(kgroup *g) {
   kgemm *p = MC_NEW(g->k->arena, kgemm);
   p->d = g->decision->product[0];
@@ -57,7 +47,7 @@ static bool products(kgroup *g) {
   p->head = kl_first(g);
   p->x = MC_NEW(g->k->arena, kx);
   int64_t dim[MC_MAX_RANK];
-  int rank = gemm_space(p->head->out[0]->type, dim);
+  int rank = mc_gemm_space(p->head->out[0]->type, dim);
   if (p->d.e->sign == MC_SIGN_wide) k_widen(p);
   if (p->head->op == MC_OP_conv_transpose2d) return k_conv_transpose(p);
   if (!kx_init(p->x, g, p->head, rank, dim)) return false;

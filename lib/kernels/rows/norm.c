@@ -304,7 +304,7 @@ static norm *norm_of(const rows *r) {
   if (o->has_gamma) o->gamma = over_scale(r, h->in[1], &gamma);
   if (o->has_beta) o->beta = over_scale(r, h->in[2], &beta);
   /* no element of n is further than sqrt(n) deviations from their mean */
-  o->bounded = sqrtf((float)r->n) * 1.01f * gamma + beta < KV_SMALL;
+  o->bounded = sqrtf((float)r->n) * 1.01f * gamma + beta < (float)KV_SMALL;
   return o;
 }
 

@@ -22,7 +22,7 @@ static powers *powers_of(kgroup *g, const mc_node *n) {
     p->coarse = kb_rodata(g->k, coarse, sizeof coarse, 0, "powers");
     p->fine = kb_rodata(g->k, fine, sizeof fine, 0, "powers");
   }
-  p->bounded = 1.0f / n->out[0]->type->q.scale < KV_SMALL;
+  p->bounded = 1.0f / n->out[0]->type->q.scale < (float)KV_SMALL;
   return p;
 }
 
