@@ -38,13 +38,6 @@ static void consider(choice *best, const mc_gemm *p, int split, int64_t trips, b
   *best = (choice){ split, c, (int)((trips + most - 1) / most) };
 }
 
-static bool by_columns(const mc_ask *a) { return a->tasks > 1 && a->divide == MC_DIVIDE_columns; }
-
-/* Can blocks of `step` rows be divided: does each share have one? */
-static bool blocks_divide(const mc_ask *a, int64_t n, int64_t step) {
-  return n % step == 0 || n / a->tasks >= step;
-}
-
 void mc_gemm_divide(mc_gemm *p) {
   bool repacks = p->b.packed;
   int last = p->rank - 2;
@@ -58,13 +51,13 @@ void mc_gemm_divide(mc_gemm *p) {
     consider(&best, p, MC_SPLIT_TILES, mc_tile_units(p), false, true);
   for (int d = 0; d < (p->e->tile ? p->nbatch : last); d++)
     if (d < p->nbatch || !repacks) consider(&best, p, d, p->dim[d], false, d >= p->nbatch);
-  if (!p->e->tile && !repacks && blocks_divide(p->ask, rows, p->mr))
+  if (!p->e->tile && !repacks && mc_ask_blocks_divide(p->ask, rows, p->mr))
     consider(&best, p, last, blocks, false, true);
   if (best.split >= 0 && p->ask->divide == MC_DIVIDE_rows) {
     p->split = best.split;
     return;
   }
-  if (by_columns(p->ask)) best = alone;
+  if (mc_ask_by_columns(p->ask)) best = alone;
   consider(&best, p, MC_SPLIT_GROUPS, p->groups, false, false);
   consider(&best, p, MC_SPLIT_COLUMNS, columns, true, false);
   p->split = best.split;

@@ -54,7 +54,10 @@ const mc_decision *mc_plan_decide(const mc_plan *p, int i, bool others, mc_arena
   mc_ask ask = mc_plan_ask(mc_chain_strip_plan(p, c, i - c->first, to, a), 0, weights);
   mc_decision *d = mc_decide(&ask, a, &quiet);
   mc_module_destroy(to);
-  if (d) d->ask.group = p->group[i], d->ask.ctx = p; /* the strip itself is gone */
+  if (!d) return NULL; /* the strip itself is gone now, and its nodes */
+  d->ask.group = p->group[i], d->ask.ctx = p;
+  d->narrow.node = NULL;
+  for (int k = 0; k < d->nproduct; k++) d->product[k].head = NULL;
   return d;
 }
 

@@ -28,6 +28,16 @@ typedef struct mc_ask {
   const void *ctx;
 } mc_ask;
 
+/* Columns or channels are to be divided. */
+static inline bool mc_ask_by_columns(const mc_ask *a) {
+  return a->tasks > 1 && a->divide == MC_DIVIDE_columns;
+}
+
+/* Can blocks of `step` of n be divided: does each share have one? */
+static inline bool mc_ask_blocks_divide(const mc_ask *a, int64_t n, int64_t step) {
+  return n % step == 0 || n / a->tasks >= step;
+}
+
 /* Of a constant, an outer value, or a result of the group; `v` may be the region's value for it. */
 mc_strides mc_ask_strides(const mc_ask *a, const mc_value *v);
 /* Of an operand of a product: through a transpose before it in the group. */

@@ -98,7 +98,6 @@ static bool emit_alone(mc_group_code *out, kgroup *g, mc_kernels *ks, int i, con
                  .region = n->region,
                  .name = name,
                  .code = out,
-                 .weights = ks->weights,
                  .decision = d };
   begin_function(g);
   bool ok = family->emit(g);

@@ -16,7 +16,6 @@ typedef struct kgroup {
   int index; /* position in the plan */
   mc_graph *region;
   const mc_decision *decision;
-  int64_t weights; /* bytes of all constants of the plan, for the cost model */
   int tasks; /* shares that the present function's work may be divided into (split.c); it is, once a
                 loop is */
   const char *name;

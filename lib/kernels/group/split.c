@@ -47,9 +47,7 @@ void kl_range(const kgroup *g, kb_loop *l, int64_t n, int64_t step, bool split) 
   kb_for(g->k, l, kb_muli(g->k, lo, step), kb_muli(g->k, hi, step), step, NULL, 0);
 }
 
-bool kl_by_columns(const kgroup *g) {
-  return g->tasks > 1 && g->plan->divide[g->index] == MC_DIVIDE_columns;
-}
+bool kl_by_columns(const kgroup *g) { return mc_ask_by_columns(&g->decision->ask); }
 
 int kl_divide(const kgroup *g, int n, const int64_t *trips) {
   int best = -1;
@@ -79,7 +77,7 @@ V kl_blocks(const kgroup *g, kb_loop *l, int64_t n, int64_t step, bool split) {
 }
 
 bool kl_blocks_divide(const kgroup *g, int64_t n, int64_t step) {
-  return n % step == 0 || n / g->tasks >= step;
+  return mc_ask_blocks_divide(&g->decision->ask, n, step);
 }
 
 int kl_divide_nest(const kgroup *g, kb_loop *once, int rank, const int64_t *dim, int lanes) {

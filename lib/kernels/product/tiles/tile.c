@@ -233,7 +233,8 @@ static int64_t lines_ahead(const part *t) {
   const kgemm *p = t->p;
   int64_t steps = p->d.nrun * p->d.steps, blocks = mc_tiles_of_rows(&p->d) / p->d.mt,
           panel = steps * step_bytes(t);
-  bool far = p->b_batch == 0 && (double)p->g->weights > mc_tune.room_l2 * (double)p->k->target->l2,
+  bool far = p->b_batch == 0 &&
+             (double)p->d.ask->weights > mc_tune.room_l2 * (double)p->k->target->l2,
        again = blocks >= 2 && p->d.n > (int64_t)t->nt * KGEMM_LANES;
   return far && again && !p->d.rows_outside
              ? (panel + 64 * steps * blocks - 1) / (64 * steps * blocks)
