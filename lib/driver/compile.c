@@ -6,7 +6,6 @@
 #include "mc/driver/driver.h"
 #include "mc/driver/options.h"
 #include "mc/ir/print.h"
-#include "mc/kernels/scratch.h"
 #include "mc/support/clock.h"
 #include "mc/support/hash.h"
 #include <ctype.h>
@@ -139,8 +138,7 @@ static bool run_passes(passes *p, mc_module *m, const mc_pipeline *part, const m
 
 static mc_plan *plan_graph(mc_graph *g, const mc_target *t, const mc_compile_opts *o,
                            mc_compile_report *rep, mc_arena *a, mc_diag *d) {
-  mc_plan_opts po = { .scratch = mc_kernel_scratch,
-                      .threads = o->threads,
+  mc_plan_opts po = { .threads = o->threads,
                       .small = o->small,
                       .no_chains = o->chain == MC_CHAIN_OFF && !o->pipeline };
   mc_plan *p = mc_plan_make(g, t, &po, a, d);

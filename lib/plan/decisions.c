@@ -61,6 +61,21 @@ const mc_decision *mc_plan_decide(const mc_plan *p, int i, bool others, mc_arena
   return d;
 }
 
+int64_t mc_plan_scratch(const mc_plan *p, int i) {
+  const mc_chain *c = p->chain_of && p->chain_of[i] >= 0 ? &p->chain[p->chain_of[i]] : NULL;
+  if (!c) {
+    mc_ask ask = mc_plan_ask(p, i, 0);
+    return mc_decide_scratch(&ask);
+  }
+  mc_module *to = mc_module_create();
+  mc_arena *a = mc_arena_create();
+  mc_ask ask = mc_plan_ask(mc_chain_strip_plan(p, c, i - c->first, to, a), 0, 0);
+  int64_t n = mc_decide_scratch(&ask);
+  mc_arena_destroy(a);
+  mc_module_destroy(to);
+  return n;
+}
+
 mc_estimate mc_plan_estimate(const mc_plan *p, int i) {
   mc_arena *scratch = mc_arena_create();
   const mc_decision *d = mc_plan_decide(p, i, false, scratch);

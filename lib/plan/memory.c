@@ -7,6 +7,7 @@
  * ends highest then goes to the front of the order, and everything is placed again: the smallest
  * arena of some tries wins. Plans for several threads weigh who owns the bytes (below). */
 #include "planner.h"
+#include "mc/plan/decisions.h"
 #include <stdlib.h>
 
 typedef struct block {
@@ -207,7 +208,7 @@ static void largest_of_chain(const planner *s, blocks *all, int i, int64_t n) {
 
 static bool add_scratch(planner *s, blocks *all) {
   for (int i = 0; i < s->p->ngroup; i++) {
-    int64_t n = s->o && s->o->scratch ? s->o->scratch(s->o->ctx, s->p, i) : 0;
+    int64_t n = mc_plan_scratch(s->p, i);
     s->p->scratch_offset[i] = -1;
     s->p->scratch_bytes[i] = n;
     if (n < 0 || n > INT64_C(1) << 46)

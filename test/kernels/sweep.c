@@ -18,7 +18,6 @@
 #include "host.h"
 #include "mc/codegen/codegen.h"
 #include "mc/decide/engine.h"
-#include "mc/kernels/scratch.h"
 #include "mc/plan/decisions.h"
 #include "mc/pass/pass.h"
 #include "mc/support/blob.h"
@@ -332,9 +331,7 @@ static mc_plan *plan(tcase *t) {
   };
   mc_opts_form_groups o = { 0 };
   bool changed = false;
-  mc_plan_opts po = { .scratch = mc_kernel_scratch,
-                      .threads = s.threads,
-                      .split_small = s.threads > 1 };
+  mc_plan_opts po = { .threads = s.threads, .split_small = s.threads > 1 };
   if (!mc_pass_form_groups(&cx, &o, &changed)) return NULL;
   mc_opts_winograd all = { .force = true, .ready = t->ready };
   if (t->winograd && !mc_pass_winograd(&cx, &all, &changed)) return NULL;

@@ -1,7 +1,7 @@
 /* Kernels: LLVM code for one group of a planned graph. docs/internals/kernels.md. */
 #ifndef MC_KERNELS_KERNELS_H
 #define MC_KERNELS_KERNELS_H
-#include "mc/kernels/scratch.h"
+#include "mc/plan/plan.h"
 #include <llvm-c/Core.h>
 
 typedef struct mc_kernels mc_kernels; /* one LLVM module being filled */

@@ -2,6 +2,7 @@
 #ifndef MC_PLAN_DECISIONS_H
 #define MC_PLAN_DECISIONS_H
 #include "mc/decide/decide.h"
+#include "mc/decide/scratch.h"
 #include "mc/plan/plan.h"
 
 /* How a value of the plan lies in memory; a region's value that is returned has no place of its
@@ -36,6 +37,9 @@ bool mc_plan_packed(const mc_plan *p, int i, int64_t *from, int64_t *to);
  * says what was decided, and reading it forces the same. Phases of conv_transpose2d and links of
  * chains have blocks of their own and stay as they are; on tiles the engine alone is written. */
 void mc_plan_write_decisions(const mc_plan *p, mc_arena *a);
+/* Arena bytes that group i needs for itself while it runs; of a link, those of its strip. Asked
+ * when layouts are final (halo, pitches, places, base) and offsets are not yet. */
+int64_t mc_plan_scratch(const mc_plan *p, int i);
 /* The estimate for group i as it would be emitted. */
 mc_estimate mc_plan_estimate(const mc_plan *p, int i);
 #endif

@@ -80,10 +80,6 @@ typedef struct mc_plan {
 } mc_plan;
 
 typedef struct mc_plan_opts {
-  /* Scratch bytes that the kernel of group i needs (0: none); called when layouts are final (halo,
-   * pitches, places, base) and offsets are not yet. NULL: no group needs any. */
-  int64_t (*scratch)(void *ctx, const mc_plan *p, int i);
-  void *ctx;
   int threads; /* 0: 1 */
   bool small;  /* mc_plan.small */
   bool split_small;

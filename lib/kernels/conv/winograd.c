@@ -14,19 +14,6 @@
 
 static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-static int64_t task_bytes(const mc_winograd *c) {
-  return c->v_bytes + c->m_bytes + c->u_bytes + c->tmp_bytes;
-}
-
-int64_t k_winograd_scratch(const mc_plan *p, int group) {
-  const kgroup g = { .group = p->group[group], .region = p->group[group]->region };
-  const mc_node *head = kl_first(&g);
-  if (!head || mc_winograd_refused(head, p->target)) return 0;
-  int tasks = mc_plan_workers(p, group);
-  mc_winograd c = mc_winograd_cut(head, p->target, tasks, mc_group_has(g.group, MC_FAM_READY));
-  return task_bytes(&c) * tasks;
-}
-
 /* ---- tiles ---- */
 
 /* First tile of a pass; the last pass moves back so that it is whole. */
@@ -152,8 +139,9 @@ static void place_scratch(wg *w) {
   const mc_winograd *c = &w->cut;
   V base = kl_scratch(w->g);
   if (mc_plan_workers(w->g->plan, w->g->index) > 1)
-    base = kb_gep(k, base,
-                  kb_muli(k, LLVMGetParam(k->fn, 2), task_bytes(c))); /* every task has its own */
+    base = kb_gep(
+        k, base,
+        kb_muli(k, LLVMGetParam(k->fn, 2), mc_winograd_task_bytes(c))); /* every task has its own */
   w->v = base;
   w->m = kb_gepi(k, base, c->v_bytes);
   w->u = kb_gepi(k, base, c->v_bytes + c->m_bytes);

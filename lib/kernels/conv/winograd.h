@@ -4,7 +4,7 @@
 #define MC_KERNELS_WINOGRAD_H
 #include "engine.h"
 #include "lower.h"
-#include "mc/analysis/winograd.h"
+#include "mc/decide/scratch.h"
 
 enum {
   WG_POINTS = MC_WINOGRAD_POINTS,

@@ -11,21 +11,8 @@ struct mc_kernels {
   int64_t weights;
 };
 
-typedef struct family_fns {
-  k_emit_fn *emit;
-  k_scratch_fn *scratch;
-} family_fns;
-
-int64_t k_none_scratch(const mc_plan *p, int group) {
-  (void)p;
-  (void)group;
-  return 0;
-}
-
-static const family_fns families[MC_NUM_FAMILIES] = {
-  [MC_FAMILY_none] = { NULL, k_none_scratch },
-#define MC_FAMILY(id, scratch, columns, traits, doc)                                               \
-  [MC_FAMILY_##id] = { k_emit_##id, k_##scratch##_scratch },
+static k_emit_fn *const families[MC_NUM_FAMILIES] = {
+#define MC_FAMILY(id, scratch, columns, traits, doc) [MC_FAMILY_##id] = k_emit_##id,
 #include "mc/ir/families.def"
 };
 
@@ -83,10 +70,9 @@ bool kl_step(kgroup *g) {
 
 static bool emit_alone(mc_group_code *out, kgroup *g, mc_kernels *ks, int i, const char *name) {
   mc_node *n = ks->plan->group[i];
-  const family_fns *family = &families[mc_group_family(n)];
+  k_emit_fn *emit = families[mc_group_family(n)];
   *out = (mc_group_code){ .n = 0 };
-  if (!family->emit)
-    return mc_error(ks->k.diag, n->loc, "the group has no kernel (form-groups names one)");
+  if (!emit) return mc_error(ks->k.diag, n->loc, "the group has no kernel (form-groups names one)");
   if (mc_group_has(n, MC_FAM_NOCODE)) return true;
   mc_ask ask = mc_plan_ask(ks->plan, i, ks->weights);
   const mc_decision *d = mc_decide(&ask, ks->k.arena, ks->k.diag);
@@ -100,7 +86,7 @@ static bool emit_alone(mc_group_code *out, kgroup *g, mc_kernels *ks, int i, con
                  .code = out,
                  .decision = d };
   begin_function(g);
-  bool ok = family->emit(g);
+  bool ok = emit(g);
   end_function(g);
   for (int s = 0; s < out->n && ok && kl_by_images(g); s++)
     if (out->tasks[s] != g->tasks)
@@ -155,20 +141,4 @@ bool mc_kernels_emit(mc_group_code *out, mc_kernels *ks, int i, const char *name
   *out = (mc_group_code){ .n = 0 };
   if (c) return i != c->first || emit_chain(out, ks, c, name);
   return emit_alone(out, &g, ks, i, name);
-}
-
-static int64_t scratch_alone(const mc_plan *p, int i) {
-  return families[mc_group_family(p->group[i])].scratch(p, i);
-}
-
-int64_t mc_kernel_scratch(void *ctx, const mc_plan *p, int i) {
-  (void)ctx;
-  const mc_chain *c = chain_of(p, i);
-  if (!c) return scratch_alone(p, i);
-  mc_module *to = mc_module_create();
-  mc_arena *a = mc_arena_create();
-  int64_t n = scratch_alone(mc_chain_strip_plan(p, c, i - c->first, to, a), 0);
-  mc_arena_destroy(a);
-  mc_module_destroy(to);
-  return n;
 }

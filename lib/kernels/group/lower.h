@@ -222,10 +222,7 @@ bool kl_single(const kgroup *g);
 
 /* ---- families (families.def) ---- */
 typedef bool k_emit_fn(kgroup *g);
-typedef int64_t k_scratch_fn(const mc_plan *p, int group);
-#define MC_FAMILY(id, scratch, columns, traits, doc)                                               \
-  k_emit_fn k_emit_##id;                                                                           \
-  k_scratch_fn k_##scratch##_scratch;
+#define MC_FAMILY(id, scratch, columns, traits, doc) k_emit_fn k_emit_##id;
 #include "mc/ir/families.def"
 /* map over all positions of x (views collapsed): used by map, and by families that end in one. */
 void kx_run(kx *x);

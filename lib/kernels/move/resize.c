@@ -8,6 +8,7 @@
  *     input pixels
  *                  result[y] = mix(slot[upper % 2], slot[lower % 2]) */
 #include "lower.h"
+#include "mc/decide/scratch.h"
 #include <string.h>
 
 typedef struct rs {
@@ -141,20 +142,6 @@ static void nearest(rs *r, V image, V row, V y, bool split) {
   kb_end(k, &x, NULL);
 }
 
-static bool mixes(const mc_node *head) { return MC_ATTRS(head, resize)->mode != mc_resize_nearest; }
-
-/* Two rows for each task. */
-static int64_t slot_bytes(const mc_node *head) {
-  return (head->out[0]->type->dim[2] * head->out[0]->type->dim[3] * 4 + MC_PLAN_SLACK + 63) / 64 *
-         64;
-}
-
-int64_t k_resize_scratch(const mc_plan *p, int group) {
-  const kgroup g = { .plan = p, .group = p->group[group], .region = p->group[group]->region };
-  const mc_node *n = kl_first(&g);
-  return n && n->op == MC_OP_resize && mixes(n) ? 2 * slot_bytes(n) * mc_plan_tasks(p, group) : 0;
-}
-
 bool k_emit_resize(kgroup *g) {
   kb *k = g->k;
   rs *r = MC_NEW(k->arena, rs);
@@ -169,9 +156,9 @@ bool k_emit_resize(kgroup *g) {
   r->out = kl_view(g, g->group->out[0]);
   make_tables(r, 0);
   make_tables(r, 1);
-  bool mixed = mixes(r->head);
+  bool mixed = mc_resize_mixes(r->head);
   if (mixed) {
-    r->slot = slot_bytes(r->head);
+    r->slot = mc_resize_row_bytes(r->head);
     r->slots = kl_scratch(g);
     if (g->tasks > 1)
       r->slots = kb_gep(k, r->slots, kb_muli(k, LLVMGetParam(k->fn, 2), 2 * r->slot));

@@ -66,8 +66,3 @@ bool k_emit_gemm(kgroup *g) {
   kl_fill_borders(g);
   return true;
 }
-
-int64_t k_gemm_scratch(const mc_plan *p, int group) {
-  return mc_gemm_scratch(p->target, p->group[group], mc_plan_tasks(p, group),
-                         mc_plan_workers(p, group));
-}

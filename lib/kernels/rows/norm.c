@@ -89,7 +89,7 @@ static void last_pass(rows *r) {
 
 /* sum over the row by `value`, divided by its length. */
 static V mean_of(rows *r, rows_value *value) {
-  V acc[ROWS_MOST];
+  V acc[MC_ROWS_MOST];
   for (int i = 0; i < r->many; i++) acc[i] = kb_f32s(r->k, 0.0f, KB_LANES);
   rows_pass(r, acc, value, rows_fadd);
   return LLVMBuildFDiv(r->k->b, rows_fold(r, acc, rows_fadd), kb_f32s(r->k, (float)r->n, r->many),
@@ -106,8 +106,8 @@ static V inverse(const rows *r, V var) {
 
 static void norm_rows(rows *r) {
   for (int i = 0; i < r->many; i++)
-    r->m[i] =
-        rows_in_place(r->g->group) ? r->y[i] : kb_gepi(r->k, r->mid.base, i * rows_bytes(r->n));
+    r->m[i] = mc_rows_in_place(r->g->group) ? r->y[i]
+                                            : kb_gepi(r->k, r->mid.base, i * mc_rows_bytes(r->n));
   V mean = mean_of(r, x_first);
   for (int i = 0; i < r->many; i++) r->a[i] = rows_lane(r, mean, i);
   V inv = inverse(r, mean_of(r, square_value));
@@ -171,11 +171,11 @@ static void find_sums(rows *r, V *p, V *square) {
   kb *k = r->k;
   int step = sum_step(k), many = r->many;
   int64_t full = r->n / step * step, rest = r->n - full;
-  V acc[2 * ROWS_MOST];
+  V acc[2 * MC_ROWS_MOST];
   for (int i = 0; i < 2 * many; i++) acc[i] = kb_i32s(k, 0, sum_lanes(k));
   if (full) {
     kb_loop l;
-    V next[2 * ROWS_MOST];
+    V next[2 * MC_ROWS_MOST];
     kb_range(k, &l, full, step, acc, 2 * many);
     for (int i = 0; i < 2 * many; i++) next[i] = l.carried[i];
     for (int i = 0; i < many; i++) add_sums(r, i, l.iv, 0, step, &next[i], &next[many + i]);
@@ -220,47 +220,6 @@ static void ints_rows(rows *r) {
 }
 
 /* ---- the group ---- */
-/* Are axes [axis, rank) of the buffer one row of elements? */
-static bool one_row(const mc_buffer *b, const mc_type *t, int axis) {
-  if (!b || t->rank != 4) return true;
-  bool pixels = axis >= 3 || b->pitch_c == t->dim[3], lines = axis >= 2 || b->pitch_w == t->dim[2],
-       images = axis >= 1 || b->halo[0] + b->halo[2] == 0;
-  return pixels && lines && images;
-}
-
-static int norm_axis(const mc_node *n) {
-  int64_t axis = MC_ATTRS(n, layer_norm)->axis;
-  return (int)(axis < 0 ? axis + n->in[0]->type->rank : axis);
-}
-
-/* Rows that are not one piece of memory are normalized in a dense copy; a result of another element
- * type in one of its own after it. */
-static int64_t dense_bytes(const mc_type *t) {
-  return (mc_type_bytes(t) + MC_PLAN_SLACK + 63) / 64 * 64;
-}
-
-/* Ops before and an end that is not the head's own: rows of f32 between the passes, for each
- * task. */
-static bool has_front(const mc_node *n) {
-  return n->in[0]->def && n->in[0]->def->graph == n->graph && !mc_value_tensor(n->in[0]);
-}
-
-static int64_t wait_bytes(const mc_node *n) {
-  return ROWS_MOST * rows_bytes(n->out[0]->type->dim[n->out[0]->type->rank - 1]) + MC_PLAN_SLACK;
-}
-
-int64_t k_norm_scratch(const mc_plan *p, int group) {
-  const kgroup g = { .plan = p, .group = p->group[group], .region = p->group[group]->region };
-  const mc_node *n = kl_first(&g);
-  if (!n || n->op != MC_OP_layer_norm) return 0;
-  if (has_front(n)) return rows_in_place(g.group) ? 0 : wait_bytes(n) * mc_plan_tasks(p, group);
-  const mc_type *t = n->in[0]->type;
-  bool whole = one_row(mc_plan_buffer(p, n->in[0]), t, norm_axis(n)) &&
-               one_row(mc_plan_buffer(p, p->group[group]->out[0]), t, norm_axis(n));
-  if (whole) return 0;
-  return dense_bytes(t) + (t->dtype == n->out[0]->type->dtype ? 0 : dense_bytes(n->out[0]->type));
-}
-
 static kview dense_view(const kgroup *g, const mc_type *t, int64_t at) {
   kview v = {
     .base = kb_gepi(g->k, kl_scratch(g), at), .dtype = t->dtype, .rank = t->rank, .slack = true
@@ -318,10 +277,10 @@ static void all_rows(rows *r, int axis) {
   r->n = r->dim[axis];
   r->own = norm_of(r);
   r->mid = r->out;
-  if (r->front && !rows_in_place(r->g->group)) {
+  if (r->front && !mc_rows_in_place(r->g->group)) {
     V s = kl_scratch(r->g);
     if (r->g->tasks > 1)
-      s = kb_gep(r->k, s, kb_muli(r->k, LLVMGetParam(r->k->fn, 2), wait_bytes(r->head)));
+      s = kb_gep(r->k, s, kb_muli(r->k, LLVMGetParam(r->k->fn, 2), mc_norm_task_bytes(r->head)));
     r->mid = (kview){ .base = s, .dtype = MC_f32, .slack = true };
     for (int d = 0; d < MC_MAX_RANK; d++) r->mid.stride[d] = 4;
   }
@@ -334,12 +293,12 @@ bool k_emit_norm(kgroup *g) {
   if (r->head->op != MC_OP_layer_norm)
     return kl_error(g, r->head, "'%s' does not head a 'norm' group", mc_ops[r->head->op].text);
   const mc_type *x = r->head->in[0]->type, *y = r->head->out[0]->type;
-  if (norm_axis(r->head) != x->rank - 1 && (r->front || r->back))
+  if (mc_norm_axis(r->head) != x->rank - 1 && (r->front || r->back))
     return kl_error(g, r->head,
                     "'layer_norm' over several axes has no lowering with other ops in its group");
-  bool copy = !r->front && k_norm_scratch(g->plan, g->index) > 0;
+  bool copy = !r->front && mc_norm_copies(&g->decision->ask, r->head);
   int64_t dense =
-      x->dtype == y->dtype ? 0 : dense_bytes(x); /* where the result's copy is in scratch */
+      x->dtype == y->dtype ? 0 : mc_norm_dense_bytes(x); /* where the result's copy is in scratch */
   if (copy) {
     kview in = dense_view(g, x, 0);
     kl_copy(g, x, r->in, in);
@@ -347,7 +306,7 @@ bool k_emit_norm(kgroup *g) {
     r->in = dense_view(g, x, 0);
     r->out = dense_view(g, y, dense);
   }
-  all_rows(r, norm_axis(r->head));
+  all_rows(r, mc_norm_axis(r->head));
   if (copy) {
     kl_step(g);
     kl_copy(g, y, dense_view(g, y, dense), kl_view(g, g->group->out[0]));

@@ -56,13 +56,6 @@ void rows_result(const rows *r, int i, V *v, int n, V at, int64_t c, int valid) 
   kx_store_raw(x, raw, n, n * KB_LANES);
 }
 
-bool rows_in_place(const mc_node *group) {
-  const mc_value *v = group->region->last->in[0];
-  return v == mc_region_head(group->region)->out[0] && v->type->dtype == MC_f32;
-}
-
-int64_t rows_bytes(int64_t n) { return (n + KB_LANES - 1) / KB_LANES * KB_LANES * 4; }
-
 int rows_store_most(const rows *r) {
   bool bytes = !r->back || r->back->tail;
   return bytes && r->out.stride[r->rank - 1] == 1 ? kv_narrow_most(r->k) : 1;
@@ -109,7 +102,7 @@ static V keep_lanes(const rows *r, V next, V acc, int64_t rest) {
 void rows_pass(rows *r, V *acc, rows_value *value, rows_combine *combine) {
   kb *k = r->k;
   int64_t full = r->n / KB_LANES * KB_LANES, rest = r->n - full;
-  V next[ROWS_MOST];
+  V next[MC_ROWS_MOST];
   if (full) {
     kb_loop l;
     kb_range(k, &l, full, KB_LANES, acc, r->many);

@@ -3,8 +3,7 @@
 #ifndef MC_KERNELS_ROWS_H
 #define MC_KERNELS_ROWS_H
 #include "lower.h"
-
-enum { ROWS_MOST = 8 };
+#include "mc/decide/scratch.h"
 
 typedef struct rows {
   kgroup *g;
@@ -16,11 +15,11 @@ typedef struct rows {
   int64_t n;                /* elements of a row */
   bool ints;                /* u8 or i8 with a scale, in and out */
   int many; /* rows of the present block, a power of two: what one waits for, the others hide */
-  V x[ROWS_MOST], y[ROWS_MOST], m[ROWS_MOST]; /* where they begin, in `mid` too */
-  V a[ROWS_MOST], b[ROWS_MOST]; /* what the present pass needs of each, in 16 lanes (maximum, 1 /
-                                   sum; mean, 1 / deviation) */
-  int split;                    /* the loop that is divided among threads */
-  void *own;                    /* the family's */
+  V x[MC_ROWS_MOST], y[MC_ROWS_MOST], m[MC_ROWS_MOST]; /* where they begin, in `mid` too */
+  V a[MC_ROWS_MOST], b[MC_ROWS_MOST]; /* what the present pass needs of each, in 16 lanes (maximum,
+                                   1 / sum; mean, 1 / deviation) */
+  int split;                          /* the loop that is divided among threads */
+  void *own;                          /* the family's */
   kx *front, *back; /* elementwise ops before the head and after it, or NULL; a position of
                        theirs: */
   V outer[MC_MAX_RANK], row;
@@ -40,11 +39,6 @@ void rows_store(const rows *r, const kview *to, V base, V v, V at, int64_t c, in
 V rows_operand(const rows *r, int i, V at, int64_t c, int lanes, int valid);
 void rows_result(const rows *r, int i, V *v, int n, V at, int64_t c,
                  int valid); /* n as in rows_store_ints */
-/* Does the group end in the head's own f32 result, so that numbers between passes can be there?
- */
-bool rows_in_place(const mc_node *group);
-/* Bytes of a row of f32 in scratch. */
-int64_t rows_bytes(int64_t n);
 /* Store numbers in units of the result's scale: `n` vectors of 16 that follow one another (n
  * == 1: any lanes). bounded: |v| < KV_SMALL for all operands. */
 void rows_store_ints(const rows *r, int i, V *v, int n, bool bounded, V at, int64_t c, int valid);

@@ -146,7 +146,7 @@ static V largest_byte(const rows *r, int row) {
 }
 
 static void find_maxima(rows *r) {
-  V acc[ROWS_MOST];
+  V acc[MC_ROWS_MOST];
   if (r->ints && r->in.stride[r->rank - 1] == 1) {
     for (int i = 0; i < r->many; i++) r->a[i] = largest_byte(r, i);
     return;
@@ -175,11 +175,11 @@ static void scale_part(void *ctx, V at, int64_t c, int lanes, int valid) {
 }
 
 static void softmax_rows(rows *r) {
-  bool scratch = !rows_in_place(r->g->group);
+  bool scratch = !mc_rows_in_place(r->g->group);
   for (int i = 0; i < r->many; i++)
-    r->m[i] = scratch ? kb_gepi(r->k, r->mid.base, i * rows_bytes(r->n)) : r->y[i];
+    r->m[i] = scratch ? kb_gepi(r->k, r->mid.base, i * mc_rows_bytes(r->n)) : r->y[i];
   find_maxima(r);
-  V acc[ROWS_MOST];
+  V acc[MC_ROWS_MOST];
   for (int i = 0; i < r->many; i++) acc[i] = kb_f32s(r->k, 0.0f, KB_LANES);
   rows_pass(r, acc, exp_value, rows_fadd);
   V inv = reciprocal(r, rows_fold(r, acc, rows_fadd));
@@ -265,44 +265,19 @@ static void all_columns(rows *r, int axis) {
   kb_end(r->k, &once, NULL);
 }
 
-/* The axis, without empty ones after it; *rank: how many axes are left. */
-static int axis_of(const mc_node *n, int *rank) {
-  const mc_type *t = n->out[0]->type;
-  int64_t axis = MC_ATTRS(n, softmax)->axis;
-  if (axis < 0) axis += t->rank;
-  for (*rank = t->rank; *rank - 1 > axis && t->dim[*rank - 1] == 1; (*rank)--) {
-  }
-  return (int)axis;
-}
-
-/* Exponentials in fp32 between the passes, where the result has no room for them: a block of rows,
- * or 16 columns; for each task. */
-static int64_t exps_bytes(const mc_node *n) {
-  int rank, axis = axis_of(n, &rank);
-  int64_t size = n->out[0]->type->dim[axis];
-  return (axis == rank - 1 ? ROWS_MOST * rows_bytes(size) : size * 4 * KB_LANES) + MC_PLAN_SLACK;
-}
-
-int64_t k_softmax_scratch(const mc_plan *p, int group) {
-  const kgroup g = { .plan = p, .group = p->group[group], .region = p->group[group]->region };
-  const mc_node *n = kl_first(&g);
-  if (!n || n->op != MC_OP_softmax || rows_in_place(g.group)) return 0;
-  return exps_bytes(n) * mc_plan_tasks(p, group);
-}
-
 bool k_emit_softmax(kgroup *g) {
   rows *r = MC_NEW(g->k->arena, rows);
   if (!rows_begin(r, g)) return false;
   if (r->ints) r->own = powers_of(g, r->head);
   r->mid = r->out;
-  if (!rows_in_place(g->group)) {
+  if (!mc_rows_in_place(g->group)) {
     V s = kl_scratch(g);
     if (g->tasks > 1)
-      s = kb_gep(g->k, s, kb_muli(g->k, LLVMGetParam(g->k->fn, 2), exps_bytes(r->head)));
+      s = kb_gep(g->k, s, kb_muli(g->k, LLVMGetParam(g->k->fn, 2), mc_softmax_task_bytes(r->head)));
     r->mid = (kview){ .base = s, .dtype = MC_f32, .slack = true };
     for (int d = 0; d < MC_MAX_RANK; d++) r->mid.stride[d] = 4;
   }
-  int axis = axis_of(r->head, &r->rank);
+  int axis = mc_softmax_axis(r->head, &r->rank);
   r->n = r->dim[axis];
   if (axis != r->rank - 1 && (r->front || r->back))
     return kl_error(g, r->head,
