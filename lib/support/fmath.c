@@ -47,41 +47,13 @@ static inline int32_t wrap(uint32_t u) { return (int32_t)u; }
 #define I_SHR(a, n) ((a) >> (n))
 #include "mc/support/fmath_steps.h"
 
-float mc_fm_neg(float x) { return steps_neg(x); }
-
-float mc_fm_abs(float x) { return steps_abs(x); }
-
-float mc_fm_exp(float x) { return steps_exp(x); }
-
-float mc_fm_log(float x) { return steps_log(x); }
-
-float mc_fm_tanh(float x) { return steps_tanh(x); }
-
-float mc_fm_sigmoid(float x) { return steps_sigmoid(x); }
-
-float mc_fm_erf(float x) { return steps_erf(x); }
-
-float mc_fm_gelu(float x) { return steps_gelu(x); }
-
-float mc_fm_gelu_tanh(float x) { return steps_gelu_tanh(x); }
-
-float mc_fm_silu(float x) { return steps_silu(x); }
-
-float mc_fm_relu(float x) { return steps_relu(x); }
-
-float mc_fm_clamp(float x, float low, float high) { return steps_clamp(x, low, high); }
-
-float mc_fm_leaky_relu(float x, float alpha) { return steps_leaky_relu(x, alpha); }
-
-float mc_fm_elu(float x, float alpha) { return steps_elu(x, alpha); }
-
-float mc_fm_hard_sigmoid(float x, float alpha, float beta) {
-  return steps_hard_sigmoid(x, alpha, beta);
-}
-
-float mc_fm_hard_swish(float x) { return steps_hard_swish(x); }
-
-float mc_fm_pow(float x, float y) { return steps_pow(x, y); }
+#define MC_FMATH1(name, doc)                                                                       \
+  float mc_fm_##name(float x) { return steps_##name(x); }
+#define MC_FMATH2(name, a, doc)                                                                    \
+  float mc_fm_##name(float x, float a) { return steps_##name(x, a); }
+#define MC_FMATH3(name, a, b, doc)                                                                 \
+  float mc_fm_##name(float x, float a, float b) { return steps_##name(x, a, b); }
+#include "mc/support/fmath.def"
 
 enum { LANES = 16 };
 

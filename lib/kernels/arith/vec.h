@@ -85,12 +85,12 @@ typedef struct kfm {
   int lanes;
 } kfm;
 
-typedef V kfm_unary(kfm *cx, V x);
-kfm_unary kfm_exp, kfm_exp_negative, kfm_exp_reduced, kfm_log, kfm_neg, kfm_abs, kfm_tanh,
-    kfm_sigmoid, kfm_erf, kfm_gelu, kfm_gelu_tanh, kfm_silu, kfm_relu, kfm_hard_swish;
-V kfm_elu(kfm *cx, V x, V alpha);
-V kfm_leaky_relu(kfm *cx, V x, V alpha);
-V kfm_clamp(kfm *cx, V x, V low, V high);
-V kfm_hard_sigmoid(kfm *cx, V x, V alpha, V beta);
-V kfm_pow(kfm *cx, V x, V y);
+/* Parts of others, which the kernels use alone. */
+V kfm_exp_negative(kfm *cx, V x);
+V kfm_exp_reduced(kfm *cx, V x);
+/* V kfm_exp(kfm *cx, V x) ... of fmath.def */
+#define MC_FMATH1(name, doc) V kfm_##name(kfm *cx, V x);
+#define MC_FMATH2(name, a, doc) V kfm_##name(kfm *cx, V x, V a);
+#define MC_FMATH3(name, a, b, doc) V kfm_##name(kfm *cx, V x, V a, V b);
+#include "mc/support/fmath.def"
 #endif
