@@ -28,25 +28,6 @@ static void go_back(walk *w, mc_value *v) {
   if (!w->products++) w->first = v->def;
 }
 
-/* Ops whose result is 0 where the operand is. */
-static bool keeps_zero(const mc_node *n) {
-  switch (n->op) {
-  case MC_OP_relu:
-  case MC_OP_leaky_relu:
-  case MC_OP_elu:
-  case MC_OP_gelu:
-  case MC_OP_silu:
-  case MC_OP_tanh:
-  case MC_OP_hard_swish:
-  case MC_OP_neg:
-  case MC_OP_abs:
-  case MC_OP_reshape:
-  case MC_OP_transpose: return true;
-  case MC_OP_mul: return true;
-  default: return false; /* not known to */
-  }
-}
-
 static bool clamps_zero(const float *c) { return c[0] <= 0 && c[1] >= 0; }
 
 static mc_node *last_product(mc_value *y) {
@@ -55,7 +36,7 @@ static mc_node *last_product(mc_value *y) {
     if (n->out[0]->uses && n->out[0]->uses->next) return NULL; /* others read it */
     if (n->op == MC_OP_conv2d) return clamps_zero(MC_ATTRS(n, conv2d)->clamp) ? n : NULL;
     if (n->op == MC_OP_linear) return clamps_zero(MC_ATTRS(n, linear)->clamp) ? n : NULL;
-    if (!keeps_zero(n)) return NULL;
+    if (!mc_op_has(n->op, MC_T_ZERO)) return NULL;
   }
   return NULL;
 }

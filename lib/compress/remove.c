@@ -98,7 +98,7 @@ static void follow_shape(const cutter *c, const mc_node *n, mc_ints *s) {
     if (s->v[i] != -1) s->v[i] = kept_axis(c, n->out[0], i);
 }
 
-static void follow_pad(const cutter *c, mc_node *n) {
+static bool cut_pad(cutter *c, mc_node *n) {
   mc_attrs_pad *p = MC_ATTRS(n, pad);
   for (int axis = 0; axis < n->out[0]->type->rank; axis++) {
     int64_t size = n->out[0]->type->dim[axis], before = 0, after = 0;
@@ -110,16 +110,18 @@ static void follow_pad(const cutter *c, mc_node *n) {
     p->before.v[axis] = before;
     p->after.v[axis] = after;
   }
+  return true;
 }
 
-static void follow_groups(const cutter *c, const mc_node *n, int64_t *groups) {
-  int64_t left = 0;
+static bool cut_conv(cutter *c, mc_node *n) {
+  int64_t *groups = mc_op_attr(n->op, n->attrs, "groups"), left = 0;
   for (int64_t i = 0; i < *groups; i++) left += stays(c, mc_channels_conv_group(c->ch, n, i));
   *groups = left;
+  return true;
 }
 
 /* A list of indices: those that stay, counted anew. */
-static bool follow_gather(cutter *c, mc_node *n) {
+static bool cut_gather(cutter *c, mc_node *n) {
   const mc_tensor *t = mc_value_tensor(n->in[1]);
   if (!t || t->rank != 1 || n->out[0]->type->dtype != MC_f32) return true;
   int axis = (int)MC_ATTRS(n, gather)->axis;
@@ -147,31 +149,38 @@ static bool follow_gather(cutter *c, mc_node *n) {
   return v != NULL;
 }
 
-/* Before the constants are cut: types are as they were analysed. */
-static bool follow(cutter *c, mc_node *n) {
-  switch (n->op) {
-  case MC_OP_conv2d: follow_groups(c, n, &MC_ATTRS(n, conv2d)->groups); return true;
-  case MC_OP_conv_transpose2d:
-    follow_groups(c, n, &MC_ATTRS(n, conv_transpose2d)->groups);
-    return true;
-  case MC_OP_reshape: follow_shape(c, n, &MC_ATTRS(n, reshape)->shape); return true;
-  case MC_OP_broadcast: follow_shape(c, n, &MC_ATTRS(n, broadcast)->shape); return true;
-  case MC_OP_pad: follow_pad(c, n); return true;
-  case MC_OP_gather: return follow_gather(c, n);
-  case MC_OP_slice:
-    for (int i = 0; i < n->out[0]->type->rank; i++)
-      MC_ATTRS(n, slice)->starts.v[i] = kept_before(c, n, 0, i, MC_ATTRS(n, slice)->starts.v[i]);
-    follow_shape(c, n, &MC_ATTRS(n, slice)->sizes);
-    return true;
-  case MC_OP_split: {
-    mc_attrs_split *a = MC_ATTRS(n, split);
-    int axis = (int)(a->axis < 0 ? a->axis + n->in[0]->type->rank : a->axis);
-    for (int i = 0; i < n->nout; i++) a->sizes.v[i] = kept_axis(c, n->out[i], axis);
-    return true;
-  }
-  default: return true; /* no attribute counts channels */
-  }
+static bool cut_shape(cutter *c, mc_node *n) {
+  follow_shape(c, n, mc_op_attr(n->op, n->attrs, "shape"));
+  return true;
 }
+
+static bool cut_slice(cutter *c, mc_node *n) {
+  mc_attrs_slice *a = MC_ATTRS(n, slice);
+  for (int i = 0; i < n->out[0]->type->rank; i++)
+    a->starts.v[i] = kept_before(c, n, 0, i, a->starts.v[i]);
+  follow_shape(c, n, &a->sizes);
+  return true;
+}
+
+static bool cut_split(cutter *c, mc_node *n) {
+  mc_attrs_split *a = MC_ATTRS(n, split);
+  int axis = (int)(a->axis < 0 ? a->axis + n->in[0]->type->rank : a->axis);
+  for (int i = 0; i < n->nout; i++) a->sizes.v[i] = kept_axis(c, n->out[i], axis);
+  return true;
+}
+
+/* No attribute counts channels. */
+static bool cut_none(cutter *c, mc_node *n) {
+  (void)c, (void)n;
+  return true;
+}
+
+/* Before the constants are cut: types are as they were analysed. */
+typedef bool cut_fn(cutter *c, mc_node *n);
+static cut_fn *const cut[MC_NUM_OPS] = {
+#define MC_FOLLOW(op, flip, flow, cut) [MC_OP_##op] = cut_##cut,
+#include "mc/ir/ops.def"
+};
 
 /* ---- results of the graph ---- */
 
@@ -199,7 +208,7 @@ static result *note_results(cutter *c) {
 static bool cut_graph(cutter *c, const mc_channels_fill *fill) {
   result *r = note_results(c);
   MC_FOR_NODES (n, c->g)
-    if (!mc_op_has(n->op, MC_T_CONST) && !follow(c, n)) return false;
+    if (!mc_op_has(n->op, MC_T_CONST) && !cut[n->op](c, n)) return false;
   MC_FOR_NODES (n, c->g)
     if (!mc_op_has(n->op, MC_T_CONST) && !cut_constants(c, n)) return false;
   MC_FOR_NODES_REV (n, c->g)

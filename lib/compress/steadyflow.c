@@ -70,7 +70,7 @@ static flag *channels_of(const flow *f, const mc_value *v) {
 /* ---- op families ---- */
 
 /* Weights [c_out, taps..., c_in / groups]; by channels. */
-static void visit_product(flow *f, const mc_node *n) {
+static void flow_product(flow *f, const mc_node *n) {
   const mc_type *w = n->in[1]->type;
   const float *x = data_of(n->in[1]);
   if (!x || (n->nin > 2 && !data_of(n->in[2]))) {
@@ -88,7 +88,7 @@ static void visit_product(flow *f, const mc_node *n) {
   note(f, n->out[0], y);
 }
 
-static void visit_batch_norm(flow *f, const mc_node *n) {
+static void flow_batch_norm(flow *f, const mc_node *n) {
   const float *gamma = data_of(n->in[1]), *beta = data_of(n->in[2]);
   int64_t c = last_dim(n->in[0]);
   flag *y = new_flags(f, n->out[0], true);
@@ -110,11 +110,19 @@ static int64_t read_at(const mc_value *x, const mc_value *y, int64_t i) {
   return at;
 }
 
-static void visit_elementwise(flow *f, const mc_node *n) {
+static flag *each_depends(const flow *f, const mc_node *n) {
   flag *y = new_flags(f, n->out[0], false);
   for (int64_t i = 0; i < elems(n->out[0]); i++)
     for (int k = 0; k < n->nin; k++) y[i] |= depends(f, n->in[k], read_at(n->in[k], n->out[0], i));
-  for (int k = 0; n->op == MC_OP_mul && k < 2; k++) {
+  return y;
+}
+
+static void flow_each(flow *f, const mc_node *n) { note(f, n->out[0], each_depends(f, n)); }
+
+/* Times 0 it is 0, whatever the other operand. */
+static void flow_times(flow *f, const mc_node *n) {
+  flag *y = each_depends(f, n);
+  for (int k = 0; k < 2; k++) {
     const float *x = data_of(n->in[k]);
     for (int64_t i = 0; x && i < elems(n->out[0]); i++)
       if (x[read_at(n->in[k], n->out[0], i)] == 0) y[i] = false;
@@ -123,7 +131,7 @@ static void visit_elementwise(flow *f, const mc_node *n) {
 }
 
 /* Channels stay apart, positions do not: pools, resize. */
-static void visit_channels(flow *f, const mc_node *n) {
+static void flow_channels(flow *f, const mc_node *n) {
   flag *in = channels_of(f, n->in[0]), *y = new_flags(f, n->out[0], false);
   for (int64_t i = 0; i < elems(n->out[0]); i++) y[i] = in[i % last_dim(n->out[0])];
   note(f, n->out[0], y);
@@ -131,7 +139,7 @@ static void visit_channels(flow *f, const mc_node *n) {
 
 /* Axes (bits) run together: elements that differ only there. The result has the operand's shape,
  * or that without the axes. */
-static void visit_over(flow *f, const mc_node *n, unsigned axes) {
+static void over(flow *f, const mc_node *n, unsigned axes) {
   const mc_type *x = n->in[0]->type;
   int64_t cells = 1, step[MC_MAX_RANK] = { 0 };
   for (int a = x->rank - 1; a >= 0; a--)
@@ -151,21 +159,27 @@ static void visit_over(flow *f, const mc_node *n, unsigned axes) {
   note(f, n->out[0], y);
 }
 
-static unsigned axis_bit(int64_t axis, const mc_value *v) {
-  return 1u << (axis < 0 ? axis + v->type->rank : axis);
+static int plain_axis(int64_t axis, const mc_value *v) {
+  return (int)(axis < 0 ? axis + v->type->rank : axis);
 }
 
-static unsigned reduced(const mc_node *n) {
-  mc_ints axes = n->op == MC_OP_reduce_mean  ? MC_ATTRS(n, reduce_mean)->axes
-                 : n->op == MC_OP_reduce_sum ? MC_ATTRS(n, reduce_sum)->axes
-                                             : MC_ATTRS(n, reduce_max)->axes;
+static void flow_softmax(flow *f, const mc_node *n) {
+  over(f, n, 1u << plain_axis(MC_ATTRS(n, softmax)->axis, n->in[0]));
+}
+
+static void flow_layer_norm(flow *f, const mc_node *n) {
+  over(f, n, ~0u << plain_axis(MC_ATTRS(n, layer_norm)->axis, n->in[0]));
+}
+
+static void flow_reduce(flow *f, const mc_node *n) {
+  const mc_ints *axes = mc_op_attr(n->op, n->attrs, "axes");
   unsigned bits = 0;
-  for (int i = 0; i < axes.n; i++) bits |= axis_bit(axes.v[i], n->in[0]);
-  return bits;
+  for (int i = 0; i < axes->n; i++) bits |= 1u << plain_axis(axes->v[i], n->in[0]);
+  over(f, n, bits);
 }
 
 /* Row m of a and column n of b. */
-static void visit_matmul(flow *f, const mc_node *n) {
+static void flow_matmul(flow *f, const mc_node *n) {
   const mc_value *a = n->in[0], *b = n->in[1], *y = n->out[0];
   bool tb = MC_ATTRS(n, matmul)->transpose_b;
   int64_t m = y->type->dim[y->type->rank - 2], c = last_dim(y), k = last_dim(a);
@@ -208,7 +222,7 @@ static bool move_once(const flow *f, const mc_node *n, float mark, mc_array *y) 
   return mc_eval_node(n, x, y, &quiet);
 }
 
-static void visit_move(flow *f, const mc_node *n) {
+static void flow_move(flow *f, const mc_node *n) {
   mc_array *y = MC_NEWN(f->a, mc_array, 2 * n->nout + 2);
   if (!move_once(f, n, 1, y) || !move_once(f, n, 2, y + n->nout)) return;
   for (int i = 0; i < n->nout; i++) {
@@ -220,7 +234,7 @@ static void visit_move(flow *f, const mc_node *n) {
 }
 
 /* What an unknown op makes is fixed where all that it reads is. */
-static void visit_other(flow *f, const mc_node *n) {
+static void flow_other(flow *f, const mc_node *n) {
   if (n->op == MC_OP_group || any_depends(f, n)) return;
   for (int i = 0; i < n->nout; i++) note(f, n->out[i], new_flags(f, n->out[i], false));
 }
@@ -235,51 +249,20 @@ static bool mixed(const mc_node *n) {
   return false;
 }
 
+typedef void flow_fn(flow *f, const mc_node *n);
+static flow_fn *const flow_of[MC_NUM_OPS] = {
+#define MC_FOLLOW(op, flip, flow, cut) [MC_OP_##op] = flow_##flow,
+#include "mc/ir/ops.def"
+};
+
 static void visit(flow *f, const mc_node *n) {
   for (int i = 0; i < n->nout; i++)
     if (n->out[i]->type->dtype != MC_f32) {
-      visit_other(f, n);
+      flow_other(f, n);
       return;
     }
-  switch (n->op) {
-  case MC_OP_conv2d:
-  case MC_OP_conv_transpose2d:
-  case MC_OP_linear: visit_product(f, n); return;
-  case MC_OP_batch_norm: visit_batch_norm(f, n); return;
-  default: break;
-  }
   if (!partly(f, n) && !has_border(n) && !mixed(n)) return; /* all of it depends */
-  if (mc_op_has(n->op, MC_T_UNARY | MC_T_BINARY)) {
-    visit_elementwise(f, n);
-    return;
-  }
-  switch (n->op) {
-  case MC_OP_matmul: visit_matmul(f, n); return;
-  case MC_OP_max_pool:
-  case MC_OP_avg_pool:
-  case MC_OP_global_avg_pool:
-  case MC_OP_global_max_pool:
-  case MC_OP_resize: visit_channels(f, n); return;
-  case MC_OP_softmax: visit_over(f, n, axis_bit(MC_ATTRS(n, softmax)->axis, n->in[0])); return;
-  case MC_OP_layer_norm:
-    visit_over(f, n,
-               ~0u << (MC_ATTRS(n, layer_norm)->axis < 0
-                           ? MC_ATTRS(n, layer_norm)->axis + n->in[0]->type->rank
-                           : MC_ATTRS(n, layer_norm)->axis));
-    return;
-  case MC_OP_reduce_mean:
-  case MC_OP_reduce_sum:
-  case MC_OP_reduce_max: visit_over(f, n, reduced(n)); return;
-  case MC_OP_concat:
-  case MC_OP_split:
-  case MC_OP_slice:
-  case MC_OP_pad:
-  case MC_OP_reshape:
-  case MC_OP_transpose:
-  case MC_OP_broadcast:
-  case MC_OP_gather: visit_move(f, n); return;
-  default: visit_other(f, n); return;
-  }
+  flow_of[n->op](f, n);
 }
 
 mc_map mc_steady_flow(const mc_graph *g, mc_arena *a) {

@@ -55,7 +55,10 @@ enum { /* the words of the traits column */
        CHOSEN = MC_T_CHOSEN,
        REGION = MC_T_REGION,
        INTS = MC_T_INTS,
-       QPROD = MC_T_QPROD
+       QPROD = MC_T_QPROD,
+       ZERO = MC_T_ZERO,
+       TINY = MC_T_TINY,
+       COMPARE = MC_T_COMPARE
 };
 
 /* The rows of elementwise ops name their functions: as many rows as traits say. */
@@ -74,8 +77,8 @@ enum {
 _Static_assert((int)ELEM_TRAITS == (int)ELEM_ROWS,
                "ops.def: an ELEM op is one of MC_UNARY, MC_BINARY, MC_ELEMENT");
 
-/* Each op has one row of MC_ROUTE and one of MC_COST: a forgotten one is an undeclared name here, a
- * second one a name that is declared twice. */
+/* Each op has one row of each of these: a forgotten one is an undeclared name here, a second one a
+ * name that is declared twice. */
 enum {
 
 #define MC_ROUTE(op, family, channels) ROUTE_OF_##op,
@@ -92,12 +95,28 @@ enum {
 
 enum {
 
+#define MC_FOLLOW(op, flip, flow, cut) FOLLOW_OF_##op,
+#include "mc/ir/ops.def"
+  NFOLLOWS
+};
+
+enum {
+
+#define MC_QUANT(op, fit, range, factor, noise) QUANT_OF_##op,
+#include "mc/ir/ops.def"
+  NQUANTS
+};
+
+enum {
+
 #define MC_OP(id, lo, hi, outs, traits, doc)                                                       \
-  ROUTED_##id = ROUTE_OF_##id, COSTED_##id = COST_OF_##id,
+  ROUTED_##id = ROUTE_OF_##id, COSTED_##id = COST_OF_##id, FOLLOWED_##id = FOLLOW_OF_##id,         \
+  QUANTIZED_##id = QUANT_OF_##id,
 #include "mc/ir/ops.def"
 };
-_Static_assert((int)NROUTES == (int)MC_NUM_OPS && (int)NCOSTS == (int)MC_NUM_OPS,
-               "ops.def: MC_ROUTE or MC_COST of an op that there is not");
+_Static_assert((int)NROUTES == (int)MC_NUM_OPS && (int)NCOSTS == (int)MC_NUM_OPS &&
+                   (int)NFOLLOWS == (int)MC_NUM_OPS && (int)NQUANTS == (int)MC_NUM_OPS,
+               "ops.def: a row of MC_ROUTE ... MC_QUANT of an op that there is not");
 
 const mc_op_info mc_ops[MC_NUM_OPS] = {
 #define MC_OP(id, lo, hi, outs, traits, doc)                                                       \
@@ -110,4 +129,9 @@ bool mc_op_from_text(const char *text, mc_opcode *out) {
   for (int i = 0; i < MC_NUM_OPS; i++)
     if (strcmp(mc_ops[i].text, text) == 0) return *out = (mc_opcode)i, true;
   return false;
+}
+
+void *mc_op_attr(mc_opcode op, void *attrs, const char *name) {
+  const mc_field *f = mc_field_find(mc_ops[op].attrs, name);
+  return f ? (char *)attrs + f->offset : NULL;
 }

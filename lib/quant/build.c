@@ -107,9 +107,8 @@ static const char *stem_of(state *s, const mc_node *n, const mc_tensor *w) {
 static void *attrs_without_clamp(state *s, const mc_node *n, float clamp[2]) {
   void *a = mc_arena_copy(s->cx->scratch, n->attrs, mc_ops[n->op].attrs_size);
   clamp[0] = -INFINITY, clamp[1] = INFINITY;
-  const mc_field *f = mc_field_find(mc_ops[n->op].attrs, "clamp");
-  if (!f || f->kind != MC_F_F32) return a;
-  float *c = (float *)(void *)((char *)a + f->offset);
+  float *c = mc_op_attr(n->op, a, "clamp");
+  if (!c) return a;
   clamp[0] = c[0], clamp[1] = c[1];
   c[0] = -INFINITY, c[1] = INFINITY;
   return a;

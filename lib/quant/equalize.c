@@ -82,24 +82,36 @@ static bool any_free(equalize *e, const eq_value *v) {
   return false;
 }
 
-/* What the op leaves of the variance of its operands' rounding errors; 0: that is not followed. */
-static double passed(const mc_node *n) {
-  const mc_type *x = n->nin ? n->in[0]->type : NULL;
-  double many = x ? (double)mc_type_elems(x) / (double)mc_type_elems(n->out[0]->type) : 1;
-  switch (n->op) {
-  case MC_OP_avg_pool:
-    return 1.0 / (double)(MC_ATTRS(n, avg_pool)->kernel[0] * MC_ATTRS(n, avg_pool)->kernel[1]);
-  case MC_OP_global_avg_pool:
-  case MC_OP_reduce_mean: return 1 / many;
-  case MC_OP_reduce_sum: return many;
-  case MC_OP_add:
-  case MC_OP_sub:
-  case MC_OP_relu:
-  case MC_OP_clamp: return 1;
-  case MC_OP_concat: return 0; /* its operands take the result's scale */
-  default: return mc_op_has(n->op, MC_T_MOVE) ? 1 : 0;
-  }
+/* What an op leaves of the variance of its operands' rounding errors; 0: that is not followed (of a
+ * concat neither: its operands take the result's scale). */
+static double operand_share(const mc_node *n) {
+  return (double)mc_type_elems(n->in[0]->type) / (double)mc_type_elems(n->out[0]->type);
 }
+
+static double noise_none(const mc_node *n) {
+  (void)n;
+  return 0;
+}
+
+static double noise_same(const mc_node *n) {
+  (void)n;
+  return 1;
+}
+
+static double noise_window(const mc_node *n) {
+  const int64_t *kernel = MC_ATTRS(n, avg_pool)->kernel;
+  return 1.0 / (double)(kernel[0] * kernel[1]);
+}
+
+static double noise_mean(const mc_node *n) { return 1 / operand_share(n); }
+
+static double noise_sum(const mc_node *n) { return operand_share(n); }
+
+typedef double noise_fn(const mc_node *n);
+static noise_fn *const noise[MC_NUM_OPS] = {
+#define MC_QUANT(op, fit, range, factor, noise) [MC_OP_##op] = noise_##noise,
+#include "mc/ir/ops.def"
+};
 
 /* Backwards from what r reads; values are in order. */
 static void find_sources(equalize *e, eq_reader *r) {
@@ -113,7 +125,7 @@ static void find_sources(equalize *e, eq_reader *r) {
     if (e->value[k].stored) r->source[r->nsource] = k, r->share[r->nsource++] = share[k];
     for (int i = 0; n && i < n->nin; i++) {
       const eq_value *x = mcq_eq_value(e, n->in[i]);
-      if (x) share[x - e->value] += share[k] * passed(n);
+      if (x) share[x - e->value] += share[k] * noise[n->op](n);
     }
   }
 }

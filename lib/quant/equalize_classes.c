@@ -48,7 +48,7 @@ static int64_t last(const mc_value *v) {
   return v->type->rank ? v->type->dim[v->type->rank - 1] : 1;
 }
 
-static void fix_all(equalize *e, const mc_node *n) {
+static void factor_fixed(equalize *e, const mc_node *n) {
   for (int i = 0; i < n->nin; i++) mark(e, n->in[i], EQ_FIXED);
   for (int i = 0; i < n->nout; i++) mark(e, n->out[i], EQ_FIXED);
 }
@@ -63,10 +63,8 @@ static bool scales(float lo, float hi, bool *positive) {
 }
 
 static bool clamp_scales(const mc_node *n, bool *positive) {
-  const mc_field *f = mc_field_find(mc_ops[n->op].attrs, "clamp");
-  if (!f || f->kind != MC_F_F32) return true;
-  const float *c = (const float *)(const void *)((const char *)n->attrs + f->offset);
-  return scales(c[0], c[1], positive);
+  const float *c = mc_op_attr(n->op, n->attrs, "clamp");
+  return !c || scales(c[0], c[1], positive);
 }
 
 /* The channel axis as the op counts axes. */
@@ -79,7 +77,7 @@ static void same(equalize *e, const mc_node *n, int i) {
   if (last(n->in[i]) == last(n->out[0]))
     tie(e, n->in[i], 0, 1, n->out[0], 0, last(n->out[0]));
   else
-    fix_all(e, n);
+    factor_fixed(e, n);
 }
 
 static bool is_zero(const mc_value *v) {
@@ -97,23 +95,23 @@ static void both(equalize *e, const mc_node *n) {
       return;
     }
   if (last(n->in[0]) != last(n->in[1])) {
-    fix_all(e, n);
+    factor_fixed(e, n);
     return;
   }
   for (int i = 0; i < 2; i++) same(e, n, i);
 }
 
 /* Times or divided by a constant of any shape. */
-static void times(equalize *e, const mc_node *n) {
+static void factor_times(equalize *e, const mc_node *n) {
   int v = mc_value_tensor(n->in[0]) ? 1 : 0;
   bool over_value = n->op == MC_OP_div && v == 1;
   if (over_value || !mc_value_tensor(n->in[1 - v]))
-    fix_all(e, n);
+    factor_fixed(e, n);
   else
     same(e, n, v);
 }
 
-static void concat(equalize *e, const mc_node *n) {
+static void factor_concat(equalize *e, const mc_node *n) {
   bool channels = is_last(MC_ATTRS(n, concat)->axis, n->out[0]);
   int64_t at = 0;
   for (int i = 0; i < n->nin; i++) {
@@ -126,7 +124,7 @@ static void concat(equalize *e, const mc_node *n) {
   }
 }
 
-static void split(equalize *e, const mc_node *n) {
+static void factor_split(equalize *e, const mc_node *n) {
   bool channels = is_last(MC_ATTRS(n, split)->axis, n->in[0]);
   int64_t at = 0;
   for (int i = 0; i < n->nout; i++) {
@@ -135,48 +133,50 @@ static void split(equalize *e, const mc_node *n) {
   }
 }
 
-static void slice(equalize *e, const mc_node *n) {
+static void factor_slice(equalize *e, const mc_node *n) {
   const mc_attrs_slice *a = MC_ATTRS(n, slice);
   int axis = n->in[0]->type->rank - 1;
   int64_t step = a->steps.n ? a->steps.v[axis] : 1;
   tie(e, n->in[0], a->starts.v[axis], step, n->out[0], 0, last(n->out[0]));
 }
 
-static void pad(equalize *e, const mc_node *n) {
+static void factor_pad(equalize *e, const mc_node *n) {
   const mc_attrs_pad *a = MC_ATTRS(n, pad);
   int axis = n->in[0]->type->rank - 1;
   bool channels = a->before.v[axis] || a->after.v[axis];
   bool zeros = a->mode == mc_padmode_constant && a->value == 0;
   bool edges = a->mode != mc_padmode_constant && !channels;
   if (!zeros && !edges)
-    fix_all(e, n);
+    factor_fixed(e, n);
   else
     for (int64_t c = 0; c < last(n->in[0]); c++)
       tie(e, n->in[0], c, 1, n->out[0], a->before.v[axis] + c, 1);
 }
 
 /* A last axis that is cut, or that several axes become: element i was channel i mod C. */
-static void reshape(equalize *e, const mc_node *n) {
+static void factor_reshape(equalize *e, const mc_node *n) {
   int64_t a = last(n->in[0]), b = last(n->out[0]), big = a > b ? a : b, small = a > b ? b : a;
   if (big % small) {
-    fix_all(e, n);
+    factor_fixed(e, n);
     return;
   }
   for (int64_t i = 0; i < big; i++) tie(e, n->in[0], i % a, 1, n->out[0], i % b, 1);
 }
 
-static void transpose(equalize *e, const mc_node *n) {
+static void factor_transpose(equalize *e, const mc_node *n) {
   int rank = n->in[0]->type->rank;
   if (rank && MC_ATTRS(n, transpose)->perm.v[rank - 1] != rank - 1)
-    fix_all(e, n);
+    factor_fixed(e, n);
   else
     same(e, n, 0);
 }
 
-static void reduce(equalize *e, const mc_node *n, const mc_ints *axes) {
-  for (size_t i = 0; i < (size_t)axes->n; i++)
+/* The axes of a reduction run together. */
+static void factor_over(equalize *e, const mc_node *n) {
+  const mc_ints *axes = mc_op_attr(n->op, n->attrs, "axes");
+  for (int i = 0; i < axes->n; i++)
     if (is_last(axes->v[i], n->in[0])) {
-      fix_all(e, n);
+      factor_fixed(e, n);
       return;
     }
   same(e, n, 0);
@@ -190,10 +190,10 @@ static bool is_product(const equalize *e, const mc_node *n) {
   return false;
 }
 
-static void product(equalize *e, const mc_node *n) {
+static void factor_product(equalize *e, const mc_node *n) {
   bool sign = false;
   if (!is_product(e, n))
-    fix_all(e, n);
+    factor_fixed(e, n);
   else if (!clamp_scales(n, &sign))
     mark(e, n->out[0], EQ_FIXED);
   else if (sign)
@@ -201,72 +201,50 @@ static void product(equalize *e, const mc_node *n) {
 }
 
 /* Columns of the second operand are columns of the result. */
-static void matmul(equalize *e, const mc_node *n) {
+static void factor_matmul(equalize *e, const mc_node *n) {
   bool sign = false;
   mark(e, n->in[0], EQ_FIXED);
   if (MC_ATTRS(n, matmul)->transpose_b || !clamp_scales(n, &sign)) {
-    fix_all(e, n);
+    factor_fixed(e, n);
     return;
   }
   same(e, n, 1);
   if (sign) positive(e, n);
 }
 
-static void clamp(equalize *e, const mc_node *n) {
+static void factor_clamp(equalize *e, const mc_node *n) {
   bool sign = false;
   if (!scales(MC_ATTRS(n, clamp)->low, MC_ATTRS(n, clamp)->high, &sign)) {
-    fix_all(e, n);
+    factor_fixed(e, n);
     return;
   }
   same(e, n, 0);
   if (sign) positive(e, n);
 }
 
-static void sum(equalize *e, const mc_node *n) {
+static void factor_sum(equalize *e, const mc_node *n) {
   bool sign = false;
   if (!clamp_scales(n, &sign)) {
-    fix_all(e, n);
+    factor_fixed(e, n);
     return;
   }
   both(e, n);
   if (sign) positive(e, n);
 }
 
-static void visit(equalize *e, const mc_node *n) {
-  switch (n->op) {
-  case MC_OP_conv2d:
-  case MC_OP_conv_transpose2d:
-  case MC_OP_linear: product(e, n); break;
-  case MC_OP_matmul: matmul(e, n); break;
-  case MC_OP_add:
-  case MC_OP_sub: sum(e, n); break;
-  case MC_OP_min:
-  case MC_OP_max: both(e, n), positive(e, n); break;
-  case MC_OP_mul:
-  case MC_OP_div: times(e, n); break;
-  case MC_OP_clamp: clamp(e, n); break;
-  case MC_OP_relu:
-  case MC_OP_leaky_relu:
-  case MC_OP_abs:
-  case MC_OP_max_pool:
-  case MC_OP_global_max_pool: same(e, n, 0), positive(e, n); break;
-  case MC_OP_neg:
-  case MC_OP_avg_pool:
-  case MC_OP_global_avg_pool:
-  case MC_OP_resize:
-  case MC_OP_broadcast: same(e, n, 0); break;
-  case MC_OP_concat: concat(e, n); break;
-  case MC_OP_split: split(e, n); break;
-  case MC_OP_slice: slice(e, n); break;
-  case MC_OP_pad: pad(e, n); break;
-  case MC_OP_reshape: reshape(e, n); break;
-  case MC_OP_transpose: transpose(e, n); break;
-  case MC_OP_reduce_mean: reduce(e, n, &MC_ATTRS(n, reduce_mean)->axes); break;
-  case MC_OP_reduce_sum: reduce(e, n, &MC_ATTRS(n, reduce_sum)->axes); break;
-  case MC_OP_reduce_max: reduce(e, n, &MC_ATTRS(n, reduce_max)->axes), positive(e, n); break;
-  default: fix_all(e, n); break; /* what is not known to pass a factor keeps all as it is */
-  }
-}
+static void factor_same(equalize *e, const mc_node *n) { same(e, n, 0); }
+
+static void factor_positive(equalize *e, const mc_node *n) { same(e, n, 0), positive(e, n); }
+
+static void factor_larger(equalize *e, const mc_node *n) { both(e, n), positive(e, n); }
+
+static void factor_largest(equalize *e, const mc_node *n) { factor_over(e, n), positive(e, n); }
+
+typedef void factor_fn(equalize *e, const mc_node *n);
+static factor_fn *const factor[MC_NUM_OPS] = {
+#define MC_QUANT(op, fit, range, factor, noise) [MC_OP_##op] = factor_##factor,
+#include "mc/ir/ops.def"
+};
 
 /* ---- values ---- */
 
@@ -305,5 +283,5 @@ void mcq_eq_classes(equalize *e) {
   for (int64_t i = 0; i < e->slots; i++) e->parent[i] = i;
   for (int i = 0; i < g->nin; i++) mark(e, g->in[i], EQ_FIXED);
   MC_FOR_NODES (n, g)
-    if (!mc_op_has(n->op, MC_T_CONST)) visit(e, n);
+    if (!mc_op_has(n->op, MC_T_CONST)) factor[n->op](e, n);
 }

@@ -148,7 +148,7 @@ static double result_step(state *s, const mc_node *n) {
   return (double)step;
 }
 
-static const char *binary_unfit(state *s, const mc_node *n) {
+static const char *fit_pair(state *s, const mc_node *n) {
   double step[2], most[2], y = result_step(s, n);
   for (int i = 0; i < 2; i++)
     if (!operand(s, n->in[i], &step[i], &most[i]))
@@ -160,7 +160,7 @@ static const char *binary_unfit(state *s, const mc_node *n) {
 }
 
 /* Entries that the samples reach, and how far neighbours are apart. */
-static const char *table_unfit(state *s, const mc_node *n) {
+static const char *fit_table(state *s, const mc_node *n) {
   unsigned char t[256];
   const entry *x = mcq_entry(s, n->in[0]), *y = mcq_entry(s, n->out[0]);
   const mc_range *r = &n->in[0]->range;
@@ -180,7 +180,7 @@ static const char *table_unfit(state *s, const mc_node *n) {
   return NULL;
 }
 
-static const char *mean_unfit(state *s, const mc_node *n) {
+static const char *fit_mean(state *s, const mc_node *n) {
   double step, most,
       count = (double)mc_type_elems(n->in[0]->type) / (double)mc_type_elems(n->out[0]->type);
   if (n->op == MC_OP_avg_pool)
@@ -203,7 +203,8 @@ static const char *crowded(const mc_value *v, const mc_range *all) {
          "levels";
 }
 
-static const char *joined_unfit(const mc_node *n) {
+static const char *fit_joined(state *s, const mc_node *n) {
+  (void)s;
   const mc_range *y = &n->out[0]->range;
   for (int i = 0; i < n->nin && y->known; i++) {
     const char *why = crowded(n->in[i], y);
@@ -212,27 +213,24 @@ static const char *joined_unfit(const mc_node *n) {
   return NULL;
 }
 
-const char *mcq_op_unfit(state *s, const mc_node *n) {
-  switch (n->op) {
-  case MC_OP_add:
-  case MC_OP_sub:
-  case MC_OP_mul:
-  case MC_OP_min:
-  case MC_OP_max: return binary_unfit(s, n);
-  case MC_OP_avg_pool:
-  case MC_OP_global_avg_pool:
-  case MC_OP_reduce_mean:
-  case MC_OP_reduce_sum: return mean_unfit(s, n);
-  case MC_OP_softmax:
-    return mcq_entry(s, n->in[0])->params.scale > 0.25f
-               ? "its operand's range is too wide for 8 bits"
-               : NULL;
-  case MC_OP_concat:
-  case MC_OP_pad: return joined_unfit(n);
-  default: break; /* tables below; the others move elements or weigh them */
-  }
-  return mc_op_has(n->op, MC_T_UNARY) ? table_unfit(s, n) : NULL;
+/* Ops that move elements or weigh them. */
+static const char *fit_any(state *s, const mc_node *n) {
+  (void)s, (void)n;
+  return NULL;
 }
+
+static const char *fit_softmax(state *s, const mc_node *n) {
+  return mcq_entry(s, n->in[0])->params.scale > 0.25f ? "its operand's range is too wide for 8 bits"
+                                                      : NULL;
+}
+
+typedef const char *fit_fn(state *s, const mc_node *n);
+static fit_fn *const fit[MC_NUM_OPS] = {
+#define MC_QUANT(op, fit, range, factor, noise) [MC_OP_##op] = fit_##fit,
+#include "mc/ir/ops.def"
+};
+
+const char *mcq_op_unfit(state *s, const mc_node *n) { return fit[n->op](s, n); }
 
 /* ---- comparisons ---- */
 static bool amplifies(const mc_node *n) {
@@ -244,37 +242,16 @@ static bool amplifies(const mc_node *n) {
   return false;
 }
 
-static bool compares(mc_opcode op) {
-  return op == MC_OP_sub || op == MC_OP_add || op == MC_OP_neg || op == MC_OP_abs ||
-         op == MC_OP_clamp || op == MC_OP_relu || (mc_op_has(op, MC_T_MOVE) && op != MC_OP_concat);
-}
-
 bool mcq_compared(const mc_value *v, int depth) {
   if (depth > 6) return false;
   MC_FOR_USES (u, v) {
     const mc_node *n = u->user;
     if (amplifies(n)) return true;
-    if (compares(n->op))
+    if (mc_op_has(n->op, MC_T_COMPARE))
       for (int i = 0; i < n->nout; i++)
         if (mcq_compared(n->out[i], depth + 1)) return true;
   }
   return false;
-}
-
-/* Ops through which a number near zero stays one. */
-static bool keeps_small(const mc_node *n) {
-  switch (n->op) {
-  case MC_OP_abs:
-  case MC_OP_neg:
-  case MC_OP_relu:
-  case MC_OP_sqrt:
-  case MC_OP_mul:
-  case MC_OP_reduce_sum:
-  case MC_OP_reduce_mean:
-  case MC_OP_reduce_max:
-  case MC_OP_global_avg_pool: return true;
-  default: return mc_op_has(n->op, MC_T_MOVE) && n->op != MC_OP_concat;
-  }
 }
 
 bool mcq_divides(const mc_value *v, int depth) {
@@ -282,7 +259,7 @@ bool mcq_divides(const mc_value *v, int depth) {
   MC_FOR_USES (u, v) {
     const mc_node *n = u->user;
     if ((n->op == MC_OP_div && u->slot == 1) || (n->op == MC_OP_pow && u->slot == 0)) return true;
-    if (keeps_small(n))
+    if (mc_op_has(n->op, MC_T_TINY))
       for (int i = 0; i < n->nout; i++)
         if (mcq_divides(n->out[i], depth + 1)) return true;
   }
@@ -293,8 +270,8 @@ bool mcq_only_compared(const mc_value *v, int depth) {
   if (depth > 6 || !v->uses) return false;
   MC_FOR_USES (u, v) {
     const mc_node *n = u->user;
-    if (!amplifies(n) &&
-        !(compares(n->op) && n->nout == 1 && mcq_only_compared(n->out[0], depth + 1)))
+    if (!amplifies(n) && !(mc_op_has(n->op, MC_T_COMPARE) && n->nout == 1 &&
+                           mcq_only_compared(n->out[0], depth + 1)))
       return false;
   }
   return true;

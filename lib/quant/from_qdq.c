@@ -54,10 +54,9 @@ static void summary(islands *s) {
 
 void *islands_attrs(islands *s, const mc_node *n, float *lo, float *hi) {
   void *a = mc_arena_copy(s->cx->scratch, n->attrs, mc_ops[n->op].attrs_size);
-  const mc_field *f = mc_field_find(mc_ops[n->op].attrs, "clamp");
   *lo = -INFINITY, *hi = INFINITY;
-  if (!f || f->kind != MC_F_F32) return a;
-  float *c = (float *)(void *)((char *)a + f->offset);
+  float *c = mc_op_attr(n->op, a, "clamp");
+  if (!c) return a;
   *lo = c[0], *hi = c[1];
   c[0] = -INFINITY, c[1] = INFINITY;
   return a;

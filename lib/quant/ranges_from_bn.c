@@ -17,7 +17,7 @@ static const float *data_of(const mc_value *v) {
   return t && t->dtype == MC_f32 ? t->data : NULL;
 }
 
-static mc_range of_batch_norm(const mc_node *n, double k) {
+static mc_range range_batch_norm(const mc_node *n, double k) {
   const float *gamma = data_of(n->in[1]), *beta = data_of(n->in[2]);
   mc_range r = { gamma && beta, INFINITY, -INFINITY };
   for (int64_t c = 0; r.known && c < n->in[1]->type->dim[0]; c++) {
@@ -38,8 +38,19 @@ static mc_range sum_of(mc_range a, mc_range b) {
   return (mc_range){ a.known && b.known, centre - half, centre + half };
 }
 
-static mc_range union_of(const mc_node *n) {
+static mc_range range_none(const mc_node *n, double k) {
+  (void)n, (void)k;
+  return (mc_range){ 0 };
+}
+
+static mc_range range_same(const mc_node *n, double k) {
+  (void)k;
+  return n->in[0]->range;
+}
+
+static mc_range range_concat(const mc_node *n, double k) {
   mc_range r = n->in[0]->range;
+  (void)k;
   for (int i = 1; i < n->nin; i++) {
     mc_range x = n->in[i]->range;
     r = (mc_range){ r.known && x.known, fminf(r.lo, x.lo), fmaxf(r.hi, x.hi) };
@@ -47,27 +58,39 @@ static mc_range union_of(const mc_node *n) {
   return r;
 }
 
-static mc_range guess(const mc_node *n, double k) {
-  mc_range none = { 0 }, x = n->nin ? n->in[0]->range : none;
-  switch (n->op) {
-  case MC_OP_batch_norm: return of_batch_norm(n, k);
-  case MC_OP_relu: return clamped(x, 0, INFINITY);
-  case MC_OP_clamp: return clamped(x, MC_ATTRS(n, clamp)->low, MC_ATTRS(n, clamp)->high);
-  case MC_OP_add:
-    return clamped(sum_of(x, n->in[1]->range), MC_ATTRS(n, add)->clamp[0],
-                   MC_ATTRS(n, add)->clamp[1]);
-  case MC_OP_concat: return union_of(n);
-  case MC_OP_avg_pool:
-  case MC_OP_global_avg_pool:
-  case MC_OP_reduce_mean:
-  case MC_OP_resize: return x;
-  case MC_OP_sigmoid:
-  case MC_OP_hard_sigmoid:
-  case MC_OP_softmax: return (mc_range){ true, 0, 1 };
-  case MC_OP_tanh: return (mc_range){ true, -1, 1 };
-  default: return mc_op_has(n->op, MC_T_MOVE) ? x : none;
-  }
+static mc_range range_relu(const mc_node *n, double k) {
+  (void)k;
+  return clamped(n->in[0]->range, 0, INFINITY);
 }
+
+static mc_range range_clamp(const mc_node *n, double k) {
+  const mc_attrs_clamp *at = MC_ATTRS(n, clamp);
+  (void)k;
+  return clamped(n->in[0]->range, at->low, at->high);
+}
+
+static mc_range range_sum(const mc_node *n, double k) {
+  const float *clamp = MC_ATTRS(n, add)->clamp;
+  (void)k;
+  return clamped(sum_of(n->in[0]->range, n->in[1]->range), clamp[0], clamp[1]);
+}
+
+static mc_range range_unit(const mc_node *n, double k) {
+  (void)n, (void)k;
+  return (mc_range){ true, 0, 1 };
+}
+
+static mc_range range_tanh(const mc_node *n, double k) {
+  (void)n, (void)k;
+  return (mc_range){ true, -1, 1 };
+}
+
+/* Of the results, from ranges of operands; k: standard deviations. */
+typedef mc_range range_fn(const mc_node *n, double k);
+static range_fn *const range[MC_NUM_OPS] = {
+#define MC_QUANT(op, fit, range, factor, noise) [MC_OP_##op] = range_##range,
+#include "mc/ir/ops.def"
+};
 
 /* rms of x from a conv or linear and the batch_norm after it: E[y^2] = sum(w^2) E[x^2] per channel
  * for uncorrelated inputs; the median channel decides. */
@@ -109,7 +132,7 @@ bool mc_pass_ranges_from_bn(mc_pass_context *cx, const mc_opts_ranges_from_bn *o
   for (int i = 0; i < cx->graph->nin; i++) guess_input(cx, cx->graph->in[i], o->sigmas, changed);
   MC_FOR_NODES (n, cx->graph) {
     if (mc_op_has(n->op, MC_T_CONST)) continue;
-    mc_range r = guess(n, o->sigmas);
+    mc_range r = range[n->op](n, o->sigmas);
     for (int i = 0; i < n->nout; i++)
       if (r.known && !n->out[i]->range.known && n->out[i]->type->dtype == MC_f32)
         n->out[i]->range = r, *changed = true;

@@ -70,25 +70,9 @@ static bool binary_operands(const mc_node *n, const perm *p) {
   return any;
 }
 
-static const mc_ints *reduce_axes(const mc_node *n) {
-  switch (n->op) {
-  case MC_OP_reduce_mean: return &MC_ATTRS(n, reduce_mean)->axes;
-  case MC_OP_reduce_sum: return &MC_ATTRS(n, reduce_sum)->axes;
-  case MC_OP_reduce_max: return &MC_ATTRS(n, reduce_max)->axes;
-  default: return NULL; /* not a reduction */
-  }
-}
-
-static bool reduce_keeps(const mc_node *n) {
-  if (n->op == MC_OP_reduce_mean) return MC_ATTRS(n, reduce_mean)->keepdims;
-  if (n->op == MC_OP_reduce_sum) return MC_ATTRS(n, reduce_sum)->keepdims;
-  return n->op == MC_OP_argmax ? MC_ATTRS(n, argmax)->keepdims : MC_ATTRS(n, reduce_max)->keepdims;
-}
-
 /* Bit i: axis i of v is reduced. */
 static unsigned reduce_mask(const mc_node *n, int rank) {
-  const mc_ints *l = reduce_axes(n);
-  if (!l) return 1u << plain_axis(MC_ATTRS(n, argmax)->axis, rank);
+  const mc_ints *l = mc_op_attr(n->op, n->attrs, "axes");
   unsigned m = 0;
   for (int i = 0; i < l->n; i++) m |= 1u << plain_axis(l->v[i], rank);
   return m;
@@ -105,22 +89,32 @@ static bool order_kept(unsigned m, const perm *p) {
   return true;
 }
 
+/* The result of a reduction has the axes with size 1, or the others in their order. */
+static flip_kind without_axes(const mc_node *n, unsigned reduced, const perm *p) {
+  const bool *keeps = mc_op_attr(n->op, n->attrs, "keepdims");
+  unsigned all = (1u << p->n) - 1;
+  if (*keeps) return FLIP_MOVES;
+  return order_kept(all & ~reduced, p) ? FLIP_ABSORBS : FLIP_NO;
+}
+
+static flip_kind flip_argmax(const mc_node *n, const perm *p) {
+  return without_axes(n, 1u << plain_axis(MC_ATTRS(n, argmax)->axis, p->n), p);
+}
+
 /* Sums are added in row-major order of the reduced axes, the last axis alone in 16 partial sums:
- * the bits stay only when neither changes. */
-static flip_kind reduce_kind(const mc_node *n, const perm *p) {
-  unsigned m = reduce_mask(n, p->n), all = (1u << p->n) - 1, last = 1u << (p->n - 1);
-  bool sums = n->op == MC_OP_reduce_mean || n->op == MC_OP_reduce_sum;
-  unsigned flipped = 0;
+ * the bits stay only when neither changes. What only moves elements, as a maximum, has no order. */
+static flip_kind flip_reduce(const mc_node *n, const perm *p) {
+  unsigned m = reduce_mask(n, p->n), last = 1u << (p->n - 1), flipped = 0;
   for (int i = 0; i < p->n; i++)
     if (m >> i & 1) flipped |= 1u << p->p[i];
+  bool sums = !mc_op_has(n->op, MC_T_MOVE);
   if (sums && (!order_kept(m, p) || (m == last) != (flipped == last))) return FLIP_NO;
-  if (reduce_keeps(n)) return FLIP_MOVES;
-  return order_kept(all & ~m, p) ? FLIP_ABSORBS : FLIP_NO;
+  return without_axes(n, m, p);
 }
 
 /* Softmax sums neighbours in 16 partial sums and distant elements one by one: the same condition as
  * for reductions. */
-static flip_kind softmax_kind(const mc_node *n, const perm *p) {
+static flip_kind flip_softmax(const mc_node *n, const perm *p) {
   int axis = plain_axis(MC_ATTRS(n, softmax)->axis, p->n);
   int64_t before = 1, after = 1;
   for (int i = 0; i < p->n; i++) {
@@ -146,36 +140,51 @@ static bool flattens_rows(const mc_node *n, const perm *p) {
   return b->rank == 2 && p->p[0] == 0 && a->dim[0] == b->dim[0];
 }
 
-static flip_kind reshape_kind(const mc_node *n, const perm *p) {
+static flip_kind flip_reshape(const mc_node *n, const perm *p) {
   if (moves_ones(n->in[0]->type, p)) return FLIP_ABSORBS;
   return flattens_rows(n, p) && linears_follow(n->out[0]) ? FLIP_ABSORBS : FLIP_NO;
 }
 
+/* Ops with axes of fixed meaning. */
+static flip_kind flip_never(const mc_node *n, const perm *p) {
+  (void)n, (void)p;
+  return FLIP_NO;
+}
+
+static flip_kind flip_each(const mc_node *n, const perm *p) {
+  (void)n, (void)p;
+  return FLIP_MOVES;
+}
+
+static flip_kind flip_pair(const mc_node *n, const perm *p) {
+  return n->out[0]->type->rank == p->n && binary_operands(n, p) ? FLIP_MOVES : FLIP_NO;
+}
+
+static flip_kind flip_broadcast(const mc_node *n, const perm *p) {
+  return n->out[0]->type->rank == p->n ? FLIP_MOVES : FLIP_NO;
+}
+
+/* An attribute names an axis, or has an element for each: turn_* gives them. */
+#define flip_axis flip_each
+#define flip_slice flip_each
+#define flip_pad flip_each
+
+typedef flip_kind flip_fn(const mc_node *n, const perm *p);
+static flip_fn *const flip[MC_NUM_OPS] = {
+#define MC_FOLLOW(op, flip, flow, cut) [MC_OP_##op] = flip_##flip,
+#include "mc/ir/ops.def"
+};
+
+static bool all_of_rank(const mc_node *n, int rank) {
+  for (int i = 0; i < n->nin; i++)
+    if (n->in[i]->type->rank != rank || (n->nin == 1 && mc_value_tensor(n->in[i]))) return false;
+  return true;
+}
+
 flip_kind flip_kind_of(const mc_node *n, const perm *p) {
   if (n->nout < 1 || n->nin < 1 || per_axis(n)) return FLIP_NO;
-  if (mc_op_has(n->op, MC_T_BINARY))
-    return n->out[0]->type->rank == p->n && binary_operands(n, p) ? FLIP_MOVES : FLIP_NO;
-  for (int i = 0; i < n->nin; i++)
-    if (n->in[i]->type->rank != p->n || (n->nin == 1 && mc_value_tensor(n->in[i]))) return FLIP_NO;
-  if (mc_op_has(n->op, MC_T_UNARY)) return FLIP_MOVES;
-  switch (n->op) {
-  case MC_OP_cast:
-  case MC_OP_quantize:
-  case MC_OP_dequantize:
-  case MC_OP_requantize: return FLIP_MOVES;
-  case MC_OP_concat:
-  case MC_OP_split:
-  case MC_OP_slice:
-  case MC_OP_pad: return FLIP_MOVES;
-  case MC_OP_softmax: return softmax_kind(n, p);
-  case MC_OP_broadcast: return n->out[0]->type->rank == p->n ? FLIP_MOVES : FLIP_NO;
-  case MC_OP_reduce_mean:
-  case MC_OP_reduce_sum:
-  case MC_OP_reduce_max:
-  case MC_OP_argmax: return reduce_kind(n, p);
-  case MC_OP_reshape: return reshape_kind(n, p);
-  default: return FLIP_NO; /* ops with axes of fixed meaning */
-  }
+  if (!mc_op_has(n->op, MC_T_BINARY) && !all_of_rank(n, p->n)) return FLIP_NO;
+  return flip[n->op](n, p);
 }
 
 bool flip_operand(const mc_node *n, int i, const perm *p) {
@@ -221,16 +230,26 @@ static mc_value *flip_constant(mc_builder *b, mc_value *v, const perm *p) {
 }
 
 /* ---- attributes ---- */
-static void flip_list(mc_ints *l, const perm *p, mc_arena *a) {
+static void put_list(mc_ints *l, const perm *p, mc_arena *a) {
   if (l->n != p->n) return; /* empty steps */
   int64_t *v = MC_NEWN(a, int64_t, p->n);
   for (int i = 0; i < p->n; i++) v[p->p[i]] = l->v[i];
   l->v = v;
 }
 
-static void flip_axis(int64_t *axis, const perm *p) { *axis = p->p[plain_axis(*axis, p->n)]; }
+/* Nothing names an axis: elementwise ops, reshape, and what no transpose crosses. */
+static void turn_none(mc_opcode op, void *attrs, const perm *p, mc_arena *a) {
+  (void)op, (void)attrs, (void)p, (void)a;
+}
 
-static void flip_axes(mc_ints *l, const perm *p, mc_arena *a) {
+static void turn_axis(mc_opcode op, void *attrs, const perm *p, mc_arena *a) {
+  int64_t *axis = mc_op_attr(op, attrs, "axis");
+  (void)a;
+  *axis = p->p[plain_axis(*axis, p->n)];
+}
+
+static void turn_reduce(mc_opcode op, void *attrs, const perm *p, mc_arena *a) {
+  mc_ints *l = mc_op_attr(op, attrs, "axes");
   int64_t *v = MC_NEWN(a, int64_t, l->n);
   for (int i = 0; i < l->n; i++) v[i] = p->p[plain_axis(l->v[i], p->n)];
   for (int i = 1; i < l->n; i++) /* ascending */
@@ -241,30 +260,33 @@ static void flip_axes(mc_ints *l, const perm *p, mc_arena *a) {
   l->v = v;
 }
 
-static void flip_attrs(mc_opcode op, void *attrs, const perm *p, mc_arena *a) {
-  switch (op) {
-  case MC_OP_concat: flip_axis(&((mc_attrs_concat *)attrs)->axis, p); return;
-  case MC_OP_split: flip_axis(&((mc_attrs_split *)attrs)->axis, p); return;
-  case MC_OP_softmax: flip_axis(&((mc_attrs_softmax *)attrs)->axis, p); return;
-  case MC_OP_argmax: flip_axis(&((mc_attrs_argmax *)attrs)->axis, p); return;
-  case MC_OP_reduce_mean: flip_axes(&((mc_attrs_reduce_mean *)attrs)->axes, p, a); return;
-  case MC_OP_reduce_sum: flip_axes(&((mc_attrs_reduce_sum *)attrs)->axes, p, a); return;
-  case MC_OP_reduce_max: flip_axes(&((mc_attrs_reduce_max *)attrs)->axes, p, a); return;
-  case MC_OP_broadcast: flip_list(&((mc_attrs_broadcast *)attrs)->shape, p, a); return;
-  case MC_OP_pad:
-    flip_list(&((mc_attrs_pad *)attrs)->before, p, a);
-    flip_list(&((mc_attrs_pad *)attrs)->after, p, a);
-    return;
-  case MC_OP_slice: {
-    mc_attrs_slice *s = attrs;
-    flip_list(&s->starts, p, a);
-    flip_list(&s->sizes, p, a);
-    flip_list(&s->steps, p, a);
-    return;
-  }
-  default: return; /* elementwise ops, reshape: nothing names an axis */
-  }
+static void turn_broadcast(mc_opcode op, void *attrs, const perm *p, mc_arena *a) {
+  put_list(mc_op_attr(op, attrs, "shape"), p, a);
 }
+
+static void turn_pad(mc_opcode op, void *attrs, const perm *p, mc_arena *a) {
+  put_list(mc_op_attr(op, attrs, "before"), p, a);
+  put_list(mc_op_attr(op, attrs, "after"), p, a);
+}
+
+static void turn_slice(mc_opcode op, void *attrs, const perm *p, mc_arena *a) {
+  put_list(mc_op_attr(op, attrs, "starts"), p, a);
+  put_list(mc_op_attr(op, attrs, "sizes"), p, a);
+  put_list(mc_op_attr(op, attrs, "steps"), p, a);
+}
+
+#define turn_never turn_none
+#define turn_each turn_none
+#define turn_pair turn_none
+#define turn_reshape turn_none
+#define turn_softmax turn_axis
+#define turn_argmax turn_axis
+
+typedef void turn_fn(mc_opcode op, void *attrs, const perm *p, mc_arena *a);
+static turn_fn *const turn[MC_NUM_OPS] = {
+#define MC_FOLLOW(op, flip, flow, cut) [MC_OP_##op] = turn_##flip,
+#include "mc/ir/ops.def"
+};
 
 /* ---- linear after a flattening reshape ---- */
 /* Columns of the weights in the order in which v' is flattened. */
@@ -302,6 +324,6 @@ mc_node *flip_build(mc_pass_context *cx, mc_node *n, mc_value **in, const perm *
   }
   if (n->op == MC_OP_reshape && !reorder_users(cx, n, n->in[0]->type, p)) return NULL;
   void *attrs = mc_arena_copy(cx->scratch, n->attrs, mc_ops[n->op].attrs_size);
-  flip_attrs(n->op, attrs, p, cx->scratch);
+  turn[n->op](n->op, attrs, p, cx->scratch);
   return mc_build_as(&b, n->op, in, n->nin, attrs, n->out[0]->type);
 }

@@ -35,7 +35,11 @@ enum {
   MC_T_CHOSEN = 1024,
   MC_T_REGION = 2048,
   MC_T_INTS = 4096,
-  MC_T_QPROD = 8192
+  MC_T_QPROD = 8192,
+  /* of passes, not of the language */
+  MC_T_ZERO = 16384,
+  MC_T_TINY = 32768,
+  MC_T_COMPARE = 65536
 };
 
 /* Products of two numbers of up to 255 that a 32-bit sum holds. MC_NORM_MOST: elements of u8 or i8
@@ -71,6 +75,9 @@ typedef struct mc_op_info {
 
 extern const mc_op_info mc_ops[MC_NUM_OPS];
 bool mc_op_from_text(const char *text, mc_opcode *out);
+/* The member `name` of attrs, a struct of mc_attrs_<op> (of the type mc_field_<KIND>); NULL: the op
+ * has no such attribute. */
+void *mc_op_attr(mc_opcode op, void *attrs, const char *name);
 
 static inline bool mc_op_has(mc_opcode op, unsigned trait) {
   return (mc_ops[op].traits & trait) != 0;
