@@ -144,15 +144,16 @@ static bool obey(mc_gemm *p, int64_t rows, const mc_ints *b) {
     return mc_gemm_refuse(
         p, NULL,
         "'blocking' must be [rows, 16-column vectors] of a block that the registers of "
-        "engine %s hold and the result has",
-        p->e->name);
+        "engine %s hold on '%s' and the result has",
+        p->e->name, p->ask->target->name);
   if (!unit_fits(p, unit, nv))
     return mc_gemm_refuse(
         p, NULL,
-        "'blocking': engine %s cannot leave out zero blocks of %lld elements here: "
+        "'blocking': engine %s cannot leave out zero blocks of %lld elements here on '%s': "
         "there are none, or a power of two from %d to 16 that divides %lld is wanted "
         "(or 32: single elements, where steps can pick them), and at most %d vectors",
-        p->e->name, (long long)unit, p->kr, (long long)p->rlen, MC_ZERO_WIDTHS);
+        p->e->name, (long long)unit, p->ask->target->name, p->kr, (long long)p->rlen,
+        MC_ZERO_WIDTHS);
   p->mr = (int)mr;
   p->nv = (int)nv;
   mc_nest n = nest_of(p, rows);

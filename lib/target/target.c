@@ -51,26 +51,49 @@ const char *mc_arch_name(mc_arch a) { return arch_names[a]; }
 
 const char *mc_isa_name(int i) { return isas[i].name; }
 
-/* "x86_64", "amd64", "aarch64", "arm64" or a triple that starts with one of them; *triple is set
- * when it is one. */
-static bool read_arch(const char *s, mc_arch *arch, const char **triple) {
-  static const struct {
-    const char *text;
-    mc_arch arch;
-  } names[] = { { "x86_64", MC_ARCH_x86_64 },
-                { "x86-64", MC_ARCH_x86_64 },
-                { "amd64", MC_ARCH_x86_64 },
-                { "aarch64", MC_ARCH_aarch64 },
-                { "arm64", MC_ARCH_aarch64 } };
+/* "x86_64", "amd64", "aarch64", "arm64" or a triple that starts with one of them, in any case;
+ * *triple is set when it is one, as it is written. */
+static const struct {
+  const char *text;
+  mc_arch arch;
+} arch_words[] = { { "x86_64", MC_ARCH_x86_64 },
+                   { "x86-64", MC_ARCH_x86_64 },
+                   { "amd64", MC_ARCH_x86_64 },
+                   { "aarch64", MC_ARCH_aarch64 },
+                   { "arm64", MC_ARCH_aarch64 } };
 
-  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-    size_t n = strlen(names[i].text);
-    if (strncmp(s, names[i].text, n) != 0 || (s[n] && s[n] != '-')) continue;
-    *arch = names[i].arch;
+enum { NARCH_WORDS = sizeof arch_words / sizeof arch_words[0] };
+
+static bool read_arch(const char *s, mc_arch *arch, const char **triple) {
+  for (int i = 0; i < NARCH_WORDS; i++) {
+    size_t n = strlen(arch_words[i].text);
+    if (strncasecmp(s, arch_words[i].text, n) != 0 || (s[n] && s[n] != '-')) continue;
+    *arch = arch_words[i].arch;
     *triple = s[n] == '-' ? s : NULL;
     return true;
   }
   return false;
+}
+
+static bool is_linux(const char *triple) {
+  for (; *triple; triple++)
+    if (strncasecmp(triple, "linux", 5) == 0) return true;
+  return false;
+}
+
+static bool unknown_arch(const char *arch, mc_diag *d) {
+  const char *near = NULL;
+  for (int i = 0; i < NARCH_WORDS; i++) near = mc_suggest_better(arch, near, arch_words[i].text);
+  return mc_error(d, mc_noloc, "unknown target '%s'; mcc compiles for x86_64 and aarch64%s%s%s",
+                  arch, near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+/* LLVM knows the words of triples in small letters only. */
+static const char *small_letters(const char *s, mc_arena *a) {
+  char *t = mc_arena_strdup(a, s);
+  for (char *p = t; *p; p++)
+    if (*p >= 'A' && *p <= 'Z') *p = (char)(*p - 'A' + 'a');
+  return t;
 }
 
 /* Only ELF systems: the object writer and the header assume System V calling conventions. */
@@ -303,7 +326,7 @@ const char *mc_target_default_march(const char *arch) {
   mc_arch want = mc_host_arch();
   const char *triple = NULL;
   if (arch && !read_arch(arch, &want, &triple)) return NULL;
-  return want == mc_host_arch() && (!triple || strstr(triple, "linux")) ? "dispatch" : NULL;
+  return want == mc_host_arch() && (!triple || is_linux(triple)) ? "dispatch" : NULL;
 }
 
 const mc_target *mc_target_find_for(const char *arch, const char *march, mc_arith how, mc_arena *a,
@@ -311,9 +334,10 @@ const mc_target *mc_target_find_for(const char *arch, const char *march, mc_arit
   mc_arch want = mc_host_arch();
   const char *triple = NULL;
   if (arch && !read_arch(arch, &want, &triple)) {
-    mc_error(d, mc_noloc, "unknown target '%s'; mcc compiles for x86_64 and aarch64", arch);
+    unknown_arch(arch, d);
     return NULL;
   }
+  if (triple) triple = small_letters(triple, a);
   if (triple && !check_triple(triple, d)) return NULL;
   if (march && mc_same_word(march, "native")) return native(want, triple, a, d);
   if (march && is_dispatch(march)) {

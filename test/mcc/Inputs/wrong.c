@@ -1,6 +1,6 @@
-/* An mcc whose objects compute something else (test/mcc/invalid-check.test): what the linker makes of
- * -Wl,--wrap=mc_network_run. WRONG says what the last element of the first result becomes: "step",
- * its lowest bit flipped; "far", its highest byte inverted; "nan" (f32). */
+/* An mcc whose objects compute something else (test/mcc/invalid-check.test): what the linker makes
+ * of -Wl,--wrap=mc_network_run. WRONG says what the last element of the first result becomes:
+ * "step", its lowest bit flipped; "far", its highest byte inverted; "nan" (f32). */
 #include "mc/driver/network.h"
 #include <math.h>
 #include <stdlib.h>
