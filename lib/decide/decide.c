@@ -59,7 +59,7 @@ static bool winograd(mc_decision *d, const mc_node *head, mc_arena *arena, mc_di
   d->form = MC_FORM_winograd;
   mc_winograd *c = &d->winograd;
   *c = mc_winograd_cut(head, d->ask.target, d->ask.workers,
-                       mc_group_has(d->ask.group, MC_FAM_READY));
+                       mc_family_has(mc_ask_family(&d->ask), MC_FAM_READY));
   d->note = mc_arena_printf(arena,
                             "F(4x4, 3x3), passes of %lld x %lld tiles, blocks of %d tiles x %d "
                             "channels, %lld channels, %s",
@@ -82,13 +82,13 @@ mc_decision *mc_decide(const mc_ask *a, mc_arena *arena, mc_diag *diag) {
   mc_decision *d = MC_NEW(arena, mc_decision);
   const mc_node *head = mc_region_head(a->group->region);
   *d = (mc_decision){ .ask = *a };
-  if (mc_group_has(a->group, MC_FAM_NOCODE)) return d;
+  if (mc_family_has(mc_ask_family(a), MC_FAM_NOCODE)) return d;
   bool ok = true;
   if (!head) {
     mc_error(diag, a->group->loc, "the group is empty");
     return NULL;
   }
-  switch (mc_group_family(a->group)) {
+  switch (mc_ask_family(a)) {
   case MC_FAMILY_gemm: ok = gemm(d, head, arena, diag); break;
   case MC_FAMILY_depthwise: ok = depthwise(d, head, arena, diag); break;
   case MC_FAMILY_winograd:
@@ -96,6 +96,7 @@ mc_decision *mc_decide(const mc_ask *a, mc_arena *arena, mc_diag *diag) {
   default: break; /* one way alone */
   }
   if (!ok || !sensible(d, diag)) return NULL;
-  if (d->estimate.cycles == 0) d->estimate = mc_model_group(a->group, a->target, a->weights);
+  if (d->estimate.cycles == 0)
+    d->estimate = mc_model_group_as(a->group, mc_ask_family(a), a->target, a->weights);
   return d;
 }

@@ -10,8 +10,8 @@
 #include "families.h"
 #include "mc/analysis/cost.h"
 #include "mc/analysis/model.h"
-#include "mc/analysis/winograd.h"
-#include "mc/decide/gemm.h"
+#include "mc/decide/decide.h"
+#include "mc/decide/scratch.h"
 #include "mc/target/tuning.h"
 #include <string.h>
 
@@ -53,16 +53,10 @@ static int position(const mc_map *at, mc_graph *g, mc_node *user) {
   return n ? (int)(intptr_t)mc_map_ptr_get(at, n) - 1 : -1;
 }
 
-/* What the kernel of a group asks for while it runs, of one task. Rows that are normalized and
- * resized images ask for little, and are no links of chains. */
+/* What the kernel of a group asks for while it runs, of one task. */
 static int64_t scratch_of(const pricer *p, const mc_node *g) {
-  const mc_node *h = mc_group_head(g);
-  if (!h) return 0;
-  if (mc_group_has(g, MC_FAM_WINOGRAD)) {
-    mc_winograd w = mc_winograd_cut(h, p->t, 1, mc_group_has(g, MC_FAM_READY));
-    return w.v_bytes + w.m_bytes + w.u_bytes + w.tmp_bytes;
-  }
-  return mc_group_is(g, MC_FAMILY_gemm) ? mc_gemm_scratch(p->t, g, 1, 1) : 0;
+  mc_ask ask = mc_ask_alone(g, p->t, (int64_t)p->weights);
+  return mc_decide_scratch(&ask);
 }
 
 /* Values in the arena: results of groups that are not the graph's. */
@@ -99,7 +93,7 @@ pricer *pricer_create(mc_node *const *group, int n, const mc_graph *g, const mc_
   p->constants = MC_NEWN(a, double, n);
   p->price = MC_NEWN(a, prices, n);
   for (int i = 0; i < n; i++) {
-    p->alone[i] = mc_model_group(group[i], t, (int64_t)p->weights).cycles;
+    p->alone[i] = mc_decide_price(group[i], t, (int64_t)p->weights).cycles;
     p->constants[i] = (double)mc_node_cost(group[i]).weight_bytes;
   }
   find_lives(p, g);
@@ -119,8 +113,8 @@ static price price_of(pricer *p, const mc_chain *c, int i, int at) {
   const mc_node *g = mc_chain_strip(c, i, p->strips);
   double own = 4 * p->constants[at]; /* what else the links of a chain keep near it */
   price x = { c->link[i].rows, scratch_of(p, g),
-              mc_model_group(g, p->t, (int64_t)p->weights).cycles,
-              mc_model_group(g, p->t, (int64_t)own).cycles };
+              mc_decide_price(g, p->t, (int64_t)p->weights).cycles,
+              mc_decide_price(g, p->t, (int64_t)own).cycles };
   bool tiles =
       p->t->isa & (MC_ISA_BIT(amx_int8) | MC_ISA_BIT(amx_bf16)) && mc_group_is(g, MC_FAMILY_gemm);
   if (tiles) x.next += mc_tune.tile_setup_strip; /* strips configure tiles for themselves */

@@ -40,8 +40,8 @@ static void put_other_ways(mc_strbuf *s, const mc_plan *p, const mc_decision *g)
     sep = ",";
   }
   if (winograd || !mc_winograd_refused(head, t)) {
-    mc_estimate e =
-        mc_model_group_as(group, winograd ? MC_FAMILY_gemm : MC_FAMILY_winograd, t, g->ask.weights);
+    mc_estimate e = mc_decide_price_as(group, winograd ? MC_FAMILY_gemm : MC_FAMILY_winograd, t,
+                                       g->ask.weights);
     mc_sb_printf(s, "%s %s %.3g us", sep, winograd ? "direct" : "winograd",
                  mc_model_us(t, e.cycles));
     sep = ",";

@@ -8,6 +8,7 @@
 #include "mc/analysis/channels.h"
 #include "mc/analysis/cost.h"
 #include "mc/analysis/model.h"
+#include "mc/decide/decide.h"
 #include "mc/target/tuning.h"
 #include "planner.h"
 #include "way.h"
@@ -35,7 +36,7 @@ static group_shape shape_of(const planner *s, int i, int64_t weights) {
   const mc_node *group = p->group[i], *head = mc_group_head(group);
   const mc_type *t = group->out[0]->type;
   group_shape g = { .rows = 1, .columns = 1 };
-  g.ns = 1000 * mc_model_us(p->target, mc_model_group(group, p->target, weights).cycles);
+  g.ns = 1000 * mc_model_us(p->target, mc_decide_price(group, p->target, weights).cycles);
   g.weights = (double)mc_node_cost(group).weight_bytes;
   for (int d = 0; d < t->rank - 1; d++) g.rows *= t->dim[d];
   g.product = head && mc_family_is_product(head->op) && !mc_is_depthwise(head);

@@ -15,6 +15,7 @@
 #include "mc/analysis/cost.h"
 #include "mc/analysis/model.h"
 #include "mc/analysis/winograd.h"
+#include "mc/decide/decide.h"
 #include "mc/pass/pass.h"
 #include "mc/target/tuning.h"
 #include <stdlib.h>
@@ -104,9 +105,9 @@ bool mc_pass_winograd(mc_pass_context *cx, const mc_opts_winograd *o, bool *chan
     mc_node *h = mc_group_head(g);
     if (!h || mc_winograd_refused(h, cx->target)) continue;
     candidate c = { .group = g, .head = h, .growth = mc_winograd_growth(h) };
-    c.direct = mc_model_group_as(g, MC_FAMILY_gemm, cx->target, weights).cycles;
-    c.made = mc_model_group_as(g, MC_FAMILY_winograd, cx->target, weights).cycles;
-    c.ready = mc_model_group_as(g, MC_FAMILY_winograd_ready, cx->target, weights).cycles;
+    c.direct = mc_decide_price_as(g, MC_FAMILY_gemm, cx->target, weights).cycles;
+    c.made = mc_decide_price_as(g, MC_FAMILY_winograd, cx->target, weights).cycles;
+    c.ready = mc_decide_price_as(g, MC_FAMILY_winograd_ready, cx->target, weights).cycles;
     MC_PUSH(cx->scratch, &list, c);
   }
   if (list.n) qsort(list.v, list.n, sizeof *list.v, by_worth);

@@ -83,14 +83,10 @@ static const char *type_text(const mc_type *t, mc_arena *a) {
   return text;
 }
 
-/* The engine that the kernel names, else the fastest for such operands. */
-static mc_rate rate_of(const mc_node *g, const char *how, const mc_target *t, mc_arena *a) {
-  const char *engine = strstr(how, "engine ");
-  if (engine) {
-    size_t n = strcspn(engine + 7, ", ");
-    mc_rate r = mc_rate_find(mc_arena_strndup(a, engine + 7, n));
-    if (r != MC_NUM_RATES && mc_target_rate(t, r) > 0) return r;
-  }
+/* The engine of the product, else the fastest for such operands. */
+static mc_rate rate_of(const mc_node *g, const mc_decision *d, const mc_target *t) {
+  mc_rate r = d && d->nproduct ? d->product[0].e->rate : MC_NUM_RATES;
+  if (r != MC_NUM_RATES && mc_target_rate(t, r) > 0) return r;
   const mc_node *h = head(g);
   bool f = !h || !h->nin || h->in[0]->type->dtype == MC_f32;
   return mc_model_rate(f ? MC_ARITH_f32 : MC_ARITH_int8, t);
@@ -127,9 +123,9 @@ static void describe(subject *s, const mc_plan *p, mc_arena *a) {
                   .result = g->nout ? type_text(g->out[0]->type, a) : "",
                   .how = mc_plan_describe(p, i, a) };
     l->cost = mc_node_cost(g);
-    l->model = mc_model_group(g, p->target, weights);
+    l->model = mc_decide_price(g, p->target, weights);
     if (!l->cost.macs) continue;
-    mc_rate r = rate_of(g, l->how, p->target, a);
+    mc_rate r = rate_of(g, mc_plan_decide(p, i, false, a), p->target);
     l->rate = mc_target_rate(p->target, r);
     l->engine = mc_rate_name(r);
   }

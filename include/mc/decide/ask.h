@@ -2,6 +2,7 @@
 #ifndef MC_DECIDE_ASK_H
 #define MC_DECIDE_ASK_H
 #include "mc/decide/strides.h"
+#include "mc/ir/family.h"
 #include "mc/target/target.h"
 
 /* By what a group's work is divided among threads where its loops allow it: images, lines, rows;
@@ -15,6 +16,7 @@ typedef enum mc_divide {
 
 typedef struct mc_ask {
   const mc_node *group;
+  mc_family as; /* computed by this family; none: by its own */
   const mc_target *target;
   int64_t weights; /* bytes of all constants of the network */
   int tasks;       /* shares that the work may be divided into; 1: none */
@@ -27,6 +29,10 @@ typedef struct mc_ask {
   mc_strides (*strides)(const void *ctx, const mc_value *v);
   const void *ctx;
 } mc_ask;
+
+static inline mc_family mc_ask_family(const mc_ask *a) {
+  return a->as ? a->as : mc_group_family(a->group);
+}
 
 /* Columns or channels are to be divided. */
 static inline bool mc_ask_by_columns(const mc_ask *a) {

@@ -46,6 +46,14 @@ typedef struct mc_decision {
 /* NULL after reporting to diag what cannot be computed. In the arena. */
 mc_decision *mc_decide(const mc_ask *a, mc_arena *arena, mc_diag *diag);
 
+/* The question where nothing is known of the neighbours: values lie densely, one thread. */
+mc_ask mc_ask_alone(const mc_node *group, const mc_target *t, int64_t weights);
+/* The estimate of that decision; of a group that cannot be computed, the cost model's. */
+mc_estimate mc_decide_price(const mc_node *group, const mc_target *t, int64_t weights);
+/* The same, computed by another family. */
+mc_estimate mc_decide_price_as(const mc_node *group, mc_family as, const mc_target *t,
+                               int64_t weights);
+
 /* False where the ops after the head are no such thing. */
 bool mc_narrow_find(mc_narrow *n, const mc_target *t, const mc_node *head);
 float mc_narrow_multiplier(const mc_narrow *n, int64_t channel);
