@@ -48,17 +48,23 @@ void model_result(mc_estimate *e, const mc_target *t, mc_part level, double byte
 }
 
 /* Arithmetic and epilogue share the core; memory runs beside it. */
+mc_part mc_estimate_longest(const mc_estimate *e) {
+  double longest = e->part[MC_PART_compute] + e->part[MC_PART_epilogue];
+  mc_part most =
+      e->part[MC_PART_compute] >= e->part[MC_PART_epilogue] ? MC_PART_compute : MC_PART_epilogue;
+  for (int p = MC_PART_L1; p <= MC_PART_DRAM; p++)
+    if (e->part[p] > longest) longest = e->part[p], most = (mc_part)p;
+  return e->part[MC_PART_overhead] > longest ? MC_PART_overhead : most;
+}
+
 void model_finish(mc_estimate *e) {
   double core = e->part[MC_PART_compute] + e->part[MC_PART_epilogue], longest = core,
          seen = mc_tune.exposed_core * core, own = seen;
-  e->bound =
-      e->part[MC_PART_compute] >= e->part[MC_PART_epilogue] ? MC_PART_compute : MC_PART_epilogue;
   for (int p = MC_PART_L1; p <= MC_PART_DRAM; p++) {
     seen += exposed((mc_part)p) * e->part[p];
-    if (e->part[p] > longest)
-      longest = e->part[p], own = exposed((mc_part)p) * e->part[p], e->bound = (mc_part)p;
+    if (e->part[p] > longest) longest = e->part[p], own = exposed((mc_part)p) * e->part[p];
   }
-  if (e->part[MC_PART_overhead] > longest) e->bound = MC_PART_overhead;
+  e->bound = mc_estimate_longest(e);
   e->cycles = longest + seen - own + e->part[MC_PART_overhead];
 }
 

@@ -276,15 +276,17 @@ bool mc_nest_of_group(mc_nest *n, const mc_node *group, const mc_target *t) {
   return true;
 }
 
-mc_estimate mc_model_first_conv(const mc_node *group, const mc_target *t, int64_t weights) {
+mc_estimate mc_model_first_conv(const mc_node *group, const mc_target *t, int64_t weights,
+                                bool *pays) {
   const mc_node *head = head_of(group);
-  mc_estimate none = { 0 };
-  if (!head || !mc_op_has(head->op, MC_T_ACCUM) || !mc_first_conv_words(head, t)) return none;
+  *pays = false;
+  if (!head || !mc_op_has(head->op, MC_T_ACCUM) || !mc_first_conv_words(head, t))
+    return (mc_estimate){ 0 };
   shape s = product_shape(head);
   mc_nest nest = group_nest(group, head, &s, t);
   mc_estimate stem = stem_or_not(head, &nest, arith_of(head), t);
-  bool less = stem.cycles > 0 && stem.cycles < model_best_block(&nest, t, weights).cycles;
-  return less ? stem : none;
+  *pays = stem.cycles > 0 && stem.cycles < model_best_block(&nest, t, weights).cycles;
+  return stem;
 }
 
 mc_estimate mc_model_group(const mc_node *group, const mc_target *t, int64_t weights) {

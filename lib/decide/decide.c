@@ -4,7 +4,7 @@
 /* Products of all phases; the group's estimate is their sum, and what is said is the first one's.
  */
 static bool products(mc_decision *d, const mc_node *head, mc_arena *arena, mc_diag *diag) {
-  d->form = MC_FORM_product;
+  d->form = MC_KERNEL_FORM_product;
   d->nproduct = head->op == MC_OP_conv_transpose2d ? mc_transposed_phases(head, NULL) : 1;
   d->product = MC_NEWN(arena, mc_gemm, d->nproduct);
   for (int i = 0; i < d->nproduct; i++) {
@@ -18,21 +18,24 @@ static bool products(mc_decision *d, const mc_node *head, mc_arena *arena, mc_di
     d->estimate.cycles += p->estimate.cycles;
     for (int k = 0; k < MC_NUM_PARTS; k++) d->estimate.part[k] += p->estimate.part[k];
   }
+  if (d->nproduct > 1) d->estimate.bound = mc_estimate_longest(&d->estimate);
   return true;
+}
+
+/* May the group be computed in this form, as far as its attributes say? */
+static bool may(const mc_decision *d, mc_kernel_form form) {
+  mc_kernel_form asked = mc_group_form(d->ask.group);
+  return asked == MC_KERNEL_FORM_plain || asked == form;
 }
 
 static bool gemm(mc_decision *d, const mc_node *head, mc_arena *arena, mc_diag *diag) {
   const mc_attrs_group *at = MC_ATTRS(d->ask.group, group);
-  bool asked = at->blocking.n || (at->engine && *at->engine), /* for a product */
-      pixels = head->op == MC_OP_conv2d && !asked;
-  if (pixels && mc_decide_first_conv(d, head, arena)) {
-    d->form = MC_FORM_first_conv;
-    return true;
-  }
-  if (pixels && mc_decide_first_conv_pairs(d, head, arena)) {
-    d->form = MC_FORM_first_conv_pairs;
-    return true;
-  }
+  bool engine = at->blocking.n || (at->engine && *at->engine), /* asked for: a product's */
+      pixels = head->op == MC_OP_conv2d && (d->forced || !engine);
+  d->form = MC_KERNEL_FORM_first_conv;
+  if (pixels && may(d, d->form) && mc_decide_first_conv(d, head, arena)) return true;
+  d->form = MC_KERNEL_FORM_first_conv_pairs;
+  if (pixels && may(d, d->form) && mc_decide_first_conv_pairs(d, head, arena)) return true;
   return products(d, head, arena, diag);
 }
 
@@ -43,9 +46,9 @@ static bool depthwise(mc_decision *d, const mc_node *head, mc_arena *arena, mc_d
                     mc_ops[head->op].text);
   if (t != MC_f32 && t != MC_bf16 && t != MC_u8 && t != MC_i8)
     return mc_error(diag, head->loc, "'conv2d' on %s has no lowering", mc_dtype_names[t]);
-  d->form = MC_FORM_depthwise_interleaved;
-  if (mc_decide_depthwise_interleaved(d, head, arena)) return true;
-  d->form = MC_FORM_depthwise;
+  d->form = MC_KERNEL_FORM_depthwise_interleaved;
+  if (may(d, d->form) && mc_decide_depthwise_interleaved(d, head, arena)) return true;
+  d->form = MC_KERNEL_FORM_depthwise;
   mc_decide_depthwise(d, head, arena);
   return true;
 }
@@ -56,10 +59,10 @@ static bool winograd(mc_decision *d, const mc_node *head, mc_arena *arena, mc_di
                                       [MC_WINOGRAD_once] = "weights made once" };
   const char *why = mc_winograd_refused(head, d->ask.target);
   if (why) return mc_error(diag, head->loc, "the group cannot be computed by 'winograd': %s", why);
-  d->form = MC_FORM_winograd;
+  bool ready = mc_family_has(mc_ask_family(&d->ask), MC_FAM_READY);
+  d->form = ready ? MC_KERNEL_FORM_winograd_ready : MC_KERNEL_FORM_winograd;
   mc_winograd *c = &d->winograd;
-  *c = mc_winograd_cut(head, d->ask.target, d->ask.workers,
-                       mc_family_has(mc_ask_family(&d->ask), MC_FAM_READY));
+  *c = mc_winograd_cut(head, d->ask.target, d->ask.workers, ready);
   d->note = mc_arena_printf(arena,
                             "F(4x4, 3x3), passes of %lld x %lld tiles, blocks of %d tiles x %d "
                             "channels, %lld channels, %s",
@@ -68,20 +71,44 @@ static bool winograd(mc_decision *d, const mc_node *head, mc_arena *arena, mc_di
   return true;
 }
 
-/* Attributes of products are on products alone. */
-static bool sensible(const mc_decision *d, mc_diag *diag) {
-  const mc_attrs_group *at = MC_ATTRS(d->ask.group, group);
-  const char *what = at->engine && *at->engine ? "engine" : at->blocking.n ? "blocking" : NULL;
-  if (!what || d->form == MC_FORM_product) return true;
-  return mc_error(diag, d->ask.group->loc,
+/* The forms of a family, in the arena. */
+static const char *forms_of(mc_family f, mc_arena *arena) {
+  const char *names = "";
+  for (int i = 0; i < MC_NUM_KERNEL_FORMS; i++)
+    if (i != MC_KERNEL_FORM_plain && mc_kernel_forms[i].family == f)
+      names = mc_arena_printf(arena, "%s%s%s", names, *names ? ", " : "", mc_kernel_forms[i].text);
+  return names;
+}
+
+/* What the attributes ask for is what was decided; those of products are on products alone. */
+static bool obeyed(const mc_decision *d, mc_arena *arena, mc_diag *diag) {
+  const mc_node *g = d->ask.group;
+  const mc_attrs_group *at = MC_ATTRS(g, group);
+  const char *what = at->engine && *at->engine ? "engine"
+                     : at->blocking.n          ? "blocking"
+                     : at->loop && *at->loop   ? "loop"
+                                               : NULL;
+  mc_family f = mc_ask_family(&d->ask);
+  mc_kernel_form asked = mc_group_form(g);
+  const char *name = mc_kernel_forms[asked].text, *forms = forms_of(f, arena);
+  if (asked != MC_KERNEL_FORM_plain && mc_kernel_forms[asked].family != f && !d->ask.as)
+    return mc_error(diag, g->loc, "'form': %s is no form of '%s', which has %s", name,
+                    mc_families[f].text, *forms ? forms : "one alone");
+  if (asked != MC_KERNEL_FORM_plain && asked != d->form && !d->ask.as)
+    return mc_error(diag, g->loc,
+                    "'form': %s cannot compute this group on '%s': its shape, types or ops are "
+                    "others, or the level lacks the instructions",
+                    name, d->ask.target->name);
+  if (!what || d->form == MC_KERNEL_FORM_product) return true;
+  return mc_error(diag, g->loc,
                   "'%s' is for products on an engine, and '%s' computes this group otherwise", what,
-                  mc_group_family_text(d->ask.group));
+                  mc_group_family_text(g));
 }
 
 mc_decision *mc_decide(const mc_ask *a, mc_arena *arena, mc_diag *diag) {
   mc_decision *d = MC_NEW(arena, mc_decision);
   const mc_node *head = mc_region_head(a->group->region);
-  *d = (mc_decision){ .ask = *a };
+  *d = (mc_decision){ .ask = *a, .forced = mc_group_form(a->group) != MC_KERNEL_FORM_plain };
   if (mc_family_has(mc_ask_family(a), MC_FAM_NOCODE)) return d;
   bool ok = true;
   if (!head) {
@@ -95,7 +122,7 @@ mc_decision *mc_decide(const mc_ask *a, mc_arena *arena, mc_diag *diag) {
   case MC_FAMILY_winograd_ready: ok = winograd(d, head, arena, diag); break;
   default: break; /* one way alone */
   }
-  if (!ok || !sensible(d, diag)) return NULL;
+  if (!ok || !obeyed(d, arena, diag)) return NULL;
   if (d->estimate.cycles == 0)
     d->estimate = mc_model_group_as(a->group, mc_ask_family(a), a->target, a->weights);
   return d;

@@ -54,7 +54,7 @@ bool mc_decide_first_conv(mc_decision *d, const mc_node *head, mc_arena *arena) 
   if (mc_ask_strides(&d->ask, head->in[0]).stride[2] != in->dim[3]) return false;
   if (n == 8 && d->ask.strides(d->ask.ctx, d->ask.group->out[0]).stride[2] != 8) return false;
   d->words = (int)(kh * (row / 4) + (kh * (row % 4) + 3) / 4);
-  if (!pays(d, head) || !constants(head)) return false;
+  if ((!d->forced && !pays(d, head)) || !constants(head)) return false;
   d->estimate = estimate(d, n);
   d->note = mc_arena_printf(arena, "lanes of pixels, %d words of 4 taps", d->words);
   return true;
@@ -62,10 +62,11 @@ bool mc_decide_first_conv(mc_decision *d, const mc_node *head, mc_arena *arena) 
 
 bool mc_decide_first_conv_pairs(mc_decision *d, const mc_node *head, mc_arena *arena) {
   const mc_type *in = head->in[0]->type;
-  mc_estimate e = mc_model_first_conv(d->ask.group, d->ask.target, d->ask.weights);
+  bool pays;
+  mc_estimate e = mc_model_first_conv(d->ask.group, d->ask.target, d->ask.weights, &pays);
   if (e.cycles <= 0 || !bytes(head)) return false;
-  if (d->ask.target->engine || d->ask.small || !mc_narrow_find(&d->narrow, d->ask.target, head))
-    return false;
+  if (!d->forced && (!pays || d->ask.target->engine || d->ask.small)) return false;
+  if (!mc_narrow_find(&d->narrow, d->ask.target, head)) return false;
   mc_strides s = mc_ask_strides(&d->ask, head->in[0]);
   if (s.stride[2] != in->dim[3] || !s.slack || !constants(head)) return false;
   d->words = mc_first_conv_words(head, d->ask.target);

@@ -113,11 +113,7 @@ void gemm_collapse(mc_gemm *p, mc_space *s, mc_strides *a, int first) {
   memcpy(p->a_stride, a->stride, sizeof p->a_stride);
 }
 
-bool gemm_choose(mc_gemm *p) {
-  if (!mc_gemm_block(p)) return false;
-  mc_gemm_divide(p);
-  return true;
-}
+bool gemm_choose(mc_gemm *p) { return mc_gemm_block(p) && mc_gemm_divide(p); }
 
 /* ---- conv2d ---- */
 

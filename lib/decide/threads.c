@@ -1,6 +1,7 @@
 /* Which loop of a product's nest is divided among threads: docs/internals/threads.md. */
 #include "mc/decide/gemm.h"
 #include "mc/target/tuning.h"
+#include <string.h>
 
 typedef struct choice {
   int split;
@@ -38,27 +39,67 @@ static void consider(choice *best, const mc_gemm *p, int split, int64_t trips, b
   *best = (choice){ split, c, (int)((trips + most - 1) / most) };
 }
 
-void mc_gemm_divide(mc_gemm *p) {
+/* A loop that can be divided: what each task reads of A and B. */
+typedef struct loop {
+  int split;
+  int64_t trips;
+  bool all_a, all_b, rows; /* rows: by images, lines or rows of A */
+} loop;
+
+enum { LOOPS = MC_MAX_RANK + 4 };
+
+static int loops_of(const mc_gemm *p, loop *l) {
   bool repacks = p->b.packed;
-  int last = p->rank - 2;
+  int n = 0, last = p->rank - 2;
   int64_t rows = p->dim[last], blocks = (rows + p->mr - 1) / p->mr,
           columns = (mc_gemm_vectors(p->n) + p->nv - 1) / p->nv;
-  choice alone = { -1, cost_of(p, 1, true, true), 1 }, best = alone;
-  p->split = -1;
-  if (p->ask->by_images) p->split = 0;
-  if (p->ask->tasks == 1 || p->ask->by_images) return;
   if (p->e->tile && !repacks && mc_tile_units(p) / p->ask->tasks * mc_tile_unit(p) >= p->mt)
-    consider(&best, p, MC_SPLIT_TILES, mc_tile_units(p), false, true);
+    l[n++] = (loop){ MC_SPLIT_TILES, mc_tile_units(p), false, true, true };
   for (int d = 0; d < (p->e->tile ? p->nbatch : last); d++)
-    if (d < p->nbatch || !repacks) consider(&best, p, d, p->dim[d], false, d >= p->nbatch);
+    if (d < p->nbatch || !repacks) l[n++] = (loop){ d, p->dim[d], false, d >= p->nbatch, true };
   if (!p->e->tile && !repacks && mc_ask_blocks_divide(p->ask, rows, p->mr))
-    consider(&best, p, last, blocks, false, true);
-  if (best.split >= 0 && p->ask->divide == MC_DIVIDE_rows) {
-    p->split = best.split;
-    return;
+    l[n++] = (loop){ last, blocks, false, true, true };
+  l[n++] = (loop){ MC_SPLIT_GROUPS, p->groups, false, false, false };
+  l[n++] = (loop){ MC_SPLIT_COLUMNS, columns, true, false, false };
+  return n;
+}
+
+const char *mc_gemm_loop_text(int split, mc_arena *a) {
+  return split == MC_SPLIT_GROUPS    ? "groups"
+         : split == MC_SPLIT_COLUMNS ? "columns"
+         : split == MC_SPLIT_TILES   ? "tiles"
+                                     : mc_arena_printf(a, "axis%d", split);
+}
+
+/* The `loop` attribute. */
+static bool obey(mc_gemm *p, const loop *l, int n, const char *asked) {
+  const char *names = "";
+  for (int i = 0; i < n; i++) {
+    const char *name = mc_gemm_loop_text(l[i].split, p->arena);
+    if (l[i].trips < 2) continue;
+    if (strcmp(name, asked) == 0) return p->split = l[i].split, true;
+    names = mc_arena_printf(p->arena, "%s%s%s", names, *names ? ", " : "", name);
   }
-  if (mc_ask_by_columns(p->ask)) best = alone;
-  consider(&best, p, MC_SPLIT_GROUPS, p->groups, false, false);
-  consider(&best, p, MC_SPLIT_COLUMNS, columns, true, false);
+  return mc_gemm_refuse(p, NULL, "'loop': %s of this product cannot be divided among %d tasks; %s",
+                        asked, p->ask->tasks,
+                        *names ? mc_arena_printf(p->arena, "those that can: %s", names)
+                               : "no loop can");
+}
+
+bool mc_gemm_divide(mc_gemm *p) {
+  loop l[LOOPS];
+  const char *asked = MC_ATTRS(p->ask->group, group)->loop;
+  p->split = p->ask->by_images ? 0 : -1;
+  if (p->ask->tasks == 1 || p->ask->by_images) return true;
+  int n = loops_of(p, l);
+  if (asked && *asked && p->head->op != MC_OP_conv_transpose2d) return obey(p, l, n, asked);
+  choice alone = { -1, cost_of(p, 1, true, true), 1 }, best = alone;
+  for (int i = 0; i < n; i++)
+    if (l[i].rows) consider(&best, p, l[i].split, l[i].trips, l[i].all_a, l[i].all_b);
+  bool rows = best.split >= 0 && p->ask->divide == MC_DIVIDE_rows;
+  if (!rows && mc_ask_by_columns(p->ask)) best = alone;
+  for (int i = 0; i < n; i++)
+    if (!rows && !l[i].rows) consider(&best, p, l[i].split, l[i].trips, l[i].all_a, l[i].all_b);
   p->split = best.split;
+  return true;
 }

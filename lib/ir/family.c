@@ -19,3 +19,14 @@ const char *const mc_names_family[] = { "",
 #define MC_FAMILY(id, scratch, columns, traits, doc) #id,
 #include "mc/ir/families.def"
                                         NULL };
+
+const mc_kernel_form_info mc_kernel_forms[MC_NUM_KERNEL_FORMS] = {
+  [MC_KERNEL_FORM_plain] = { "", MC_FAMILY_none, "" },
+#define MC_KERNEL_FORM(id, family, doc) [MC_KERNEL_FORM_##id] = { #id, MC_FAMILY_##family, doc },
+#include "mc/ir/forms.def"
+};
+
+const char *const mc_names_form[] = { "",
+#define MC_KERNEL_FORM(id, family, doc) #id,
+#include "mc/ir/forms.def"
+                                      NULL };

@@ -107,21 +107,32 @@ mc_choices mc_plan_choices(const mc_plan *p, int i, mc_arena *a) {
   return c;
 }
 
+static void write_product(mc_attrs_group *at, const mc_gemm *q, bool threads, mc_arena *a) {
+  at->engine = mc_arena_strdup(a, q->e->name);
+  if (threads && q->split >= 0) at->loop = mc_gemm_loop_text(q->split, a);
+  if (q->e->tile) return;
+  bool zeros = q->zeros.all[0][0] != 0; /* there were blocks to leave out */
+  at->blocking = (mc_ints){ MC_NEWN(a, int64_t, 3), zeros ? 3 : 2 };
+  at->blocking.v[0] = q->mr, at->blocking.v[1] = q->nv, at->blocking.v[2] = q->unit;
+}
+
+static void write_threads(mc_attrs_group *at, const mc_plan *p, int i) {
+  at->tasks = p->tasks[i];
+  at->divide = p->divide[i] == MC_DIVIDE_rows      ? "rows"
+               : p->divide[i] == MC_DIVIDE_columns ? "columns"
+                                                   : "";
+}
+
 void mc_plan_write_decisions(const mc_plan *p, mc_arena *a) {
   for (int i = 0; i < p->ngroup; i++) {
     if (p->chain_of && p->chain_of[i] >= 0) continue;
+    if (mc_group_has(p->group[i], MC_FAM_NOCODE)) continue;
+    mc_attrs_group *at = MC_ATTRS(p->group[i], group);
     mc_arena *scratch = mc_arena_create();
     const mc_decision *d = mc_plan_decide(p, i, false, scratch);
-    if (d && d->nproduct == 1) {
-      const mc_gemm *q = d->product;
-      mc_attrs_group *at = MC_ATTRS(p->group[i], group);
-      at->engine = mc_arena_strdup(a, q->e->name);
-      if (!q->e->tile) {
-        bool zeros = q->zeros.all[0][0] != 0; /* there were blocks to leave out */
-        at->blocking = (mc_ints){ MC_NEWN(a, int64_t, 3), zeros ? 3 : 2 };
-        at->blocking.v[0] = q->mr, at->blocking.v[1] = q->nv, at->blocking.v[2] = q->unit;
-      }
-    }
+    if (d) at->form = (mc_field_QUOTED)d->form;
+    if (d && d->nproduct == 1) write_product(at, d->product, p->threads > 1, a);
+    if (d && p->threads > 1) write_threads(at, p, i);
     mc_arena_destroy(scratch);
   }
 }

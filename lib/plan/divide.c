@@ -12,6 +12,7 @@
 #include "mc/target/tuning.h"
 #include "planner.h"
 #include "way.h"
+#include <string.h>
 
 enum { WAYS = MC_DIVIDE_columns + 1 };
 
@@ -46,7 +47,23 @@ static group_shape shape_of(const planner *s, int i, int64_t weights) {
   return g;
 }
 
+/* What the group's attributes ask for. */
+static const mc_attrs_group *asked(const divider *v, int i) {
+  return MC_ATTRS(v->p->group[i], group);
+}
+
+static bool divides(const mc_attrs_group *at) { return at->divide && *at->divide; }
+
+static bool may(const divider *v, int i, int how) {
+  const mc_attrs_group *at = asked(v, i);
+  if (at->tasks == 1) return how == MC_DIVIDE_not;
+  if (divides(at))
+    return how == (strcmp(at->divide, "rows") == 0 ? MC_DIVIDE_rows : MC_DIVIDE_columns);
+  return at->tasks == 0 || how != MC_DIVIDE_not;
+}
+
 static int tasks_of(const divider *v, int i) {
+  if (asked(v, i)->tasks) return (int)asked(v, i)->tasks;
   double n = v->g[i].ns / mc_tune.thread_least;
   return n >= v->p->threads ? v->p->threads : n < 2 ? 2 : (int)n;
 }
@@ -58,6 +75,7 @@ static double share(int64_t n, int tasks) { return (double)((n + tasks - 1) / ta
 static double own(const divider *v, int i, int how) {
   const group_shape *g = &v->g[i];
   int tasks = tasks_of(v, i);
+  if (!may(v, i, how)) return -1;
   if (how == MC_DIVIDE_not || g->ns == 0) return g->ns;
   if ((how == MC_DIVIDE_rows ? g->rows : g->columns) < 2) return -1;
   if (how == MC_DIVIDE_columns) return g->ns * share(g->columns, tasks) + mc_tune.thread_barrier;
@@ -100,6 +118,34 @@ static double way_cost(void *ctx, int i, int how, int b, double before) {
   return here < 0 ? -1 : here + before + fetch(v, i, how, b);
 }
 
+/* One thread has nothing to divide; more have so many tasks, and loops as they are. */
+static bool check_asked(const divider *v) {
+  mc_diag *d = v->s->d;
+  for (int i = 0; i < v->p->ngroup; i++) {
+    const mc_attrs_group *at = asked(v, i);
+    const mc_loc loc = v->p->group[i]->loc;
+    if (!at->tasks && !divides(at)) continue;
+    if (at->tasks == 1 && divides(at))
+      return mc_error(d, loc, "'divide': one task has nothing to divide");
+    if (v->p->threads == 1) {
+      if (at->tasks != 1)
+        mc_warning(d, loc, "'%s' has no effect: the code is for one thread (-threads=N)",
+                   at->tasks ? "tasks" : "divide");
+      continue;
+    }
+    if (at->tasks > v->p->threads)
+      return mc_error(d, loc, "'tasks': %lld of this group, and the code is for %d threads",
+                      (long long)at->tasks, v->p->threads);
+    bool possible = false;
+    for (int how = 0; how < WAYS; how++) possible |= own(v, i, how) >= 0;
+    if (!possible)
+      return mc_error(d, loc, "'%s': the result has %lld rows and %lld units of columns to divide",
+                      divides(at) ? "divide" : "tasks", (long long)v->g[i].rows,
+                      (long long)v->g[i].columns);
+  }
+  return true;
+}
+
 static void choose(divider *v) {
   mc_plan *p = v->p;
   double alone = 0;
@@ -107,14 +153,16 @@ static void choose(divider *v) {
   v->ways = (ways){ .n = p->ngroup, .nchoice = WAYS, .cost = way_cost, .ctx = v };
   ways_find(&v->ways, v->s->a);
   int last = p->ngroup - 1, how = ways_best(&v->ways);
-  if (last < 0 || alone - way_at(&v->ways, last, how)->cost < mc_tune.thread_wake) return;
+  if (last < 0) return;
+  bool gains = alone - way_at(&v->ways, last, how)->cost >= mc_tune.thread_wake;
   for (int i = last; i >= 0; how = way_at(&v->ways, i--, how)->before) {
+    if (!gains && !asked(v, i)->tasks && !divides(asked(v, i))) continue;
     p->divide[i] = (mc_divide)how;
     p->tasks[i] = how == MC_DIVIDE_not ? 1 : tasks_of(v, i);
   }
 }
 
-void planner_divide(planner *s) {
+bool planner_divide(planner *s) {
   mc_plan *p = s->p;
   p->tasks = MC_NEWN(s->a, int, p->ngroup);
   p->divide = MC_NEWN(s->a, mc_divide, p->ngroup);
@@ -122,11 +170,13 @@ void planner_divide(planner *s) {
     p->tasks[i] = p->split_small ? p->threads : 1;
     p->divide[i] = p->split_small ? MC_DIVIDE_any : MC_DIVIDE_not;
   }
-  if (p->threads == 1 || p->split_small) return;
+  if (p->split_small) return true;
   int64_t weights = mc_graph_cost(p->graph).weight_bytes;
   divider v = {
     .s = s, .p = p, .g = MC_NEWN(s->a, group_shape, p->ngroup), .far = weights > p->target->l3
   };
-  for (int i = 0; i < p->ngroup; i++) v.g[i] = shape_of(s, i, weights);
-  choose(&v);
+  for (int i = 0; i < p->ngroup && p->threads > 1; i++) v.g[i] = shape_of(s, i, weights);
+  if (!check_asked(&v)) return false;
+  if (p->threads > 1) choose(&v);
+  return true;
 }

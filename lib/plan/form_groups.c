@@ -20,21 +20,24 @@
  * joins when all its readers are inside and the shape is the same. Every other op is a group of its
  * own. Nothing is computed twice, so the result is EXACT.
  *
- * Groups in the text are dissolved first; only the block that -tune chose for a product stays with
- * it, and the chain that a group is a link of. Products read only the arena or constants: operands
- * that are graph inputs are copied first (`pad` of nothing). A graph result that has other
- * readers, or that is an input, a constant or returned twice, is copied at the end. */
+ * Groups in the text are dissolved first; what their attributes ask for (block, engine, form, how
+ * threads divide them) stays with the product or head, and the chain that a group is a link of.
+ * Products read only the arena or constants: operands that are graph inputs are copied first (`pad`
+ * of nothing). A graph result that has other readers, or that is an input, a constant or returned
+ * twice, is copied at the end. */
 #include "families.h"
 #include "mc/decide/ask.h"
 #include "mc/ir/build.h"
 #include "mc/pass/pass.h"
+#include <string.h>
 
 typedef struct former {
   mc_pass_context *cx;
   mc_graph *g;
   mc_map grouped;
   mc_map copies;
-  mc_map blocking, engines, chains;
+  mc_map asked, chains; /* of ops that were in groups: mc_attrs_group of what their text asks for */
+  MC_VEC(const mc_node *) waiting; /* those of `asked`, in order */
   bool changed, failed;
 } former;
 
@@ -42,25 +45,46 @@ typedef MC_VEC(mc_node *) node_list;
 
 /* ---- groups that are there already ---- */
 
-/* Ops come out of their groups, to be grouped anew: what a text says about kernels and offsets is
- * never trusted. */
+/* What a group's text asks for: the attribute's name; NULL: nothing. */
+static const char *asks_for(const mc_attrs_group *at) {
+  return at->blocking.n              ? "blocking"
+         : at->engine && *at->engine ? "engine"
+         : at->form                  ? "form"
+         : at->loop && *at->loop     ? "loop"
+         : at->tasks                 ? "tasks"
+         : at->divide && *at->divide ? "divide"
+                                     : NULL;
+}
+
+/* Attributes of products alone. */
+static const char *asks_of_product(const mc_attrs_group *at) {
+  const char *what = asks_for(at);
+  return what && strcmp(what, "tasks") && strcmp(what, "divide") ? what : NULL;
+}
+
+static void keep(former *f, const mc_node *n, const mc_node *group) {
+  *mc_map_ptr_slot(&f->asked, n) = MC_ATTRS(group, group);
+  MC_PUSH(f->cx->scratch, &f->waiting, n);
+}
+
+/* Ops come out of their groups, to be grouped anew: kernels and offsets of a text are never
+ * trusted, and what it asks for goes with the product, or the head. */
 static void dissolve(former *f, mc_node *group) {
   mc_graph *r = group->region;
-  bool product = false;
-  mc_ints *block = &MC_ATTRS(group, group)->blocking, *chain = &MC_ATTRS(group, group)->chain;
-  const char *engine = MC_ATTRS(group, group)->engine ? MC_ATTRS(group, group)->engine : "";
-  if (chain->n && mc_group_head(group)) *mc_map_ptr_slot(&f->chains, mc_group_head(group)) = chain;
+  mc_node *product = NULL, *head = mc_group_head(group);
+  const mc_attrs_group *at = MC_ATTRS(group, group);
+  if (at->chain.n && head) *mc_map_ptr_slot(&f->chains, head) = (void *)&at->chain;
   MC_FOR_NODES (n, r) {
     if (n->op == MC_OP_group) dissolve(f, n);
     if (!mc_op_has(n->op, MC_T_ACCUM)) continue;
-    product = true;
-    if (block->n) *mc_map_ptr_slot(&f->blocking, n) = block;
-    if (*engine) *mc_map_ptr_slot(&f->engines, n) = (void *)(uintptr_t)engine;
+    product = n;
+    if (asks_for(at)) keep(f, n, group);
   }
-  if (!product && (block->n || *engine))
+  if (!product && asks_of_product(at))
     mc_warning(f->cx->diag, group->loc,
-               "'%s' has no effect: the group holds no product, and only those have %s",
-               block->n ? "blocking" : "engine", block->n ? "blocks" : "engines");
+               "'%s' has no effect: the group holds no product, and only those have it",
+               asks_of_product(at));
+  if (!product && head && (at->tasks || (at->divide && *at->divide))) keep(f, head, group);
   mc_node *ret = r->last;
   for (int i = 0; i < group->nout; i++) {
     mc_value *v = ret->in[i];
@@ -72,6 +96,43 @@ static void dissolve(former *f, mc_node *group) {
     if (n != ret) mc_node_move(group->graph, group, n);
   mc_node_remove(group);
   f->changed = true;
+}
+
+/* The family of a group that `head` heads, if the text does not ask for a form of another one. */
+static mc_family asked_family(const former *f, const mc_node *head, mc_family family) {
+  const mc_attrs_group *at = mc_map_ptr_get(&f->asked, head);
+  mc_family other = at ? mc_kernel_forms[at->form].family : MC_FAMILY_none;
+  return family == MC_FAMILY_gemm && mc_family_has(other, MC_FAM_WINOGRAD) ? other : family;
+}
+
+/* Give the new group what was asked for. */
+static void obey(former *f, mc_node *group, const mc_node *head) {
+  mc_attrs_group *to = MC_ATTRS(group, group);
+  const mc_attrs_group *at = mc_map_ptr_get(&f->asked, head);
+  mc_family family = mc_group_family(group);
+  if (!at) return;
+  *mc_map_ptr_slot(&f->asked, head) = NULL;
+  if (family == MC_FAMILY_gemm)
+    to->blocking = at->blocking;
+  else if (at->blocking.n)
+    mc_warning(f->cx->diag, head->loc,
+               "'blocking' has no effect: kernel '%s' computes the group, and only '%s' takes it",
+               mc_families[family].text, mc_families[MC_FAMILY_gemm].text);
+  to->engine = at->engine;
+  to->form = at->form;
+  to->tasks = at->tasks;
+  to->divide = at->divide;
+  to->loop = at->loop;
+}
+
+static void tell_waiting(const former *f) {
+  for (size_t i = 0; i < f->waiting.n; i++) {
+    const mc_attrs_group *at = mc_map_ptr_get(&f->asked, f->waiting.v[i]);
+    if (at)
+      mc_warning(f->cx->diag, f->waiting.v[i]->loc,
+                 "'%s' has no effect: '%s' heads no group any more", asks_for(at),
+                 mc_ops[f->waiting.v[i]->op].text);
+  }
 }
 
 /* ---- copies ---- */
@@ -173,16 +234,8 @@ static void make_group(former *f, mc_family family, const mc_node *head, mc_node
   mc_node *root = op[n - 1];
   mc_module *m = f->cx->module;
   mc_node *group = mc_node_create(m, MC_OP_group, NULL, 0, root->nout, head->loc);
-  mc_group_set_family(group, family);
-  const mc_ints *block = mc_map_ptr_get(&f->blocking, head);
-  if (block && family == MC_FAMILY_gemm)
-    MC_ATTRS(group, group)->blocking = *block;
-  else if (block)
-    mc_warning(f->cx->diag, head->loc,
-               "'blocking' has no effect: kernel '%s' computes the group, and only '%s' takes it",
-               mc_families[family].text, mc_families[MC_FAMILY_gemm].text);
-  const char *engine = mc_map_ptr_get(&f->engines, head);
-  if (engine) MC_ATTRS(group, group)->engine = engine;
+  mc_group_set_family(group, asked_family(f, head, family));
+  obey(f, group, head);
   for (size_t i = 0; i < n; i++) {
     const mc_ints *chain = mc_map_ptr_get(&f->chains, op[i]);
     if (chain) MC_ATTRS(group, group)->chain = *chain;
@@ -417,8 +470,7 @@ bool mc_pass_form_groups(mc_pass_context *cx, const mc_opts_form_groups *o, bool
   mc_map order;
   mc_map_init(&f.grouped, cx->scratch);
   mc_map_init(&f.copies, cx->scratch);
-  mc_map_init(&f.blocking, cx->scratch);
-  mc_map_init(&f.engines, cx->scratch);
+  mc_map_init(&f.asked, cx->scratch);
   mc_map_init(&f.chains, cx->scratch);
   MC_FOR_NODES (n, f.g)
     if (n->op == MC_OP_group) dissolve(&f, n);
@@ -439,6 +491,7 @@ bool mc_pass_form_groups(mc_pass_context *cx, const mc_opts_form_groups *o, bool
       group_map(&f, all.v[i], &order);
   for (size_t i = all.n; i-- > 0;)
     if (is_free(&f, all.v[i])) make_group(&f, mc_family_of(all.v[i]), all.v[i], &all.v[i], 1);
+  tell_waiting(&f);
   *changed = f.changed;
   return true;
 }

@@ -150,8 +150,7 @@ mc_plan *mc_plan_make(mc_graph *g, const mc_target *t, const mc_plan_opts *o, mc
                   .split_small = o && o->split_small };
   planner s = { .p = p, .o = o, .a = a, .d = d };
   if (!start(&s) || (planner_images(&s), !planner_layouts(&s))) return NULL;
-  planner_divide(&s);
-  if (!planner_memory(&s)) return NULL;
+  if (!planner_divide(&s) || !planner_memory(&s)) return NULL;
   write_attributes(&s);
   return p;
 }

@@ -47,6 +47,6 @@ static inline const mc_chain *planner_chain(const planner *s, int i) {
 bool planner_layouts(planner *s); /* sharing, halos, pitches, base, size; false after reporting */
 void planner_images(planner *s);  /* p->images, and how long values live there; before layouts */
 void planner_fold(planner *s);    /* mc_buffer.folded; when it is known who shares storage */
-void planner_divide(planner *s);  /* p->tasks */
+bool planner_divide(planner *s);  /* p->tasks, p->divide; false after reporting */
 bool planner_memory(planner *s);  /* offsets, arena_bytes */
 #endif

@@ -25,7 +25,8 @@ int ways_best(const ways *w) {
   int best = 0, last = w->n - 1;
   for (int h = 1; h < w->nchoice && last >= 0; h++) {
     double c = way_at(w, last, h)->cost;
-    if (c >= 0 && c < way_at(w, last, best)->cost) best = h;
+    double least = way_at(w, last, best)->cost;
+    if (c >= 0 && (least < 0 || c < least)) best = h;
   }
   return best;
 }

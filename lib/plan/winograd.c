@@ -50,7 +50,11 @@ static void say(mc_pass_context *cx, const candidate *c, const char *what) {
 /* The attribute that asks for a product on an engine; NULL: none does. */
 static const char *given(const candidate *c) {
   const mc_attrs_group *at = MC_ATTRS(c->group, group);
-  return at->blocking.n ? "blocking" : at->engine && *at->engine ? "engine" : NULL;
+  return at->blocking.n              ? "blocking"
+         : at->engine && *at->engine ? "engine"
+         : at->form                  ? "form"
+         : at->loop && *at->loop     ? "loop"
+                                     : NULL;
 }
 
 static void take(mc_pass_context *cx, const candidate *c, bool ready, bool *changed) {
@@ -60,7 +64,8 @@ static void take(mc_pass_context *cx, const candidate *c, bool ready, bool *chan
     mc_warning(cx->diag, c->head->loc,
                "winograd: '%s' has no effect: with force the group is no direct convolution", what);
   at->blocking = (mc_ints){ 0 };
-  at->engine = "";
+  at->engine = at->loop = "";
+  at->form = MC_KERNEL_FORM_plain;
   mc_group_set_family(c->group, ready ? MC_FAMILY_winograd_ready : MC_FAMILY_winograd);
   MC_STAT_ADD(cx, winograd, layers, 1);
   if (ready) MC_STAT_ADD(cx, winograd, ready, 1);

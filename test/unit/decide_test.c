@@ -84,7 +84,7 @@ static void test_product(const char *march, const char *engine) {
   asked q;
   ask(&q, march, CONV("kernel=\"gemm\""));
   mc_decision *d = mc_decide(&q.ask, q.a, &q.d);
-  CHECK(d && d->form == MC_FORM_product && d->nproduct == 1 && d->estimate.cycles > 0);
+  CHECK(d && d->form == MC_KERNEL_FORM_product && d->nproduct == 1 && d->estimate.cycles > 0);
   if (d) {
     const mc_gemm *p = d->product;
     CHECK(strcmp(p->e->name, engine) == 0);

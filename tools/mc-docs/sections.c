@@ -148,6 +148,19 @@ static void print_families(mc_strbuf *out) {
   }
 }
 
+static void print_forms(mc_strbuf *out) {
+  mc_sb_puts(out, "| form | of kernel | how |\n|---|---|---|\n");
+  for (int f = 0; f < MC_NUM_KERNEL_FORMS; f++) {
+    const mc_kernel_form_info *i = &mc_kernel_forms[f];
+    if (!*i->text) continue;
+    mc_sb_puts(out, "|");
+    code_cell(out, i->text);
+    code_cell(out, mc_families[i->family].text);
+    cell(out, i->doc);
+    mc_sb_putc(out, '\n');
+  }
+}
+
 /* ---- figures of the cost model ---- */
 
 /* A path of the repository, or a command: nothing where there is none. */
@@ -313,8 +326,8 @@ static void print_aliases(mc_strbuf *out) {
   }
 }
 
-const doc_section doc_sections[] = {
-  { "dtypes", print_dtypes },     { "engines", print_engines },   { "enums", print_enums },
-  { "families", print_families }, { "figures", print_figures },   { "ops", print_ops },
-  { "passes", print_passes },     { "pipelines", print_aliases }, { NULL, NULL }
-};
+const doc_section doc_sections[] = { { "dtypes", print_dtypes },     { "engines", print_engines },
+                                     { "enums", print_enums },       { "families", print_families },
+                                     { "forms", print_forms },       { "figures", print_figures },
+                                     { "ops", print_ops },           { "passes", print_passes },
+                                     { "pipelines", print_aliases }, { NULL, NULL } };

@@ -30,8 +30,8 @@ int options_read(mcc *o, int argc, char **argv) {
       .help = "the only layers that -quant converts" },
     { "emit", MC_O_WORD, &o->emit, .arg = "WHAT", .help = "what to write", .words = emit_names },
     { "decisions", MC_O_FLAG, &o->decisions,
-      .help = "with -emit=mir: write engine and block of each product into the text, which then "
-              "forces them (attributes engine and blocking)" },
+      .help = "with -emit=mir: write what was decided about each group into the text, which then "
+              "forces it (attributes form, engine, blocking, tasks, divide, loop)" },
     { "march", MC_O_STR, &o->march, .arg = "LEVEL",
       .help = "machine level: native, a level or CPU (a wrong name lists them), or "
               "dispatch[=LEVEL,...]: several, the best chosen at run time; default: dispatch, for "

@@ -25,6 +25,8 @@ typedef struct mc_estimate {
 } mc_estimate;
 
 const char *mc_part_name(mc_part p);
+/* What bounds it: the longest of arithmetic (the larger part of it), each memory and overhead. */
+mc_part mc_estimate_longest(const mc_estimate *e);
 double mc_model_us(const mc_target *t, double cycles); /* at the nominal clock */
 
 /* A nest of products: blocks of mr rows and nv * 16 columns, as the kernels emit them
@@ -99,9 +101,10 @@ bool mc_nest_shares(int64_t groups, int64_t cols);
 enum { MC_FIRST_CONV_WORDS = 64 };
 
 int mc_first_conv_words(const mc_node *n, const mc_target *t);
-/* Such a group, where that is faster than the nest of products; cycles 0: it is not. weights as
+/* Such a group; cycles 0: it is none. *pays: it is faster than the nest of products. weights as
  * above. */
-mc_estimate mc_model_first_conv(const mc_node *group, const mc_target *t, int64_t weights);
+mc_estimate mc_model_first_conv(const mc_node *group, const mc_target *t, int64_t weights,
+                                bool *pays);
 /* Vector instructions for 16 results of an elementwise op, loads of its operands other than the
  * chain's included. */
 double mc_model_vector_ops(const mc_node *n, const mc_target *t);

@@ -7,17 +7,6 @@
 #include "mc/analysis/winograd.h"
 #include "mc/decide/gemm.h"
 
-/* How the kernel of a family computes the group. */
-typedef enum mc_form {
-  MC_FORM_plain,                 /* the family has one way alone */
-  MC_FORM_product,               /* nests of products on an engine */
-  MC_FORM_first_conv,            /* first convolution, 16 pixels in lanes (AVX-512) */
-  MC_FORM_first_conv_pairs,      /* the same, 8 pixels in lanes (AVX2) */
-  MC_FORM_depthwise,             /* blocks of pixels x 16 channels */
-  MC_FORM_depthwise_interleaved, /* bytes on interleaved rows */
-  MC_FORM_winograd
-} mc_form;
-
 /* requantize with fp32_rne as the only op after the head, on a target with packs, every multiplier
  * below 1: then no product leaves i32, rounding before clamping gives what clamping before rounding
  * gives (both are monotonic, and the bounds are integers), and saturating packs clamp for free. */
@@ -31,7 +20,8 @@ typedef struct mc_narrow {
 
 typedef struct mc_decision {
   mc_ask ask;
-  mc_form form;
+  mc_kernel_form form;
+  bool forced;      /* the group's attribute asks for the form: it need not pay */
   mc_gemm *product; /* product: one for each phase of conv_transpose2d, else one */
   int nproduct;
   mc_narrow narrow; /* stem, stem_pairs, depthwise_rows: its node is NULL where it does not hold */

@@ -89,6 +89,9 @@ typedef struct mc_gemm {
 
 enum { MC_SPLIT_GROUPS = 100, MC_SPLIT_COLUMNS, MC_SPLIT_TILES };
 
+/* mc_gemm.split (not -1) as the `loop` attribute names it: groups, columns, tiles, axis0 ... */
+const char *mc_gemm_loop_text(int split, mc_arena *a);
+
 /* All of it. conv_transpose2d: `phase` of those that mc_transposed_phases counts, else 0. False
  * after reporting to diag what cannot be computed. In the arena. */
 bool mc_gemm_decide(mc_gemm *p, const mc_ask *a, int phase, mc_arena *arena, mc_diag *diag);
@@ -202,5 +205,5 @@ bool mc_gemm_refuse(const mc_gemm *p, const mc_node *n, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 bool mc_gemm_block(mc_gemm *p);  /* blocks.c: mr, nv, unit, and what is said of them */
 void mc_tile_block(mc_gemm *p);  /* pick.c: tr, mt, mr, nv, rows_outside, flat, note */
-void mc_gemm_divide(mc_gemm *p); /* divide.c: split */
+bool mc_gemm_divide(mc_gemm *p); /* threads.c: split */
 #endif

@@ -11,6 +11,15 @@ typedef enum mc_family {
   MC_NUM_FAMILIES
 } mc_family;
 
+/* How the kernel computes a group (forms.def), where its family has several ways. */
+typedef enum mc_kernel_form {
+  MC_KERNEL_FORM_plain, /* its family has one way alone; as an attribute: not chosen yet */
+
+#define MC_KERNEL_FORM(id, family, doc) MC_KERNEL_FORM_##id,
+#include "mc/ir/forms.def"
+  MC_NUM_KERNEL_FORMS
+} mc_kernel_form;
+
 /* The traits column of families.def. */
 enum {
   MC_FAM_PARTS = 1,
@@ -29,6 +38,14 @@ typedef struct mc_family_info {
 
 extern const mc_family_info mc_families[MC_NUM_FAMILIES];
 
+typedef struct mc_kernel_form_info {
+  const char *text; /* "product"; "" for plain */
+  mc_family family;
+  const char *doc;
+} mc_kernel_form_info;
+
+extern const mc_kernel_form_info mc_kernel_forms[MC_NUM_KERNEL_FORMS];
+
 static inline bool mc_family_has(mc_family f, unsigned trait) {
   return (mc_families[f].traits & trait) != 0;
 }
@@ -40,6 +57,11 @@ static inline mc_family mc_group_family(const mc_node *group) {
 
 static inline const char *mc_group_family_text(const mc_node *group) {
   return mc_families[mc_group_family(group)].text;
+}
+
+/* The form that the text asks for; plain: none. */
+static inline mc_kernel_form mc_group_form(const mc_node *group) {
+  return (mc_kernel_form)MC_ATTRS(group, group)->form;
 }
 
 static inline void mc_group_set_family(mc_node *group, mc_family f) {

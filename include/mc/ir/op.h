@@ -20,6 +20,7 @@ typedef enum mc_opcode {
   extern const char *const mc_names_##id[mc_##id##_count_ + 1];
 #include "mc/ir/enums.def"
 extern const char *const mc_names_family[]; /* mc_family (family.h) */
+extern const char *const mc_names_form[];   /* mc_kernel_form */
 
 enum {
   MC_T_ELEM = 1,

@@ -33,9 +33,10 @@ mc_choices mc_plan_choices(const mc_plan *p, int i, mc_arena *a);
 /* Weights of group i that are kept as bits and values (mcc -compress-weights): bytes that they
  * would take packed for the engine, and those that they take so. False: they are not kept so. */
 bool mc_plan_packed(const mc_plan *p, int i, int64_t *from, int64_t *to);
-/* Write engine and block of every product into its group's attributes: the text of the plan then
- * says what was decided, and reading it forces the same. Phases of conv_transpose2d and links of
- * chains have blocks of their own and stay as they are; on tiles the engine alone is written. */
+/* Write what was decided about every group into its attributes: form; engine and block of products
+ * (on tiles the engine alone); with threads, tasks, by what, and the loop. The text of the plan
+ * then says it, and reading it forces the same. Phases of conv_transpose2d have engines and blocks
+ * of their own, and links of chains all: they stay as they are. */
 void mc_plan_write_decisions(const mc_plan *p, mc_arena *a);
 /* Arena bytes that group i needs for itself while it runs; of a link, those of its strip. Asked
  * when layouts are final (halo, pitches, places, base) and offsets are not yet. */

@@ -1,5 +1,6 @@
 /* Constants, groups, return. */
 #include "infer.h"
+#include <string.h>
 
 /* A constant's shape and dtype are its tensor's; the quantization is what the text says. */
 static bool constant(mc_infer *f, const mc_tensor *t) {
@@ -37,6 +38,10 @@ static bool group_attrs(mc_infer *f) {
     if (at->offset.v[i] < -1)
       return mc_infer_error(f, "attribute 'offset' must be at least -1, got %lld",
                             (long long)at->offset.v[i]);
+  if (!mc_inf_attr_range(f, "tasks", &at->tasks, 1, 0)) return false;
+  if (at->divide && *at->divide && strcmp(at->divide, "rows") && strcmp(at->divide, "columns"))
+    return mc_infer_error(f, "attribute 'divide' must be \"rows\" or \"columns\", got \"%s\"",
+                          at->divide);
   return mc_inf_attr_range(f, "halo", at->halo.v, at->halo.n, 0);
 }
 

@@ -264,7 +264,7 @@ static int divide(dw *d, kb_loop *once) {
 }
 
 bool k_emit_depthwise(kgroup *g) {
-  if (g->decision->form == MC_FORM_depthwise_interleaved) return k_depthwise_interleaved(g);
+  if (g->decision->form == MC_KERNEL_FORM_depthwise_interleaved) return k_depthwise_interleaved(g);
   dw *d = MC_NEW(g->k->arena, dw);
   d->g = g;
   d->k = g->k;

@@ -58,8 +58,8 @@ static bool products(kgroup *g) {
 
 bool k_emit_gemm(kgroup *g) {
   switch (g->decision->form) {
-  case MC_FORM_first_conv: return k_first_conv(g);
-  case MC_FORM_first_conv_pairs: return k_first_conv_pairs(g);
+  case MC_KERNEL_FORM_first_conv: return k_first_conv(g);
+  case MC_KERNEL_FORM_first_conv_pairs: return k_first_conv_pairs(g);
   default: break;
   }
   if (!products(g)) return false;
