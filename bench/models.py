@@ -127,7 +127,7 @@ class Net:
 
     # quantized forms
     def quantize(self, f, q, a, like=None):
-        """The value with a QuantizeLinear and DequantizeLinear pair behind it; `like` keeps the parameters of another value."""
+        """The value with a QuantizeLinear and DequantizeLinear pair after it; `like` keeps the parameters of another value."""
         lo, hi = min(float(a.min()), 0.0), max(float(a.max()), 1e-6)
         scale = like.scale if like else F32((hi - lo) / 255)
         zero = like.zero if like else np.uint8(np.clip(np.rint(-lo / scale), 0, 255))

@@ -4,7 +4,7 @@
     bench/qdq.py net.onnx calib.npz out.onnx [--acts=u8|s8] [--weights=s8|u8] [--per-tensor]
     bench/qdq.py net.onnx calib.npz out.onnx --samples=N --preprocess=scale,mean,std --nhwc
 
-Batch norms are folded first; Q and DQ stand around every Conv, Add, Gemm and pool; biases are
+Batch norms are folded first; Q and DQ are around every Conv, Add, Gemm and pool; biases are
 i32 of scale s_x * s_w. calib.npz has `x` (samples first). Ops: Conv, BatchNormalization, Relu,
 Add, AveragePool, GlobalAveragePool, MaxPool, Flatten, Reshape, Gemm, Softmax, Identity. Needs
 python3-onnx and python3-numpy.
@@ -87,7 +87,7 @@ def evaluate(node, x):
 
 
 def fold_batch_norms(graph, weights):
-    """Into the Conv in front: same reals."""
+    """Into the Conv before: same reals."""
     made = {o: n for n in graph.node for o in n.output}
     for bn in [n for n in graph.node if n.op_type == "BatchNormalization"]:
         c = made[bn.input[0]]

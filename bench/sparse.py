@@ -7,7 +7,7 @@
 Layers with random weights, made sparse at random (sparsify{score=random}): one, or four equal ones
 where weights are small, so that the quantization of the input weighs less. mc-bench compiles each
 with -sparse=off and -sparse=always, and times them in alternation; a cell is the ratio of their
-least times (above 1: leaving zeros out is faster), and 'd' behind it where -sparse=auto multiplies
+least times (above 1: leaving zeros out is faster), and 'd' after it where -sparse=auto multiplies
 everything. N:M patterns have one column. INT8 is measured against the faster of the direct and the
 Winograd form. One Markdown table for each arithmetic; break-even is where the line crosses 1."""
 import argparse

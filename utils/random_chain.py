@@ -3,7 +3,7 @@
 
     random_chain.py SEED NET.mir [CALIB.npz]
 
-Convolutions of every kind, pools and elementwise ops stand behind one another, each read by the next alone, with heights that strips divide, odd channels, paddings, dilations, batches and a residual sum
+Convolutions of every kind, pools and elementwise ops, one after the other, each read by the next alone, with heights that strips divide, odd channels, paddings, dilations, batches and a residual sum
 now and then: what form-chains{goal=all} makes chains of.
 """
 import sys

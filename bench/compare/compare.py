@@ -15,7 +15,7 @@ usage: compare.py [options] [NETWORK ...]
   --recompile     do not reuse objects of an earlier call, even when mcc did not change
   --json FILE     all figures
 
-A figure is the median of the calm samples in ms; '*' behind it: too few were calm, the minimum of all is shown.  A column without a program stays '-'."""
+A figure is the median of the calm samples in ms; '*' after it: too few were calm, the minimum of all is shown.  A column without a program stays '-'."""
 import argparse, json, math, os, pathlib, re, subprocess, sys, time
 
 BENCH = pathlib.Path(__file__).resolve().parent.parent

@@ -1,6 +1,6 @@
 /* oneDNN 2.x (Debian's libdnnl-dev): the convolutions and matrix products of a network one after
  * another, each with its bias, scales, activation and residual sum fused, in the layout that the
- * library asks for.  What stands between layers (reorders, pools, softmax) is not run: a lower
+ * library asks for.  What is between layers (reorders, pools, softmax) is not run: a lower
  * bound for any program on top.
  *
  * A list of layers has lines

@@ -78,7 +78,7 @@ def groups_of(text):
 
 
 def functions(library):
-    """[(address, bytes, level, group)]. Names: net.GROUP, further steps of a group with .STEP behind, links of a chain that
+    """[(address, bytes, level, group)]. Names: net.GROUP, further steps of a group with .STEP after, links of a chain that
     begins with GROUP .linkN; objects that choose have a level between prefix and number."""
     out = subprocess.run(["nm", "-S", library], check=True, capture_output=True, text=True).stdout
     name = r"^(\w+) (\w+) t net\.(?:([a-z][\w.+-]*?)\.)?(\d+)(?:\.link(\d+))?(?:\.\d+)?$"

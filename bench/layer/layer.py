@@ -4,7 +4,7 @@
 usage: layer.py [--fifo] [--cpu N] [--seconds S] [--work DIR] --mcc NAME=PATH[,-march=LEVEL] ... [LAYER ...]
 
 LAYER is a word of this file's table, or a beginning of one (default: all).  Times are minima of a run in microseconds; a layer that is cheap beside the copy of its input
-stands several times in its graph, and the time is divided."""
+is there several times in its graph, and the time is divided."""
 import argparse, pathlib, re, subprocess, sys
 
 COPIES = 4
@@ -84,7 +84,7 @@ def image(h, w, c):
                  f"  %t = transpose %x {{perm=[0,2,3,1]}} : f32[1,{h},{w},{c}]\n  %q = quantize %t : u8<0.02:128>[1,{h},{w},{c}]\n", ["%q"], {}), 0, 1
 
 
-# 3x3 with stride 1, as they stand in VGG-16, ResNet-18, ResNet-50 and resnet8.
+# 3x3 with stride 1, as they are in VGG-16, ResNet-18, ResNet-50 and resnet8.
 C3 = [(224, 64, 64), (112, 64, 128), (112, 128, 128), (56, 64, 64), (56, 128, 256), (56, 256, 256), (28, 128, 128), (28, 256, 512), (28, 512, 512), (14, 256, 256), (14, 512, 512), (7, 512, 512), (32, 16, 16), (16, 32, 32), (8, 64, 64)]
 LAYERS = {
     **{f"c3-{w}x{w}x{ci}" + (f"-{co}" if co != ci else ""): (lambda w=w, ci=ci, co=co: conv(w, w, ci, co)) for w, ci, co in C3},

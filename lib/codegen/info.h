@@ -1,5 +1,5 @@
-/* The text behind the symbol PREFIX_info (docs/reference/abi.md): written into objects, read back
- * by mc_jit_load. */
+/* The text that the symbol PREFIX_info names (docs/reference/abi.md): written into objects, read
+ * back by mc_jit_load. */
 #ifndef MC_CODEGEN_INFO_H
 #define MC_CODEGEN_INFO_H
 #include "mc/analysis/cost.h"

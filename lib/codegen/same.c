@@ -29,7 +29,7 @@ static void add_hole(reader *r, same_hole h) {
 
 /* ---- what may differ ---- */
 
-/* The variable behind v, and the distance to it; NULL: v is something else. */
+/* The variable that v points into, and the distance from its start; NULL: v is something else. */
 static LLVMValueRef global_of(LLVMValueRef v, int64_t *offset) {
   *offset = 0;
   while (LLVMIsAConstantExpr(v)) {

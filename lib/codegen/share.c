@@ -40,7 +40,7 @@ static LLVMTypeRef pointer(module *m) { return LLVMPointerTypeInContext(m->c, 0)
 
 static LLVMTypeRef byte_type(module *m) { return LLVMInt8TypeInContext(m->c); }
 
-static LLVMValueRef bytes_behind(module *m, LLVMBuilderRef b, LLVMValueRef p, LLVMValueRef n) {
+static LLVMValueRef bytes_from(module *m, LLVMBuilderRef b, LLVMValueRef p, LLVMValueRef n) {
   return LLVMBuildInBoundsGEP2(b, byte_type(m), p, &n, 1, "");
 }
 
@@ -217,8 +217,8 @@ static LLVMValueRef load_number(shared *s, const same_hole *h, LLVMValueRef tabl
   LLVMContextRef c = s->m->c;
   LLVMTypeRef t = LLVMTypeOf(h->value), i32 = LLVMInt32TypeInContext(c);
   bool vector = LLVMGetTypeKind(t) == LLVMVectorTypeKind;
-  LLVMValueRef p = bytes_behind(s->m, s->b, table,
-                                LLVMConstInt(LLVMInt64TypeInContext(c), (uint64_t)at * 4, 0)),
+  LLVMValueRef p = bytes_from(s->m, s->b, table,
+                              LLVMConstInt(LLVMInt64TypeInContext(c), (uint64_t)at * 4, 0)),
                v = LLVMBuildLoad2(s->b, vector ? LLVMGetElementType(t) : t, p, "");
   LLVMSetAlignment(v, 4);
   if (!vector) return v;
@@ -239,7 +239,7 @@ static void fill_holes(shared *s) {
     if (h->kind == SAME_NUMBER)
       v = load_number(s, h, v, s->column[i]);
     else if (h->offset)
-      v = bytes_behind(s->m, s->b, v, LLVMConstInt(i64, (uint64_t)h->offset, 1));
+      v = bytes_from(s->m, s->b, v, LLVMConstInt(i64, (uint64_t)h->offset, 1));
     LLVMSetOperand(h->user, h->op, v);
   }
   for (size_t i = 0; i < s->member[0]->hole.n; i++) {
@@ -296,7 +296,7 @@ static LLVMValueRef make_caller(shared *s, same_code *c) {
     if (s->keeps[i]) arg[n++] = LLVMGetParam(f, (unsigned)i);
   for (int i = 0; i < s->nparam; i++) {
     LLVMValueRef v = c->hole.v[s->param_hole[i]].value;
-    arg[n++] = s->param[i]->kind == SAME_GLOBAL ? v : bytes_behind(m, s->b, LLVMGetParam(f, 0), v);
+    arg[n++] = s->param[i]->kind == SAME_GLOBAL ? v : bytes_from(m, s->b, LLVMGetParam(f, 0), v);
   }
   if (s->nnumber) arg[n++] = number_table(s, c, name);
   LLVMValueRef call = LLVMBuildCall2(s->b, LLVMGlobalGetValueType(s->body), s->body, arg, n, "");

@@ -3,7 +3,7 @@
  * A layer without a border adds w c to every result, which is a bias. Where a border of zeros is
  * seen (padding, transposed convolutions) the sum is another one there: then one constant channel
  * stays, and takes the weights of the others along, each times its constant over the one that
- * stays: exact at the border too. What is fixed but not constant (a constant behind a padded
+ * stays: exact at the border too. What is fixed but not constant (a constant after a padded
  * depthwise convolution) cannot move: its channel stays. */
 #include "steady.h"
 #include "mc/ir/build.h"

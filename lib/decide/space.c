@@ -1,4 +1,4 @@
-/* Views and spaces of a group: what lib/kernels/group/kx.c makes addresses of. */
+/* Views and spaces of a group: what lib/kernels/group/epilogue.c makes addresses of. */
 #include "mc/decide/ask.h"
 #include <string.h>
 

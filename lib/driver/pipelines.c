@@ -106,28 +106,28 @@ static void quantized_already(const mc_graph *g, const mc_compile_opts *o, mc_di
 }
 
 /* The passes that make integers, with their source of ranges; `before` runs before folding. */
-static bool quant_passes(const char **before, const char **behind, const mc_module *m,
+static bool quant_passes(const char **before, const char **after, const mc_module *m,
                          const mc_compile_opts *o, mc_arena *a, mc_diag *d) {
   facts f = { 0 };
   const mc_graph *g = m->graphs;
-  *before = *behind = "";
+  *before = *after = "";
   look(&f, g);
   if (f.islands) *before = "from-qdq,";
   if (f.quantized) {
     if (o->quant == MC_QUANT_INT8) quantized_already(g, o, d);
-    *behind = "fold-qdq,";
+    *after = "fold-qdq,";
     return true;
   }
   if (o->quant != MC_QUANT_INT8) return true;
-  *behind = mc_arena_printf(a, "%sfold-qdq,", with_layers("quantize", NULL, o, a));
+  *after = mc_arena_printf(a, "%sfold-qdq,", with_layers("quantize", NULL, o, a));
   if (o->mixed && o->target->next)
     return mc_error(d, g->loc,
                     "-mixed chooses for one level: all levels of an object must compute the same; "
                     "name a level with -march=");
   if (o->calib)
-    *behind = from_samples(o->calib, o, a);
+    *after = from_samples(o->calib, o, a);
   else if (m->calibration)
-    *behind =
+    *after =
         from_samples(m->calibration[0] == '/' ? m->calibration
                                               : mc_arena_printf(a, "%s/%s", m->dir, m->calibration),
                      o, a);
@@ -164,11 +164,11 @@ static int level_of(const mc_compile_opts *o) {
 static const char *front(const mc_module *m, const mc_compile_opts *o, bool *ints, mc_arena *a,
                          mc_diag *d) {
   int level = level_of(o);
-  const char *before, *behind;
-  if (!quant_passes(&before, &behind, m, o, a, d)) return NULL;
-  *ints = *behind;
+  const char *before, *after;
+  if (!quant_passes(&before, &after, m, o, a, d)) return NULL;
+  *ints = *after;
   const char *last = o->quant == MC_QUANT_BF16 ? with_layers("to-bf16", NULL, o, a) : "";
-  return mc_arena_printf(a, "%s%s%s%s%s", before, fold[level], behind, tidy[level], last);
+  return mc_arena_printf(a, "%s%s%s%s%s", before, fold[level], after, tidy[level], last);
 }
 
 const char *mc_compile_front(const mc_module *m, const mc_compile_opts *o, mc_arena *a,

@@ -1,4 +1,4 @@
-/* BLAS and LAPACK behind mc/measure/linalg.h. LAPACK is Fortran's: column-major; a symmetric matrix
+/* BLAS and LAPACK under mc/measure/linalg.h. LAPACK is Fortran's: column-major; a symmetric matrix
  * is the same either way, so the lower triangle of ours is the upper of LAPACK's. */
 #include "mc/measure/linalg.h"
 #include <cblas.h>

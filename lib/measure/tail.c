@@ -13,10 +13,10 @@ static bool is_down(const finder *f, const mc_value *v) {
 }
 
 static void find_down(finder *f, const mc_product *p) {
-  bool behind = false;
+  bool after = false;
   MC_FOR_NODES (n, f->g) {
-    if (n == p->node) behind = true;
-    if (!behind || n == p->node) continue;
+    if (n == p->node) after = true;
+    if (!after || n == p->node) continue;
     mcm_values r = mcm_reads(f->g, n, f->a);
     for (size_t i = 0; i < r.n; i++)
       if (r.v[i] == p->node->out[0] || is_down(f, r.v[i])) *mc_map_ptr_slot(&f->down, n) = n;

@@ -119,9 +119,9 @@ static void check_product(checker *c, const mc_node *group, const mc_node *head)
   if (head->op != MC_OP_conv2d) return;
   const mc_buffer *x = mc_plan_buffer(c->p, head->in[0]);
   for (int axis = x && x->kept ? 1 : 0; axis < 2; axis++) {
-    int64_t first, last, border = x ? x->halo[axis] : 0, behind = x ? x->halo[axis + 2] : 0;
+    int64_t first, last, border = x ? x->halo[axis] : 0, after = x ? x->halo[axis + 2] : 0;
     window(head, axis, &first, &last);
-    if (-first > border || last - (head->in[0]->type->dim[1 + axis] - 1) > behind)
+    if (-first > border || last - (head->in[0]->type->dim[1 + axis] - 1) > after)
       FAIL(c, group->out[0], "the halo of %s is too small for conv2d's padding",
            label(c, head->in[0]));
   }
@@ -186,8 +186,8 @@ static int last_use(const checker *c, const mc_value *v, int first) {
         !n || n->op == MC_OP_return ? c->p->ngroup : (int)(intptr_t)mc_map_ptr_get(&c->pos, n) - 1;
     if (at > last) last = at;
     if (!n || n->op != MC_OP_group || !is_alias(n)) continue;
-    int behind = last_use(c, n->out[0], at);
-    if (behind > last) last = behind;
+    int later = last_use(c, n->out[0], at);
+    if (later > last) last = later;
   }
   return last;
 }

@@ -174,12 +174,12 @@ static mc_value *copy_in_front(former *f, mc_node *before, mc_value *v) {
 }
 
 /* The value whose memory v shares through reshapes. */
-static const mc_value *behind_reshapes(const mc_value *v) {
+static const mc_value *past_reshapes(const mc_value *v) {
   while (v->def && v->def->op == MC_OP_reshape) v = v->def->in[0];
   return v;
 }
 
-static bool is_input(const mc_value *v) { return behind_reshapes(v)->def == NULL; }
+static bool is_input(const mc_value *v) { return past_reshapes(v)->def == NULL; }
 
 /* One copy of a value serves all products; it is built before the first. */
 static mc_value *arena_copy(former *f, mc_node *before, mc_value *v) {
@@ -332,7 +332,7 @@ static mc_node *transpose_in_front(const former *f, const mc_node *head, int i) 
 }
 
 /* A transpose after the chain: rows of the result go where it says. */
-static mc_node *transpose_behind(const former *f, const mc_node *head, const mc_value *v) {
+static mc_node *transpose_after(const former *f, const mc_node *head, const mc_value *v) {
   mc_node *t = mc_value_single_user(v);
   bool product = head->op == MC_OP_matmul || head->op == MC_OP_linear;
   return product && is_free(f, t) && t->op == MC_OP_transpose && keeps_last(t, 1) ? t : NULL;
@@ -348,8 +348,8 @@ static void group_product(former *f, mc_node *head) {
   operands o;
   first_operands(&o, head, f->cx->scratch);
   for (mc_node *n = head; (n = next_in_chain(f, n->out[0], &o));) MC_PUSH(f->cx->scratch, &ops, n);
-  mc_node *behind = transpose_behind(f, head, ops.v[ops.n - 1]->out[0]);
-  if (behind) MC_PUSH(f->cx->scratch, &ops, behind);
+  mc_node *after = transpose_after(f, head, ops.v[ops.n - 1]->out[0]);
+  if (after) MC_PUSH(f->cx->scratch, &ops, after);
   make_group(f, mc_family_of(head), head, ops.v, ops.n);
 }
 
@@ -445,9 +445,9 @@ static void group_image(former *f, mc_node *n) {
   if (t->rank < 3 || t->dim[t->rank - 1] < 2 || t->dim[t->rank - 1] > 4 ||
       perm->v[t->rank - 2] != t->rank - 1)
     return;
-  mc_node *behind = mc_value_single_user(n->out[0]), *before = n->in[0]->def;
-  if (is_free(f, behind) && quantizes_whole(behind))
-    make_group(f, mc_family_of(n), n, (mc_node *[]){ n, behind }, 2);
+  mc_node *after = mc_value_single_user(n->out[0]), *before = n->in[0]->def;
+  if (is_free(f, after) && quantizes_whole(after))
+    make_group(f, mc_family_of(n), n, (mc_node *[]){ n, after }, 2);
   else if (is_free(f, before) && quantizes_whole(before) &&
            mc_value_single_user(before->out[0]) == n)
     make_group(f, mc_family_of(n), before, (mc_node *[]){ before, n }, 2);

@@ -1,4 +1,5 @@
-/* The integers behind f32 values: through dequantize and everything that only moves elements. */
+/* The integers that f32 values were made of: through dequantize and everything that only moves
+ * elements. */
 #include "islands.h"
 #include "mc/support/fixed.h"
 #include <math.h>

@@ -20,7 +20,7 @@ static double bias_real(const mc_value *v, int64_t c) {
   return (double)((const int32_t *)t->data)[c] * (double)mc_type_scale(v->type, c);
 }
 
-/* The constant behind a bias: f32, or i32 with one scale or one per channel. */
+/* The constant that a bias is made of: f32, or i32 with one scale or one per channel. */
 static mc_value *bias_const(mc_value *v) {
   const mc_node *n = v->def;
   mc_value *c = n && n->op == MC_OP_dequantize ? n->in[0] : v;
@@ -147,7 +147,7 @@ static const char *no_weight(islands *s, const mc_value *v) {
 }
 
 /* An addition of one constant per channel after a layer without bias: its bias. */
-static mc_node *bias_behind(const mc_node *n, mc_value **bias) {
+static mc_node *constant_bias(const mc_node *n, mc_value **bias) {
   mc_node *a = mc_value_single_user(n->out[0]);
   const mc_type *y = n->out[0]->type;
   if (n->nin > 2 || !a || a->op != MC_OP_add || !mc_type_same_shape(a->out[0]->type, y))
@@ -165,7 +165,7 @@ static const char *layer(islands *s, mc_node *n, mc_value *x) {
   if (bias && !bias_const(bias)) return "its bias is no constant of f32 or i32";
   float lo, hi, low, high;
   void *attrs = islands_attrs(s, n, &lo, &hi);
-  mc_node *last = lo == -INFINITY && hi == INFINITY ? bias_behind(n, &bias) : NULL;
+  mc_node *last = lo == -INFINITY && hi == INFINITY ? constant_bias(n, &bias) : NULL;
   if (last) islands_attrs(s, last, &low, &high), lo = low, hi = high;
   bool halves = !islands_weight_fits(&w);
   mc_value *q = islands_build_weight(s, n, &w, halves), *in[3] = { x, q, NULL };

@@ -34,8 +34,8 @@ const char *islands_name(islands *s, const mc_node *n);
  * f32. */
 mc_node *islands_build(islands *s, mc_node *before, const mc_node *like, mc_opcode op,
                        mc_value *const *in, int nin, const void *attrs, const mc_type *elem);
-/* The integers behind an f32 value, NULL when it holds others; ops that only move elements are
- * repeated on the integers, each before its original. */
+/* The integers that an f32 value was made of, NULL when it holds others; ops that only move
+ * elements are repeated on the integers, each before its original. */
 mc_value *islands_ints(islands *s, mc_value *v);
 /* A graph input of plain integers that is read as reals in one way gets the type that says so. */
 void islands_adopt(islands *s, mc_value *input);
@@ -54,7 +54,7 @@ typedef struct weight {
   const mc_type *type; /* of the stored weight */
 } weight;
 
-/* False without report when v is no 8-bit constant behind dequantize, reshape and transpose. */
+/* False without report when v is no 8-bit constant before dequantize, reshape and transpose. */
 bool islands_weight(islands *s, const mc_value *v, weight *out);
 /* Whether d fits i8 everywhere. */
 bool islands_weight_fits(const weight *w);

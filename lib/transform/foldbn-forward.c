@@ -100,7 +100,7 @@ static bool push(mc_pass_context *cx, mc_value *v, const affine *f) {
   return true;
 }
 
-/* n's result becomes v, which holds other numbers: name and range stay behind. */
+/* n's result becomes v, which holds other numbers: name and range are not taken along. */
 static void replace_with_other(mc_node *n, mc_value *v) {
   mc_range range = v->range;
   n->out[0]->name = NULL;

@@ -92,7 +92,7 @@ static int general_number(const char *s) {
   return -1;
 }
 
-static int register_number(const char *s) { /* behind '%' */
+static int register_number(const char *s) { /* after '%' */
   if (starts(s, "zmm") || starts(s, "ymm") || starts(s, "xmm")) return R_VECTOR + atoi(s + 3);
   if (starts(s, "tmm")) return R_TILE + atoi(s + 3);
   if (*s == 'k') return R_MASK + atoi(s + 1);

@@ -47,7 +47,7 @@ static int64_t displacement(const unsigned char *p, int bytes) {
   return d;
 }
 
-/* The memory operand from the byte behind ModRM on; x, b: the prefix's bits. Tiles take base +
+/* The memory operand from the byte after ModRM on; x, b: the prefix's bits. Tiles take base +
  * displacement as the address and the scaled index as the distance of rows. Returns its bytes. */
 static int memory_operand(insn *i, const ucontext_t *u, const unsigned char *p, int x, int b) {
   int sib = i->rm == 4, used = sib, base = i->rm | b << 3,
@@ -227,7 +227,7 @@ static void refuse(const ucontext_t *u, const char *why) {
   signal(SIGILL, SIG_DFL); /* the instruction runs again and ends the process */
 }
 
-/* The registers in front of the next instruction, to who asked for them. */
+/* The registers before the next instruction, to who asked for them. */
 static void tell(const ucontext_t *u) {
   if (!watch.on) return;
   emulate_point p = { .at = (const unsigned char *)u->uc_mcontext.gregs[REG_RIP] };

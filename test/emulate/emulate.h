@@ -24,7 +24,7 @@ typedef enum emulate_kind {
 
 uint64_t emulate_count(emulate_kind kind);
 
-/* Single steps: until emulate_unwatch, `on` is called in front of every instruction that this
+/* Single steps: until emulate_unwatch, `on` is called before every instruction that this
  * thread executes, emulated or not. general: the 16 general registers in the order of their
  * numbers. quick: tile instructions only move the instruction pointer (what they are checked for
  * is), so sums are wrong; for code whose path does not depend on them. */

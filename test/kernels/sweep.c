@@ -341,7 +341,7 @@ static mc_plan *plan(tcase *t) {
 
 enum { GUARD = 64 };
 
-/* Memory with a pattern in front and behind: graph results must be written exactly. */
+/* Memory with a pattern before and after: graph results must be written exactly. */
 static unsigned char *guarded(tcase *t, size_t n) {
   unsigned char *p = mc_arena_alloc(t->a, n + 2 * GUARD);
   memset(p, 0xa5, n + 2 * GUARD);

@@ -363,7 +363,7 @@ static mc_value *turned(tcase *t, mc_value *x, int a, int b, int c, int d) {
   return op1(t, MC_OP_transpose, x, &(mc_attrs_transpose){ .perm = ints(t, 4, DIMS(a, b, c, d)) });
 }
 
-/* Attention: heads of queries, keys and values stand in the rows of linear layers' results;
+/* Attention: heads of queries, keys and values are in the rows of linear layers' results;
  * transposes of them belong to the products, as does that of the result. Through a map first, so
  * that products find them in the arena. */
 static void one_attention(kind k, bool tb, int64_t m, int64_t n, int64_t depth) {
@@ -446,7 +446,7 @@ void one_epilogue(kind k, int64_t co, int which) {
   sweep_end(t);
 }
 
-/* Borders: producers of every family in front of a 3x3 convolution. */
+/* Borders: producers of every family before a 3x3 convolution. */
 static void border(kind k, int which) {
   tcase *t = sweep_begin("border %s %d", kinds[k], which);
   if (!t) return;

@@ -18,7 +18,7 @@ typedef struct zeros {
 extern zeros sweep_zeros;
 void one_conv(kind k, shape c);
 void one_linear(kind k, int rank, const int64_t *dim, int64_t n);
-/* b: an input or, where constant is set, a constant; batch axes in front of both. */
+/* b: an input or, where constant is set, a constant; batch axes before both. */
 void one_matmul(kind k, bool constant, bool tb, int ra, const int64_t *da, int rb,
                 const int64_t *db);
 void one_epilogue(kind k, int64_t co, int which);

@@ -132,7 +132,7 @@ static void int_rows(int kind) {
   }
 }
 
-/* Ops in front of rows and behind them: dequantize, mask, quantize, residual; in fp32 and stored in
+/* Ops before rows and after them: dequantize, mask, quantize, residual; in fp32 and stored in
  * 16 bits. */
 static void fused_rows(mc_dtype store) {
   static const int64_t sizes[] = { 1, 5, 16, 30, 47, 64, 65, 131, 200 };
@@ -204,7 +204,7 @@ static void large_windows(int kind) {
   }
 }
 
-/* Planes that become pixels and are quantized on the way; for a convolution behind them too, which
+/* Planes that become pixels and are quantized on the way; for a convolution after them too, which
  * wants a border. */
 static void image(int64_t c, int64_t h, int64_t w, int kind) {
   static const struct {

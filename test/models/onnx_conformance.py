@@ -3,7 +3,7 @@
 
     onnx_conformance.py ARCHIVE.tar.gz [--work=DIR] [--match=TEXT] [--jit] [--verbose]
 
-Each test runs as it stands; where that is refused and the test has several inputs, once more with all but the first made constants (shapes,
+Each test runs as it is; where that is refused and the test has several inputs, once more with all but the first made constants (shapes,
 axes, scales and zero points are inputs in these tests, but must be known while importing). Refusals have to be clean errors; any difference
 beyond rtol 1e-3, atol 1e-5 (integers: any difference) is a failure. Needs numpy. Exit code 1 when something failed.
 """

@@ -29,7 +29,7 @@ static double sum_cost(void *ctx, const int *c) {
   return s;
 }
 
-/* A chain of layers: each costs the width in front times its own. */
+/* A chain of layers: each costs the width before it times its own. */
 static double chain_cost(void *ctx, const int *c) {
   const problem *p = ctx;
   double s = 0, in = 1;

@@ -354,7 +354,7 @@ typedef struct bench {
   int scales;
 } bench;
 
-/* One type of the notation above; *s ends behind it. */
+/* One type of the notation above; *s ends after it. */
 static const mc_type *read_type(bench *b, const char **s) {
   mc_type t = { .dtype = MC_NUM_DTYPES };
   size_t n = strcspn(*s, "<[");

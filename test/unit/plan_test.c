@@ -235,7 +235,7 @@ static void expect_refused(mc_plan *p, net *n, const char *text) {
   CHECK(found);
 }
 
-/* Along the first axis: takes no ops in front or behind into its group. */
+/* Along the first axis: takes no ops before or after it into its group. */
 static const mc_attrs_softmax columns = { .axis = 0 };
 
 static void map_takes_over_a_dying_operand(void) {
@@ -249,7 +249,7 @@ static void map_takes_over_a_dying_operand(void) {
   drop(&n);
 }
 
-/* a, b -> concat of rows -> map -> out; `keep`: b is read once more behind the map. The groups: a,
+/* a, b -> concat of rows -> map -> out; `keep`: b is read once more after the map. The groups: a,
  * b, concat, map, out, (b). */
 static mc_plan *map_over_rows(net *n, bool keep) {
   start(n, 2, (int64_t[]){ 4, 64 });

@@ -113,7 +113,7 @@ static void any_memory(const char *path) {
 
 /* ---- targets ---- */
 
-/* A layer in front is halved: the product at the block's end is asked to make up for it. */
+/* A layer before is halved: the product at the block's end is asked to make up for it. */
 static void across_add(const char *path) {
   world *w = start(nets[0].text, path, true);
   randomize(w);

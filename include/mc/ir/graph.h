@@ -170,7 +170,7 @@ void mc_value_replace(mc_value *from, mc_value *to);
 int mc_value_nuses(const mc_value *v);
 mc_node *mc_value_single_user(const mc_value *v); /* NULL unless exactly one use */
 mc_module *mc_node_module(const mc_node *n);
-/* The constant behind a value: the tensor of a weight/const, else NULL. */
+/* The constant that a value is: the tensor of a weight/const, else NULL. */
 mc_tensor *mc_value_tensor(const mc_value *v);
 /* The node of graph g that is n or (for regions) holds n; NULL when n is elsewhere. */
 mc_node *mc_node_in(const mc_graph *g, mc_node *n);

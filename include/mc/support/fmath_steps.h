@@ -5,22 +5,20 @@
  *
  * No include guard. Before including, define the value types and the steps:
  *
- *   FV, IV, MV                a float, an i32 of the same bits, a condition (one per lane)
- *   FM(name)                  the function's name          FM_FN    storage class (static inline,
- *     ...)
- *   FM_CX, FM_ARG             what comes before the first parameter / argument, comma included ("kx
- *     *cx,", "cx,"), or nothing
- *   F_K(c) I_K(c)             constants                    F_ADD F_SUB F_MUL F_DIV (a, b)
- *     IEEE, round to nearest even
- *   F_MIN(a, b)               a < b ? a : b                F_MAX(a, b)                         a >
- *     b ? a : b     (so a NaN in a gives b)
- *   F_LT F_LE F_EQ (a, b)     -> MV, false on NaN          F_SEL(m, a, b)                      m ?
- *     a : b
- *   F_BITS(a) -> IV           I_BITS(i) -> FV              bit casts
- *   F_TO_I(a) -> IV           toward zero, |a| < 2^31      I_TO_F(i) -> FV
- *     rounded to nearest even
- *   I_ADD I_AND I_XOR (i, j)  modulo 2^32                  I_SHL(i, n) I_SHR(i, n)             n a
- *     C constant; SHR keeps the sign
+ *   FV, IV, MV             a float, an i32 of the same bits, a condition (one per lane)
+ *   FM(name)               the function's name
+ *   FM_FN                  storage class (static inline, ...)
+ *   FM_CX, FM_ARG          what is before the first parameter, argument, with its comma, or nothing
+ *   F_K(c) I_K(c)          constants
+ *   F_ADD F_SUB F_MUL      (a, b) as IEEE has it, rounded to nearest even; F_DIV too
+ *   F_MIN F_MAX (a, b)     a < b ? a : b, a > b ? a : b (so a NaN in a gives b)
+ *   F_LT F_LE F_EQ (a, b)  -> MV, false on NaN
+ *   F_SEL(m, a, b)         m ? a : b
+ *   F_BITS(a) I_BITS(i)    bit casts: -> IV, -> FV
+ *   F_TO_I(a)              -> IV, toward zero, |a| < 2^31
+ *   I_TO_F(i)              -> FV, rounded to nearest even
+ *   I_ADD I_AND I_XOR      (i, j) modulo 2^32
+ *   I_SHL I_SHR (i, n)     n a C constant; SHR keeps the sign
  *
  * Constants are never computed at run time. No expression below has two operands that are both
  * steps, so that the order in which C evaluates arguments cannot change the order in which

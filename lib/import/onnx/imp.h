@@ -52,7 +52,7 @@ bool mc_onnx_is_int(int num); /* not BOOL */
 
 /* A constant: dense, row-major, in the stored form of its element type. Dimensions may be 0. Never
  * changed once made. */
-typedef struct konst {
+typedef struct folded {
   int etype;
   int rank;
   int64_t dim[MC_MAX_RANK];
@@ -62,12 +62,12 @@ typedef struct konst {
   bool named;                 /* becomes a weight however small */
   mc_value *plain;            /* once it was used as an operand */
   const struct kquant *quant; /* the integers that it was dequantized from, or NULL */
-} konst;
+} folded;
 
 /* What a dequantized constant was: element i is (q[i] - zero[c]) * scale[c] with c = index[i], or 0
  * without index. q and index have the constant's shape. */
 typedef struct kquant {
-  const konst *q, *index, *scale, *zero; /* zero NULL: 0 */
+  const folded *q, *index, *scale, *zero; /* zero NULL: 0 */
 } kquant;
 
 typedef struct val {
@@ -75,7 +75,7 @@ typedef struct val {
   int rank;
   int64_t dim[MC_MAX_RANK];
   mc_value *v; /* in the graph, or */
-  konst *k;    /* known */
+  folded *k;   /* known */
   bool bad;    /* made by something that failed */
 } val;
 
@@ -89,15 +89,15 @@ typedef struct imp {
   const char *dir; /* dir NULL: no external data */
   const mc_import_opts *opt;
   pb_graph *pb;
-  int64_t opset, ir;          /* ir: version of the file format */
-  mc_map vals;                /* ONNX name -> val */
-  mc_map permuted;            /* (konst, how) -> mc_value */
-  mc_map names;               /* value and tensor names in use; the value counts suffixes */
-  mc_map files;               /* external data: location -> mc_blob */
-  mc_map symbols;             /* symbolic dimension -> its size */
-  int64_t folded, max_folded; /* bytes of constants made so far; ONNX_MAX_FOLDED more than some
-                                 times the file */
-  bool told_dynamic;          /* of dynamic quantization */
+  int64_t opset, ir;                /* ir: version of the file format */
+  mc_map vals;                      /* ONNX name -> val */
+  mc_map permuted;                  /* (folded, how) -> mc_value */
+  mc_map names;                     /* value and tensor names in use; the value counts suffixes */
+  mc_map files;                     /* external data: location -> mc_blob */
+  mc_map symbols;                   /* symbolic dimension -> its size */
+  int64_t folded_bytes, max_folded; /* bytes of constants made so far; ONNX_MAX_FOLDED more than
+                                 some times the file */
+  bool told_dynamic;                /* of dynamic quantization */
 } imp;
 
 typedef struct node {
@@ -159,77 +159,77 @@ bool mc_onnx_second(node *n, val *out);
 void mc_onnx_warn_training(node *n);
 
 /* ---- constants ---- */
-konst *mc_onnx_tensor(imp *im, const pb_tensor *t, const char *what); /* NULL after reporting */
+folded *mc_onnx_tensor(imp *im, const pb_tensor *t, const char *what); /* NULL after reporting */
 /* Elements of a shape (sizes 0 allowed), -1 when a size is negative or the product of the others
  * does not fit 2^40. */
 int64_t mc_onnx_count(int rank, const int64_t *dim);
 /* Take bytes from the bound; false without report when they are not left. */
-bool mc_konst_charge(imp *im, int64_t bytes);
+bool mc_folded_charge(imp *im, int64_t bytes);
 /* New, zeroed; charged to the bound on folded bytes. NULL after reporting at n. */
-konst *mc_konst_new(node *n, int etype, int rank, const int64_t *dim);
-int64_t mc_konst_int(const konst *k,
-                     int64_t i); /* integers and truth values; reals truncate toward zero */
-float mc_konst_f32(const konst *k, int64_t i);
-void mc_konst_set_int(konst *k, int64_t i, int64_t v); /* wraps to the width of the type */
-void mc_konst_set_f32(konst *k, int64_t i, float v);
-int mc_konst_elem(const konst *k); /* stored bytes of one element */
+folded *mc_folded_new(node *n, int etype, int rank, const int64_t *dim);
+int64_t mc_folded_int(const folded *k,
+                      int64_t i); /* integers and truth values; reals truncate toward zero */
+float mc_folded_f32(const folded *k, int64_t i);
+void mc_folded_set_int(folded *k, int64_t i, int64_t v); /* wraps to the width of the type */
+void mc_folded_set_f32(folded *k, int64_t i, float v);
+int mc_folded_elem(const folded *k); /* stored bytes of one element */
 /* Same data, other shape (equal element count). */
-konst *mc_konst_reshape(node *n, const konst *k, int rank, const int64_t *dim);
+folded *mc_folded_reshape(node *n, const folded *k, int rank, const int64_t *dim);
 /* Element (i0, i1, ...) is k[start + sum(ij * stride[j])], in elements; the caller keeps that
  * inside k. */
-konst *mc_konst_strided(node *n, const konst *k, int rank, const int64_t *dim,
-                        const int64_t *stride, int64_t start);
-konst *mc_konst_cast(node *n, const konst *k, int etype);
+folded *mc_folded_strided(node *n, const folded *k, int rank, const int64_t *dim,
+                          const int64_t *stride, int64_t start);
+folded *mc_folded_cast(node *n, const folded *k, int etype);
 void mc_onnx_strides(int rank, const int64_t *dim, int64_t *stride); /* row-major, in elements */
 /* Index in k of a flat index of the shape [dim] that k broadcasts to. */
-int64_t mc_konst_at(const konst *k, int rank, const int64_t *dim, int64_t flat);
+int64_t mc_folded_at(const folded *k, int rank, const int64_t *dim, int64_t flat);
 /* The integers of an input that must be known. False after reporting. */
 bool mc_onnx_known_ints(node *n, int input, const char *what, int64_t **v, int64_t *k);
 /* The one real number of a constant input; false without report when it is not one known number. */
 bool mc_onnx_known_f32(const val *v, float *out);
 
-/* ---- dequantized constants (konst_quant.c): they keep their integers, through reshapes and
+/* ---- dequantized constants (folded_quant.c): they keep their integers, through reshapes and
  * strided copies too ---- */
 /* Which scale element i of a constant has: one for all, one per index of an axis, or one per block
  * of `block` elements along the axis. */
 typedef struct qparam {
-  const konst *scale, *zero;
+  const folded *scale, *zero;
   int axis;
   bool per_axis;
   int64_t block;
 } qparam;
 
-konst *mc_konst_dequantized(node *n, konst *k, const qparam *q);
+folded *mc_folded_dequantized(node *n, folded *k, const qparam *q);
 /* The integers of x / scale + zero, rounded and clamped as QuantizeLinear says. */
-konst *mc_konst_quantized(node *n, const konst *k, const qparam *q, int etype);
+folded *mc_folded_quantized(node *n, const folded *k, const qparam *q, int etype);
 int64_t mc_qparam_zero(const qparam *q, int64_t c);
 /* `r`, a copy of k with other shape or strides, gets the integers of k by the same copy. False
  * after reporting. */
-bool mc_konst_quant_reshape(node *n, konst *r);
-bool mc_konst_quant_strided(node *n, konst *r, const konst *k, const int64_t *stride,
-                            int64_t start);
+bool mc_folded_quant_reshape(node *n, folded *r);
+bool mc_folded_quant_strided(node *n, folded *r, const folded *k, const int64_t *stride,
+                             int64_t start);
 /* `dequantize` of a quantized weight; *out NULL where the language has no such type (scales in
  * blocks, integers above 16 bits that are no int32). False after reporting. */
-bool mc_onnx_quantized_konst(node *n, konst *k, mc_value **out);
+bool mc_onnx_quantized_folded(node *n, folded *k, mc_value **out);
 
 /* ---- values ---- */
 void mc_onnx_give(node *n, int i, int etype, mc_value *v); /* result i is v, which carries etype */
-void mc_onnx_give_konst(node *n, int i, konst *k);
+void mc_onnx_give_folded(node *n, int i, folded *k);
 void mc_onnx_give_val(node *n, int i, const val *v); /* result i is another value */
 mc_value *mc_onnx_value(node *n, val *v);            /* as an operand; NULL after reporting */
-mc_value *mc_onnx_konst_value(node *n, konst *k);
+mc_value *mc_onnx_folded_value(node *n, folded *k);
 /* For a weight of tensor t: its source is the file's name of it, where the text's is another. */
-mc_builder mc_onnx_konst_builder(node *n, const konst *k, const mc_tensor *t);
+mc_builder mc_onnx_folded_builder(node *n, const folded *k, const mc_tensor *t);
 mc_value *mc_onnx_scalar(node *n, float x); /* inline f32, rank 0 */
 mc_value *mc_onnx_scalar_like(node *n, const mc_value *like,
                               double x); /* in the element type of `like` */
 /* A named or inline tensor for k's elements, k->name's stem with `suffix`, in element type `dtype`;
  * NULL after reporting. Data are zero. */
-mc_tensor *mc_onnx_new_tensor(node *n, const konst *k, const char *suffix, mc_dtype dtype,
+mc_tensor *mc_onnx_new_tensor(node *n, const folded *k, const char *suffix, mc_dtype dtype,
                               void **data);
 /* A constant with axes reordered: out axis i is k's axis perm[i], made once per (k, perm) and
  * reused. */
-mc_value *mc_onnx_permuted(node *n, konst *k, const int *perm);
+mc_value *mc_onnx_permuted(node *n, folded *k, const int *perm);
 bool mc_onnx_axis(node *n, int64_t axis, int rank, int *out); /* -rank <= axis < rank; reports */
 bool mc_onnx_axes(node *n, const int64_t *v, int64_t k, int rank,
                   bool *mask);                              /* each once; reports */

@@ -65,7 +65,7 @@ static val *value_of(imp *im, const char *name) {
   if (d->kind != DEF_INIT || d->made) return &d->v;
   d->made = true;
   const pb_tensor *t = im->pb->initializer[d->index];
-  konst *k = mc_onnx_tensor(
+  folded *k = mc_onnx_tensor(
       im, t, mc_arena_printf(im->diag->arena, "initializer '%s'", mc_onnx_clean(im->arena, name)));
   d->v = (val){ .bad = !k, .k = k };
   if (!k) return &d->v;
@@ -152,7 +152,7 @@ static bool import_nodes(imp *im) {
   return ok && mc_onnx_outputs(im);
 }
 
-/* Transposes that met their inverse leave a dead node behind. */
+/* Transposes that met their inverse leave a node that nobody reads. */
 static void sweep(mc_graph *g) {
   MC_FOR_NODES_REV (n, g) {
     bool used = n->op == MC_OP_return;

@@ -187,7 +187,7 @@ static const binary binaries[] = {
 #include "binary.def"
 };
 
-int64_t mc_konst_at(const konst *k, int rank, const int64_t *dim, int64_t flat) {
+int64_t mc_folded_at(const folded *k, int rank, const int64_t *dim, int64_t flat) {
   int64_t idx = 0, stride = 1;
   for (int i = rank - 1, j = k->rank - 1; j >= 0; i--, j--) {
     int64_t p = flat % dim[i];
@@ -203,37 +203,37 @@ static bool divides(int id) {
 }
 
 /* Element i of the result; false: an integer divided by zero. */
-static bool fold_one(const binary *f, bool divides, const konst *a, int64_t ia, const konst *b,
-                     int64_t ib, konst *r, int64_t i) {
+static bool fold_one(const binary *f, bool divides, const folded *a, int64_t ia, const folded *b,
+                     int64_t ib, folded *r, int64_t i) {
   if (mc_onnx_is_real(a->etype)) {
-    mc_konst_set_f32(r, i, f->real(mc_konst_f32(a, ia), mc_konst_f32(b, ib)));
+    mc_folded_set_f32(r, i, f->real(mc_folded_f32(a, ia), mc_folded_f32(b, ib)));
     return true;
   }
-  int64_t y = mc_konst_int(b, ib);
+  int64_t y = mc_folded_int(b, ib);
   if (divides && !y) return false;
-  mc_konst_set_int(r, i, f->whole(mc_konst_int(a, ia), y));
+  mc_folded_set_int(r, i, f->whole(mc_folded_int(a, ia), y));
   return true;
 }
 
-/* Both known and small: computed. *folded says whether; the return value whether without an error.
+/* Both known and small: computed. *done says whether; the return value whether without an error.
  */
-static bool fold(node *n, int id, const val *a, const val *b, val *out, bool *folded) {
+static bool fold(node *n, int id, const val *a, const val *b, val *out, bool *done) {
   const binary *f = &binaries[id];
   int rank;
   int64_t dim[MC_MAX_RANK];
-  *folded = false;
+  *done = false;
   if (!a->k || !b->k) return true;
   if (!mc_onnx_broadcast(n, a->rank, a->dim, b->rank, b->dim, &rank, dim)) return false;
   double total = 1;
   for (int i = 0; i < rank; i++) total *= (double)dim[i];
   if (total > (double)ONNX_MAX_ARITH || (mc_onnx_is_real(a->etype) && !f->real)) return true;
-  konst *r = mc_konst_new(n, f->gives_truth ? ONNX_BOOL : a->etype, rank, dim);
+  folded *r = mc_folded_new(n, f->gives_truth ? ONNX_BOOL : a->etype, rank, dim);
   if (!r) return false;
   for (int64_t i = 0; i < r->n; i++)
-    if (!fold_one(f, divides(id), a->k, mc_konst_at(a->k, rank, dim, i), b->k,
-                  mc_konst_at(b->k, rank, dim, i), r, i))
+    if (!fold_one(f, divides(id), a->k, mc_folded_at(a->k, rank, dim, i), b->k,
+                  mc_folded_at(b->k, rank, dim, i), r, i))
       return mc_onnx_error(n, "%s: division of a constant by zero", n->row->op);
-  *folded = true;
+  *done = true;
   *out = (val){ .etype = r->etype, .rank = rank, .k = r };
   memcpy(out->dim, r->dim, sizeof out->dim);
   return true;
@@ -253,9 +253,9 @@ static mc_value *emit_binary(node *n, const binary *f, int etype, mc_value *a, m
 
 static bool two(node *n, int id, val *a, val *b, val *out) {
   const binary *f = &binaries[id];
-  bool folded;
-  if (!fold(n, id, a, b, out, &folded)) return false;
-  if (folded) return true;
+  bool done;
+  if (!fold(n, id, a, b, out, &done)) return false;
+  if (done) return true;
   if (a->etype != b->etype && f->op != MC_OP_pow)
     return mc_onnx_error(n, "%s: operands of types %s and %s", n->row->op,
                          mc_onnx_etype_name(a->etype), mc_onnx_etype_name(b->etype));
@@ -310,9 +310,9 @@ bool mc_onnx_not(node *n, int arg) {
   if (x->etype != ONNX_BOOL)
     return mc_onnx_error(n, "Not: element type %s, expected bool", mc_onnx_etype_name(x->etype));
   if (x->k && x->k->n <= ONNX_MAX_ARITH) {
-    konst *r = mc_konst_new(n, ONNX_BOOL, x->rank, x->dim);
-    for (int64_t i = 0; r && i < r->n; i++) mc_konst_set_int(r, i, !mc_konst_int(x->k, i));
-    mc_onnx_give_konst(n, 0, r);
+    folded *r = mc_folded_new(n, ONNX_BOOL, x->rank, x->dim);
+    for (int64_t i = 0; r && i < r->n; i++) mc_folded_set_int(r, i, !mc_folded_int(x->k, i));
+    mc_onnx_give_folded(n, 0, r);
     return r != NULL;
   }
   mc_value *v = mc_onnx_value(n, x), *y = v ? from(n, MC_OP_sub, 1, v) : NULL;

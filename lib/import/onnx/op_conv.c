@@ -5,9 +5,9 @@
 /* [o, i, kh, kw] or [o, i, k] -> [o, kh, kw, i]; a known weight is permuted here, another one by
  * nodes. */
 static mc_value *ohwi(node *n, val *w) {
-  konst *k = w->k && w->rank == 3
-                 ? mc_konst_reshape(n, w->k, 4, (int64_t[]){ w->dim[0], w->dim[1], 1, w->dim[2] })
-                 : w->k;
+  folded *k = w->k && w->rank == 3
+                  ? mc_folded_reshape(n, w->k, 4, (int64_t[]){ w->dim[0], w->dim[1], 1, w->dim[2] })
+                  : w->k;
   if (k) return mc_onnx_permuted(n, k, (int[]){ 0, 2, 3, 1 });
   return mc_onnx_to_nhwc(n, w->v);
 }
@@ -70,8 +70,8 @@ static mc_value *transposed_weight(node *n, val *w, int64_t groups, const window
     int64_t in[5], dim[5], stride[5];
     mc_onnx_strides(5, split, in);
     for (int i = 0; i < 5; i++) dim[i] = split[perm[i]], stride[i] = in[perm[i]];
-    konst *k = mc_konst_strided(n, mc_konst_reshape(n, w->k, 5, split), 5, dim, stride, 0);
-    return k ? mc_onnx_konst_value(n, mc_konst_reshape(n, k, 4, joined)) : NULL;
+    folded *k = mc_folded_strided(n, mc_folded_reshape(n, w->k, 5, split), 5, dim, stride, 0);
+    return k ? mc_onnx_folded_value(n, mc_folded_reshape(n, k, 4, joined)) : NULL;
   }
   return mc_onnx_reshape(n, mc_onnx_transpose(n, mc_onnx_reshape(n, w->v, 5, split), perm), 4,
                          joined);

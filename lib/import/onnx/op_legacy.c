@@ -24,7 +24,7 @@ static bool shaped(node *n, const val *x, int rank, const int64_t *dim, val *out
   out->rank = rank;
   for (int i = 0; i < rank; i++) out->dim[i] = dim[i];
   if (x->k)
-    out->k = mc_konst_reshape(n, x->k, rank, dim);
+    out->k = mc_folded_reshape(n, x->k, rank, dim);
   else
     out->v = mc_onnx_reshape(n, x->v, rank, dim);
   return out->k || out->v;
@@ -103,9 +103,9 @@ bool mc_onnx_image_scaler(node *n, int arg) {
                          (long long)x->dim[1]);
   mc_value *y = with(n, MC_OP_mul, mc_onnx_value(n, n->in[0]), mc_onnx_attr_f(n, "scale", 1));
   if (!bias) return done(n, y);
-  konst *k = mc_konst_new(n, ONNX_FLOAT, 3, (int64_t[]){ x->dim[1], 1, 1 });
-  for (int64_t i = 0; k && i < k->n; i++) mc_konst_set_f32(k, i, bias->floats[i]);
-  return done(n, op2(n, MC_OP_add, y, k ? mc_onnx_konst_value(n, k) : NULL));
+  folded *k = mc_folded_new(n, ONNX_FLOAT, 3, (int64_t[]){ x->dim[1], 1, 1 });
+  for (int64_t i = 0; k && i < k->n; i++) mc_folded_set_f32(k, i, bias->floats[i]);
+  return done(n, op2(n, MC_OP_add, y, k ? mc_onnx_folded_value(n, k) : NULL));
 }
 
 /* border: left, top, right, bottom; scale: rows and columns that stay, from the top left corner of

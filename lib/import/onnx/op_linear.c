@@ -17,12 +17,12 @@ static mc_value *scaled(node *n, mc_value *v, float by) {
 static mc_value *bias_of(node *n, val *c, int64_t width) {
   if (c->k && (c->k->n == 1 || (c->k->n == width && c->dim[c->rank - 1] == width))) {
     int64_t zero = 0;
-    konst *k = mc_konst_reshape(n, c->k, 1, &c->k->n);
+    folded *k = mc_folded_reshape(n, c->k, 1, &c->k->n);
     if (k->n == 1 && width != 1)
-      k = mc_konst_strided(n, k, 1, &width, &zero, 0);
+      k = mc_folded_strided(n, k, 1, &width, &zero, 0);
     else if (c->rank == 1)
       k = c->k;
-    return k ? mc_onnx_konst_value(n, k) : NULL;
+    return k ? mc_onnx_folded_value(n, k) : NULL;
   }
   return c->v && c->rank == 1 && c->dim[0] == width ? c->v : NULL;
 }

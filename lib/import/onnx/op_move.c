@@ -8,15 +8,15 @@ static bool moved(node *n, int i, const val *x, mc_value *v) {
   return v != NULL;
 }
 
-static bool moved_konst(node *n, int i, konst *k) {
-  mc_onnx_give_konst(n, i, k);
+static bool moved_folded(node *n, int i, folded *k) {
+  mc_onnx_give_folded(n, i, k);
   return k != NULL;
 }
 
 /* A result without elements is known, whatever it is made of: Concat leaves it out, other readers
  * are refused. */
 static bool empty(node *n, int i, const val *x, const int64_t *dim) {
-  return moved_konst(n, i, mc_konst_new(n, x->etype, x->rank, dim));
+  return moved_folded(n, i, mc_folded_new(n, x->etype, x->rank, dim));
 }
 
 /* ---- transpose ---- */
@@ -25,7 +25,7 @@ static bool permute(node *n, val *x, const int *perm) {
   int64_t stride[MC_MAX_RANK], dim[MC_MAX_RANK], st[MC_MAX_RANK];
   mc_onnx_strides(x->rank, x->dim, stride);
   for (int i = 0; i < x->rank; i++) dim[i] = x->dim[perm[i]], st[i] = stride[perm[i]];
-  return moved_konst(n, 0, mc_konst_strided(n, x->k, x->rank, dim, st, 0));
+  return moved_folded(n, 0, mc_folded_strided(n, x->k, x->rank, dim, st, 0));
 }
 
 bool mc_onnx_transpose_op(node *n, int arg) {
@@ -46,11 +46,11 @@ bool mc_onnx_transpose_op(node *n, int arg) {
 }
 
 /* ---- concat, split ---- */
-static konst *concat_known(node *n, val *const *x, int count, int axis, const int64_t *dim) {
-  konst *r = mc_konst_new(n, x[0]->etype, x[0]->rank, dim);
+static folded *concat_known(node *n, val *const *x, int count, int axis, const int64_t *dim) {
+  folded *r = mc_folded_new(n, x[0]->etype, x[0]->rank, dim);
   if (!r) return NULL;
   int64_t outer = mc_onnx_prod(dim, 0, axis),
-          inner = mc_onnx_prod(dim, axis + 1, x[0]->rank) * mc_konst_elem(r);
+          inner = mc_onnx_prod(dim, axis + 1, x[0]->rank) * mc_folded_elem(r);
   char *to = r->data;
   for (int64_t o = 0; o < outer; o++)
     for (int i = 0; i < count; i++) {
@@ -101,7 +101,7 @@ bool mc_onnx_concat(node *n, int arg) {
     if (dim[axis] > ONNX_MAX_DIM) return mc_onnx_error(n, "Concat: the result is too large");
     if (b->dim[axis] || known) x[count++] = b; /* empty operands only exist as constants */
   }
-  if (known) return moved_konst(n, 0, concat_known(n, x, count, axis, dim));
+  if (known) return moved_folded(n, 0, concat_known(n, x, count, axis, dim));
   if (count == 1) return mc_onnx_give_val(n, 0, x[0]), true;
   mc_value **in = MC_NEWN(n->im->arena, mc_value *, count);
   for (int i = 0; i < count; i++)
@@ -121,7 +121,7 @@ static bool part(node *n, int i, val *x, const int64_t *start, const int64_t *si
     at += size[a] ? start[a] * stride[a] : 0;
     stride[a] *= step[a];
   }
-  return moved_konst(n, i, mc_konst_strided(n, x->k, x->rank, size, stride, at));
+  return moved_folded(n, i, mc_folded_strided(n, x->k, x->rank, size, stride, at));
 }
 
 /* Sizes: attribute `split` or an operand; or equal parts, num_outputs (opset 18) leaving a smaller
@@ -256,14 +256,14 @@ bool mc_onnx_slice_op(node *n, int arg) {
 /* ---- gather ---- */
 static bool gather_known(node *n, const val *x, const val *index, int axis, int rank,
                          const int64_t *dim) {
-  konst *r = mc_konst_new(n, x->etype, rank, dim);
+  folded *r = mc_folded_new(n, x->etype, rank, dim);
   if (!r) return false;
   int64_t outer = mc_onnx_prod(x->dim, 0, axis),
-          inner = mc_onnx_prod(x->dim, axis + 1, x->rank) * mc_konst_elem(r), len = x->dim[axis];
+          inner = mc_onnx_prod(x->dim, axis + 1, x->rank) * mc_folded_elem(r), len = x->dim[axis];
   char *to = r->data;
   for (int64_t o = 0; o < outer; o++)
     for (int64_t i = 0; i < index->k->n; i++, to += inner) {
-      int64_t j = mc_konst_int(index->k, i);
+      int64_t j = mc_folded_int(index->k, i);
       if (j < -len || j >= len)
         return mc_onnx_error(n, "Gather: index %lld, the axis has size %lld", (long long)j,
                              (long long)len);
@@ -271,7 +271,7 @@ static bool gather_known(node *n, const val *x, const val *index, int axis, int 
         memcpy(to, (const char *)x->k->data + (o * len + (j < 0 ? j + len : j)) * inner,
                (size_t)inner);
     }
-  return moved_konst(n, 0, r);
+  return moved_folded(n, 0, r);
 }
 
 bool mc_onnx_gather(node *n, int arg) {
@@ -288,10 +288,10 @@ bool mc_onnx_gather(node *n, int arg) {
   for (int i = 0; i < axis; i++) dim[rank++] = x->dim[i];
   for (int i = 0; i < index->rank; i++) dim[rank++] = index->dim[i];
   for (int i = axis + 1; i < x->rank; i++) dim[rank++] = x->dim[i];
-  if (!mc_onnx_count(rank, dim)) return moved_konst(n, 0, mc_konst_new(n, x->etype, rank, dim));
+  if (!mc_onnx_count(rank, dim)) return moved_folded(n, 0, mc_folded_new(n, x->etype, rank, dim));
   if (x->k && index->k) return gather_known(n, x, index, axis, rank, dim);
   if (index->k && index->k->n == 1) { /* one known index: a slice */
-    int64_t j = mc_konst_int(index->k, 0), start[MC_MAX_RANK] = { 0 }, size[MC_MAX_RANK],
+    int64_t j = mc_folded_int(index->k, 0), start[MC_MAX_RANK] = { 0 }, size[MC_MAX_RANK],
             one[MC_MAX_RANK] = { 1, 1, 1, 1, 1, 1, 1, 1 };
     if (j < -x->dim[axis] || j >= x->dim[axis])
       return mc_onnx_error(n, "Gather: index %lld, the axis has size %lld", (long long)j,
@@ -321,7 +321,7 @@ bool mc_onnx_expand(node *n, int arg) {
     if (want[i] < 0 || want[i] > ONNX_MAX_DIM)
       return mc_onnx_error(n, "Expand: size %lld is out of range", (long long)want[i]);
   if (!mc_onnx_broadcast(n, x->rank, x->dim, (int)k, want, &rank, dim)) return false;
-  if (!mc_onnx_count(rank, dim)) return moved_konst(n, 0, mc_konst_new(n, x->etype, rank, dim));
+  if (!mc_onnx_count(rank, dim)) return moved_folded(n, 0, mc_folded_new(n, x->etype, rank, dim));
   if (!x->k) return moved(n, 0, x, mc_onnx_bcast(n, x->v, rank, dim));
   int64_t stride[MC_MAX_RANK], st[MC_MAX_RANK];
   mc_onnx_strides(x->rank, x->dim, stride);
@@ -329,7 +329,7 @@ bool mc_onnx_expand(node *n, int arg) {
     int j = i - (rank - x->rank);
     st[i] = j < 0 || x->dim[j] == 1 ? 0 : stride[j];
   }
-  return moved_konst(n, 0, mc_konst_strided(n, x->k, rank, dim, st, 0));
+  return moved_folded(n, 0, mc_folded_strided(n, x->k, rank, dim, st, 0));
 }
 
 /* Before opset 6: tiles along one axis. */

@@ -110,7 +110,7 @@ bool mc_onnx_layer_norm(node *n, int arg) {
 /* A per-channel operand [c] as [c, 1, ...] for x of that rank. */
 static mc_value *per_channel(node *n, val *p, int rank) {
   int64_t dim[MC_MAX_RANK] = { p->dim[0], 1, 1, 1, 1, 1, 1, 1 };
-  if (p->k) return mc_onnx_konst_value(n, mc_konst_reshape(n, p->k, rank - 1, dim));
+  if (p->k) return mc_onnx_folded_value(n, mc_folded_reshape(n, p->k, rank - 1, dim));
   return mc_onnx_reshape(n, p->v, rank - 1, dim);
 }
 

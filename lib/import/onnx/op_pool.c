@@ -60,12 +60,12 @@ static mc_value *over_counts(node *n, mc_value *sums, const mc_value *x, const w
   const int64_t *in = x->type->dim, *out = sums->type->dim;
   const int64_t *rows = counts(n, in[1], out[1], w, 0, count_pad),
                 *cols = counts(n, in[2], out[2], w, 1, count_pad);
-  konst *k = mc_konst_new(n, ONNX_FLOAT, 4, (int64_t[]){ 1, out[1], out[2], 1 });
+  folded *k = mc_folded_new(n, ONNX_FLOAT, 4, (int64_t[]){ 1, out[1], out[2], 1 });
   for (int64_t i = 0; k && i < k->n; i++) {
     int64_t count = rows[i / out[2]] * cols[i % out[2]];
-    mc_konst_set_f32(k, i, count ? 1.0f / (float)count : 0);
+    mc_folded_set_f32(k, i, count ? 1.0f / (float)count : 0);
   }
-  return k ? mc_onnx_op2(n, MC_OP_mul, sums, mc_onnx_konst_value(n, k), NULL) : NULL;
+  return k ? mc_onnx_op2(n, MC_OP_mul, sums, mc_onnx_folded_value(n, k), NULL) : NULL;
 }
 
 /* Dilated windows have no pool of their own: a depthwise convolution with weights 1 / count where
@@ -75,17 +75,17 @@ static mc_value *dilated_mean(node *n, mc_value *x, const window *w, const int64
   bool padded = w->pad[0] || w->pad[1] || w->pad[2] || w->pad[3],
        even = (!padded || count_pad) && !extra[0] && !extra[1];
   int64_t c = x->type->dim[3], dim[4] = { c, w->kernel[0], w->kernel[1], 1 };
-  konst *k = mc_konst_new(n, ONNX_FLOAT, 4, dim);
+  folded *k = mc_folded_new(n, ONNX_FLOAT, 4, dim);
   if (!k) return NULL;
   for (int64_t i = 0; i < k->n; i++)
-    mc_konst_set_f32(k, i, even ? 1.0f / (float)(w->kernel[0] * w->kernel[1]) : 1.0f);
+    mc_folded_set_f32(k, i, even ? 1.0f / (float)(w->kernel[0] * w->kernel[1]) : 1.0f);
   mc_attrs_conv2d a;
   mc_attrs_init(MC_OP_conv2d, &a, n->im->arena);
   memcpy(a.stride, w->stride, sizeof a.stride);
   memcpy(a.dilation, w->dilation, sizeof a.dilation);
   for (int i = 0; i < 4; i++) a.pad[i] = w->pad[i] + (i >= 2 ? extra[i - 2] : 0);
   a.groups = c;
-  mc_value *y = mc_onnx_op2(n, MC_OP_conv2d, x, mc_onnx_konst_value(n, k), &a);
+  mc_value *y = mc_onnx_op2(n, MC_OP_conv2d, x, mc_onnx_folded_value(n, k), &a);
   return even || !y ? y : over_counts(n, y, x, w, count_pad);
 }
 

@@ -115,13 +115,14 @@ bool mc_onnx_dynamic_quantize(node *n, int arg) {
         "the rounding of activations at run time; mcc -quant=int8 -calib=FILE makes them static "
         "INT8");
   n->im->told_dynamic = true;
-  konst *scale = mc_konst_new(n, ONNX_FLOAT, 0, NULL), *zero = mc_konst_new(n, ONNX_UINT8, 0, NULL);
+  folded *scale = mc_folded_new(n, ONNX_FLOAT, 0, NULL),
+         *zero = mc_folded_new(n, ONNX_UINT8, 0, NULL);
   mc_value *x = mc_onnx_value(n, n->in[0]);
   if (!scale || !zero || !x) return false;
-  mc_konst_set_f32(scale, 0, 1);
+  mc_folded_set_f32(scale, 0, 1);
   mc_onnx_give(n, 0, ONNX_UINT8, x);
-  mc_onnx_give_konst(n, 1, scale);
-  mc_onnx_give_konst(n, 2, zero);
+  mc_onnx_give_folded(n, 1, scale);
+  mc_onnx_give_folded(n, 2, zero);
   return true;
 }
 

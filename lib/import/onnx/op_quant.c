@@ -1,13 +1,13 @@
 /* Quantized operators. QuantizeLinear makes a quantized type, DequantizeLinear reads it; constants
- * keep their integers (konst_quant.c). QLinear... operators are their real counterparts between the
- * two (ONNX defines them so, up to rounding); the pass from-qdq makes integer ops of both. */
+ * keep their integers (folded_quant.c). QLinear... operators are their real counterparts between
+ * the two (ONNX defines them so, up to rounding); the pass from-qdq makes integer ops of both. */
 #include "imp.h"
 #include <math.h>
 #include <string.h>
 
-static bool positive_scales(node *n, const konst *s) {
+static bool positive_scales(node *n, const folded *s) {
   for (int64_t i = 0; i < s->n; i++) {
-    float f = mc_konst_f32(s, i);
+    float f = mc_folded_f32(s, i);
     if (!(f > 0) || isinf(f)) return mc_onnx_error(n, "%s: a scale of %g", n->row->op, (double)f);
   }
   return true;
@@ -56,10 +56,10 @@ static mc_value *param_value(node *n, const val *x, const qparam *q, bool zeros)
   int64_t dim[MC_MAX_RANK] = { 1, 1, 1, 1, 1, 1, 1, 1 };
   int rank = q->per_axis ? x->rank - q->axis : 0;
   dim[0] = q->scale->n;
-  konst *k = mc_konst_new(n, ONNX_FLOAT, rank, dim);
+  folded *k = mc_folded_new(n, ONNX_FLOAT, rank, dim);
   for (int64_t i = 0; k && i < k->n; i++)
-    mc_konst_set_f32(k, i, zeros ? (float)mc_qparam_zero(q, i) : mc_konst_f32(q->scale, i));
-  return k ? mc_onnx_konst_value(n, k) : NULL;
+    mc_folded_set_f32(k, i, zeros ? (float)mc_qparam_zero(q, i) : mc_folded_f32(q->scale, i));
+  return k ? mc_onnx_folded_value(n, k) : NULL;
 }
 
 static bool all_zero(const qparam *q) {
@@ -69,16 +69,16 @@ static bool all_zero(const qparam *q) {
 }
 
 /* Each constant once for each scale and zero point: many nodes may read one weight. */
-static konst *dequantized_once(node *n, konst *k, const qparam *q) {
+static folded *dequantized_once(node *n, folded *k, const qparam *q) {
   struct {
-    const konst *k, *scale, *zero;
+    const folded *k, *scale, *zero;
     int64_t axis, block;
   } key;
 
   memset(&key, 0, sizeof key);
   key.k = k, key.scale = q->scale, key.zero = q->zero, key.axis = q->axis, key.block = q->block;
-  konst *r = mc_map_bytes_get(&n->im->permuted, &key, sizeof key);
-  if (!r && (r = mc_konst_dequantized(n, k, q)))
+  folded *r = mc_map_bytes_get(&n->im->permuted, &key, sizeof key);
+  if (!r && (r = mc_folded_dequantized(n, k, q)))
     *mc_map_bytes_slot(&n->im->permuted, &key, sizeof key) = r;
   return r;
 }
@@ -107,7 +107,7 @@ static bool dequantized(node *n, val *x, const qparam *q, val *out) {
     return mc_onnx_error(n, "%s: block_size is supported on constants only", n->row->op);
   const mc_quant *t = &x->v->type->q;
   if (t->kind == MC_Q_TENSOR) {
-    float scale = mc_konst_f32(q->scale, 0);
+    float scale = mc_folded_f32(q->scale, 0);
     int64_t zero = mc_qparam_zero(q, 0);
     if (q->per_axis)
       return mc_onnx_error(n, "%s: an operand quantized with one scale is read with %lld",
@@ -131,7 +131,7 @@ static bool is_16bit(int etype) { return etype == ONNX_UINT16 || etype == ONNX_I
 
 /* 16-bit activations have no integer kernels: stored as i32, they lose what 16 bits lose. */
 static mc_value *quantized_16(node *n, mc_value *v, const qparam *q, int etype) {
-  float scale = mc_konst_f32(q->scale, 0);
+  float scale = mc_folded_f32(q->scale, 0);
   int64_t zero = mc_qparam_zero(q, 0), lo = etype == ONNX_UINT16 ? 0 : -32768;
   mc_onnx_remark(n->im, n->loc.what,
                  "%s: %s has no integer kernels: what reads it is computed in f32", n->row->op,
@@ -151,7 +151,7 @@ static bool quantized(node *n, mc_value *v, const qparam *q, int etype) {
   if (q->per_axis || q->block)
     return mc_onnx_error(n, "%s: scales per axis are supported on constants only", n->row->op);
   const mc_type *t = mc_type_make_q(n->im->m, mc_onnx_etype(etype)->carry, 0, NULL,
-                                    mc_konst_f32(q->scale, 0), (int32_t)mc_qparam_zero(q, 0));
+                                    mc_folded_f32(q->scale, 0), (int32_t)mc_qparam_zero(q, 0));
   mc_value *y = is_16bit(etype) ? quantized_16(n, v, q, etype)
                                 : mc_build1_as(&n->im->b, MC_OP_quantize, &v, 1, NULL, t);
   mc_onnx_give(n, 0, etype, y);
@@ -178,7 +178,7 @@ bool mc_onnx_quantize_linear(node *n, int arg) {
   if (!is_8bit(etype) && !is_16bit(etype))
     return mc_onnx_error(n, "%s: to element type %s is not supported", n->row->op,
                          mc_onnx_etype_name(etype));
-  mc_onnx_give_konst(n, 0, mc_konst_quantized(n, x->k, &q, etype));
+  mc_onnx_give_folded(n, 0, mc_folded_quantized(n, x->k, &q, etype));
   return n->out[0] && n->out[0]->k;
 }
 
@@ -196,12 +196,12 @@ bool mc_onnx_dequantize_linear(node *n, int arg) {
 /* ---- QLinear... ---- */
 
 /* A bias of integers whose scale is that of the products. */
-static konst *product_bias(node *n, konst *b, const qparam *qx, const qparam *qw) {
-  konst *scale = mc_konst_new(n, ONNX_FLOAT, 1, &qw->scale->n);
+static folded *product_bias(node *n, folded *b, const qparam *qx, const qparam *qw) {
+  folded *scale = mc_folded_new(n, ONNX_FLOAT, 1, &qw->scale->n);
   for (int64_t i = 0; scale && i < scale->n; i++)
-    mc_konst_set_f32(scale, i, mc_konst_f32(qx->scale, 0) * mc_konst_f32(qw->scale, i));
+    mc_folded_set_f32(scale, i, mc_folded_f32(qx->scale, 0) * mc_folded_f32(qw->scale, i));
   qparam q = { .scale = scale, .per_axis = qw->per_axis };
-  return scale ? mc_konst_dequantized(n, b, &q) : NULL;
+  return scale ? mc_folded_dequantized(n, b, &q) : NULL;
 }
 
 bool mc_onnx_dequantized(node *n, val *x, int scale, int axis, val *out) {
@@ -222,19 +222,19 @@ bool mc_onnx_product_bias(node *n, val *b, int sx, int sw, val *out) {
   qx = (qparam){ .scale = n->in[sx]->k };
   qw.per_axis = qw.scale->n != 1;
   int64_t count = b->k->n;
-  konst *list = mc_konst_reshape(n, b->k, 1, &count);
+  folded *list = mc_folded_reshape(n, b->k, 1, &count);
   if (qw.per_axis && qw.scale->n != count)
     return mc_onnx_error(n, "%s: %lld bias values for %lld scales", n->row->op, (long long)count,
                          (long long)qw.scale->n);
-  konst *bias = product_bias(n, list, &qx, &qw);
+  folded *bias = product_bias(n, list, &qx, &qw);
   *out = (val){ .etype = ONNX_FLOAT, .rank = 1, .dim = { count }, .k = bias };
   return out->k != NULL;
 }
 
 bool mc_onnx_minus_zero(node *n, val *w, const val *zero, val *out) {
-  konst *one = mc_konst_new(n, ONNX_FLOAT, 0, NULL);
+  folded *one = mc_folded_new(n, ONNX_FLOAT, 0, NULL);
   if (!one) return false;
-  mc_konst_set_f32(one, 0, 1);
+  mc_folded_set_f32(one, 0, 1);
   if (zero && (!zero->k || zero->k->n != 1))
     return mc_onnx_error(n, "%s: zero points per channel are not supported", n->row->op);
   qparam q = { .scale = one, .zero = zero ? zero->k : NULL };

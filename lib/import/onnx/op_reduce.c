@@ -44,14 +44,14 @@ static bool join_whole(reduction how, int64_t x, int64_t *y) {
 
 /* Small integer constants: sizes of shapes multiplied or added up. */
 static bool fold(node *n, reduction how, const bool *mask, bool keep) {
-  const konst *k = n->in[0]->k;
+  const folded *k = n->in[0]->k;
   int64_t dim[MC_MAX_RANK], full[MC_MAX_RANK], stride[MC_MAX_RANK];
   int rank = 0;
   for (int i = 0; i < k->rank; i++) {
     full[i] = mask[i] ? 1 : k->dim[i];
     if (keep || !mask[i]) dim[rank++] = full[i];
   }
-  konst *r = mc_konst_new(n, k->etype, rank, dim);
+  folded *r = mc_folded_new(n, k->etype, rank, dim);
   if (!r) return false;
   mc_onnx_strides(k->rank, full, stride);
   unsigned char *seen = mc_arena_alloc(n->im->arena, (size_t)r->n + 1);
@@ -59,12 +59,12 @@ static bool fold(node *n, reduction how, const bool *mask, bool keep) {
     int64_t at = 0, rest = i;
     for (int a = k->rank; a-- > 0; rest /= k->dim[a])
       at += mask[a] ? 0 : rest % k->dim[a] * stride[a];
-    int64_t y = mc_konst_int(k, i), x = y;
-    if (seen[at]) y = mc_konst_int(r, at), join_whole(how, x, &y);
+    int64_t y = mc_folded_int(k, i), x = y;
+    if (seen[at]) y = mc_folded_int(r, at), join_whole(how, x, &y);
     seen[at] = 1;
-    mc_konst_set_int(r, at, y);
+    mc_folded_set_int(r, at, y);
   }
-  mc_onnx_give_konst(n, 0, r);
+  mc_onnx_give_folded(n, 0, r);
   return true;
 }
 

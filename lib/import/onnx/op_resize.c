@@ -18,11 +18,11 @@ static int word_in(const char *s, const char *const *names) {
 
 /* The size is floor(in * scale), computed in f32 as elsewhere. Where that is in * scale but for
  * rounding, positions follow the sizes; else they follow the scale. */
-static bool from_scales(node *n, const val *x, const konst *scales, const bool *mask, plan *p) {
+static bool from_scales(node *n, const val *x, const folded *scales, const bool *mask, plan *p) {
   int j = 0;
   for (int i = 0; i < x->rank; i++) {
     if (!mask[i]) continue;
-    float s = mc_konst_f32(scales, j++), size = floorf((float)x->dim[i] * s);
+    float s = mc_folded_f32(scales, j++), size = floorf((float)x->dim[i] * s);
     double exact = (double)x->dim[i] * (double)s, whole = floor(exact + 1e-4);
     if (!(s > 0) || size > 1e6f)
       return mc_onnx_error(n, "%s: a scale of %g for an axis of %lld", n->row->op, (double)s,
@@ -56,7 +56,7 @@ static bool keep_ratio(node *n, const val *x, const bool *mask, bool smaller, pl
   return true;
 }
 
-static bool from_sizes(node *n, const val *x, const konst *sizes, const bool *mask, plan *p) {
+static bool from_sizes(node *n, const val *x, const folded *sizes, const bool *mask, plan *p) {
   int j = 0;
   const char *policy = mc_onnx_attr_s(n, "keep_aspect_ratio_policy", "stretch");
   bool smaller = !strcmp(policy, "not_larger"), larger = !strcmp(policy, "not_smaller");
@@ -65,7 +65,7 @@ static bool from_sizes(node *n, const val *x, const konst *sizes, const bool *ma
                          mc_onnx_clean(n->im->arena, policy));
   for (int i = 0; i < x->rank; i++) {
     if (!mask[i]) continue;
-    p->size[i] = mc_konst_int(sizes, j++);
+    p->size[i] = mc_folded_int(sizes, j++);
     if (p->size[i] < 1 || p->size[i] > 1000000)
       return mc_onnx_error(n, "%s: a size of %lld", n->row->op, (long long)p->size[i]);
   }
@@ -73,17 +73,17 @@ static bool from_sizes(node *n, const val *x, const konst *sizes, const bool *ma
 }
 
 /* Scales as a file has them for the given axes, in the axes' order. */
-static konst *by_axis(node *n, const konst *k, const int64_t *axes, int64_t count, const bool *mask,
-                      int rank) {
-  konst *r = mc_konst_new(n, k->etype, 1, &count);
+static folded *by_axis(node *n, const folded *k, const int64_t *axes, int64_t count,
+                       const bool *mask, int rank) {
+  folded *r = mc_folded_new(n, k->etype, 1, &count);
   for (int a = 0, j = 0; r && a < rank; a++) {
     if (!mask[a]) continue;
     for (int64_t i = 0; i < count; i++) {
       if ((axes[i] < 0 ? axes[i] + rank : axes[i]) != a) continue;
       if (mc_onnx_is_real(k->etype))
-        mc_konst_set_f32(r, j, mc_konst_f32(k, i));
+        mc_folded_set_f32(r, j, mc_folded_f32(k, i));
       else
-        mc_konst_set_int(r, j, mc_konst_int(k, i));
+        mc_folded_set_int(r, j, mc_folded_int(k, i));
     }
     j++;
   }
@@ -92,7 +92,7 @@ static konst *by_axis(node *n, const konst *k, const int64_t *axes, int64_t coun
 
 /* Attributes of Upsample before opset 9: scales, or (before 7) one for the rows and one for the
  * columns. */
-static bool attr_scales(node *n, const val *x, konst **scales) {
+static bool attr_scales(node *n, const val *x, folded **scales) {
   const pb_attr *attr = mc_onnx_attr(n, "scales");
   bool old = mc_onnx_attr(n, "height_scale") || mc_onnx_attr(n, "width_scale");
   int64_t dim = attr ? (int64_t)attr->n_floats : x->rank;
@@ -100,12 +100,12 @@ static bool attr_scales(node *n, const val *x, konst **scales) {
   if (!attr && !old) return true;
   if (old && x->rank != 4)
     return mc_onnx_error(n, "%s: height_scale for an operand of rank %d", n->row->op, x->rank);
-  if (!(*scales = mc_konst_new(n, ONNX_FLOAT, 1, &dim))) return false;
+  if (!(*scales = mc_folded_new(n, ONNX_FLOAT, 1, &dim))) return false;
   for (int64_t i = 0; i < dim; i++)
-    mc_konst_set_f32(*scales, i,
-                     attr    ? attr->floats[i]
-                     : i < 2 ? 1
-                             : mc_onnx_attr_f(n, i == 2 ? "height_scale" : "width_scale", 1));
+    mc_folded_set_f32(*scales, i,
+                      attr    ? attr->floats[i]
+                      : i < 2 ? 1
+                              : mc_onnx_attr_f(n, i == 2 ? "height_scale" : "width_scale", 1));
   return true;
 }
 
@@ -118,7 +118,7 @@ static bool target_size(node *n, const val *x, plan *p) {
   if (mc_onnx_attr_ints(n, "axes", &axes, &k) && !mc_onnx_axes(n, axes, (int64_t)k, x->rank, mask))
     return false;
   int64_t count = axes ? (int64_t)k : x->rank;
-  konst *scales;
+  folded *scales;
   if (!attr_scales(n, x, &scales)) return false;
   int at = n->im->opset < 11 ? 1 : 2;
   val *s = n->nin > at ? n->in[at] : NULL, *z = n->nin > 3 ? n->in[3] : NULL;
@@ -140,7 +140,7 @@ static bool target_size(node *n, const val *x, plan *p) {
   if (z->k->n != count)
     return mc_onnx_error(n, "%s: %lld sizes for %lld axes", n->row->op, (long long)z->k->n,
                          (long long)count);
-  konst *sizes = axes ? by_axis(n, z->k, axes, count, mask, x->rank) : z->k;
+  folded *sizes = axes ? by_axis(n, z->k, axes, count, mask, x->rank) : z->k;
   return sizes && from_sizes(n, x, sizes, mask, p);
 }
 

@@ -55,10 +55,10 @@ static mc_value *gate(node *n, const val *c, mc_value *cv, bool what) {
     mc_value *no = from(n, MC_OP_sub, 1, cv);
     return what ? op2(n, MC_OP_div, cv, no) : op2(n, MC_OP_div, no, cv);
   }
-  konst *k = mc_konst_new(n, ONNX_FLOAT, c->rank, c->dim);
+  folded *k = mc_folded_new(n, ONNX_FLOAT, c->rank, c->dim);
   for (int64_t i = 0; k && i < k->n; i++)
-    mc_konst_set_f32(k, i, (mc_konst_int(c->k, i) != 0) == what ? INFINITY : 0);
-  return k ? mc_onnx_konst_value(n, k) : NULL;
+    mc_folded_set_f32(k, i, (mc_folded_int(c->k, i) != 0) == what ? INFINITY : 0);
+  return k ? mc_onnx_folded_value(n, k) : NULL;
 }
 
 static mc_value *gated(node *n, mc_value *x, mc_value *g) {
@@ -86,22 +86,22 @@ static bool where_known(node *n, const val *c, const val *x, const val *y) {
   if (!mc_onnx_broadcast(n, c->rank, c->dim, x->rank, x->dim, &rank, dim) ||
       !mc_onnx_broadcast(n, rank, dim, y->rank, y->dim, &rank2, dim2))
     return false;
-  konst *r = mc_konst_new(n, x->etype, rank2, dim2);
+  folded *r = mc_folded_new(n, x->etype, rank2, dim2);
   for (int64_t i = 0; r && i < r->n; i++) {
-    const konst *from_k = mc_konst_int(c->k, mc_konst_at(c->k, rank2, dim2, i)) ? x->k : y->k;
-    int64_t j = mc_konst_at(from_k, rank2, dim2, i);
+    const folded *from_k = mc_folded_int(c->k, mc_folded_at(c->k, rank2, dim2, i)) ? x->k : y->k;
+    int64_t j = mc_folded_at(from_k, rank2, dim2, i);
     if (mc_onnx_is_real(x->etype))
-      mc_konst_set_f32(r, i, mc_konst_f32(from_k, j));
+      mc_folded_set_f32(r, i, mc_folded_f32(from_k, j));
     else
-      mc_konst_set_int(r, i, mc_konst_int(from_k, j));
+      mc_folded_set_int(r, i, mc_folded_int(from_k, j));
   }
-  mc_onnx_give_konst(n, 0, r);
+  mc_onnx_give_folded(n, 0, r);
   return r != NULL;
 }
 
-static bool all_are(const konst *k, bool what) {
+static bool all_are(const folded *k, bool what) {
   for (int64_t i = 0; i < k->n; i++)
-    if ((mc_konst_int(k, i) != 0) != what) return false;
+    if ((mc_folded_int(k, i) != 0) != what) return false;
   return true;
 }
 
@@ -153,18 +153,18 @@ bool mc_onnx_trilu(node *n, int arg) {
   if (n->nin > 1 && n->in[1]) {
     if (!n->in[1]->k || n->in[1]->k->n != 1)
       return mc_onnx_error(n, "Trilu: k must be a known number");
-    d = mc_konst_int(n->in[1]->k, 0);
+    d = mc_folded_int(n->in[1]->k, 0);
   }
   int64_t rows = x->dim[x->rank - 2], cols = x->dim[x->rank - 1];
-  konst *c = mc_konst_new(n, ONNX_BOOL, 2, (int64_t[]){ rows, cols }),
-        *zero = mc_konst_new(n, x->etype, 0, NULL);
+  folded *c = mc_folded_new(n, ONNX_BOOL, 2, (int64_t[]){ rows, cols }),
+         *zero = mc_folded_new(n, x->etype, 0, NULL);
   if (!c || !zero) return false;
   for (int64_t i = 0; i < c->n; i++) {
     bool on_or_above = d <= -rows  ? true
                        : d >= cols ? false
                                    : i % cols >= i / cols + d,
          on = d > -rows && d < cols && i % cols == i / cols + d;
-    mc_konst_set_int(c, i, upper ? on_or_above : !on_or_above || on);
+    mc_folded_set_int(c, i, upper ? on_or_above : !on_or_above || on);
   }
   val cv = { .etype = ONNX_BOOL, .rank = 2, .dim = { rows, cols }, .k = c },
       zv = { .etype = x->etype, .k = zero };

@@ -6,14 +6,14 @@
 static bool from_list(node *n, const pb_attr *a, bool real, bool scalar) {
   size_t count = real ? a->n_floats : a->n_ints;
   int64_t dim = (int64_t)count;
-  konst *k = mc_konst_new(n, real ? ONNX_FLOAT : ONNX_INT64, scalar ? 0 : 1, &dim);
+  folded *k = mc_folded_new(n, real ? ONNX_FLOAT : ONNX_INT64, scalar ? 0 : 1, &dim);
   for (int64_t i = 0; k && i < k->n; i++) {
     if (real)
-      mc_konst_set_f32(k, i, scalar ? a->f : a->floats[i]);
+      mc_folded_set_f32(k, i, scalar ? a->f : a->floats[i]);
     else
-      mc_konst_set_int(k, i, scalar ? a->i : a->ints[i]);
+      mc_folded_set_int(k, i, scalar ? a->i : a->ints[i]);
   }
-  mc_onnx_give_konst(n, 0, k);
+  mc_onnx_give_folded(n, 0, k);
   return k != NULL;
 }
 
@@ -23,9 +23,9 @@ bool mc_onnx_constant(node *n, int arg) {
     return mc_onnx_error(n, "Constant: %zu values, expected one attribute", n->p->n_attribute);
   const pb_attr *a = n->p->attribute[0];
   if (!strcmp(a->name, "value")) {
-    konst *k = mc_onnx_tensor(n->im, a->t, n->loc.what);
+    folded *k = mc_onnx_tensor(n->im, a->t, n->loc.what);
     if (k && n->p->n_output) k->name = n->p->output[0];
-    mc_onnx_give_konst(n, 0, k);
+    mc_onnx_give_folded(n, 0, k);
     return k != NULL;
   }
   bool real = !strncmp(a->name, "value_float", 11),
@@ -41,44 +41,44 @@ bool mc_onnx_constant_of_shape(node *n, int arg) {
     return mc_onnx_error(n, "ConstantOfShape: rank %lld: at most %d is supported", (long long)rank,
                          MC_MAX_RANK);
   const pb_attr *a = mc_onnx_attr(n, "value");
-  konst *v = a ? mc_onnx_tensor(n->im, a->t, n->loc.what) : NULL;
+  folded *v = a ? mc_onnx_tensor(n->im, a->t, n->loc.what) : NULL;
   if (a && !v) return false;
   if (v && v->n != 1)
     return mc_onnx_error(n, "ConstantOfShape: value has %lld elements, expected one",
                          (long long)v->n);
-  konst *k = mc_konst_new(n, v ? v->etype : ONNX_FLOAT, (int)rank, dim);
+  folded *k = mc_folded_new(n, v ? v->etype : ONNX_FLOAT, (int)rank, dim);
   if (k && v)
-    for (int64_t i = 0, size = mc_konst_elem(k); i < k->n; i++)
+    for (int64_t i = 0, size = mc_folded_elem(k); i < k->n; i++)
       memcpy((char *)k->data + i * size, v->data, (size_t)size);
-  mc_onnx_give_konst(n, 0, k);
+  mc_onnx_give_folded(n, 0, k);
   return k != NULL;
 }
 
 bool mc_onnx_range(node *n, int arg) {
   (void)arg;
-  const konst *s = n->in[0]->k, *l = n->in[1]->k, *d = n->in[2]->k;
+  const folded *s = n->in[0]->k, *l = n->in[1]->k, *d = n->in[2]->k;
   if (!s || !l || !d || s->n != 1 || l->n != 1 || d->n != 1)
     return mc_onnx_error(n, "Range: start, limit and delta must be known numbers");
   bool real = mc_onnx_is_real(s->etype);
-  double start = real ? (double)mc_konst_f32(s, 0) : (double)mc_konst_int(s, 0),
-         limit = real ? (double)mc_konst_f32(l, 0) : (double)mc_konst_int(l, 0);
-  double delta = real ? (double)mc_konst_f32(d, 0) : (double)mc_konst_int(d, 0),
+  double start = real ? (double)mc_folded_f32(s, 0) : (double)mc_folded_int(s, 0),
+         limit = real ? (double)mc_folded_f32(l, 0) : (double)mc_folded_int(l, 0);
+  double delta = real ? (double)mc_folded_f32(d, 0) : (double)mc_folded_int(d, 0),
          count = (limit - start) / delta;
   if (!(count > 0)) count = 0;
   if (delta == 0 || count > 1e8)
     return mc_onnx_error(n, "Range: from %g to %g by %g", start, limit, delta);
   int64_t len = (int64_t)count;
   if ((double)len < count) len++;
-  konst *k = mc_konst_new(n, s->etype, 1, &len);
+  folded *k = mc_folded_new(n, s->etype, 1, &len);
   for (int64_t i = 0; k && i < len; i++) {
     if (real)
-      mc_konst_set_f32(k, i, (float)(start + (double)i * delta));
+      mc_folded_set_f32(k, i, (float)(start + (double)i * delta));
     else
-      mc_konst_set_int(
+      mc_folded_set_int(
           k, i,
-          (int64_t)((uint64_t)mc_konst_int(s, 0) + (uint64_t)i * (uint64_t)mc_konst_int(d, 0)));
+          (int64_t)((uint64_t)mc_folded_int(s, 0) + (uint64_t)i * (uint64_t)mc_folded_int(d, 0)));
   }
-  mc_onnx_give_konst(n, 0, k);
+  mc_onnx_give_folded(n, 0, k);
   return k != NULL;
 }
 
@@ -90,11 +90,11 @@ bool mc_onnx_shape(node *n, int arg) {
   from = from < 0 ? (from < -rank ? 0 : from + rank) : from > rank ? rank : from;
   to = to < 0 ? (to < -rank ? 0 : to + rank) : to > rank ? rank : to;
   int64_t len = arg || to < from ? 0 : to - from, size = 1;
-  konst *k = mc_konst_new(n, ONNX_INT64, arg ? 0 : 1, &len);
+  folded *k = mc_folded_new(n, ONNX_INT64, arg ? 0 : 1, &len);
   for (int i = 0; i < rank; i++) size *= x->dim[i];
-  if (k && arg) mc_konst_set_int(k, 0, size);
-  for (int64_t i = 0; k && i < len; i++) mc_konst_set_int(k, i, x->dim[from + i]);
-  mc_onnx_give_konst(n, 0, k);
+  if (k && arg) mc_folded_set_int(k, 0, size);
+  for (int64_t i = 0; k && i < len; i++) mc_folded_set_int(k, i, x->dim[from + i]);
+  mc_onnx_give_folded(n, 0, k);
   return k != NULL;
 }
 
@@ -126,9 +126,9 @@ static bool reshaped(node *n, int rank, const int64_t *dim) {
                          mc_onnx_dims(n->im->arena, x->rank, x->dim), (long long)have,
                          mc_onnx_dims(n->im->arena, rank, dim), (long long)want);
   if (x->k) {
-    konst *k = mc_konst_reshape(n, x->k, rank, dim);
+    folded *k = mc_folded_reshape(n, x->k, rank, dim);
     if (rank == x->rank && !memcmp(dim, x->dim, (size_t)rank * sizeof *dim)) k = x->k;
-    mc_onnx_give_konst(n, 0, k);
+    mc_onnx_give_folded(n, 0, k);
     return true;
   }
   mc_value *v = mc_onnx_reshape(n, x->v, rank, dim);
@@ -250,8 +250,8 @@ static bool cast_to(node *n, int64_t to) {
                          mc_onnx_etype_name(to >= 0 && to < 1000 ? (int)to : 0), (long long)to);
   if (e->num == x->etype) return mc_onnx_give_val(n, 0, x), true;
   if (x->k) {
-    konst *k = mc_konst_cast(n, x->k, e->num);
-    mc_onnx_give_konst(n, 0, k);
+    folded *k = mc_folded_cast(n, x->k, e->num);
+    mc_onnx_give_folded(n, 0, k);
     return k != NULL;
   }
   mc_value *v = mc_onnx_as(n, MC_OP_cast, x->v, e->carry);

@@ -43,17 +43,17 @@ static const struct {
 };
 
 static bool fold(node *n, mc_opcode op) {
-  const konst *k = n->in[0]->k;
+  const folded *k = n->in[0]->k;
   if (!k || k->n > ONNX_MAX_ARITH) return false;
   bool is_real = mc_onnx_is_real(k->etype);
   if (is_real ? !folds[op].real : !folds[op].whole) return false;
-  konst *r = mc_konst_new(n, k->etype, k->rank, k->dim);
+  folded *r = mc_folded_new(n, k->etype, k->rank, k->dim);
   for (int64_t i = 0; r && i < k->n; i++)
     if (is_real)
-      mc_konst_set_f32(r, i, folds[op].real(mc_konst_f32(k, i)));
+      mc_folded_set_f32(r, i, folds[op].real(mc_folded_f32(k, i)));
     else
-      mc_konst_set_int(r, i, folds[op].whole(mc_konst_int(k, i)));
-  mc_onnx_give_konst(n, 0, r);
+      mc_folded_set_int(r, i, folds[op].whole(mc_folded_int(k, i)));
+  mc_onnx_give_folded(n, 0, r);
   return true;
 }
 
@@ -76,18 +76,18 @@ bool mc_onnx_unary(node *n, int arg) {
 
 /* floor, ceil, round to even: of constants only. */
 bool mc_onnx_round(node *n, int arg) {
-  const konst *k = n->in[0]->k;
+  const folded *k = n->in[0]->k;
   if (!k)
     return mc_onnx_error(n, "%s: supported on values that are known while importing only",
                          n->row->op);
   if (!mc_onnx_is_real(k->etype))
     return mc_onnx_error(n, "%s: element type %s", n->row->op, mc_onnx_etype_name(k->etype));
-  konst *r = mc_konst_new(n, k->etype, k->rank, k->dim);
+  folded *r = mc_folded_new(n, k->etype, k->rank, k->dim);
   for (int64_t i = 0; r && i < k->n; i++) {
-    float x = mc_konst_f32(k, i);
-    mc_konst_set_f32(r, i, arg < 0 ? floorf(x) : arg > 0 ? ceilf(x) : rintf(x));
+    float x = mc_folded_f32(k, i);
+    mc_folded_set_f32(r, i, arg < 0 ? floorf(x) : arg > 0 ? ceilf(x) : rintf(x));
   }
-  mc_onnx_give_konst(n, 0, r);
+  mc_onnx_give_folded(n, 0, r);
   return r != NULL;
 }
 
@@ -192,7 +192,7 @@ bool mc_onnx_prelu(node *n, int arg) {
     return done(n, mc_onnx_op1(n, MC_OP_leaky_relu, x, &(mc_attrs_leaky_relu){ .alpha = alpha }));
   mc_value *slope =
       per_channel && s->k
-          ? mc_onnx_konst_value(n, mc_konst_reshape(n, s->k, n->in[0]->rank - 1, channels))
+          ? mc_onnx_folded_value(n, mc_folded_reshape(n, s->k, n->in[0]->rank - 1, channels))
           : mc_onnx_value(n, s);
   if (per_channel && !s->k) slope = mc_onnx_reshape(n, slope, n->in[0]->rank - 1, channels);
   mc_value *low = op2(n, MC_OP_mul, slope, with(n, MC_OP_min, x, 0));

@@ -26,36 +26,36 @@ static uint64_t little(const unsigned char *p, int bytes) {
 
 /* ---- what the bits of element i say; of two elements in a byte: of both ---- */
 
-static void bits_f32(konst *k, int64_t i, uint64_t u) {
+static void bits_f32(folded *k, int64_t i, uint64_t u) {
   uint32_t w = (uint32_t)u;
   float f;
   memcpy(&f, &w, sizeof f);
-  mc_konst_set_f32(k, i, f);
+  mc_folded_set_f32(k, i, f);
 }
 
-static void bits_f64(konst *k, int64_t i, uint64_t u) {
+static void bits_f64(folded *k, int64_t i, uint64_t u) {
   double d;
   memcpy(&d, &u, sizeof d);
-  mc_konst_set_f32(k, i, (float)d);
+  mc_folded_set_f32(k, i, (float)d);
 }
 
-static void bits_f16(konst *k, int64_t i, uint64_t u) {
-  mc_konst_set_f32(k, i, half_to_float((uint16_t)u));
+static void bits_f16(folded *k, int64_t i, uint64_t u) {
+  mc_folded_set_f32(k, i, half_to_float((uint16_t)u));
 }
 
-static void bits_bf16(konst *k, int64_t i, uint64_t u) {
-  mc_konst_set_f32(k, i, bf16_to_float((uint16_t)u));
+static void bits_bf16(folded *k, int64_t i, uint64_t u) {
+  mc_folded_set_f32(k, i, bf16_to_float((uint16_t)u));
 }
 
-static void bits_whole(konst *k, int64_t i, uint64_t u) { mc_konst_set_int(k, i, (int64_t)u); }
+static void bits_whole(folded *k, int64_t i, uint64_t u) { mc_folded_set_int(k, i, (int64_t)u); }
 
-static void bits_nibble(konst *k, int64_t i, uint64_t u) {
-  mc_konst_set_int(k, i, (int64_t)((i % 2 ? u >> 4 : u) & 15));
+static void bits_nibble(folded *k, int64_t i, uint64_t u) {
+  mc_folded_set_int(k, i, (int64_t)((i % 2 ? u >> 4 : u) & 15));
 }
 
-static void bits_signed_nibble(konst *k, int64_t i, uint64_t u) {
+static void bits_signed_nibble(folded *k, int64_t i, uint64_t u) {
   int64_t v = (int64_t)((i % 2 ? u >> 4 : u) & 15);
-  mc_konst_set_int(k, i, v > 7 ? v - 16 : v);
+  mc_folded_set_int(k, i, v > 7 ? v - 16 : v);
 }
 
 /* ---- the repeated fields: element i as bits ---- */
@@ -84,7 +84,7 @@ typedef struct reader {
   int etype;
   size_t count; /* offset of n_<field>_data in pb_tensor */
   uint64_t (*field)(const pb_tensor *t, size_t i);
-  void (*bits)(konst *k, int64_t i, uint64_t u);
+  void (*bits)(folded *k, int64_t i, uint64_t u);
 } reader;
 
 static const reader readers[] = {
@@ -106,10 +106,10 @@ static size_t raw_bytes(int64_t n, const etype_info *e) {
 }
 
 /* Raw bytes that are the stored form already are copied. */
-static void fill_raw(konst *k, const unsigned char *p) {
+static void fill_raw(folded *k, const unsigned char *p) {
   const etype_info *e = mc_onnx_etype(k->etype);
   const reader *r = reader_of(k->etype);
-  if (e->store == e->border && e->bytes == mc_konst_elem(k)) {
+  if (e->store == e->border && e->bytes == mc_folded_elem(k)) {
     memcpy(k->data, p, (size_t)k->n * (size_t)e->bytes);
     return;
   }
@@ -124,13 +124,13 @@ static size_t typed_count(const pb_tensor *t, int etype) {
   return n;
 }
 
-static void fill_typed(konst *k, const pb_tensor *t) {
+static void fill_typed(folded *k, const pb_tensor *t) {
   const reader *r = reader_of(k->etype);
   bool halves = !mc_onnx_etype(k->etype)->bytes;
   for (int64_t i = 0; i < k->n; i++) r->bits(k, i, r->field(t, (size_t)(halves ? i / 2 : i)));
 }
 
-static bool check_dims(imp *im, const pb_tensor *t, konst *k, const char *what) {
+static bool check_dims(imp *im, const pb_tensor *t, folded *k, const char *what) {
   if (t->n_dims > MC_MAX_RANK)
     return mc_onnx_fail(im, what, "rank %zu: at most %d is supported", t->n_dims, MC_MAX_RANK);
   k->rank = (int)t->n_dims;
@@ -146,14 +146,14 @@ static bool check_dims(imp *im, const pb_tensor *t, konst *k, const char *what) 
   return true;
 }
 
-konst *mc_onnx_tensor(imp *im, const pb_tensor *t, const char *what) {
+folded *mc_onnx_tensor(imp *im, const pb_tensor *t, const char *what) {
   const etype_info *e = mc_onnx_etype(t->data_type);
   if (!e) {
     mc_onnx_fail(im, what, "element type %s (%d) is not supported",
                  mc_onnx_etype_name(t->data_type), t->data_type);
     return NULL;
   }
-  konst *k = MC_NEW(im->arena, konst);
+  folded *k = MC_NEW(im->arena, folded);
   k->etype = e->num;
   if (!check_dims(im, t, k, what)) return NULL;
   size_t want = raw_bytes(k->n, e), have = t->raw_data.len;
@@ -172,11 +172,11 @@ konst *mc_onnx_tensor(imp *im, const pb_tensor *t, const char *what) {
     return NULL;
   }
   if (t->data_location == 1 &&
-      !mc_konst_charge(im, k->n * mc_konst_elem(k))) { /* many tensors may name the same bytes */
+      !mc_folded_charge(im, k->n * mc_folded_elem(k))) { /* many tensors may name the same bytes */
     mc_onnx_fail(im, what, "the tensors are larger than the files that they are in");
     return NULL;
   }
-  k->data = mc_arena_alloc(im->arena, (size_t)k->n * (size_t)mc_konst_elem(k));
+  k->data = mc_arena_alloc(im->arena, (size_t)k->n * (size_t)mc_folded_elem(k));
   if (!k->n) return k;
   if (raw)
     fill_raw(k, raw);

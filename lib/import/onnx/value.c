@@ -9,7 +9,7 @@ void mc_onnx_give(node *n, int i, int etype, mc_value *v) {
   memcpy(o->dim, v->type->dim, sizeof o->dim);
 }
 
-void mc_onnx_give_konst(node *n, int i, konst *k) {
+void mc_onnx_give_folded(node *n, int i, folded *k) {
   if (!k || i >= n->nout || !n->out[i]) return;
   val *o = n->out[i];
   *o = (val){ .etype = k->etype, .rank = k->rank, .k = k };
@@ -20,14 +20,14 @@ void mc_onnx_give_val(node *n, int i, const val *v) {
   if (i < n->nout && n->out[i]) *n->out[i] = *v;
 }
 
-mc_tensor *mc_onnx_new_tensor(node *n, const konst *k, const char *suffix, mc_dtype dtype,
+mc_tensor *mc_onnx_new_tensor(node *n, const folded *k, const char *suffix, mc_dtype dtype,
                               void **data) {
   for (int i = 0; i < k->rank; i++)
     if (!k->dim[i])
       return mc_onnx_error(n, "an operand of shape %s has no elements",
                            mc_onnx_dims(n->im->arena, k->rank, k->dim)),
              NULL;
-  if (!mc_konst_charge(n->im, k->n * (int64_t)mc_dtype_size(dtype)))
+  if (!mc_folded_charge(n->im, k->n * (int64_t)mc_dtype_size(dtype)))
     return mc_onnx_error(n, "constants take more than %d MB and %d times the file's size together",
                          (int)(ONNX_MAX_FOLDED >> 20), (int)ONNX_FOLDED_PER_BYTE),
            NULL;
@@ -39,19 +39,19 @@ mc_tensor *mc_onnx_new_tensor(node *n, const konst *k, const char *suffix, mc_dt
 }
 
 /* A tensor of the graph with k's elements in their carried form: truth values become f32. */
-static mc_tensor *tensor_of(node *n, const konst *k) {
+static mc_tensor *tensor_of(node *n, const folded *k) {
   const etype_info *e = mc_onnx_etype(k->etype);
   void *data;
   mc_tensor *t = mc_onnx_new_tensor(n, k, "", e->carry, &data);
   if (!t) return NULL;
   if (e->carry == e->store)
-    memcpy(data, k->data, (size_t)k->n * (size_t)mc_konst_elem(k));
+    memcpy(data, k->data, (size_t)k->n * (size_t)mc_folded_elem(k));
   else
-    for (int64_t i = 0; i < k->n; i++) ((float *)data)[i] = mc_konst_f32(k, i);
+    for (int64_t i = 0; i < k->n; i++) ((float *)data)[i] = mc_folded_f32(k, i);
   return t;
 }
 
-mc_builder mc_onnx_konst_builder(node *n, const konst *k, const mc_tensor *t) {
+mc_builder mc_onnx_folded_builder(node *n, const folded *k, const mc_tensor *t) {
   mc_builder b = n->im->b;
   b.source = t->name && k->named && strcmp(t->name, k->name)
                  ? mc_onnx_clean(n->im->m->arena, k->name)
@@ -59,18 +59,18 @@ mc_builder mc_onnx_konst_builder(node *n, const konst *k, const mc_tensor *t) {
   return b;
 }
 
-mc_value *mc_onnx_konst_value(node *n, konst *k) {
+mc_value *mc_onnx_folded_value(node *n, folded *k) {
   if (k->plain) return k->plain;
-  if (k->quant && !mc_onnx_quantized_konst(n, k, &k->plain)) return NULL;
+  if (k->quant && !mc_onnx_quantized_folded(n, k, &k->plain)) return NULL;
   if (k->plain) return k->plain;
   mc_tensor *t = tensor_of(n, k);
   if (!t) return NULL;
-  mc_builder b = mc_onnx_konst_builder(n, k, t);
+  mc_builder b = mc_onnx_folded_builder(n, k, t);
   return k->plain = mc_build_tensor(&b, t, NULL);
 }
 
 mc_value *mc_onnx_value(node *n, val *v) {
-  return v->v ? v->v : v->k ? mc_onnx_konst_value(n, v->k) : NULL;
+  return v->v ? v->v : v->k ? mc_onnx_folded_value(n, v->k) : NULL;
 }
 
 mc_value *mc_onnx_scalar_like(node *n, const mc_value *like, double x) {
@@ -96,9 +96,9 @@ mc_value *mc_onnx_scalar(node *n, float x) {
   return mc_build_tensor(&n->im->b, t, NULL);
 }
 
-mc_value *mc_onnx_permuted(node *n, konst *k, const int *perm) {
+mc_value *mc_onnx_permuted(node *n, folded *k, const int *perm) {
   struct {
-    const konst *k;
+    const folded *k;
     int perm[MC_MAX_RANK];
   } key;
 
@@ -106,14 +106,14 @@ mc_value *mc_onnx_permuted(node *n, konst *k, const int *perm) {
   key.k = k;
   bool same = true;
   for (int i = 0; i < k->rank; i++) key.perm[i] = perm[i], same &= perm[i] == i;
-  if (same) return mc_onnx_konst_value(n, k);
+  if (same) return mc_onnx_folded_value(n, k);
   mc_value *done = mc_map_bytes_get(&n->im->permuted, &key, sizeof key);
   if (done) return done;
   int64_t stride[MC_MAX_RANK], dim[MC_MAX_RANK], st[MC_MAX_RANK];
   mc_onnx_strides(k->rank, k->dim, stride);
   for (int i = 0; i < k->rank; i++) dim[i] = k->dim[perm[i]], st[i] = stride[perm[i]];
-  konst *p = mc_konst_strided(n, k, k->rank, dim, st, 0);
-  mc_value *v = p ? mc_onnx_konst_value(n, p) : NULL;
+  folded *p = mc_folded_strided(n, k, k->rank, dim, st, 0);
+  mc_value *v = p ? mc_onnx_folded_value(n, p) : NULL;
   *mc_map_bytes_slot(&n->im->permuted, &key, sizeof key) = v;
   return v;
 }

@@ -4,11 +4,9 @@
 #define MC_KERNELS_NARROW_H
 #include "lower.h"
 
-typedef mc_narrow knarrow; /* mc/decide/decide.h */
-
 /* acc: 4 vectors of 4, 8 or 16 i32; m: their multipliers. Bytes in the order of the packs: within
  * every 128-bit part l, bytes 4 o .. 4 o + 3 are elements 4 l .. 4 l + 3 of acc[o]. */
-V kn_bytes(kb *k, const knarrow *n, V const acc[4], V const m[4]);
+kvalue narrow_bytes(kbuilder *k, const mc_narrow *n, kvalue const acc[4], kvalue const m[4]);
 /* The packing alone: q[i] + zero, saturated to u8 or i8. */
-V kn_pack(kb *k, V const q[4], int32_t zero, mc_dtype out);
+kvalue narrow_pack(kbuilder *k, kvalue const q[4], int32_t zero, mc_dtype out);
 #endif

@@ -44,46 +44,48 @@ static bool agrees(float s, int lo, int hi) {
   return true;
 }
 
-static V times_recip(kb *k, V x, float s) {
-  int n = kb_lanes(x);
+static kvalue times_recip(kbuilder *k, kvalue x, float s) {
+  int n = lanes_of(x);
   recip c = recip_of(s);
-  T t = LLVMTypeOf(x);
-  return kb_intr(k, "llvm.fma", &t, 1,
-                 (V[]){ x, kb_f32s(k, c.r, n), LLVMBuildFMul(k->b, x, kb_f32s(k, c.e, n), "") }, 3);
+  ktype t = LLVMTypeOf(x);
+  return build_intrinsic(
+      k, "llvm.fma", &t, 1,
+      (kvalue[]){ x, build_f32s(k, c.r, n), LLVMBuildFMul(k->b, x, build_f32s(k, c.e, n), "") }, 3);
 }
 
 /* x / s, clamped to [qmin - z, qmax - z]. */
-static V quotient(kb *k, V x, float s, int32_t z, mc_dtype dtype) {
+static kvalue quotient(kbuilder *k, kvalue x, float s, int32_t z, mc_dtype dtype) {
   int64_t qmin, qmax;
-  int n = kb_lanes(x);
+  int n = lanes_of(x);
   mc_dtype_range(dtype, &qmin, &qmax);
-  if (mc_dtype_size(dtype) != 1 || !kb_has_fma(k) || !agrees(s, (int)qmin - z, (int)qmax - z))
-    return kv_quant_clamp(k, LLVMBuildFDiv(k->b, x, kb_f32s(k, s, n), ""), z, dtype);
-  x = kv_fmin(k, kv_fmax(k, x, kb_f32s(k, (float)((int32_t)qmin - z) * s, n)),
-              kb_f32s(k, (float)((int32_t)qmax - z) * s, n));
+  if (mc_dtype_size(dtype) != 1 || !target_has_fma(k) || !agrees(s, (int)qmin - z, (int)qmax - z))
+    return vec_quant_clamp(k, LLVMBuildFDiv(k->b, x, build_f32s(k, s, n), ""), z, dtype);
+  x = vec_fmin(k, vec_fmax(k, x, build_f32s(k, (float)((int32_t)qmin - z) * s, n)),
+               build_f32s(k, (float)((int32_t)qmax - z) * s, n));
   return times_recip(k, x, s);
 }
 
-V kv_quantize_raw(kb *k, V x, float s, int32_t z, mc_dtype dtype) {
-  return kv_raw(k, quotient(k, x, s, z, dtype), z, dtype, true);
+kvalue vec_quantize_raw(kbuilder *k, kvalue x, float s, int32_t z, mc_dtype dtype) {
+  return vec_raw(k, quotient(k, x, s, z, dtype), z, dtype, true);
 }
 
-V kv_quantize(kb *k, V x, float s, int32_t z, mc_dtype dtype) {
-  V q = quotient(k, x, s, z, dtype);
-  if (dtype != MC_i32) return kv_rne_small(k, q, z);
-  V r = kv_rne(k, q), by = kb_i32s(k, z, kb_lanes(r));
+kvalue vec_quantize(kbuilder *k, kvalue x, float s, int32_t z, mc_dtype dtype) {
+  kvalue q = quotient(k, x, s, z, dtype);
+  if (dtype != MC_i32) return vec_rne_small(k, q, z);
+  kvalue r = vec_rne(k, q), by = build_i32s(k, z, lanes_of(r));
   LLVMTypeRef t = LLVMTypeOf(r);
-  return z ? kb_intr(k, "llvm.sadd.sat", &t, 1, (V[]){ r, by }, 2)
+  return z ? build_intrinsic(k, "llvm.sadd.sat", &t, 1, (kvalue[]){ r, by }, 2)
            : r; /* saturated, as the evaluator does */
 }
 
 /* min with x as the second operand: a NaN stays, and cvtps2dq makes the smallest integer of it, as
  * of everything below. */
-V kv_quantize_open(kb *k, V x, float s, int32_t z, mc_dtype dtype) {
+kvalue vec_quantize_open(kbuilder *k, kvalue x, float s, int32_t z, mc_dtype dtype) {
   int64_t qmin, qmax;
-  int n = kb_lanes(x);
+  int n = lanes_of(x);
   mc_dtype_range(dtype, &qmin, &qmax);
-  if (!kb_has_fma(k) || !agrees(s, (int)qmin - z, (int)qmax - z))
-    return kv_rne(k, quotient(k, x, s, z, dtype));
-  return kv_rne(k, times_recip(k, kv_fmin(k, kb_f32s(k, (float)((int32_t)qmax - z) * s, n), x), s));
+  if (!target_has_fma(k) || !agrees(s, (int)qmin - z, (int)qmax - z))
+    return vec_rne(k, quotient(k, x, s, z, dtype));
+  return vec_rne(
+      k, times_recip(k, vec_fmin(k, build_f32s(k, (float)((int32_t)qmax - z) * s, n), x), s));
 }

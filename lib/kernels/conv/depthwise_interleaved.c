@@ -35,7 +35,7 @@ _Static_assert((int)MAX_JOBS >= (int)MC_DW_PHASES, "a job for each");
 _Static_assert((int)MAX_JOBS >= (int)MC_DW_PIECES, "a job for each");
 
 typedef struct column {
-  V v[MAX_GROUPS][4];
+  kvalue v[MAX_GROUPS][4];
 } column;
 
 /* Result vectors of one kind: vb channels (or bytes of the line) from `first` on. */
@@ -50,16 +50,16 @@ typedef struct job {
   int R, P, groups, nrow, carry;  /* result rows at once, vectors at once, groups of D rows, input
                                      rows, columns kept from one step to the next */
   int64_t blocks, unit; /* equal ones one after another, and how many there are before them */
-  V w, bias, mult;      /* [kx][group][r][o], [o], [o]: registers */
+  kvalue w, bias, mult; /* [kx][group][r][o], [o], [o]: registers */
 } job;
 
 typedef struct rows {
   kgroup *g;
-  kb *k;
+  kbuilder *k;
   mc_node *head;
-  kx *x;
-  knarrow tail;
-  bool fast; /* fast: requantized as packed bytes; else 16 lanes at a time by kx */
+  kepilogue *x;
+  mc_narrow tail;
+  bool fast; /* fast: requantized as packed bytes; else 16 lanes at a time by the epilogue */
   bool flip, is_signed;
   int32_t za; /* activations as the instruction wants them: xor 0x80; signed then */
   int64_t c, mult, kh, kw, sy, sx, oh, ow; /* c: result channels, `mult` of each input channel */
@@ -134,7 +134,7 @@ static void pack_params(const job *j, int64_t block, int32_t *bias, float *mult)
 
 /* Tables of `blocks` blocks one after another. */
 static void pack(job *j, int64_t blocks) {
-  kb *k = j->d->k;
+  kbuilder *k = j->d->k;
   int64_t wb = weight_bytes(j), pn = 4 * j->lanes;
   char *w = mc_arena_alloc(k->arena, (size_t)(blocks * wb));
   int32_t *bias = MC_NEWN(k->arena, int32_t, blocks *pn);
@@ -143,89 +143,90 @@ static void pack(job *j, int64_t blocks) {
     pack_weights(j, b, w + b * wb);
     pack_params(j, b, bias + b * pn, mult + b * pn);
   }
-  j->w = kb_rodata(k, w, (size_t)(blocks * wb), 0, "weights");
-  j->bias = kb_rodata(k, bias, (size_t)(blocks * pn * 4), 0, "bias");
+  j->w = build_rodata(k, w, (size_t)(blocks * wb), 0, "weights");
+  j->bias = build_rodata(k, bias, (size_t)(blocks * pn * 4), 0, "bias");
   if (j->d->fast && !j->d->tail.one)
-    j->mult = kb_rodata(k, mult, (size_t)(blocks * pn * 4), 0, "param");
+    j->mult = build_rodata(k, mult, (size_t)(blocks * pn * 4), 0, "param");
 }
 
 /* ---- columns ---- */
 /* Elements of `width` bytes of a and b in turn, from the lower or upper halves of their 128-bit
  * parts: punpckl / punpckh. */
-static V unpack(kb *k, V a, V b, int high, int width, int bytes) {
+static kvalue unpack(kbuilder *k, kvalue a, kvalue b, int high, int width, int bytes) {
   int n = bytes / width, part = 16 / width, mask[64];
   for (int i = 0; i < n; i++)
     mask[i] = (i & 1 ? n : 0) + i / part * part + (high ? part / 2 : 0) + i % part / 2;
-  T t = kb_vt(k, width == 1 ? k->i8 : k->i16, n);
-  return kb_shuffle(k, kb_bitcast(k, a, t), kb_bitcast(k, b, t), mask, n);
+  ktype t = type_of_lanes(k, width == 1 ? k->i8 : k->i16, n);
+  return build_shuffle(k, build_bitcast(k, a, t), build_bitcast(k, b, t), mask, n);
 }
 
 /* Every other one of the pixels in two registers. */
-static V every_other(const job *j, V a, V b) {
+static kvalue every_other(const job *j, kvalue a, kvalue b) {
   int64_t c = j->d->c;
   int mask[64];
   for (int i = 0; i < vb(j); i++) mask[i] = (int)(i / c * 2 * c + i % c);
-  return kb_shuffle(j->d->k, a, b, mask, vb(j));
+  return build_shuffle(j->d->k, a, b, mask, vb(j));
 }
 
 /* Each input channel as often as there are results from it. */
-static V repeated(const job *j, V v) {
+static kvalue repeated(const job *j, kvalue v) {
   int mask[64];
   for (int i = 0; i < vb(j); i++) mask[i] = (int)((j->first % j->d->mult + i) / j->d->mult);
-  return kb_shuffle(j->d->k, v, NULL, mask, vb(j));
+  return build_shuffle(j->d->k, v, NULL, mask, vb(j));
 }
 
 /* Channels of several pixels, each in a place of its own. */
-static V load_places(const job *j, V at) {
-  kb *k = j->d->k;
-  V part[MAX_PLACES];
+static kvalue load_places(const job *j, kvalue at) {
+  kbuilder *k = j->d->k;
+  kvalue part[MAX_PLACES];
   int n = vb(j) / j->slot;
   int64_t step = j->d->sx * j->d->in.stride[2];
-  T t = kb_vt(k, k->i8, j->slot);
-  for (int i = 0; i < n; i++) part[i] = kb_load(k, t, kb_gepi(k, at, i * step), 1);
-  return kb_concat(k, part, n);
+  ktype t = type_of_lanes(k, k->i8, j->slot);
+  for (int i = 0; i < n; i++) part[i] = build_load(k, t, build_offset(k, at, i * step), 1);
+  return build_concat(k, part, n);
 }
 
-static void load_rows(const job *j, V at, V *row) {
+static void load_rows(const job *j, kvalue at, kvalue *row) {
   const rows *d = j->d;
-  kb *k = d->k;
-  T t = kb_vt(k, k->i8, vb(j));
+  kbuilder *k = d->k;
+  ktype t = type_of_lanes(k, k->i8, vb(j));
   for (int i = 0; i < j->groups * d->depth; i++) {
     if (i >= j->nrow) { /* its weights are 0 */
       row[i] = row[i - 1];
       continue;
     }
-    V p = kb_gepi(k, at, i * d->in.stride[1]);
-    row[i] = j->slot ? load_places(j, p) : kb_load(k, t, p, 1);
+    kvalue p = build_offset(k, at, i * d->in.stride[1]);
+    row[i] = j->slot ? load_places(j, p) : build_load(k, t, p, 1);
     if (j->linear && d->sx == 2)
-      row[i] = every_other(j, row[i], kb_load(k, t, kb_gepi(k, p, vb(j)), 1));
+      row[i] = every_other(j, row[i], build_load(k, t, build_offset(k, p, vb(j)), 1));
     if (d->mult > 1) row[i] = repeated(j, row[i]);
     if (d->flip)
-      row[i] = LLVMBuildXor(k->b, row[i], kb_splat_c(LLVMConstInt(k->i8, 0x80, 0), vb(j)), "");
+      row[i] =
+          LLVMBuildXor(k->b, row[i], build_splat_const(LLVMConstInt(k->i8, 0x80, 0), vb(j)), "");
   }
 }
 
-static column build_column(const job *j, V at) {
+static column build_column(const job *j, kvalue at) {
   const rows *d = j->d;
-  kb *k = d->k;
+  kbuilder *k = d->k;
   int n = vb(j);
-  V row[16], zero = LLVMConstNull(kb_vt(k, k->i8, n));
+  kvalue row[16], zero = LLVMConstNull(type_of_lanes(k, k->i8, n));
   column c;
   load_rows(j, at, row);
   for (int g = 0; g < j->groups; g++)
     for (int half = 0; half < 2; half++) {
-      V *r = row + g * d->depth, lo = unpack(k, r[0], r[1], half, 1, n);
-      V hi = d->depth == 2 ? zero : unpack(k, r[2], r[3], half, 1, n);
+      kvalue *r = row + g * d->depth, lo = unpack(k, r[0], r[1], half, 1, n);
+      kvalue hi = d->depth == 2 ? zero : unpack(k, r[2], r[3], half, 1, n);
       for (int q = 0; q < 2; q++)
-        c.v[g][2 * half + q] =
-            kb_bitcast(k, unpack(k, lo, hi, q, d->depth == 2 ? 1 : 2, n),
-                       d->depth == 2 ? kb_vt(k, k->i16, 2 * j->lanes) : kb_vt(k, k->i32, j->lanes));
+        c.v[g][2 * half + q] = build_bitcast(k, unpack(k, lo, hi, q, d->depth == 2 ? 1 : 2, n),
+                                             d->depth == 2 ? type_of_lanes(k, k->i16, 2 * j->lanes)
+                                                           : type_of_lanes(k, k->i32, j->lanes));
     }
   return c;
 }
 
-static V dot(const job *j, V acc, V a, V w) {
-  kb *k = j->d->k;
+static kvalue dot(const job *j, kvalue acc, kvalue a, kvalue w) {
+  kbuilder *k = j->d->k;
   int i = j->lanes == 4 ? 0 : j->lanes == 8 ? 1 : 2;
   static const char *const dots[] = { "llvm.x86.avx512.vpdpbusd.128",
                                       "llvm.x86.avx512.vpdpbusd.256",
@@ -233,22 +234,23 @@ static V dot(const job *j, V acc, V a, V w) {
   static const char *const madds[] = { "llvm.x86.sse2.pmadd.wd", "llvm.x86.avx2.pmadd.wd",
                                        "llvm.x86.avx512.pmaddw.d.512" };
   if (k->target->arch == MC_ARCH_aarch64) {
-    T b = kb_vt(k, k->i8, 16), ov[2] = { kb_vt(k, k->i32, 4), b };
-    return kb_intr(k, j->d->is_signed ? "llvm.aarch64.neon.sdot" : "llvm.aarch64.neon.usdot", ov, 2,
-                   (V[]){ acc, kb_bitcast(k, a, b), kb_bitcast(k, w, b) }, 3);
+    ktype b = type_of_lanes(k, k->i8, 16), ov[2] = { type_of_lanes(k, k->i32, 4), b };
+    return build_intrinsic(
+        k, j->d->is_signed ? "llvm.aarch64.neon.sdot" : "llvm.aarch64.neon.usdot", ov, 2,
+        (kvalue[]){ acc, build_bitcast(k, a, b), build_bitcast(k, w, b) }, 3);
   }
-  if (j->d->depth == 4) return kb_intr(k, dots[i], NULL, 0, (V[]){ acc, a, w }, 3);
-  return LLVMBuildAdd(k->b, acc, kb_intr(k, madds[i], NULL, 0, (V[]){ a, w }, 2), "");
+  if (j->d->depth == 4) return build_intrinsic(k, dots[i], NULL, 0, (kvalue[]){ acc, a, w }, 3);
+  return LLVMBuildAdd(k->b, acc, build_intrinsic(k, madds[i], NULL, 0, (kvalue[]){ a, w }, 2), "");
 }
 
 /* ---- one step: P vectors of R rows ---- */
 typedef struct step {
   const job *j;
-  V w, bias, mult, in, out, y, x0, c0;
+  kvalue w, bias, mult, in, out, y, x0, c0;
   int p;
   column col[MAX_P * MAX_KERNEL];
   bool have[MAX_P * MAX_KERNEL];
-  V acc[MAX_P][MAX_R][4];
+  kvalue acc[MAX_P][MAX_R][4];
 } step;
 
 /* The place among the columns of one step of column i of vector p. Vectors that are further apart
@@ -260,15 +262,17 @@ static int64_t slot(const job *j, int p, int64_t i) {
 static const column *column_at(step *s, int p, int64_t i) {
   const job *j = s->j;
   int64_t at = slot(j, p, i), col = p * j->adv + i;
-  if (!s->have[at]) s->col[at] = build_column(j, kb_gepi(j->d->k, s->in, col * j->d->in.stride[2]));
+  if (!s->have[at])
+    s->col[at] = build_column(j, build_offset(j->d->k, s->in, col * j->d->in.stride[2]));
   s->have[at] = true;
   return &s->col[at];
 }
 
 static void products(step *s) {
   const job *j = s->j;
-  kb *k = j->d->k;
-  T t = j->d->depth == 4 ? kb_vt(k, k->i32, j->lanes) : kb_vt(k, k->i16, 2 * j->lanes);
+  kbuilder *k = j->d->k;
+  ktype t = j->d->depth == 4 ? type_of_lanes(k, k->i32, j->lanes)
+                             : type_of_lanes(k, k->i16, 2 * j->lanes);
   for (int64_t i = 0; i < j->d->kw; i++) {
     const column *c[MAX_P];
     for (int p = 0; p < s->p; p++) c[p] = column_at(s, p, i);
@@ -276,8 +280,8 @@ static void products(step *s) {
       for (int o = 0; o < 4; o++)
         for (int r = 0; r < j->R; r++) {
           if (!used(j, g, r)) continue;
-          V w = kb_load(k, t, kb_gepi(k, s->w, (((i * j->groups + g) * j->R + r) * 4 + o) * vb(j)),
-                        16);
+          kvalue w = build_load(
+              k, t, build_offset(k, s->w, (((i * j->groups + g) * j->R + r) * 4 + o) * vb(j)), 16);
           for (int p = 0; p < s->p; p++)
             s->acc[p][r][o] = dot(j, s->acc[p][r][o], c[p]->v[g][o], w);
         }
@@ -285,15 +289,15 @@ static void products(step *s) {
 }
 
 /* Channels 16 i .. 16 i + 15 of the quarters. */
-static V natural(kb *k, V const acc[4], int i) {
-  V part[4];
-  for (int o = 0; o < 4; o++) part[o] = kb_extract(k, acc[o], 4 * i, 4);
-  return kb_concat(k, part, 4);
+static kvalue natural(kbuilder *k, kvalue const acc[4], int i) {
+  kvalue part[4];
+  for (int o = 0; o < 4; o++) part[o] = build_extract(k, acc[o], 4 * i, 4);
+  return build_concat(k, part, 4);
 }
 
 static void finish_by_kx(const step *s, int p, int r) {
   const job *j = s->j;
-  kx *x = j->d->x;
+  kepilogue *x = j->d->x;
   x->iv[1] = s->y;
   x->iv[2] = s->x0;
   x->iv[3] = s->c0;
@@ -301,53 +305,54 @@ static void finish_by_kx(const step *s, int p, int r) {
   x->c[2] = p;
   for (int i = 0; i < j->lanes / 4 && 16 * i < j->valid; i++) {
     x->c[3] = 16 * i;
-    kx_at(x, KB_LANES, j->valid - 16 * i < KB_LANES ? j->valid - 16 * i : KB_LANES);
-    kx_bind_head(x, natural(j->d->k, s->acc[p][r], i));
-    kx_finish(x);
+    epilogue_at(x, KERNEL_LANES,
+                j->valid - 16 * i < KERNEL_LANES ? j->valid - 16 * i : KERNEL_LANES);
+    epilogue_bind_head(x, natural(j->d->k, s->acc[p][r], i));
+    epilogue_finish(x);
   }
   memset(x->c, 0, sizeof x->c);
 }
 
 /* In pieces of powers of two: stores under a mask of bytes are slow on some machines. Three pieces
  * and more below 16 bytes are two that overlap. */
-static void store_bytes(kb *k, V v, V p, int bytes) {
+static void store_bytes(kbuilder *k, kvalue v, kvalue p, int bytes) {
   int half = bytes > 8 ? 8 : 4;
   if (bytes < 16 && bytes > 10 && bytes != 12) {
-    kb_store(k, kb_extract(k, v, 0, half), p, 1);
-    kb_store(k, kb_extract(k, v, bytes - half, half), kb_gepi(k, p, bytes - half), 1);
+    build_store(k, build_extract(k, v, 0, half), p, 1);
+    build_store(k, build_extract(k, v, bytes - half, half), build_offset(k, p, bytes - half), 1);
     return;
   }
-  for (int at = 0, n = kb_lanes(v); at < bytes; at += n) {
+  for (int at = 0, n = lanes_of(v); at < bytes; at += n) {
     while (n > bytes - at) n /= 2;
-    kb_store(k, kb_extract(k, v, at, n), kb_gepi(k, p, at), 1);
+    build_store(k, build_extract(k, v, at, n), build_offset(k, p, at), 1);
   }
 }
 
 /* Where the results of neighbouring pixels lie together, a place is stored whole as long as others
  * follow it. */
-static void store_places(const job *j, V v, V p, int pixels) {
-  kb *k = j->d->k;
+static void store_places(const job *j, kvalue v, kvalue p, int pixels) {
+  kbuilder *k = j->d->k;
   int64_t pitch = j->d->out.stride[2];
   for (int i = 0; i < pixels; i++) {
     bool whole = pitch == j->used && i * pitch + j->slot <= pixels * pitch;
-    V place = kb_extract(k, v, i * j->slot, j->slot), to = kb_gepi(k, p, i * pitch);
+    kvalue place = build_extract(k, v, i * j->slot, j->slot), to = build_offset(k, p, i * pitch);
     if (whole)
-      kb_store(k, place, to, 1);
+      build_store(k, place, to, 1);
     else
       store_bytes(k, place, to, j->used);
   }
 }
 
-static void finish(const step *s, V const mult[4], int p, int r, int64_t bytes) {
+static void finish(const step *s, kvalue const mult[4], int p, int r, int64_t bytes) {
   const job *j = s->j;
-  kb *k = j->d->k;
+  kbuilder *k = j->d->k;
   if (!j->d->fast) {
     finish_by_kx(s, p, r);
     return;
   }
-  V q = kn_bytes(k, &j->d->tail, s->acc[p][r], mult);
-  V v = kb_bitcast(k, q, kb_vt(k, k->i8, vb(j)));
-  V to = kb_gepi(k, s->out, p * j->out_step + r * j->d->out.stride[1]);
+  kvalue q = narrow_bytes(k, &j->d->tail, s->acc[p][r], mult);
+  kvalue v = build_bitcast(k, q, type_of_lanes(k, k->i8, vb(j)));
+  kvalue to = build_offset(k, s->out, p * j->out_step + r * j->d->out.stride[1]);
   if (j->slot)
     store_places(j, v, to, (int)bytes);
   else
@@ -357,17 +362,19 @@ static void finish(const step *s, V const mult[4], int p, int r, int64_t bytes) 
 /* `bytes`: of the last vector, or its pixels in places. */
 static void emit_step(step *s, int64_t bytes) {
   const job *j = s->j;
-  kb *k = j->d->k;
-  V mult[4];
+  kbuilder *k = j->d->k;
+  kvalue mult[4];
   for (int o = 0; o < 4; o++) {
-    V b = kb_load(k, kb_vt(k, k->i32, j->lanes), kb_gepi(k, s->bias, o * vb(j)), 16);
+    kvalue b =
+        build_load(k, type_of_lanes(k, k->i32, j->lanes), build_offset(k, s->bias, o * vb(j)), 16);
     for (int p = 0; p < s->p; p++)
       for (int r = 0; r < j->R; r++) s->acc[p][r][o] = b;
   }
   products(s);
   for (int o = 0; o < 4; o++)
-    mult[o] = j->mult ? kb_load(k, kb_vt(k, k->f32, j->lanes), kb_gepi(k, s->mult, o * vb(j)), 16)
-                      : kb_f32s(k, j->d->tail.m, j->lanes);
+    mult[o] = j->mult ? build_load(k, type_of_lanes(k, k->f32, j->lanes),
+                                   build_offset(k, s->mult, o * vb(j)), 16)
+                      : build_f32s(k, j->d->tail.m, j->lanes);
   for (int p = 0; p < s->p; p++)
     for (int r = 0; r < j->R; r++) finish(s, mult, p, r, p == s->p - 1 ? bytes : j->valid);
 }
@@ -380,7 +387,7 @@ static void start_step(step *s, const step *row, const column *carried, int p) {
   for (int i = 0; i < row->j->carry; i++) s->col[i] = carried[i], s->have[i] = true;
 }
 
-static int flatten(const job *j, const column *c, V *v) {
+static int flatten(const job *j, const column *c, kvalue *v) {
   int n = 0;
   for (int i = 0; i < j->carry; i++)
     for (int g = 0; g < j->groups; g++)
@@ -388,7 +395,7 @@ static int flatten(const job *j, const column *c, V *v) {
   return n;
 }
 
-static void unflatten(const job *j, V *v, column *c) {
+static void unflatten(const job *j, kvalue *v, column *c) {
   for (int i = 0; i < j->carry; i++)
     for (int g = 0; g < j->groups; g++)
       for (int o = 0; o < 4; o++) c[i].v[g][o] = *v++;
@@ -397,59 +404,61 @@ static void unflatten(const job *j, V *v, column *c) {
 /* All vectors of R rows: `row` has the pointers of the first one. */
 static void emit_row(const step *row) {
   const job *j = row->j;
-  kb *k = j->d->k;
+  kbuilder *k = j->d->k;
   bool part = j->tail < j->valid && (j->linear || j->slot);
   int64_t full = (j->count - part) / j->P * j->P, rest = j->count - full;
   column carried[MAX_KERNEL];
-  V v[MAX_KERNEL * MAX_GROUPS * 4];
+  kvalue v[MAX_KERNEL * MAX_GROUPS * 4];
   step s;
   for (int i = 0; i < j->carry; i++)
-    carried[i] = build_column(j, kb_gepi(k, row->in, i * j->d->in.stride[2]));
+    carried[i] = build_column(j, build_offset(k, row->in, i * j->d->in.stride[2]));
   if (full) {
-    kb_loop l;
-    kb_range(k, &l, full, j->P, v, flatten(j, carried, v));
+    kloop l;
+    build_range(k, &l, full, j->P, v, flatten(j, carried, v));
     unflatten(j, l.carried, carried);
     start_step(&s, row, carried, j->P);
-    s.in = kb_gep(k, row->in, kb_muli(k, l.iv, j->in_step));
-    s.out = kb_gep(k, row->out, kb_muli(k, l.iv, j->out_step));
+    s.in = build_address(k, row->in, build_mul_const(k, l.iv, j->in_step));
+    s.out = build_address(k, row->out, build_mul_const(k, l.iv, j->out_step));
     s.x0 = l.iv;
     emit_step(&s, j->valid);
     for (int i = 0; i < j->carry; i++) carried[i] = s.col[i + j->P * j->adv];
     flatten(j, carried, v);
-    kb_end(k, &l, v);
+    build_end(k, &l, v);
     unflatten(j, l.carried, carried);
   }
   if (!rest) return;
   start_step(&s, row, carried, (int)rest);
   if (j->slot) { /* the last pixels move back: some are computed twice, to the same bytes */
-    s.in = kb_gepi(k, row->in, (j->d->ow - j->valid) * j->d->sx * j->d->in.stride[2]);
-    s.out = kb_gepi(k, row->out, (j->d->ow - j->valid) * j->d->out.stride[2]);
+    s.in = build_offset(k, row->in, (j->d->ow - j->valid) * j->d->sx * j->d->in.stride[2]);
+    s.out = build_offset(k, row->out, (j->d->ow - j->valid) * j->d->out.stride[2]);
     emit_step(&s, j->valid);
     return;
   }
-  s.in = kb_gepi(k, row->in, full * j->in_step);
-  s.out = kb_gepi(k, row->out, full * j->out_step);
-  s.x0 = kb_i64(k, full);
+  s.in = build_offset(k, row->in, full * j->in_step);
+  s.out = build_offset(k, row->out, full * j->out_step);
+  s.x0 = build_i64(k, full);
   emit_step(&s, j->linear ? j->tail : j->valid);
 }
 
 /* ---- blocks of channels, rows, images ---- */
-static void emit_job(const job *j, V in, V out, V y) {
-  kb *k = j->d->k;
-  kb_loop l;
-  kl_range_part(j->d->g, &l, j->unit, j->unit + j->blocks, j->d->units, 1, j->d->split == 2);
-  V b = kb_addi(k, l.iv, -j->unit), off = kb_addi(k, kb_muli(k, b, vb(j)), j->first);
+static void emit_job(const job *j, kvalue in, kvalue out, kvalue y) {
+  kbuilder *k = j->d->k;
+  kloop l;
+  split_range_part(j->d->g, &l, j->unit, j->unit + j->blocks, j->d->units, 1, j->d->split == 2);
+  kvalue b = build_add_const(k, l.iv, -j->unit),
+         off = build_add_const(k, build_mul_const(k, b, vb(j)), j->first);
   step row = { .j = j,
                .y = y,
                .c0 = off,
-               .in = kb_gep(k, in,
-                            kb_addi(k, kb_muli(k, b, vb(j) / j->d->mult), j->first / j->d->mult)),
-               .out = kb_gep(k, out, off) };
-  row.w = kb_gep(k, j->w, kb_muli(k, b, weight_bytes(j)));
-  row.bias = kb_gep(k, j->bias, kb_muli(k, b, 4 * vb(j)));
-  if (j->mult) row.mult = kb_gep(k, j->mult, kb_muli(k, b, 4 * vb(j)));
+               .in = build_address(k, in,
+                                   build_add_const(k, build_mul_const(k, b, vb(j) / j->d->mult),
+                                                   j->first / j->d->mult)),
+               .out = build_address(k, out, off) };
+  row.w = build_address(k, j->w, build_mul_const(k, b, weight_bytes(j)));
+  row.bias = build_address(k, j->bias, build_mul_const(k, b, 4 * vb(j)));
+  if (j->mult) row.mult = build_address(k, j->mult, build_mul_const(k, b, 4 * vb(j)));
   emit_row(&row);
-  kb_end(k, &l, NULL);
+  build_end(k, &l, NULL);
 }
 
 static job make_job(const rows *d, int R, int lanes, int64_t first) {
@@ -535,50 +544,50 @@ static void plan_jobs(rows *d, int which, int R) {
 
 /* Trips [from, to) of the row loop, R rows each, from row `first` on. */
 static void emit_trips(const rows *d, int which, int R, int64_t first, int64_t from, int64_t to,
-                       int64_t all, V in, V out) {
-  kb *k = d->k;
-  kb_loop l;
-  V y;
+                       int64_t all, kvalue in, kvalue out) {
+  kbuilder *k = d->k;
+  kloop l;
+  kvalue y;
   if (from == 0 && to == all && d->split == 1) {
-    y = kl_blocks(d->g, &l, to * R, R, true);
+    y = split_blocks(d->g, &l, to * R, R, true);
   } else {
-    kl_range_part(d->g, &l, from, to, all, 1, d->split == 1);
-    y = kb_addi(k, kb_muli(k, kb_addi(k, l.iv, -from), R), first);
+    split_range_part(d->g, &l, from, to, all, 1, d->split == 1);
+    y = build_add_const(k, build_mul_const(k, build_add_const(k, l.iv, -from), R), first);
   }
-  in = kb_gep(k, in, kb_muli(k, y, d->sy * d->in.stride[1]));
-  out = kb_gep(k, out, kb_muli(k, y, d->out.stride[1]));
+  in = build_address(k, in, build_mul_const(k, y, d->sy * d->in.stride[1]));
+  out = build_address(k, out, build_mul_const(k, y, d->out.stride[1]));
   for (int i = 0; i < d->njob[which]; i++) emit_job(&d->job[which][i], in, out, y);
-  kb_end(k, &l, NULL);
+  build_end(k, &l, NULL);
 }
 
 /* Pairs of rows, and the last row alone where their number is odd. */
 static void emit_images(rows *d) {
-  kb *k = d->k;
+  kbuilder *k = d->k;
   int R = d->sy == 1 && d->oh > 1 && d->depth == 4 ? 2 : 1;
   int64_t pairs = d->oh / R, all = pairs + d->oh % R, n = d->x->dim[0];
   plan_jobs(d, 0, R);
   if (d->oh % R) plan_jobs(d, 1, 1);
-  kb_loop once, l;
-  d->split = kl_divide(d->g, 3, (int64_t[]){ n, all, d->units });
-  kl_range(d->g, &once, 1, 1, d->split < 0);
-  kl_range(d->g, &l, n, 1, d->split == 0);
+  kloop once, l;
+  d->split = split_choose(d->g, 3, (int64_t[]){ n, all, d->units });
+  split_range(d->g, &once, 1, 1, d->split < 0);
+  split_range(d->g, &l, n, 1, d->split == 0);
   d->x->iv[0] = l.iv;
-  V in = kb_gep(k, d->in.base, kb_muli(k, l.iv, d->in.stride[0])),
-    out = kb_gep(k, d->out.base, kb_muli(k, l.iv, d->out.stride[0]));
+  kvalue in = build_address(k, d->in.base, build_mul_const(k, l.iv, d->in.stride[0])),
+         out = build_address(k, d->out.base, build_mul_const(k, l.iv, d->out.stride[0]));
   emit_trips(d, 0, R, 0, 0, pairs, all, in, out);
   if (all > pairs) emit_trips(d, 1, 1, pairs * R, pairs, all, all, in, out);
-  kb_end(k, &l, NULL);
-  kb_end(k, &once, NULL);
+  build_end(k, &l, NULL);
+  build_end(k, &once, NULL);
 }
 
 /* What mc_decide_depthwise_interleaved has found to fit. */
 static void prepare(rows *d, kgroup *g) {
   d->g = g;
   d->k = g->k;
-  d->head = kl_first(g);
+  d->head = group_first(g);
   const mc_attrs_conv2d *a = MC_ATTRS(d->head, conv2d);
   const mc_type *in = d->head->in[0]->type, *wt = d->head->in[1]->type, *y = d->head->out[0]->type;
-  bool x86 = g->k->target->arch == MC_ARCH_x86_64, both = kb_has(g->k, MC_ISA_BIT(i8mm));
+  bool x86 = g->k->target->arch == MC_ARCH_x86_64, both = target_has(g->k, MC_ISA_BIT(i8mm));
   d->c = wt->dim[0];
   d->mult = d->c / in->dim[3];
   d->kh = wt->dim[1];
@@ -591,26 +600,27 @@ static void prepare(rows *d, kgroup *g) {
   d->bias = d->head->nin > 2 ? mc_value_tensor(d->head->in[2])->data : NULL;
   d->is_signed = both ? in->dtype == MC_i8 : !x86;
   d->flip = d->is_signed != (in->dtype == MC_i8);
-  d->za = kl_zero_point(in) + (d->flip ? d->is_signed ? -128 : 128 : 0);
+  d->za = zero_point_of(in) + (d->flip ? d->is_signed ? -128 : 128 : 0);
   d->depth =
-      !x86 || kb_has(g->k, MC_ISA_BIT(avx512vnni)) || kb_has(g->k, MC_ISA_BIT(avxvnni)) ? 4 : 2;
-  d->in = kl_view(g, d->head->in[0]);
+      !x86 || target_has(g->k, MC_ISA_BIT(avx512vnni)) || target_has(g->k, MC_ISA_BIT(avxvnni)) ? 4
+                                                                                                : 2;
+  d->in = view_of(g, d->head->in[0]);
   d->in.base =
-      kb_gepi(d->k, d->in.base, -a->pad[0] * d->in.stride[1] - a->pad[1] * d->in.stride[2]);
+      build_offset(d->k, d->in.base, -a->pad[0] * d->in.stride[1] - a->pad[1] * d->in.stride[2]);
   d->tail = g->decision->narrow;
   d->fast = d->tail.node != NULL;
   d->cut = g->decision->rows;
 }
 
-bool k_depthwise_interleaved(kgroup *g) {
+bool emit_depthwise_interleaved(kgroup *g) {
   rows *d = MC_NEW(g->k->arena, rows);
   prepare(d, g);
   const mc_type *y = d->head->out[0]->type;
-  d->x = MC_NEW(g->k->arena, kx);
-  if (!kx_init(d->x, g, d->head, y->rank, y->dim)) return false;
+  d->x = MC_NEW(g->k->arena, kepilogue);
+  if (!epilogue_init(d->x, g, d->head, y->rank, y->dim)) return false;
   d->out = d->x->out[0];
-  k_depthwise_bound_sums(d->x, d->head, d->weight, d->bias, d->c, d->kh * d->kw);
+  depthwise_bound_sums(d->x, d->head, d->weight, d->bias, d->c, d->kh * d->kw);
   emit_images(d);
-  kl_fill_borders(g);
+  fill_borders(g);
   return true;
 }

@@ -29,10 +29,10 @@ typedef struct word {
 
 typedef struct stem {
   kgroup *g;
-  kb *k;
+  kbuilder *k;
   mc_node *head;
-  kx *x;
-  knarrow tail;
+  kepilogue *x;
+  mc_narrow tail;
   kview in, out;
   int64_t n, kh, row_bytes, step, span; /* result channels; window rows; bytes of one; bytes between
                                            pixels; bytes that 16 pixels reach */
@@ -41,7 +41,7 @@ typedef struct stem {
   int32_t za;
   int nword;
   word word[MAX_WORDS];
-  V w, bias, index[MAX_WORDS][4];
+  kvalue w, bias, index[MAX_WORDS][4];
   int at_once; /* channels */
 } stem;
 
@@ -73,15 +73,16 @@ static void find_words(stem *s) {
   if (place) s->nword++;
 }
 
-static V permutation(const stem *s, const piece *p) {
+static kvalue permutation(const stem *s, const piece *p) {
   uint8_t index[64];
   for (int i = 0; i < 64; i++)
     index[i] = (uint8_t)(p->at[i % 4] < 0 ? 0 : i / 4 * s->step + p->at[i % 4]);
-  return kb_load(s->k, kb_vt(s->k, s->k->i8, 64), kb_rodata(s->k, index, 64, 0, "bytes"), 64);
+  return build_load(s->k, type_of_lanes(s->k, s->k->i8, 64),
+                    build_rodata(s->k, index, 64, 0, "bytes"), 64);
 }
 
 static void pack(stem *s) {
-  kb *k = s->k;
+  kbuilder *k = s->k;
   const mc_tensor *w = mc_value_tensor(s->head->in[1]),
                   *b = s->head->nin > 2 ? mc_value_tensor(s->head->in[2]) : NULL;
   int64_t taps = s->kh * s->row_bytes;
@@ -95,129 +96,136 @@ static void pack(stem *s) {
     for (int64_t i = 0; i < taps; i++) sum += (uint32_t)(int32_t)src[i];
     pb[n] = (int32_t)((b ? ((const uint32_t *)b->data)[n] : 0) - (uint32_t)s->za * sum);
   }
-  s->w = kb_rodata(k, pw, (size_t)(s->n * s->nword * 4), 0, "weights");
-  s->bias = kb_rodata(k, pb, (size_t)(s->n * 4), 0, "bias");
+  s->w = build_rodata(k, pw, (size_t)(s->n * s->nword * 4), 0, "weights");
+  s->bias = build_rodata(k, pb, (size_t)(s->n * 4), 0, "bias");
 }
 
 /* ---- 16 pixels ---- */
-static V gathered(const stem *s, V const *low, V const *high, int i) {
-  kb *k = s->k;
+static kvalue gathered(const stem *s, kvalue const *low, kvalue const *high, int i) {
+  kbuilder *k = s->k;
   const word *w = &s->word[i];
-  V r = NULL, m[64];
+  kvalue r = NULL, m[64];
   for (int p = 0; p < w->npiece; p++) {
     int row = w->piece[p].row;
-    V v = s->span <= 64 ? kb_intr(k, "llvm.x86.avx512.permvar.qi.512", NULL, 0,
-                                  (V[]){ low[row], s->index[i][p] }, 2)
-                        : kb_intr(k, "llvm.x86.avx512.vpermi2var.qi.512", NULL, 0,
-                                  (V[]){ low[row], s->index[i][p], high[row] }, 3);
+    kvalue v = s->span <= 64
+                   ? build_intrinsic(k, "llvm.x86.avx512.permvar.qi.512", NULL, 0,
+                                     (kvalue[]){ low[row], s->index[i][p] }, 2)
+                   : build_intrinsic(k, "llvm.x86.avx512.vpermi2var.qi.512", NULL, 0,
+                                     (kvalue[]){ low[row], s->index[i][p], high[row] }, 3);
     for (int j = 0; j < 64; j++) m[j] = LLVMConstInt(k->i1, w->piece[p].at[j % 4] >= 0, 0);
-    r = r ? kb_select(k, LLVMConstVector(m, 64), v, r) : v;
+    r = r ? build_select(k, LLVMConstVector(m, 64), v, r) : v;
   }
-  if (s->flip) r = LLVMBuildXor(k->b, r, kb_splat_c(LLVMConstInt(k->i8, 0x80, 0), 64), "");
-  return kb_bitcast(k, r, kb_vt(k, k->i32, PIXELS));
+  if (s->flip) r = LLVMBuildXor(k->b, r, build_splat_const(LLVMConstInt(k->i8, 0x80, 0), 64), "");
+  return build_bitcast(k, r, type_of_lanes(k, k->i32, PIXELS));
 }
 
 /* Four packed registers, each [128-bit part: 4 pixels][pixel][4 channels], to the pixels' 16
  * channels: word c of register q of the result comes from word q of register c. */
-static void store16(const stem *s, V const v[4], V out) {
-  kb *k = s->k;
+static void store16(const stem *s, kvalue const v[4], kvalue out) {
+  kbuilder *k = s->k;
   static const int lo[16] = { 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29 },
                    hi[16] = { 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31 };
   static const int lo2[16] = { 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29 },
                    hi2[16] = { 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31 };
-  V a = kb_shuffle(k, v[0], v[1], lo, 16), b = kb_shuffle(k, v[0], v[1], hi, 16),
-    c = kb_shuffle(k, v[2], v[3], lo, 16), d = kb_shuffle(k, v[2], v[3], hi, 16);
-  V q[4] = { kb_shuffle(k, a, c, lo2, 16), kb_shuffle(k, a, c, hi2, 16),
-             kb_shuffle(k, b, d, lo2, 16), kb_shuffle(k, b, d, hi2, 16) };
+  kvalue a = build_shuffle(k, v[0], v[1], lo, 16), b = build_shuffle(k, v[0], v[1], hi, 16),
+         c = build_shuffle(k, v[2], v[3], lo, 16), d = build_shuffle(k, v[2], v[3], hi, 16);
+  kvalue q[4] = { build_shuffle(k, a, c, lo2, 16), build_shuffle(k, a, c, hi2, 16),
+                  build_shuffle(k, b, d, lo2, 16), build_shuffle(k, b, d, hi2, 16) };
   for (int i = 0; i < PIXELS; i++)
-    kb_store(k, kb_extract(k, q[i % 4], i / 4 * 4, 4), kb_gepi(k, out, i * s->out.stride[2]), 1);
+    build_store(k, build_extract(k, q[i % 4], i / 4 * 4, 4),
+                build_offset(k, out, i * s->out.stride[2]), 1);
 }
 
 /* Two of them, and pixels that lie together. */
-static void store8(const stem *s, V const v[2], V out) {
-  kb *k = s->k;
+static void store8(const stem *s, kvalue const v[2], kvalue out) {
+  kbuilder *k = s->k;
   for (int half = 0; half < 2; half++) {
     int mask[16];
     for (int i = 0; i < 16; i++) mask[i] = i % 2 * 16 + half * 8 + i / 2;
-    kb_store(k, kb_shuffle(k, v[0], v[1], mask, 16), kb_gepi(k, out, 64 * half), 1);
+    build_store(k, build_shuffle(k, v[0], v[1], mask, 16), build_offset(k, out, 64 * half), 1);
   }
 }
 
-static void channels(const stem *s, V const *low, V const *high, V n0, V out) {
-  kb *k = s->k;
-  V acc[AT_ONCE], v[4], w = kb_gep(k, s->w, kb_muli(k, n0, s->nword * 4)),
-                        bias = kb_gep(k, s->bias, kb_muli(k, n0, 4));
+static void channels(const stem *s, kvalue const *low, kvalue const *high, kvalue n0, kvalue out) {
+  kbuilder *k = s->k;
+  kvalue acc[AT_ONCE], v[4], w = build_address(k, s->w, build_mul_const(k, n0, s->nword * 4)),
+                             bias = build_address(k, s->bias, build_mul_const(k, n0, 4));
   for (int c = 0; c < s->at_once; c++)
-    acc[c] = kb_splat(k, kb_load(k, k->i32, kb_gepi(k, bias, 4 * c), 4), PIXELS);
+    acc[c] = build_splat(k, build_load(k, k->i32, build_offset(k, bias, 4 * c), 4), PIXELS);
   for (int i = 0; i < s->nword; i++) {
-    V a = gathered(s, low, high, i);
+    kvalue a = gathered(s, low, high, i);
     for (int c = 0; c < s->at_once; c++) {
-      V b = kb_splat(k, kb_load(k, k->i32, kb_gepi(k, w, (c * s->nword + i) * 4), 4), PIXELS);
-      acc[c] = kb_intr(k, "llvm.x86.avx512.vpdpbusd.512", NULL, 0, (V[]){ acc[c], a, b }, 3);
+      kvalue b = build_splat(
+          k, build_load(k, k->i32, build_offset(k, w, (c * s->nword + i) * 4), 4), PIXELS);
+      acc[c] = build_intrinsic(k, "llvm.x86.avx512.vpdpbusd.512", NULL, 0,
+                               (kvalue[]){ acc[c], a, b }, 3);
     }
   }
   for (int c = 0; c < s->at_once; c += 4) {
-    V m[4];
+    kvalue m[4];
     int mask[64];
     for (int i = 0; i < 4; i++) {
       s->x->iv[3] = n0;
       s->x->c[3] = c + i;
-      kx_at(s->x, 1, 1);
-      m[i] = s->tail.one ? kb_f32s(k, s->tail.m, PIXELS)
-                         : kb_splat(k, kx_param(s->x, s->tail.node, 0), PIXELS);
+      epilogue_at(s->x, 1, 1);
+      m[i] = s->tail.one ? build_f32s(k, s->tail.m, PIXELS)
+                         : build_splat(k, epilogue_param(s->x, s->tail.node, 0), PIXELS);
     }
     for (int i = 0; i < 64; i++) mask[i] = i / 16 * 16 + i % 4 * 4 + i % 16 / 4;
-    v[c / 4] = kb_bitcast(k, kb_shuffle(k, kn_bytes(k, &s->tail, acc + c, m), NULL, mask, 64),
-                          kb_vt(k, k->i32, PIXELS));
+    v[c / 4] =
+        build_bitcast(k, build_shuffle(k, narrow_bytes(k, &s->tail, acc + c, m), NULL, mask, 64),
+                      type_of_lanes(k, k->i32, PIXELS));
   }
   s->x->c[3] = 0;
   if (s->at_once == 8)
     store8(s, v, out);
   else
-    store16(s, v, kb_gep(k, out, n0));
+    store16(s, v, build_address(k, out, n0));
 }
 
-static void pixels(const stem *s, V in, V out) {
-  kb *k = s->k;
-  V low[16], high[16];
+static void pixels(const stem *s, kvalue in, kvalue out) {
+  kbuilder *k = s->k;
+  kvalue low[16], high[16];
   for (int r = 0; r < s->kh; r++) {
-    low[r] = kb_load(k, kb_vt(k, k->i8, 64), kb_gepi(k, in, r * s->in.stride[1]), 1);
-    high[r] = s->span > 64
-                  ? kb_load(k, kb_vt(k, k->i8, 64), kb_gepi(k, in, r * s->in.stride[1] + 64), 1)
-                  : NULL;
+    low[r] =
+        build_load(k, type_of_lanes(k, k->i8, 64), build_offset(k, in, r * s->in.stride[1]), 1);
+    high[r] = s->span > 64 ? build_load(k, type_of_lanes(k, k->i8, 64),
+                                        build_offset(k, in, r * s->in.stride[1] + 64), 1)
+                           : NULL;
   }
-  kb_loop l;
-  kb_range(k, &l, s->n, s->at_once, NULL, 0);
+  kloop l;
+  build_range(k, &l, s->n, s->at_once, NULL, 0);
   channels(s, low, high, l.iv, out);
-  kb_end(k, &l, NULL);
+  build_end(k, &l, NULL);
 }
 
 static void emit_images(stem *s) {
-  kb *k = s->k;
+  kbuilder *k = s->k;
   int64_t images = s->x->dim[0];
-  kb_loop once, ln, ly, lx;
+  kloop once, ln, ly, lx;
   for (int i = 0; i < s->nword; i++)
     for (int p = 0; p < s->word[i].npiece; p++)
       s->index[i][p] = permutation(s, &s->word[i].piece[p]);
-  int split = kl_divide(s->g, 2, (int64_t[]){ images, s->oh });
-  kl_range(s->g, &once, 1, 1, split < 0);
-  kl_range(s->g, &ln, images, 1, split == 0);
-  kl_range(s->g, &ly, s->oh, 1, split == 1);
-  V in = kb_gep(
-      k, s->in.base,
-      kb_add(k, kb_muli(k, ln.iv, s->in.stride[0]), kb_muli(k, ly.iv, s->sy * s->in.stride[1])));
-  V out =
-      kb_gep(k, s->out.base,
-             kb_add(k, kb_muli(k, ln.iv, s->out.stride[0]), kb_muli(k, ly.iv, s->out.stride[1])));
-  kb_range(k, &lx, s->ow, PIXELS, NULL, 0);
-  V x = s->ow % PIXELS
-            ? kb_smin(k, lx.iv, kb_i64(k, s->ow - PIXELS))
-            : lx.iv; /* the last 16 move back: pixels computed twice, to the same bytes */
-  pixels(s, kb_gep(k, in, kb_muli(k, x, s->step)), kb_gep(k, out, kb_muli(k, x, s->out.stride[2])));
-  kb_end(k, &lx, NULL);
-  kb_end(k, &ly, NULL);
-  kb_end(k, &ln, NULL);
-  kb_end(k, &once, NULL);
+  int split = split_choose(s->g, 2, (int64_t[]){ images, s->oh });
+  split_range(s->g, &once, 1, 1, split < 0);
+  split_range(s->g, &ln, images, 1, split == 0);
+  split_range(s->g, &ly, s->oh, 1, split == 1);
+  kvalue in = build_address(k, s->in.base,
+                            build_add(k, build_mul_const(k, ln.iv, s->in.stride[0]),
+                                      build_mul_const(k, ly.iv, s->sy * s->in.stride[1])));
+  kvalue out = build_address(k, s->out.base,
+                             build_add(k, build_mul_const(k, ln.iv, s->out.stride[0]),
+                                       build_mul_const(k, ly.iv, s->out.stride[1])));
+  build_range(k, &lx, s->ow, PIXELS, NULL, 0);
+  kvalue x = s->ow % PIXELS
+                 ? build_smin(k, lx.iv, build_i64(k, s->ow - PIXELS))
+                 : lx.iv; /* the last 16 move back: pixels computed twice, to the same bytes */
+  pixels(s, build_address(k, in, build_mul_const(k, x, s->step)),
+         build_address(k, out, build_mul_const(k, x, s->out.stride[2])));
+  build_end(k, &lx, NULL);
+  build_end(k, &ly, NULL);
+  build_end(k, &ln, NULL);
+  build_end(k, &once, NULL);
 }
 
 /* What mc_decide_first_conv has found to fit. */
@@ -233,27 +241,27 @@ static void prepare(stem *s, kgroup *g) {
   s->step = a->stride[1] * in->dim[3];
   s->span = (PIXELS - 1) * s->step + s->row_bytes;
   s->tail = g->decision->narrow;
-  s->in = kl_view(g, s->head->in[0]);
+  s->in = view_of(g, s->head->in[0]);
   s->in.base =
-      kb_gepi(s->k, s->in.base, -a->pad[0] * s->in.stride[1] - a->pad[1] * s->in.stride[2]);
+      build_offset(s->k, s->in.base, -a->pad[0] * s->in.stride[1] - a->pad[1] * s->in.stride[2]);
   s->at_once = s->n == 8 ? 8 : AT_ONCE;
   s->flip = in->dtype == MC_i8;
-  s->za = kl_zero_point(in) + (s->flip ? 128 : 0);
+  s->za = zero_point_of(in) + (s->flip ? 128 : 0);
 }
 
-bool k_first_conv(kgroup *g) {
+bool emit_first_conv(kgroup *g) {
   stem *s = MC_NEW(g->k->arena, stem);
   s->g = g;
   s->k = g->k;
-  s->head = kl_first(g);
+  s->head = group_first(g);
   prepare(s, g);
   find_words(s);
   pack(s);
-  s->x = MC_NEW(g->k->arena, kx);
+  s->x = MC_NEW(g->k->arena, kepilogue);
   const mc_type *y = s->head->out[0]->type;
-  if (!kx_init(s->x, g, s->head, y->rank, y->dim)) return false;
+  if (!epilogue_init(s->x, g, s->head, y->rank, y->dim)) return false;
   s->out = s->x->out[0];
   emit_images(s);
-  kl_fill_borders(g);
+  fill_borders(g);
   return true;
 }

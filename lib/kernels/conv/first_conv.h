@@ -3,7 +3,7 @@
 #define MC_KERNELS_FIRST_CONV_H
 #include "lower.h"
 /* The whole group with 16 pixels in lanes. False after reporting. */
-bool k_first_conv(kgroup *g);
+bool emit_first_conv(kgroup *g);
 /* The same with 8 pixels and pmaddwd (first_conv_pairs.c). */
-bool k_first_conv_pairs(kgroup *g);
+bool emit_first_conv_pairs(kgroup *g);
 #endif

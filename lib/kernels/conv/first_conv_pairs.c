@@ -26,10 +26,10 @@ typedef struct word {
 
 typedef struct stem {
   kgroup *g;
-  kb *k;
+  kbuilder *k;
   mc_node *head;
-  kx *x;
-  knarrow tail;
+  kepilogue *x;
+  mc_narrow tail;
   kview in, out;
   int64_t n, kh, row_bytes, step; /* channels; rows of the window; bytes of one; between pixels */
   int64_t sy, oh, ow;
@@ -38,7 +38,7 @@ typedef struct stem {
   int32_t za; /* i8: bytes are read with 128 added */
   int nword;
   word word[MC_FIRST_CONV_WORDS];
-  V w;
+  kvalue w;
   int32_t *bias; /* [channel][word][8]: pairs of i16 */
 } stem;
 
@@ -57,7 +57,7 @@ static void find_words(stem *s) {
 }
 
 static void pack(stem *s) {
-  kb *k = s->k;
+  kbuilder *k = s->k;
   const mc_tensor *w = mc_value_tensor(s->head->in[1]);
   const mc_tensor *b = s->head->nin > 2 ? mc_value_tensor(s->head->in[2]) : NULL;
   int64_t taps = s->kh * s->row_bytes, bytes = s->n * s->nword * BYTES;
@@ -75,154 +75,157 @@ static void pack(stem *s) {
     uint32_t old = b ? ((const uint32_t *)b->data)[n] : 0;
     s->bias[n] = (int32_t)(old - (uint32_t)s->za * sum);
   }
-  s->w = kb_rodata(k, pw, (size_t)bytes, 0, "weights");
+  s->w = build_rodata(k, pw, (size_t)bytes, 0, "weights");
 }
 
 /* ---- two taps of 8 pixels ---- */
 /* Bytes of the window's row for pixels 4 l + h * together ... of 128-bit part l. */
-static V load_row(const stem *s, V in, int row, int h) {
-  kb *k = s->k;
-  V part[2];
+static kvalue load_row(const stem *s, kvalue in, int row, int h) {
+  kbuilder *k = s->k;
+  kvalue part[2];
   for (int l = 0; l < 2; l++) {
     int64_t at = row * s->in.stride[1] + (4 * l + h * s->together) * s->step;
-    part[l] = kb_load(k, kb_vt(k, k->i8, 16), kb_gepi(k, in, at), 1);
+    part[l] = build_load(k, type_of_lanes(k, k->i8, 16), build_offset(k, in, at), 1);
   }
-  V v = kb_concat(k, part, 2);
-  return s->flip ? LLVMBuildXor(k->b, v, kb_splat_c(LLVMConstInt(k->i8, 0x80, 0), BYTES), "") : v;
+  kvalue v = build_concat(k, part, 2);
+  return s->flip ? LLVMBuildXor(k->b, v, build_splat_const(LLVMConstInt(k->i8, 0x80, 0), BYTES), "")
+                 : v;
 }
 
 /* The taps of a word that are in `row`, from the bytes of load_row; zeros elsewhere. */
-static V shuffled(const stem *s, const word *w, V bytes, int row, int h) {
-  V m[BYTES];
+static kvalue shuffled(const stem *s, const word *w, kvalue bytes, int row, int h) {
+  kvalue m[BYTES];
   for (int i = 0; i < BYTES; i++) {
     int pixel = i % 16 / 4, tap = i % 4 / 2;
     bool here = i % 2 == 0 && pixel / s->together == h && w->row[tap] == row && w->at[tap] >= 0;
     int64_t at = pixel % s->together * s->step + w->at[tap];
     m[i] = LLVMConstInt(s->k->i8, here ? (uint64_t)at : 0x80, 0);
   }
-  V mask = LLVMConstVector(m, BYTES);
-  return kb_intr(s->k, "llvm.x86.avx2.pshuf.b", NULL, 0, (V[]){ bytes, mask }, 2);
+  kvalue mask = LLVMConstVector(m, BYTES);
+  return build_intrinsic(s->k, "llvm.x86.avx2.pshuf.b", NULL, 0, (kvalue[]){ bytes, mask }, 2);
 }
 
-static V gathered(const stem *s, V in, int i) {
+static kvalue gathered(const stem *s, kvalue in, int i) {
   const word *w = &s->word[i];
-  V r = NULL;
+  kvalue r = NULL;
   for (int t = 0; t < 2; t++)
     for (int h = 0; h < 4 / s->together && (t == 0 || w->row[1] != w->row[0]); h++) {
-      V v = shuffled(s, w, load_row(s, in, w->row[t], h), w->row[t], h);
+      kvalue v = shuffled(s, w, load_row(s, in, w->row[t], h), w->row[t], h);
       r = r ? LLVMBuildOr(s->k->b, r, v, "") : v;
     }
-  return kb_bitcast(s->k, r, kb_vt(s->k, s->k->i16, 2 * PIXELS));
+  return build_bitcast(s->k, r, type_of_lanes(s->k, s->k->i16, 2 * PIXELS));
 }
 
 /* ---- results ---- */
-static V multiplier(const stem *s, int64_t c) {
-  return kb_f32s(s->k, s->tail.one ? s->tail.m : mc_narrow_multiplier(&s->tail, c), PIXELS);
+static kvalue multiplier(const stem *s, int64_t c) {
+  return build_f32s(s->k, s->tail.one ? s->tail.m : mc_narrow_multiplier(&s->tail, c), PIXELS);
 }
 
 /* Channels c ... c + 3 of 8 pixels, those after the last one 0: [part][pixel][channel]. */
-static V four(const stem *s, V const *acc, int64_t c, int count) {
-  kb *k = s->k;
-  V a[4], m[4];
+static kvalue four(const stem *s, kvalue const *acc, int64_t c, int count) {
+  kbuilder *k = s->k;
+  kvalue a[4], m[4];
   int mask[BYTES];
   for (int i = 0; i < 4; i++) {
-    a[i] = i < count ? acc[i] : kb_i32s(k, 0, PIXELS);
+    a[i] = i < count ? acc[i] : build_i32s(k, 0, PIXELS);
     m[i] = multiplier(s, i < count ? c + i : c);
   }
   for (int i = 0; i < BYTES; i++) mask[i] = i / 16 * 16 + i % 4 * 4 + i % 16 / 4;
-  return kb_shuffle(k, kb_bitcast(k, kn_bytes(k, &s->tail, a, m), kb_vt(k, k->i8, BYTES)), NULL,
-                    mask, BYTES);
+  return build_shuffle(
+      k, build_bitcast(k, narrow_bytes(k, &s->tail, a, m), type_of_lanes(k, k->i8, BYTES)), NULL,
+      mask, BYTES);
 }
 
 /* Stores in pieces of powers of two. */
-static void store_exact(kb *k, V v, int bytes, V p) {
+static void store_exact(kbuilder *k, kvalue v, int bytes, kvalue p) {
   for (int at = 0, n = 16; at < bytes; at += n) {
     while (n > bytes - at) n /= 2;
-    kb_store(k, kb_extract(k, v, at, n), kb_gepi(k, p, at), 1);
+    build_store(k, build_extract(k, v, at, n), build_offset(k, p, at), 1);
   }
 }
 
 /* Bytes [from, from + count) of each of `pixels` places of `slot` bytes, which lie together in v.
  */
-static V dense(kb *k, V v, int from, int pixels, int slot, int count) {
+static kvalue dense(kbuilder *k, kvalue v, int from, int pixels, int slot, int count) {
   int mask[16];
   for (int i = 0; i < 16; i++)
     mask[i] = i < pixels * count ? from + i / count * slot + i % count : -1;
-  return kb_shuffle(k, v, NULL, mask, 16);
+  return build_shuffle(k, v, NULL, mask, 16);
 }
 
 /* v[q]: channels of 8 pixels, `slot` bytes a pixel, 16 / slot pixels in each 128-bit part. Where
  * all results of neighbouring pixels lie together, a store may write on into those of the 8 that
  * follow it. */
-static void store(const stem *s, V const v[2], int slot, int count, V out) {
-  kb *k = s->k;
+static void store(const stem *s, kvalue const v[2], int slot, int count, kvalue out) {
+  kbuilder *k = s->k;
   int per = 16 / slot;
   bool together = s->n == count && s->out.stride[2] == count;
   for (int p = 0; p < PIXELS; p += together ? per : 1) {
     int q = p % 4 / per, from = p / 4 * 16 + (together ? 0 : p % per * slot);
-    V to = kb_gepi(k, out, p * s->out.stride[2]),
-      bytes = dense(k, v[q], from, together ? per : 1, slot, count);
+    kvalue to = build_offset(k, out, p * s->out.stride[2]),
+           bytes = dense(k, v[q], from, together ? per : 1, slot, count);
     if (together && p * count + 16 <= PIXELS * count)
-      kb_store(k, bytes, to, 1);
+      build_store(k, bytes, to, 1);
     else
       store_exact(k, bytes, (together ? per : 1) * count, to);
   }
 }
 
-static void finish(const stem *s, V const *acc, int64_t c, int count, V out) {
+static void finish(const stem *s, kvalue const *acc, int64_t c, int count, kvalue out) {
   static const int lo[8] = { 0, 8, 1, 9, 4, 12, 5, 13 }, hi[8] = { 2, 10, 3, 11, 6, 14, 7, 15 };
-  kb *k = s->k;
-  V v[2] = { four(s, acc, c, count < 4 ? count : 4), NULL };
+  kbuilder *k = s->k;
+  kvalue v[2] = { four(s, acc, c, count < 4 ? count : 4), NULL };
   if (count > 4) {
-    T words = kb_vt(k, k->i32, 8), bytes = kb_vt(k, k->i8, BYTES);
-    V a = kb_bitcast(k, v[0], words), b = kb_bitcast(k, four(s, acc + 4, c + 4, count - 4), words);
-    v[0] = kb_bitcast(k, kb_shuffle(k, a, b, lo, 8), bytes);
-    v[1] = kb_bitcast(k, kb_shuffle(k, a, b, hi, 8), bytes);
+    ktype words = type_of_lanes(k, k->i32, 8), bytes = type_of_lanes(k, k->i8, BYTES);
+    kvalue a = build_bitcast(k, v[0], words),
+           b = build_bitcast(k, four(s, acc + 4, c + 4, count - 4), words);
+    v[0] = build_bitcast(k, build_shuffle(k, a, b, lo, 8), bytes);
+    v[1] = build_bitcast(k, build_shuffle(k, a, b, hi, 8), bytes);
   }
   store(s, v, count > 4 ? 8 : 4, count, out);
 }
 
-static void channels(const stem *s, V in, int64_t c, int count, V out) {
-  kb *k = s->k;
-  T t = kb_vt(k, k->i16, 2 * PIXELS);
-  V acc[AT_ONCE];
-  for (int i = 0; i < count; i++) acc[i] = kb_i32s(k, s->bias[c + i], PIXELS);
+static void channels(const stem *s, kvalue in, int64_t c, int count, kvalue out) {
+  kbuilder *k = s->k;
+  ktype t = type_of_lanes(k, k->i16, 2 * PIXELS);
+  kvalue acc[AT_ONCE];
+  for (int i = 0; i < count; i++) acc[i] = build_i32s(k, s->bias[c + i], PIXELS);
   for (int w = 0; w < s->nword; w++) {
-    V a = gathered(s, in, w);
+    kvalue a = gathered(s, in, w);
     for (int i = 0; i < count; i++) {
-      V b = kb_load(k, t, kb_gepi(k, s->w, ((c + i) * s->nword + w) * BYTES), 32);
-      V p = kb_intr(k, "llvm.x86.avx2.pmadd.wd", NULL, 0, (V[]){ a, b }, 2);
+      kvalue b = build_load(k, t, build_offset(k, s->w, ((c + i) * s->nword + w) * BYTES), 32);
+      kvalue p = build_intrinsic(k, "llvm.x86.avx2.pmadd.wd", NULL, 0, (kvalue[]){ a, b }, 2);
       acc[i] = LLVMBuildAdd(k->b, acc[i], p, "");
     }
   }
-  finish(s, acc, c, count, kb_gepi(k, out, c));
+  finish(s, acc, c, count, build_offset(k, out, c));
 }
 
 static void emit_images(stem *s) {
-  kb *k = s->k;
+  kbuilder *k = s->k;
   int64_t images = s->x->dim[0];
-  kb_loop once, ln, ly, lx;
-  int split = kl_divide(s->g, 2, (int64_t[]){ images, s->oh });
-  kl_range(s->g, &once, 1, 1, split < 0);
-  kl_range(s->g, &ln, images, 1, split == 0);
-  kl_range(s->g, &ly, s->oh, 1, split == 1);
-  V in = kb_gep(
-      k, s->in.base,
-      kb_add(k, kb_muli(k, ln.iv, s->in.stride[0]), kb_muli(k, ly.iv, s->sy * s->in.stride[1])));
-  V out =
-      kb_gep(k, s->out.base,
-             kb_add(k, kb_muli(k, ln.iv, s->out.stride[0]), kb_muli(k, ly.iv, s->out.stride[1])));
-  kb_range(k, &lx, s->ow, PIXELS, NULL, 0);
-  V x = s->ow % PIXELS ? kb_smin(k, lx.iv, kb_i64(k, s->ow - PIXELS))
-                       : lx.iv; /* the last 8 move back */
-  in = kb_gep(k, in, kb_muli(k, x, s->step));
-  out = kb_gep(k, out, kb_muli(k, x, s->out.stride[2]));
+  kloop once, ln, ly, lx;
+  int split = split_choose(s->g, 2, (int64_t[]){ images, s->oh });
+  split_range(s->g, &once, 1, 1, split < 0);
+  split_range(s->g, &ln, images, 1, split == 0);
+  split_range(s->g, &ly, s->oh, 1, split == 1);
+  kvalue in = build_address(k, s->in.base,
+                            build_add(k, build_mul_const(k, ln.iv, s->in.stride[0]),
+                                      build_mul_const(k, ly.iv, s->sy * s->in.stride[1])));
+  kvalue out = build_address(k, s->out.base,
+                             build_add(k, build_mul_const(k, ln.iv, s->out.stride[0]),
+                                       build_mul_const(k, ly.iv, s->out.stride[1])));
+  build_range(k, &lx, s->ow, PIXELS, NULL, 0);
+  kvalue x = s->ow % PIXELS ? build_smin(k, lx.iv, build_i64(k, s->ow - PIXELS))
+                            : lx.iv; /* the last 8 move back */
+  in = build_address(k, in, build_mul_const(k, x, s->step));
+  out = build_address(k, out, build_mul_const(k, x, s->out.stride[2]));
   for (int64_t c = 0; c < s->n; c += AT_ONCE)
     channels(s, in, c, s->n - c < AT_ONCE ? (int)(s->n - c) : AT_ONCE, out);
-  kb_end(k, &lx, NULL);
-  kb_end(k, &ly, NULL);
-  kb_end(k, &ln, NULL);
-  kb_end(k, &once, NULL);
+  build_end(k, &lx, NULL);
+  build_end(k, &ly, NULL);
+  build_end(k, &ln, NULL);
+  build_end(k, &once, NULL);
 }
 
 /* What mc_decide_first_conv_pairs has found to fit. */
@@ -238,26 +241,26 @@ static void prepare(stem *s, kgroup *g) {
   s->step = a->stride[1] * in->dim[3];
   s->together = 3 * s->step + s->row_bytes <= 16 ? 4 : 2;
   s->tail = g->decision->narrow;
-  s->in = kl_view(g, s->head->in[0]);
+  s->in = view_of(g, s->head->in[0]);
   s->in.base =
-      kb_gepi(s->k, s->in.base, -a->pad[0] * s->in.stride[1] - a->pad[1] * s->in.stride[2]);
+      build_offset(s->k, s->in.base, -a->pad[0] * s->in.stride[1] - a->pad[1] * s->in.stride[2]);
   s->flip = in->dtype == MC_i8;
-  s->za = kl_zero_point(in) + (s->flip ? 128 : 0);
+  s->za = zero_point_of(in) + (s->flip ? 128 : 0);
 }
 
-bool k_first_conv_pairs(kgroup *g) {
+bool emit_first_conv_pairs(kgroup *g) {
   stem *s = MC_NEW(g->k->arena, stem);
   s->g = g;
   s->k = g->k;
-  s->head = kl_first(g);
+  s->head = group_first(g);
   prepare(s, g);
   find_words(s);
   pack(s);
-  s->x = MC_NEW(g->k->arena, kx);
+  s->x = MC_NEW(g->k->arena, kepilogue);
   const mc_type *y = s->head->out[0]->type;
-  if (!kx_init(s->x, g, s->head, y->rank, y->dim)) return false;
+  if (!epilogue_init(s->x, g, s->head, y->rank, y->dim)) return false;
   s->out = s->x->out[0];
   emit_images(s);
-  kl_fill_borders(g);
+  fill_borders(g);
   return true;
 }

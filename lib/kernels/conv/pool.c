@@ -14,23 +14,23 @@ typedef struct span {
 } span; /* one axis */
 
 typedef struct bounds {
-  V lo, hi, first;
+  kvalue lo, hi, first;
 } bounds; /* steps [lo, hi) of the window; input index of step 0 */
 
 typedef struct pool {
   kgroup *g;
-  kb *k;
+  kbuilder *k;
   mc_node *head;
-  kx *x;
+  kepilogue *x;
   bool max, count_pad, f32, half; /* half: sums of a window's bytes fit 16 bits */
   span s[2];
   bounds b[2];
   kview in;
-  V pixel, count, inside; /* of the present window: input (n, first row, first column, 0); number of
-                             positions that count, and of those inside the input */
-  int64_t fixed_count;    /* where no window is cut, else 0 */
-  V image, at[2][25]; /* clamped windows: the input's (n, 0, 0, 0), offsets of rows and columns from
-                         there */
+  kvalue pixel, count, inside; /* of the present window: input (n, first row, first column, 0);
+                             number of positions that count, and of those inside the input */
+  int64_t fixed_count;         /* where no window is cut, else 0 */
+  kvalue image, at[2][25]; /* clamped windows: the input's (n, 0, 0, 0), offsets of rows and columns
+                         from there */
 } pool;
 
 static span span_of(const pool *p, int d, int64_t kernel, int64_t stride, int64_t pad,
@@ -70,34 +70,38 @@ static bool prepare(pool *p) {
     for (int d = 0; d < 2; d++) p->s[d] = span_of(p, d, in->dim[1 + d], 1, 0, 0, 1);
     break;
   default:
-    return kl_error(p->g, p->head, "'%s' does not head a 'pool' group", mc_ops[p->head->op].text);
+    return group_error(p->g, p->head, "'%s' does not head a 'pool' group",
+                       mc_ops[p->head->op].text);
   }
   if (!p->s[0].cut && !p->s[1].cut) p->fixed_count = p->s[0].kernel * p->s[1].kernel;
   return true;
 }
 
 /* Window of output index o: first = o * stride - pad; steps lo..hi inside the input. */
-static bounds bounds_at(kb *k, const span *s, V o) {
-  bounds b = { kb_i64(k, 0), kb_i64(k, s->kernel), kb_addi(k, kb_muli(k, o, s->stride), -s->pad) };
+static bounds bounds_at(kbuilder *k, const span *s, kvalue o) {
+  bounds b = { build_i64(k, 0), build_i64(k, s->kernel),
+               build_add_const(k, build_mul_const(k, o, s->stride), -s->pad) };
   if (!s->cut) return b;
-  V d = kb_i64(k, s->dilation), below = kb_sub(k, kb_i64(k, s->dilation - 1), b.first),
-    above = kb_sub(k, kb_i64(k, s->in - 1 + s->dilation * s->kernel), b.first);
-  b.lo = kb_smax(k, b.lo, LLVMBuildSDiv(k->b, below, d, ""));
-  b.hi = kb_smin(k, b.hi, kb_addi(k, LLVMBuildSDiv(k->b, above, d, ""), 1 - s->kernel));
+  kvalue d = build_i64(k, s->dilation),
+         below = build_sub(k, build_i64(k, s->dilation - 1), b.first),
+         above = build_sub(k, build_i64(k, s->in - 1 + s->dilation * s->kernel), b.first);
+  b.lo = build_smax(k, b.lo, LLVMBuildSDiv(k->b, below, d, ""));
+  b.hi = build_smin(k, b.hi, build_add_const(k, LLVMBuildSDiv(k->b, above, d, ""), 1 - s->kernel));
   return b;
 }
 
 /* Positions along one axis that count, padding included: ceil_mode may reach beyond. */
-static V padded_count(kb *k, const span *s, const bounds *b) {
-  V end = kb_smin(k, kb_addi(k, b->first, s->kernel), kb_i64(k, s->in + s->pad_end));
-  return kb_sub(k, end, b->first);
+static kvalue padded_count(kbuilder *k, const span *s, const bounds *b) {
+  kvalue end =
+      build_smin(k, build_add_const(k, b->first, s->kernel), build_i64(k, s->in + s->pad_end));
+  return build_sub(k, end, b->first);
 }
 
 static void count_window(pool *p) {
-  kb *k = p->k;
-  V n[2], all[2];
+  kbuilder *k = p->k;
+  kvalue n[2], all[2];
   for (int d = 0; d < 2; d++) {
-    n[d] = kb_sub(k, p->b[d].hi, p->b[d].lo);
+    n[d] = build_sub(k, p->b[d].hi, p->b[d].lo);
     all[d] = p->count_pad ? padded_count(k, &p->s[d], &p->b[d]) : n[d];
   }
   p->inside = LLVMBuildMul(k->b, n[0], n[1], "");
@@ -106,66 +110,68 @@ static void count_window(pool *p) {
 
 /* ---- accumulators: f32 sums and maxima; sums of q in 16 bits where a window allows it, else 32;
  * bytes for integer maxima ---- */
-static T sum_type(const pool *p) { return p->half ? p->k->i16 : p->k->i32; }
+static ktype sum_type(const pool *p) { return p->half ? p->k->i16 : p->k->i32; }
 
-static V start(const pool *p, int lanes) {
-  kb *k = p->k;
+static kvalue start(const pool *p, int lanes) {
+  kbuilder *k = p->k;
   mc_dtype t = p->in.dtype;
-  if (p->f32) return kb_f32s(k, p->max ? -__builtin_inff() : 0.0f, lanes);
-  if (!p->max) return LLVMConstNull(kb_vt(k, sum_type(p), lanes));
-  return kb_splat_c(LLVMConstInt(k->i8, t == MC_u8 ? 0 : 0x80, 0), lanes);
+  if (p->f32) return build_f32s(k, p->max ? -__builtin_inff() : 0.0f, lanes);
+  if (!p->max) return LLVMConstNull(type_of_lanes(k, sum_type(p), lanes));
+  return build_splat_const(LLVMConstInt(k->i8, t == MC_u8 ? 0 : 0x80, 0), lanes);
 }
 
-static V step(const pool *p, V acc, V at, int lanes, int valid) {
-  kb *k = p->k;
+static kvalue step(const pool *p, kvalue acc, kvalue at, int lanes, int valid) {
+  kbuilder *k = p->k;
   mc_dtype t = p->in.dtype;
   if (p->half && !p->max)
-    return LLVMBuildAdd(k->b, acc,
-                        kb_ext(k, kl_load_mem(k, at, t, p->in.stride[3], lanes, valid, p->in.slack),
-                               k->i16, t == MC_i8),
-                        "");
-  V v = kl_load(k, at, t, p->in.stride[3], lanes, valid, p->in.slack);
-  if (p->f32) return p->max ? kv_fmax(k, v, acc) : LLVMBuildFAdd(k->b, acc, v, "");
+    return LLVMBuildAdd(
+        k->b, acc,
+        build_ext(k, memory_load_raw(k, at, t, p->in.stride[3], lanes, valid, p->in.slack), k->i16,
+                  t == MC_i8),
+        "");
+  kvalue v = memory_load(k, at, t, p->in.stride[3], lanes, valid, p->in.slack);
+  if (p->f32) return p->max ? vec_fmax(k, v, acc) : LLVMBuildFAdd(k->b, acc, v, "");
   if (p->max)
-    return kb_intr2(k, t == MC_u8 ? "llvm.umax" : "llvm.smax", acc, kb_trunc(k, v, k->i8));
+    return build_intrinsic2(k, t == MC_u8 ? "llvm.umax" : "llvm.smax", acc,
+                            build_trunc(k, v, k->i8));
   return LLVMBuildAdd(k->b, acc, v, "");
 }
 
 /* The sum of q - z. */
-static V centered(const pool *p, V acc, int lanes) {
-  kb *k = p->k;
-  int32_t z = kl_zero_point(p->head->in[0]->type);
-  if (p->half) acc = kb_ext(k, acc, k->i32, p->in.dtype == MC_i8);
+static kvalue centered(const pool *p, kvalue acc, int lanes) {
+  kbuilder *k = p->k;
+  int32_t z = zero_point_of(p->head->in[0]->type);
+  if (p->half) acc = build_ext(k, acc, k->i32, p->in.dtype == MC_i8);
   if (!z) return acc;
-  V all = p->fixed_count
-              ? kb_i32(k, (int32_t)(p->fixed_count * z))
-              : LLVMBuildMul(k->b, LLVMBuildTrunc(k->b, p->inside, k->i32, ""), kb_i32(k, z), "");
-  return LLVMBuildSub(k->b, acc, kb_splat(k, all, lanes), "");
+  kvalue all = p->fixed_count ? build_i32(k, (int32_t)(p->fixed_count * z))
+                              : LLVMBuildMul(k->b, LLVMBuildTrunc(k->b, p->inside, k->i32, ""),
+                                             build_i32(k, z), "");
+  return LLVMBuildSub(k->b, acc, build_splat(k, all, lanes), "");
 }
 
-static V average(const pool *p, V acc, int lanes) {
-  kb *k = p->k;
-  V count = p->fixed_count ? kb_f32(k, (float)p->fixed_count)
-                           : LLVMBuildSIToFP(k->b, p->count, k->f32, "");
-  if (p->f32) return LLVMBuildFDiv(k->b, acc, kb_splat(k, count, lanes), "");
+static kvalue average(const pool *p, kvalue acc, int lanes) {
+  kbuilder *k = p->k;
+  kvalue count = p->fixed_count ? build_f32(k, (float)p->fixed_count)
+                                : LLVMBuildSIToFP(k->b, p->count, k->f32, "");
+  if (p->f32) return LLVMBuildFDiv(k->b, acc, build_splat(k, count, lanes), "");
   const mc_type *in = p->head->in[0]->type, *out = p->head->out[0]->type;
   float scale = in->q.scale / out->q.scale;
-  V m = p->fixed_count ? kb_f32(k, scale / (float)p->fixed_count)
-                       : LLVMBuildFDiv(k->b, kb_f32(k, scale), count, "");
-  return kv_quant(k,
-                  LLVMBuildFMul(k->b,
-                                p->half && kv_adds(k)
-                                    ? kv_small_to_f32(k, centered(p, acc, lanes), 0)
-                                    : kv_to_f32(k, centered(p, acc, lanes)),
-                                kb_splat(k, m, lanes), ""),
-                  kl_zero_point(out), out->dtype);
+  kvalue m = p->fixed_count ? build_f32(k, scale / (float)p->fixed_count)
+                            : LLVMBuildFDiv(k->b, build_f32(k, scale), count, "");
+  return vec_quant(k,
+                   LLVMBuildFMul(k->b,
+                                 p->half && vec_adds(k)
+                                     ? vec_small_to_f32(k, centered(p, acc, lanes), 0)
+                                     : vec_to_f32(k, centered(p, acc, lanes)),
+                                 build_splat(k, m, lanes), ""),
+                   zero_point_of(out), out->dtype);
 }
 
-static V unrolled(const pool *p, V acc, V at, int lanes, int valid) {
+static kvalue unrolled(const pool *p, kvalue acc, kvalue at, int lanes, int valid) {
   for (int64_t i = 0; i < p->fixed_count; i++) {
     int64_t off = i / p->s[1].kernel * p->s[0].dilation * p->in.stride[1] +
                   i % p->s[1].kernel * p->s[1].dilation * p->in.stride[2];
-    acc = step(p, acc, kb_gepi(p->k, at, off), lanes, valid);
+    acc = step(p, acc, build_offset(p->k, at, off), lanes, valid);
   }
   return acc;
 }
@@ -180,91 +186,96 @@ static bool clamps(const pool *p) {
   return ok;
 }
 
-static V clamped(const pool *p, V acc, int lanes, int valid, V from) {
-  kb *k = p->k;
+static kvalue clamped(const pool *p, kvalue acc, int lanes, int valid, kvalue from) {
+  kbuilder *k = p->k;
   for (int64_t i = 0; i < p->s[0].kernel; i++)
     for (int64_t j = 0; j < p->s[1].kernel; j++)
-      acc = step(p, acc, kb_gep(k, from, kb_add(k, p->at[0][i], p->at[1][j])), lanes, valid);
+      acc = step(p, acc, build_address(k, from, build_add(k, p->at[0][i], p->at[1][j])), lanes,
+                 valid);
   return acc;
 }
 
 /* Byte offsets of the window's rows or columns. */
 static void find_offsets(pool *p, int d) {
-  kb *k = p->k;
+  kbuilder *k = p->k;
   for (int64_t i = 0; i < p->s[d].kernel; i++) {
-    V at = kb_smin(k, kb_smax(k, kb_addi(k, p->b[d].first, i), kb_i64(k, 0)),
-                   kb_i64(k, p->s[d].in - 1));
-    p->at[d][i] = kb_muli(k, at, p->in.stride[1 + d]);
+    kvalue at = build_smin(k, build_smax(k, build_add_const(k, p->b[d].first, i), build_i64(k, 0)),
+                           build_i64(k, p->s[d].in - 1));
+    p->at[d][i] = build_mul_const(k, at, p->in.stride[1 + d]);
   }
 }
 
-static V looped(const pool *p, V acc, V at, int lanes, int valid) {
-  kb *k = p->k;
-  kb_loop ly, lx;
-  kb_for(k, &ly, p->b[0].lo, p->b[0].hi, 1, &acc, 1);
-  V row = kb_gep(k, at, kb_muli(k, ly.iv, p->s[0].dilation * p->in.stride[1]));
-  kb_for(k, &lx, p->b[1].lo, p->b[1].hi, 1, ly.carried, 1);
-  V next =
-      step(p, lx.carried[0], kb_gep(k, row, kb_muli(k, lx.iv, p->s[1].dilation * p->in.stride[2])),
+static kvalue looped(const pool *p, kvalue acc, kvalue at, int lanes, int valid) {
+  kbuilder *k = p->k;
+  kloop ly, lx;
+  build_for(k, &ly, p->b[0].lo, p->b[0].hi, 1, &acc, 1);
+  kvalue row = build_address(k, at, build_mul_const(k, ly.iv, p->s[0].dilation * p->in.stride[1]));
+  build_for(k, &lx, p->b[1].lo, p->b[1].hi, 1, ly.carried, 1);
+  kvalue next =
+      step(p, lx.carried[0],
+           build_address(k, row, build_mul_const(k, lx.iv, p->s[1].dilation * p->in.stride[2])),
            lanes, valid);
-  kb_end(k, &lx, &next);
-  kb_end(k, &ly, lx.carried);
+  build_end(k, &lx, &next);
+  build_end(k, &ly, lx.carried);
   return ly.carried[0];
 }
 
-static void channels(void *ctx, V at, int64_t c, int lanes, int valid) {
+static void channels(void *ctx, kvalue at, int64_t c, int lanes, int valid) {
   pool *p = ctx;
-  kx *x = p->x;
-  kb *k = p->k;
-  V base = clamps(p) ? p->image : p->pixel,
-    from = kb_gepi(k, at ? kb_gep(k, base, kb_muli(k, at, p->in.stride[3])) : base,
-                   c * p->in.stride[3]);
+  kepilogue *x = p->x;
+  kbuilder *k = p->k;
+  kvalue base = clamps(p) ? p->image : p->pixel,
+         from = build_offset(
+             k, at ? build_address(k, base, build_mul_const(k, at, p->in.stride[3])) : base,
+             c * p->in.stride[3]);
   bool small = p->fixed_count && p->fixed_count <= 16;
-  V acc = clamps(p) ? clamped(p, start(p, lanes), lanes, valid, from)
-          : small   ? unrolled(p, start(p, lanes), from, lanes, valid)
-                    : looped(p, start(p, lanes), from, lanes, valid);
+  kvalue acc = clamps(p) ? clamped(p, start(p, lanes), lanes, valid, from)
+               : small   ? unrolled(p, start(p, lanes), from, lanes, valid)
+                         : looped(p, start(p, lanes), from, lanes, valid);
   x->iv[3] = at;
   x->c[3] = c;
-  kx_at(x, lanes, valid);
-  kx_bind(x, p->head->out[0],
-          p->max ? (p->f32 ? acc : kl_widen(k, acc, p->in.dtype)) : average(p, acc, lanes));
-  kx_finish(x);
+  epilogue_at(x, lanes, valid);
+  epilogue_bind(x, p->head->out[0],
+                p->max ? (p->f32 ? acc : memory_widen(k, acc, p->in.dtype))
+                       : average(p, acc, lanes));
+  epilogue_finish(x);
 }
 
-bool k_emit_pool(kgroup *g) {
-  kb *k = g->k;
+bool family_emit_pool(kgroup *g) {
+  kbuilder *k = g->k;
   pool *p = MC_NEW(k->arena, pool);
   p->g = g;
   p->k = k;
-  p->head = kl_first(g);
-  p->x = MC_NEW(k->arena, kx);
+  p->head = group_first(g);
+  p->x = MC_NEW(k->arena, kepilogue);
   mc_dtype t = p->head->in[0]->type->dtype;
   const mc_type *y = p->head->out[0]->type;
-  if (!kl_real(t) && t != MC_u8 && t != MC_i8)
-    return kl_error(g, p->head, "'%s' on %s has no lowering", mc_ops[p->head->op].text,
-                    mc_dtype_names[t]);
-  if (!prepare(p) || !kx_init(p->x, g, p->head, y->rank, y->dim)) return false;
-  p->f32 = kl_real(t);
+  if (!in_f32(t) && t != MC_u8 && t != MC_i8)
+    return group_error(g, p->head, "'%s' on %s has no lowering", mc_ops[p->head->op].text,
+                       mc_dtype_names[t]);
+  if (!prepare(p) || !epilogue_init(p->x, g, p->head, y->rank, y->dim)) return false;
+  p->f32 = in_f32(t);
   p->half = !p->f32 && p->s[0].kernel * p->s[1].kernel <= 255;
-  p->in = kl_view(g, p->head->in[0]);
+  p->in = view_of(g, p->head->in[0]);
   int lanes = t == MC_u8 || t == MC_i8 ? k->target->vector_bytes
-                                       : KB_LANES; /* a register of bytes; four of sums */
-  kb_loop l[3], once;
-  int split = kl_divide_nest(g, &once, 4, y->dim, lanes);
+                                       : KERNEL_LANES; /* a register of bytes; four of sums */
+  kloop l[3], once;
+  int split = split_nest(g, &once, 4, y->dim, lanes);
   for (int d = 0; d < 3; d++) {
-    kl_range(g, &l[d], y->dim[d], 1, d == split);
+    split_range(g, &l[d], y->dim[d], 1, d == split);
     p->x->iv[d] = l[d].iv;
     if (d > 0) p->b[d - 1] = bounds_at(k, &p->s[d - 1], l[d].iv);
     if (d > 0 && clamps(p)) find_offsets(p, d - 1);
   }
-  V first = kb_add(k, kb_muli(k, p->b[0].first, p->in.stride[1]),
-                   kb_muli(k, p->b[1].first, p->in.stride[2]));
-  p->image = kb_gep(k, p->in.base, kb_muli(k, l[0].iv, p->in.stride[0]));
-  p->pixel = kb_gep(k, p->in.base, kb_add(k, kb_muli(k, l[0].iv, p->in.stride[0]), first));
+  kvalue first = build_add(k, build_mul_const(k, p->b[0].first, p->in.stride[1]),
+                           build_mul_const(k, p->b[1].first, p->in.stride[2]));
+  p->image = build_address(k, p->in.base, build_mul_const(k, l[0].iv, p->in.stride[0]));
+  p->pixel = build_address(k, p->in.base,
+                           build_add(k, build_mul_const(k, l[0].iv, p->in.stride[0]), first));
   if (!p->fixed_count && !p->max) count_window(p);
-  kl_vectors(g, split == 3, y->dim[3], lanes, channels, p);
-  for (int d = 2; d >= 0; d--) kb_end(k, &l[d], NULL);
-  kb_end(k, &once, NULL);
-  kl_fill_borders(g);
+  split_vectors(g, split == 3, y->dim[3], lanes, channels, p);
+  for (int d = 2; d >= 0; d--) build_end(k, &l[d], NULL);
+  build_end(k, &once, NULL);
+  fill_borders(g);
   return true;
 }

@@ -4,12 +4,12 @@
 #include <llvm-c/DebugInfo.h>
 #include <string.h>
 
-static void module_flag(kb *k, const char *name, unsigned v) {
+static void module_flag(kbuilder *k, const char *name, unsigned v) {
   LLVMAddModuleFlag(k->m, LLVMModuleFlagBehaviorWarning, name, strlen(name),
-                    LLVMValueAsMetadata(kb_i32(k, v)));
+                    LLVMValueAsMetadata(build_i32(k, v)));
 }
 
-void kb_debug_begin(kb *k, const mc_module *m) {
+void build_debug_begin(kbuilder *k, const mc_module *m) {
   const char *name = m->src && m->src->name ? m->src->name : "<memory>",
              *slash = strrchr(name, '/'),
              *dir = slash ? mc_arena_strndup(k->arena, name, (size_t)(slash - name)) : ".";
@@ -29,24 +29,24 @@ static unsigned line_of(mc_loc loc, unsigned *col) {
   return line;
 }
 
-void kb_debug_function(kb *k, V fn, const char *name, mc_loc loc) {
+void build_debug_function(kbuilder *k, kvalue fn, const char *name, mc_loc loc) {
   if (!k->di) return;
   unsigned col, line = line_of(loc, &col);
   LLVMMetadataRef type = LLVMDIBuilderCreateSubroutineType(k->di, k->file, NULL, 0, LLVMDIFlagZero);
   k->scope = LLVMDIBuilderCreateFunction(k->di, k->file, name, strlen(name), name, strlen(name),
                                          k->file, line, type, 1, 1, line, LLVMDIFlagZero, 1);
   LLVMSetSubprogram(fn, k->scope);
-  kb_debug_at(k, loc);
+  build_debug_at(k, loc);
 }
 
-void kb_debug_at(kb *k, mc_loc loc) {
+void build_debug_at(kbuilder *k, mc_loc loc) {
   if (!k->di) return;
   unsigned col, line = line_of(loc, &col);
   LLVMSetCurrentDebugLocation2(k->b,
                                LLVMDIBuilderCreateDebugLocation(k->c, line, col, k->scope, NULL));
 }
 
-void kb_debug_end(kb *k) {
+void build_debug_end(kbuilder *k) {
   if (!k->di) return;
   LLVMDIBuilderFinalize(k->di);
   LLVMDisposeDIBuilder(k->di);

@@ -14,39 +14,39 @@ static bool is_f32(const mc_value *v) {
 
 static float scale_of(const mc_value *v) { return v->type->q.scale; }
 
-V kx_quant(kx *x, V v, const mc_type *t) {
-  if (x->raw) return kv_raw(x->k, v, kl_zero_point(t), t->dtype, kx_stays_small(x));
-  x->clamped = kv_quant_clamp(x->k, v, kl_zero_point(t), t->dtype);
-  return kv_quant(x->k, v, kl_zero_point(t), t->dtype);
+kvalue elem_quantize(kepilogue *x, kvalue v, const mc_type *t) {
+  if (x->raw) return vec_raw(x->k, v, zero_point_of(t), t->dtype, elem_stays_small(x));
+  x->clamped = vec_quant_clamp(x->k, v, zero_point_of(t), t->dtype);
+  return vec_quant(x->k, v, zero_point_of(t), t->dtype);
 }
 
-V kx_minus_zero(kx *x, const mc_value *v) {
-  V q = kx_value(x, v);
-  int32_t z = kl_zero_point(v->type);
-  return z ? LLVMBuildSub(x->k->b, q, kb_i32s(x->k, z, x->lanes), "") : q;
+kvalue elem_minus_zero(kepilogue *x, const mc_value *v) {
+  kvalue q = epilogue_value(x, v);
+  int32_t z = zero_point_of(v->type);
+  return z ? LLVMBuildSub(x->k->b, q, build_i32s(x->k, z, x->lanes), "") : q;
 }
 
-V kx_real_steps(kx *x, const mc_value *v) {
+kvalue elem_real_steps(kepilogue *x, const mc_value *v) {
   if (x->head && v == x->head->out[0] && x->head_base)
-    return kv_biased_to_f32(x->k, x->head_bits, x->head_base);
-  if (kv_adds(x->k) && mc_dtype_size(v->type->dtype) == 1)
-    return kv_small_to_f32(x->k, kx_value(x, v), kl_zero_point(v->type));
-  return kv_to_f32(x->k, kx_minus_zero(x, v));
+    return vec_biased_to_f32(x->k, x->head_bits, x->head_base);
+  if (vec_adds(x->k) && mc_dtype_size(v->type->dtype) == 1)
+    return vec_small_to_f32(x->k, epilogue_value(x, v), zero_point_of(v->type));
+  return vec_to_f32(x->k, elem_minus_zero(x, v));
 }
 
 /* The same for what is quantized again: of a value just computed, one rounding in fp32 instead of a
  * way through integers. (It may give -0.0 for 0.) */
-static V real_again(kx *x, const mc_value *v) {
-  V c = kb_has(x->k, MC_ISA_BIT(sse41)) ? kx_clamped(x, v) : NULL;
-  return c ? kb_intr1(x->k, "llvm.roundeven", c) : kx_real_steps(x, v);
+static kvalue real_again(kepilogue *x, const mc_value *v) {
+  kvalue c = target_has(x->k, MC_ISA_BIT(sse41)) ? epilogue_clamped(x, v) : NULL;
+  return c ? build_intrinsic1(x->k, "llvm.roundeven", c) : elem_real_steps(x, v);
 }
 
 /* ---- the rows ---- */
 
-typedef V element_fn(kx *x, const mc_node *n);
-typedef bool prepare_fn(kx *x, const mc_node *n);
-typedef V unary_fn(kx *x, const mc_node *n, V a);
-typedef V binary_fn(kx *x, V a, V b);
+typedef kvalue element_fn(kepilogue *x, const mc_node *n);
+typedef bool prepare_fn(kepilogue *x, const mc_node *n);
+typedef kvalue unary_fn(kepilogue *x, const mc_node *n, kvalue a);
+typedef kvalue binary_fn(kepilogue *x, kvalue a, kvalue b);
 
 typedef struct elem_row {
   element_fn *emit;
@@ -68,26 +68,26 @@ static const elem_row rows[MC_NUM_OPS] = {
 
 /* ---- two operands ---- */
 
-static V q_binary(kx *x, const mc_node *n) {
-  kb *k = x->k;
+static kvalue q_binary(kepilogue *x, const mc_node *n) {
+  kbuilder *k = x->k;
   const mc_value *a = n->in[0], *b = n->in[1];
   float sy = scale_of(n->out[0]), ma = scale_of(a) / sy, mb = scale_of(b) / sy;
   if (mc_op_has(n->op, MC_T_QPROD)) {
-    V p = LLVMBuildMul(k->b, kx_minus_zero(x, a), kx_minus_zero(x, b), "");
-    V m = kx_f32s(x, (scale_of(a) * scale_of(b)) / sy);
-    return kx_quant(x, kx_mulf(x, kv_to_f32(k, p), m), n->out[0]->type);
+    kvalue p = LLVMBuildMul(k->b, elem_minus_zero(x, a), elem_minus_zero(x, b), "");
+    kvalue m = elem_f32s(x, (scale_of(a) * scale_of(b)) / sy);
+    return elem_quantize(x, elem_mul(x, vec_to_f32(k, p), m), n->out[0]->type);
   }
-  V fa = kx_mulf(x, real_again(x, a), kx_f32s(x, ma)),
-    fb = kx_mulf(x, real_again(x, b), kx_f32s(x, mb));
-  return kx_quant(x, rows[n->op].binary(x, fa, fb), n->out[0]->type);
+  kvalue fa = elem_mul(x, real_again(x, a), elem_f32s(x, ma)),
+         fb = elem_mul(x, real_again(x, b), elem_f32s(x, mb));
+  return elem_quantize(x, rows[n->op].binary(x, fa, fb), n->out[0]->type);
 }
 
-static V e_binary(kx *x, const mc_node *n) {
+static kvalue e_binary(kepilogue *x, const mc_node *n) {
   if (is_q(n->in[0])) return q_binary(x, n);
-  V a = kx_value(x, n->in[0]), b = kx_value(x, n->in[1]);
+  kvalue a = epilogue_value(x, n->in[0]), b = epilogue_value(x, n->in[1]);
   if (!is_f32(n->in[0])) return rows[n->op].whole(x, a, b);
-  V y = rows[n->op].binary(x, a, b);
-  return n->op == MC_OP_add ? kv_clamp(x->k, y, MC_ATTRS(n, add)->clamp) : y;
+  kvalue y = rows[n->op].binary(x, a, b);
+  return n->op == MC_OP_add ? vec_clamp(x->k, y, MC_ATTRS(n, add)->clamp) : y;
 }
 
 /* ---- one operand ---- */
@@ -108,50 +108,53 @@ static bool only_bounds(const unsigned char *table, mc_dtype in, mc_dtype out, i
 }
 
 /* 256 bytes, entry q - qmin. */
-static V q_unary(kx *x, const mc_node *n) {
-  kb *k = x->k;
+static kvalue q_unary(kepilogue *x, const mc_node *n) {
+  kbuilder *k = x->k;
   unsigned char table[256];
   const mc_type *in = n->in[0]->type, *out = n->out[0]->type;
   mc_eval_table(n, in, out, table);
-  V q = kx_value(x, n->in[0]);
+  kvalue q = epilogue_value(x, n->in[0]);
   int lo, hi;
   if (only_bounds(table, in->dtype, out->dtype, &lo, &hi))
-    return kb_smin(k, kb_smax(k, q, kb_i32s(k, lo, x->lanes)), kb_i32s(k, hi, x->lanes));
-  V t = kb_rodata(k, table, sizeof table, 0, "table");
-  if (in->dtype == MC_i8) q = LLVMBuildAdd(k->b, q, kb_i32s(k, 128, x->lanes), "");
-  V r = kv_table(k, t, q);
-  return out->dtype == MC_i8 ? kb_ext(k, kb_trunc(k, r, k->i8), k->i32, true) : r;
+    return build_smin(k, build_smax(k, q, build_i32s(k, lo, x->lanes)),
+                      build_i32s(k, hi, x->lanes));
+  kvalue t = build_rodata(k, table, sizeof table, 0, "table");
+  if (in->dtype == MC_i8) q = LLVMBuildAdd(k->b, q, build_i32s(k, 128, x->lanes), "");
+  kvalue r = vec_table(k, t, q);
+  return out->dtype == MC_i8 ? build_ext(k, build_trunc(k, r, k->i8), k->i32, true) : r;
 }
 
-static V e_unary(kx *x, const mc_node *n) {
+static kvalue e_unary(kepilogue *x, const mc_node *n) {
   if (is_q(n->in[0])) return q_unary(x, n);
-  return rows[n->op].unary(x, n, kx_value(x, n->in[0]));
+  return rows[n->op].unary(x, n, epilogue_value(x, n->in[0]));
 }
 
 /* ---- batch_norm ---- */
 
-bool mc_prepare_batch_norm(kx *x, const mc_node *n) {
+bool mc_prepare_batch_norm(kepilogue *x, const mc_node *n) {
   (void)x, (void)n; /* reads no table */
   return true;
 }
 
-V mc_emit_batch_norm(kx *x, const mc_node *n) {
-  kb *k = x->k;
-  V v = LLVMBuildFSub(k->b, kx_value(x, n->in[0]), kx_value(x, n->in[3]), "");
-  V s = kb_intr1(
-      k, "llvm.sqrt",
-      LLVMBuildFAdd(k->b, kx_value(x, n->in[4]), kx_f32s(x, MC_ATTRS(n, batch_norm)->epsilon), ""));
-  v = kx_mulf(x, LLVMBuildFDiv(k->b, v, s, ""), kx_value(x, n->in[1]));
-  return LLVMBuildFAdd(k->b, v, kx_value(x, n->in[2]), "");
+kvalue mc_emit_batch_norm(kepilogue *x, const mc_node *n) {
+  kbuilder *k = x->k;
+  kvalue v = LLVMBuildFSub(k->b, epilogue_value(x, n->in[0]), epilogue_value(x, n->in[3]), "");
+  kvalue s = build_intrinsic1(k, "llvm.sqrt",
+                              LLVMBuildFAdd(k->b, epilogue_value(x, n->in[4]),
+                                            elem_f32s(x, MC_ATTRS(n, batch_norm)->epsilon), ""));
+  v = elem_mul(x, LLVMBuildFDiv(k->b, v, s, ""), epilogue_value(x, n->in[1]));
+  return LLVMBuildFAdd(k->b, v, epilogue_value(x, n->in[2]), "");
 }
 
 /* ---- how large results are ---- */
 
-int64_t kx_scale_count(const mc_type *t) { return t->q.kind == MC_Q_AXIS ? t->dim[t->q.axis] : 1; }
+int64_t elem_scale_count(const mc_type *t) {
+  return t->q.kind == MC_Q_AXIS ? t->dim[t->q.axis] : 1;
+}
 
 static float largest_scale(const mc_type *t) {
   float s = 0;
-  for (int64_t c = 0; c < kx_scale_count(t); c++)
+  for (int64_t c = 0; c < elem_scale_count(t); c++)
     if (mc_type_scale(t, c) > s) s = mc_type_scale(t, c);
   return s;
 }
@@ -180,11 +183,11 @@ static float bound_of(const mc_node *n, float sums) {
   }
 }
 
-bool kx_bounded(const mc_node *n) { return bound_of(n, 0x1p31f) <= 1 << 30; }
+bool elem_bounded(const mc_node *n) { return bound_of(n, 0x1p31f) <= 1 << 30; }
 
-bool kx_stays_small(const kx *x) {
+bool elem_stays_small(const kepilogue *x) {
   bool known = x->head && x->tail->in[0] == x->head->out[0] && x->head_most > 0;
-  return bound_of(x->tail, known ? (float)x->head_most : 0x1p31f) < (float)KV_SMALL;
+  return bound_of(x->tail, known ? (float)x->head_most : 0x1p31f) < (float)VEC_SMALL;
 }
 
 /* ---- before the loops ---- */
@@ -204,13 +207,13 @@ static bool types_fit(const mc_node *n) {
   return rows[n->op].whole != NULL;
 }
 
-bool kx_prepare(kx *x, const mc_node *n) {
+bool elem_prepare(kepilogue *x, const mc_node *n) {
   if (!rows[n->op].emit)
-    return kl_error(x->g, n, "'%s' has no place in a kernel's elementwise part",
-                    mc_ops[n->op].text);
+    return group_error(x->g, n, "'%s' has no place in a kernel's elementwise part",
+                       mc_ops[n->op].text);
   if (!types_fit(n))
-    return kl_error(x->g, n, "'%s' has no lowering for these element types", mc_ops[n->op].text);
+    return group_error(x->g, n, "'%s' has no lowering for these element types", mc_ops[n->op].text);
   return !rows[n->op].prepare || rows[n->op].prepare(x, n);
 }
 
-V kx_elem(kx *x, const mc_node *n) { return rows[n->op].emit(x, n); }
+kvalue elem_emit(kepilogue *x, const mc_node *n) { return rows[n->op].emit(x, n); }

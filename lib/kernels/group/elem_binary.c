@@ -2,41 +2,49 @@
  * here: it belongs to that form alone (elem.c). */
 #include "elem.h"
 
-V mc_emit_add(kx *x, V a, V b) { return LLVMBuildFAdd(x->k->b, a, b, ""); }
+kvalue mc_emit_add(kepilogue *x, kvalue a, kvalue b) { return LLVMBuildFAdd(x->k->b, a, b, ""); }
 
-V mc_emit_sub(kx *x, V a, V b) { return LLVMBuildFSub(x->k->b, a, b, ""); }
+kvalue mc_emit_sub(kepilogue *x, kvalue a, kvalue b) { return LLVMBuildFSub(x->k->b, a, b, ""); }
 
-V mc_emit_mul(kx *x, V a, V b) { return kx_mulf(x, a, b); }
+kvalue mc_emit_mul(kepilogue *x, kvalue a, kvalue b) { return elem_mul(x, a, b); }
 
-V mc_emit_div(kx *x, V a, V b) { return LLVMBuildFDiv(x->k->b, a, b, ""); }
+kvalue mc_emit_div(kepilogue *x, kvalue a, kvalue b) { return LLVMBuildFDiv(x->k->b, a, b, ""); }
 
-V mc_emit_min(kx *x, V a, V b) { return kv_fmin(x->k, a, b); }
+kvalue mc_emit_min(kepilogue *x, kvalue a, kvalue b) { return vec_fmin(x->k, a, b); }
 
-V mc_emit_max(kx *x, V a, V b) { return kv_fmax(x->k, a, b); }
+kvalue mc_emit_max(kepilogue *x, kvalue a, kvalue b) { return vec_fmax(x->k, a, b); }
 
-V mc_emit_pow(kx *x, V a, V b) { return kfm_pow(&(kfm){ x->k, x->lanes }, a, b); }
+kvalue mc_emit_pow(kepilogue *x, kvalue a, kvalue b) {
+  return fmath_pow(&(kfmath){ x->k, x->lanes }, a, b);
+}
 
 /* ---- whole numbers ---- */
 
-V mc_emit_whole_add(kx *x, V a, V b) { return LLVMBuildAdd(x->k->b, a, b, ""); }
+kvalue mc_emit_whole_add(kepilogue *x, kvalue a, kvalue b) {
+  return LLVMBuildAdd(x->k->b, a, b, "");
+}
 
-V mc_emit_whole_sub(kx *x, V a, V b) { return LLVMBuildSub(x->k->b, a, b, ""); }
+kvalue mc_emit_whole_sub(kepilogue *x, kvalue a, kvalue b) {
+  return LLVMBuildSub(x->k->b, a, b, "");
+}
 
-V mc_emit_whole_mul(kx *x, V a, V b) { return LLVMBuildMul(x->k->b, a, b, ""); }
+kvalue mc_emit_whole_mul(kepilogue *x, kvalue a, kvalue b) {
+  return LLVMBuildMul(x->k->b, a, b, "");
+}
 
 /* The smallest number divided by -1 stays. A divisor of 0, which the evaluator refuses, gives 0:
  * the machine's division would trap. */
-V mc_emit_whole_div(kx *x, V a, V b) {
-  kb *k = x->k;
-  V zero = LLVMConstNull(LLVMTypeOf(a)), minus = LLVMConstAllOnes(LLVMTypeOf(a));
-  V is0 = LLVMBuildICmp(k->b, LLVMIntEQ, b, zero, ""),
-    is_m1 = LLVMBuildICmp(k->b, LLVMIntEQ, b, minus, "");
-  V one = LLVMBuildSub(k->b, zero, minus, "");
-  V q = LLVMBuildSDiv(k->b, a, kb_select(k, LLVMBuildOr(k->b, is0, is_m1, ""), one, b), "");
-  q = kb_select(k, is_m1, LLVMBuildSub(k->b, zero, a, ""), q);
-  return kb_select(k, is0, zero, q);
+kvalue mc_emit_whole_div(kepilogue *x, kvalue a, kvalue b) {
+  kbuilder *k = x->k;
+  kvalue zero = LLVMConstNull(LLVMTypeOf(a)), minus = LLVMConstAllOnes(LLVMTypeOf(a));
+  kvalue is0 = LLVMBuildICmp(k->b, LLVMIntEQ, b, zero, ""),
+         is_m1 = LLVMBuildICmp(k->b, LLVMIntEQ, b, minus, "");
+  kvalue one = LLVMBuildSub(k->b, zero, minus, "");
+  kvalue q = LLVMBuildSDiv(k->b, a, build_select(k, LLVMBuildOr(k->b, is0, is_m1, ""), one, b), "");
+  q = build_select(k, is_m1, LLVMBuildSub(k->b, zero, a, ""), q);
+  return build_select(k, is0, zero, q);
 }
 
-V mc_emit_whole_min(kx *x, V a, V b) { return kb_smin(x->k, a, b); }
+kvalue mc_emit_whole_min(kepilogue *x, kvalue a, kvalue b) { return build_smin(x->k, a, b); }
 
-V mc_emit_whole_max(kx *x, V a, V b) { return kb_smax(x->k, a, b); }
+kvalue mc_emit_whole_max(kepilogue *x, kvalue a, kvalue b) { return build_smax(x->k, a, b); }

@@ -6,20 +6,20 @@
 #include "mc/plan/chain.h"
 
 struct mc_kernels {
-  kb k;
+  kbuilder k;
   const mc_plan *plan;
   int64_t weights;
 };
 
-static k_emit_fn *const families[MC_NUM_FAMILIES] = {
-#define MC_FAMILY(id, scratch, columns, traits, doc) [MC_FAMILY_##id] = k_emit_##id,
+static kfamily_emit *const families[MC_NUM_FAMILIES] = {
+#define MC_FAMILY(id, scratch, columns, traits, doc) [MC_FAMILY_##id] = family_emit_##id,
 #include "mc/ir/families.def"
 };
 
 mc_kernels *mc_kernels_create(LLVMModuleRef m, const mc_plan *p, mc_externals *aside, mc_arena *a,
                               mc_diag *d) {
   mc_kernels *ks = MC_NEW(a, mc_kernels);
-  kb_init(&ks->k, m, p->target, a, d);
+  builder_init(&ks->k, m, p->target, a, d);
   ks->k.aside = aside;
   ks->plan = p;
   ks->weights = mc_graph_cost(p->graph).weight_bytes;
@@ -29,26 +29,26 @@ mc_kernels *mc_kernels_create(LLVMModuleRef m, const mc_plan *p, mc_externals *a
 void mc_kernels_plan(mc_kernels *ks, const mc_plan *p) {
   ks->plan = p;
   ks->k.target = p->target;
-  ks->k.tiles = (kb_tiles){ 0 };
+  ks->k.tiles = (ktiles){ 0 };
 }
 
-void mc_kernels_debug(mc_kernels *ks) { kb_debug_begin(&ks->k, ks->plan->graph->module); }
+void mc_kernels_debug(mc_kernels *ks) { build_debug_begin(&ks->k, ks->plan->graph->module); }
 
 void mc_kernels_destroy(mc_kernels *ks) {
-  kb_debug_end(&ks->k);
-  kb_fini(&ks->k);
+  build_debug_end(&ks->k);
+  builder_fini(&ks->k);
 }
 
 /* Begin the next function of the group. */
 static void begin_function(kgroup *g) {
   mc_group_code *c = g->code;
   const char *name = c->n ? mc_arena_printf(g->k->arena, "%s.%d", g->name, c->n) : g->name;
-  const mc_node *first = kl_first(g);
+  const mc_node *first = group_first(g);
   g->tasks = mc_plan_tasks(g->plan, g->index);
   c->tasks[c->n] = 1; /* until a loop is divided */
-  c->fn[c->n] = kb_function(g->k, name, g->k->vd, 2,
-                            mc_plan_shares(g->plan) || g->plan->whole ? 2 : 0, false);
-  kb_debug_function(g->k, c->fn[c->n], name, first ? first->loc : g->group->loc);
+  c->fn[c->n] = build_function(g->k, name, g->k->vd, 2,
+                               mc_plan_shares(g->plan) || g->plan->whole ? 2 : 0, false);
+  build_debug_function(g->k, c->fn[c->n], name, first ? first->loc : g->group->loc);
   ktile_function(g->k);
 }
 
@@ -61,7 +61,7 @@ static void end_function(kgroup *g) {
   g->code->n++;
 }
 
-bool kl_step(kgroup *g) {
+bool split_stage(kgroup *g) {
   if (g->tasks == 1) return false;
   end_function(g);
   begin_function(g);
@@ -70,7 +70,7 @@ bool kl_step(kgroup *g) {
 
 static bool emit_alone(mc_group_code *out, kgroup *g, mc_kernels *ks, int i, const char *name) {
   mc_node *n = ks->plan->group[i];
-  k_emit_fn *emit = families[mc_group_family(n)];
+  kfamily_emit *emit = families[mc_group_family(n)];
   *out = (mc_group_code){ .n = 0 };
   if (!emit) return mc_error(ks->k.diag, n->loc, "the group has no kernel (form-groups names one)");
   if (mc_group_has(n, MC_FAM_NOCODE)) return true;
@@ -88,20 +88,20 @@ static bool emit_alone(mc_group_code *out, kgroup *g, mc_kernels *ks, int i, con
   begin_function(g);
   bool ok = emit(g);
   end_function(g);
-  for (int s = 0; s < out->n && ok && kl_by_images(g); s++)
+  for (int s = 0; s < out->n && ok && split_by_images(g); s++)
     if (out->tasks[s] != g->tasks)
-      ok = kl_error(g, g->group, "internal: kernel '%s' does not compute one image of several",
-                    mc_group_family_text(n));
+      ok = group_error(g, g->group, "internal: kernel '%s' does not compute one image of several",
+                       mc_group_family_text(n));
   return ok;
 }
 
 void mc_kernels_finish(mc_group_code *last, mc_kernels *ks, const char *name) {
-  kb *k = &ks->k;
+  kbuilder *k = &ks->k;
   if (!k->tiles.stands) return;
   last->tasks[last->n] = 1;
-  last->fn[last->n++] = kb_function(k, name, k->vd, 2, 0, false);
-  kb_debug_function(k, last->fn[last->n - 1], name, ks->plan->graph->loc);
-  kb_intr(k, "llvm.x86.tilerelease", NULL, 0, NULL, 0);
+  last->fn[last->n++] = build_function(k, name, k->vd, 2, 0, false);
+  build_debug_function(k, last->fn[last->n - 1], name, ks->plan->graph->loc);
+  build_intrinsic(k, "llvm.x86.tilerelease", NULL, 0, NULL, 0);
   LLVMBuildRetVoid(k->b);
 }
 
@@ -120,7 +120,7 @@ static bool emit_strip(mc_group_code *out, mc_kernels *ks, const mc_chain *c, in
 
 /* All links, and the function that runs them, which is the first one's; the others have none. */
 static bool emit_chain(mc_group_code *out, mc_kernels *ks, const mc_chain *c, const char *name) {
-  V fn[MC_CHAIN_MOST];
+  kvalue fn[MC_CHAIN_MOST];
   for (int i = 0; i < c->n; i++) {
     mc_group_code code;
     if (!emit_strip(&code, ks, c, i, mc_arena_printf(ks->k.arena, "%s.link%d", name, i)))

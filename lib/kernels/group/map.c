@@ -15,20 +15,20 @@ static const mc_type *iteration_type(const kgroup *g) {
   return best;
 }
 
-bool k_emit_map(kgroup *g) {
+bool family_emit_map(kgroup *g) {
   const mc_type *t = iteration_type(g);
   for (int i = 0; i < g->group->nout; i++)
     if (!mc_type_same_shape(g->group->out[i]->type, t))
-      return kl_error(g, NULL, "results of a 'map' group must have one shape");
-  kx *x = MC_NEW(g->k->arena, kx);
-  if (!kx_init(x, g, NULL, t->rank, t->dim)) return false;
-  kx_collapse(x, NULL, 0, x->rank);
-  kx_run(x);
-  kl_fill_borders(g);
+      return group_error(g, NULL, "results of a 'map' group must have one shape");
+  kepilogue *x = MC_NEW(g->k->arena, kepilogue);
+  if (!epilogue_init(x, g, NULL, t->rank, t->dim)) return false;
+  epilogue_collapse(x, NULL, 0, x->rank);
+  epilogue_map(x);
+  fill_borders(g);
   return true;
 }
 
-bool k_emit_alias(kgroup *g) {
+bool family_emit_alias(kgroup *g) {
   (void)g;
   return true;
 }

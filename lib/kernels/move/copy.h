@@ -8,20 +8,21 @@
  * (quantize). */
 typedef struct kbox {
   kgroup *g;
-  kb *k;
+  kbuilder *k;
   int rank;
   int64_t dim[MC_MAX_RANK];
   kview src, dst;
   const mc_type *from, *to; /* where values change, else NULL */
   bool share;               /* a loop around the box is divided among threads already */
   int split;
-  V s, d; /* while it is emitted: the axis that is divided; the innermost row */
+  kvalue s, d; /* while it is emitted: the axis that is divided; the innermost row */
 } kbox;
 
 kbox kbox_of(kgroup *g, const mc_type *shape, kview src, kview dst);
 void kbox_copy(kbox *b);
-V kbox_convert(const kbox *b,
-               V v); /* a vector in register form, src to dst; nothing where values do not change */
+kvalue kbox_convert(
+    const kbox *b,
+    kvalue v); /* a vector in register form, src to dst; nothing where values do not change */
 
 /* planes.c: the two innermost axes at once, where the elements that lie together in src are not
  * those that lie together in dst. */
@@ -34,6 +35,6 @@ int64_t kplanes_trips(const kbox *b, const kplanes *p); /* of the loop over axis
                                                            be divided among threads; 1: it cannot */
 /* Transpose a square of i32: n registers of n lanes, n <= 16 and no more than a register of the
  * target has. */
-void kplanes_square(kb *k, V *v, int n);
-void kplanes_copy(const kbox *b, const kplanes *p, V s, V d);
+void kplanes_square(kbuilder *k, kvalue *v, int n);
+void kplanes_copy(const kbox *b, const kplanes *p, kvalue s, kvalue d);
 #endif

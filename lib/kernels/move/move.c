@@ -3,20 +3,20 @@
 #include "mc/support/fixed.h"
 #include <string.h>
 
-static kview result(const kgroup *g, int i) { return kl_view(g, g->group->out[i]); }
+static kview result(const kgroup *g, int i) { return view_of(g, g->group->out[i]); }
 
 static int axis_of(int64_t axis, int rank) { return (int)(axis < 0 ? axis + rank : axis); }
 
-static void advance(kb *k, kview *v, int axis, int64_t by) {
-  v->base = kb_gepi(k, v->base, by * v->stride[axis]);
+static void advance(kbuilder *k, kview *v, int axis, int64_t by) {
+  v->base = build_offset(k, v->base, by * v->stride[axis]);
 }
 
 /* A transpose may have a quantize before or after it (form-groups: images). */
 static bool m_transpose(kgroup *g, const mc_node *n) {
-  const mc_node *q = kl_first(g);
+  const mc_node *q = group_first(g);
   if (q == n) q = n->next;
   bool quantized = q->op == MC_OP_quantize;
-  kview in = kl_view(g, q->next == n ? q->in[0] : n->in[0]), src = in;
+  kview in = view_of(g, q->next == n ? q->in[0] : n->in[0]), src = in;
   const mc_ints *perm = &MC_ATTRS(n, transpose)->perm;
   for (int d = 0; d < in.rank; d++) src.stride[d] = in.stride[perm->v[d]];
   kbox b = kbox_of(g, n->out[0]->type, src, result(g, 0));
@@ -30,7 +30,7 @@ static bool m_transpose(kgroup *g, const mc_node *n) {
 
 static bool m_broadcast(kgroup *g, const mc_node *n) {
   const mc_type *t = n->out[0]->type;
-  kbox b = kbox_of(g, t, kl_broadcast(kl_view(g, n->in[0]), n->in[0]->type, t->rank, t->dim),
+  kbox b = kbox_of(g, t, view_broadcast(view_of(g, n->in[0]), n->in[0]->type, t->rank, t->dim),
                    result(g, 0));
   kbox_copy(&b);
   return true;
@@ -38,7 +38,7 @@ static bool m_broadcast(kgroup *g, const mc_node *n) {
 
 static bool m_slice(kgroup *g, const mc_node *n) {
   const mc_attrs_slice *a = MC_ATTRS(n, slice);
-  kview src = kl_view(g, n->in[0]);
+  kview src = view_of(g, n->in[0]);
   for (int d = 0; d < src.rank; d++) {
     advance(g->k, &src, d, a->starts.v[d]);
     if (a->steps.n) src.stride[d] *= a->steps.v[d];
@@ -50,7 +50,7 @@ static bool m_slice(kgroup *g, const mc_node *n) {
 
 static bool m_split(kgroup *g, const mc_node *n) {
   int axis = axis_of(MC_ATTRS(n, split)->axis, n->in[0]->type->rank);
-  kview src = kl_view(g, n->in[0]);
+  kview src = view_of(g, n->in[0]);
   for (int i = 0; i < n->nout; i++) {
     kbox b = kbox_of(g, n->out[i]->type, src, result(g, i));
     kbox_copy(&b);
@@ -66,7 +66,7 @@ static bool same_elem(const mc_type *a, const mc_type *b) {
 
 /* Is this operand already in its place (concat without copy)? */
 static bool in_place(const kgroup *g, const mc_value *v) {
-  const mc_buffer *b = kl_buffer(g, v), *y = kl_buffer(g, g->group->out[0]);
+  const mc_buffer *b = group_buffer(g, v), *y = group_buffer(g, g->group->out[0]);
   for (; b; b = b->parent)
     if (b->parent == y) return true;
   return false;
@@ -79,7 +79,7 @@ static bool m_concat(kgroup *g, const mc_node *n) {
   for (int i = 0; i < n->nin; i++) {
     const mc_type *t = n->in[i]->type;
     if (!in_place(g, n->in[i])) {
-      kbox b = kbox_of(g, t, kl_view(g, n->in[i]), dst);
+      kbox b = kbox_of(g, t, view_of(g, n->in[i]), dst);
       if (!same_elem(t, y)) b.from = t, b.to = y;
       kbox_copy(&b);
     }
@@ -93,17 +93,17 @@ static bool m_concat(kgroup *g, const mc_node *n) {
 static bool linear_view(kview *v, const mc_type *t) {
   int64_t dim[MC_MAX_RANK];
   memcpy(dim, t->dim, sizeof dim);
-  if (t->rank == 0) v->stride[0] = kl_elem(v);
-  v->rank = ks_collapse(t->rank, dim, &v, 1, t->rank);
+  if (t->rank == 0) v->stride[0] = view_elem_bytes(v);
+  v->rank = views_collapse(t->rank, dim, &v, 1, t->rank);
   return t->rank == 0 || v->rank == 1;
 }
 
 /* Offset of element i (row-major) of a value in its buffer. */
-static V element_offset(kb *k, const kview *v, const mc_type *t, V i) {
-  V off = kb_i64(k, 0);
+static kvalue element_offset(kbuilder *k, const kview *v, const mc_type *t, kvalue i) {
+  kvalue off = build_i64(k, 0);
   for (int d = t->rank - 1; d >= 0; d--) {
-    V n = kb_i64(k, t->dim[d]);
-    off = kb_add(k, off, kb_muli(k, LLVMBuildURem(k->b, i, n, ""), v->stride[d]));
+    kvalue n = build_i64(k, t->dim[d]);
+    off = build_add(k, off, build_mul_const(k, LLVMBuildURem(k->b, i, n, ""), v->stride[d]));
     i = LLVMBuildUDiv(k->b, i, n, "");
   }
   return off;
@@ -113,8 +113,8 @@ static V element_offset(kb *k, const kview *v, const mc_type *t, V i) {
  * of elements, else element by element. */
 static bool m_reshape(kgroup *g, const mc_node *n) {
   const mc_type *a = n->in[0]->type, *b = n->out[0]->type;
-  kb *k = g->k;
-  kview src = kl_view(g, n->in[0]), dst = result(g, 0), line_a = src, line_b = dst;
+  kbuilder *k = g->k;
+  kview src = view_of(g, n->in[0]), dst = result(g, 0), line_a = src, line_b = dst;
   bool lines[2] = { linear_view(&line_a, a), linear_view(&line_b, b) };
   if (lines[0] || lines[1]) {
     const mc_type *shape = lines[1] ? a : b;
@@ -128,12 +128,14 @@ static bool m_reshape(kgroup *g, const mc_node *n) {
     kbox_copy(&x);
     return true;
   }
-  kb_loop l;
-  kl_range(g, &l, mc_type_elems(a), 1, true);
-  V v = kb_load(k, kl_mem_type(k, a->dtype), kb_gep(k, src.base, element_offset(k, &src, a, l.iv)),
-                (int)kl_elem(&src));
-  kb_store(k, v, kb_gep(k, dst.base, element_offset(k, &dst, b, l.iv)), (int)kl_elem(&dst));
-  kb_end(k, &l, NULL);
+  kloop l;
+  split_range(g, &l, mc_type_elems(a), 1, true);
+  kvalue v = build_load(k, memory_type(k, a->dtype),
+                        build_address(k, src.base, element_offset(k, &src, a, l.iv)),
+                        (int)view_elem_bytes(&src));
+  build_store(k, v, build_address(k, dst.base, element_offset(k, &dst, b, l.iv)),
+              (int)view_elem_bytes(&dst));
+  build_end(k, &l, NULL);
   return true;
 }
 
@@ -143,11 +145,11 @@ typedef struct padding {
   kgroup *g;
   const mc_node *n;
   const mc_attrs_pad *a;
-  V cell;
+  kvalue cell;
 } padding;
 
 /* The stored value of a constant border, in memory that a view with strides 0 reads. */
-static V border_cell(kgroup *g, const mc_node *n) {
+static kvalue border_cell(kgroup *g, const mc_node *n) {
   const mc_type *t = n->out[0]->type;
   float v = MC_ATTRS(n, pad)->value;
   int64_t lo, hi, bits = 0;
@@ -163,12 +165,12 @@ static V border_cell(kgroup *g, const mc_node *n) {
     bits = mc_fx_quantize_i32(v, t->q.scale, &saturated) + (int64_t)t->q.zero;
   } else
     bits = (int64_t)v;
-  return kb_rodata(g->k, &bits, 8, 0, "border");
+  return build_rodata(g->k, &bits, 8, 0, "border");
 }
 
 /* Restrict axis d of the box to part 0 (before), 1 (middle) or 2 (after). False: nothing there. */
 static bool pad_part(const padding *p, kbox *b, int d, int part) {
-  kb *k = p->g->k;
+  kbuilder *k = p->g->k;
   int64_t before = p->a->before.v[d], n = p->n->in[0]->type->dim[d], after = p->a->after.v[d];
   if (part == 1) {
     b->dim[d] = n;
@@ -205,7 +207,7 @@ static void pad_axes(const padding *p, kbox b, int d, bool border) {
 
 static bool m_pad(kgroup *g, const mc_node *n) {
   padding p = { g, n, MC_ATTRS(n, pad), border_cell(g, n) };
-  pad_axes(&p, kbox_of(g, n->out[0]->type, kl_view(g, n->in[0]), result(g, 0)), 0, false);
+  pad_axes(&p, kbox_of(g, n->out[0]->type, view_of(g, n->in[0]), result(g, 0)), 0, false);
   return true;
 }
 
@@ -217,17 +219,18 @@ typedef struct gat {
   int axis, split; /* the loop that is divided among threads; -1: the copies after it */
 } gat;
 
-static V clamped_index(const gat *c, V p) {
-  kb *k = c->g->k;
+static kvalue clamped_index(const gat *c, kvalue p) {
+  kbuilder *k = c->g->k;
   int64_t n = c->n->in[0]->type->dim[c->axis];
-  V i = kl_load(k, p, c->index.dtype, kl_elem(&c->index), 1, 1, false);
-  i = kb_ext(k, i, k->i64, true);
-  V zero = kb_i64(k, 0);
-  i = kb_add(k, i, kb_select(k, LLVMBuildICmp(k->b, LLVMIntSLT, i, zero, ""), kb_i64(k, n), zero));
-  return kb_smin(k, kb_smax(k, i, zero), kb_i64(k, n - 1));
+  kvalue i = memory_load(k, p, c->index.dtype, view_elem_bytes(&c->index), 1, 1, false);
+  i = build_ext(k, i, k->i64, true);
+  kvalue zero = build_i64(k, 0);
+  i = build_add(
+      k, i, build_select(k, LLVMBuildICmp(k->b, LLVMIntSLT, i, zero, ""), build_i64(k, n), zero));
+  return build_smin(k, build_smax(k, i, zero), build_i64(k, n - 1));
 }
 
-static void gather_tail(const gat *c, V x, V y) {
+static void gather_tail(const gat *c, kvalue x, kvalue y) {
   const mc_type *xt = c->n->in[0]->type;
   kbox b = { .g = c->g,
              .k = c->g->k,
@@ -250,38 +253,40 @@ static int64_t gather_trips(const gat *c, int d) {
   return d < c->axis ? c->n->in[0]->type->dim[d] : c->n->in[1]->type->dim[d - c->axis];
 }
 
-static void gather_axis(const gat *c, int d, V x, V index, V y) {
-  kb *k = c->g->k;
+static void gather_axis(const gat *c, int d, kvalue x, kvalue index, kvalue y) {
+  kbuilder *k = c->g->k;
   int in_front = c->axis, indices = c->n->in[1]->type->rank;
   if (d == in_front + indices) {
-    gather_tail(c, kb_gep(k, x, kb_muli(k, clamped_index(c, index), c->x.stride[c->axis])), y);
+    gather_tail(
+        c, build_address(k, x, build_mul_const(k, clamped_index(c, index), c->x.stride[c->axis])),
+        y);
     return;
   }
-  kb_loop l;
-  kl_range(c->g, &l, gather_trips(c, d), 1, d == c->split);
+  kloop l;
+  split_range(c->g, &l, gather_trips(c, d), 1, d == c->split);
   if (d < in_front)
-    x = kb_gep(k, x, kb_muli(k, l.iv, c->x.stride[d]));
+    x = build_address(k, x, build_mul_const(k, l.iv, c->x.stride[d]));
   else
-    index = kb_gep(k, index, kb_muli(k, l.iv, c->index.stride[d - in_front]));
-  gather_axis(c, d + 1, x, index, kb_gep(k, y, kb_muli(k, l.iv, c->y.stride[d])));
-  kb_end(k, &l, NULL);
+    index = build_address(k, index, build_mul_const(k, l.iv, c->index.stride[d - in_front]));
+  gather_axis(c, d + 1, x, index, build_address(k, y, build_mul_const(k, l.iv, c->y.stride[d])));
+  build_end(k, &l, NULL);
 }
 
 static bool m_gather(kgroup *g, const mc_node *n) {
   mc_dtype t = n->in[1]->type->dtype;
   if (t != MC_i64 && t != MC_i32)
-    return kl_error(g, n, "'gather' with %s indices has no lowering", mc_dtype_names[t]);
+    return group_error(g, n, "'gather' with %s indices has no lowering", mc_dtype_names[t]);
   gat c = { g,
             n,
-            kl_view(g, n->in[0]),
-            kl_view(g, n->in[1]),
+            view_of(g, n->in[0]),
+            view_of(g, n->in[1]),
             result(g, 0),
             axis_of(MC_ATTRS(n, gather)->axis, n->in[0]->type->rank),
             -1 };
   int64_t trips[2 * MC_MAX_RANK];
   int loops = c.axis + n->in[1]->type->rank;
   for (int d = 0; d < loops; d++) trips[d] = gather_trips(&c, d);
-  c.split = kl_divide(g, loops, trips);
+  c.split = split_choose(g, loops, trips);
   gather_axis(&c, 0, c.x.base, c.index.base, c.y.base);
   return true;
 }
@@ -291,7 +296,7 @@ static bool m_gather(kgroup *g, const mc_node *n) {
 static bool m_identity(kgroup *g) {
   const mc_node *ret = g->region->last;
   for (int i = 0; i < ret->nin; i++) {
-    kbox b = kbox_of(g, ret->in[i]->type, kl_view(g, ret->in[i]), result(g, i));
+    kbox b = kbox_of(g, ret->in[i]->type, view_of(g, ret->in[i]), result(g, i));
     kbox_copy(&b);
   }
   return true;
@@ -311,7 +316,7 @@ static bool (*const movers[MC_NUM_OPS])(kgroup *g, const mc_node *n) = {
 /* The node that heads the group: its only one, or the transpose of an image beside its quantize.
  * NULL: no such group. */
 static const mc_node *mover(const kgroup *g) {
-  const mc_node *a = kl_first(g), *b = a->next, *ret = g->region->last;
+  const mc_node *a = group_first(g), *b = a->next, *ret = g->region->last;
   if (b == ret) return a;
   if (b->next != ret) return NULL;
   const mc_node *t = a->op == MC_OP_transpose ? a : b, *q = t == a ? b : a;
@@ -321,18 +326,18 @@ static const mc_node *mover(const kgroup *g) {
              : NULL;
 }
 
-bool k_emit_move(kgroup *g) {
-  const mc_node *n = kl_first(g);
+bool family_emit_move(kgroup *g) {
+  const mc_node *n = group_first(g);
   bool ok;
   if (n->op == MC_OP_return)
     ok = m_identity(g);
   else {
     const mc_node *m = mover(g);
-    if (!m) return kl_single(g);
+    if (!m) return group_single(g);
     if (!movers[m->op])
-      return kl_error(g, m, "'%s' does not head a 'move' group", mc_ops[m->op].text);
+      return group_error(g, m, "'%s' does not head a 'move' group", mc_ops[m->op].text);
     ok = movers[m->op](g, m);
   }
-  if (ok) kl_fill_borders(g);
+  if (ok) fill_borders(g);
   return ok;
 }

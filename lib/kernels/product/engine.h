@@ -2,22 +2,22 @@
  * new loop nest. */
 #ifndef MC_KERNELS_ENGINE_H
 #define MC_KERNELS_ENGINE_H
-#include "kb.h"
+#include "builder.h"
 #include "mc/decide/engine.h"
 
 /* `count` steps of A (1 or ku) from p, in a form that spread_a takes apart. A step's elements may
  * lie up to kr - 1 elements after the last one that exists. is_signed: A is i8 (after flipping,
  * where the engine has a sign of its own). flip: xor 0x80. Engines of kind B with kr = 2 give i32
  * lanes, a pair each: after a run of odd length the nest clears the upper half. */
-typedef V keng_load_a(kb *k, int lanes, V p, int count, bool is_signed, bool flip);
+typedef kvalue keng_load_a(kbuilder *k, int lanes, kvalue p, int count, bool is_signed, bool flip);
 /* Step i of what load_a gave: elements [i * kr, (i + 1) * kr) repeated in every lane, as madd wants
  * them. Where accumulators have two rows, chunk is what load_a gave for one row and, after it in
  * the same vector, for the other. */
-typedef V keng_spread_a(kb *k, int lanes, V chunk, int count, int i);
+typedef kvalue keng_spread_a(kbuilder *k, int lanes, kvalue chunk, int count, int i);
 /* One register group of packed B: `lanes` columns of kr elements. */
-typedef V keng_load_b(kb *k, int lanes, V p);
+typedef kvalue keng_load_b(kbuilder *k, int lanes, kvalue p);
 /* acc + a * b; acc: `lanes` x i32 or f32, row after row. */
-typedef V keng_madd(kb *k, int lanes, V acc, V a, V b);
+typedef kvalue keng_madd(kbuilder *k, int lanes, kvalue acc, kvalue a, kvalue b);
 
 typedef struct mc_engine_code {
   keng_load_a *load_a;

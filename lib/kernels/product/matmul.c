@@ -17,196 +17,217 @@ typedef struct bmat {
 } bmat;
 
 /* One column: its elements to their places, its sum into the bias. */
-static void pack_column(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t width) {
-  kb *k = p->k;
+static void pack_column(kgemm *p, const bmat *m, kvalue src, kvalue dst, kvalue bias,
+                        int64_t width) {
+  kbuilder *k = p->k;
   int kr = p->d.e->kr;
   int64_t full = m->k / kr, rest = m->k % kr, step = width * kr * m->es;
-  V sum = kb_i32(k, 0);
+  kvalue sum = build_i32(k, 0);
   for (int part = 0; part < 2; part++) {
     int64_t trips = part ? (rest ? 1 : 0) : full, n = part ? rest : kr;
     if (!trips) continue;
-    kb_loop l;
-    kb_range(k, &l, trips, 1, &sum, 1);
+    kloop l;
+    build_range(k, &l, trips, 1, &sum, 1);
     sum = l.carried[0];
-    V s = kb_gepi(k, kb_gep(k, src, kb_muli(k, l.iv, kr * m->sk)), part ? full * kr * m->sk : 0),
-      d = kb_gepi(k, kb_gep(k, dst, kb_muli(k, l.iv, step)), part ? full * step : 0);
+    kvalue s = build_offset(k, build_address(k, src, build_mul_const(k, l.iv, kr * m->sk)),
+                            part ? full * kr * m->sk : 0),
+           d = build_offset(k, build_address(k, dst, build_mul_const(k, l.iv, step)),
+                            part ? full * step : 0);
     for (int64_t t = 0; t < n; t++) {
-      V v = kb_load(k, kl_mem_type(k, m->view.dtype), kb_gepi(k, s, t * m->sk), (int)m->es);
+      kvalue v =
+          build_load(k, memory_type(k, m->view.dtype), build_offset(k, s, t * m->sk), (int)m->es);
       if (m->flip) v = LLVMBuildXor(k->b, v, LLVMConstInt(k->i8, 0x80, 0), "");
-      kb_store(k, v, kb_gepi(k, d, t * m->es), (int)m->es);
-      if (m->es == 1) sum = LLVMBuildAdd(k->b, sum, kb_ext(k, v, k->i32, true), "");
+      build_store(k, v, build_offset(k, d, t * m->es), (int)m->es);
+      if (m->es == 1) sum = LLVMBuildAdd(k->b, sum, build_ext(k, v, k->i32, true), "");
     }
-    kb_end(k, &l, &sum);
+    build_end(k, &l, &sum);
     sum = l.carried[0];
   }
-  V v = mc_engine_is_real(p->d.e)
-            ? kb_f32(k, 0.0f)
-            : kb_addi(k, kb_muli(k, sum, -(int64_t)p->d.za), m->k * p->d.za * m->zb);
-  kb_store(k, v, bias, 4);
+  kvalue v =
+      mc_engine_is_real(p->d.e)
+          ? build_f32(k, 0.0f)
+          : build_add_const(k, build_mul_const(k, sum, -(int64_t)p->d.za), m->k * p->d.za * m->zb);
+  build_store(k, v, bias, 4);
 }
 
 /* sum of the k bytes at a, as stored. */
-static V row_sum(kgemm *p, V a, int64_t k_len, bool is_signed) {
-  kb *k = p->k;
-  V total = kb_i32(k, 0);
+static kvalue row_sum(kgemm *p, kvalue a, int64_t k_len, bool is_signed) {
+  kbuilder *k = p->k;
+  kvalue total = build_i32(k, 0);
   int64_t full = k_len / KGEMM_LANES * KGEMM_LANES;
   for (int part = 0; part < 2; part++) {
     int lanes = part ? 1 : KGEMM_LANES;
     int64_t from = part ? full : 0, to = part ? k_len : full;
     if (from == to) continue;
-    V acc = LLVMConstNull(kb_vt(k, k->i32, lanes));
-    kb_loop l;
-    kb_for(k, &l, kb_i64(k, from), kb_i64(k, to), lanes, &acc, 1);
-    V v = kb_ext(k, kb_load(k, kb_vt(k, k->i8, lanes), kb_gep(k, a, l.iv), 1), k->i32, is_signed);
-    V next = LLVMBuildAdd(k->b, l.carried[0], v, "");
-    kb_end(k, &l, &next);
+    kvalue acc = LLVMConstNull(type_of_lanes(k, k->i32, lanes));
+    kloop l;
+    build_for(k, &l, build_i64(k, from), build_i64(k, to), lanes, &acc, 1);
+    kvalue v =
+        build_ext(k, build_load(k, type_of_lanes(k, k->i8, lanes), build_address(k, a, l.iv), 1),
+                  k->i32, is_signed);
+    kvalue next = LLVMBuildAdd(k->b, l.carried[0], v, "");
+    build_end(k, &l, &next);
     acc = l.carried[0];
-    total = LLVMBuildAdd(k->b, total, lanes == 1 ? acc : kb_intr1(k, "llvm.vector.reduce.add", acc),
-                         "");
+    total = LLVMBuildAdd(k->b, total,
+                         lanes == 1 ? acc : build_intrinsic1(k, "llvm.vector.reduce.add", acc), "");
   }
   return total;
 }
 
-static V add_lanes(const void *ctx, V a, V b) {
-  return LLVMBuildAdd(((const kb *)ctx)->b, a, b, "");
+static kvalue add_lanes(const void *ctx, kvalue a, kvalue b) {
+  return LLVMBuildAdd(((const kbuilder *)ctx)->b, a, b, "");
 }
 
 /* 16 sums of the bytes of n lines from a on, `apart` bytes apart. */
-static void sum_lines(kb *k, V a, int64_t apart, int n, int64_t len, bool is_signed, V *acc) {
-  int64_t step = kv_sum_step(k), full = len / step * step;
-  for (int i = 0; i < n; i++) acc[i] = kb_i32s(k, 0, KB_LANES);
+static void sum_lines(kbuilder *k, kvalue a, int64_t apart, int n, int64_t len, bool is_signed,
+                      kvalue *acc) {
+  int64_t step = vec_sum_step(k), full = len / step * step;
+  for (int i = 0; i < n; i++) acc[i] = build_i32s(k, 0, KERNEL_LANES);
   if (full) {
-    kb_loop l;
-    V next[KB_LANES];
-    kb_range(k, &l, full, step, acc, n);
+    kloop l;
+    kvalue next[KERNEL_LANES];
+    build_range(k, &l, full, step, acc, n);
     for (int i = 0; i < n; i++)
-      next[i] = kv_sum_bytes(k, l.carried[i], kb_gep(k, kb_gepi(k, a, i * apart), l.iv), (int)step,
-                             is_signed);
-    kb_end(k, &l, next);
+      next[i] =
+          vec_sum_bytes(k, l.carried[i], build_address(k, build_offset(k, a, i * apart), l.iv),
+                        (int)step, is_signed);
+    build_end(k, &l, next);
     for (int i = 0; i < n; i++) acc[i] = l.carried[i];
   }
   for (int i = 0; i < n && full < len; i++)
-    acc[i] = kv_sum_bytes(k, acc[i], kb_gepi(k, a, i * apart + full), (int)(len - full), is_signed);
+    acc[i] = vec_sum_bytes(k, acc[i], build_offset(k, a, i * apart + full), (int)(len - full),
+                           is_signed);
 }
 
 /* The terms of rows [at + c, at + c + n) of A, whose sums are taken together. */
 typedef struct term_rows {
   kgemm *p;
   const bmat *m;
-  V a, out;
+  kvalue a, out;
 } term_rows;
 
-static void some_terms(void *ctx, V at, int64_t c, int n, int valid) {
+static void some_terms(void *ctx, kvalue at, int64_t c, int n, int valid) {
   const term_rows *s = ctx;
   kgemm *p = s->p;
-  kb *k = p->k;
+  kbuilder *k = p->k;
   const mc_type *t = p->head->in[0]->type;
   int64_t row = p->a.stride[p->x->rank - 2];
-  V acc[8];
+  kvalue acc[8];
   (void)valid;
-  sum_lines(k, kb_gepi(k, at ? kb_gep(k, s->a, kb_muli(k, at, row)) : s->a, c * row), row, n,
-            s->m->k, t->dtype == MC_i8, acc);
-  V sum = kv_fold(k, acc, n, add_lanes, k);
-  sum = LLVMBuildAdd(k->b, sum, kb_i32s(k, s->m->k * (p->d.za - kl_zero_point(t)), n),
+  sum_lines(
+      k, build_offset(k, at ? build_address(k, s->a, build_mul_const(k, at, row)) : s->a, c * row),
+      row, n, s->m->k, t->dtype == MC_i8, acc);
+  kvalue sum = vec_fold(k, acc, n, add_lanes, k);
+  sum = LLVMBuildAdd(k->b, sum, build_i32s(k, s->m->k * (p->d.za - zero_point_of(t)), n),
                      ""); /* flipping moves every element as it moves the zero point */
-  kb_store(k, LLVMBuildMul(k->b, sum, kb_i32s(k, -(int64_t)s->m->zb, n), ""),
-           kb_gepi(k, at ? kb_gep(k, s->out, kb_muli(k, at, 4)) : s->out, c * 4), 4);
+  build_store(
+      k, LLVMBuildMul(k->b, sum, build_i32s(k, -(int64_t)s->m->zb, n), ""),
+      build_offset(k, at ? build_address(k, s->out, build_mul_const(k, at, 4)) : s->out, c * 4), 4);
 }
 
 /* The bias of columns from the sums of what is packed. */
-static V column_bias(kgemm *p, const bmat *m, V sum) {
-  kb *k = p->k;
-  int lanes = kb_lanes(sum);
-  return LLVMBuildAdd(k->b, LLVMBuildMul(k->b, sum, kb_i32s(k, -(int64_t)p->d.za, lanes), ""),
-                      kb_i32s(k, m->k * p->d.za * m->zb, lanes), "");
+static kvalue column_bias(kgemm *p, const bmat *m, kvalue sum) {
+  kbuilder *k = p->k;
+  int lanes = lanes_of(sum);
+  return LLVMBuildAdd(k->b, LLVMBuildMul(k->b, sum, build_i32s(k, -(int64_t)p->d.za, lanes), ""),
+                      build_i32s(k, m->k * p->d.za * m->zb, lanes), "");
 }
 
 /* a0 b0 a1 b1 ..., pieces of `bytes` bytes. */
-static V interleave(kb *k, V a, V b, int bytes) {
-  int n = kb_lanes(a), mask[128];
+static kvalue interleave(kbuilder *k, kvalue a, kvalue b, int bytes) {
+  int n = lanes_of(a), mask[128];
   for (int i = 0; i < 2 * n; i++)
     mask[i] = i / (2 * bytes) * bytes + i % bytes + (i / bytes % 2 ? n : 0);
-  return kb_shuffle(k, a, b, mask, 2 * n);
+  return build_shuffle(k, a, b, mask, 2 * n);
 }
 
 /* One step of 16 columns whose elements lie side by side: `rows` rows of B become groups of kr
  * elements. Returns the new sums (of bytes). */
-static V pack_step(kgemm *p, const bmat *m, V src, V dst, int64_t rows, V sum) {
-  kb *k = p->k;
+static kvalue pack_step(kgemm *p, const bmat *m, kvalue src, kvalue dst, int64_t rows, kvalue sum) {
+  kbuilder *k = p->k;
   int kr = p->d.e->kr, es = (int)m->es;
-  T type = kb_vt(k, k->i8, KGEMM_LANES * es);
+  ktype type = type_of_lanes(k, k->i8, KGEMM_LANES * es);
   bool dots = es == 1 && kr == 4 &&
-              kb_has(k, MC_ISA_BIT(avx512vnni)); /* the sums are a product with ones */
-  V r[8] = { NULL }, part = NULL;
+              target_has(k, MC_ISA_BIT(avx512vnni)); /* the sums are a product with ones */
+  kvalue r[8] = { NULL }, part = NULL;
   for (int t = 0; t < kr; t++) {
     r[t] = LLVMConstNull(type);
     if (t >= rows) continue;
-    r[t] = kb_load(k, type, kb_gepi(k, src, t * m->sk), 1);
+    r[t] = build_load(k, type, build_offset(k, src, t * m->sk), 1);
     if (m->flip)
-      r[t] = LLVMBuildXor(k->b, r[t], kb_splat_c(LLVMConstInt(k->i8, 0x80, 0), KGEMM_LANES), "");
+      r[t] = LLVMBuildXor(k->b, r[t], build_splat_const(LLVMConstInt(k->i8, 0x80, 0), KGEMM_LANES),
+                          "");
     if (es > 1 || dots) continue;
-    V w = kb_ext(k, r[t], k->i16, true);
+    kvalue w = build_ext(k, r[t], k->i16, true);
     part = part ? LLVMBuildAdd(k->b, part, w, "") : w;
   }
   for (int n = kr, bytes = es; n > 1; n /= 2, bytes *= 2)
     for (int t = 0; t < n / 2; t++) r[t] = interleave(k, r[2 * t], r[2 * t + 1], bytes);
-  kb_store(k, r[0], dst, 1);
+  build_store(k, r[0], dst, 1);
   if (dots)
-    return kb_intr(k, "llvm.x86.avx512.vpdpbusd.512", NULL, 0,
-                   (V[]){ sum, kb_i32s(k, 0x01010101, KGEMM_LANES),
-                          kb_bitcast(k, r[0], kb_vt(k, k->i32, KGEMM_LANES)) },
-                   3);
-  return es > 1 ? sum : LLVMBuildAdd(k->b, sum, kb_ext(k, part, k->i32, true), "");
+    return build_intrinsic(
+        k, "llvm.x86.avx512.vpdpbusd.512", NULL, 0,
+        (kvalue[]){ sum, build_i32s(k, 0x01010101, KGEMM_LANES),
+                    build_bitcast(k, r[0], type_of_lanes(k, k->i32, KGEMM_LANES)) },
+        3);
+  return es > 1 ? sum : LLVMBuildAdd(k->b, sum, build_ext(k, part, k->i32, true), "");
 }
 
-static void pack_sixteen(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t width) {
-  kb *k = p->k;
+static void pack_sixteen(kgemm *p, const bmat *m, kvalue src, kvalue dst, kvalue bias,
+                         int64_t width) {
+  kbuilder *k = p->k;
   int64_t kr = p->d.e->kr, full = m->k / kr, rest = m->k % kr, group = kr * m->es;
-  V sum = LLVMConstNull(kb_vt(k, k->i32, KGEMM_LANES));
+  kvalue sum = LLVMConstNull(type_of_lanes(k, k->i32, KGEMM_LANES));
   if (full) {
-    kb_loop l;
-    kb_range(k, &l, full, 1, &sum, 1);
-    V next = pack_step(p, m, kb_gep(k, src, kb_muli(k, l.iv, kr * m->sk)),
-                       kb_gep(k, dst, kb_muli(k, l.iv, width * group)), kr, l.carried[0]);
-    kb_end(k, &l, &next);
+    kloop l;
+    build_range(k, &l, full, 1, &sum, 1);
+    kvalue next =
+        pack_step(p, m, build_address(k, src, build_mul_const(k, l.iv, kr * m->sk)),
+                  build_address(k, dst, build_mul_const(k, l.iv, width * group)), kr, l.carried[0]);
+    build_end(k, &l, &next);
     sum = l.carried[0];
   }
   if (rest)
-    sum = pack_step(p, m, kb_gepi(k, src, full * kr * m->sk), kb_gepi(k, dst, full * width * group),
-                    rest, sum);
-  kb_store(k, m->es > 1 ? LLVMConstNull(kb_vt(k, k->f32, KGEMM_LANES)) : column_bias(p, m, sum),
-           bias, 4);
+    sum = pack_step(p, m, build_offset(k, src, full * kr * m->sk),
+                    build_offset(k, dst, full * width * group), rest, sum);
+  build_store(
+      k, m->es > 1 ? LLVMConstNull(type_of_lanes(k, k->f32, KGEMM_LANES)) : column_bias(p, m, sum),
+      bias, 4);
 }
 
 /* A column whose elements lie one after another, groups of kr elements at a time. */
-static void pack_line(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t width) {
-  kb *k = p->k;
+static void pack_line(kgemm *p, const bmat *m, kvalue src, kvalue dst, kvalue bias, int64_t width) {
+  kbuilder *k = p->k;
   int64_t kr = p->d.e->kr * m->es, step = width * kr, bytes = m->k * m->es; /* kr: in bytes */
-  T word = kr == 8 ? k->i64 : kr == 4 ? k->i32 : k->i16;
-  kb_loop l;
+  ktype word = kr == 8 ? k->i64 : kr == 4 ? k->i32 : k->i16;
+  kloop l;
   for (int64_t at = 0, unroll = 4; unroll; unroll = unroll == 4 ? 1 : 0) {
     int64_t trips = (bytes / kr - at) / unroll;
     if (!trips) continue;
-    kb_range(k, &l, trips * unroll, unroll, NULL, 0);
+    build_range(k, &l, trips * unroll, unroll, NULL, 0);
     for (int64_t u = at; u < at + unroll; u++) {
-      V v = kb_load(k, word, kb_gepi(k, kb_gep(k, src, kb_muli(k, l.iv, kr)), u * kr), 1);
+      kvalue v = build_load(
+          k, word, build_offset(k, build_address(k, src, build_mul_const(k, l.iv, kr)), u * kr), 1);
       if (m->flip) v = LLVMBuildXor(k->b, v, LLVMConstInt(word, 0x8080808080808080u, 0), "");
-      kb_store(k, v, kb_gepi(k, kb_gep(k, dst, kb_muli(k, l.iv, step)), u * step), 1);
+      build_store(k, v,
+                  build_offset(k, build_address(k, dst, build_mul_const(k, l.iv, step)), u * step),
+                  1);
     }
-    kb_end(k, &l, NULL);
+    build_end(k, &l, NULL);
     at += trips * unroll;
   }
   for (int64_t t = bytes / kr * kr; t < bytes; t++) {
-    V v = kb_load(k, k->i8, kb_gepi(k, src, t), 1);
+    kvalue v = build_load(k, k->i8, build_offset(k, src, t), 1);
     if (m->flip) v = LLVMBuildXor(k->b, v, LLVMConstInt(k->i8, 0x80, 0), "");
-    kb_store(k, v, kb_gepi(k, dst, t / kr * step + t % kr), 1);
+    build_store(k, v, build_offset(k, dst, t / kr * step + t % kr), 1);
   }
   if (m->es > 1)
-    kb_store(k, kb_f32(k, 0.0f), bias, 4);
+    build_store(k, build_f32(k, 0.0f), bias, 4);
   else
-    kb_store(
+    build_store(
         k,
-        column_bias(p, m, kb_addi(k, row_sum(p, src, m->k, !m->flip), m->flip ? -128 * m->k : 0)),
+        column_bias(p, m,
+                    build_add_const(k, row_sum(p, src, m->k, !m->flip), m->flip ? -128 * m->k : 0)),
         bias, 4);
 }
 
@@ -224,102 +245,107 @@ static int word_square(const kgemm *p, const bmat *m) {
 
 /* Word `i` of all columns of the square, in the place of its step (two steps, where groups are
  * pairs of bytes). */
-static void store_words(kgemm *p, const bmat *m, V words, V dst, int i, int64_t width) {
-  kb *k = p->k;
+static void store_words(kgemm *p, const bmat *m, kvalue words, kvalue dst, int i, int64_t width) {
+  kbuilder *k = p->k;
   int64_t group = p->d.e->kr * m->es;
   if (group == 4) {
-    kb_store(k, words, kb_gepi(k, dst, i * width * group), 1);
+    build_store(k, words, build_offset(k, dst, i * width * group), 1);
     return;
   }
   for (int h = 0; h < 2; h++) {
-    V half = h ? LLVMBuildLShr(k->b, words, kb_i32s(k, 16, kb_lanes(words)), "") : words;
-    kb_store(k, kb_trunc(k, half, k->i16), kb_gepi(k, dst, (2 * i + h) * width * group), 1);
+    kvalue half = h ? LLVMBuildLShr(k->b, words, build_i32s(k, 16, lanes_of(words)), "") : words;
+    build_store(k, build_trunc(k, half, k->i16), build_offset(k, dst, (2 * i + h) * width * group),
+                1);
   }
 }
 
-static void pack_square(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t width, int n) {
-  kb *k = p->k;
-  bool dots = m->es == 1 && n == KGEMM_LANES && kb_has(k, MC_ISA_BIT(avx512vnni));
-  V sum = kb_i32s(k, 0, n), v[KGEMM_LANES];
-  kb_loop l;
-  kb_range(k, &l, m->k * m->es, 4 * n, &sum, 1);
-  V s = kb_gep(k, src, l.iv), d = kb_gep(k, dst, kb_muli(k, l.iv, width));
-  for (int j = 0; j < n; j++) v[j] = kb_load(k, kb_vt(k, k->i32, n), kb_gepi(k, s, j * m->sn), 1);
+static void pack_square(kgemm *p, const bmat *m, kvalue src, kvalue dst, kvalue bias, int64_t width,
+                        int n) {
+  kbuilder *k = p->k;
+  bool dots = m->es == 1 && n == KGEMM_LANES && target_has(k, MC_ISA_BIT(avx512vnni));
+  kvalue sum = build_i32s(k, 0, n), v[KGEMM_LANES];
+  kloop l;
+  build_range(k, &l, m->k * m->es, 4 * n, &sum, 1);
+  kvalue s = build_address(k, src, l.iv),
+         d = build_address(k, dst, build_mul_const(k, l.iv, width));
+  for (int j = 0; j < n; j++)
+    v[j] = build_load(k, type_of_lanes(k, k->i32, n), build_offset(k, s, j * m->sn), 1);
   kplanes_square(k, v, n);
   sum = l.carried[0];
   for (int i = 0; i < n; i++) {
-    if (m->flip) v[i] = LLVMBuildXor(k->b, v[i], kb_i32s(k, (int32_t)0x80808080, n), "");
+    if (m->flip) v[i] = LLVMBuildXor(k->b, v[i], build_i32s(k, (int32_t)0x80808080, n), "");
     store_words(p, m, v[i], d, i, width);
     if (dots)
-      sum = kb_intr(k, "llvm.x86.avx512.vpdpbusd.512", NULL, 0,
-                    (V[]){ sum, kb_i32s(k, 0x01010101, n), v[i] }, 3);
+      sum = build_intrinsic(k, "llvm.x86.avx512.vpdpbusd.512", NULL, 0,
+                            (kvalue[]){ sum, build_i32s(k, 0x01010101, n), v[i] }, 3);
   }
-  kb_end(k, &l, &sum);
+  build_end(k, &l, &sum);
   sum = l.carried[0];
   if (m->es == 1 && !dots) {
     sum_lines(k, src, m->sn, n, m->k, !m->flip, v);
-    sum = LLVMBuildAdd(k->b, kv_fold(k, v, n, add_lanes, k),
-                       kb_i32s(k, m->flip ? -128 * m->k : 0, n), "");
+    sum = LLVMBuildAdd(k->b, vec_fold(k, v, n, add_lanes, k),
+                       build_i32s(k, m->flip ? -128 * m->k : 0, n), "");
   }
-  kb_store(k, m->es == 1 ? column_bias(p, m, sum) : LLVMConstNull(LLVMTypeOf(sum)), bias, 4);
+  build_store(k, m->es == 1 ? column_bias(p, m, sum) : LLVMConstNull(LLVMTypeOf(sum)), bias, 4);
 }
 
 /* For an engine of several elements of K at once, 16 columns or one long one at a time. Returns the
  * columns that are done. */
-static int64_t pack_groups(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t cols,
-                           int64_t width) {
-  kb *k = p->k;
+static int64_t pack_groups(kgemm *p, const bmat *m, kvalue src, kvalue dst, kvalue bias,
+                           int64_t cols, int64_t width) {
+  kbuilder *k = p->k;
   bool aside = m->sn == m->es;
   if (p->d.e->kr == 1 || p->d.e->kr * m->es > 8 || (!aside && m->sk != m->es)) return 0;
   int64_t done = aside ? cols / KGEMM_LANES * KGEMM_LANES : cols, by = aside ? KGEMM_LANES : 1;
   if (!done) return 0;
-  kb_loop l;
-  kb_range(k, &l, done, by, NULL, 0);
-  V s = kb_gep(k, src, kb_muli(k, l.iv, m->sn)),
-    d = kb_gep(k, dst, kb_muli(k, l.iv, p->d.e->kr * m->es)),
-    z = kb_gep(k, bias, kb_muli(k, l.iv, 4));
+  kloop l;
+  build_range(k, &l, done, by, NULL, 0);
+  kvalue s = build_address(k, src, build_mul_const(k, l.iv, m->sn)),
+         d = build_address(k, dst, build_mul_const(k, l.iv, p->d.e->kr * m->es)),
+         z = build_address(k, bias, build_mul_const(k, l.iv, 4));
   (aside ? pack_sixteen : pack_line)(p, m, s, d, z, width);
-  kb_end(k, &l, NULL);
+  build_end(k, &l, NULL);
   return done;
 }
 
 /* `cols` columns from column first on, into a block of `width`. */
-static void pack_cols(kgemm *p, const bmat *m, V src, V dst, V bias, int64_t cols, int64_t width) {
-  kb *k = p->k;
-  kb_loop l;
+static void pack_cols(kgemm *p, const bmat *m, kvalue src, kvalue dst, kvalue bias, int64_t cols,
+                      int64_t width) {
+  kbuilder *k = p->k;
+  kloop l;
   if (p->d.e->kr == 1 && m->es == 4 && m->sn == 4) { /* rows of B as they are */
-    kb_range(k, &l, m->k, 1, NULL, 0);
-    kb_memcpy(k, kb_gep(k, dst, kb_muli(k, l.iv, width * 4)),
-              kb_gep(k, src, kb_muli(k, l.iv, m->sk)), cols * 4);
-    kb_end(k, &l, NULL);
-    kb_memset(k, bias, 0, cols * 4);
+    build_range(k, &l, m->k, 1, NULL, 0);
+    build_memcpy(k, build_address(k, dst, build_mul_const(k, l.iv, width * 4)),
+                 build_address(k, src, build_mul_const(k, l.iv, m->sk)), cols * 4);
+    build_end(k, &l, NULL);
+    build_memset(k, bias, 0, cols * 4);
     return;
   }
   int square = word_square(p, m);
   int64_t done = square ? cols / square * square : pack_groups(p, m, src, dst, bias, cols, width);
   if (square && done) {
-    kb_range(k, &l, done, square, NULL, 0);
-    pack_square(p, m, kb_gep(k, src, kb_muli(k, l.iv, m->sn)),
-                kb_gep(k, dst, kb_muli(k, l.iv, p->d.e->kr * m->es)),
-                kb_gep(k, bias, kb_muli(k, l.iv, 4)), width, square);
-    kb_end(k, &l, NULL);
+    build_range(k, &l, done, square, NULL, 0);
+    pack_square(p, m, build_address(k, src, build_mul_const(k, l.iv, m->sn)),
+                build_address(k, dst, build_mul_const(k, l.iv, p->d.e->kr * m->es)),
+                build_address(k, bias, build_mul_const(k, l.iv, 4)), width, square);
+    build_end(k, &l, NULL);
   }
   if (done == cols) return;
-  src = kb_gepi(k, src, done * m->sn);
-  dst = kb_gepi(k, dst, done * p->d.e->kr * m->es);
-  bias = kb_gepi(k, bias, done * 4);
-  kb_range(k, &l, cols - done, 1, NULL, 0);
-  pack_column(p, m, kb_gep(k, src, kb_muli(k, l.iv, m->sn)),
-              kb_gep(k, dst, kb_muli(k, l.iv, p->d.e->kr * m->es)),
-              kb_gep(k, bias, kb_muli(k, l.iv, 4)), width);
-  kb_end(k, &l, NULL);
+  src = build_offset(k, src, done * m->sn);
+  dst = build_offset(k, dst, done * p->d.e->kr * m->es);
+  bias = build_offset(k, bias, done * 4);
+  build_range(k, &l, cols - done, 1, NULL, 0);
+  pack_column(p, m, build_address(k, src, build_mul_const(k, l.iv, m->sn)),
+              build_address(k, dst, build_mul_const(k, l.iv, p->d.e->kr * m->es)),
+              build_address(k, bias, build_mul_const(k, l.iv, 4)), width);
+  build_end(k, &l, NULL);
 }
 
 static void pack_b(kgemm *p, const bmat *m) {
-  kb *k = p->k;
+  kbuilder *k = p->k;
   int64_t width = (int64_t)p->d.nv * KGEMM_LANES, full = m->n / width * width, rest = m->n - full,
           col = p->d.steps * p->d.e->kr * m->es;
-  V src = kl_at(k, &m->view, p->d.nbatch, p->x->iv, NULL);
+  kvalue src = view_address(k, &m->view, p->d.nbatch, p->x->iv, NULL);
   if (p->d.e->tile) {
     ktile_pack(p,
                &(ktile_b){ .k = m->k,
@@ -332,42 +358,44 @@ static void pack_b(kgemm *p, const bmat *m) {
                src);
     return;
   }
-  if (m->n % KGEMM_LANES || m->k % p->d.e->kr) kb_memset(k, p->b, 0, m->panel + m->bias);
+  if (m->n % KGEMM_LANES || m->k % p->d.e->kr) build_memset(k, p->b, 0, m->panel + m->bias);
   int64_t blocks = (m->n + width - 1) / width;
   bool split =
       p->d.split == MC_SPLIT_COLUMNS; /* a task that has some of the columns packs only those */
-  kb_loop l;
+  kloop l;
   if (full) {
-    kl_range_part(p->g, &l, 0, full / width, blocks, width, split);
-    pack_cols(p, m, kb_gep(k, src, kb_muli(k, l.iv, m->sn)), kb_gep(k, p->b, kb_muli(k, l.iv, col)),
-              kb_gep(k, p->bias, kb_muli(k, l.iv, 4)), width, width);
-    kb_end(k, &l, NULL);
+    split_range_part(p->g, &l, 0, full / width, blocks, width, split);
+    pack_cols(p, m, build_address(k, src, build_mul_const(k, l.iv, m->sn)),
+              build_address(k, p->b, build_mul_const(k, l.iv, col)),
+              build_address(k, p->bias, build_mul_const(k, l.iv, 4)), width, width);
+    build_end(k, &l, NULL);
   }
   if (!rest) return;
-  kl_range_part(p->g, &l, blocks - 1, blocks, blocks, 1, split);
-  pack_cols(p, m, kb_gepi(k, src, full * m->sn), kb_gepi(k, p->b, full * col),
-            kb_gepi(k, p->bias, full * 4), rest, mc_gemm_vectors(rest) * KGEMM_LANES);
-  kb_end(k, &l, NULL);
+  split_range_part(p->g, &l, blocks - 1, blocks, blocks, 1, split);
+  pack_cols(p, m, build_offset(k, src, full * m->sn), build_offset(k, p->b, full * col),
+            build_offset(k, p->bias, full * 4), rest, mc_gemm_vectors(rest) * KGEMM_LANES);
+  build_end(k, &l, NULL);
 }
 
-static void row_terms(kgemm *p, const bmat *m, int d, V a, V out) {
-  kb *k = p->k;
+static void row_terms(kgemm *p, const bmat *m, int d, kvalue a, kvalue out) {
+  kbuilder *k = p->k;
   if (d == p->x->rank - 2) {
-    k_vectors(k, p->x->dim[d], 8, some_terms, &(term_rows){ p, m, a, out });
+    walk_vectors(k, p->x->dim[d], 8, some_terms, &(term_rows){ p, m, a, out });
     return;
   }
-  kb_loop l;
-  kb_range(k, &l, p->x->dim[d], 1, NULL, 0);
-  row_terms(p, m, d + 1, kb_gep(k, a, kb_muli(k, l.iv, p->a.stride[d])),
-            kb_gep(k, out, kb_muli(k, l.iv, p->rowterm_view.stride[d])));
-  kb_end(k, &l, NULL);
+  kloop l;
+  build_range(k, &l, p->x->dim[d], 1, NULL, 0);
+  row_terms(p, m, d + 1, build_address(k, a, build_mul_const(k, l.iv, p->a.stride[d])),
+            build_address(k, out, build_mul_const(k, l.iv, p->rowterm_view.stride[d])));
+  build_end(k, &l, NULL);
 }
 
 static void repack(kgemm *p, void *ctx) {
   const bmat *m = ctx;
   pack_b(p, m);
   if (p->rowterm)
-    row_terms(p, m, p->d.nbatch, kl_at(p->k, &p->a, p->d.nbatch, p->x->iv, NULL), p->rowterm);
+    row_terms(p, m, p->d.nbatch, view_address(p->k, &p->a, p->d.nbatch, p->x->iv, NULL),
+              p->rowterm);
 }
 
 static void place_scratch(kgemm *p, bmat *m) {
@@ -375,14 +403,15 @@ static void place_scratch(kgemm *p, bmat *m) {
   mc_matmul_parts(p->head, p->d.e, part);
   m->panel = part[0];
   m->bias = part[1];
-  p->b = kl_scratch(p->g);
+  p->b = group_scratch(p->g);
   if (p->g->tasks > 1)
-    p->b = kb_gep(p->k, p->b,
-                  kb_muli(p->k, LLVMGetParam(p->k->fn, 2),
-                          mc_matmul_scratch(p->d.e, p->head))); /* every task has its own */
-  p->bias = kb_gepi(p->k, p->b, part[0]);
+    p->b = build_address(
+        p->k, p->b,
+        build_mul_const(p->k, LLVMGetParam(p->k->fn, 2),
+                        mc_matmul_scratch(p->d.e, p->head))); /* every task has its own */
+  p->bias = build_offset(p->k, p->b, part[0]);
   if (!m->zb) return;
-  p->rowterm = kb_gepi(p->k, p->bias, part[1]);
+  p->rowterm = build_offset(p->k, p->bias, part[1]);
   p->rowterm_view = (kview){ .base = p->rowterm, .dtype = MC_i32, .rank = p->x->rank };
   for (int64_t d = p->x->rank - 2, s = 4; d >= p->d.nbatch; d--) {
     p->rowterm_view.stride[d] = s;
@@ -390,9 +419,9 @@ static void place_scratch(kgemm *p, bmat *m) {
   }
 }
 
-bool k_matmul(kgemm *p) {
+bool emit_matmul(kgemm *p) {
   if (!p->d.b.packed) {
-    k_linear_like(p);
+    emit_linear_like(p);
     return true;
   }
   const mc_gemm_b *b = &p->d.b;
@@ -404,8 +433,8 @@ bool k_matmul(kgemm *p) {
                .es = b->es,
                .flip = b->flip,
                .zb = b->zb,
-               .view = kl_at_base(b->view, kl_operand(p->g, p->head->in[1]).base) };
-  if (!p->d.nbatch) kgemm_collapse(p, kl_by_images(p->g));
+               .view = view_at_base(b->view, view_of_operand(p->g, p->head->in[1]).base) };
+  if (!p->d.nbatch) kgemm_collapse(p, split_by_images(p->g));
   place_scratch(p, m);
   kgemm_nest(p, repack, m);
   return true;

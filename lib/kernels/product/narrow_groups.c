@@ -18,8 +18,8 @@ static int64_t power_of_two(int64_t n) {
   return p;
 }
 
-V kgemm_side_a(const kgemm *p, int lanes, V a, int part) {
-  kb *k = p->k;
+kvalue kgemm_side_a(const kgemm *p, int lanes, kvalue a, int part) {
+  kbuilder *k = p->k;
   int64_t first = (int64_t)part * lanes / p->d.side, bytes = p->d.side_in * mc_gemm_a_elem(p->d.e),
           unit = bytes % WORD ? 1 : WORD;
   int count = (int)(power_of_two(mc_side_reach(&p->d, lanes)) / unit),
@@ -28,17 +28,18 @@ V kgemm_side_a(const kgemm *p, int lanes, V a, int part) {
     int64_t lane = i * unit / WORD, group = (part * lanes + lane) / p->d.side - first;
     mask[i] = (int)((group * bytes + i * unit % WORD) / unit);
   }
-  V v = kb_load(k, kb_vt(k, unit == WORD ? k->i32 : k->i8, count), kb_gepi(k, a, first * bytes), 1);
+  kvalue v = build_load(k, type_of_lanes(k, unit == WORD ? k->i32 : k->i8, count),
+                        build_offset(k, a, first * bytes), 1);
   if (p->d.flip)
-    v = LLVMBuildXor(
-        k->b, v,
-        kb_splat_c(LLVMConstInt(unit == WORD ? k->i32 : k->i8, unit == WORD ? 0x80808080 : 0x80, 0),
-                   count),
-        "");
-  v = count == 1 ? kb_splat(k, v, n) : kb_shuffle(k, v, NULL, mask, n);
+    v = LLVMBuildXor(k->b, v,
+                     build_splat_const(LLVMConstInt(unit == WORD ? k->i32 : k->i8,
+                                                    unit == WORD ? 0x80808080 : 0x80, 0),
+                                       count),
+                     "");
+  v = count == 1 ? build_splat(k, v, n) : build_shuffle(k, v, NULL, mask, n);
   const mc_engine *e = p->d.e;
-  T t = e->in == 'F' || mc_engine_widens_b(e) ? kb_vt(k, k->f32, lanes)
-        : e->sign == MC_SIGN_wide             ? kb_vt(k, k->i16, 2 * lanes)
-                                              : kb_vt(k, k->i32, lanes); /* as load_a gives it */
-  return mc_engine_code_of(e)->spread_a(k, lanes, kb_bitcast(k, v, t), 1, 0);
+  ktype t = e->in == 'F' || mc_engine_widens_b(e) ? type_of_lanes(k, k->f32, lanes)
+            : e->sign == MC_SIGN_wide             ? type_of_lanes(k, k->i16, 2 * lanes)
+                                      : type_of_lanes(k, k->i32, lanes); /* as load_a gives it */
+  return mc_engine_code_of(e)->spread_a(k, lanes, build_bitcast(k, v, t), 1, 0);
 }

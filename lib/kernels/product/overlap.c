@@ -20,16 +20,16 @@ enum {
 /* Columns and row axes are one sequence of blocks: axis 0 counts blocks of columns, the last one
  * blocks of rows. lo, hi: this task's share. */
 typedef struct place {
-  V at[MC_MAX_RANK + 1];
+  kvalue at[MC_MAX_RANK + 1];
 } place;
 
 typedef struct part {
   kgemm *p;
-  V a, b, bias, n0;
+  kvalue a, b, bias, n0;
   kgemm_columns c;
   int n, sums, early;
   place lo, hi;
-  V row, end;
+  kvalue row, end;
 } part; /* row, end: rows where a share begins and ends that is cut at rows, not at blocks; NULL:
            none is */
 
@@ -40,45 +40,47 @@ static int64_t trips(const kgemm *p, int d, int mr) {
 }
 
 /* ---- positions ---- */
-static V row_of(const part *t, const place *w) {
+static kvalue row_of(const part *t, const place *w) {
   kgemm *p = t->p;
   int64_t m = p->x->dim[p->x->rank - 2];
-  V m0 = kb_muli(p->k, w->at[t->n - 1], p->d.mr);
-  if (t->row) return kb_smin(p->k, kb_add(p->k, t->row, m0), kb_addi(p->k, t->end, -p->d.mr));
-  return m % p->d.mr ? kb_smin(p->k, m0, kb_i64(p->k, m - p->d.mr)) : m0;
+  kvalue m0 = build_mul_const(p->k, w->at[t->n - 1], p->d.mr);
+  if (t->row)
+    return build_smin(p->k, build_add(p->k, t->row, m0), build_add_const(p->k, t->end, -p->d.mr));
+  return m % p->d.mr ? build_smin(p->k, m0, build_i64(p->k, m - p->d.mr)) : m0;
 }
 
 static void stand_at(const part *t, const place *w) {
   kgemm *p = t->p;
   for (int i = 1; i < t->n - 1; i++) p->x->iv[axis_of(t, i)] = w->at[i];
-  kgemm_stand(p, row_of(t, w),
-              kb_add(p->k, t->n0, kb_muli(p->k, w->at[0], (int64_t)t->c.nv * KGEMM_LANES)));
+  kgemm_stand(
+      p, row_of(t, w),
+      build_add(p->k, t->n0, build_mul_const(p->k, w->at[0], (int64_t)t->c.nv * KGEMM_LANES)));
 }
 
 static void advance(const part *t, place *w) {
-  kb *k = t->p->k;
-  V carry = kb_i64(k, 1);
+  kbuilder *k = t->p->k;
+  kvalue carry = build_i64(k, 1);
   for (int i = t->n - 1; i > 0; i--) {
-    V next = kb_add(k, w->at[i], carry),
-      wrap = LLVMBuildICmp(k->b, LLVMIntEQ, next, t->hi.at[i], "");
-    w->at[i] = kb_select(k, wrap, t->lo.at[i], next);
+    kvalue next = build_add(k, w->at[i], carry),
+           wrap = LLVMBuildICmp(k->b, LLVMIntEQ, next, t->hi.at[i], "");
+    w->at[i] = build_select(k, wrap, t->lo.at[i], next);
     carry = LLVMBuildZExt(k->b, wrap, k->i64, "");
   }
-  w->at[0] = kb_add(k, w->at[0], carry);
+  w->at[0] = build_add(k, w->at[0], carry);
 }
 
 /* ---- blocks ---- */
 /* The block before this one: a share of its vectors after each row of a step. */
-typedef struct behind {
+typedef struct unfinished {
   const part *t;
   place at;
-  V const *sums;
+  kvalue const *sums;
   kgemm_row w;
   int done;
-} behind;
+} unfinished;
 
 static void finish_some(void *ctx, int64_t done, int64_t of) {
-  behind *e = ctx;
+  unfinished *e = ctx;
   int nv = e->t->c.nv;
   if (!e->done) stand_at(e->t, &e->at);
   int upto = (int)(e->t->sums * done / of), early = (int)(done < e->t->early ? done : e->t->early);
@@ -86,79 +88,80 @@ static void finish_some(void *ctx, int64_t done, int64_t of) {
     kgemm_finish(e->t->p, &e->w, e->done / nv, e->done % nv, e->sums[e->done]);
 }
 
-static void products(const part *t, const place *w, V *sums, behind *e) {
+static void products(const part *t, const place *w, kvalue *sums, unfinished *e) {
   kgemm *p = t->p;
-  kb *k = p->k;
+  kbuilder *k = p->k;
   int64_t head = mc_gemm_straight(&p->d, p->d.mr);
-  V m0 = row_of(t, w), a = t->a, col = kb_muli(k, w->at[0], (int64_t)t->c.nv * KGEMM_LANES);
+  kvalue m0 = row_of(t, w), a = t->a,
+         col = build_mul_const(k, w->at[0], (int64_t)t->c.nv * KGEMM_LANES);
   for (int i = 1; i < t->n - 1; i++)
-    a = kb_gep(k, a, kb_muli(k, w->at[i], p->a.stride[axis_of(t, i)]));
-  a = kb_gep(k, a, kb_muli(k, m0, p->a.stride[p->x->rank - 2]));
+    a = build_address(k, a, build_mul_const(k, w->at[i], p->a.stride[axis_of(t, i)]));
+  a = build_address(k, a, build_mul_const(k, m0, p->a.stride[p->x->rank - 2]));
   stand_at(t, w); /* sums may start with a term of the row */
   kgemm_at at = { .a = a, .m0 = m0, .nv = t->c.nv, .valid = t->c.valid };
-  at.b = kb_gep(k, t->b, kb_muli(k, col, mc_gemm_column_bytes(&p->d)));
-  at.bias = kb_gep(k, t->bias, kb_muli(k, col, 4));
+  at.b = build_address(k, t->b, build_mul_const(k, col, mc_gemm_column_bytes(&p->d)));
+  at.bias = build_address(k, t->bias, build_mul_const(k, col, 4));
   kgemm_meanwhile m = { 0 };
   if (e) m = (kgemm_meanwhile){ head < HEAD ? head : HEAD, finish_some, e };
   kgemm_products(p, &at, &m, sums);
 }
 
 /* What a block leaves to the next: its place and its sums, from and to a list of values. */
-static behind behind_of(const part *t, V const *state) {
-  behind e = { .t = t, .sums = state + t->n, .w = { .nv = t->c.nv, .valid = t->c.valid } };
-  memcpy(e.at.at, state, sizeof(V) * (size_t)t->n);
+static unfinished unfinished_of(const part *t, kvalue const *state) {
+  unfinished e = { .t = t, .sums = state + t->n, .w = { .nv = t->c.nv, .valid = t->c.valid } };
+  memcpy(e.at.at, state, sizeof(kvalue) * (size_t)t->n);
   return e;
 }
 
-static void emit_blocks(const part *t, V blocks) {
-  kb *k = t->p->k;
-  V state[MC_MAX_RANK + 1 + KB_MAX_CARRIED];
-  memcpy(state, t->lo.at, sizeof(V) * (size_t)t->n);
+static void emit_blocks(const part *t, kvalue blocks) {
+  kbuilder *k = t->p->k;
+  kvalue state[MC_MAX_RANK + 1 + KLOOP_MAX_CARRIED];
+  memcpy(state, t->lo.at, sizeof(kvalue) * (size_t)t->n);
   products(t, &t->lo, state + t->n, NULL);
-  kb_loop l;
-  kb_for(k, &l, kb_i64(k, 1), blocks, 1, state, t->n + t->sums);
-  behind e = behind_of(t, l.carried);
+  kloop l;
+  build_for(k, &l, build_i64(k, 1), blocks, 1, state, t->n + t->sums);
+  unfinished e = unfinished_of(t, l.carried);
   place cur = e.at;
   advance(t, &cur);
-  memcpy(state, cur.at, sizeof(V) * (size_t)t->n);
+  memcpy(state, cur.at, sizeof(kvalue) * (size_t)t->n);
   products(t, &cur, state + t->n, &e);
-  kb_end(k, &l, state);
-  e = behind_of(t, l.carried);
+  build_end(k, &l, state);
+  e = unfinished_of(t, l.carried);
   finish_some(&e, 1, 1);
 }
 
 /* Places along axis i: all from `from` to `to` of `of`, or this task's share where the axis is the
  * one that is divided. They count from 0. Returns how many. */
-static V places(part *t, int i, int64_t from, int64_t to, int64_t of, int split) {
-  kb *k = t->p->k;
-  V lo = kb_i64(k, from), hi = kb_i64(k, to);
+static kvalue places(part *t, int i, int64_t from, int64_t to, int64_t of, int split) {
+  kbuilder *k = t->p->k;
+  kvalue lo = build_i64(k, from), hi = build_i64(k, to);
   if (t->p->d.split == split && t->p->g->tasks > 1) {
-    V a, b;
-    kl_share(t->p->g, of, &a, &b);
-    lo = from ? kb_smax(k, a, lo) : a;
-    hi = to < of ? kb_smin(k, b, hi) : b;
+    kvalue a, b;
+    split_share(t->p->g, of, &a, &b);
+    lo = from ? build_smax(k, a, lo) : a;
+    hi = to < of ? build_smin(k, b, hi) : b;
   }
-  t->lo.at[i] = kb_addi(k, lo, -from);
-  t->hi.at[i] = kb_addi(k, hi, -from);
-  return kb_smax(k, kb_sub(k, hi, lo), kb_i64(k, 0));
+  t->lo.at[i] = build_add_const(k, lo, -from);
+  t->hi.at[i] = build_add_const(k, hi, -from);
+  return build_smax(k, build_sub(k, hi, lo), build_i64(k, 0));
 }
 
-/* Blocks of rows: as kl_blocks cuts them. */
-static V row_places(part *t) {
+/* Blocks of rows: as split_blocks cuts them. */
+static kvalue row_places(part *t) {
   kgemm *p = t->p;
   int last = p->x->rank - 2;
   int64_t m = p->x->dim[last], n = trips(p, last, p->d.mr);
   if (p->d.split != last || p->g->tasks == 1 || m / p->g->tasks < p->d.mr)
     return places(t, t->n - 1, 0, n, n, last);
-  kl_share(p->g, m, &t->row, &t->end);
-  t->lo.at[t->n - 1] = kb_i64(p->k, 0);
-  return t->hi.at[t->n - 1] =
-             LLVMBuildUDiv(p->k->b, kb_addi(p->k, kb_sub(p->k, t->end, t->row), p->d.mr - 1),
-                           kb_i64(p->k, p->d.mr), "");
+  split_share(p->g, m, &t->row, &t->end);
+  t->lo.at[t->n - 1] = build_i64(p->k, 0);
+  return t->hi.at[t->n - 1] = LLVMBuildUDiv(
+             p->k->b, build_add_const(p->k, build_sub(p->k, t->end, t->row), p->d.mr - 1),
+             build_i64(p->k, p->d.mr), "");
 }
 
-void kgemm_overlapped(kgemm *p, V a, V b, V bias, V n0, kgemm_columns c) {
-  kb *k = p->k;
+void kgemm_overlapped(kgemm *p, kvalue a, kvalue b, kvalue bias, kvalue n0, kgemm_columns c) {
+  kbuilder *k = p->k;
   part t = { .p = p,
              .a = a,
              .b = b,
@@ -168,14 +171,14 @@ void kgemm_overlapped(kgemm *p, V a, V b, V bias, V n0, kgemm_columns c) {
              .n = p->x->rank - p->d.nbatch,
              .sums = p->d.mr * c.nv,
              .early = mc_gemm_crowded(&p->d, p->d.mr, c.nv) };
-  V blocks = places(&t, 0, c.from, c.to, c.of, MC_SPLIT_COLUMNS);
+  kvalue blocks = places(&t, 0, c.from, c.to, c.of, MC_SPLIT_COLUMNS);
   for (int i = 1; i < t.n; i++) {
     int64_t n = p->x->dim[axis_of(&t, i)];
     blocks = LLVMBuildMul(
         k->b, blocks, i == t.n - 1 ? row_places(&t) : places(&t, i, 0, n, n, axis_of(&t, i)), "");
   }
-  kb_loop any;
-  kb_for(k, &any, kb_i64(k, 0), kb_smin(k, blocks, kb_i64(k, 1)), 1, NULL, 0);
+  kloop any;
+  build_for(k, &any, build_i64(k, 0), build_smin(k, blocks, build_i64(k, 1)), 1, NULL, 0);
   emit_blocks(&t, blocks);
-  kb_end(k, &any, NULL);
+  build_end(k, &any, NULL);
 }

@@ -54,8 +54,8 @@ static void widen_range(const kgemm *p, int64_t column, int64_t bias, int64_t ra
   const mc_type *a = p->head->in[0]->type;
   int64_t qmin, qmax, lo = bias, hi = bias;
   mc_dtype_range(a->dtype, &qmin, &qmax);
-  qmin -= kl_zero_point(a);
-  qmax -= kl_zero_point(a);
+  qmin -= zero_point_of(a);
+  qmax -= zero_point_of(a);
   for (int r = 0; r < p->d.nrun; r++)
     for (int64_t j = 0; j < p->d.rlen; j++) {
       int64_t v =
@@ -68,13 +68,13 @@ static void widen_range(const kgemm *p, int64_t column, int64_t bias, int64_t ra
 }
 
 /* What the sums can be at most tells the epilogue what it need not clamp, and on AArch64 whether
- * they may carry kx's head_base from the start: it then needs no conversion (vec.h). */
+ * they may carry the epilogue's head_base from the start: it then needs no conversion (vec.h). */
 static void bound_sums(kgemm *p) {
   if (mc_engine_is_real(p->d.e) || p->d.e->tile) return;
   const int32_t *bias = p->d.bias;
   int64_t range[2] = { 0, 0 };
   for (int64_t n = 0; n < p->d.groups * p->d.n; n++) widen_range(p, n, bias ? bias[n] : 0, range);
-  kx_bound_head(p->x, range[0], range[1]);
+  epilogue_bound_head(p->x, range[0], range[1]);
 }
 
 static void fill_bias(const kgemm *p, void *out, int64_t first) {
@@ -93,7 +93,7 @@ static void fill_bias(const kgemm *p, void *out, int64_t first) {
 }
 
 void kgemm_pack(kgemm *p) {
-  kb *k = p->k;
+  kbuilder *k = p->k;
   p->b_group = mc_gemm_panel(&p->d);
   p->bias_group = mc_gemm_vectors(p->d.n) * KGEMM_LANES * 4;
   p->b_batch = p->bias_batch = 0;
@@ -110,7 +110,7 @@ void kgemm_pack(kgemm *p) {
   else if (p->d.bits)
     kbits_pack(p, pb);
   else
-    p->b = kb_rodata(k, pb, bytes, 0, "weights");
-  p->bias = kb_rodata(k, pbias, sums, 0, "bias");
+    p->b = build_rodata(k, pb, bytes, 0, "weights");
+  p->bias = build_rodata(k, pbias, sums, 0, "bias");
   mc_arena_destroy(scratch);
 }

@@ -16,7 +16,7 @@
 /* Tables in the object: where the list of a block of columns begins in `place`, and its B in bytes.
  */
 struct ksparse_lists {
-  V first, at, place, mask;
+  kvalue first, at, place, mask;
   int64_t per_group;
 };
 
@@ -116,7 +116,7 @@ static void pack_columns(lists *l, int64_t group, int64_t n) {
 }
 
 void ksparse_pack(kgemm *p) {
-  kb *k = p->k;
+  kbuilder *k = p->k;
   mc_arena *scratch = mc_arena_create();
   int64_t per_group = (mc_gemm_vectors(p->d.n) + p->d.nv - 1) / p->d.nv,
           columns = per_group * p->d.groups;
@@ -133,49 +133,51 @@ void ksparse_pack(kgemm *p) {
   l.first[columns] = (int32_t)l.n;
   p->lists = MC_NEW(k->arena, ksparse_lists);
   p->lists->per_group = per_group;
-  p->lists->first = kb_rodata(k, l.first, sizeof(int32_t) * (size_t)(columns + 1), 0, "lists");
-  p->lists->place = kb_rodata(k, l.place, sizeof(int32_t) * (size_t)(l.n + 1), 0, "places");
+  p->lists->first = build_rodata(k, l.first, sizeof(int32_t) * (size_t)(columns + 1), 0, "lists");
+  p->lists->place = build_rodata(k, l.place, sizeof(int32_t) * (size_t)(l.n + 1), 0, "places");
   if (p->d.unit == MC_ZERO_PICK)
-    p->lists->mask = kb_rodata(k, l.mask, sizeof(uint32_t) * (size_t)(l.n + 1), 0, "picks");
-  p->lists->at = kb_table_i64(k, l.at, columns, "blocks");
-  p->b = kb_rodata(k, l.b, (size_t)(l.bytes ? l.bytes : 64), 0, "weights");
+    p->lists->mask = build_rodata(k, l.mask, sizeof(uint32_t) * (size_t)(l.n + 1), 0, "picks");
+  p->lists->at = build_table_i64(k, l.at, columns, "blocks");
+  p->b = build_rodata(k, l.b, (size_t)(l.bytes ? l.bytes : 64), 0, "weights");
   mc_arena_destroy(scratch);
 }
 
 /* ---- code ---- */
 
-static V load_i32(kgemm *p, V table, V index) {
-  kb *k = p->k;
-  V v = kb_load(k, k->i32, kb_gep(k, table, kb_muli(k, index, 4)), 4);
+static kvalue load_i32(kgemm *p, kvalue table, kvalue index) {
+  kbuilder *k = p->k;
+  kvalue v = build_load(k, k->i32, build_address(k, table, build_mul_const(k, index, 4)), 4);
   return LLVMBuildZExt(k->b, v, k->i64, "");
 }
 
-V ksparse_columns(kgemm *p, V index) {
-  kb *k = p->k;
+kvalue ksparse_columns(kgemm *p, kvalue index) {
+  kbuilder *k = p->k;
   const ksparse_lists *l = p->lists;
-  V q = kb_add(k, kb_muli(k, p->units_group, l->per_group), index);
+  kvalue q = build_add(k, build_mul_const(k, p->units_group, l->per_group), index);
   p->units = load_i32(p, l->first, q);
-  p->units_end = load_i32(p, l->first, kb_addi(k, q, 1));
-  return kb_gep(k, p->b, kb_load(k, k->i64, kb_gep(k, l->at, kb_muli(k, q, 8)), 8));
+  p->units_end = load_i32(p, l->first, build_add_const(k, q, 1));
+  return build_address(k, p->b,
+                       build_load(k, k->i64, build_address(k, l->at, build_mul_const(k, q, 8)), 8));
 }
 
-V ksparse_a(kgemm *p, V a, V i) {
-  return kb_gep(p->k, a, load_i32(p, p->lists->place, kb_add(p->k, p->units, i)));
+kvalue ksparse_a(kgemm *p, kvalue a, kvalue i) {
+  return build_address(p->k, a, load_i32(p, p->lists->place, build_add(p->k, p->units, i)));
 }
 
-V ksparse_mask(kgemm *p, V i, int lanes) {
-  kb *k = p->k;
-  V at = kb_gep(k, p->lists->mask, kb_muli(k, kb_add(k, p->units, i), 4));
-  return kb_bitcast(k, kb_splat(k, kb_load(k, k->i32, at, 4), lanes), kb_vt(k, k->i8, 4 * lanes));
+kvalue ksparse_mask(kgemm *p, kvalue i, int lanes) {
+  kbuilder *k = p->k;
+  kvalue at = build_address(k, p->lists->mask, build_mul_const(k, build_add(k, p->units, i), 4));
+  return build_bitcast(k, build_splat(k, build_load(k, k->i32, at, 4), lanes),
+                       type_of_lanes(k, k->i8, 4 * lanes));
 }
 
-V ksparse_pick(kgemm *p, int lanes, V at, V mask) {
-  kb *k = p->k;
+kvalue ksparse_pick(kgemm *p, int lanes, kvalue at, kvalue mask) {
+  kbuilder *k = p->k;
   int all[64];
   for (int i = 0; i < 4 * lanes; i++) all[i] = i % 16;
-  V window = kb_load(k, kb_vt(k, k->i8, 16), at, 1);
-  if (lanes > 4) window = kb_shuffle(k, window, NULL, all, 4 * lanes);
-  V a = kb_bitcast(k, kv_permute(k, window, mask), kb_vt(k, k->i32, lanes));
-  if (p->d.flip) a = LLVMBuildXor(k->b, a, kb_i32s(k, (int32_t)0x80808080, lanes), "");
-  return mc_gemm_a_elem(p->d.e) == 2 ? kb_bitcast(k, a, kb_vt(k, k->i16, 2 * lanes)) : a;
+  kvalue window = build_load(k, type_of_lanes(k, k->i8, 16), at, 1);
+  if (lanes > 4) window = build_shuffle(k, window, NULL, all, 4 * lanes);
+  kvalue a = build_bitcast(k, vec_permute(k, window, mask), type_of_lanes(k, k->i32, lanes));
+  if (p->d.flip) a = LLVMBuildXor(k->b, a, build_i32s(k, (int32_t)0x80808080, lanes), "");
+  return mc_gemm_a_elem(p->d.e) == 2 ? build_bitcast(k, a, type_of_lanes(k, k->i16, 2 * lanes)) : a;
 }

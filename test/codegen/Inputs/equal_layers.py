@@ -26,7 +26,7 @@ body, x, sx, zx = "", "x", 1 / 64, 128
 for i in range(n):
     text, q, s, z = layer(i, x, sx, zx)
     body += text
-    if i % 2:   # a residual addition behind every second one
+    if i % 2:   # a residual addition after every second one
         s2, z2 = s + 3 / 512, 120 - i
         body += f"  %r{i} = add %{q}, %{x} : u8<{s2!r}:{z2}>[1,{S},{S},{C}]\n"
         q, s, z = f"r{i}", s2, z2

@@ -206,7 +206,7 @@ class Runner:
         check_output(expected, output)
 
     def block(self, language, lines):
-        """(run, synopses) of one block; Failure with the line in front."""
+        """(run, synopses) of one block; Failure with the line before."""
         place, names, ran, named = self.fresh(), [], 0, 0
         for offset, command, code, expected in commands(language, lines):
             try:

@@ -10,7 +10,7 @@ M45 = rng.standard_normal((4, 5)).astype("f4")
 
 
 def one(opset, op, inputs, want, x=X, ir=3, **attributes):
-    """A network of one operator: `inputs` are arrays that become constants behind x."""
+    """A network of one operator: `inputs` are arrays that become constants after x."""
     m = Model(opset, ir, typed=ir > 1)
     m.input("x", x)
     m.output(m.op(op, ["x"] + [m.const(a, listed=True) for a in inputs], **attributes))

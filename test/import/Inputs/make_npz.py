@@ -24,7 +24,7 @@ def npz(members, method=zipfile.ZIP_STORED):
 
 
 def bomb():
-    """A header that promises six numbers in front of ten million bytes."""
+    """A header that promises six numbers before ten million bytes."""
     return npz([("x.npy", npy(X) + b"\0" * 10000000)], zipfile.ZIP_DEFLATED)
 
 

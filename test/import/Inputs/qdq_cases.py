@@ -282,7 +282,7 @@ def matmul_columns(t):
 
 @case
 def matmul_bias(t):
-    """An addition of one f32 number per column is the layer's bias; Relu behind it."""
+    """An addition of one f32 number per column is the layer's bias; Relu after it."""
     x = flat(t)
     w = t.weight(
         "w",

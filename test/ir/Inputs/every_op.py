@@ -1,4 +1,4 @@
-"""Every op that docs/reference/mir.md lists stands in each of the files given (as a word behind '= ' or at the start of a line)."""
+"""Every op that docs/reference/mir.md lists is in each of the files given (as a word after '= ' or at the start of a line)."""
 import re
 import sys
 

@@ -27,9 +27,8 @@ static guarded make(size_t size) {
 
 static void check(const guarded *g, const char *what) {
   for (size_t i = 0; i < GUARD; i++) {
-    if (g->block[i] != 0xa5)
-      printf("%s: byte %zu in front was written\n", what, GUARD - i), exit(1);
-    if (g->data[g->size + i] != 0xa5) printf("%s: byte %zu behind was written\n", what, i), exit(1);
+    if (g->block[i] != 0xa5) printf("%s: byte %zu before was written\n", what, GUARD - i), exit(1);
+    if (g->data[g->size + i] != 0xa5) printf("%s: byte %zu after was written\n", what, i), exit(1);
   }
 }
 

@@ -1,4 +1,4 @@
-"""usage: json_keys.py REPORT.json TOOLS.md: every key must stand in the page's section JSON as `key`; prints a few values."""
+"""usage: json_keys.py REPORT.json TOOLS.md: every key must be in the page's section JSON as `key`; prints a few values."""
 import json
 import re
 import sys

@@ -1,5 +1,5 @@
 """levels.py FOLDER NET.mir CALIB.npz DATA.npz LIMIT MARCH CC "COMMAND ..." ...: one INT8 object for the levels of MARCH (more options may follow it), linked by CC with levels.c and run by each command (a prefix such as an
-emulator and its CPU; '+' and words behind it are the program's own arguments), against the reference evaluator, byte for byte."""
+emulator and its CPU; '+' and words after it are the program's own arguments), against the reference evaluator, byte for byte."""
 import subprocess
 import sys
 import numpy as np

@@ -7,7 +7,7 @@
     objects.py threads NETWORK WORK               objects for 2, 3 and 7 threads: the bytes of one thread, fp32 and INT8
     objects.py contract NETWORK WORK              fp32 and INT8: undefined symbols, canaries around the arena, two threads
 
-The evaluator runs the quantized graph as it is in front of storage and grouping, so the plan is held against it as well."""
+The evaluator runs the quantized graph as it is before storage and grouping, so the plan is held against it as well."""
 import argparse
 import pathlib
 import platform

@@ -3,7 +3,7 @@
 usage: sweep.py FOLDER LEVEL acts|ranges [EVERY [FIRST]]
 
 Each network is one output of a graph of many. Four computations are held against the evaluator's fp32 result of
-the text as it stands: fp32 and bf16 objects, the evaluator on the INT8 text, and the INT8 object, which must also
+the text as it is: fp32 and bf16 objects, the evaluator on the INT8 text, and the INT8 object, which must also
 equal that. EVERY: take one network of so many (FIRST: the first). Prints the worst relative L2 error of each and
 exits 1 when one is beyond its limit.
 """
@@ -155,7 +155,7 @@ POSITIONS = {
 }
 
 
-def behind(n, v, s):
+def after(n, v, s):
     """A product reads it."""
     return n.op("linear", [v, n.weight(rng.normal(size=(3, s[-1])) * 0.5), n.weight(rng.normal(size=3))], s[:-1] + (3,)), s[:-1] + (3,)
 
@@ -167,7 +167,7 @@ def act_nets():
                 def build(n, make=make, act=act, end=end):
                     v, s = make(n)
                     v = act(n, v, s)
-                    return behind(n, v, s) if end else (v, s)
+                    return after(n, v, s) if end else (v, s)
                 yield "%s, %s%s" % (where, what, ", linear" if end else ""), build
 
 
@@ -245,7 +245,7 @@ def range_nets():
             for end in (False, True):
                 def build(n, x=x, kind=kind, c=c, make=make, end=end):
                     v, s = make(n, first(n, x, kind), c)
-                    return behind(n, v, s) if end else (v, s)
+                    return after(n, v, s) if end else (v, s)
                 yield "%s, %s%s" % (kind, what, ", linear" if end else ""), build
         for other in ("mixed", "negative", "far", "tiny"):
             y = "%in_" + other
@@ -308,7 +308,7 @@ def inputs(net, kind):
         for name in ("x", "z"):
             net.input(name, rng.normal(size=(24,) + SHAPE[1:]) * 2)
         net.shared = conv(net, "%x")
-        v, s = behind(net, net.shared, SHAPE)
+        v, s = after(net, net.shared, SHAPE)
         net.output(v, "shared", s)
         return ["shared"]
     for name, (mean, sd) in RANGES.items():

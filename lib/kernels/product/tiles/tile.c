@@ -28,37 +28,39 @@ enum {
  * to end_col, and tiles of rows. */
 typedef struct part {
   kgemm *p;
-  V a, b, bias, n0, first_col, end_col, first_tile, end_tile, row_blocks;
+  kvalue a, b, bias, n0, first_col, end_col, first_tile, end_tile, row_blocks;
   int nt, valid;
 } part;
 
 /* A block: the position of each of its tiles, its first column (of the part). */
 typedef struct place {
-  V iv[MAX_C][MC_MAX_RANK], n;
+  kvalue iv[MAX_C][MC_MAX_RANK], n;
 } place;
 
 /* ---- instructions ---- */
-static void fetch(kb *k, V p) {
-  kb_intr(k, "llvm.prefetch", (T[]){ k->ptr }, 1,
-          (V[]){ p, kb_i32(k, 0), kb_i32(k, 2), kb_i32(k, 1) }, 4);
+static void fetch(kbuilder *k, kvalue p) {
+  build_intrinsic(k, "llvm.prefetch", (ktype[]){ k->ptr }, 1,
+                  (kvalue[]){ p, build_i32(k, 0), build_i32(k, 2), build_i32(k, 1) }, 4);
 } /* into L2 */
 
-static V imm(kb *k, int tile) { return LLVMConstInt(k->i8, (unsigned)tile, 0); }
+static kvalue imm(kbuilder *k, int tile) { return LLVMConstInt(k->i8, (unsigned)tile, 0); }
 
-static void tile_load(kb *k, int tile, V p, int64_t stride) {
-  kb_intr(k, "llvm.x86.tileloadd64", NULL, 0, (V[]){ imm(k, tile), p, kb_i64(k, stride) }, 3);
+static void tile_load(kbuilder *k, int tile, kvalue p, int64_t stride) {
+  build_intrinsic(k, "llvm.x86.tileloadd64", NULL, 0,
+                  (kvalue[]){ imm(k, tile), p, build_i64(k, stride) }, 3);
 }
 
-static void tile_store(kb *k, int tile, V p, int64_t stride) {
-  kb_intr(k, "llvm.x86.tilestored64", NULL, 0, (V[]){ imm(k, tile), p, kb_i64(k, stride) }, 3);
+static void tile_store(kbuilder *k, int tile, kvalue p, int64_t stride) {
+  build_intrinsic(k, "llvm.x86.tilestored64", NULL, 0,
+                  (kvalue[]){ imm(k, tile), p, build_i64(k, stride) }, 3);
 }
 
 static void tile_multiply(const kgemm *p, int c, int a, int b) {
-  kb *k = p->k;
+  kbuilder *k = p->k;
   const char *name = p->d.e->in == 'B' ? "llvm.x86.tdpbf16ps"
                      : p->d.a_signed   ? "llvm.x86.tdpbssd"
                                        : "llvm.x86.tdpbusd";
-  kb_intr(k, name, NULL, 0, (V[]){ imm(k, c), imm(k, a), imm(k, b) }, 3);
+  build_intrinsic(k, name, NULL, 0, (kvalue[]){ imm(k, c), imm(k, a), imm(k, b) }, 3);
 }
 
 /* Registers: C first, then A, then B; where the sums leave fewer than there are operands, those of
@@ -83,31 +85,31 @@ void ktile_begin(kgemm *p) {
     c[48 + t] = (unsigned char)(is_b ? p->d.kr / p->d.e->tile : p->d.tr);
   }
   if (p->tile_fn != p->k->fn)
-    p->tile_scratch = kb_stack(p->k, (LAG + 1ll) * MAX_C * TILE_BYTES, 64);
+    p->tile_scratch = build_stack(p->k, (LAG + 1ll) * MAX_C * TILE_BYTES, 64);
   p->tile_fn = p->k->fn;
-  kb_tiles *s = &p->k->tiles;
-  V config = kb_intr(p->k, "llvm.x86.ldtilecfg", NULL, 0,
-                     (V[]){ kb_rodata(p->k, c, sizeof c, 0, "tiles") }, 1);
+  ktiles *s = &p->k->tiles;
+  kvalue config = build_intrinsic(p->k, "llvm.x86.ldtilecfg", NULL, 0,
+                                  (kvalue[]){ build_rodata(p->k, c, sizeof c, 0, "tiles") }, 1);
   s->mixed |= s->n == MOST_NESTS || (s->n && memcmp(s->now, c, sizeof c) != 0);
   memcpy(s->now, c, sizeof c);
   if (!s->mixed) s->config[s->n] = config;
 }
 
 void ktile_end(kgemm *p) {
-  kb_tiles *s = &p->k->tiles;
-  V release = kb_intr(p->k, "llvm.x86.tilerelease", NULL, 0, NULL, 0);
+  ktiles *s = &p->k->tiles;
+  kvalue release = build_intrinsic(p->k, "llvm.x86.tilerelease", NULL, 0, NULL, 0);
   if (!s->mixed) s->release[s->n++] = release;
 }
 
-void ktile_function(kb *k) {
+void ktile_function(kbuilder *k) {
   k->tiles.n = 0;
   k->tiles.mixed = false;
 }
 
 /* Functions of several configurations keep theirs, and their releases: one may be in a loop with
  * another. */
-void ktile_function_end(kb *k) {
-  kb_tiles *s = &k->tiles;
+void ktile_function_end(kbuilder *k) {
+  ktiles *s = &k->tiles;
   if (s->n == 0 && !s->mixed) return;
   bool again = s->stands && memcmp(s->now, s->left, sizeof s->left) == 0;
   s->stands = !s->mixed;
@@ -118,17 +120,17 @@ void ktile_function_end(kb *k) {
   }
 }
 
-void ktile_strip_end(kb *k) {
+void ktile_strip_end(kbuilder *k) {
   if (k->tiles.n || k->tiles.mixed) k->tiles.stands = false;
 }
 
 /* ---- positions ---- */
-static V quotient(kb *k, V v, int64_t by) {
-  return by == 1 ? v : LLVMBuildUDiv(k->b, v, kb_i64(k, by), "");
+static kvalue quotient(kbuilder *k, kvalue v, int64_t by) {
+  return by == 1 ? v : LLVMBuildUDiv(k->b, v, build_i64(k, by), "");
 }
 
-static V remainder_of(kb *k, V v, int64_t by) {
-  return by == 1 ? kb_i64(k, 0) : LLVMBuildURem(k->b, v, kb_i64(k, by), "");
+static kvalue remainder_of(kbuilder *k, kvalue v, int64_t by) {
+  return by == 1 ? build_i64(k, 0) : LLVMBuildURem(k->b, v, build_i64(k, by), "");
 }
 
 /* Flat: the first row of tile i, among the rows of both axes; the last tile moves back so that it
@@ -140,7 +142,7 @@ static int64_t flat_row(const kgemm *p, int i) {
 }
 
 /* The line `index` as a position in the axes up to `line`. */
-static void place_line(const kgemm *p, V index, int line, V *iv) {
+static void place_line(const kgemm *p, kvalue index, int line, kvalue *iv) {
   for (int d = line; d >= p->d.nbatch; d--) {
     iv[d] = d == p->d.nbatch ? index : remainder_of(p->k, index, p->x->dim[d]);
     index = quotient(p->k, index, p->x->dim[d]);
@@ -149,41 +151,42 @@ static void place_line(const kgemm *p, V index, int line, V *iv) {
 
 /* Where tile `index` is in the row axes; the last tile of a line moves back so that it is full.
  */
-static void place_tile(const kgemm *p, V index, V *iv) {
-  kb *k = p->k;
+static void place_tile(const kgemm *p, kvalue index, kvalue *iv) {
+  kbuilder *k = p->k;
   int line = p->x->rank - 2;
   int64_t n = mc_tiles_of_line(&p->d), rows = p->x->dim[line];
   if (p->d.flat) {
     place_line(p, quotient(k, index, n), line - 2, iv);
-    iv[line] = iv[line - 1] = kb_i64(k, 0);
+    iv[line] = iv[line - 1] = build_i64(k, 0);
     return;
   }
   bool one = mc_tiles_of_rows(&p->d) == n;
-  V at = kb_muli(k, one ? index : remainder_of(k, index, n), p->d.tr), rest = quotient(k, index, n);
+  kvalue at = build_mul_const(k, one ? index : remainder_of(k, index, n), p->d.tr),
+         rest = quotient(k, index, n);
   place_line(p, rest, line - 1, iv);
-  iv[line] = rows % p->d.tr ? kb_smin(k, at, kb_i64(k, rows - p->d.tr)) : at;
+  iv[line] = rows % p->d.tr ? build_smin(k, at, build_i64(k, rows - p->d.tr)) : at;
 }
 
 /* Row block m, column block n; the last row block of the share moves back so that it is full. */
-static void place_block(const part *t, V m, V n, place *out) {
+static void place_block(const part *t, kvalue m, kvalue n, place *out) {
   kgemm *p = t->p;
-  kb *k = p->k;
-  out->n = kb_muli(k, n, (int64_t)t->nt * KGEMM_LANES);
-  V first = kb_add(k, t->first_tile, kb_muli(k, m, p->d.mt));
+  kbuilder *k = p->k;
+  out->n = build_mul_const(k, n, (int64_t)t->nt * KGEMM_LANES);
+  kvalue first = build_add(k, t->first_tile, build_mul_const(k, m, p->d.mt));
   if (p->d.split == MC_SPLIT_TILES || mc_tiles_of_rows(&p->d) % p->d.mt)
-    first = kb_smin(k, first, kb_addi(k, t->end_tile, -p->d.mt));
+    first = build_smin(k, first, build_add_const(k, t->end_tile, -p->d.mt));
   for (int i = 0; i < p->d.mt; i++)
-    place_tile(p, p->d.flat ? first : kb_addi(k, first, i), out->iv[i]);
+    place_tile(p, p->d.flat ? first : build_add_const(k, first, i), out->iv[i]);
 }
 
 /* at[0], at[1]: m, n of the block that follows this one: rows inside, or columns. */
-static void advance(const part *t, V *at) {
-  kb *k = t->p->k;
+static void advance(const part *t, kvalue *at) {
+  kbuilder *k = t->p->k;
   int in = t->p->d.rows_outside;
-  V next = kb_addi(k, at[in], 1),
-    wrap = LLVMBuildICmp(k->b, LLVMIntEQ, next, in ? t->end_col : t->row_blocks, "");
-  at[in] = kb_select(k, wrap, in ? t->first_col : kb_i64(k, 0), next);
-  at[!in] = kb_add(k, at[!in], LLVMBuildZExt(k->b, wrap, k->i64, ""));
+  kvalue next = build_add_const(k, at[in], 1),
+         wrap = LLVMBuildICmp(k->b, LLVMIntEQ, next, in ? t->end_col : t->row_blocks, "");
+  at[in] = build_select(k, wrap, in ? t->first_col : build_i64(k, 0), next);
+  at[!in] = build_add(k, at[!in], LLVMBuildZExt(k->b, wrap, k->i64, ""));
 }
 
 /* ---- products ---- */
@@ -197,27 +200,31 @@ static int64_t step_offset(const kgemm *p, int64_t s) {
   return p->d.run[s / p->d.steps] + s % p->d.steps * p->d.kr * mc_gemm_elem(p->d.e);
 }
 
-static void emit_step(const part *t, V const *a, V aoff, V b) {
+static void emit_step(const part *t, kvalue const *a, kvalue aoff, kvalue b) {
   kgemm *p = t->p;
-  kb *k = p->k;
+  kbuilder *k = p->k;
   int64_t tile = (int64_t)KGEMM_LANES * p->d.kr * mc_gemm_elem(p->d.e);
   for (int i = 0; i < p->d.mt; i++)
     for (int j = 0; j < t->nt; j++) {
-      if (i == 0) tile_load(k, reg_b(p, j), kb_gepi(k, b, j * tile), 64);
-      if (j == 0) tile_load(k, reg_a(p, i), kb_gep(k, a[i], aoff), p->a.stride[p->x->rank - 2]);
+      if (i == 0) tile_load(k, reg_b(p, j), build_offset(k, b, j * tile), 64);
+      if (j == 0)
+        tile_load(k, reg_a(p, i), build_address(k, a[i], aoff), p->a.stride[p->x->rank - 2]);
       tile_multiply(p, reg_c(p, i, j), reg_a(p, i), reg_b(p, j));
     }
 }
 
 /* Offset of A at step s: a multiple within one run, else from a table. */
-static V offset_at(const kgemm *p, V s) {
+static kvalue offset_at(const kgemm *p, kvalue s) {
   int64_t total = p->d.nrun * p->d.steps;
   if (p->d.nrun == 1)
-    return kb_addi(p->k, kb_muli(p->k, s, p->d.kr * mc_gemm_elem(p->d.e)), p->d.run[0]);
+    return build_add_const(p->k, build_mul_const(p->k, s, p->d.kr * mc_gemm_elem(p->d.e)),
+                           p->d.run[0]);
   int64_t *off = MC_NEWN(p->k->arena, int64_t, total);
   for (int64_t i = 0; i < total; i++) off[i] = step_offset(p, i);
-  return kb_load(p->k, p->k->i64,
-                 kb_gep(p->k, kb_table_i64(p->k, off, total, "steps"), kb_muli(p->k, s, 8)), 8);
+  return build_load(
+      p->k, p->k->i64,
+      build_address(p->k, build_table_i64(p->k, off, total, "steps"), build_mul_const(p->k, s, 8)),
+      8);
 }
 
 /* ---- weights that are further away than L2 ---- */
@@ -225,7 +232,7 @@ static V offset_at(const kgemm *p, V s) {
  * step: a panel that is met for the first time comes at the rate of L3, and all later ones from L2.
  */
 typedef struct ahead {
-  V from;
+  kvalue from;
   int64_t lines;
 } ahead; /* lines of a step; 0: none */
 
@@ -241,61 +248,65 @@ static int64_t lines_ahead(const part *t) {
              : 0;
 }
 
-static ahead fetch_ahead(const part *t, V b, V m, V n) {
-  kb *k = t->p->k;
+static ahead fetch_ahead(const part *t, kvalue b, kvalue m, kvalue n) {
+  kbuilder *k = t->p->k;
   int64_t steps = t->p->d.nrun * t->p->d.steps, panel = steps * step_bytes(t);
   ahead f = { .lines = lines_ahead(t) };
   if (!f.lines) return f;
-  V next = kb_select(k, LLVMBuildICmp(k->b, LLVMIntSLT, kb_addi(k, n, 1), t->end_col, ""),
-                     kb_i64(k, panel), kb_i64(k, 0));
-  f.from = kb_gep(k, kb_gep(k, b, next), kb_muli(k, m, f.lines * steps * 64));
+  kvalue next =
+      build_select(k, LLVMBuildICmp(k->b, LLVMIntSLT, build_add_const(k, n, 1), t->end_col, ""),
+                   build_i64(k, panel), build_i64(k, 0));
+  f.from = build_address(k, build_address(k, b, next), build_mul_const(k, m, f.lines * steps * 64));
   return f;
 }
 
-static void emit_fetch(const part *t, const ahead *f, V step) {
-  kb *k = t->p->k;
+static void emit_fetch(const part *t, const ahead *f, kvalue step) {
+  kbuilder *k = t->p->k;
   for (int64_t i = 0; i < f->lines; i++)
-    fetch(k, kb_gepi(k, kb_gep(k, f->from, kb_muli(k, step, f->lines * 64)), i * 64));
+    fetch(k, build_offset(k, build_address(k, f->from, build_mul_const(k, step, f->lines * 64)),
+                          i * 64));
 }
 
 /* All steps of a block, the sums into scratch. With `between`, as many steps as fit follow one
  * another. */
-static void products(const part *t, const place *at, const V block[2], V scratch,
+static void products(const part *t, const place *at, const kvalue block[2], kvalue scratch,
                      between_fn *between, void *ctx) {
   kgemm *p = t->p;
-  kb *k = p->k;
+  kbuilder *k = p->k;
   int64_t total = p->d.nrun * p->d.steps,
           straight = between || total <= 4 ? total < STRAIGHT ? total : STRAIGHT : 0;
-  V a[MAX_C], bias = kb_gep(k, t->bias, kb_muli(k, at->n, 4)),
-              b = kb_gep(k, t->b, kb_muli(k, at->n, mc_gemm_column_bytes(&p->d)));
+  kvalue a[MAX_C],
+      bias = build_address(k, t->bias, build_mul_const(k, at->n, 4)),
+      b = build_address(k, t->b, build_mul_const(k, at->n, mc_gemm_column_bytes(&p->d)));
   for (int i = 0; i < p->d.mt; i++) {
     a[i] = t->a;
     for (int d = p->d.nbatch; d < p->x->rank - 1; d++)
-      a[i] = kb_gep(k, a[i], kb_muli(k, at->iv[i][d], p->a.stride[d]));
-    if (p->d.flat) a[i] = kb_gepi(k, a[i], flat_row(p, i) * p->a.stride[p->x->rank - 2]);
+      a[i] = build_address(k, a[i], build_mul_const(k, at->iv[i][d], p->a.stride[d]));
+    if (p->d.flat) a[i] = build_offset(k, a[i], flat_row(p, i) * p->a.stride[p->x->rank - 2]);
     for (int j = 0; j < t->nt; j++)
-      tile_load(k, reg_c(p, i, j), kb_gepi(k, bias, 64ll * j),
+      tile_load(k, reg_c(p, i, j), build_offset(k, bias, 64ll * j),
                 0); /* the same 16 biases in every row: loads are cheaper than additions in the
                        epilogue */
   }
   ahead next = fetch_ahead(t, b, block[0], block[1]);
   for (int64_t s = 0; s < straight; s++) {
-    emit_fetch(t, &next, kb_i64(k, s));
-    emit_step(t, a, kb_i64(k, step_offset(p, s)), kb_gepi(k, b, s * step_bytes(t)));
+    emit_fetch(t, &next, build_i64(k, s));
+    emit_step(t, a, build_i64(k, step_offset(p, s)), build_offset(k, b, s * step_bytes(t)));
     if (between) between(ctx, s + 1, straight);
   }
   if (between && total == 0) between(ctx, 1, 1);
   if (straight < total) {
-    kb_loop l;
-    kb_for(k, &l, kb_i64(k, straight), kb_i64(k, total), 1, NULL, 0);
+    kloop l;
+    build_for(k, &l, build_i64(k, straight), build_i64(k, total), 1, NULL, 0);
     emit_fetch(t, &next, l.iv);
-    emit_step(t, a, offset_at(p, l.iv), kb_gep(k, b, kb_muli(k, l.iv, step_bytes(t))));
-    kb_end(k, &l, NULL);
+    emit_step(t, a, offset_at(p, l.iv),
+              build_address(k, b, build_mul_const(k, l.iv, step_bytes(t))));
+    build_end(k, &l, NULL);
   }
   for (int i = 0; i < p->d.mt; i++)
     for (int j = 0; j < t->nt; j++)
-      tile_store(k, reg_c(p, i, j), kb_gepi(k, scratch, ((int64_t)i * p->d.tr * t->nt + j) * 64),
-                 t->nt * 64);
+      tile_store(k, reg_c(p, i, j),
+                 build_offset(k, scratch, ((int64_t)i * p->d.tr * t->nt + j) * 64), t->nt * 64);
 }
 
 /* ---- epilogue ---- */
@@ -304,16 +315,16 @@ static bool is_float(const kgemm *p) { return p->d.e->in != 'I'; }
 /* A row of a block: row r (plus the constant rc) of tile i. */
 typedef struct row {
   int i;
-  V r;
+  kvalue r;
   int64_t rc;
 } row;
 
 static void stand_at(const part *t, const place *at, const row *w) {
-  kx *x = t->p->x;
+  kepilogue *x = t->p->x;
   int last = x->rank - 1;
   for (int d = t->p->d.nbatch; d < last; d++) x->iv[d] = at->iv[w->i][d];
-  x->iv[last - 1] = kb_add(t->p->k, x->iv[last - 1], w->r);
-  x->iv[last] = kb_add(t->p->k, t->n0, at->n);
+  x->iv[last - 1] = build_add(t->p->k, x->iv[last - 1], w->r);
+  x->iv[last] = build_add(t->p->k, t->n0, at->n);
   x->c[last - 1] = w->rc;
   x->c[last] = 0;
   if (!t->p->d.flat) return;
@@ -331,73 +342,75 @@ static int all_rows(const kgemm *p, row *list) {
       if (p->d.flat &&
           (at_row % p->d.flat >= p->x->dim[p->x->rank - 2] || at_row < (int64_t)i * p->d.tr))
         continue;
-      list[n++] = (row){ i, kb_i64(p->k, 0), r };
+      list[n++] = (row){ i, build_i64(p->k, 0), r };
     }
   return n;
 }
 
 /* The rows' term of a matmul at the position, in all lanes. */
-static V row_term(const part *t) {
+static kvalue row_term(const part *t) {
   kgemm *p = t->p;
-  kb *k = p->k;
-  V iv[MC_MAX_RANK];
+  kbuilder *k = p->k;
+  kvalue iv[MC_MAX_RANK];
   memcpy(iv, p->x->iv, sizeof iv);
   iv[p->x->rank - 1] = NULL;
-  return kb_splat(k, kb_load(k, k->i32, kl_at(k, &p->rowterm_view, p->x->rank, iv, p->x->c), 4),
-                  KGEMM_LANES);
+  return build_splat(
+      k, build_load(k, k->i32, view_address(k, &p->rowterm_view, p->x->rank, iv, p->x->c), 4),
+      KGEMM_LANES);
 }
 
 /* Vector j of the row that is at the position, into the head's value; sums: of the row. */
-static void bind_vector(const part *t, V sums, int j, V term) {
+static void bind_vector(const part *t, kvalue sums, int j, kvalue term) {
   kgemm *p = t->p;
-  kb *k = p->k;
-  kx *x = p->x;
-  V v = kb_load(k, kb_vt(k, is_float(p) ? k->f32 : k->i32, KGEMM_LANES), kb_gepi(k, sums, 64ll * j),
-                64);
+  kbuilder *k = p->k;
+  kepilogue *x = p->x;
+  kvalue v = build_load(k, type_of_lanes(k, is_float(p) ? k->f32 : k->i32, KGEMM_LANES),
+                        build_offset(k, sums, 64ll * j), 64);
   if (term) v = LLVMBuildAdd(k->b, v, term, "");
   x->c[x->rank - 1] = (int64_t)j * KGEMM_LANES;
-  kx_at(x, KGEMM_LANES, j == t->nt - 1 ? t->valid : KGEMM_LANES);
-  kx_bind(x, p->head->out[0], is_float(p) ? kv_clamp(k, v, p->d.clamp) : v);
+  epilogue_at(x, KGEMM_LANES, j == t->nt - 1 ? t->valid : KGEMM_LANES);
+  epilogue_bind(x, p->head->out[0], is_float(p) ? vec_clamp(k, v, p->d.clamp) : v);
 }
 
 /* Rows that go through the epilogue together: as many as one register of bytes holds. */
 static int rows_together(const part *t) {
-  int most = t->p->x->tail ? kv_narrow_most(t->p->k) / t->nt : 1;
+  int most = t->p->x->tail ? vec_narrow_most(t->p->k) / t->nt : 1;
   return most > 1 ? most : 1;
 }
 
 /* n such rows of the block whose sums are at scratch. */
-static void finish_rows(const part *t, const place *at, const row *w, int n, V scratch) {
+static void finish_rows(const part *t, const place *at, const row *w, int n, kvalue scratch) {
   kgemm *p = t->p;
-  kb *k = p->k;
-  kx *x = p->x;
-  V raw[4], bytes = NULL;
-  bool narrow = x->tail && n * t->nt <= kv_narrow_most(k);
+  kbuilder *k = p->k;
+  kepilogue *x = p->x;
+  kvalue raw[4], bytes = NULL;
+  bool narrow = x->tail && n * t->nt <= vec_narrow_most(k);
   for (int i = 0; i < n; i++) {
     stand_at(t, at, &w[i]);
-    V term = p->rowterm ? row_term(t) : NULL,
-      sums = kb_gepi(k, kb_gep(k, scratch, kb_muli(k, w[i].r, 64ll * t->nt)),
-                     64ll * t->nt * (w[i].i * p->d.tr + w[i].rc));
+    kvalue term = p->rowterm ? row_term(t) : NULL,
+           sums =
+               build_offset(k, build_address(k, scratch, build_mul_const(k, w[i].r, 64ll * t->nt)),
+                            64ll * t->nt * (w[i].i * p->d.tr + w[i].rc));
     for (int j = 0; j < t->nt; j++) {
       bind_vector(t, sums, j, term);
       if (narrow)
-        raw[i * t->nt + j] = kx_raw(x);
+        raw[i * t->nt + j] = epilogue_raw(x);
       else
-        kx_finish(x);
+        epilogue_finish(x);
     }
   }
-  if (narrow) bytes = kx_narrow(x, raw, n * t->nt);
+  if (narrow) bytes = epilogue_narrow(x, raw, n * t->nt);
   for (int i = 0; i < n && narrow; i++) {
     stand_at(t, at, &w[i]);
-    kx_store_bytes(x, bytes, i * t->nt * KGEMM_LANES, (t->nt - 1) * KGEMM_LANES + t->valid);
+    epilogue_store_bytes(x, bytes, i * t->nt * KGEMM_LANES, (t->nt - 1) * KGEMM_LANES + t->valid);
   }
   memset(x->c, 0, sizeof x->c);
 }
 
 /* All rows of a block, in loops where they are alike. */
-static void finish_block(const part *t, const place *at, V scratch) {
+static void finish_block(const part *t, const place *at, kvalue scratch) {
   kgemm *p = t->p;
-  kb *k = p->k;
+  kbuilder *k = p->k;
   int step = rows_together(t), full = p->d.tr / step * step;
   if (p->d.flat) {
     row list[MAX_C * 16];
@@ -410,27 +423,27 @@ static void finish_block(const part *t, const place *at, V scratch) {
     row w[4];
     for (int r = 0; r < 4; r++) w[r] = (row){ .i = i, .rc = r };
     if (full) {
-      kb_loop l;
-      kb_range(k, &l, full, step, NULL, 0);
+      kloop l;
+      build_range(k, &l, full, step, NULL, 0);
       for (int r = 0; r < step; r++) w[r].r = l.iv;
       finish_rows(t, at, w, step, scratch);
-      kb_end(k, &l, NULL);
+      build_end(k, &l, NULL);
     }
-    for (int r = 0; r < 4; r++) w[r].r = kb_i64(k, full);
+    for (int r = 0; r < 4; r++) w[r].r = build_i64(k, full);
     if (p->d.tr > full) finish_rows(t, at, w, p->d.tr - full, scratch);
   }
 }
 
 /* The block before this one, a share of its rows after each step. */
-typedef struct behind {
+typedef struct unfinished {
   const part *t;
   place at;
-  V scratch;
+  kvalue scratch;
   int done;
-} behind;
+} unfinished;
 
 static void finish_some(void *ctx, int64_t done, int64_t of) {
-  behind *e = ctx;
+  unfinished *e = ctx;
   kgemm *p = e->t->p;
   row list[MAX_C * 16];
   int rows = all_rows(p, list), upto = (int)(rows * done / of), step = rows_together(e->t);
@@ -444,7 +457,7 @@ static void finish_some(void *ctx, int64_t done, int64_t of) {
 /* ---- loops ---- */
 /* Blocks on their way, the newest first: their places, and the buffers that their sums are in. */
 typedef struct queue {
-  V at[LAG + 1][2], sums[LAG + 1];
+  kvalue at[LAG + 1][2], sums[LAG + 1];
 } queue;
 
 enum { QUEUE = 3 * (LAG + 1) };
@@ -469,17 +482,17 @@ static void finish_queued(const part *t, const queue *q, int i) {
 /* All blocks of a part that has any. */
 static void emit_blocks(const part *t) {
   kgemm *p = t->p;
-  kb *k = p->k;
-  V blocks = LLVMBuildMul(k->b, t->row_blocks, kb_sub(k, t->end_col, t->first_col), ""),
-    flat[QUEUE];
+  kbuilder *k = p->k;
+  kvalue blocks = LLVMBuildMul(k->b, t->row_blocks, build_sub(k, t->end_col, t->first_col), ""),
+         flat[QUEUE];
   bool known = LLVMIsAConstantInt(blocks);
   int lag = known && LLVMConstIntGetSExtValue(blocks) > LAG ? LAG : 1;
   queue q;
   place cur;
   for (int i = 0; i <= LAG; i++) {
-    q.at[i][0] = kb_i64(k, 0);
+    q.at[i][0] = build_i64(k, 0);
     q.at[i][1] = t->first_col;
-    q.sums[i] = kb_gepi(k, p->tile_scratch, (int64_t)i * MAX_C * TILE_BYTES);
+    q.sums[i] = build_offset(k, p->tile_scratch, (int64_t)i * MAX_C * TILE_BYTES);
   }
   for (int i = 0; i < lag; i++) {
     place_block(t, q.at[0][0], q.at[0][1], &cur);
@@ -487,17 +500,17 @@ static void emit_blocks(const part *t) {
     pass_on(t, &q, lag);
   }
   if (!known || LLVMConstIntGetSExtValue(blocks) > lag) {
-    kb_loop l;
+    kloop l;
     memcpy(flat, &q, sizeof flat);
-    kb_for(k, &l, kb_i64(k, lag), blocks, 1, flat, QUEUE);
+    build_for(k, &l, build_i64(k, lag), blocks, 1, flat, QUEUE);
     memcpy(&q, l.carried, sizeof flat);
-    behind e = { .t = t, .scratch = q.sums[lag] };
+    unfinished e = { .t = t, .scratch = q.sums[lag] };
     place_block(t, q.at[0][0], q.at[0][1], &cur);
     place_block(t, q.at[lag][0], q.at[lag][1], &e.at);
     products(t, &cur, q.at[0], q.sums[0], finish_some, &e);
     pass_on(t, &q, lag);
     memcpy(flat, &q, sizeof flat);
-    kb_end(k, &l, flat);
+    build_end(k, &l, flat);
     memcpy(&q, l.carried, sizeof flat);
   }
   for (int i = lag; i; i--) finish_queued(t, &q, i);
@@ -506,24 +519,24 @@ static void emit_blocks(const part *t) {
 /* The share of rows, if it has any columns. */
 static void emit_part(part *t) {
   kgemm *p = t->p;
-  kb *k = p->k;
-  t->first_tile = kb_i64(k, 0);
-  t->end_tile = kb_i64(k, mc_tiles_of_rows(&p->d));
+  kbuilder *k = p->k;
+  t->first_tile = build_i64(k, 0);
+  t->end_tile = build_i64(k, mc_tiles_of_rows(&p->d));
   if (p->d.split == MC_SPLIT_TILES) {
-    kl_share(p->g, mc_tile_units(&p->d), &t->first_tile, &t->end_tile);
-    t->first_tile = kb_muli(k, t->first_tile, mc_tile_unit(&p->d));
-    t->end_tile = kb_muli(k, t->end_tile, mc_tile_unit(&p->d));
+    split_share(p->g, mc_tile_units(&p->d), &t->first_tile, &t->end_tile);
+    t->first_tile = build_mul_const(k, t->first_tile, mc_tile_unit(&p->d));
+    t->end_tile = build_mul_const(k, t->end_tile, mc_tile_unit(&p->d));
   }
-  t->row_blocks =
-      quotient(k, kb_addi(k, kb_sub(k, t->end_tile, t->first_tile), p->d.mt - 1), p->d.mt);
-  kb_loop any;
-  kb_for(k, &any, t->first_col, t->end_col, p->d.n, NULL, 0);
+  t->row_blocks = quotient(
+      k, build_add_const(k, build_sub(k, t->end_tile, t->first_tile), p->d.mt - 1), p->d.mt);
+  kloop any;
+  build_for(k, &any, t->first_col, t->end_col, p->d.n, NULL, 0);
   emit_blocks(t);
-  kb_end(k, &any, NULL);
+  build_end(k, &any, NULL);
 }
 
-void ktile_columns(kgemm *p, V a, V b, V bias, V n0) {
-  kb *k = p->k;
+void ktile_columns(kgemm *p, kvalue a, kvalue b, kvalue bias, kvalue n0) {
+  kbuilder *k = p->k;
   bool divided = p->d.split == MC_SPLIT_COLUMNS;
   int64_t width = (int64_t)p->d.nv * KGEMM_LANES, full = p->d.n / width, rest = p->d.n % width,
           col = mc_gemm_column_bytes(&p->d), blocks = full + (rest != 0);
@@ -534,23 +547,23 @@ void ktile_columns(kgemm *p, V a, V b, V bias, V n0) {
              .n0 = n0,
              .nt = p->d.nv,
              .valid = KGEMM_LANES,
-             .first_col = kb_i64(k, 0),
-             .end_col = kb_i64(k, full) };
+             .first_col = build_i64(k, 0),
+             .end_col = build_i64(k, full) };
   if (full && divided) {
-    kl_share(p->g, blocks, &t.first_col, &t.end_col);
-    if (rest) t.end_col = kb_smin(k, t.end_col, kb_i64(k, full));
+    split_share(p->g, blocks, &t.first_col, &t.end_col);
+    if (rest) t.end_col = build_smin(k, t.end_col, build_i64(k, full));
   }
   if (full) emit_part(&t);
   if (!rest) return;
-  kb_loop l;
-  kl_range_part(p->g, &l, blocks - 1, blocks, blocks, 1, divided);
+  kloop l;
+  split_range_part(p->g, &l, blocks - 1, blocks, blocks, 1, divided);
   t.nt = (int)mc_gemm_vectors(rest);
   t.valid = (int)(rest - (t.nt - 1) * KGEMM_LANES);
-  t.first_col = kb_i64(k, 0);
-  t.end_col = kb_i64(k, 1);
-  t.b = kb_gepi(k, b, full * width * col);
-  t.bias = kb_gepi(k, bias, full * width * 4);
-  t.n0 = kb_addi(k, n0, full * width);
+  t.first_col = build_i64(k, 0);
+  t.end_col = build_i64(k, 1);
+  t.b = build_offset(k, b, full * width * col);
+  t.bias = build_offset(k, bias, full * width * 4);
+  t.n0 = build_add_const(k, n0, full * width);
   emit_part(&t);
-  kb_end(k, &l, NULL);
+  build_end(k, &l, NULL);
 }

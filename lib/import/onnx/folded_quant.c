@@ -9,11 +9,11 @@
 #include <string.h>
 
 int64_t mc_qparam_zero(const qparam *q, int64_t c) {
-  return q->zero ? mc_konst_int(q->zero, q->zero->n == 1 ? 0 : c) : 0;
+  return q->zero ? mc_folded_int(q->zero, q->zero->n == 1 ? 0 : c) : 0;
 }
 
 /* The scale's index of element i of a constant of this shape. */
-static int64_t scale_index(const qparam *q, const konst *k, int64_t i) {
+static int64_t scale_index(const qparam *q, const folded *k, int64_t i) {
   if (!q->per_axis && !q->block) return 0;
   int64_t inner = mc_onnx_prod(k->dim, q->axis + 1, k->rank), len = k->dim[q->axis];
   int64_t at = i / inner % len;
@@ -21,16 +21,16 @@ static int64_t scale_index(const qparam *q, const konst *k, int64_t i) {
   return (i / inner / len * q->scale->dim[q->axis] + at / q->block) * inner + i % inner;
 }
 
-konst *mc_konst_dequantized(node *n, konst *k, const qparam *q) {
-  konst *r = mc_konst_new(n, ONNX_FLOAT, k->rank, k->dim), *index = NULL;
+folded *mc_folded_dequantized(node *n, folded *k, const qparam *q) {
+  folded *r = mc_folded_new(n, ONNX_FLOAT, k->rank, k->dim), *index = NULL;
   bool many = q->per_axis || q->block;
-  if (r && many) index = mc_konst_new(n, ONNX_INT32, k->rank, k->dim);
+  if (r && many) index = mc_folded_new(n, ONNX_INT32, k->rank, k->dim);
   if (!r || (many && !index)) return NULL;
   for (int64_t i = 0; i < k->n; i++) {
     int64_t c = scale_index(q, k, i);
-    if (index) mc_konst_set_int(index, i, c);
-    float real = (float)(mc_konst_int(k, i) - mc_qparam_zero(q, c)) * mc_konst_f32(q->scale, c);
-    mc_konst_set_f32(r, i, real);
+    if (index) mc_folded_set_int(index, i, c);
+    float real = (float)(mc_folded_int(k, i) - mc_qparam_zero(q, c)) * mc_folded_f32(q->scale, c);
+    mc_folded_set_f32(r, i, real);
   }
   r->name = k->name;
   r->named = k->named;
@@ -40,40 +40,40 @@ konst *mc_konst_dequantized(node *n, konst *k, const qparam *q) {
   return r;
 }
 
-konst *mc_konst_quantized(node *n, const konst *k, const qparam *q, int etype) {
-  konst *r = mc_konst_new(n, etype, k->rank, k->dim);
+folded *mc_folded_quantized(node *n, const folded *k, const qparam *q, int etype) {
+  folded *r = mc_folded_new(n, etype, k->rank, k->dim);
   if (!r) return NULL;
   int bits = etype == ONNX_INT8 || etype == ONNX_UINT8 ? 8 : 16;
   bool is_signed = etype == ONNX_INT8 || etype == ONNX_INT16;
   float lo = is_signed ? -(float)(1 << (bits - 1)) : 0, hi = lo + (float)((1 << bits) - 1);
   for (int64_t i = 0; i < k->n; i++) {
     int64_t c = scale_index(q, k, i), zero = mc_qparam_zero(q, c);
-    float v = rintf(mc_konst_f32(k, i) / mc_konst_f32(q->scale, c)) + (float)zero;
+    float v = rintf(mc_folded_f32(k, i) / mc_folded_f32(q->scale, c)) + (float)zero;
     v = v > lo ? v : lo;
-    mc_konst_set_int(r, i, (int64_t)(v < hi ? v : hi));
+    mc_folded_set_int(r, i, (int64_t)(v < hi ? v : hi));
   }
   r->name = k->name;
   r->named = k->named;
   return r;
 }
 
-bool mc_konst_quant_reshape(node *n, konst *r) {
+bool mc_folded_quant_reshape(node *n, folded *r) {
   if (!r->quant) return true;
   kquant *o = MC_NEW(n->im->arena, kquant);
   *o = *r->quant;
-  o->q = mc_konst_reshape(n, o->q, r->rank, r->dim);
-  if (o->index) o->index = mc_konst_reshape(n, o->index, r->rank, r->dim);
+  o->q = mc_folded_reshape(n, o->q, r->rank, r->dim);
+  if (o->index) o->index = mc_folded_reshape(n, o->index, r->rank, r->dim);
   r->quant = o;
   return true;
 }
 
-bool mc_konst_quant_strided(node *n, konst *r, const konst *k, const int64_t *stride,
-                            int64_t start) {
+bool mc_folded_quant_strided(node *n, folded *r, const folded *k, const int64_t *stride,
+                             int64_t start) {
   if (!k->quant) return true;
   kquant *o = MC_NEW(n->im->arena, kquant);
   *o = *k->quant;
-  o->q = mc_konst_strided(n, o->q, r->rank, r->dim, stride, start);
-  if (o->index) o->index = mc_konst_strided(n, o->index, r->rank, r->dim, stride, start);
+  o->q = mc_folded_strided(n, o->q, r->rank, r->dim, stride, start);
+  if (o->index) o->index = mc_folded_strided(n, o->index, r->rank, r->dim, stride, start);
   r->quant = o;
   return o->q && (o->index || !k->quant->index);
 }
@@ -81,13 +81,13 @@ bool mc_konst_quant_strided(node *n, konst *r, const konst *k, const int64_t *st
 /* ---- as a type of the graph ---- */
 
 static int64_t index_at(const kquant *o, int64_t i) {
-  return o->index ? mc_konst_int(o->index, i) : 0;
+  return o->index ? mc_folded_int(o->index, i) : 0;
 }
 
 /* The axis along which the scales change and no other does; -1: one scale; -2: more than one axis.
  * */
 static int axis_of(const kquant *o) {
-  const konst *k = o->index;
+  const folded *k = o->index;
   bool one = true;
   for (int64_t i = 1; k && one && i < k->n; i++) one = index_at(o, i) == index_at(o, 0);
   if (!k || one) return -1;
@@ -103,7 +103,7 @@ static int axis_of(const kquant *o) {
 
 static int64_t zero_of(const kquant *o, int64_t i) {
   int64_t c = index_at(o, i);
-  return o->zero ? mc_konst_int(o->zero, o->zero->n == 1 ? 0 : c) : 0;
+  return o->zero ? mc_folded_int(o->zero, o->zero->n == 1 ? 0 : c) : 0;
 }
 
 /* The stored form: element type, and the zero point where the integers are stored as they are; else
@@ -113,7 +113,7 @@ static bool stored_form(const kquant *o, int axis, mc_dtype *dtype, int32_t *zer
   bool one_zero = axis < 0, is_8bit = mc_onnx_etype(o->q->etype)->store == MC_u8 ||
                                       mc_onnx_etype(o->q->etype)->store == MC_i8;
   for (int64_t i = 0; i < o->q->n; i++) {
-    int64_t d = mc_konst_int(o->q, i) - zero_of(o, i);
+    int64_t d = mc_folded_int(o->q, i) - zero_of(o, i);
     one_zero &= zero_of(o, i) == z;
     lo = d < lo ? d : lo, hi = d > hi ? d : hi;
   }
@@ -130,13 +130,13 @@ static bool stored_form(const kquant *o, int axis, mc_dtype *dtype, int32_t *zer
   return lo >= INT16_MIN && hi <= INT16_MAX;
 }
 
-static bool scales_of(node *n, const konst *k, int axis, mc_quant *q) {
+static bool scales_of(node *n, const folded *k, int axis, mc_quant *q) {
   const kquant *o = k->quant;
   if (axis < 0) {
-    *q = (mc_quant){ .kind = MC_Q_TENSOR, .scale = mc_konst_f32(o->scale, index_at(o, 0)) };
+    *q = (mc_quant){ .kind = MC_Q_TENSOR, .scale = mc_folded_f32(o->scale, index_at(o, 0)) };
     return true;
   }
-  konst list = {
+  folded list = {
     .etype = ONNX_FLOAT, .rank = 1, .dim = { k->dim[axis] }, .n = k->dim[axis], .name = k->name
   };
   void *data;
@@ -144,7 +144,7 @@ static bool scales_of(node *n, const konst *k, int axis, mc_quant *q) {
   if (!(q->scales = mc_onnx_new_tensor(n, &list, ".scale", MC_f32, &data))) return false;
   int64_t inner = mc_onnx_prod(k->dim, axis + 1, k->rank);
   for (int64_t c = 0; c < list.n; c++)
-    ((float *)data)[c] = mc_konst_f32(o->scale, index_at(o, c * inner));
+    ((float *)data)[c] = mc_folded_f32(o->scale, index_at(o, c * inner));
   return true;
 }
 
@@ -157,7 +157,7 @@ static void store(void *data, mc_dtype dtype, int64_t i, int64_t v) {
     ((uint8_t *)data)[i] = (uint8_t)(uint64_t)v;
 }
 
-bool mc_onnx_quantized_konst(node *n, konst *k, mc_value **out) {
+bool mc_onnx_quantized_folded(node *n, folded *k, mc_value **out) {
   const kquant *o = k->quant;
   mc_type t = { .rank = k->rank };
   memcpy(t.dim, k->dim, sizeof t.dim);
@@ -170,8 +170,8 @@ bool mc_onnx_quantized_konst(node *n, konst *k, mc_value **out) {
   if (!tensor || !scales_of(n, k, axis, &t.q)) return false;
   t.q.zero = zero;
   for (int64_t i = 0; i < k->n; i++)
-    store(data, t.dtype, i, mc_konst_int(o->q, i) - zero_of(o, i) + zero);
-  mc_builder b = mc_onnx_konst_builder(n, k, tensor);
+    store(data, t.dtype, i, mc_folded_int(o->q, i) - zero_of(o, i) + zero);
+  mc_builder b = mc_onnx_folded_builder(n, k, tensor);
   mc_value *q = mc_build_tensor(&b, tensor, mc_type_intern(n->im->m, &t));
   b.source = NULL;
   *out = q ? mc_build1(&b, MC_OP_dequantize, &q, 1, NULL) : NULL;

@@ -2,7 +2,7 @@
 #include "imp.h"
 #include <string.h>
 
-int mc_konst_elem(const konst *k) { return (int)mc_dtype_size(mc_onnx_etype(k->etype)->store); }
+int mc_folded_elem(const folded *k) { return (int)mc_dtype_size(mc_onnx_etype(k->etype)->store); }
 
 int64_t mc_onnx_count(int rank, const int64_t *dim) {
   int64_t product = 1; /* of sizes but 0: the strides must fit too */
@@ -16,21 +16,21 @@ int64_t mc_onnx_count(int rank, const int64_t *dim) {
   return empty ? 0 : product;
 }
 
-bool mc_konst_charge(imp *im, int64_t bytes) {
-  if (bytes > im->max_folded - im->folded) return false;
-  im->folded += bytes;
+bool mc_folded_charge(imp *im, int64_t bytes) {
+  if (bytes > im->max_folded - im->folded_bytes) return false;
+  im->folded_bytes += bytes;
   return true;
 }
 
-konst *mc_konst_new(node *n, int etype, int rank, const int64_t *dim) {
+folded *mc_folded_new(node *n, int etype, int rank, const int64_t *dim) {
   imp *im = n->im;
-  konst *k = MC_NEW(im->arena, konst);
+  folded *k = MC_NEW(im->arena, folded);
   k->etype = etype;
   k->rank = rank;
   for (int i = 0; i < rank; i++) k->dim[i] = dim[i];
   k->n = mc_onnx_count(rank, dim);
-  int64_t bytes = k->n * mc_konst_elem(k);
-  if (k->n < 0 || !mc_konst_charge(n->im, bytes)) {
+  int64_t bytes = k->n * mc_folded_elem(k);
+  if (k->n < 0 || !mc_folded_charge(n->im, bytes)) {
     mc_onnx_error(
         n,
         "a constant of shape %s: constants computed while importing take more than %d MB together",
@@ -45,7 +45,7 @@ konst *mc_konst_new(node *n, int etype, int rank, const int64_t *dim) {
 #define MC_ETYPE(id, num, text, store, carry, border, bytes, field, bits)                          \
   _Static_assert(MC_##store == MC_f32 || MC_##store == MC_i64 || MC_##store == MC_i32 ||           \
                      MC_##store == MC_i16 || MC_##store == MC_i8 || MC_##store == MC_u8,           \
-                 "etypes.def: konst.c does not know the stored form of " #id);
+                 "etypes.def: folded.c does not know the stored form of " #id);
 #include "etypes.def"
 
 /* Toward zero, saturating; NaN is 0. */
@@ -53,7 +53,7 @@ static int64_t int_of_real(float f) {
   return f >= 9.2e18f ? INT64_MAX : f <= -9.2e18f ? INT64_MIN : f != f ? 0 : (int64_t)f;
 }
 
-int64_t mc_konst_int(const konst *k, int64_t i) {
+int64_t mc_folded_int(const folded *k, int64_t i) {
   switch (mc_onnx_etype(k->etype)->store) {
   case MC_i64: return ((const int64_t *)k->data)[i];
   case MC_i32: return ((const int32_t *)k->data)[i];
@@ -65,12 +65,12 @@ int64_t mc_konst_int(const konst *k, int64_t i) {
   return int_of_real(((const float *)k->data)[i]);
 }
 
-float mc_konst_f32(const konst *k, int64_t i) {
+float mc_folded_f32(const folded *k, int64_t i) {
   return mc_onnx_etype(k->etype)->store == MC_f32 ? ((const float *)k->data)[i]
-                                                  : (float)mc_konst_int(k, i);
+                                                  : (float)mc_folded_int(k, i);
 }
 
-void mc_konst_set_int(konst *k, int64_t i, int64_t v) {
+void mc_folded_set_int(folded *k, int64_t i, int64_t v) {
   switch (mc_onnx_etype(k->etype)->store) {
   case MC_i64: ((int64_t *)k->data)[i] = k->etype == ONNX_UINT32 ? (int64_t)(uint32_t)v : v; return;
   case MC_i32:
@@ -86,25 +86,25 @@ void mc_konst_set_int(konst *k, int64_t i, int64_t v) {
   }
 }
 
-void mc_konst_set_f32(konst *k, int64_t i, float v) {
+void mc_folded_set_f32(folded *k, int64_t i, float v) {
   if (mc_onnx_etype(k->etype)->store == MC_f32) {
     ((float *)k->data)[i] = v;
     return;
   }
   if (k->etype == ONNX_BOOL) {
-    mc_konst_set_int(k, i, v != 0);
+    mc_folded_set_int(k, i, v != 0);
     return;
   }
-  mc_konst_set_int(k, i, int_of_real(v));
+  mc_folded_set_int(k, i, int_of_real(v));
 }
 
-konst *mc_konst_reshape(node *n, const konst *k, int rank, const int64_t *dim) {
-  konst *r = MC_NEW(n->im->arena, konst);
+folded *mc_folded_reshape(node *n, const folded *k, int rank, const int64_t *dim) {
+  folded *r = MC_NEW(n->im->arena, folded);
   *r = *k;
   r->plain = NULL;
   r->rank = rank;
   for (int i = 0; i < rank; i++) r->dim[i] = dim[i];
-  mc_konst_quant_reshape(n, r);
+  mc_folded_quant_reshape(n, r);
   return r;
 }
 
@@ -139,14 +139,14 @@ static void copy_strided(unsigned char *dst, const unsigned char *src, size_t el
   }
 }
 
-konst *mc_konst_strided(node *n, const konst *k, int rank, const int64_t *dim,
-                        const int64_t *stride, int64_t start) {
-  konst *r = mc_konst_new(n, k->etype, rank, dim);
+folded *mc_folded_strided(node *n, const folded *k, int rank, const int64_t *dim,
+                          const int64_t *stride, int64_t start) {
+  folded *r = mc_folded_new(n, k->etype, rank, dim);
   if (!r || !r->n) return r;
-  copy_strided(r->data, k->data, (size_t)mc_konst_elem(k), rank, dim, stride, start);
+  copy_strided(r->data, k->data, (size_t)mc_folded_elem(k), rank, dim, stride, start);
   r->name = k->name;
   r->named = k->named;
-  return mc_konst_quant_strided(n, r, k, stride, start) ? r : NULL;
+  return mc_folded_quant_strided(n, r, k, stride, start) ? r : NULL;
 }
 
 /* Round a float to the nearest float16 or bfloat16, so that casts there and back lose what they
@@ -163,17 +163,18 @@ static float through_half(float v, int etype) {
   return (float)(onnx_half)v;
 }
 
-konst *mc_konst_cast(node *n, const konst *k, int etype) {
-  if (etype == k->etype) return mc_konst_reshape(n, k, k->rank, k->dim);
-  konst *r = mc_konst_new(n, etype, k->rank, k->dim);
+folded *mc_folded_cast(node *n, const folded *k, int etype) {
+  if (etype == k->etype) return mc_folded_reshape(n, k, k->rank, k->dim);
+  folded *r = mc_folded_new(n, etype, k->rank, k->dim);
   if (!r) return NULL;
   bool half = etype == ONNX_FLOAT16 || etype == ONNX_BFLOAT16,
        from_real = mc_onnx_is_real(k->etype);
   for (int64_t i = 0; i < k->n; i++) {
     if (from_real || mc_onnx_is_real(etype))
-      mc_konst_set_f32(r, i, half ? through_half(mc_konst_f32(k, i), etype) : mc_konst_f32(k, i));
+      mc_folded_set_f32(r, i,
+                        half ? through_half(mc_folded_f32(k, i), etype) : mc_folded_f32(k, i));
     else
-      mc_konst_set_int(r, i, mc_konst_int(k, i));
+      mc_folded_set_int(r, i, mc_folded_int(k, i));
   }
   r->name = k->name;
   r->named = k->named;
@@ -191,12 +192,12 @@ bool mc_onnx_known_ints(node *n, int input, const char *what, int64_t **v, int64
     return mc_onnx_error(n, "%s: %s has %lld elements", n->row->op, what, (long long)x->k->n);
   *v = MC_NEWN(n->im->arena, int64_t, x->k->n + 1);
   *len = x->k->n;
-  for (int64_t i = 0; i < x->k->n; i++) (*v)[i] = mc_konst_int(x->k, i);
+  for (int64_t i = 0; i < x->k->n; i++) (*v)[i] = mc_folded_int(x->k, i);
   return true;
 }
 
 bool mc_onnx_known_f32(const val *v, float *out) {
   if (!v || !v->k || v->k->n != 1) return false;
-  *out = mc_konst_f32(v->k, 0);
+  *out = mc_folded_f32(v->k, 0);
   return true;
 }
