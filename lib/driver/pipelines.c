@@ -4,7 +4,7 @@
 
 const char *const mc_chain_names[] = { "auto", "off", "memory", NULL };
 const char *const mc_equalize_names[] = { "auto", "off", NULL };
-const char *const mc_quant_names[] = { "none", "int8", "bf16", NULL };
+const char *const mc_quant_names[] = { "none", "int8", "bf16", "w4a8", NULL };
 
 /* -O0 compiles what is there; -O1 folds constants and batch_norm; -O2 also moves layouts out of the
  * way and merges; -O3 repeats until it settles. */
@@ -49,7 +49,11 @@ static const char *with_layers(const char *name, const char *samples, const mc_c
   mc_strbuf s = { 0 };
   mc_sb_putc(&s, '{');
   if (o->mixed) mc_sb_puts(&s, "faster=true");
-  option(&s, "correct", samples);
+  bool few = o->quant == MC_QUANT_W4A8 && strcmp(name, "quantize") == 0;
+  if (few) mc_sb_printf(&s, "%sbits=4", o->mixed ? " " : "");
+  if (few && o->group) mc_sb_printf(&s, " group=%lld", (long long)o->group);
+  if (few && samples) mc_sb_puts(&s, " rounding_method=gptq");
+  option(&s, few ? "data" : "correct", samples);
   option(&s, "skip", o->skip);
   option(&s, "only", o->only);
   const char *text =
@@ -86,12 +90,17 @@ static bool no_ranges(const mc_graph *g, mc_diag *d) {
 }
 
 static void no_samples(const mc_compile_opts *o, const mc_graph *g, mc_diag *d) {
+  if (o->quant == MC_QUANT_W4A8)
+    mc_warning(
+        d, g->loc,
+        "no samples: each weight goes to the nearest of 16 steps, which costs accuracy; give "
+        "-calib=FILE.npz");
   if (o->calib_method)
     mc_warning(d, g->loc, "-calib-method=%s has no effect: there are no samples (-calib=FILE)",
                o->calib_method);
 }
 
-/* -quant=int8 for a network that holds integers already. */
+/* -quant= for a network that holds integers already. */
 static void quantized_already(const mc_graph *g, const mc_compile_opts *o, mc_diag *d) {
   const char *idle = o->calib          ? "calib"
                      : o->calib_method ? "calib-method"
@@ -101,8 +110,8 @@ static void quantized_already(const mc_graph *g, const mc_compile_opts *o, mc_di
                                        : NULL;
   const char *too = idle ? mc_arena_printf(d->arena, "; -%s has no effect", idle) : "";
   mc_warning(d, g->loc,
-             "the network is quantized already: -quant=int8 adds nothing, its own scales stay%s",
-             too);
+             "the network is quantized already: -quant=%s adds nothing, its own scales stay%s",
+             mc_quant_names[o->quant], too);
 }
 
 /* The passes that make integers, with their source of ranges; `before` runs before folding. */
@@ -114,11 +123,11 @@ static bool quant_passes(const char **before, const char **after, const mc_modul
   look(&f, g);
   if (f.islands) *before = "from-qdq,";
   if (f.quantized) {
-    if (o->quant == MC_QUANT_INT8) quantized_already(g, o, d);
+    if (mc_quant_ints(o->quant)) quantized_already(g, o, d);
     *after = "fold-qdq,";
     return true;
   }
-  if (o->quant != MC_QUANT_INT8) return true;
+  if (!mc_quant_ints(o->quant)) return true;
   *after = mc_arena_printf(a, "%sfold-qdq,", with_layers("quantize", NULL, o, a));
   if (o->mixed && o->target->next)
     return mc_error(d, g->loc,

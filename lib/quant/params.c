@@ -34,10 +34,29 @@ static float max_abs(const float *x, walk w, int64_t c) {
   return m;
 }
 
+/* The most steps, at most 127, of which the largest magnitude is a whole number and every weight
+ * [n, inner] of channel c too: those of a grid that the weights lie on already. 127: they lie on
+ * none. */
+static int steps_of(const float *x, walk w, int64_t c, float max) {
+  enum { FEW = 2 }; /* elements that lie on some grid by chance */
+
+  if (!(max > 0) || w.outer * w.inner <= FEW) return 127;
+  for (int n = 1; n < 127; n++) {
+    bool all = true;
+    for (int64_t o = 0; all && o < w.outer; o++)
+      for (int64_t i = 0; all && i < w.inner; i++) {
+        double q = (double)x[(o * w.channels + c) * w.inner + i] / (double)max * n;
+        all = fabs(q - rint(q)) < 1e-4;
+      }
+    if (all) return n * (127 / n);
+  }
+  return 127;
+}
+
 /* |w| / 127, but large enough that |bias| / (s_x * scale) stays below 2^30; channels of zeros get a
  * harmless scale. */
-static float weight_scale(float max, float bias, float s_x) {
-  float s = max / 127.0f, least = fabsf(bias) / (s_x * 1073741824.0f);
+static float weight_scale(float max, int steps, float bias, float s_x) {
+  float s = max / (float)steps, least = fabsf(bias) / (s_x * 1073741824.0f);
   if (s < least) s = least;
   return s > 1e-30f ? s : 1.0f;
 }
@@ -76,13 +95,18 @@ const mc_type *mc_quant_weight(mc_module *m, const mc_tensor *w, int axis, bool 
                       .axis = axis,
                       .scales = mc_tensor_create(m, mc_arena_printf(m->arena, "%s.scale", name),
                                                  MC_f32, 1, &k.channels, &sp) };
-    for (int64_t c = 0; c < k.channels; c++)
-      ((float *)sp)[c] = weight_scale(max_abs(x, k, c), bias ? bias[c] : 0, s_x);
+    for (int64_t c = 0; c < k.channels; c++) {
+      float most = max_abs(x, k, c);
+      ((float *)sp)[c] = weight_scale(most, steps_of(x, k, c, most), bias ? bias[c] : 0, s_x);
+    }
   } else {
+    walk all = { 1, 1, k.outer * k.channels * k.inner };
+    float most = max_abs(x, all, 0);
+    int steps = steps_of(x, all, 0, most);
     t.q = (mc_quant){ .kind = MC_Q_TENSOR };
     for (int64_t c = 0; c < k.channels; c++)
-      t.q.scale = fmaxf(t.q.scale, weight_scale(max_abs(x, k, c), bias ? bias[c] : 0, s_x) *
-                                       (max_abs(x, k, c) > 0 || bias));
+      t.q.scale =
+          fmaxf(t.q.scale, weight_scale(most, steps, bias ? bias[c] : 0, s_x) * (most > 0 || bias));
     if (!(t.q.scale > 0)) t.q.scale = 1;
   }
   for (int64_t c = 0; compensate && c < k.channels; c++)

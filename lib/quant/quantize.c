@@ -346,8 +346,32 @@ static bool has_products(const mc_graph *g) {
   return false;
 }
 
+static bool check_rounding(mc_pass_context *cx, const mc_opts_quantize *o) {
+  bool nearest = o->rounding_method == mc_roundmethod_nearest;
+  if (o->bits < 2 || o->bits > 8)
+    return mc_error(cx->diag, cx->loc, "quantize: bits must be 2 to 8, got %lld",
+                    (long long)o->bits);
+  if (o->group < 0)
+    return mc_error(cx->diag, cx->loc, "quantize: group must not be negative, got %lld",
+                    (long long)o->group);
+  if (o->group && o->bits == 8)
+    return mc_error(cx->diag, cx->loc,
+                    "quantize: group= is for fewer than 8 bits: its multiples of the scale take "
+                    "what is left of them");
+  if (o->samples < 0) return mc_error(cx->diag, cx->loc, "quantize: samples must be at least 0");
+  if (!nearest && !*o->data)
+    return mc_error(cx->diag, cx->loc,
+                    "quantize: rounding-method= needs samples: give data=FILE.npz");
+  if (o->samples && !*o->data)
+    return mc_error(cx->diag, cx->loc, "quantize: samples= has no meaning without data=");
+  return !*o->data || !*o->correct ||
+         mc_error(cx->diag, cx->loc,
+                  "quantize: data= and correct= both round weights by samples: give one of them");
+}
+
 /* Names that are none, and no ranges at all. */
 static bool check_options(mc_pass_context *cx, const mc_opts_quantize *o) {
+  if (!check_rounding(cx, o)) return false;
   if (o->faster && !cx->target)
     return mc_error(cx->diag, cx->graph->loc,
                     "quantize: 'faster' compares times on a target, and there is none");
@@ -391,6 +415,7 @@ bool mc_pass_quantize(mc_pass_context *cx, const mc_opts_quantize *o, bool *chan
   MC_FOR_NODES (n, cx->graph)
     if (n->op != MC_OP_return && !mc_op_has(n->op, MC_T_CONST)) plan_node(&s, n);
   report(&s);
+  if ((o->bits < 8 || o->group || *o->data) && !mcq_round_weights(&s)) return false;
   if (*o->correct && !mcq_measure_means(&s)) return false;
   if (*o->correct && !mcq_measure_columns(&s)) return false;
   *changed |= s.plan.n > 0;

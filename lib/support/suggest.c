@@ -51,7 +51,13 @@ const char *mc_suggest_better(const char *word, const char *best, const char *na
   return best && distance(word, best) <= d ? best : name;
 }
 
-bool mc_same_word(const char *a, const char *b) { return strcasecmp(a, b) == 0; }
+static int plain(char c) { return c == '-' ? '_' : tolower((unsigned char)c); }
+
+bool mc_same_word(const char *a, const char *b) {
+  for (; *a && plain(*a) == plain(*b); a++, b++) {
+  }
+  return plain(*a) == plain(*b);
+}
 
 const char *mc_suggest(const char *word, const char *const *names) {
   const char *best = NULL;

@@ -8,17 +8,17 @@
 
 static void with_pipeline(mcc *o) {
   IDLE(o, "-pass-pipeline names the passes that run", "calib", "calib-method", "equalize", "mixed",
-       "winograd", "chain", "skip", "only");
+       "group", "winograd", "chain", "skip", "only");
   if (!o->co.target || !o->co.target->next) /* -quant chooses the levels of a dispatch object */
     IDLE(o, "-pass-pipeline names the passes that run", "quant");
 }
 
 static void with_passes(mcc *o) {
-  bool int8 = o->co.quant == MC_QUANT_INT8;
-  if (o->co.quant == MC_QUANT_NONE)
-    IDLE(o, "it is for -quant=int8 and -quant=bf16", "skip", "only");
+  bool int8 = mc_quant_ints(o->co.quant);
+  if (o->co.quant != MC_QUANT_W4A8) IDLE(o, "it is for -quant=w4a8", "group");
+  if (o->co.quant == MC_QUANT_NONE) IDLE(o, "it is for -quant=int8, w4a8 and bf16", "skip", "only");
   if (!int8)
-    IDLE(o, "it is for -quant=int8", "winograd", "calib", "calib-method", "equalize");
+    IDLE(o, "it is for -quant=int8 and w4a8", "winograd", "calib", "calib-method", "equalize");
   else if (o->co.small)
     IDLE(o, "-Os leaves winograd out", "winograd");
   else if (o->co.opt_level < 2)

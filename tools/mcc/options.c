@@ -13,6 +13,9 @@ int options_read(mcc *o, int argc, char **argv) {
       .words = mc_level_names },
     { "quant", MC_O_WORD, &o->co.quant, .arg = "HOW", .help = "arithmetic",
       .words = mc_quant_names },
+    { "group", MC_O_I64, &o->co.group, .arg = "N",
+      .help = "-quant=w4a8: so many weights of a row share a whole multiple of its scale; 0: the "
+              "row's scale alone" },
     { "calib", MC_O_STR, &o->co.calib, .arg = "DATA",
       .help = "samples (.npz, .npy, an image or a folder of images) that give the ranges for "
               "-quant=int8; default: the file's calibration line, then ranges in the text, then "
@@ -114,8 +117,9 @@ bool possible(mcc *o) {
   mc_diag *d = &o->t.diag;
   if (o->co.target && o->co.target->next && o->emit == EMIT_MIR)
     return mc_error(d, mc_noloc, "-emit=mir shows the plan of one level: name it with -march=");
-  if (o->co.mixed && o->co.quant != MC_QUANT_INT8)
+  if (o->co.mixed && !mc_quant_ints(o->co.quant))
     return mc_error(d, mc_noloc, "-mixed chooses between INT8 and fp32: it needs -quant=int8");
+  if (o->co.group < 0) return mc_error(d, mc_noloc, "-group must not be negative");
   if (!(o->co.winograd >= 0)) return mc_error(d, mc_noloc, "-winograd must not be negative");
   if (o->co.small && o->co.tune)
     return mc_error(

@@ -17,14 +17,25 @@ bool mc_driver_is_onnx(const char *path);
  * follows from it. False after reporting what does not fit. */
 bool mc_driver_set_batch(mc_graph *g, int64_t size, mc_diag *d);
 
-typedef enum mc_quant_how { MC_QUANT_NONE, MC_QUANT_INT8, MC_QUANT_BF16 } mc_quant_how;
+/* W4A8: INT8 whose weights are on grids of 16 steps. */
+typedef enum mc_quant_how {
+  MC_QUANT_NONE,
+  MC_QUANT_INT8,
+  MC_QUANT_BF16,
+  MC_QUANT_W4A8
+} mc_quant_how;
+
+/* Activations and weights are integers. */
+static inline bool mc_quant_ints(mc_quant_how q) {
+  return q == MC_QUANT_INT8 || q == MC_QUANT_W4A8;
+}
 
 /* The arithmetic that it asks for. */
 static inline mc_arith mc_quant_arith(mc_quant_how q) {
-  return q == MC_QUANT_INT8 ? MC_ARITH_int8 : q == MC_QUANT_BF16 ? MC_ARITH_bf16 : MC_ARITH_f32;
+  return mc_quant_ints(q) ? MC_ARITH_int8 : q == MC_QUANT_BF16 ? MC_ARITH_bf16 : MC_ARITH_f32;
 }
 
-extern const char *const mc_quant_names[]; /* "none", "int8", "bf16", NULL */
+extern const char *const mc_quant_names[]; /* "none", "int8", "bf16", "w4a8", NULL */
 
 typedef enum mc_chain_how { MC_CHAIN_AUTO, MC_CHAIN_OFF, MC_CHAIN_MEMORY } mc_chain_how;
 
@@ -40,6 +51,7 @@ typedef struct mc_compile_opts {
                  with tune */
   mc_quant_how quant;
   bool mixed; /* INT8: layers that the cost model finds faster in fp32 on the target stay there */
+  int64_t group;           /* W4A8: group= of quantize */
   const char *skip, *only; /* layers to leave in fp32, to convert, as the options of quantize and
                               to-bf16; NULL: none, all */
   const char *calib; /* npz of samples, one array per graph input; NULL: the file's calibration

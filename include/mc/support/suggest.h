@@ -13,6 +13,6 @@ size_t mc_edit_distance(const char *a, const char *b);
 const char *mc_suggest_better(const char *word, const char *best, const char *name);
 /* Over a NULL-terminated list. NULL: nothing is near. */
 const char *mc_suggest(const char *word, const char *const *names);
-/* Equal but for upper and lower case: what people type for a word. */
+/* The same word, as people type it: in any case, with - or _. */
 bool mc_same_word(const char *a, const char *b);
 #endif

@@ -1,0 +1,142 @@
+/* quantize: weights on a grid of few steps, product after product (docs/guide/bits.md).
+ *
+ * With samples every product is rounded towards what the original gives there, on the activations
+ * that the products rounded before it leave: weights by least squares, steps by their cost, GPTQ,
+ * coordinate descent, and the bias that keeps the mean. The graph stays in fp32; its weights lie on
+ * the grid, which mc_quant_weight finds again. */
+#include "grid.h"
+#include "mc/measure/walk.h"
+#include "quantize.h"
+#include <math.h>
+#include <string.h>
+
+enum { SWEEPS = 20 };
+
+static const double damping = 1e-3; /* of the least squares, relative to the mean of the diagonal */
+
+typedef struct rounder {
+  state *s;
+  mc_arena *a;
+  const mc_product *p;
+  int64_t rows, n; /* all rows; weights */
+  double *w, *q;   /* [rows, d]: what is aimed at, what is stored */
+  float *bias;
+  double *weight; /* [groups, d]; NULL: without samples */
+  mcq_grid grid;
+} rounder;
+
+static bool depthwise(const mc_product *p) { return p->groups > 1 && p->ci == 1; }
+
+/* Read at so few places for each of its columns that the folds say how far a fit may go. */
+static bool few_places(const mc_product *p, double n) { return n < 2 * (double)p->d; }
+
+/* Weights of 0 stay 0 where an eighth of them is: kernels leave them out. */
+static void keep_zeros(rounder *r) {
+  int64_t zeros = 0;
+  for (int64_t i = 0; i < r->n; i++) zeros += r->w[i] == 0;
+  if (8 * zeros <= r->n) return;
+  bool *zero = MC_NEWN(r->a, bool, r->n);
+  for (int64_t i = 0; i < r->n; i++) zero[i] = r->w[i] == 0;
+  r->grid.zero = zero;
+}
+
+static void begin(rounder *r, const mc_product *p, mc_arena *a) {
+  const mc_opts_quantize *o = r->s->o;
+  r->a = a;
+  r->p = p;
+  r->rows = p->groups * p->o;
+  r->n = r->rows * p->d;
+  float *w = mc_product_copy(p, a, &r->bias);
+  r->w = MC_NEWN(a, double, r->n);
+  r->q = MC_NEWN(a, double, r->n);
+  for (int64_t i = 0; i < r->n; i++) r->w[i] = (double)w[i];
+  r->grid = mcq_grid_of(r->rows, p->d, p->groups, (int)o->bits, o->group,
+                        o->weights == mc_granularity_per_tensor, a);
+  keep_zeros(r);
+}
+
+/* The weights that give the targets best, and how much each column counts. */
+static void aim(rounder *r, const mc_moments *m) {
+  const mc_product *p = r->p;
+  r->weight = MC_NEWN(r->a, double, p->groups * p->d);
+  float *w0 = mc_product_copy(p, r->a, NULL), *w = MC_NEWN(r->a, float, r->n);
+  for (int64_t g = 0; g < p->groups; g++) {
+    mc_arena *t = mc_arena_create();
+    mc_centred c = mc_moments_centred(m, (1u << MC_FOLDS) - 1, g, t);
+    int64_t at = g * p->o * p->d;
+    float *b = MC_NEWN(t, float, p->o);
+    double lambda =
+        few_places(p, c.n) ? fmax(mc_fit_lambda(m, g, NULL, w0 + at), damping) : damping;
+    if (!depthwise(p) && !r->grid.zero && mc_fit(&c, w0 + at, lambda, w + at, b))
+      for (int64_t i = at; i < at + p->o * p->d; i++) r->w[i] = (double)w[i];
+    for (int64_t j = 0; j < p->d; j++) r->weight[g * p->d + j] = c.g[j * p->d + j];
+    mc_arena_destroy(t);
+  }
+}
+
+/* Rounded weights and bias of one matrix. */
+static void settle(rounder *r, const mc_moments *m, int64_t g) {
+  const mc_product *p = r->p;
+  mc_arena *t = mc_arena_create();
+  mc_centred c = mc_moments_centred(m, (1u << MC_FOLDS) - 1, g, t);
+  mc_e_roundmethod how = r->s->o->rounding_method;
+  int64_t first = g * p->o;
+  if (how == mc_roundmethod_gptq && !depthwise(p))
+    mcq_grid_gptq(&r->grid, first, p->o, c.g, r->w, r->q);
+  if (how != mc_roundmethod_nearest)
+    mcq_grid_descend(&r->grid, first, p->o, c.g, r->w, SWEEPS, r->q);
+  for (int64_t i = first; i < first + p->o; i++) {
+    double b = c.my[i - first];
+    for (int64_t j = 0; j < p->d; j++) b -= r->q[i * p->d + j] * c.mx[j];
+    r->bias[i] = (float)b;
+  }
+  mc_arena_destroy(t);
+}
+
+static float *rounded(const rounder *r) {
+  float *w = MC_NEWN(r->a, float, r->n);
+  for (int64_t i = 0; i < r->n; i++) w[i] = (float)r->q[i];
+  return w;
+}
+
+static bool with_samples(rounder *r, mc_walk *walk, int i) {
+  const mc_moments *m = mc_walk_moments(walk, i);
+  if (!m) return false;
+  mc_arena *a = mc_arena_create();
+  begin(r, &mc_walk_products(walk)->v[i], a);
+  aim(r, m);
+  mcq_grid_fit(&r->grid, r->w, r->weight);
+  mcq_grid_nearest(&r->grid, r->w, r->q);
+  for (int64_t g = 0; g < r->p->groups; g++) settle(r, m, g);
+  bool ok = mc_walk_set(walk, i, rounded(r), r->bias);
+  mc_arena_destroy(a);
+  return ok;
+}
+
+static bool without_samples(rounder *r, const mc_product *p) {
+  mc_arena *a = mc_arena_create();
+  begin(r, p, a);
+  mcq_grid_fit(&r->grid, r->w, NULL);
+  mcq_grid_nearest(&r->grid, r->w, r->q);
+  bool ok = mc_product_set(p, rounded(r), r->bias, r->s->cx->diag);
+  mc_arena_destroy(a);
+  return ok;
+}
+
+bool mcq_round_weights(state *s) {
+  rounder r = { .s = s };
+  if (!*s->o->data) {
+    mc_products p = mc_products_of(s->cx->graph, s->cx->scratch);
+    bool ok = true;
+    for (int i = 0; ok && i < p.n; i++)
+      ok = !mcq_planned(s, p.v[i].node) || without_samples(&r, &p.v[i]);
+    return ok;
+  }
+  mc_walk_opts o = { .data = s->o->data, .samples = s->o->samples, .what = "quantize" };
+  mc_walk *w = mc_walk_count(s->cx, &o) ? mc_walk_open(s->cx, &o) : NULL;
+  bool ok = w != NULL;
+  for (int i = 0; ok && i < mc_walk_products(w)->n; i++)
+    ok = !mcq_planned(s, mc_walk_products(w)->v[i].node) || with_samples(&r, w, i);
+  if (w) mc_walk_close(w);
+  return ok;
+}
