@@ -8,9 +8,12 @@ static mc_strides dense(const void *ctx, const mc_value *v) {
   return s;
 }
 
-/* Chains of products on tiles were fitted (tuning.def) with the model's price of the nest, not with
- * that of the blocks of tiles. */
-static bool on_tiles(const mc_decision *d) { return d->nproduct > 0 && d->product[0].e->tile != 0; }
+/* On levels with tiles, chains were fitted (tuning.def) with the model's price of a nest of
+ * vectors, not with that of the blocks that are emitted; they stay until such a machine fits them
+ * again. */
+static bool has_tiles(const mc_target *t) {
+  return (t->isa & (MC_ISA_BIT(amx_int8) | MC_ISA_BIT(amx_bf16))) != 0;
+}
 
 mc_ask mc_ask_alone(const mc_node *group, const mc_target *t, int64_t weights) {
   return (mc_ask){
@@ -20,13 +23,14 @@ mc_ask mc_ask_alone(const mc_node *group, const mc_target *t, int64_t weights) {
 
 mc_estimate mc_decide_price_as(const mc_node *group, mc_family as, const mc_target *t,
                                int64_t weights) {
+  if (has_tiles(t)) return mc_model_group_as(group, as, t, weights);
   mc_arena *a = mc_arena_create();
   mc_diag quiet;
   mc_diag_init(&quiet, a);
   mc_ask ask = mc_ask_alone(group, t, weights);
   ask.as = as;
   const mc_decision *d = mc_decide(&ask, a, &quiet);
-  mc_estimate e = d && !on_tiles(d) ? d->estimate : mc_model_group_as(group, as, t, weights);
+  mc_estimate e = d ? d->estimate : mc_model_group_as(group, as, t, weights);
   mc_arena_destroy(a);
   return e;
 }

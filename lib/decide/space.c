@@ -57,9 +57,7 @@ static void add_table(mc_space *s, const mc_node *n) {
   add(s, v);
 }
 
-/* The value that a transpose after the head stores: where it goes is the result's view's business.
- */
-static const mc_value *untransposed(const mc_ask *a, const mc_value *v) {
+const mc_value *mc_ask_untransposed(const mc_ask *a, const mc_value *v) {
   return mc_ask_inside(a, v) && v->def->op == MC_OP_transpose ? v->def->in[0] : v;
 }
 
@@ -76,7 +74,7 @@ void mc_space_begin(mc_space *s, const mc_ask *a, const mc_node *head, int rank,
   }
   for (int i = 0; i < ret->nin; i++) {
     add_value(s, a, ret->in[i]);
-    const mc_value *plain = untransposed(a, ret->in[i]);
+    const mc_value *plain = mc_ask_untransposed(a, ret->in[i]);
     mc_strides o = a->strides(a->ctx, a->group->out[i]);
     if (plain != ret->in[i]) o = mc_strides_transposed(o, ret->in[i]->def, true);
     add(s, mc_strides_broadcast(o, plain->type, s->rank, s->dim));

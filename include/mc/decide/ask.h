@@ -49,6 +49,9 @@ mc_strides mc_ask_strides(const mc_ask *a, const mc_value *v);
 /* Of an operand of a product: through a transpose before it in the group. */
 mc_strides mc_ask_operand(const mc_ask *a, const mc_value *v);
 bool mc_ask_inside(const mc_ask *a, const mc_value *v); /* computed in the group */
+/* The value that a transpose after the head stores: where it goes is the result's view's business.
+ * Other values as they are. */
+const mc_value *mc_ask_untransposed(const mc_ask *a, const mc_value *v);
 
 enum { MC_SPACE_VIEWS = 64 };
 

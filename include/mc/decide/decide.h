@@ -38,7 +38,7 @@ mc_decision *mc_decide(const mc_ask *a, mc_arena *arena, mc_diag *diag);
 
 /* The question where nothing is known of the neighbours: values lie densely, one thread. */
 mc_ask mc_ask_alone(const mc_node *group, const mc_target *t, int64_t weights);
-/* The estimate of that decision; of products on tiles, and of a group that cannot be computed, the
+/* The estimate of that decision; on levels with tiles, and of a group that cannot be computed, the
  * cost model's. */
 mc_estimate mc_decide_price(const mc_node *group, const mc_target *t, int64_t weights);
 /* The same, computed by another family. */

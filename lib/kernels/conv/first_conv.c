@@ -27,26 +27,17 @@ typedef struct word {
   int16_t k[4];
 } word; /* k: position in the window, -1: none */
 
-typedef struct stem {
-  kgroup *g;
-  kbuilder *k;
-  mc_node *head;
-  kepilogue *x;
-  mc_narrow tail;
-  kview in, out;
-  int64_t n, kh, row_bytes, step, span; /* result channels; window rows; bytes of one; bytes between
-                                           pixels; bytes that 16 pixels reach */
-  int64_t sy, oh, ow;
-  bool flip;
-  int32_t za;
+typedef struct conv {
+  kfirst_conv f;
+  int64_t span; /* bytes that 16 pixels reach */
   int nword;
   word word[MAX_WORDS];
   kvalue w, bias, index[MAX_WORDS][4];
   int at_once; /* channels */
-} stem;
+} conv;
 
 /* ---- words ---- */
-static void add_byte(stem *s, int place, int row, int at, int k) {
+static void add_byte(conv *s, int place, int row, int at, int k) {
   word *w = &s->word[s->nword];
   if (place == 0) {
     *w = (word){ .npiece = 0, .k = { -1, -1, -1, -1 } };
@@ -57,14 +48,14 @@ static void add_byte(stem *s, int place, int row, int at, int k) {
   w->k[place] = (int16_t)k;
 }
 
-static void find_words(stem *s) {
-  int rb = (int)s->row_bytes, place = 0;
-  for (int row = 0; row < s->kh; row++)
+static void find_words(conv *s) {
+  int rb = (int)s->f.row_bytes, place = 0;
+  for (int row = 0; row < s->f.kh; row++)
     for (int at = 0; at < rb / 4 * 4; at++) {
       add_byte(s, at % 4, row, at, row * rb + at);
       if (at % 4 == 3) s->nword++;
     }
-  for (int row = 0; row < s->kh; row++)
+  for (int row = 0; row < s->f.kh; row++)
     for (int at = rb / 4 * 4; at < rb; at++) {
       add_byte(s, place, row, at, row * rb + at);
       place = (place + 1) % 4;
@@ -73,36 +64,36 @@ static void find_words(stem *s) {
   if (place) s->nword++;
 }
 
-static kvalue permutation(const stem *s, const piece *p) {
+static kvalue permutation(const conv *s, const piece *p) {
   uint8_t index[64];
   for (int i = 0; i < 64; i++)
-    index[i] = (uint8_t)(p->at[i % 4] < 0 ? 0 : i / 4 * s->step + p->at[i % 4]);
-  return build_load(s->k, type_of_lanes(s->k, s->k->i8, 64),
-                    build_rodata(s->k, index, 64, 0, "bytes"), 64);
+    index[i] = (uint8_t)(p->at[i % 4] < 0 ? 0 : i / 4 * s->f.step + p->at[i % 4]);
+  return build_load(s->f.k, type_of_lanes(s->f.k, s->f.k->i8, 64),
+                    build_rodata(s->f.k, index, 64, 0, "bytes"), 64);
 }
 
-static void pack(stem *s) {
-  kbuilder *k = s->k;
-  const mc_tensor *w = mc_value_tensor(s->head->in[1]),
-                  *b = s->head->nin > 2 ? mc_value_tensor(s->head->in[2]) : NULL;
-  int64_t taps = s->kh * s->row_bytes;
-  int8_t *pw = MC_NEWN(k->arena, int8_t, s->n * s->nword * 4);
-  int32_t *pb = MC_NEWN(k->arena, int32_t, s->n);
-  for (int64_t n = 0; n < s->n; n++) {
+static void pack(conv *s) {
+  kbuilder *k = s->f.k;
+  const mc_tensor *w = mc_value_tensor(s->f.head->in[1]),
+                  *b = s->f.head->nin > 2 ? mc_value_tensor(s->f.head->in[2]) : NULL;
+  int64_t taps = s->f.kh * s->f.row_bytes;
+  int8_t *pw = MC_NEWN(k->arena, int8_t, s->f.n * s->nword * 4);
+  int32_t *pb = MC_NEWN(k->arena, int32_t, s->f.n);
+  for (int64_t n = 0; n < s->f.n; n++) {
     const int8_t *src = (const int8_t *)w->data + n * taps;
     uint32_t sum = 0;
     for (int i = 0; i < 4 * s->nword; i++)
       if (s->word[i / 4].k[i % 4] >= 0) pw[n * s->nword * 4 + i] = src[s->word[i / 4].k[i % 4]];
     for (int64_t i = 0; i < taps; i++) sum += (uint32_t)(int32_t)src[i];
-    pb[n] = (int32_t)((b ? ((const uint32_t *)b->data)[n] : 0) - (uint32_t)s->za * sum);
+    pb[n] = (int32_t)((b ? ((const uint32_t *)b->data)[n] : 0) - (uint32_t)s->f.za * sum);
   }
-  s->w = build_rodata(k, pw, (size_t)(s->n * s->nword * 4), 0, "weights");
-  s->bias = build_rodata(k, pb, (size_t)(s->n * 4), 0, "bias");
+  s->w = build_rodata(k, pw, (size_t)(s->f.n * s->nword * 4), 0, "weights");
+  s->bias = build_rodata(k, pb, (size_t)(s->f.n * 4), 0, "bias");
 }
 
 /* ---- 16 pixels ---- */
-static kvalue gathered(const stem *s, kvalue const *low, kvalue const *high, int i) {
-  kbuilder *k = s->k;
+static kvalue gathered(const conv *s, kvalue const *low, kvalue const *high, int i) {
+  kbuilder *k = s->f.k;
   const word *w = &s->word[i];
   kvalue r = NULL, m[64];
   for (int p = 0; p < w->npiece; p++) {
@@ -115,14 +106,14 @@ static kvalue gathered(const stem *s, kvalue const *low, kvalue const *high, int
     for (int j = 0; j < 64; j++) m[j] = LLVMConstInt(k->i1, w->piece[p].at[j % 4] >= 0, 0);
     r = r ? build_select(k, LLVMConstVector(m, 64), v, r) : v;
   }
-  if (s->flip) r = LLVMBuildXor(k->b, r, build_splat_const(LLVMConstInt(k->i8, 0x80, 0), 64), "");
+  if (s->f.flip) r = LLVMBuildXor(k->b, r, build_splat_const(LLVMConstInt(k->i8, 0x80, 0), 64), "");
   return build_bitcast(k, r, type_of_lanes(k, k->i32, PIXELS));
 }
 
 /* Four packed registers, each [128-bit part: 4 pixels][pixel][4 channels], to the pixels' 16
  * channels: word c of register q of the result comes from word q of register c. */
-static void store16(const stem *s, kvalue const v[4], kvalue out) {
-  kbuilder *k = s->k;
+static void store16(const conv *s, kvalue const v[4], kvalue out) {
+  kbuilder *k = s->f.k;
   static const int lo[16] = { 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29 },
                    hi[16] = { 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31 };
   static const int lo2[16] = { 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29 },
@@ -133,12 +124,12 @@ static void store16(const stem *s, kvalue const v[4], kvalue out) {
                   build_shuffle(k, b, d, lo2, 16), build_shuffle(k, b, d, hi2, 16) };
   for (int i = 0; i < PIXELS; i++)
     build_store(k, build_extract(k, q[i % 4], i / 4 * 4, 4),
-                build_offset(k, out, i * s->out.stride[2]), 1);
+                build_offset(k, out, i * s->f.out.stride[2]), 1);
 }
 
 /* Two of them, and pixels that lie together. */
-static void store8(const stem *s, kvalue const v[2], kvalue out) {
-  kbuilder *k = s->k;
+static void store8(const conv *s, kvalue const v[2], kvalue out) {
+  kbuilder *k = s->f.k;
   for (int half = 0; half < 2; half++) {
     int mask[16];
     for (int i = 0; i < 16; i++) mask[i] = i % 2 * 16 + half * 8 + i / 2;
@@ -146,8 +137,8 @@ static void store8(const stem *s, kvalue const v[2], kvalue out) {
   }
 }
 
-static void channels(const stem *s, kvalue const *low, kvalue const *high, kvalue n0, kvalue out) {
-  kbuilder *k = s->k;
+static void channels(const conv *s, kvalue const *low, kvalue const *high, kvalue n0, kvalue out) {
+  kbuilder *k = s->f.k;
   kvalue acc[AT_ONCE], v[4], w = build_address(k, s->w, build_mul_const(k, n0, s->nword * 4)),
                              bias = build_address(k, s->bias, build_mul_const(k, n0, 4));
   for (int c = 0; c < s->at_once; c++)
@@ -165,103 +156,53 @@ static void channels(const stem *s, kvalue const *low, kvalue const *high, kvalu
     kvalue m[4];
     int mask[64];
     for (int i = 0; i < 4; i++) {
-      s->x->iv[3] = n0;
-      s->x->c[3] = c + i;
-      epilogue_at(s->x, 1, 1);
-      m[i] = s->tail.one ? build_f32s(k, s->tail.m, PIXELS)
-                         : build_splat(k, epilogue_param(s->x, s->tail.node, 0), PIXELS);
+      s->f.x->iv[3] = n0;
+      s->f.x->c[3] = c + i;
+      epilogue_at(s->f.x, 1, 1);
+      m[i] = s->f.tail.one ? build_f32s(k, s->f.tail.m, PIXELS)
+                           : build_splat(k, epilogue_param(s->f.x, s->f.tail.node, 0), PIXELS);
     }
     for (int i = 0; i < 64; i++) mask[i] = i / 16 * 16 + i % 4 * 4 + i % 16 / 4;
     v[c / 4] =
-        build_bitcast(k, build_shuffle(k, narrow_bytes(k, &s->tail, acc + c, m), NULL, mask, 64),
+        build_bitcast(k, build_shuffle(k, narrow_bytes(k, &s->f.tail, acc + c, m), NULL, mask, 64),
                       type_of_lanes(k, k->i32, PIXELS));
   }
-  s->x->c[3] = 0;
+  s->f.x->c[3] = 0;
   if (s->at_once == 8)
     store8(s, v, out);
   else
     store16(s, v, build_address(k, out, n0));
 }
 
-static void pixels(const stem *s, kvalue in, kvalue out) {
-  kbuilder *k = s->k;
+static void pixels(void *ctx, kvalue in, kvalue out) {
+  const conv *s = ctx;
+  kbuilder *k = s->f.k;
   kvalue low[16], high[16];
-  for (int r = 0; r < s->kh; r++) {
+  for (int r = 0; r < s->f.kh; r++) {
     low[r] =
-        build_load(k, type_of_lanes(k, k->i8, 64), build_offset(k, in, r * s->in.stride[1]), 1);
+        build_load(k, type_of_lanes(k, k->i8, 64), build_offset(k, in, r * s->f.in.stride[1]), 1);
     high[r] = s->span > 64 ? build_load(k, type_of_lanes(k, k->i8, 64),
-                                        build_offset(k, in, r * s->in.stride[1] + 64), 1)
+                                        build_offset(k, in, r * s->f.in.stride[1] + 64), 1)
                            : NULL;
   }
   kloop l;
-  build_range(k, &l, s->n, s->at_once, NULL, 0);
+  build_range(k, &l, s->f.n, s->at_once, NULL, 0);
   channels(s, low, high, l.iv, out);
   build_end(k, &l, NULL);
 }
 
-static void emit_images(stem *s) {
-  kbuilder *k = s->k;
-  int64_t images = s->x->dim[0];
-  kloop once, ln, ly, lx;
+/* What mc_decide_first_conv has found to fit. */
+bool emit_first_conv(kgroup *g) {
+  conv *s = MC_NEW(g->k->arena, conv);
+  first_conv_begin(&s->f, g);
+  s->span = (PIXELS - 1) * s->f.step + s->f.row_bytes;
+  s->at_once = s->f.n == 8 ? 8 : AT_ONCE;
+  find_words(s);
+  pack(s);
+  if (!first_conv_results(&s->f)) return false;
   for (int i = 0; i < s->nword; i++)
     for (int p = 0; p < s->word[i].npiece; p++)
       s->index[i][p] = permutation(s, &s->word[i].piece[p]);
-  int split = split_choose(s->g, 2, (int64_t[]){ images, s->oh });
-  split_range(s->g, &once, 1, 1, split < 0);
-  split_range(s->g, &ln, images, 1, split == 0);
-  split_range(s->g, &ly, s->oh, 1, split == 1);
-  kvalue in = build_address(k, s->in.base,
-                            build_add(k, build_mul_const(k, ln.iv, s->in.stride[0]),
-                                      build_mul_const(k, ly.iv, s->sy * s->in.stride[1])));
-  kvalue out = build_address(k, s->out.base,
-                             build_add(k, build_mul_const(k, ln.iv, s->out.stride[0]),
-                                       build_mul_const(k, ly.iv, s->out.stride[1])));
-  build_range(k, &lx, s->ow, PIXELS, NULL, 0);
-  kvalue x = s->ow % PIXELS
-                 ? build_smin(k, lx.iv, build_i64(k, s->ow - PIXELS))
-                 : lx.iv; /* the last 16 move back: pixels computed twice, to the same bytes */
-  pixels(s, build_address(k, in, build_mul_const(k, x, s->step)),
-         build_address(k, out, build_mul_const(k, x, s->out.stride[2])));
-  build_end(k, &lx, NULL);
-  build_end(k, &ly, NULL);
-  build_end(k, &ln, NULL);
-  build_end(k, &once, NULL);
-}
-
-/* What mc_decide_first_conv has found to fit. */
-static void prepare(stem *s, kgroup *g) {
-  const mc_attrs_conv2d *a = MC_ATTRS(s->head, conv2d);
-  const mc_type *in = s->head->in[0]->type, *w = s->head->in[1]->type, *y = s->head->out[0]->type;
-  s->n = w->dim[0];
-  s->kh = w->dim[1];
-  s->row_bytes = w->dim[2] * w->dim[3];
-  s->sy = a->stride[0];
-  s->oh = y->dim[1];
-  s->ow = y->dim[2];
-  s->step = a->stride[1] * in->dim[3];
-  s->span = (PIXELS - 1) * s->step + s->row_bytes;
-  s->tail = g->decision->narrow;
-  s->in = view_of(g, s->head->in[0]);
-  s->in.base =
-      build_offset(s->k, s->in.base, -a->pad[0] * s->in.stride[1] - a->pad[1] * s->in.stride[2]);
-  s->at_once = s->n == 8 ? 8 : AT_ONCE;
-  s->flip = in->dtype == MC_i8;
-  s->za = zero_point_of(in) + (s->flip ? 128 : 0);
-}
-
-bool emit_first_conv(kgroup *g) {
-  stem *s = MC_NEW(g->k->arena, stem);
-  s->g = g;
-  s->k = g->k;
-  s->head = group_first(g);
-  prepare(s, g);
-  find_words(s);
-  pack(s);
-  s->x = MC_NEW(g->k->arena, kepilogue);
-  const mc_type *y = s->head->out[0]->type;
-  if (!epilogue_init(s->x, g, s->head, y->rank, y->dim)) return false;
-  s->out = s->x->out[0];
-  emit_images(s);
-  fill_borders(g);
+  first_conv_walk(&s->f, PIXELS, pixels, s);
   return true;
 }

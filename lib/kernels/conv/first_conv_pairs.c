@@ -24,30 +24,21 @@ typedef struct word {
   int row[2], at[2];
 } word;
 
-typedef struct stem {
-  kgroup *g;
-  kbuilder *k;
-  mc_node *head;
-  kepilogue *x;
-  mc_narrow tail;
-  kview in, out;
-  int64_t n, kh, row_bytes, step; /* channels; rows of the window; bytes of one; between pixels */
-  int64_t sy, oh, ow;
+typedef struct conv {
+  kfirst_conv f;
   int together; /* pixels whose rows 16 bytes hold: 2 or 4 */
-  bool flip;
-  int32_t za; /* i8: bytes are read with 128 added */
   int nword;
   word word[MC_FIRST_CONV_WORDS];
   kvalue w;
   int32_t *bias; /* [channel][word][8]: pairs of i16 */
-} stem;
+} conv;
 
-static void find_words(stem *s) {
-  int rb = (int)s->row_bytes, open = 0;
-  for (int row = 0; row < s->kh; row++)
+static void find_words(conv *s) {
+  int rb = (int)s->f.row_bytes, open = 0;
+  for (int row = 0; row < s->f.kh; row++)
     for (int at = 0; at + 1 < rb; at += 2)
       s->word[s->nword++] = (word){ { row, row }, { at, at + 1 } };
-  for (int row = 0; row < s->kh && rb % 2; row++) {
+  for (int row = 0; row < s->f.kh && rb % 2; row++) {
     if (!open)
       s->word[s->nword++] = (word){ { row, row }, { rb - 1, -1 } };
     else
@@ -56,74 +47,76 @@ static void find_words(stem *s) {
   }
 }
 
-static void pack(stem *s) {
-  kbuilder *k = s->k;
-  const mc_tensor *w = mc_value_tensor(s->head->in[1]);
-  const mc_tensor *b = s->head->nin > 2 ? mc_value_tensor(s->head->in[2]) : NULL;
-  int64_t taps = s->kh * s->row_bytes, bytes = s->n * s->nword * BYTES;
+static void pack(conv *s) {
+  kbuilder *k = s->f.k;
+  const mc_tensor *w = mc_value_tensor(s->f.head->in[1]);
+  const mc_tensor *b = s->f.head->nin > 2 ? mc_value_tensor(s->f.head->in[2]) : NULL;
+  int64_t taps = s->f.kh * s->f.row_bytes, bytes = s->f.n * s->nword * BYTES;
   int16_t *pw = mc_arena_alloc(k->arena, (size_t)bytes), *at = pw;
-  s->bias = MC_NEWN(k->arena, int32_t, s->n);
-  for (int64_t n = 0; n < s->n; n++) {
+  s->bias = MC_NEWN(k->arena, int32_t, s->f.n);
+  for (int64_t n = 0; n < s->f.n; n++) {
     const int8_t *src = (const int8_t *)w->data + n * taps;
     uint32_t sum = 0;
     for (int64_t i = 0; i < taps; i++) sum += (uint32_t)(int32_t)src[i];
     for (int i = 0; i < s->nword; i++)
       for (int p = 0; p < 2 * PIXELS; p++) {
         const word *wd = &s->word[i];
-        *at++ = wd->at[p % 2] < 0 ? 0 : src[wd->row[p % 2] * s->row_bytes + wd->at[p % 2]];
+        *at++ = wd->at[p % 2] < 0 ? 0 : src[wd->row[p % 2] * s->f.row_bytes + wd->at[p % 2]];
       }
     uint32_t old = b ? ((const uint32_t *)b->data)[n] : 0;
-    s->bias[n] = (int32_t)(old - (uint32_t)s->za * sum);
+    s->bias[n] = (int32_t)(old - (uint32_t)s->f.za * sum);
   }
   s->w = build_rodata(k, pw, (size_t)bytes, 0, "weights");
 }
 
 /* ---- two taps of 8 pixels ---- */
 /* Bytes of the window's row for pixels 4 l + h * together ... of 128-bit part l. */
-static kvalue load_row(const stem *s, kvalue in, int row, int h) {
-  kbuilder *k = s->k;
+static kvalue load_row(const conv *s, kvalue in, int row, int h) {
+  kbuilder *k = s->f.k;
   kvalue part[2];
   for (int l = 0; l < 2; l++) {
-    int64_t at = row * s->in.stride[1] + (4 * l + h * s->together) * s->step;
+    int64_t at = row * s->f.in.stride[1] + (4 * l + h * s->together) * s->f.step;
     part[l] = build_load(k, type_of_lanes(k, k->i8, 16), build_offset(k, in, at), 1);
   }
   kvalue v = build_concat(k, part, 2);
-  return s->flip ? LLVMBuildXor(k->b, v, build_splat_const(LLVMConstInt(k->i8, 0x80, 0), BYTES), "")
-                 : v;
+  return s->f.flip
+             ? LLVMBuildXor(k->b, v, build_splat_const(LLVMConstInt(k->i8, 0x80, 0), BYTES), "")
+             : v;
 }
 
 /* The taps of a word that are in `row`, from the bytes of load_row; zeros elsewhere. */
-static kvalue shuffled(const stem *s, const word *w, kvalue bytes, int row, int h) {
+static kvalue shuffled(const conv *s, const word *w, kvalue bytes, int row, int h) {
   kvalue m[BYTES];
   for (int i = 0; i < BYTES; i++) {
     int pixel = i % 16 / 4, tap = i % 4 / 2;
     bool here = i % 2 == 0 && pixel / s->together == h && w->row[tap] == row && w->at[tap] >= 0;
-    int64_t at = pixel % s->together * s->step + w->at[tap];
-    m[i] = LLVMConstInt(s->k->i8, here ? (uint64_t)at : 0x80, 0);
+    int64_t at = pixel % s->together * s->f.step + w->at[tap];
+    m[i] = LLVMConstInt(s->f.k->i8, here ? (uint64_t)at : 0x80, 0);
   }
   kvalue mask = LLVMConstVector(m, BYTES);
-  return build_intrinsic(s->k, "llvm.x86.avx2.pshuf.b", NULL, 0, (kvalue[]){ bytes, mask }, 2);
+  return build_intrinsic(s->f.k, "llvm.x86.avx2.pshuf.b", NULL, 0, (kvalue[]){ bytes, mask }, 2);
 }
 
-static kvalue gathered(const stem *s, kvalue in, int i) {
+static kvalue gathered(const conv *s, kvalue in, int i) {
   const word *w = &s->word[i];
   kvalue r = NULL;
   for (int t = 0; t < 2; t++)
     for (int h = 0; h < 4 / s->together && (t == 0 || w->row[1] != w->row[0]); h++) {
       kvalue v = shuffled(s, w, load_row(s, in, w->row[t], h), w->row[t], h);
-      r = r ? LLVMBuildOr(s->k->b, r, v, "") : v;
+      r = r ? LLVMBuildOr(s->f.k->b, r, v, "") : v;
     }
-  return build_bitcast(s->k, r, type_of_lanes(s->k, s->k->i16, 2 * PIXELS));
+  return build_bitcast(s->f.k, r, type_of_lanes(s->f.k, s->f.k->i16, 2 * PIXELS));
 }
 
 /* ---- results ---- */
-static kvalue multiplier(const stem *s, int64_t c) {
-  return build_f32s(s->k, s->tail.one ? s->tail.m : mc_narrow_multiplier(&s->tail, c), PIXELS);
+static kvalue multiplier(const conv *s, int64_t c) {
+  return build_f32s(s->f.k, s->f.tail.one ? s->f.tail.m : mc_narrow_multiplier(&s->f.tail, c),
+                    PIXELS);
 }
 
 /* Channels c ... c + 3 of 8 pixels, those after the last one 0: [part][pixel][channel]. */
-static kvalue four(const stem *s, kvalue const *acc, int64_t c, int count) {
-  kbuilder *k = s->k;
+static kvalue four(const conv *s, kvalue const *acc, int64_t c, int count) {
+  kbuilder *k = s->f.k;
   kvalue a[4], m[4];
   int mask[BYTES];
   for (int i = 0; i < 4; i++) {
@@ -132,7 +125,7 @@ static kvalue four(const stem *s, kvalue const *acc, int64_t c, int count) {
   }
   for (int i = 0; i < BYTES; i++) mask[i] = i / 16 * 16 + i % 4 * 4 + i % 16 / 4;
   return build_shuffle(
-      k, build_bitcast(k, narrow_bytes(k, &s->tail, a, m), type_of_lanes(k, k->i8, BYTES)), NULL,
+      k, build_bitcast(k, narrow_bytes(k, &s->f.tail, a, m), type_of_lanes(k, k->i8, BYTES)), NULL,
       mask, BYTES);
 }
 
@@ -156,13 +149,13 @@ static kvalue dense(kbuilder *k, kvalue v, int from, int pixels, int slot, int c
 /* v[q]: channels of 8 pixels, `slot` bytes a pixel, 16 / slot pixels in each 128-bit part. Where
  * all results of neighbouring pixels lie together, a store may write on into those of the 8 that
  * follow it. */
-static void store(const stem *s, kvalue const v[2], int slot, int count, kvalue out) {
-  kbuilder *k = s->k;
+static void store(const conv *s, kvalue const v[2], int slot, int count, kvalue out) {
+  kbuilder *k = s->f.k;
   int per = 16 / slot;
-  bool together = s->n == count && s->out.stride[2] == count;
+  bool together = s->f.n == count && s->f.out.stride[2] == count;
   for (int p = 0; p < PIXELS; p += together ? per : 1) {
     int q = p % 4 / per, from = p / 4 * 16 + (together ? 0 : p % per * slot);
-    kvalue to = build_offset(k, out, p * s->out.stride[2]),
+    kvalue to = build_offset(k, out, p * s->f.out.stride[2]),
            bytes = dense(k, v[q], from, together ? per : 1, slot, count);
     if (together && p * count + 16 <= PIXELS * count)
       build_store(k, bytes, to, 1);
@@ -171,9 +164,9 @@ static void store(const stem *s, kvalue const v[2], int slot, int count, kvalue 
   }
 }
 
-static void finish(const stem *s, kvalue const *acc, int64_t c, int count, kvalue out) {
+static void finish(const conv *s, kvalue const *acc, int64_t c, int count, kvalue out) {
   static const int lo[8] = { 0, 8, 1, 9, 4, 12, 5, 13 }, hi[8] = { 2, 10, 3, 11, 6, 14, 7, 15 };
-  kbuilder *k = s->k;
+  kbuilder *k = s->f.k;
   kvalue v[2] = { four(s, acc, c, count < 4 ? count : 4), NULL };
   if (count > 4) {
     ktype words = type_of_lanes(k, k->i32, 8), bytes = type_of_lanes(k, k->i8, BYTES);
@@ -185,8 +178,8 @@ static void finish(const stem *s, kvalue const *acc, int64_t c, int count, kvalu
   store(s, v, count > 4 ? 8 : 4, count, out);
 }
 
-static void channels(const stem *s, kvalue in, int64_t c, int count, kvalue out) {
-  kbuilder *k = s->k;
+static void channels(const conv *s, kvalue in, int64_t c, int count, kvalue out) {
+  kbuilder *k = s->f.k;
   ktype t = type_of_lanes(k, k->i16, 2 * PIXELS);
   kvalue acc[AT_ONCE];
   for (int i = 0; i < count; i++) acc[i] = build_i32s(k, s->bias[c + i], PIXELS);
@@ -201,66 +194,20 @@ static void channels(const stem *s, kvalue in, int64_t c, int count, kvalue out)
   finish(s, acc, c, count, build_offset(k, out, c));
 }
 
-static void emit_images(stem *s) {
-  kbuilder *k = s->k;
-  int64_t images = s->x->dim[0];
-  kloop once, ln, ly, lx;
-  int split = split_choose(s->g, 2, (int64_t[]){ images, s->oh });
-  split_range(s->g, &once, 1, 1, split < 0);
-  split_range(s->g, &ln, images, 1, split == 0);
-  split_range(s->g, &ly, s->oh, 1, split == 1);
-  kvalue in = build_address(k, s->in.base,
-                            build_add(k, build_mul_const(k, ln.iv, s->in.stride[0]),
-                                      build_mul_const(k, ly.iv, s->sy * s->in.stride[1])));
-  kvalue out = build_address(k, s->out.base,
-                             build_add(k, build_mul_const(k, ln.iv, s->out.stride[0]),
-                                       build_mul_const(k, ly.iv, s->out.stride[1])));
-  build_range(k, &lx, s->ow, PIXELS, NULL, 0);
-  kvalue x = s->ow % PIXELS ? build_smin(k, lx.iv, build_i64(k, s->ow - PIXELS))
-                            : lx.iv; /* the last 8 move back */
-  in = build_address(k, in, build_mul_const(k, x, s->step));
-  out = build_address(k, out, build_mul_const(k, x, s->out.stride[2]));
-  for (int64_t c = 0; c < s->n; c += AT_ONCE)
-    channels(s, in, c, s->n - c < AT_ONCE ? (int)(s->n - c) : AT_ONCE, out);
-  build_end(k, &lx, NULL);
-  build_end(k, &ly, NULL);
-  build_end(k, &ln, NULL);
-  build_end(k, &once, NULL);
+static void pixels(void *ctx, kvalue in, kvalue out) {
+  conv *s = ctx;
+  for (int64_t c = 0; c < s->f.n; c += AT_ONCE)
+    channels(s, in, c, s->f.n - c < AT_ONCE ? (int)(s->f.n - c) : AT_ONCE, out);
 }
 
 /* What mc_decide_first_conv_pairs has found to fit. */
-static void prepare(stem *s, kgroup *g) {
-  const mc_attrs_conv2d *a = MC_ATTRS(s->head, conv2d);
-  const mc_type *in = s->head->in[0]->type, *w = s->head->in[1]->type, *y = s->head->out[0]->type;
-  s->n = w->dim[0];
-  s->kh = w->dim[1];
-  s->row_bytes = w->dim[2] * w->dim[3];
-  s->sy = a->stride[0];
-  s->oh = y->dim[1];
-  s->ow = y->dim[2];
-  s->step = a->stride[1] * in->dim[3];
-  s->together = 3 * s->step + s->row_bytes <= 16 ? 4 : 2;
-  s->tail = g->decision->narrow;
-  s->in = view_of(g, s->head->in[0]);
-  s->in.base =
-      build_offset(s->k, s->in.base, -a->pad[0] * s->in.stride[1] - a->pad[1] * s->in.stride[2]);
-  s->flip = in->dtype == MC_i8;
-  s->za = zero_point_of(in) + (s->flip ? 128 : 0);
-}
-
 bool emit_first_conv_pairs(kgroup *g) {
-  stem *s = MC_NEW(g->k->arena, stem);
-  s->g = g;
-  s->k = g->k;
-  s->head = group_first(g);
-  prepare(s, g);
+  conv *s = MC_NEW(g->k->arena, conv);
+  first_conv_begin(&s->f, g);
+  s->together = 3 * s->f.step + s->f.row_bytes <= 16 ? 4 : 2;
   find_words(s);
   pack(s);
-  s->x = MC_NEW(g->k->arena, kepilogue);
-  const mc_type *y = s->head->out[0]->type;
-  if (!epilogue_init(s->x, g, s->head, y->rank, y->dim)) return false;
-  s->out = s->x->out[0];
-  emit_images(s);
-  fill_borders(g);
+  if (!first_conv_results(&s->f)) return false;
+  first_conv_walk(&s->f, PIXELS, pixels, s);
   return true;
 }

@@ -46,10 +46,8 @@ bool epilogue_add_table(kepilogue *x, const mc_node *n, int which, const void *d
   return true;
 }
 
-/* The value that a transpose after the head stores: where it goes is the result's view's business.
- */
 static const mc_value *untransposed(const kepilogue *x, const mc_value *v) {
-  return x->head && group_inside(x->g, v) && v->def->op == MC_OP_transpose ? v->def->in[0] : v;
+  return x->head ? mc_ask_untransposed(&x->g->decision->ask, v) : v;
 }
 
 /* Is n one of the ops that x computes at a position: those after the head, or those before

@@ -22,7 +22,7 @@ bool group_single(const kgroup *g) {
 }
 
 bool group_inside(const kgroup *g, const mc_value *v) {
-  return v->def && v->def->graph == g->region && !(mc_ops[v->def->op].traits & MC_T_CONST);
+  return mc_ask_inside(&g->decision->ask, v);
 }
 
 const mc_buffer *group_buffer(const kgroup *g, const mc_value *v) {
