@@ -9,7 +9,9 @@
 typedef struct eval {
   tool t;
   const char *data, *x, *y, *preprocess;
-  const char *json; /* a file, "" for standard output; NULL: no report */
+  const char *calibration; /* where the picture goes, "": nowhere; NULL: confidence is not judged */
+  int64_t bins;            /* 0: 15 */
+  const char *json;        /* a file, "" for standard output; NULL: no report */
   bool jit, ref;
   int metric;
   int64_t limit, top, stride, threads;
@@ -29,6 +31,16 @@ static inline bool shows_text(const eval *e) { return !e->json || *e->json; }
 
 /* top.c: top-k accuracy on `data`. False after reporting. */
 bool top(eval *e, mc_dataset *data);
+/* confidence.c: how far probabilities can be trusted. */
+typedef struct confidence confidence;
+/* For results of type t with so many scores a sample; in e's arena. */
+confidence *confidence_open(eval *e, const mc_type *t, int64_t classes);
+/* The scores y[at ...] of a sample; single: one score, of class 1. False: they are not finite. */
+bool confidence_add(confidence *c, const mc_array *y, int64_t at, bool single, int64_t label);
+void confidence_print(const confidence *c);
+json_t *confidence_json(const confidence *c);
+/* The reliability diagram, to e->calibration. False after reporting. */
+bool confidence_draw(eval *e, const confidence *c);
 /* auc.c: anomaly detection, the area under the ROC curve of the reconstruction error. False after
  * reporting. */
 bool auc(eval *e);

@@ -33,6 +33,7 @@ static bool evaluate(eval *e) {
 #define IDLE(e, why, ...) tool_no_effect(&(e)->t, (const char *const[]){ __VA_ARGS__, NULL }, why)
 
 static void warn_idle(eval *e) {
+  if (!e->calibration) IDLE(e, "it is for -calibration", "bins");
   if (e->metric == METRIC_AUC)
     IDLE(e, "it is for -metric=top", "top");
   else
@@ -58,6 +59,13 @@ static int main_part(eval *e) {
     return mc_error(d, mc_noloc, "--ref and --jit exclude each other"), MC_EXIT_USAGE;
   if (e->metric == METRIC_AUC && e->preprocess)
     return mc_error(d, mc_noloc, "--preprocess has no meaning for auc"), MC_EXIT_USAGE;
+  if (e->metric == METRIC_AUC && e->calibration)
+    return mc_error(d, mc_noloc, "--calibration judges probabilities of classes: not for auc"),
+           MC_EXIT_USAGE;
+  if (e->calibration && *e->calibration &&
+      (!tool_keeps(&e->t, e->t.args.v[0], e->calibration) ||
+       !tool_keeps(&e->t, e->data, e->calibration)))
+    return MC_EXIT_USAGE;
   if (e->json && *e->json &&
       (!tool_keeps(&e->t, e->t.args.v[0], e->json) || !tool_keeps(&e->t, e->data, e->json)))
     return MC_EXIT_USAGE;
@@ -93,6 +101,11 @@ int main(int argc, char **argv) {
       .hi = INT64_MAX / 2 },
     { "top", MC_O_I64, &e.top, .arg = "K",
       .help = "also print top-K (default: top-5 from 10 classes on)", .lo = 1, .hi = 1000000 },
+    { "calibration", MC_O_OPTIONAL, &e.calibration, .arg = "FILE.svg",
+      .help = "also NLL, Brier score and expected calibration error (ECE), and the reliability "
+              "diagram to the file" },
+    { "bins", MC_O_I64, &e.bins, .arg = "N", .help = "of --calibration; default: 15", .lo = 1,
+      .hi = 1000 },
     { "preprocess", MC_O_STR, &e.preprocess, .arg = "TEXT",
       .help = "\"scale=1/255 mean=... std=...\" applied to samples for an f32 input (with "
               "--input-type=u8 a part of the network)" },
@@ -120,6 +133,7 @@ int main(int argc, char **argv) {
     .min_args = 1,
     .max_args = 1,
     .example = "mc-eval net.o --data=test.npz\n"
+               "mc-eval net.o --data=val.npz --calibration=reliability.svg\n"
                "mc-eval net.mir --data=test.npz --preprocess=\"scale=1/255\" --limit=100"
   };
   int rc = tool_start(&e.t, &cmd, argc, argv);

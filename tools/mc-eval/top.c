@@ -30,12 +30,14 @@ static json_t *share(int64_t k, int64_t right, int64_t n) {
                    (double)right / (double)n);
 }
 
-static bool json_top(eval *e, int64_t n, int64_t classes, int64_t first, int64_t k,
-                     int64_t in_top) {
+static bool json_top(eval *e, const confidence *c, int64_t n, int64_t classes, int64_t first,
+                     int64_t k, int64_t in_top) {
   json_t *tops = json_array();
   json_array_append_new(tops, share(1, first, n));
   if (k > 1) json_array_append_new(tops, share(k, in_top, n));
-  return write_json(e, n, json_pack("{s:I, s:o}", "classes", (json_int_t)classes, "top", tops));
+  json_t *own = json_pack("{s:I, s:o}", "classes", (json_int_t)classes, "top", tops);
+  if (c) json_object_set_new(own, "confidence", confidence_json(c));
+  return write_json(e, n, own);
 }
 
 static void print_share(const char *name, int64_t right, int64_t n) {
@@ -66,6 +68,10 @@ bool top(eval *e, mc_dataset *data) {
   if (!mc_dataset_has_labels(data))
     return mc_error(&e->t.diag, mc_noloc, "%s: no labels (an integer array 'y', or --y=NAME)",
                     e->data);
+  confidence *c = e->calibration ? confidence_open(e, t, classes) : NULL;
+  if (c && !mc_dtype_is_float(t->dtype) && !mc_type_is_quant(t))
+    return mc_error(&e->t.diag, mc_noloc,
+                    "--calibration: the network gives classes, not scores: confidence needs those");
   progress p = progress_start("evaluating");
   for (int64_t i = 0; i < n; i += batch) {
     if (!mc_dataset_fetch(data, i, e->in) ||
@@ -78,6 +84,15 @@ bool top(eval *e, mc_dataset *data) {
                mc_error(&e->t.diag, mc_noloc,
                         "%s: label %lld of sample %lld, but the network has %lld classes", e->data,
                         (long long)label, (long long)(i + b), (long long)classes);
+      if (c && classes == 1 && label > 1)
+        return progress_end(&p),
+               mc_error(&e->t.diag, mc_noloc,
+                        "--calibration: label %lld of sample %lld, but one score tells two classes",
+                        (long long)label, (long long)(i + b));
+      if (c && !confidence_add(c, &y, b * classes, classes == 1, label))
+        return progress_end(&p), mc_error(&e->t.diag, mc_noloc,
+                                          "--calibration: the scores of sample %lld are not finite",
+                                          (long long)(i + b));
       int64_t r = judge(&y, classes, b, label);
       first += r == 0;
       in_top += r < k;
@@ -90,5 +105,7 @@ bool top(eval *e, mc_dataset *data) {
   bool both = k > 1 && (classes >= 2 * k || e->top > 1);
   if (shows_text(e)) print_share("top-1", first, n);
   if (shows_text(e) && both) print_share(name, in_top, n);
-  return !e->json || json_top(e, n, classes, first, both ? k : 1, in_top);
+  if (c && shows_text(e)) confidence_print(c);
+  if (c && *e->calibration && !confidence_draw(e, c)) return false;
+  return !e->json || json_top(e, c, n, classes, first, both ? k : 1, in_top);
 }
