@@ -110,31 +110,24 @@ static bool is_image(const imp *im, int etype, int rank, size_t inputs) {
   return rank == 4 || (inputs == 1 && !im->opt->input_nhwc);
 }
 
-static bool one_input(imp *im, size_t index, size_t inputs, int *images) {
-  const pb_value *p = im->pb->input[index];
-  const char *what = input_what(im, p);
-  int rank = 0;
-  int64_t dim[MC_MAX_RANK];
+/* The element type of an input; NULL after reporting. */
+static const etype_info *input_etype(imp *im, const pb_value *p, const char *what) {
   if (!p->type || !p->type->tensor_type)
-    return mc_onnx_fail(im, what, "only tensors are supported as inputs");
+    return mc_onnx_fail(im, what, "only tensors are supported as inputs"), NULL;
   const etype_info *e = mc_onnx_etype(p->type->tensor_type->elem_type);
   if (!e || (e->store != e->border && e->num != ONNX_BOOL && !mc_onnx_is_real(e->num)) ||
       e->num == ONNX_UINT32 || e->num == ONNX_UINT64 || e->num == ONNX_UINT16)
     return mc_onnx_fail(im, what, "element type %s (%d) is not supported",
                         mc_onnx_etype_name(p->type->tensor_type->elem_type),
-                        p->type->tensor_type->elem_type);
-  if (!input_shape(im, p, &rank, dim)) return false;
-  bool image = is_image(im, e->num, rank, inputs), nhwc = image && im->opt->input_nhwc;
-  *images += image;
-  if (nhwc) memcpy(dim, (int64_t[]){ dim[0], dim[2], dim[3], dim[1] }, 4 * sizeof *dim);
-  mc_loc at = { .src = im->src, .what = what };
-  mc_value *in = mc_graph_add_input(
-               im->g, mc_onnx_ident(im, p->name),
-               mc_type_make(im->m, image && im->opt->input_u8 ? MC_u8 : e->border, rank, dim), at),
-           *v = in;
-  in->source = mc_onnx_clean(im->m->arena, p->name);
-  im->b.loc = at;
-  im->b.source = in->source;
+                        p->type->tensor_type->elem_type),
+           NULL;
+  return e;
+}
+
+/* The graph's input as the model's nodes read it: the type they compute with, preprocessed, NCHW.
+ * NULL after reporting. */
+static mc_value *as_carried(imp *im, mc_value *v, const etype_info *e, bool image, bool nhwc) {
+  int rank = v->type->rank;
   if (v->type->dtype != e->carry)
     v = mc_build1_as(&im->b, MC_OP_cast, &v, 1, NULL, mc_type_make(im->m, e->carry, 0, NULL));
   if (v && image && im->opt->preprocess)
@@ -142,6 +135,27 @@ static bool one_input(imp *im, size_t index, size_t inputs, int *images) {
   int64_t perm[4] = { 0, 3, 1, 2 };
   if (v && nhwc)
     v = mc_build1(&im->b, MC_OP_transpose, &v, 1, &(mc_attrs_transpose){ .perm = { perm, 4 } });
+  return v;
+}
+
+static bool one_input(imp *im, size_t index, size_t inputs, int *images) {
+  const pb_value *p = im->pb->input[index];
+  const char *what = input_what(im, p);
+  int rank = 0;
+  int64_t dim[MC_MAX_RANK];
+  const etype_info *e = input_etype(im, p, what);
+  if (!e || !input_shape(im, p, &rank, dim)) return false;
+  bool image = is_image(im, e->num, rank, inputs), nhwc = image && im->opt->input_nhwc;
+  *images += image;
+  if (nhwc) memcpy(dim, (int64_t[]){ dim[0], dim[2], dim[3], dim[1] }, 4 * sizeof *dim);
+  mc_loc at = { .src = im->src, .what = what };
+  const mc_type *type =
+      mc_type_make(im->m, image && im->opt->input_u8 ? MC_u8 : e->border, rank, dim);
+  mc_value *in = mc_graph_add_input(im->g, mc_onnx_ident(im, p->name), type, at);
+  in->source = mc_onnx_clean(im->m->arena, p->name);
+  im->b.loc = at;
+  im->b.source = in->source;
+  mc_value *v = as_carried(im, in, e, image, nhwc);
   if (!v) return false;
   def *d = mc_onnx_def(im, p->name);
   d->v = (val){ .etype = e->num, .rank = rank, .v = v };

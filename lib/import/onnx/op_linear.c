@@ -27,13 +27,14 @@ static mc_value *bias_of(node *n, val *c, int64_t width) {
   return c->v && c->rank == 1 && c->dim[0] == width ? c->v : NULL;
 }
 
-bool mc_onnx_gemm(node *n, int arg) {
-  (void)arg;
-  val *a = n->in[0], *b = n->in[1], *c = n->nin > 2 ? n->in[2] : NULL;
+/* C of Gemm, or NULL. */
+static val *gemm_c(const node *n) { return n->nin > 2 ? n->in[2] : NULL; }
+
+static bool check_gemm(node *n, bool ta, bool tb) {
+  const val *a = n->in[0], *b = n->in[1], *c = gemm_c(n);
   if (a->rank != 2 || b->rank != 2)
     return mc_onnx_error(n, "Gemm: operands of rank %d and %d, expected matrices", a->rank,
                          b->rank);
-  bool ta = mc_onnx_attr_i(n, "transA", 0), tb = mc_onnx_attr_i(n, "transB", 0);
   int64_t k = a->dim[!ta], kb = b->dim[tb], width = b->dim[!tb];
   if (k != kb)
     return mc_onnx_error(n, "Gemm: inner sizes %lld and %lld differ", (long long)k, (long long)kb);
@@ -42,12 +43,20 @@ bool mc_onnx_gemm(node *n, int arg) {
     return mc_onnx_error(n,
                          "Gemm: C of shape %s, and attribute 'broadcast' is not set (opset %lld)",
                          mc_onnx_dims(n->im->arena, c->rank, c->dim), (long long)n->im->opset);
+  return true;
+}
+
+bool mc_onnx_gemm(node *n, int arg) {
+  val *a = n->in[0], *b = n->in[1], *c = gemm_c(n);
+  bool ta = mc_onnx_attr_i(n, "transA", 0), tb = mc_onnx_attr_i(n, "transB", 0);
+  (void)arg;
+  if (!check_gemm(n, ta, tb)) return false;
   float alpha = mc_onnx_attr_f(n, "alpha", 1.0f), beta = mc_onnx_attr_f(n, "beta", 1.0f);
   mc_value *x = mc_onnx_value(n, a), *in[3] = { NULL };
   if (ta) x = mc_onnx_transpose(n, x, (int[]){ 1, 0 });
   in[0] = x, in[1] = b->k ? rows_of(n, b, tb) : b->v;
   if (!in[0] || !in[1]) return false;
-  if (b->k && c && alpha == 1.0f && beta == 1.0f) in[2] = bias_of(n, c, width);
+  if (b->k && c && alpha == 1.0f && beta == 1.0f) in[2] = bias_of(n, c, b->dim[!tb]);
   mc_attrs_matmul a2;
   mc_attrs_init(MC_OP_matmul, &a2, n->im->arena);
   a2.transpose_b = tb;
