@@ -68,36 +68,24 @@ static bool read_files(eval *e, mc_npy *x, mc_npy *y) {
   return true;
 }
 
-bool auc(eval *e) {
-  const mc_type *tin = mc_network_in_type(e->net, 0), *tout = mc_network_out_type(e->net, 0);
-  mc_npy x, y;
-  if (tin->dtype != MC_f32 || mc_type_elems(tin) != mc_type_elems(tout))
-    return mc_error(&e->t.diag, mc_noloc,
-                    "auc needs a network from f32 to as many outputs (its reconstruction)");
-  if (!read_files(e, &x, &y)) return false;
-  int64_t n = x.dim[0], len = 1, anomalous = 0;
-  for (int k = 1; k < x.rank; k++) len *= x.dim[k];
-  if (!e->stride) e->stride = x.rank > 2 ? x.dim[x.rank - 1] : mc_type_elems(tin) / batch_of(e);
-  if (len < mc_type_elems(tin) / batch_of(e))
-    return mc_error(&e->t.diag, mc_noloc,
-                    "%s: samples of %lld values are shorter than the network's input", e->data,
-                    (long long)len);
-  if (e->limit && e->limit < n) n = e->limit;
-  double *score = MC_NEWN(e->t.arena, double, n);
-  int64_t *label = MC_NEWN(e->t.arena, int64_t, n);
+/* Scores and labels (0: normal) of n samples of `len` values; how many are anomalous. -1 after
+ * reporting. */
+static int64_t score_all(eval *e, const mc_npy *x, const mc_npy *y, int64_t n, int64_t len,
+                         double *score, int64_t *label) {
+  int64_t anomalous = 0;
+  bool ok = true;
   progress p = progress_start("evaluating");
-  for (int64_t i = 0; i < n; i++) {
-    label[i] = integer_at(&y, i) != 0;
+  for (int64_t i = 0; i < n && ok; i++) {
+    label[i] = integer_at(y, i) != 0;
     anomalous += label[i];
-    if (!file_error(e, (const float *)x.data + i * len, len, &score[i]))
-      return progress_end(&p), false;
-    progress_step(&p, i + 1, n);
+    ok = file_error(e, (const float *)x->data + i * len, len, &score[i]);
+    if (ok) progress_step(&p, i + 1, n);
   }
   progress_end(&p);
-  if (anomalous == 0 || anomalous == n)
-    return mc_error(&e->t.diag, mc_noloc, "%s: auc needs both normal and anomalous samples",
-                    e->data);
-  double auc = area(score, label, n);
+  return ok ? anomalous : -1;
+}
+
+static bool write_auc(eval *e, double auc, int64_t n, int64_t anomalous) {
   mc_strbuf s = { 0 };
   mc_sb_printf(&s, "auc %.4f (%lld normal, %lld anomalous)\n", auc, (long long)(n - anomalous),
                (long long)anomalous);
@@ -107,4 +95,29 @@ bool auc(eval *e) {
   return write_json(e, n,
                     json_pack("{s:f, s:I, s:I}", "auc", auc, "normal", (json_int_t)(n - anomalous),
                               "anomalous", (json_int_t)anomalous));
+}
+
+bool auc(eval *e) {
+  const mc_type *tin = mc_network_in_type(e->net, 0), *tout = mc_network_out_type(e->net, 0);
+  mc_npy x, y;
+  if (tin->dtype != MC_f32 || mc_type_elems(tin) != mc_type_elems(tout))
+    return mc_error(&e->t.diag, mc_noloc,
+                    "auc needs a network from f32 to as many outputs (its reconstruction)");
+  if (!read_files(e, &x, &y)) return false;
+  int64_t n = x.dim[0], len = 1;
+  for (int k = 1; k < x.rank; k++) len *= x.dim[k];
+  if (!e->stride) e->stride = x.rank > 2 ? x.dim[x.rank - 1] : mc_type_elems(tin) / batch_of(e);
+  if (len < mc_type_elems(tin) / batch_of(e))
+    return mc_error(&e->t.diag, mc_noloc,
+                    "%s: samples of %lld values are shorter than the network's input", e->data,
+                    (long long)len);
+  if (e->limit && e->limit < n) n = e->limit;
+  double *score = MC_NEWN(e->t.arena, double, n);
+  int64_t *label = MC_NEWN(e->t.arena, int64_t, n);
+  int64_t anomalous = score_all(e, &x, &y, n, len, score, label);
+  if (anomalous < 0) return false;
+  if (anomalous == 0 || anomalous == n)
+    return mc_error(&e->t.diag, mc_noloc, "%s: auc needs both normal and anomalous samples",
+                    e->data);
+  return write_auc(e, area(score, label, n), n, anomalous);
 }
