@@ -1,4 +1,4 @@
-# mcc_add_model(TARGET MODEL [PUBLIC|PRIVATE] [NAME NAME] [QUANT none|bf16|int8] [CALIB FILE]
+# mcc_add_model(TARGET MODEL [PUBLIC|PRIVATE] [NAME NAME] [QUANT none|bf16|int8|w4a8] [CALIB FILE]
 #               [MARCH LEVEL] [TARGET_ARCH ARCH] [DEPENDS FILES...] [SHAPE NAME=DIMS...]
 #               [INPUT_LAYOUT nhwc] [INPUT_TYPE u8] [PREPROCESS TEXT] [OPTIONS ...])
 #
