@@ -213,6 +213,8 @@ static void convert(const mc_dataset *s, const source *in, const mc_npy *a, int6
                      : in->type->rank         ? dim[in->type->rank - 1]
                                               : 1;
   bool affine = data_is_affine(s, in), bits = same_bits(in);
+  mc_type stored = *in->type; /* integers of the input's type are its steps already */
+  if (a->dtype == stored.dtype && !affine) stored.q.kind = MC_Q_NONE;
   for (int64_t e = 0; e < in->elems; e++) {
     int64_t from = permuted(in, e);
     double x = data_element(a, base + from);
@@ -221,7 +223,7 @@ static void convert(const mc_dataset *s, const source *in, const mc_npy *a, int6
     if (bits)
       ((uint16_t *)data)[at + e] = (uint16_t)x;
     else
-      data_store(in->type, data, at + e, x);
+      data_store(&stored, data, at + e, x);
   }
 }
 
