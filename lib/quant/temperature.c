@@ -36,7 +36,14 @@ static bool find(scores *s) {
     return mc_error(cx->diag, cx->loc, "temperature: the graph has %d results, not one",
                     mc_graph_nout(g));
   s->z = mc_graph_out(g, 0);
-  if (s->z->def && s->z->def->op == MC_OP_softmax) s->softmax = true, s->z = s->z->def->in[0];
+  if (s->z->def && s->z->def->op == MC_OP_softmax) {
+    int64_t axis = MC_ATTRS(s->z->def, softmax)->axis, last = s->z->type->rank - 1;
+    if (axis != -1 && axis != last)
+      return mc_error(cx->diag, s->z->def->loc,
+                      "temperature: softmax over axis %lld, not over the classes (the last one)",
+                      (long long)axis);
+    s->softmax = true, s->z = s->z->def->in[0];
+  }
   const mc_type *t = s->z->type;
   s->classes = t->rank ? t->dim[t->rank - 1] : 1;
   if (t->dtype != MC_f32)
@@ -180,13 +187,17 @@ bool mc_pass_temperature(mc_pass_context *cx, const mc_opts_temperature *o, bool
                       (long long)(i / s.classes));
   if (!s.n) return mc_error(cx->diag, cx->loc, "temperature: there are no samples in %s", path);
   double b = best(&s);
-  if (b <= least || b >= most)
-    mc_warning(cx->diag, cx->loc,
-               "temperature: the likelihood has no best temperature between %g and %g: %s",
-               1 / most, 1 / least,
-               b >= most
-                   ? "the network is right about all of these samples; give others"
-                   : "the scores say nothing about these labels; are they those of the samples?");
+  if (b <= least || b >= most) {
+    mc_warning(
+        cx->diag, cx->loc,
+        "temperature: the scores stay: the likelihood has no best temperature between %g and "
+        "%g: %s",
+        1 / most, 1 / least,
+        b >= most ? "the network is right about all of these samples; give others"
+                  : "the scores say nothing about these labels; are they those of the samples?");
+    *changed = false;
+    return true;
+  }
   mc_remark(cx->diag, cx->loc, "temperature: tau %.4f, NLL of %lld samples %.4f (before: %.4f)",
             1 / b, (long long)s.n, at(&s, b).nll, at(&s, 1).nll);
   mc_products p = mc_products_of(cx->graph, cx->scratch);

@@ -66,6 +66,9 @@ static int main_part(eval *e) {
       (!tool_keeps(&e->t, e->t.args.v[0], e->calibration) ||
        !tool_keeps(&e->t, e->data, e->calibration)))
     return MC_EXIT_USAGE;
+  if (e->calibration && *e->calibration && e->json && strcmp(e->json, e->calibration) == 0)
+    return mc_error(d, mc_noloc, "--calibration and --json write the same file: %s", e->json),
+           MC_EXIT_USAGE;
   if (e->json && *e->json &&
       (!tool_keeps(&e->t, e->t.args.v[0], e->json) || !tool_keeps(&e->t, e->data, e->json)))
     return MC_EXIT_USAGE;
