@@ -4,25 +4,16 @@
 #include <math.h>
 #include <string.h>
 
-/* With fewer samples, or fewer places that a layer was read at for each of its columns, lambda
- * comes from the folds. */
-enum { FEW_SAMPLES = 200, FEW_PLACES = 2 };
+/* With fewer samples, or few places, lambda comes from the folds. */
+enum { FEW_SAMPLES = 200 };
 
 static const double lambda_product = 1e-3, lambda_depthwise = 1e-2;
-
-static bool depthwise(const mc_product *p) { return p->groups > 1 && p->ci == 1; }
-
-static bool few(const mc_moments *m, int64_t samples) {
-  double places = 0;
-  for (int f = 0; f < MC_FOLDS; f++) places += m->fold[f].n;
-  return samples < FEW_SAMPLES || places < (double)(FEW_PLACES * m->d);
-}
 
 double mc_refit_lambda(const mc_product *p, const mc_moments *m, int64_t group, const bool *keep,
                        double damping, int64_t samples, const float *w0) {
   if (damping > 0) return damping;
-  if (depthwise(p)) return lambda_depthwise;
-  if (!few(m, samples)) return lambda_product;
+  if (mc_product_depthwise(p)) return lambda_depthwise;
+  if (samples >= FEW_SAMPLES && !mc_moments_few(m)) return lambda_product;
   return fmax(mc_fit_lambda(m, group, keep, w0), 1e-5);
 }
 

@@ -112,11 +112,9 @@ static void fit_matrix(mc_centred *c, const bool *mask, double lambda, const flo
   if (mc_large_layer(c->o, c->d)) in_fp32(&s, a);
   project(&s, s.r);
   solve(&s, a);
-  for (int64_t i = 0; i < c->o; i++) {
-    double b = c->my[i];
-    for (int64_t j = 0; j < c->d; j++) b -= s.w[i * c->d + j] * c->mx[j];
-    bias[i] = (float)b;
-  }
+  double *b = MC_NEWN(a, double, c->o);
+  mc_fit_bias(c, s.w, b);
+  for (int64_t i = 0; i < c->o; i++) bias[i] = (float)b[i];
   for (int64_t i = 0; i < n; i++) w[i] = (float)s.w[i];
 }
 

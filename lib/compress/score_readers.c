@@ -78,7 +78,7 @@ static bool add_product(tally *t, const mc_product *p, const mc_moments *m) {
   const float *w = mc_product_copy(p, a, NULL);
   bool ok = true;
   for (int64_t g = 0; ok && g < p->groups; g++) {
-    layer l = { p, g, w + g * p->o * p->d, mc_moments_centred(m, (1u << MC_FOLDS) - 1, g, a), a };
+    layer l = { p, g, w + g * p->o * p->d, mc_moments_centred(m, MC_ALL_FOLDS, g, a), a };
     ok = add_layer(t, &l);
   }
   mc_arena_destroy(a);

@@ -45,10 +45,10 @@ static bool solve(const mc_centred *m, const double *w0, const double *r, double
   return true;
 }
 
-static void bias_of(const mc_centred *m, const double *w, double *b) {
+void mc_fit_bias(const mc_centred *m, const double *w, double *bias) {
   for (int64_t i = 0; i < m->o; i++) {
-    b[i] = m->my[i];
-    for (int64_t j = 0; j < m->d; j++) b[i] -= w[i * m->d + j] * m->mx[j];
+    bias[i] = m->my[i];
+    for (int64_t j = 0; j < m->d; j++) bias[i] -= w[i * m->d + j] * m->mx[j];
   }
 }
 
@@ -58,7 +58,7 @@ bool mc_fit(const mc_centred *m, const float *w0, double lambda, float *w, float
   double *out = MC_NEWN(a, double, m->o * m->d);
   bool ok = m->n > 0 && solve(m, start, residual(m, start, a), lambda, out, a);
   if (ok) {
-    bias_of(m, out, b);
+    mc_fit_bias(m, out, b);
     for (int64_t i = 0; i < m->o * m->d; i++) w[i] = (float)out[i];
     for (int64_t i = 0; i < m->o; i++) bias[i] = (float)b[i];
   }
@@ -191,7 +191,7 @@ static double held_out(judge *j, int k) {
     double *w = MC_NEWN(a, double, s->fit.o * s->fit.d + 1), *b = MC_NEWN(a, double, s->fit.o);
     bool wide = s->fit.d > MC_WIDE;
     if ((wide ? solve_wide : solve)(&s->fit, s->w0, s->r, grid(k), w, a)) {
-      bias_of(&s->fit, w, b);
+      mc_fit_bias(&s->fit, w, b);
       j->error[k] += error_of(&s->judge, w, b, a) * s->judge.n;
     } else
       j->error[k] = INFINITY;
@@ -221,14 +221,12 @@ double mc_fit_lambda(const mc_moments *m, int64_t group, const bool *keep, const
   if (kept && *kept > 0) return *kept;
   judge j = { .a = mc_arena_create() };
 
-  enum { ALL = (1 << MC_FOLDS) - 1 };
-
   for (int f = MC_FOLDS - 1; f >= 0 && (m->d <= MC_WIDE || j.n == 0); f--) {
     double rest = 0;
     for (int k = 0; k < MC_FOLDS; k++) rest += k == f ? 0 : m->fold[k].n;
     if (m->fold[f].n == 0 || rest == 0) continue;
     split *s = &j.s[j.n++];
-    s->fit = part(m, (unsigned)ALL & ~(1u << f), group, keep, j.a);
+    s->fit = part(m, (unsigned)MC_ALL_FOLDS & ~(1u << f), group, keep, j.a);
     s->judge = part(m, 1u << f, group, keep, j.a);
     s->w0 = start_of(m, keep, w0, j.a);
     s->r = residual(&s->fit, s->w0, j.a);

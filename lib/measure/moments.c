@@ -68,3 +68,9 @@ mc_centred mc_centred_sub(const mc_centred *m, const bool *keep, mc_arena *a) {
   memcpy(z.vy, m->vy, sizeof *z.vy * (size_t)m->o);
   return z;
 }
+
+bool mc_moments_few(const mc_moments *m) {
+  double places = 0;
+  for (int f = 0; f < MC_FOLDS; f++) places += m->fold[f].n;
+  return places < 2 * (double)m->d;
+}

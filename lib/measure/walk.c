@@ -82,12 +82,12 @@ mc_walk *mc_walk_open(mc_pass_context *cx, const mc_walk_opts *o) {
   *w = (mc_walk){ .cx = cx, .a = a, .what = mcm_what(o), .given = o->targets, .rows = o->rows };
   w->half = o->half;
   w->enough = o->enough > 0 ? o->enough : ENOUGH;
-  w->folds = o->folds ? o->folds : (1u << MC_FOLDS) - 1;
+  w->folds = o->folds ? o->folds : MC_ALL_FOLDS;
   w->p = mc_products_of(cx->graph, a);
   int64_t memory = mcm_memory(o) - (o->targets ? mcm_memory(o) / 4 : 0), most = most_moments(&w->p);
   w->store = (mcm_store){ cx, w->what, memory > most ? memory - most : 0, 0 };
   bool ok = mcm_data_open(&w->data, cx, o);
-  if (ok && w->data.samples < o->few) w->folds = (1u << MC_FOLDS) - 1, w->half = false;
+  if (ok && w->data.samples < o->few) w->folds = MC_ALL_FOLDS, w->half = false;
   if (w->half && w->given && w->data.runs >= MANY_RUNS) w->half = false, w->half_runs = true;
   if (ok) {
     mcm_warn_few(&w->data, &w->p, NULL);

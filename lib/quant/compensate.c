@@ -6,7 +6,7 @@
  * triangular. (Frantar et al., "GPTQ", ICLR 2023, after Hassibi and Stork's optimal brain surgeon.)
  * Neighbouring columns are often nearly the same, pixels most of all: then most of the
  * error goes. */
-#include "mc/measure/linalg.h"
+#include "grid.h"
 #include "mc/measure/walk.h"
 #include "quantize.h"
 #include <string.h>
@@ -21,17 +21,6 @@ typedef struct ctx {
   mc_products p;
 } ctx;
 
-/* u, upper, with u^T u = (g + ridge)^-1. False: g is all zeros, or singular even so. */
-static bool factor(int64_t d, double *g, double *u) {
-  double size = mc_la_trace(d, g) / (double)d;
-  if (!(size > 0) || !mc_la_inverse(d, g, damping * size)) return false;
-  double ridge = 1e-12 * mc_la_trace(d, g) / (double)d;
-  if (!mc_la_cholesky(d, g, ridge)) return false;
-  for (int64_t j = 0; j < d; j++)
-    for (int64_t k = j; k < d; k++) u[j * d + k] = g[k * d + j];
-  return true;
-}
-
 /* Nothing is handed on. */
 static void nearest(int64_t d, double *u) {
   memset(u, 0, sizeof *u * (size_t)(d * d));
@@ -45,9 +34,9 @@ static bool see(void *context, int i, mc_moments *m) {
   *r = (mc_compensation){ m->groups, m->d, MC_NEWN(keep, double, m->groups * m->d * m->d) };
   for (int64_t g = 0; g < m->groups; g++) {
     mc_arena *a = mc_arena_create();
-    mc_centred x = mc_moments_centred(m, (1u << MC_FOLDS) - 1, g, a);
+    mc_centred x = mc_moments_centred(m, MC_ALL_FOLDS, g, a);
     double *u = r->u + g * m->d * m->d;
-    if (!factor(m->d, x.g, u)) nearest(m->d, u);
+    if (!mcq_handing_on(m->d, x.g, damping, u)) nearest(m->d, u);
     mc_arena_destroy(a);
   }
   *mc_map_ptr_slot(&c->s->compensation, c->p.v[i].node) = r;

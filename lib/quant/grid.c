@@ -168,16 +168,21 @@ static int by_size(const void *a, const void *b) {
   return x->at < y->at ? -1 : x->at > y->at;
 }
 
-/* u upper, u^T u = (m + ridge)^-1, rows and columns in the given order. */
-static bool handing_on(int64_t d, const double *m, const place *order, double *u, mc_arena *a) {
-  double *x = MC_NEWN(a, double, d *d), size = mc_la_trace(d, m) / (double)d;
+bool mcq_handing_on(int64_t d, double *m, double damping, double *u) {
+  double size = mc_la_trace(d, m) / (double)d;
+  if (!(size > 0) || !mc_la_inverse(d, m, damping * size)) return false;
+  if (!mc_la_cholesky(d, m, 1e-12 * mc_la_trace(d, m) / (double)d)) return false;
+  for (int64_t i = 0; i < d; i++)
+    for (int64_t j = 0; j < d; j++) u[i * d + j] = j >= i ? m[j * d + i] : 0;
+  return true;
+}
+
+/* Rows and columns of m [d, d] in the given order. */
+static double *ordered(int64_t d, const double *m, const place *order, mc_arena *a) {
+  double *x = MC_NEWN(a, double, d *d);
   for (int64_t i = 0; i < d; i++)
     for (int64_t j = 0; j < d; j++) x[i * d + j] = m[order[i].at * d + order[j].at];
-  if (!(size > 0) || !mc_la_inverse(d, x, damping_gptq * size)) return false;
-  if (!mc_la_cholesky(d, x, 1e-12 * mc_la_trace(d, x) / (double)d)) return false;
-  for (int64_t i = 0; i < d; i++)
-    for (int64_t j = 0; j < d; j++) u[i * d + j] = j >= i ? x[j * d + i] : 0;
-  return true;
+  return x;
 }
 
 bool mcq_grid_gptq(const mcq_grid *g, int64_t first, int64_t n, const double *m, const double *w,
@@ -188,7 +193,7 @@ bool mcq_grid_gptq(const mcq_grid *g, int64_t first, int64_t n, const double *m,
   double *u = MC_NEWN(a, double, d *d), *left = MC_NEWN(a, double, d);
   for (int64_t j = 0; j < d; j++) order[j] = (place){ m[j * d + j], j };
   qsort(order, (size_t)d, sizeof *order, by_size);
-  bool ok = handing_on(d, m, order, u, a);
+  bool ok = mcq_handing_on(d, ordered(d, m, order, a), damping_gptq, u);
   for (int64_t r = first; ok && r < first + n; r++) {
     for (int64_t j = 0; j < d; j++) left[j] = w[r * d + order[j].at];
     for (int64_t j = 0; j < d; j++) {

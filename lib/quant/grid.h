@@ -37,6 +37,10 @@ static inline double mcq_grid_step(const mcq_grid *g, int64_t row, int64_t colum
 double mcq_grid_round(const mcq_grid *g, int64_t row, int64_t column, double x);
 /* Every weight to the nearest point; q [rows, d]. */
 void mcq_grid_nearest(const mcq_grid *g, const double *w, double *q);
+/* u [d, d], upper, u^T u = (m + damping tr(m) / d)^-1: what rounding column j leaves, e, is worth
+ * e u_jk / u_jj in each later column k. m is overwritten. False: m is all zeros, or singular even
+ * so; u is not written. */
+bool mcq_handing_on(int64_t d, double *m, double damping, double *u);
 /* Rows [first, first + n) of one matrix with centred second moments m [d, d]: columns in the order
  * of falling m_jj; what a column's rounding leaves is spread over those that are still open
  * (Frantar et al., "GPTQ", ICLR 2023). False: m is singular; q is not written. */

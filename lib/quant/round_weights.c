@@ -19,16 +19,12 @@ typedef struct rounder {
   mc_arena *a;
   const mc_product *p;
   int64_t rows, n; /* all rows; weights */
-  double *w, *q;   /* [rows, d]: what is aimed at, what is stored */
+  float *w0;       /* [rows, d]: as they were */
+  double *w, *q;   /* the same: what is aimed at, what is stored */
   float *bias;
   double *weight; /* [groups, d]; NULL: without samples */
   mcq_grid grid;
 } rounder;
-
-static bool depthwise(const mc_product *p) { return p->groups > 1 && p->ci == 1; }
-
-/* Read at so few places for each of its columns that the folds say how far a fit may go. */
-static bool few_places(const mc_product *p, double n) { return n < 2 * (double)p->d; }
 
 /* Weights of 0 stay 0 where an eighth of them is: kernels leave them out. */
 static void keep_zeros(rounder *r) {
@@ -46,29 +42,33 @@ static void begin(rounder *r, const mc_product *p, mc_arena *a) {
   r->p = p;
   r->rows = p->groups * p->o;
   r->n = r->rows * p->d;
-  float *w = mc_product_copy(p, a, &r->bias);
+  r->w0 = mc_product_copy(p, a, &r->bias);
   r->w = MC_NEWN(a, double, r->n);
   r->q = MC_NEWN(a, double, r->n);
-  for (int64_t i = 0; i < r->n; i++) r->w[i] = (double)w[i];
+  for (int64_t i = 0; i < r->n; i++) r->w[i] = (double)r->w0[i];
   r->grid = mcq_grid_of(r->rows, p->d, p->groups, (int)o->bits, o->group,
                         o->weights == mc_granularity_per_tensor, a);
   keep_zeros(r);
 }
 
-/* The weights that give the targets best, and how much each column counts. */
+/* Weights of one matrix that give the targets best. Where none can be found, they stay. */
+static void fit(rounder *r, const mc_moments *m, const mc_centred *c, int64_t g) {
+  int64_t n = r->p->o * r->p->d, at = g * n;
+  float *w = MC_NEWN(r->a, float, n), *b = MC_NEWN(r->a, float, r->p->o);
+  double lambda = damping;
+  if (mc_moments_few(m)) lambda = fmax(mc_fit_lambda(m, g, NULL, r->w0 + at), damping);
+  if (!mc_fit(c, r->w0 + at, lambda, w, b)) return;
+  for (int64_t i = 0; i < n; i++) r->w[at + i] = (double)w[i];
+}
+
+/* The weights to aim at, and how much each column counts. */
 static void aim(rounder *r, const mc_moments *m) {
   const mc_product *p = r->p;
   r->weight = MC_NEWN(r->a, double, p->groups * p->d);
-  float *w0 = mc_product_copy(p, r->a, NULL), *w = MC_NEWN(r->a, float, r->n);
   for (int64_t g = 0; g < p->groups; g++) {
     mc_arena *t = mc_arena_create();
-    mc_centred c = mc_moments_centred(m, (1u << MC_FOLDS) - 1, g, t);
-    int64_t at = g * p->o * p->d;
-    float *b = MC_NEWN(t, float, p->o);
-    double lambda =
-        few_places(p, c.n) ? fmax(mc_fit_lambda(m, g, NULL, w0 + at), damping) : damping;
-    if (!depthwise(p) && !r->grid.zero && mc_fit(&c, w0 + at, lambda, w + at, b))
-      for (int64_t i = at; i < at + p->o * p->d; i++) r->w[i] = (double)w[i];
+    mc_centred c = mc_moments_centred(m, MC_ALL_FOLDS, g, t);
+    if (!mc_product_depthwise(p) && !r->grid.zero) fit(r, m, &c, g);
     for (int64_t j = 0; j < p->d; j++) r->weight[g * p->d + j] = c.g[j * p->d + j];
     mc_arena_destroy(t);
   }
@@ -78,18 +78,16 @@ static void aim(rounder *r, const mc_moments *m) {
 static void settle(rounder *r, const mc_moments *m, int64_t g) {
   const mc_product *p = r->p;
   mc_arena *t = mc_arena_create();
-  mc_centred c = mc_moments_centred(m, (1u << MC_FOLDS) - 1, g, t);
+  mc_centred c = mc_moments_centred(m, MC_ALL_FOLDS, g, t);
   mc_e_roundmethod how = r->s->o->rounding_method;
   int64_t first = g * p->o;
-  if (how == mc_roundmethod_gptq && !depthwise(p))
+  if (how == mc_roundmethod_gptq && !mc_product_depthwise(p))
     mcq_grid_gptq(&r->grid, first, p->o, c.g, r->w, r->q);
   if (how != mc_roundmethod_nearest)
     mcq_grid_descend(&r->grid, first, p->o, c.g, r->w, SWEEPS, r->q);
-  for (int64_t i = first; i < first + p->o; i++) {
-    double b = c.my[i - first];
-    for (int64_t j = 0; j < p->d; j++) b -= r->q[i * p->d + j] * c.mx[j];
-    r->bias[i] = (float)b;
-  }
+  double *b = MC_NEWN(t, double, p->o);
+  mc_fit_bias(&c, r->q + first * p->d, b);
+  for (int64_t i = 0; i < p->o; i++) r->bias[first + i] = (float)b[i];
   mc_arena_destroy(t);
 }
 

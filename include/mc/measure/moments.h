@@ -4,7 +4,11 @@
 #define MC_MEASURE_MOMENTS_H
 #include "mc/measure/product.h"
 
-enum { MC_FOLDS = 4, MC_WIDE = 1024 }; /* wide: more columns than that */
+enum {
+  MC_FOLDS = 4,
+  MC_ALL_FOLDS = (1 << MC_FOLDS) - 1, /* the mask of all of them */
+  MC_WIDE = 1024                      /* wide: more columns than that */
+};
 
 /* Systems of d columns and o outputs that are solved or judged with less work: more than 2e8
  * multiplications for one product with [d, d]. */
@@ -29,6 +33,8 @@ typedef struct mc_moments {
                      and shared by walks with the same targets. NULL: it is not kept */
 } mc_moments;
 
+/* Read at so few places for each of its columns that the folds say how far a fit may go. */
+bool mc_moments_few(const mc_moments *m);
 /* Bytes that the moments of a product take. */
 int64_t mc_moments_bytes(const mc_product *p);
 
@@ -47,7 +53,9 @@ mc_centred mc_centred_sub(const mc_centred *m, const bool *keep, mc_arena *a);
  * varies, w0 stays and the bias is fitted. False: singular even so, or without columns (nothing is
  * written). */
 bool mc_fit(const mc_centred *m, const float *w0, double lambda, float *w, float *bias);
-/* The same with only the columns whose flag is set; the others of w [o, d] are 0. Without any the
+/* bias [o]: the means of the targets less what w [o, d] gives for the mean column. */
+void mc_fit_bias(const mc_centred *m, const double *w, double *bias);
+/* mc_fit with only the columns whose flag is set; the others of w [o, d] are 0. Without any the
  * bias is the mean of the targets. */
 bool mc_fit_kept(const mc_centred *m, const bool *keep, const float *w0, double lambda, float *w,
                  float *bias);

@@ -19,6 +19,10 @@ typedef struct mc_products {
 } mc_products;
 
 mc_products mc_products_of(const mc_graph *g, mc_arena *a);
+
+/* A matrix for each channel or a few: its columns are one channel's window. */
+static inline bool mc_product_depthwise(const mc_product *p) { return p->groups > 1 && p->ci == 1; }
+
 /* What a message calls a layer: its name in the model, its result's, or its op. */
 const char *mc_layer_name(const mc_node *n);
 /* The weights as matrices [groups, o, d] and the bias [groups * o] (zeros where there is none). */
