@@ -1,5 +1,5 @@
 /* Which convolutions Winograd's filtering computes exactly. docs/internals/winograd.md. */
-#include "mc/analysis/packed.h"
+#include "mc/analysis/stored.h"
 #include "mc/analysis/winograd.h"
 
 /* Every partial result modulo 2^32 is right; the last one is divided by up to 2^6, which needs
@@ -31,7 +31,7 @@ const char *mc_winograd_refused(const mc_node *n, const mc_target *t) {
   if ((x->dtype != MC_u8 && x->dtype != MC_i8) || !w || w->dtype != MC_i8)
     return "its operands are not 8-bit integers with constant weights";
   if (n->nin > 2 && !mc_value_tensor(n->in[2])) return "its bias is not a constant";
-  if (!mc_packed_refused(t, n)) return "its weights are kept small (-compress-weights)";
+  if (mc_stored_find(t, n, NULL)) return "its weights are kept small (-compress-weights)";
   const char *why = mc_winograd_unsuited(n, t);
   if (why) return why;
   if (worst_sum(w, x->dtype == MC_i8) >= sum_limit) return "its sums could leave 25 bits";

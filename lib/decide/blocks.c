@@ -17,7 +17,8 @@ static bool fits(const mc_gemm *p, int mr, int nv) {
   int groups = (int)((columns + lanes - 1) / lanes), b = groups * mc_engine_group_regs(p->e, t),
       rows = mc_gemm_acc_rows(p, mr);
   if (mr == 1 && nv == 1) return true;
-  if ((mc_engine_widens_b(p->e) || p->bits || p->bits_else) && nv > MC_WIDEN_VECTORS) return false;
+  if ((mc_engine_widens_b(p->e) || p->stored || p->stored_else) && nv > MC_WIDEN_VECTORS)
+    return false;
   if (nv > 4 && mr > 1) return false; /* wide epilogues leave no registers for their scales */
   if (mr > 1 && mr % p->e->rows)
     return false; /* half of the last accumulators would be thrown away */
@@ -74,7 +75,7 @@ static mc_blocking asked(const mc_gemm *p, mc_nest *n, int mr, int nv, int unit)
     if (s.unit && (left_out.cycles < e.cycles || t->sparse == MC_SPARSE_ALWAYS))
       e = left_out, n->unit = s.unit;
   }
-  if (p->bits) e.cycles += mc_bits_cycles(p), e.part[MC_PART_compute] += mc_bits_cycles(p);
+  if (p->stored) e.cycles += mc_stored_cycles(p), e.part[MC_PART_compute] += mc_stored_cycles(p);
   int times = p->ask->by_images ? p->ask->tasks : 1; /* the nest is one image's */
   e.cycles *= times;
   for (int i = 0; i < MC_NUM_PARTS; i++) e.part[i] *= times;
@@ -186,7 +187,7 @@ static const char *key_of(const mc_gemm *p, const mc_nest *n) {
       (long long)n->outer, (long long)n->rows, (long long)p->a_stride[p->rank - 2],
       (long long)n->groups, (long long)n->cols, p->nrun, (long long)p->rlen,
       mc_part_name(mc_nest_weights(n, p->ask->target, p->ask->weights)));
-  if (p->bits) s = mc_arena_printf(a, "%s, kept as bits and values", s);
+  if (p->stored) s = mc_arena_printf(a, "%s, kept as %s", s, mc_stored_texts[p->stored]);
   MC_FOR_NODES (k, p->ask->group->region)
     if (k->nout && !mc_op_has(k->op, MC_T_CONST))
       s = mc_arena_printf(a, "%s, %s %s", s, mc_ops[k->op].text,
@@ -225,15 +226,16 @@ static void explain(mc_gemm *p, int64_t rows) {
   }
 }
 
-/* What became of weights with zeros that were to be kept small. */
+/* What became of weights that were to be kept small. */
 static const char *packed_note(const mc_gemm *p) {
   mc_arena *a = p->arena;
   if (!p->ask->target->small_weights) return "";
-  if (p->bits)
-    return mc_arena_printf(a, ", weights kept as bits and values: %lld of %lld bytes",
-                           (long long)p->packed_to, (long long)p->packed_from);
-  return mc_arena_printf(a, ", weights not kept as bits and values: %s",
-                         p->bits_why ? p->bits_why : "groups share vectors");
+  if (p->stored)
+    return mc_arena_printf(a, ", weights kept as %s: %lld of %lld bytes",
+                           mc_stored_texts[p->stored], (long long)p->packed_to,
+                           (long long)p->packed_from);
+  return mc_arena_printf(a, ", weights not kept small: %s",
+                         p->stored_why ? p->stored_why : "groups share vectors");
 }
 
 /* What is left out, or why nothing is where there would be something. */
@@ -272,7 +274,7 @@ bool mc_gemm_block(mc_gemm *p) {
   p->nv = chosen->vectors;
   p->unit = chosen->unit;
   if (b->n && !obey(p, rows, b)) return false;
-  mc_bits_settle(p);
+  mc_stored_settle(p);
   mc_nest n = nest_of(p, rows);
   p->key = key_of(p, &n);
   p->estimate = asked(p, &n, p->mr, p->nv, p->unit).estimate;

@@ -195,7 +195,7 @@ static bool conv(mc_gemm *p, mc_space *s) {
   p->nbatch = images_outside(p, (double)s->dim[0]);
   gemm_collapse(p, s, &a, p->nbatch);
   mc_gemm_scan(p);
-  mc_bits_choose(p);
+  mc_stored_choose(p);
   return gemm_choose(p);
 }
 
@@ -220,7 +220,7 @@ static bool linear(mc_gemm *p, mc_space *s, mc_strides *a) {
   p->w.wk = rows ? 1 : p->n;
   p->w.woff = MC_NEW(p->arena, int64_t);
   mc_gemm_scan(p);
-  mc_bits_choose(p);
+  mc_stored_choose(p);
   return gemm_choose(p);
 }
 
@@ -270,6 +270,6 @@ int64_t mc_gemm_scratch(const mc_target *t, const mc_node *group, int tasks, int
   const mc_engine *e = kind ? mc_gemm_engine(t, group, n, kind) : NULL;
   if (product && n->op == MC_OP_matmul) return mc_matmul_scratch(e, n) * tasks;
   if (!e) return 0;
-  int64_t packed = mc_bits_scratch(t, e, n, workers);
+  int64_t packed = mc_stored_scratch(t, e, n, workers);
   return packed + (e->sign == MC_SIGN_wide ? mc_widen_scratch(e, n, tasks) : 0);
 }

@@ -19,7 +19,7 @@ int mc_gemm_crowded(const mc_gemm *p, int mr, int nv) {
 }
 
 bool mc_gemm_overlaps(const mc_gemm *p, int mr, int nv) {
-  if (p->unit || p->bits || p->ask->small || !mc_engine_has(p->e, MC_ENGINE_OVERLAPS) ||
+  if (p->unit || p->stored || p->ask->small || !mc_engine_has(p->e, MC_ENGINE_OVERLAPS) ||
       p->nrun == 0)
     return false;
   int64_t blocks = (mc_gemm_vectors(p->n) + nv - 1) / nv;

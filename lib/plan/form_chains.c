@@ -14,7 +14,7 @@
 #include "chains.h"
 #include "families.h"
 #include "mc/analysis/model.h"
-#include "mc/analysis/packed.h"
+#include "mc/analysis/stored.h"
 #include "mc/pass/pass.h"
 #include "mc/target/tuning.h"
 
@@ -53,7 +53,8 @@ static bool loses_time(const chooser *f, int i) {
 static bool unpacks(const chooser *f, int i) {
   const mc_node *head =
       f->o->goal == mc_chaingoal_time ? mc_region_head(f->group[i]->region) : NULL;
-  return head && mc_op_has(head->op, MC_T_ACCUM) && !mc_packed_refused(f->cx->target, head);
+  return head && mc_op_has(head->op, MC_T_ACCUM) &&
+         mc_stored_find(f->cx->target, head, NULL) != MC_STORED_plain;
 }
 
 /* Does group i go on from the one before? */

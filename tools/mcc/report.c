@@ -29,7 +29,7 @@ void report_packed(mcc *o, const mc_plan *p) {
     }
   if (o->co.manager.stats)
     mc_sb_printf(&o->passes.dump,
-                 "%8d %-18s layers whose weights are kept as bits and values\n"
+                 "%8d %-18s layers whose weights are kept small\n"
                  "%8lld %-18s bytes of weights that the object saves\n",
                  layers, "compress-weights", (long long)(from - to), "compress-weights");
   if (layers)

@@ -4,6 +4,7 @@
 #ifndef MC_DECIDE_GEMM_H
 #define MC_DECIDE_GEMM_H
 #include "mc/analysis/model.h"
+#include "mc/analysis/stored.h"
 #include "mc/decide/ask.h"
 #include "mc/decide/engine.h"
 #include "mc/support/diag.h"
@@ -72,9 +73,10 @@ typedef struct mc_gemm {
                    where a block takes both axes as one; else 0 */
   bool rows_outside;
   mc_zeros zeros;
-  int unit; /* zero blocks of B; elements of K of those that are left out, 0: none are */
-  bool bits, bits_else; /* B is kept as bits and values; if no blocks of zeros are left out */
-  const char *bits_why; /* or why not */
+  int unit;         /* zero blocks of B; elements of K of those that are left out, 0: none are */
+  mc_stored stored; /* how B lies in the object */
+  mc_stored stored_else;  /* the same, if no blocks of zeros are left out */
+  const char *stored_why; /* small weights were asked for, and this is why there are none */
   int split; /* the loop that is divided among threads: an axis of the space, or one of these; -1:
                 none */
   /* ---- for people, and for those who choose ---- */
@@ -84,7 +86,7 @@ typedef struct mc_gemm {
   int nblocking;
   const char *other_engine; /* ask->others: the next best, if the model has figures of one */
   mc_estimate other;
-  int64_t packed_from, packed_to; /* bits: bytes of packed B, and as bits and values; else 0 */
+  int64_t packed_from, packed_to; /* stored: bytes of packed B, and of what is stored; else 0 */
 } mc_gemm;
 
 enum { MC_SPLIT_GROUPS = 100, MC_SPLIT_COLUMNS, MC_SPLIT_TILES };
@@ -151,18 +153,18 @@ int mc_gemm_crowded(const mc_gemm *p, int mr, int nv);
 int64_t mc_gemm_apart(const mc_gemm *p, int mr);
 int64_t mc_gemm_straight(const mc_gemm *p, int mr);
 
-/* ---- zeros (zeros.c), weights kept small (bits.c) ---- */
+/* ---- zeros (zeros.c), weights kept small (stored.c) ---- */
 mc_zeros_view mc_gemm_zeros_view(const mc_gemm *p);
 /* What a block must not have to be left out: elements of a run that blocks must divide; 0: they
  * need not. -1: this product leaves nothing out. */
 int64_t mc_gemm_divides(const mc_gemm *p);
-void mc_gemm_scan(mc_gemm *p); /* fill zeros */
-void mc_bits_choose(mc_gemm *p);
-void mc_bits_settle(mc_gemm *p);         /* the block is chosen */
-double mc_bits_cycles(const mc_gemm *p); /* of unpacking everything */
-/* Bytes of scratch of one task; 0: B is not kept so. */
-int64_t mc_bits_task_bytes(const mc_engine *e, const mc_node *head);
-int64_t mc_bits_scratch(const mc_target *t, const mc_engine *e, const mc_node *head, int workers);
+void mc_gemm_scan(mc_gemm *p);             /* fill zeros */
+void mc_stored_choose(mc_gemm *p);         /* fill stored, stored_else, stored_why */
+void mc_stored_settle(mc_gemm *p);         /* the block is chosen */
+double mc_stored_cycles(const mc_gemm *p); /* of unpacking everything */
+/* Bytes of scratch for a block of columns of one task; those of all workers, 0: B is plain. */
+int64_t mc_stored_task_bytes(const mc_engine *e, const mc_node *head);
+int64_t mc_stored_scratch(const mc_target *t, const mc_engine *e, const mc_node *head, int workers);
 
 /* ---- operands widened beforehand (widen.c) ---- */
 /* A as it is copied: images, lines, pixels of a line, elements of a pixel; lines and pixels that

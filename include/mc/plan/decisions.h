@@ -30,8 +30,8 @@ typedef struct mc_choices {
 } mc_choices;
 
 mc_choices mc_plan_choices(const mc_plan *p, int i, mc_arena *a);
-/* Weights of group i that are kept as bits and values (mcc -compress-weights): bytes that they
- * would take packed for the engine, and those that they take so. False: they are not kept so. */
+/* Weights of group i that are kept small (mc_gemm.stored): bytes that they would take packed for
+ * the engine, and those that they take so. False: they lie as the engine reads them. */
 bool mc_plan_packed(const mc_plan *p, int i, int64_t *from, int64_t *to);
 /* Write what was decided about every group into its attributes: form; engine and block of products
  * (on tiles the engine alone); with threads, tasks, by what, and the loop. The text of the plan

@@ -60,7 +60,7 @@ typedef struct mc_target {
   const char *engine;   /* products go to this engine (engines.def) wherever it can compute them;
                            NULL: to the one that the cost model likes */
   mc_sparse_how sparse; /* what becomes of blocks of zero weights (mcc -sparse) */
-  bool small_weights;   /* weights with zeros are kept as bits and values (mcc -compress-weights) */
+  bool small_weights;   /* weights take the smallest form of stored.def (mcc -compress-weights) */
   const struct mc_target
       *next; /* -march=dispatch: the next higher level of the object; else NULL */
 } mc_target;

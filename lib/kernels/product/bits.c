@@ -1,5 +1,4 @@
-/* Weights kept small in the object (mcc -compress-weights; docs/internals/zero-weights.md, "Weights
- * kept small").
+/* Weights stored as bits and values (docs/internals/stored-weights.md).
  *
  *   bits     one for each element of packed B: 1 where it is not 0
  *   values   the elements that are not 0, one after the other
@@ -7,16 +6,13 @@
  *
  * A block of columns is unpacked into scratch before the nest comes to it; all rows use it there.
  * 8 bits at a time: a table says where each byte of the result comes from. */
-#include "gemm.h"
-#include "mc/analysis/model.h"
-#include "mc/analysis/packed.h"
-#include "mc/target/tuning.h"
+#include "stored.h"
 #include <string.h>
 
-struct kbits_lists {
+typedef struct lists {
   kvalue bits, values, at;
   int64_t per_group, bits_group;
-};
+} lists;
 
 /* ---- packing ---- */
 
@@ -38,28 +34,25 @@ static void put(stream *s, int64_t from, int64_t to) {
   }
 }
 
-void kbits_pack(kgemm *p, const char *panels) {
+void kstored_bits_pack(kgemm *p, const char *panels) {
   kbuilder *k = p->k;
   mc_arena *scratch = mc_arena_create();
-  int64_t size = mc_gemm_elem(p->d.e), group = p->b_group / size,
-          column = mc_gemm_column_bytes(&p->d) / size;
-  int64_t width = (int64_t)p->d.nv * KGEMM_LANES, blocks = (p->d.n + width - 1) / width;
+  int64_t size = mc_gemm_elem(p->d.e), group = p->b_group / size, blocks = kstored_blocks(p);
   stream s = { .b = panels, .size = size };
   s.bits = MC_NEWN(scratch, unsigned char, p->d.groups *group / 8 + 1);
   s.values = mc_arena_alloc(scratch, (size_t)(p->d.groups * p->b_group + 1));
   int64_t *at = MC_NEWN(scratch, int64_t, p->d.groups *blocks);
   for (int64_t g = 0; g < p->d.groups; g++)
     for (int64_t q = 0; q < blocks; q++) {
-      int64_t end = (q + 1) * width * column;
       at[g * blocks + q] = s.n;
-      put(&s, g * group + q * width * column, g * group + (end < group ? end : group));
+      put(&s, g * group + kstored_start(p, q) / size, g * group + kstored_start(p, q + 1) / size);
     }
-  kbits_lists *l = MC_NEW(k->arena, kbits_lists);
-  *l = (kbits_lists){ .per_group = blocks, .bits_group = group / 8 };
+  lists *l = MC_NEW(k->arena, lists);
+  *l = (lists){ .per_group = blocks, .bits_group = group / 8 };
   l->bits = build_rodata(k, s.bits, (size_t)(p->d.groups * group / 8), 0, "bits");
   l->values = build_rodata(k, s.values, (size_t)(s.n ? s.n : 1), 16, "values");
   l->at = build_table_i64(k, at, p->d.groups * blocks, "values.at");
-  p->packed = l;
+  p->kept = l;
   p->b = l->bits; /* the nest's addresses of B are not used */
   mc_arena_destroy(scratch);
 }
@@ -139,16 +132,13 @@ static void unpack_all(kbuilder *k, int64_t size, kvalue to, kvalue from, kvalue
   build_end(k, &l, &next);
 }
 
-kvalue kbits_columns(kgemm *p, kvalue index, int nv) {
+kvalue kstored_bits_columns(kgemm *p, kvalue b, kvalue index, int nv) {
   kbuilder *k = p->k;
-  const kbits_lists *l = p->packed;
+  const lists *l = p->kept;
   int64_t size = mc_gemm_elem(p->d.e), column = mc_gemm_column_bytes(&p->d) / size;
-  kvalue to = group_scratch(p->g),
+  kvalue to = kstored_scratch(p),
          q = build_add(k, build_mul_const(k, p->units_group, l->per_group), index);
-  if (p->d.e->sign == MC_SIGN_wide) to = build_offset(k, to, mc_widen_scratch(p->d.e, p->head, 0));
-  if (mc_plan_workers(p->g->plan, p->g->index) > 1)
-    to = build_address(
-        k, to, build_mul_const(k, LLVMGetParam(k->fn, 2), mc_bits_task_bytes(p->d.e, p->head)));
+  (void)b;
   kvalue bits = build_address(k, l->bits, build_mul_const(k, p->units_group, l->bits_group));
   bits = build_address(k, bits, build_mul_const(k, index, p->d.nv * KGEMM_LANES * column / 8));
   kvalue at = build_load(k, k->i64, build_address(k, l->at, build_mul_const(k, q, 8)), 8);

@@ -1,4 +1,5 @@
 /* The loop nest around an engine's tile, and the tile itself. */
+#include "stored.h"
 #include "tile.h"
 #include <string.h>
 
@@ -456,10 +457,10 @@ static void emit_part(kgemm *p, kvalue a, kvalue b, kvalue bias, kvalue n0, kgem
   kloop l;
   split_range_part(p->g, &l, c.from, c.to, c.of, 1, p->d.split == MC_SPLIT_COLUMNS);
   kvalue at = build_mul_const(k, build_add_const(k, l.iv, -c.from), width);
-  kvalue columns =
-      p->d.unit   ? ksparse_columns(p, l.iv)
-      : p->d.bits ? kbits_columns(p, l.iv, c.nv)
-                  : widen_block(p, build_address(k, b, build_mul_const(k, at, col_bytes)), c.nv);
+  kvalue columns = p->d.unit
+                       ? ksparse_columns(p, l.iv)
+                       : kstored_code_of(p)->columns(
+                             p, build_address(k, b, build_mul_const(k, at, col_bytes)), l.iv, c.nv);
   emit_row_axes(p, p->d.nbatch, a, columns, build_address(k, bias, build_mul_const(k, at, 4)),
                 build_add(k, n0, at), c.nv, c.valid);
   build_end(k, &l, NULL);

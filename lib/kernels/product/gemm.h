@@ -14,7 +14,6 @@
 #include "mc/decide/gemm.h"
 
 typedef struct ksparse_lists ksparse_lists; /* sparse.c */
-typedef struct kbits_lists kbits_lists;     /* bits.c */
 
 /* A decided product (mc/decide/gemm.h) being emitted. */
 typedef struct kgemm {
@@ -30,8 +29,8 @@ typedef struct kgemm {
   ksparse_lists *lists;
   kvalue units, units_end, units_group; /* unit not 0: blocks of B of the block of columns that is
                                       being emitted, and the group's first block of columns */
-  kbits_lists *packed;
-  kvalue b, bias; /* packed B and bias of (batch 0, group 0) */
+  void *kept;                           /* d.stored not plain: what its file keeps (stored.h) */
+  kvalue b, bias;                       /* packed B and bias of (batch 0, group 0) */
   int64_t b_batch, b_group, bias_batch,
       bias_group; /* bytes from one to the next; a batch stride of 0: shared, or repacked */
   kvalue rowterm;
@@ -59,12 +58,6 @@ kvalue ksparse_mask(kgemm *p, kvalue i, int lanes);
 kvalue ksparse_pick(kgemm *p, int lanes, kvalue at, kvalue mask);
 /* Bytes of a block of nv vectors. */
 int64_t ksparse_bytes(const kgemm *p, int nv);
-/* ---- weights kept small (bits.c): bits and values, unpacked a block of columns at a time ---- */
-/* In the place of packed B as a constant; panels: packed B of all groups. */
-void kbits_pack(kgemm *p, const char *panels);
-/* A block of nv vectors of columns begins (`index`: its number in the group): unpack it; where it
- * is. */
-kvalue kbits_columns(kgemm *p, kvalue index, int nv);
 /* Emit the nest. `repack` (may be NULL) is called inside the batch loops, before the columns. */
 void kgemm_nest(kgemm *p, void (*repack)(kgemm *p, void *ctx), void *ctx);
 /* ---- blocks (block.c, overlap.c): mr rows from row m0 of the innermost row axis, nv vectors of

@@ -1,4 +1,5 @@
 /* Packing of constant weights, zero points folded into the bias. */
+#include "stored.h"
 #include "tile.h"
 #include <string.h>
 
@@ -107,10 +108,8 @@ void kgemm_pack(kgemm *p) {
   }
   if (p->d.unit)
     ksparse_pack(p);
-  else if (p->d.bits)
-    kbits_pack(p, pb);
   else
-    p->b = build_rodata(k, pb, bytes, 0, "weights");
+    kstored_code_of(p)->pack(p, pb);
   p->bias = build_rodata(k, pbias, sums, 0, "bias");
   mc_arena_destroy(scratch);
 }

@@ -1,0 +1,25 @@
+/* Forms in which the weights of a product can lie in the object (stored.def), by the weights alone;
+ * what an engine and a nest say to it is lib/decide's business. docs/internals/stored-weights.md.
+ */
+#ifndef MC_ANALYSIS_STORED_H
+#define MC_ANALYSIS_STORED_H
+#include "mc/ir/graph.h"
+#include "mc/target/target.h"
+
+typedef enum mc_stored {
+
+#define MC_STORED(id, text, doc) MC_STORED_##id,
+#include "mc/analysis/stored.def"
+  MC_NUM_STORED
+} mc_stored;
+
+extern const char *const mc_stored_texts[MC_NUM_STORED];
+
+/* Why weights w cannot be stored so, or would not become smaller; NULL: they can. */
+const char *mc_stored_refused(mc_stored f, const mc_tensor *w);
+/* Bytes of w in form f when it is packed to n elements (what pads K and columns is 0). */
+int64_t mc_stored_bytes(mc_stored f, const mc_tensor *w, int64_t n);
+/* The smallest form of the weights of this product. plain: they stay as they are, and *why (may be
+ * NULL) says why. */
+mc_stored mc_stored_find(const mc_target *t, const mc_node *head, const char **why);
+#endif

@@ -1,0 +1,124 @@
+/* How the packed weights of a product lie in the object: which of the forms of stored.def.
+ * docs/internals/stored-weights.md. */
+#include "mc/analysis/stored.h"
+#include "mc/decide/gemm.h"
+#include "mc/target/tuning.h"
+#include <string.h>
+
+/* ---- what unpacking all of it once costs, in cycles ---- */
+
+static double stored_plain_cycles(const mc_gemm *p) {
+  (void)p;
+  return 0;
+}
+
+static double stored_bits_cycles(const mc_gemm *p) {
+  bool shuffles =
+      p->ask->target->arch == MC_ARCH_aarch64 || (p->ask->target->isa & MC_ISA_BIT(sse41));
+  double pieces = (double)p->groups * (double)mc_gemm_panel(p) / (mc_gemm_elem(p->e) == 1 ? 8 : 16);
+  return pieces * (shuffles ? mc_tune.unpack : mc_tune.unpack_singly);
+}
+
+typedef double cycles_fn(const mc_gemm *p);
+static cycles_fn *const cycles[MC_NUM_STORED] = {
+#define MC_STORED(id, text, doc) [MC_STORED_##id] = stored_##id##_cycles,
+#include "mc/analysis/stored.def"
+};
+
+double mc_stored_cycles(const mc_gemm *p) {
+  double images = 1;
+  for (int d = 0; d < p->nbatch; d++) images *= (double)p->dim[d];
+  return images * cycles[p->stored](p);
+}
+
+/* ---- which ---- */
+
+/* The elements of K of a column, at most: each tap padded to whole steps. */
+static int64_t most_k(const mc_engine *e, const mc_node *head) {
+  const mc_type *w = head->in[1]->type;
+  int64_t c = w->dim[w->rank - 1], taps = head->op == MC_OP_conv2d ? w->dim[1] * w->dim[2] : 1;
+  return taps * ((c + e->kr - 1) / e->kr * e->kr);
+}
+
+static int64_t columns_of(const mc_node *head) {
+  int64_t groups = head->op == MC_OP_conv2d ? MC_ATTRS(head, conv2d)->groups : 1;
+  return head->in[1]->type->dim[0] / groups;
+}
+
+/* The form that the weights alone would take on this engine. */
+static mc_stored wanted(const mc_target *t, const mc_engine *e, const mc_node *head,
+                        const char **why) {
+  mc_stored f = mc_stored_find(t, head, why);
+  if (!f) return f;
+  if (e->tile)
+    *why = "tiles read them as they lie";
+  else if (mc_engine_widens_b(e))
+    *why = "they are widened from bf16 at run time";
+  else if (head->op == MC_OP_conv2d && MC_ATTRS(head, conv2d)->groups > 1 &&
+           columns_of(head) < MC_GEMM_LANES)
+    *why = "groups of fewer than 16 channels share vectors";
+  return *why ? MC_STORED_plain : f;
+}
+
+int64_t mc_stored_task_bytes(const mc_engine *e, const mc_node *head) {
+  int64_t vectors = mc_gemm_vectors(columns_of(head));
+  if (vectors > MC_WIDEN_VECTORS) vectors = MC_WIDEN_VECTORS;
+  return (vectors * MC_GEMM_LANES * most_k(e, head) * mc_gemm_elem(e) + MC_PLAN_SLACK + 63) / 64 *
+         64;
+}
+
+int64_t mc_stored_scratch(const mc_target *t, const mc_engine *e, const mc_node *head,
+                          int workers) {
+  const char *why;
+  return wanted(t, e, head, &why) ? mc_stored_task_bytes(e, head) * workers : 0;
+}
+
+/* Bytes of the smallest form that leaves blocks of zeros out; its places take 4 bytes each. */
+static double least_listed(const mc_gemm *p) {
+  double least = (double)mc_gemm_panel(p) * (double)p->groups, all = least;
+  for (int nv = 1; nv <= MC_ZERO_WIDTHS; nv++)
+    for (int unit = p->kr; unit < 1 << MC_ZERO_UNITS; unit *= 2) {
+      double block = (double)(nv * MC_GEMM_LANES * unit * mc_gemm_elem(p->e));
+      double bytes = mc_zeros_share(&p->zeros, nv, unit) * all * (1 + 4 / block);
+      if (bytes < least) least = bytes;
+    }
+  for (int nv = 1; nv <= MC_ZERO_WIDTHS; nv++) {
+    double step = (double)(nv * MC_GEMM_LANES * p->kr * mc_gemm_elem(p->e));
+    double bytes = mc_zeros_picked(&p->zeros, nv, p->kr) * all * (1 + 8 / step);
+    bool can = mc_rate_picks(p->e->rate, p->ask->target);
+    if (can && bytes < least) least = bytes;
+  }
+  return least;
+}
+
+static int64_t kept_bytes(const mc_gemm *p, mc_stored f) {
+  return mc_stored_bytes(f, mc_value_tensor(p->head->in[1]),
+                         mc_gemm_panel(p) * p->groups / mc_gemm_elem(p->e));
+}
+
+static void take(mc_gemm *p, mc_stored f) {
+  p->stored = f;
+  p->packed_from = mc_gemm_panel(p) * p->groups;
+  p->packed_to = kept_bytes(p, f);
+}
+
+void mc_stored_choose(mc_gemm *p) {
+  const mc_target *t = p->ask->target;
+  p->stored = p->stored_else = MC_STORED_plain;
+  if (!t->small_weights) return;
+  mc_stored f = wanted(t, p->e, p->head, &p->stored_why);
+  if (!f || p->side) return;
+  bool lists = t->sparse != MC_SPARSE_OFF && mc_gemm_divides(p) >= 0 && p->zeros.all[0][0] &&
+               least_listed(p) < 1.1 * (double)kept_bytes(p, f);
+  if (lists) {
+    p->stored_why = "leaving blocks of zeros out is as small";
+    p->stored_else = f;
+    return;
+  }
+  memset(&p->zeros, 0, sizeof p->zeros); /* all is multiplied */
+  take(p, f);
+}
+
+void mc_stored_settle(mc_gemm *p) {
+  if (p->stored_else && !p->unit) take(p, p->stored_else);
+}

@@ -1,0 +1,36 @@
+/* Packed weights of a product in the forms of stored.def. A new form is a row there and a file here
+ * with two functions. docs/internals/stored-weights.md. */
+#ifndef MC_KERNELS_STORED_H
+#define MC_KERNELS_STORED_H
+#include "gemm.h"
+
+/* Make constants of the object from `panels`: packed B of all groups as the engine reads it,
+ * p->b_group bytes for each. Sets p->b (plain: what the nest's addresses count from) and whatever
+ * the other function wants in p->kept. Nothing of `panels` is kept. */
+typedef void kstored_pack(kgemm *p, const char *panels);
+/* The nest comes to a block of nv vectors of columns: emit what unpacks it, and return its address.
+ * b: where it would be in plain B; index: its number in the group (p->units_group: of the group).
+ */
+typedef kvalue kstored_columns(kgemm *p, kvalue b, kvalue index, int nv);
+
+#define MC_STORED(id, text, doc)                                                                   \
+  kstored_pack kstored_##id##_pack;                                                                \
+  kstored_columns kstored_##id##_columns;
+#include "mc/analysis/stored.def"
+
+typedef struct kstored_code {
+  kstored_pack *pack;
+  kstored_columns *columns;
+} kstored_code;
+
+const kstored_code *kstored_code_of(const kgemm *p);
+
+/* ---- for the files of forms ---- */
+/* Where a task's block of columns is unpacked to: mc_stored_task_bytes. */
+kvalue kstored_scratch(kgemm *p);
+
+/* Blocks of columns of a group; block q of one starts at this byte of its panel (q is the number of
+ * blocks: where the panel ends). */
+int64_t kstored_blocks(const kgemm *p);
+int64_t kstored_start(const kgemm *p, int64_t q);
+#endif
