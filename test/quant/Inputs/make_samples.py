@@ -10,6 +10,9 @@ if kind == "ramp":  # every sample holds -1 ... 2
     x = np.tile(np.linspace(-1, 2, 100, dtype=np.float32), (n, 1))
 elif kind == "outlier":  # normal values, and one far away
     x[0, 0] = 100
+elif kind == "piles":  # mostly 0 and two other numbers, as a black background gives
+    x = rng.uniform(-4, 4, x.shape).astype(np.float32)
+    x[:, :60], x[:, 60:75], x[:, 75:90] = 0, 0.3, -0.7
 elif kind == "nan":
     x[3, 5] = np.nan
 elif kind == "shape":
