@@ -6,14 +6,16 @@
  * with w' = w / tau, b' = b / tau. tau makes the negative log-likelihood of the labels least (Guo
  * et al., "On Calibration of Modern Neural Networks", ICML 2017); which class is first stays. It
  * goes into the layer that gives the scores where nothing else reads them, else a multiplication
- * comes after it. For graphs whose result is [n, classes] scores, or their softmax. Contract:
- * LOSSY. */
+ * comes after it. For results that are [n, classes] scores, or their softmax; output= says which of
+ * several, the others stay. Contract: LOSSY. */
 #include "mc/import/dataset.h"
 #include "mc/ir/build.h"
+#include "mc/measure/confidence.h"
 #include "mc/measure/product.h"
 #include "mc/measure/samples.h"
 #include "quant.h"
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* 1 / tau lies between these. */
@@ -23,19 +25,38 @@ typedef struct scores {
   mc_pass_context *cx;
   const mc_opts_temperature *o;
   mc_value *z; /* the scores */
+  int result;  /* of the graph, which the scores are or become */
   bool softmax;
   int64_t classes, n, room; /* n: samples seen */
   float *v;                 /* [n, classes] */
   int64_t *label;
 } scores;
 
+/* output=: the name of a result, or its number where no result has that name. */
+static bool find_result(scores *s) {
+  mc_pass_context *cx = s->cx;
+  const char *want = s->o->output;
+  int n = mc_graph_nout(cx->graph);
+  if (!*want)
+    return n == 1 || mc_error(cx->diag, cx->loc,
+                              "temperature: the graph has %d results, not one: output= says which, "
+                              "by its name or its number from 0",
+                              n);
+  for (s->result = 0; s->result < n; s->result++) {
+    const char *name = mc_graph_out(cx->graph, s->result)->name;
+    if (name && strcmp(name, want) == 0) return true;
+  }
+  char *end;
+  long number = strtol(want, &end, 10);
+  s->result = (int)number;
+  return (!*end && number >= 0 && number < n) ||
+         mc_error(cx->diag, cx->loc, "temperature: no result '%s': the graph has %d", want, n);
+}
+
 static bool find(scores *s) {
   mc_pass_context *cx = s->cx;
-  mc_graph *g = cx->graph;
-  if (mc_graph_nout(g) != 1)
-    return mc_error(cx->diag, cx->loc, "temperature: the graph has %d results, not one",
-                    mc_graph_nout(g));
-  s->z = mc_graph_out(g, 0);
+  if (!find_result(s)) return false;
+  s->z = mc_graph_out(cx->graph, s->result);
   if (s->z->def && s->z->def->op == MC_OP_softmax) {
     int64_t axis = MC_ATTRS(s->z->def, softmax)->axis, last = s->z->type->rank - 1;
     if (axis != -1 && axis != last)
@@ -131,6 +152,18 @@ static double best(const scores *s) {
   return b;
 }
 
+/* The expected calibration error of scores multiplied by b. */
+static double ece(const scores *s, double b) {
+  mc_confidence c = mc_confidence_new(MC_CONFIDENCE_BINS, s->cx->scratch);
+  double *p = MC_NEWN(s->cx->scratch, double, s->classes);
+  for (int64_t i = 0; i < s->n; i++) {
+    for (int64_t k = 0; k < s->classes; k++) p[k] = b * (double)s->v[i * s->classes + k];
+    mc_confidence_softmax(p, s->classes);
+    mc_confidence_add(&c, p, s->classes, s->label[i]);
+  }
+  return mc_confidence_ece(&c);
+}
+
 /* ---- where it goes ---- */
 
 /* The layer that gives the scores, alone and without a clamp. */
@@ -154,7 +187,7 @@ static bool into_layer(const scores *s, const mc_product *p, double b) {
 /* A multiplication after the scores, for the softmax or the result. */
 static bool after(const scores *s, double b) {
   mc_node *reader = s->cx->graph->last;
-  if (s->softmax) reader = mc_graph_out(s->cx->graph, 0)->def;
+  if (s->softmax) reader = mc_graph_out(s->cx->graph, s->result)->def;
   mc_builder build = {
     .graph = s->cx->graph, .before = reader, .diag = s->cx->diag, .loc = s->z->def->loc
   };
@@ -164,7 +197,7 @@ static bool after(const scores *s, double b) {
   *data = (float)b;
   mc_value *k = mc_build_tensor(&build, t, NULL);
   mc_value *m = k ? mc_build1(&build, MC_OP_mul, (mc_value *[]){ s->z, k }, 2, NULL) : NULL;
-  if (m) mc_node_set_in(reader, 0, m);
+  if (m) mc_node_set_in(reader, s->softmax ? 0 : s->result, m);
   return m != NULL;
 }
 
@@ -198,8 +231,11 @@ bool mc_pass_temperature(mc_pass_context *cx, const mc_opts_temperature *o, bool
     *changed = false;
     return true;
   }
-  mc_remark(cx->diag, cx->loc, "temperature: tau %.4f, NLL of %lld samples %.4f (before: %.4f)",
-            1 / b, (long long)s.n, at(&s, b).nll, at(&s, 1).nll);
+  mc_remark(cx->diag, cx->loc,
+            "temperature: tau %.4f, NLL of %lld samples %.4f (before: %.4f), ECE %.2f %% (before: "
+            "%.2f %%)",
+            1 / b, (long long)s.n, at(&s, b).nll, at(&s, 1).nll, 100 * ece(&s, b),
+            100 * ece(&s, 1));
   mc_products p = mc_products_of(cx->graph, cx->scratch);
   const mc_product *into = layer(&s, &p);
   *changed = true;

@@ -1,64 +1,29 @@
 /* How far a classifier's probabilities can be trusted: docs/guide/confidence.md. */
 #include "common/page.h"
 #include "eval.h"
+#include "mc/measure/confidence.h"
 #include <math.h>
 #include <string.h>
 
 /* Scores are kept as two readings until the last sample has said which it is. */
 enum { AS_THEY_ARE, SOFTMAX, READINGS };
 
-typedef struct bin {
-  int64_t n, right;
-  double confidence;
-} bin;
-
-typedef struct reading {
-  double nll, brier;
-  bin *bin;
-} reading;
-
 struct confidence {
-  int64_t n, classes, bins;
+  int64_t classes;
   double *p, slack; /* one sample's probabilities; how far their sum may be from 1 */
   bool probabilities;
-  reading as[READINGS];
+  mc_confidence as[READINGS];
 };
-
-static const double least = 1e-12; /* a probability of 0 counts as this: NLL stays finite */
 
 confidence *confidence_open(eval *e, const mc_type *t, int64_t classes) {
   confidence *c = MC_NEW(e->t.arena, confidence);
   double step = mc_type_is_quant(t) ? mc_type_scale(t, 0) : t->dtype == MC_f32 ? 0 : 0x1p-8;
-  *c = (confidence){ .classes = classes < 2 ? 2 : classes,
-                     .bins = e->bins ? e->bins : 15,
-                     .probabilities = true };
+  *c = (confidence){ .classes = classes < 2 ? 2 : classes, .probabilities = true };
   c->slack = 1e-3 + step / 2 * (double)c->classes;
   c->p = MC_NEWN(e->t.arena, double, c->classes);
-  for (int k = 0; k < READINGS; k++) c->as[k].bin = MC_NEWN(e->t.arena, bin, c->bins);
+  for (int k = 0; k < READINGS; k++)
+    c->as[k] = mc_confidence_new(e->bins ? e->bins : MC_CONFIDENCE_BINS, e->t.arena);
   return c;
-}
-
-/* One more sample, its probabilities in c->p. */
-static void count(confidence *c, reading *r, int64_t label) {
-  int64_t said = 0;
-  for (int64_t i = 0; i < c->classes; i++) {
-    double miss = c->p[i] - (i == label);
-    r->brier += miss * miss;
-    if (c->p[i] > c->p[said]) said = i;
-  }
-  r->nll -= log(fmax(c->p[label], least));
-  int64_t at = (int64_t)ceil(c->p[said] * (double)c->bins) - 1;
-  bin *b = &r->bin[at < 0 ? 0 : at >= c->bins ? c->bins - 1 : at];
-  b->n++;
-  b->right += said == label;
-  b->confidence += c->p[said];
-}
-
-static void softmax(confidence *c) {
-  double most = -INFINITY, sum = 0;
-  for (int64_t i = 0; i < c->classes; i++) most = fmax(most, c->p[i]);
-  for (int64_t i = 0; i < c->classes; i++) sum += c->p[i] = exp(c->p[i] - most);
-  for (int64_t i = 0; i < c->classes; i++) c->p[i] /= sum;
 }
 
 static bool sums_to_one(const confidence *c) {
@@ -82,36 +47,32 @@ bool confidence_add(confidence *c, const mc_array *y, int64_t at, bool single, i
   fetch(c, y, at, single);
   for (int64_t i = 0; i < c->classes; i++)
     if (!isfinite(c->p[i])) return false;
-  c->n++;
   c->probabilities = c->probabilities && sums_to_one(c);
-  count(c, &c->as[AS_THEY_ARE], label);
+  mc_confidence_add(&c->as[AS_THEY_ARE], c->p, c->classes, label);
   if (single) c->p[0] = 0;
-  softmax(c);
-  count(c, &c->as[SOFTMAX], label);
+  mc_confidence_softmax(c->p, c->classes);
+  mc_confidence_add(&c->as[SOFTMAX], c->p, c->classes, label);
   return true;
 }
 
 /* ---- what is said ---- */
 
-static const reading *reading_of(const confidence *c) {
+static const mc_confidence *reading_of(const confidence *c) {
   return &c->as[c->probabilities ? AS_THEY_ARE : SOFTMAX];
 }
 
-static double mean_of(const bin *b) { return b->n ? b->confidence / (double)b->n : 0; }
-
-static double share_of(const bin *b) { return b->n ? (double)b->right / (double)b->n : 0; }
-
-static double ece_of(const confidence *c) {
-  const reading *r = reading_of(c);
-  double sum = 0;
-  for (int64_t i = 0; i < c->bins; i++) sum += fabs((double)r->bin[i].right - r->bin[i].confidence);
-  return sum / (double)c->n;
+static double mean_of(const mc_confidence_bin *b) {
+  return b->n ? b->confidence / (double)b->n : 0;
 }
 
-static bin total(const confidence *c) {
-  bin all = { 0 };
-  for (int64_t i = 0; i < c->bins; i++) {
-    const bin *b = &reading_of(c)->bin[i];
+static double share_of(const mc_confidence_bin *b) {
+  return b->n ? (double)b->right / (double)b->n : 0;
+}
+
+static mc_confidence_bin total(const mc_confidence *r) {
+  mc_confidence_bin all = { 0 };
+  for (int64_t i = 0; i < r->bins; i++) {
+    const mc_confidence_bin *b = &r->bin[i];
     all.n += b->n, all.right += b->right, all.confidence += b->confidence;
   }
   return all;
@@ -122,30 +83,30 @@ static const char *scores(const confidence *c) {
 }
 
 void confidence_print(const confidence *c) {
-  const reading *r = reading_of(c);
-  bin all = total(c);
+  const mc_confidence *r = reading_of(c);
+  mc_confidence_bin all = total(r);
   mc_strbuf s = { 0 };
   mc_sb_printf(&s,
                "NLL %.4f, Brier score %.4f, ECE %.2f %% (%lld bins; mean confidence %.2f %%, right "
                "%.2f %%; %s)\n",
-               r->nll / (double)c->n, r->brier / (double)c->n, 100 * ece_of(c), (long long)c->bins,
-               100 * mean_of(&all), 100 * share_of(&all), scores(c));
+               r->nll / (double)r->n, r->brier / (double)r->n, 100 * mc_confidence_ece(r),
+               (long long)r->bins, 100 * mean_of(&all), 100 * share_of(&all), scores(c));
   tool_print(mc_sb_str(&s), s.n);
   mc_sb_free(&s);
 }
 
 json_t *confidence_json(const confidence *c) {
-  const reading *r = reading_of(c);
+  const mc_confidence *r = reading_of(c);
   json_t *bins = json_array();
-  for (int64_t i = 0; i < c->bins; i++)
+  for (int64_t i = 0; i < r->bins; i++)
     json_array_append_new(
-        bins, json_pack("{s:f, s:f, s:I, s:I, s:f}", "from", (double)i / (double)c->bins, "to",
-                        (double)(i + 1) / (double)c->bins, "samples", (json_int_t)r->bin[i].n,
+        bins, json_pack("{s:f, s:f, s:I, s:I, s:f}", "from", (double)i / (double)r->bins, "to",
+                        (double)(i + 1) / (double)r->bins, "samples", (json_int_t)r->bin[i].n,
                         "right", (json_int_t)r->bin[i].right, "confidence", mean_of(&r->bin[i])));
-  bin all = total(c);
-  return json_pack("{s:f, s:f, s:f, s:f, s:s, s:o}", "nll", r->nll / (double)c->n, "brier",
-                   r->brier / (double)c->n, "ece", ece_of(c), "mean_confidence", mean_of(&all),
-                   "scores", scores(c), "bins", bins);
+  mc_confidence_bin all = total(r);
+  return json_pack("{s:f, s:f, s:f, s:f, s:s, s:o}", "nll", r->nll / (double)r->n, "brier",
+                   r->brier / (double)r->n, "ece", mc_confidence_ece(r), "mean_confidence",
+                   mean_of(&all), "scores", scores(c), "bins", bins);
 }
 
 /* ---- the picture ---- */
@@ -175,29 +136,30 @@ static void axes(mc_strbuf *s) {
 }
 
 static void draw(const confidence *c, mc_strbuf *s) {
-  const reading *r = reading_of(c);
+  const mc_confidence *r = reading_of(c);
   double floor = TOP + SIDE + GAP + HIGH;
   axes(s);
-  for (int64_t i = 0; i < c->bins; i++) {
-    const bin *b = &r->bin[i];
-    double x0 = px((double)i / (double)c->bins) + 1, x1 = px((double)(i + 1) / (double)c->bins) - 1;
+  for (int64_t i = 0; i < r->bins; i++) {
+    const mc_confidence_bin *b = &r->bin[i];
+    double x0 = px((double)i / (double)r->bins) + 1, x1 = px((double)(i + 1) / (double)r->bins) - 1;
     if (!b->n) continue;
     box(s, "right", x0, x1, py(0), py(share_of(b)));
     box(s, "off", x0, x1, py(share_of(b)), py(mean_of(b)));
-    box(s, "right", x0, x1, floor, floor - HIGH * (double)b->n / (double)c->n);
+    box(s, "right", x0, x1, floor, floor - HIGH * (double)b->n / (double)r->n);
   }
   page_line(s, "even", px(0), py(0), px(1), py(1));
 }
 
 bool confidence_draw(eval *e, const confidence *c) {
+  const mc_confidence *r = reading_of(c);
   mc_strbuf s = { 0 };
   char word[96];
   page_picture(&s, WIDE, TALL,
                ".right{fill:#4a7fb5}.off{fill:#d9534f;opacity:.55}"
                ".even{stroke:#888;stroke-dasharray:4 3}");
   draw(c, &s);
-  snprintf(word, sizeof word, "ECE %.2f %%, NLL %.4f, %lld samples", 100 * ece_of(c),
-           reading_of(c)->nll / (double)c->n, (long long)c->n);
+  snprintf(word, sizeof word, "ECE %.2f %%, NLL %.4f, %lld samples", 100 * mc_confidence_ece(r),
+           r->nll / (double)r->n, (long long)r->n);
   page_label(&s, px(1), TOP - 10, "end", "note", word);
   mc_sb_puts(&s, "</svg>\n");
   bool ok = mc_write_file(e->calibration, mc_sb_str(&s), s.n, &e->t.diag);
