@@ -175,6 +175,15 @@ void mc_network_close(mc_network *n) {
   mc_arena_destroy(n->arena);
 }
 
+mc_network *mc_network_of(mc_module *m, const char *name, mc_diag *d) {
+  mc_arena *a = mc_arena_create();
+  mc_network *n = MC_NEW(a, mc_network);
+  *n = (mc_network){ .arena = a, .path = mc_arena_strdup(a, name), .module = m };
+  if (open_jit(n, 1, d)) return n;
+  mc_network_close(n);
+  return NULL;
+}
+
 mc_dataset *mc_network_data(const mc_network *n, const char *path, const mc_dataset_opts *o,
                             mc_diag *d) {
   return mc_dataset_open_types(path, n->in, n->nin, o, d, mc_noloc);

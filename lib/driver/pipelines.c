@@ -62,8 +62,8 @@ static const char *with_layers(const char *name, const char *samples, const mc_c
   return text;
 }
 
-/* Channels scaled for one scale of 8 bits (o->equalize), ranges from samples by the method asked
- * for (NULL: the default), and the bias corrected by the same samples. */
+/* Channels scaled for one scale of 8 bits (o->equalize), and ranges from samples by the method
+ * asked for (NULL: the default). */
 static const char *from_samples(const char *path, const mc_compile_opts *o, mc_arena *a) {
   mc_strbuf s = { 0 };
   if (o->equalize == MC_EQUALIZE_AUTO) {
@@ -74,10 +74,15 @@ static const char *from_samples(const char *path, const mc_compile_opts *o, mc_a
   mc_sb_puts(&s, "calibrate{data=");
   mc_sb_quoted(&s, path);
   if (o->calib_method) mc_sb_printf(&s, " method=%s", o->calib_method);
-  mc_sb_printf(&s, "},%sfold-qdq,", with_layers("quantize", path, o, a));
+  mc_sb_puts(&s, "},");
   const char *text = mc_arena_strdup(a, mc_sb_str(&s));
   mc_sb_free(&s);
   return text;
+}
+
+/* The layers' own passes; `samples`, with which weights and biases are rounded, may be NULL. */
+static const char *to_ints(const char *samples, const mc_compile_opts *o, mc_arena *a) {
+  return mc_arena_printf(a, "%sfold-qdq,", with_layers("quantize", samples, o, a));
 }
 
 static bool no_ranges(const mc_graph *g, mc_diag *d) {
@@ -114,51 +119,58 @@ static void quantized_already(const mc_graph *g, const mc_compile_opts *o, mc_di
              mc_quant_names[o->quant], too);
 }
 
-/* The passes that make integers, with their source of ranges; `before` runs before folding. */
-static bool quant_passes(const char **before, const char **after, const mc_module *m,
-                         const mc_compile_opts *o, mc_arena *a, mc_diag *d) {
+/* What a front consists of, in this order; fold and tidy (level_of) are around and after
+ * `ranges`. */
+typedef struct stages {
+  const char *before; /* folding: what other tools quantized, samples checked */
+  const char *ranges; /* measured */
+  const char *ints;   /* layer by layer: o->skip, o->only */
+} stages;
+
+const char *mc_compile_samples(const mc_module *m, const mc_compile_opts *o, mc_arena *a) {
+  if (o->calib || !m->calibration) return o->calib;
+  return m->calibration[0] == '/' ? m->calibration
+                                  : mc_arena_printf(a, "%s/%s", m->dir, m->calibration);
+}
+
+static const char *check_samples(const char *path, mc_arena *a) {
+  mc_strbuf s = { 0 };
+  mc_sb_puts(&s, "check-samples{data=");
+  mc_sb_quoted(&s, path);
+  const char *text = mc_arena_printf(a, "%s},", mc_sb_str(&s));
+  mc_sb_free(&s);
+  return text;
+}
+
+/* The passes that make integers, with their source of ranges. */
+static bool quant_passes(stages *p, const mc_module *m, const mc_compile_opts *o, mc_arena *a,
+                         mc_diag *d) {
   facts f = { 0 };
   const mc_graph *g = m->graphs;
-  *before = *after = "";
+  *p = (stages){ "", "", "" };
   look(&f, g);
-  if (f.islands) *before = "from-qdq,";
+  if (f.islands) p->before = "from-qdq,";
   if (f.quantized) {
     if (mc_quant_ints(o->quant)) quantized_already(g, o, d);
-    *after = "fold-qdq,";
+    p->ints = "fold-qdq,";
     return true;
   }
   if (!mc_quant_ints(o->quant)) return true;
-  *after = mc_arena_printf(a, "%sfold-qdq,", with_layers("quantize", NULL, o, a));
   if (o->mixed && o->target->next)
     return mc_error(d, g->loc,
                     "-mixed chooses for one level: all levels of an object must compute the same; "
                     "name a level with -march=");
-  if (o->calib)
-    *after = from_samples(o->calib, o, a);
-  else if (m->calibration)
-    *after =
-        from_samples(m->calibration[0] == '/' ? m->calibration
-                                              : mc_arena_printf(a, "%s/%s", m->dir, m->calibration),
-                     o, a);
-  else if (f.ranges)
-    no_samples(o, g, d);
-  else if (!f.batch_norm)
-    return no_ranges(g, d);
-  if (o->calib || m->calibration) {
-    const char *path = o->calib ? o->calib
-                       : m->calibration[0] == '/'
-                           ? m->calibration
-                           : mc_arena_printf(a, "%s/%s", m->dir, m->calibration);
-    mc_strbuf s = { 0 };
-    mc_sb_printf(&s, "%scheck-samples{data=", *before);
-    mc_sb_quoted(&s, path);
-    *before = mc_arena_printf(a, "%s},", mc_sb_str(&s));
-    mc_sb_free(&s);
+  const char *path = mc_compile_samples(m, o, a);
+  p->ints = to_ints(path, o, a);
+  if (path) {
+    p->ranges = from_samples(path, o, a);
+    p->before = mc_arena_printf(a, "%s%s", p->before, check_samples(path, a));
     return true;
   }
-  if (f.ranges) return true;
-  *before = f.islands ? "from-qdq,ranges-from-bn," : "ranges-from-bn,";
+  if (!f.ranges && !f.batch_norm) return no_ranges(g, d);
   no_samples(o, g, d);
+  if (f.ranges) return true;
+  p->before = f.islands ? "from-qdq,ranges-from-bn," : "ranges-from-bn,";
   mc_warning(d, g->loc,
              "no samples and no ranges: guessing them from batch_norm statistics, which costs "
              "accuracy; give -calib=FILE.npz");
@@ -169,23 +181,47 @@ static int level_of(const mc_compile_opts *o) {
   return o->opt_level < 0 ? 0 : o->opt_level > 3 ? 3 : o->opt_level;
 }
 
-/* *ints: whether there are passes that make integers. */
+/* The front in two: up to the ranges, and from the first pass that asks which layers are meant.
+ * *ints: whether there are passes that make integers. */
+static bool halves(const char **first, const char **second, const mc_module *m,
+                   const mc_compile_opts *o, bool *ints, mc_arena *a, mc_diag *d) {
+  int level = level_of(o);
+  stages p;
+  if (!quant_passes(&p, m, o, a, d)) return false;
+  *ints = *p.ints;
+  const char *last = o->quant == MC_QUANT_BF16 ? with_layers("to-bf16", NULL, o, a) : "";
+  *first = mc_arena_printf(a, "%s%s%s", p.before, fold[level], p.ranges);
+  *second = mc_arena_printf(a, "%s%s%s", p.ints, tidy[level], last);
+  return true;
+}
+
+/* Without the ',' at the end. */
+static const char *ended(const char *text, mc_arena *a) {
+  size_t n = strlen(text);
+  return n ? mc_arena_strndup(a, text, n - 1) : text;
+}
+
+bool mc_compile_halves(const char **first, const char **second, const mc_module *m,
+                       const mc_compile_opts *o, mc_arena *a, mc_diag *d) {
+  bool ints;
+  if (!halves(first, second, m, o, &ints, a, d)) return false;
+  *first = ended(*first, a);
+  *second = ended(*second, a);
+  return true;
+}
+
 static const char *front(const mc_module *m, const mc_compile_opts *o, bool *ints, mc_arena *a,
                          mc_diag *d) {
-  int level = level_of(o);
-  const char *before, *after;
-  if (!quant_passes(&before, &after, m, o, a, d)) return NULL;
-  *ints = *after;
-  const char *last = o->quant == MC_QUANT_BF16 ? with_layers("to-bf16", NULL, o, a) : "";
-  return mc_arena_printf(a, "%s%s%s%s%s", before, fold[level], after, tidy[level], last);
+  const char *first, *second;
+  if (!halves(&first, &second, m, o, ints, a, d)) return NULL;
+  return mc_arena_printf(a, "%s%s", first, second);
 }
 
 const char *mc_compile_front(const mc_module *m, const mc_compile_opts *o, mc_arena *a,
                              mc_diag *d) {
   bool ints;
   const char *text = front(m, o, &ints, a, d);
-  size_t n = text ? strlen(text) : 0;
-  return n ? mc_arena_strndup(a, text, n - 1) : text;
+  return text ? ended(text, a) : NULL;
 }
 
 const char *mc_compile_pipeline(const mc_module *m, const mc_compile_opts *o, mc_arena *a,

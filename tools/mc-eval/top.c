@@ -1,29 +1,8 @@
 /* Top-k: how often the label has the largest score, or is among the k largest. */
 #include "eval.h"
 #include "common/progress.h"
+#include "mc/driver/judge.h"
 #include <stdio.h>
-
-/* How many of `classes` scores from `at` on come before the label's: larger ones, and equal ones of
- * smaller index. */
-static int64_t rank_of(const mc_array *y, int64_t at, int64_t classes, int64_t label) {
-  double mine = mc_array_real(y, at + label);
-  int64_t before = 0;
-  for (int64_t i = 0; i < classes; i++) {
-    double v = mc_array_real(y, at + i);
-    before += i != label && (v > mine || (v == mine && i < label));
-  }
-  return mine == mine ? before : classes;
-}
-
-/* Rank of the label in the scores of sample b; networks that end in argmax or in one probability
- * give 0 or "not first". */
-static int64_t judge(const mc_array *y, int64_t classes, int64_t b, int64_t label) {
-  if (classes > 1) return rank_of(y, b * classes, classes, label);
-  double v = mc_array_real(y, b);
-  int64_t said =
-      mc_dtype_is_float(y->type->dtype) || mc_type_is_quant(y->type) ? v > 0.5 : (int64_t)v;
-  return said != label;
-}
 
 static json_t *share(int64_t k, int64_t right, int64_t n) {
   return json_pack("{s:I, s:I, s:f}", "k", (json_int_t)k, "right", (json_int_t)right, "share",
@@ -50,24 +29,14 @@ static void print_share(const char *name, int64_t right, int64_t n) {
 
 bool top(eval *e, mc_dataset *data) {
   const mc_type *t = mc_network_out_type(e->net, 0);
-  int64_t batch = mc_dataset_batch(data), classes = mc_type_elems(t) / batch,
-          n = mc_dataset_count(data), first = 0, in_top = 0, k = e->top ? e->top : 5;
+  int64_t batch = mc_dataset_batch(data), classes, n = mc_dataset_count(data), first = 0,
+          in_top = 0, k = e->top ? e->top : 5;
   mc_array y = { t, e->out[0] };
   if (e->limit && e->limit < n) n = e->limit;
-  if (!classes || mc_type_elems(t) % batch)
-    return mc_error(
-        &e->t.diag, mc_noloc,
-        "the first result has %lld values, which are no scores of %lld samples (the batch)",
-        (long long)mc_type_elems(t), (long long)batch);
+  if (!mc_judge_classes(t, data, e->data, &classes, &e->t.diag)) return false;
   if (e->top >= classes && e->top > 1)
     mc_warning(&e->t.diag, mc_noloc, "-top=%lld says nothing: the network has %lld class%s",
                (long long)k, (long long)classes, classes == 1 ? "" : "es");
-  if (!mc_dataset_has_labels(data) && mc_dataset_no_labels(data))
-    return mc_error(&e->t.diag, mc_noloc, "%s: 'y' holds no labels: %s", e->data,
-                    mc_dataset_no_labels(data));
-  if (!mc_dataset_has_labels(data))
-    return mc_error(&e->t.diag, mc_noloc, "%s: no labels (an integer array 'y', or --y=NAME)",
-                    e->data);
   confidence *c = e->calibration ? confidence_open(e, t, classes) : NULL;
   if (c && !mc_dtype_is_float(t->dtype) && !mc_type_is_quant(t))
     return mc_error(&e->t.diag, mc_noloc,
@@ -78,12 +47,8 @@ bool top(eval *e, mc_dataset *data) {
         !mc_network_run(e->net, (const void *const *)e->in, e->out, &e->t.diag))
       return progress_end(&p), false;
     for (int64_t b = 0; b < batch && i + b < n; b++) {
-      int64_t label = mc_dataset_label(data, i + b);
-      if (label < 0 || (classes > 1 && label >= classes))
-        return progress_end(&p),
-               mc_error(&e->t.diag, mc_noloc,
-                        "%s: label %lld of sample %lld, but the network has %lld classes", e->data,
-                        (long long)label, (long long)(i + b), (long long)classes);
+      int64_t label = mc_judge_label(data, i + b, classes, e->data, &e->t.diag);
+      if (label < 0) return progress_end(&p), false;
       if (c && classes == 1 && label > 1)
         return progress_end(&p),
                mc_error(&e->t.diag, mc_noloc,
@@ -93,7 +58,7 @@ bool top(eval *e, mc_dataset *data) {
         return progress_end(&p), mc_error(&e->t.diag, mc_noloc,
                                           "--calibration: the scores of sample %lld are not finite",
                                           (long long)(i + b));
-      int64_t r = judge(&y, classes, b, label);
+      int64_t r = mc_judge_rank(&y, classes, b, label);
       first += r == 0;
       in_top += r < k;
     }

@@ -101,6 +101,12 @@ const char *mc_compile_pipeline(const mc_module *m, const mc_compile_opts *o, mc
 /* Its part before storage, without a ',' at the end: the passes by which mc-opt makes a text
  * of which mcc, without -quant, makes the code that it makes of m with these options. */
 const char *mc_compile_front(const mc_module *m, const mc_compile_opts *o, mc_arena *a, mc_diag *d);
+/* That part in two, either of which may be "": up to the ranges of values, and from the first pass
+ * that o->skip and o->only are for. False after reporting. */
+bool mc_compile_halves(const char **first, const char **second, const mc_module *m,
+                       const mc_compile_opts *o, mc_arena *a, mc_diag *d);
+/* The samples that ranges come from: -calib, or the file's calibration line. NULL: none. */
+const char *mc_compile_samples(const mc_module *m, const mc_compile_opts *o, mc_arena *a);
 /* Hash of m's first graph and of the tensors that it names: the network, whatever is made of it. */
 uint64_t mc_compile_model_hash(const mc_module *m, mc_arena *a);
 /* Run the pipeline on m (which it changes) and plan its first graph; for several levels

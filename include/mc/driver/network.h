@@ -19,6 +19,9 @@ mc_network *mc_network_open(const char *path, mc_how how, int threads, mc_diag *
 /* The same; an .onnx file is imported as `args` (NULL: none) say, any other refuses them. */
 mc_network *mc_network_open_as(const char *path, mc_how how, int threads,
                                const mc_import_args *args, mc_diag *d);
+/* m, which it takes over also where it fails, compiled for this machine as it stands; `name`: for
+ * messages. NULL after reporting. */
+mc_network *mc_network_of(mc_module *m, const char *name, mc_diag *d);
 /* Runs go through the parallel entry from now on, where there is one. */
 void mc_network_set_parallel(mc_network *n, mc_parallel_for *pf, void *ctx);
 void mc_network_close(mc_network *n);
