@@ -3,6 +3,7 @@
 #define MC_EVAL_H
 #include "common/threads.h"
 #include "common/tool.h"
+#include "mc/driver/compile.h"
 #include "mc/driver/network.h"
 #include <jansson.h>
 
@@ -11,7 +12,10 @@ typedef struct eval {
   const char *data, *x, *y, *preprocess;
   const char *calibration; /* where the picture goes, "": nowhere; NULL: confidence is not judged */
   int64_t bins;            /* 0: 15 */
-  const char *json;        /* a file, "" for standard output; NULL: no report */
+  const char *sensitivity; /* where the picture goes, "": nowhere; NULL: it is not asked for */
+  const char *calib;       /* of sensitivity: samples for ranges, or NULL */
+  mc_quant_how quant;
+  const char *json; /* a file, "" for standard output; NULL: no report */
   bool jit, ref;
   int metric;
   int64_t limit, top, stride, threads;
@@ -41,6 +45,9 @@ void confidence_print(const confidence *c);
 json_t *confidence_json(const confidence *c);
 /* The reliability diagram, to e->calibration. False after reporting. */
 bool confidence_draw(eval *e, const confidence *c);
+/* sensitivity.c: one layer at a time, on `data`. False after reporting options that exclude it. */
+bool sensitivity_possible(eval *e);
+bool sensitivity(eval *e, const mc_module *m);
 /* auc.c: anomaly detection, the area under the ROC curve of the reconstruction error. False after
  * reporting. */
 bool auc(eval *e);

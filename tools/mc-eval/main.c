@@ -34,6 +34,10 @@ static bool evaluate(eval *e) {
 
 static void warn_idle(eval *e) {
   if (!e->calibration) IDLE(e, "it is for -calibration", "bins");
+  if (e->sensitivity)
+    IDLE(e, "-sensitivity compiles, for one thread", "jit", "ref", "threads", "top");
+  else
+    IDLE(e, "it is for -sensitivity", "quant", "calib");
   if (e->metric == METRIC_AUC)
     IDLE(e, "it is for -metric=top", "top");
   else
@@ -50,6 +54,17 @@ static bool fits_object(eval *e) {
         e->t.args.v[0]);
   IDLE(e, "an object is compiled already", "jit");
   return true;
+}
+
+/* The network is read here: mcc's passes make several of it. */
+static int evaluate_layers(eval *e) {
+  e->imp.preprocess = e->preprocess;
+  mc_module *m = mc_driver_load_as(e->t.args.v[0], &e->imp, &e->t.diag);
+  bool ok = m && sensitivity(e, m);
+  tool_drop_remarks(&e->t);
+  tool_flush(&e->t);
+  if (m) mc_module_destroy(m);
+  return ok ? MC_EXIT_OK : MC_EXIT_INPUT;
 }
 
 static int main_part(eval *e) {
@@ -72,7 +87,9 @@ static int main_part(eval *e) {
   if (e->json && *e->json &&
       (!tool_keeps(&e->t, e->t.args.v[0], e->json) || !tool_keeps(&e->t, e->data, e->json)))
     return MC_EXIT_USAGE;
+  if (!sensitivity_possible(e)) return MC_EXIT_USAGE;
   warn_idle(e);
+  if (e->sensitivity) return evaluate_layers(e);
   if (e->imp.type && mc_driver_is_onnx(e->t.args.v[0])) e->imp.preprocess = e->preprocess;
   if (!threads_open(&e->pool, &e->t, e->threads, -1)) return MC_EXIT_INPUT;
   e->net = mc_network_open_as(e->t.args.v[0], e->jit ? MC_HOW_JIT : MC_HOW_REF, (int)e->threads,
@@ -91,7 +108,7 @@ static int main_part(eval *e) {
 }
 
 int main(int argc, char **argv) {
-  eval e = { .threads = 1 };
+  eval e = { .threads = 1, .quant = MC_QUANT_INT8 };
   const mc_option options[] = {
     { "data", MC_O_STR, &e.data, .arg = "DATA",
       .help = "samples and labels: .npz (arrays x and y), or a folder of images with a sub-folder "
@@ -109,6 +126,13 @@ int main(int argc, char **argv) {
               "diagram to the file" },
     { "bins", MC_O_I64, &e.bins, .arg = "N", .help = "of --calibration; default: 15", .lo = 1,
       .hi = 1000 },
+    { "sensitivity", MC_O_OPTIONAL, &e.sensitivity, .arg = "FILE.svg",
+      .help = "instead of accuracy: what each layer does to the results when it alone is quantized "
+              "and when it alone is not; a picture to the file" },
+    { "quant", MC_O_WORD, &e.quant, .arg = "HOW", .help = "of --sensitivity; default: int8",
+      .words = mc_quant_names },
+    { "calib", MC_O_STR, &e.calib, .arg = "DATA",
+      .help = "of --sensitivity: samples for the ranges, as mcc takes them" },
     { "preprocess", MC_O_STR, &e.preprocess, .arg = "TEXT",
       .help = "\"scale=1/255 mean=... std=...\" applied to samples for an f32 input (with "
               "--input-type=u8 a part of the network)" },
@@ -137,6 +161,7 @@ int main(int argc, char **argv) {
     .max_args = 1,
     .example = "mc-eval net.o --data=test.npz\n"
                "mc-eval net.o --data=val.npz --calibration=reliability.svg\n"
+               "mc-eval net.mir --sensitivity --calib=calib.npz --data=val.npz\n"
                "mc-eval net.mir --data=test.npz --preprocess=\"scale=1/255\" --limit=100"
   };
   int rc = tool_start(&e.t, &cmd, argc, argv);

@@ -8,13 +8,14 @@
 
 static void with_pipeline(mcc *o) {
   IDLE(o, "-pass-pipeline names the passes that run", "calib", "calib-method", "equalize", "mixed",
-       "group", "winograd", "chain", "skip", "only");
+       "group", "winograd", "chain", "skip", "only", "quant-budget");
   if (!o->co.target || !o->co.target->next) /* -quant chooses the levels of a dispatch object */
     IDLE(o, "-pass-pipeline names the passes that run", "quant");
 }
 
 static void with_passes(mcc *o) {
   bool int8 = mc_quant_ints(o->co.quant);
+  if (!o->budget) IDLE(o, "it is for -quant-budget", "eval");
   if (o->co.quant != MC_QUANT_W4A8) IDLE(o, "it is for -quant=w4a8", "group");
   if (o->co.quant == MC_QUANT_NONE) IDLE(o, "it is for -quant=int8, w4a8 and bf16", "skip", "only");
   if (!int8)
@@ -46,7 +47,7 @@ void warn_idle(mcc *o) {
   if (o->print_pipeline) {
     const char *why = "-print-pipeline runs nothing and writes no file";
     IDLE(o, why, "o", "g", "share", "name", "emit", "decisions", "remarks", "tune", "json", "check",
-         "compress-weights");
+         "compress-weights", "quant-budget", "eval");
     passes_no_effect(&o->t, why);
     return;
   }

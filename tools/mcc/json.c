@@ -1,5 +1,6 @@
 /* -json: the compilation as data (docs/reference/tools.md, "JSON"). Keys stay; new ones may come.
  */
+#include "common/trials.h"
 #include "mcc.h"
 #include "mc/analysis/model.h"
 #include "mc/plan/decisions.h"
@@ -78,6 +79,16 @@ static json_t *sizes(const mcc *o, const mc_object *x) {
   return j;
 }
 
+static json_t *budget(const mcc *o) {
+  const mc_partial *p = &o->partial;
+  json_t *kept = json_array();
+  for (int i = 0; i < p->kept; i++) json_array_append_new(kept, json_string(p->name[i]));
+  return json_pack("{s:s, s:i, s:o, s:o, s:I, s:o, s:o, s:o, s:i}", "budget", o->budget, "layers",
+                   p->layers, "kept", kept, "skip", string_or_null(p->skip), "samples",
+                   (json_int_t)p->samples, "fp32_right", right_json(p->right), "all",
+                   trial_json(&p->all), "chosen", trial_json(&p->chosen), "trials", p->trials);
+}
+
 static json_t *seconds(const mc_compile_report *r) {
   return json_pack("{s:f, s:f, s:f}", "passes", r->pass_seconds, "plan", r->plan_seconds, "code",
                    r->code_seconds);
@@ -114,6 +125,7 @@ static json_t *report(mcc *o, const mc_plan *p) {
       json_pack("{s:I, s:I}", "total", (json_int_t)r->macs, "int8", (json_int_t)r->macs_int8));
   json_object_set_new(j, "bytes", sizes(o, object ? &x : NULL));
   json_object_set_new(j, "levels", levels(o, p, object ? &x : NULL));
+  if (o->budget_text) json_object_set_new(j, "budget", budget(o));
   if (o->exact) json_object_set_new(j, "check", string_or_null(o->exact_text));
   if (o->co.manager.time_passes) json_object_set_new(j, "seconds", seconds(r));
   json_object_set_new(j, "messages", diagnostics(o));

@@ -103,6 +103,8 @@ static int show_pipeline(mcc *o, const mc_module *m) {
 /* The last lines; with -check its finding, which -quiet leaves there. */
 static void show_summary(mcc *o) {
   const char *text = o->summary && !o->quiet ? o->summary : "";
+  if (o->budget_text && !o->quiet)
+    text = mc_arena_printf(o->t.arena, "%s%s\n", text, o->budget_text);
   if (o->exact_text) text = mc_arena_printf(o->t.arena, "%s%s: %s\n", text, o->out, o->exact_text);
   tool_print_err(text, strlen(text));
 }
@@ -117,7 +119,9 @@ static int run(mcc *o) {
     if (o->print_pipeline)
       rc = show_pipeline(o, m);
     else
-      rc = compile(o, m) ? MC_EXIT_OK : o->rep.passes.bug ? MC_EXIT_BUG : MC_EXIT_INPUT;
+      rc = budget_apply(o, m) && compile(o, m) ? MC_EXIT_OK
+           : o->rep.passes.bug                 ? MC_EXIT_BUG
+                                               : MC_EXIT_INPUT;
   }
   flush(o); /* places are in the module's text */
   if (rc == MC_EXIT_OK) show_summary(o);

@@ -5,6 +5,7 @@
 #include "common/tool.h"
 #include "mc/driver/compile.h"
 #include "mc/driver/importing.h"
+#include "mc/driver/partial.h"
 
 typedef enum emit { EMIT_OBJ, EMIT_ASM, EMIT_LLVM, EMIT_MIR } emit;
 
@@ -14,8 +15,12 @@ typedef struct mcc {
   tool t;
   const char *summary; /* the last line; NULL: none */
   const char *in, *out, *level, *arch, *march, *graph;
-  const char *json, *exact; /* -json, -check: a file, "" for none; NULL: not given */
-  const char *exact_text;   /* what -check found; NULL: nothing was checked */
+  const char *json, *exact;       /* -json, -check: a file, "" for none; NULL: not given */
+  const char *budget, *eval;      /* -quant-budget, -eval; NULL: not given */
+  const char *budget_text;        /* what it found; NULL: nothing was looked for */
+  mc_partial_budget partial_want; /* budget, read */
+  mc_partial partial;             /* what was found, where budget_text is not NULL */
+  const char *exact_text;         /* what -check found; NULL: nothing was checked */
   mc_import_args imp;
   int emit, sparse; /* an `emit`, a mc_sparse_how */
   bool print_pipeline, list_engines, decisions, remarks, quiet, compress_weights;
@@ -69,6 +74,12 @@ void report_object(mcc *o);
 /* ---- json.c ---- */
 /* Write -json's report of the plans of p and of what has been reported. False after reporting. */
 bool json_report(mcc *o, const mc_plan *p);
+
+/* ---- budget.c: -quant-budget ---- */
+/* False after reporting a budget that is none, or that the other options leave without sense. */
+bool budget_possible(mcc *o);
+/* Find the layers that stay in fp32, and add them to -skip. False after reporting. */
+bool budget_apply(mcc *o, const mc_module *m);
 
 /* ---- exact.c: -check ---- */
 /* False after reporting that the object cannot be run here. */

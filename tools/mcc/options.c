@@ -31,6 +31,13 @@ int options_read(mcc *o, int argc, char **argv) {
               "between them, '*' for any text" },
     { "only", MC_O_STR, &o->co.only, .arg = "LAYERS",
       .help = "the only layers that -quant converts" },
+    { "quant-budget", MC_O_STR, &o->budget, .arg = "BUDGET",
+      .help = "layers that -quant leaves in fp32 are looked for: as few as hold acc:POINTS (of "
+              "top-1 below fp32, on -eval=) or snr:DB (of the results against fp32); they are "
+              "printed as -skip=" },
+    { "eval", MC_O_STR, &o->eval, .arg = "DATA",
+      .help = "samples that -quant-budget judges by, for acc with labels; default for snr: those "
+              "of the ranges" },
     { "emit", MC_O_WORD, &o->emit, .arg = "WHAT", .help = "what to write", .words = emit_names },
     { "decisions", MC_O_FLAG, &o->decisions,
       .help = "with -emit=mir: write what was decided about each group into the text, which then "
@@ -121,6 +128,7 @@ bool possible(mcc *o) {
     return mc_error(d, mc_noloc, "-mixed chooses between INT8 and fp32: it needs -quant=int8");
   if (o->co.group < 0) return mc_error(d, mc_noloc, "-group must not be negative");
   if (!(o->co.winograd >= 0)) return mc_error(d, mc_noloc, "-winograd must not be negative");
+  if (!budget_possible(o)) return false;
   if (o->co.small && o->co.tune)
     return mc_error(
         d, mc_noloc,

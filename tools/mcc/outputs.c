@@ -35,6 +35,7 @@ static bool keeps_inputs(mcc *o, const char *out) {
              *numerics = mc_manager_samples(&o->co.manager);
   bool ok = tool_keeps(&o->t, o->in, out);
   if (ok && o->co.calib) ok = tool_keeps(&o->t, o->co.calib, out);
+  if (ok && o->eval) ok = tool_keeps(&o->t, o->eval, out);
   if (ok && samples) ok = tool_keeps(&o->t, samples, out);
   if (ok && numerics) ok = tool_keeps(&o->t, numerics, out);
   return ok;
