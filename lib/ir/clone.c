@@ -7,16 +7,15 @@ typedef struct cloner {
   mc_module *to;
   mc_arena *scratch;
   mc_map tensors, values;
+  bool merges; /* into a module that has tensors: none belongs to a file */
 } cloner;
 
 static mc_tensor *clone_tensor(cloner *c, const mc_tensor *t) {
   if (!t) return NULL;
   void **slot = mc_map_ptr_slot(&c->tensors, t);
   if (*slot) return *slot;
-  mc_tensor *n = mc_arena_copy(c->to->arena, t, sizeof *t);
-  if (t->name) n->name = mc_arena_strdup(c->to->arena, t->name);
-  if (t->file) n->file = mc_arena_strdup(c->to->arena, t->file);
-  if (t->name) *mc_map_str_slot(&c->to->tensors, t->name) = n;
+  mc_tensor *n = mc_tensor_copy(c->to, t);
+  if (c->merges) n->file = NULL;
   return *slot = n;
 }
 
@@ -55,8 +54,8 @@ static void clone_attrs(cloner *c, const mc_node *n, void *to) {
   }
 }
 
-static void clone_nodes(cloner *c, const mc_graph *g, mc_graph *to) {
-  for (const mc_node *n = g->first; n; n = n->next) {
+static void clone_nodes(cloner *c, const mc_graph *g, const mc_node *end, mc_graph *to) {
+  for (const mc_node *n = g->first; n != end; n = n->next) {
     mc_value **in = MC_NEWN(c->scratch, mc_value *, n->nin);
     for (int i = 0; i < n->nin; i++) in[i] = n->in[i] ? mc_map_ptr_get(&c->values, n->in[i]) : NULL;
     mc_node *k = mc_node_create(c->to, n->op, in, n->nin, n->nout, n->loc);
@@ -64,21 +63,38 @@ static void clone_nodes(cloner *c, const mc_graph *g, mc_graph *to) {
     k->source = clone_text(c, n->source);
     for (int i = 0; i < n->nout; i++) clone_value(c, n->out[i], k->out[i]);
     mc_node_insert(to, NULL, k);
-    if (n->region) clone_nodes(c, n->region, mc_region_create(k));
+    if (n->region) clone_nodes(c, n->region, NULL, mc_region_create(k));
   }
+}
+
+static cloner start(mc_module *to) {
+  cloner c = { .to = to, .scratch = mc_arena_create() };
+  mc_map_init(&c.tensors, c.scratch);
+  mc_map_init(&c.values, c.scratch);
+  return c;
+}
+
+mc_value **mc_graph_append(mc_graph *to, const mc_graph *from, mc_value *const *in) {
+  cloner c = start(to->module);
+  c.merges = true;
+  for (int i = 0; i < from->nin; i++) *mc_map_ptr_slot(&c.values, from->in[i]) = in[i];
+  clone_nodes(&c, from, from->last, to);
+  int n = mc_graph_nout(from);
+  mc_value **out = MC_NEWN(to->module->arena, mc_value *, n + 1);
+  for (int i = 0; i < n; i++) out[i] = mc_map_ptr_get(&c.values, mc_graph_out(from, i));
+  mc_arena_destroy(c.scratch);
+  return out;
 }
 
 static void clone_graph(cloner *c, const mc_graph *g) {
   mc_graph *to = mc_graph_create(c->to, g->name, g->loc);
   for (int i = 0; i < g->nin; i++)
     clone_value(c, g->in[i], mc_graph_add_input(to, NULL, NULL, g->in[i]->loc));
-  clone_nodes(c, g, to);
+  clone_nodes(c, g, NULL, to);
 }
 
 mc_module *mc_module_clone(const mc_module *m) {
-  cloner c = { .to = mc_module_create(), .scratch = mc_arena_create() };
-  mc_map_init(&c.tensors, c.scratch);
-  mc_map_init(&c.values, c.scratch);
+  cloner c = start(mc_module_create());
   c.to->src = m->src;
   c.to->weights_file = clone_text(&c, m->weights_file);
   c.to->calibration = clone_text(&c, m->calibration);

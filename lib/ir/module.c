@@ -23,10 +23,14 @@ void mc_module_destroy(mc_module *m) {
   mc_arena_destroy(m->arena);
 }
 
+void mc_module_adopt(mc_module *m, mc_module *other) {
+  other->next_copy = m->copies;
+  m->copies = other;
+}
+
 mc_module *mc_module_copy(mc_module *m) {
-  mc_module *c = mc_module_clone(m);
-  c->next_copy = m->copies;
-  return m->copies = c;
+  mc_module_adopt(m, mc_module_clone(m));
+  return m->copies;
 }
 
 int64_t mc_tensor_elems(const mc_tensor *t) {
@@ -67,6 +71,15 @@ mc_tensor *mc_tensor_create(mc_module *m, const char *name, mc_dtype dtype, int 
   t->data = p;
   if (data) *data = p;
   return t;
+}
+
+mc_tensor *mc_tensor_copy(mc_module *m, const mc_tensor *t) {
+  mc_tensor *c = tensor_new(m, t->name ? free_name(m, t->name) : NULL, t->dtype, t->rank, t->dim);
+  c->data = t->data;
+  c->size = t->size;
+  c->file = t->file ? mc_arena_strdup(m->arena, t->file) : NULL;
+  c->loc = t->loc;
+  return c;
 }
 
 mc_tensor *mc_tensor_map(mc_module *m, const char *name, mc_dtype dtype, int rank,

@@ -15,8 +15,8 @@ static void report(opt *o, const mc_manager_report *rep) {
   if (o->mgr.stats) passes_stats(&o->passes, rep);
 }
 
-static mc_module *transform(opt *o, const mc_source *src) {
-  mc_module *m = mc_parse(src, o->dir, &o->t.diag);
+/* The module; NULL, and it is destroyed, when a pass failed. */
+static mc_module *transform(opt *o, mc_module *m) {
   if (!m) return o->rc = MC_EXIT_INPUT, NULL;
   mc_manager_report rep = { 0 };
   if (!mc_manager_run(m, &o->pipeline, &o->mgr, &rep, o->t.arena, &o->t.diag)) {
@@ -48,7 +48,7 @@ static void write_result(opt *o, mc_module *m) {
 
 static void run_input(opt *o, const mc_source *src) {
   int before = o->rc;
-  mc_module *m = transform(o, src);
+  mc_module *m = transform(o, mc_parse(src, o->dir, &o->t.diag));
   passes_flush(&o->passes);
   if (o->verify_diagnostics)
     check_expected(o, src);
@@ -57,6 +57,14 @@ static void run_input(opt *o, const mc_source *src) {
   if (m) mc_module_destroy(m);
   if (before > o->rc) o->rc = before;
   tool_flush(&o->t);
+}
+
+int run_module(opt *o, mc_module *m) {
+  m = transform(o, m);
+  passes_flush(&o->passes);
+  if (m) write_result(o, m);
+  if (m) mc_module_destroy(m);
+  return o->rc;
 }
 
 /* ---- splitting ---- */
@@ -86,15 +94,20 @@ static void run_pieces(opt *o, const char *name, const char *text, size_t size) 
   }
 }
 
-int run_file(opt *o) {
-  const char *path = o->t.args.n ? o->t.args.v[0] : "-";
-  size_t size;
-  char *text = mc_read_file(path, &size, o->t.arena, &o->t.diag, mc_noloc);
-  if (!text) return MC_EXIT_INPUT;
+const mc_source *read_source(opt *o, const char *path, const char **dir) {
+  mc_source *src = MC_NEW(o->t.arena, mc_source);
+  src->name = strcmp(path, "-") ? path : "<stdin>";
+  src->text = mc_read_file(path, &src->size, o->t.arena, &o->t.diag, mc_noloc);
   const char *slash = strrchr(path, '/');
-  o->dir =
+  *dir =
       !slash ? "." : mc_arena_strndup(o->t.arena, path, slash == path ? 1 : (size_t)(slash - path));
-  run_pieces(o, strcmp(path, "-") ? path : "<stdin>", text, size);
+  return src->text ? src : NULL;
+}
+
+int run_file(opt *o) {
+  const mc_source *src = read_source(o, o->t.args.n ? o->t.args.v[0] : "-", &o->dir);
+  if (!src) return MC_EXIT_INPUT;
+  run_pieces(o, src->name, src->text, src->size);
   if (o->split && !o->verify_diagnostics && o->rc == MC_EXIT_OK &&
       !mc_write_file(o->out, mc_sb_str(&o->text), o->text.n, &o->t.diag))
     return MC_EXIT_INPUT;

@@ -50,9 +50,14 @@ int main(int argc, char **argv) {
     list_passes();
     return tool_end(&o.t, MC_EXIT_OK);
   }
+  if (!o.ensemble && o.t.args.n > 1) {
+    mc_error(&o.t.diag, mc_noloc,
+             "%zu file arguments, but at most 1 can be used (several: -ensemble)", o.t.args.n);
+    return tool_end(&o.t, MC_EXIT_USAGE);
+  }
   if (!set_up(&o)) return tool_end(&o.t, MC_EXIT_USAGE);
   warn_idle(&o);
-  rc = o.print_pipeline ? show_pipeline(&o) : run_file(&o);
+  rc = o.print_pipeline ? show_pipeline(&o) : o.ensemble ? run_ensemble(&o) : run_file(&o);
   passes_end(&o.passes);
   mc_sb_free(&o.text);
   return tool_end(&o.t, rc);

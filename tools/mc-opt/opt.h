@@ -6,7 +6,9 @@
 typedef struct opt {
   tool t;
   const char *out, *run, *target, *march; /* run: text of the pipeline; NULL: none */
-  bool list, print_pipeline, verify_diagnostics, split;
+  bool list, print_pipeline, verify_diagnostics, split, ensemble;
+  int mean;            /* of the ensemble: mc_mean */
+  const char *weights; /* of its members; NULL: all alike */
   mc_pipeline pipeline;
   mc_manager_opts mgr;
   passes passes;
@@ -29,4 +31,14 @@ void list_passes(void);
 /* ---- input.c ---- */
 /* The file through the pipeline. The tool's exit code. */
 int run_file(opt *o);
+/* A module, which is destroyed, through the pipeline, and the result written. The tool's exit code.
+ */
+int run_module(opt *o, mc_module *m);
+/* A text with its name and the folder that its files are relative to, in the tool's arena. NULL
+ * after reporting. */
+const mc_source *read_source(opt *o, const char *path, const char **dir);
+
+/* ---- ensemble.c ---- */
+/* The files as one network through the pipeline. The tool's exit code. */
+int run_ensemble(opt *o);
 #endif

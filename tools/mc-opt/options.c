@@ -1,4 +1,5 @@
 /* The options of mc-opt, and those that can do nothing. */
+#include "mc/driver/ensemble.h"
 #include "opt.h"
 
 int options_read(opt *o, int argc, char **argv) {
@@ -21,6 +22,13 @@ int options_read(opt *o, int argc, char **argv) {
               "comments; writes no result" },
     { "split-input-file", MC_O_FLAG, &o->split,
       .help = "the input holds several modules with lines '// -----' between them" },
+    { "ensemble", MC_O_FLAG, &o->ensemble,
+      .help = "one network of several files: its results are the means of theirs" },
+    { "ensemble-of", MC_O_WORD, &o->mean, .arg = "WHAT", .words = mc_mean_words,
+      .help = "what is averaged: probabilities (the default), logits (what softmax reads), or the "
+              "results as they are" },
+    { "ensemble-weights", MC_O_STR, &o->weights, .arg = "W,W,...",
+      .help = "how much each file counts; default: all alike" },
     { "target", MC_O_STR, &o->target, .arg = "ARCH",
       .help = "machine that passes look at: x86_64, aarch64 or a triple" },
     { "march", MC_O_STR, &o->march, .arg = "LEVEL",
@@ -29,14 +37,15 @@ int options_read(opt *o, int argc, char **argv) {
   };
   const mc_command cmd = {
     .name = "mc-opt",
-    .usage = "[options] [FILE|-]",
+    .usage = "[options] [FILE|-] | --ensemble [options] FILE FILE...",
     .summary = "transform a network: .mir text to .mir text",
     .options = options,
-    .max_args = 1,
+    .max_args = 64,
     .example =
         "mc-opt --pass=fold-bn net.mir | mc-opt --pass='prune{macs=0.5 score=l2}' - -o pruned.mir\n"
         "mc-opt --pass-pipeline='fold-bn,canonicalize,dce' -verify-each -check-numerics net.mir -o "
-        "out.mir"
+        "out.mir\n"
+        "mc-opt --ensemble a.mir b.mir -o e.mir"
   };
   *o = (opt){ .out = "-", .mgr = { .bisect_limit = -1 } };
   return tool_start(&o->t, &cmd, argc, argv);
@@ -48,6 +57,9 @@ int options_read(opt *o, int argc, char **argv) {
 void warn_idle(opt *o) {
   const char *numerics = !o->mgr.check_numerics ? "it is for -check-numerics"
                                                 : "-check-numerics takes the samples of the file";
+  if (!o->ensemble) IDLE(o, "it is for -ensemble", "ensemble-of", "ensemble-weights");
+  if (o->ensemble)
+    IDLE(o, "-ensemble reads several files", "verify-diagnostics", "split-input-file");
   if (o->verify_diagnostics) IDLE(o, "-verify-diagnostics writes no result", "o");
   if (o->print_pipeline)
     IDLE(o, "-print-pipeline runs nothing and writes no file", "o", "verify-diagnostics",

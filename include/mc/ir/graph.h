@@ -106,6 +106,12 @@ mc_module *mc_module_clone(const mc_module *m);
 mc_graph *mc_graph_clone(const mc_graph *g);
 /* A deep copy that is destroyed together with `m`. */
 mc_module *mc_module_copy(mc_module *m);
+/* `other`, which no other module may own, is destroyed together with `m`. */
+void mc_module_adopt(mc_module *m, mc_module *other);
+/* Deep copies of the nodes of `from`, without its return, at the end of `to`, a graph of another
+ * module that must not outlive from's. in: what from's inputs become. Tensors get other names where
+ * theirs are taken, and belong to no file. The results' copies, in to's arena. */
+mc_value **mc_graph_append(mc_graph *to, const mc_graph *from, mc_value *const *in);
 /* The interned type; dims and quantization must be valid (see mc_type_check). */
 const mc_type *mc_type_intern(mc_module *m, const mc_type *proto);
 const mc_type *mc_type_make(mc_module *m, mc_dtype dtype, int rank,
@@ -128,6 +134,8 @@ mc_tensor *mc_tensor_create(mc_module *m, const char *name, mc_dtype dtype, int 
  * is reported when it is taken. */
 mc_tensor *mc_tensor_map(mc_module *m, const char *name, mc_dtype dtype, int rank,
                          const int64_t *dim, const void *data, size_t size, const char *file);
+/* The same data in another module, under a name that is free there. */
+mc_tensor *mc_tensor_copy(mc_module *m, const mc_tensor *t);
 mc_tensor *mc_module_tensor(const mc_module *m, const char *name);
 int64_t mc_tensor_elems(const mc_tensor *t);
 
