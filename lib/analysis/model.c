@@ -89,7 +89,7 @@ static double prepares(const mc_nest *n, const mc_target *t, double regs) {
   double row = mc_rate_row(n->rate), wide = mc_rate_wide(n->rate);
   if (x86 && row < 1 && !(t->isa & MC_ISA_BIT(avx2))) row = 1;
   if (x86 && wide > 0 && !(t->isa & MC_ISA_BIT(sse41))) wide++;
-  return n->mr * row + regs * wide;
+  return n->mr * row + regs * (wide + n->unpack);
 }
 
 /* Sets of sums that a kernel keeps which leaves blocks out, so that few sums do not wait for
@@ -180,8 +180,8 @@ static void core_parts(mc_estimate *e, const mc_nest *n, const mc_target *t) {
 }
 
 static double panel_bytes(const mc_nest *n) {
-  return share_of(n) *
-         (double)((n->cols + KMODEL_LANES - 1) / KMODEL_LANES * KMODEL_LANES * n->k * n->b_bytes);
+  return share_of(n) * (double)((n->cols + KMODEL_LANES - 1) / KMODEL_LANES * KMODEL_LANES * n->k) *
+         n->b_bytes;
 }
 
 mc_part mc_nest_weights(const mc_nest *n, const mc_target *t, int64_t weights) {
@@ -195,7 +195,7 @@ static void memory_parts(mc_estimate *e, const mc_nest *n, const mc_target *t, i
   int64_t vectors = (n->cols + KMODEL_LANES - 1) / KMODEL_LANES,
           nv = n->nv < vectors ? n->nv : vectors;
   double panel = panel_bytes(n), all = panel * (double)n->groups,
-         column = share_of(n) * (double)(nv * KMODEL_LANES * n->k * n->b_bytes);
+         column = share_of(n) * (double)(nv * KMODEL_LANES * n->k) * n->b_bytes;
   double passes = (double)n->outer * up(n->rows, n->mr), columns = up(vectors, nv),
          rows = (double)n->in / most(1, passes);
   model_traffic(e, t, mc_nest_weights(n, t, weights), all);

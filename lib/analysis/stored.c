@@ -45,6 +45,17 @@ static const char *stored_bits_refused(const mc_tensor *w) {
   return (double)kept < worth * (double)w->size ? NULL : "too few of them are 0";
 }
 
+/* ---- 4 bits ---- */
+
+static int64_t stored_nibbles_bytes(const mc_tensor *w, int64_t n) {
+  int64_t shared = mc_nibbles_shared(w);
+  return (n + 1) / 2 + (shared > 0 ? (n + shared - 1) / shared : 0);
+}
+
+static const char *stored_nibbles_refused(const mc_tensor *w) {
+  return mc_nibbles_shared(w) < 0 ? "they are on no grid of 4 bits" : NULL;
+}
+
 /* ---- all ---- */
 
 typedef const char *refused_fn(const mc_tensor *w);

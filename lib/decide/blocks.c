@@ -17,7 +17,8 @@ static bool fits(const mc_gemm *p, int mr, int nv) {
   int groups = (int)((columns + lanes - 1) / lanes), b = groups * mc_engine_group_regs(p->e, t),
       rows = mc_gemm_acc_rows(p, mr);
   if (mr == 1 && nv == 1) return true;
-  if ((mc_engine_widens_b(p->e) || p->stored || p->stored_else) && nv > MC_WIDEN_VECTORS)
+  if ((mc_engine_widens_b(p->e) || (p->stored && !p->direct) || p->stored_else) &&
+      nv > MC_WIDEN_VECTORS)
     return false;
   if (nv > 4 && mr > 1) return false; /* wide epilogues leave no registers for their scales */
   if (mr > 1 && mr % p->e->rows)
@@ -47,8 +48,12 @@ static mc_nest nest_of(const mc_gemm *p, int64_t rows) {
   n.runs = p->nrun ? p->nrun : 1;
   n.k = p->nrun * p->steps * p->kr;
   if (n.k == 0) n.k = 1;
-  n.ku = p->e->ku;
+  n.ku = p->direct ? 1 : p->e->ku;
   n.zeros = p->zeros;
+  if (p->direct) {
+    n.b_bytes = p->shared ? 0.5 + 1.0 / (double)p->shared : 0.5;
+    n.unpack = mc_tune.nibbles_step;
+  }
   return n;
 }
 
@@ -217,8 +222,10 @@ static void explain(mc_gemm *p, int64_t rows) {
   for (int i = 0; (e = mc_gemm_legal(p->ask->target, p->head, i)) != NULL; i++) {
     mc_rate rate = e->rate;
     if (e == p->e || !(mc_target_rate(p->ask->target, rate) > 0)) continue;
+    if (mc_engine_has(e, MC_ENGINE_NIBBLES)) continue; /* it reads other weights */
     mc_gemm q = *p;
     q.e = e;
+    if (q.direct) mc_stored_leave(&q);
     mc_gemm_steps(&q);
     if (candidates(&q, rows, list) &&
         (!p->other_engine || list[0].estimate.cycles < p->other.cycles))
@@ -229,11 +236,11 @@ static void explain(mc_gemm *p, int64_t rows) {
 /* What became of weights that were to be kept small. */
 static const char *packed_note(const mc_gemm *p) {
   mc_arena *a = p->arena;
-  if (!p->ask->target->small_weights) return "";
   if (p->stored)
-    return mc_arena_printf(a, ", weights kept as %s: %lld of %lld bytes",
-                           mc_stored_texts[p->stored], (long long)p->packed_to,
-                           (long long)p->packed_from);
+    return mc_arena_printf(a, ", weights kept as %s%s: %lld of %lld bytes",
+                           mc_stored_texts[p->stored], p->direct ? ", unpacked in registers" : "",
+                           (long long)p->packed_to, (long long)p->packed_from);
+  if (!p->ask->target->small_weights) return "";
   return mc_arena_printf(a, ", weights not kept small: %s",
                          p->stored_why ? p->stored_why : "groups share vectors");
 }
@@ -261,6 +268,15 @@ static const char *zeros_note(const mc_gemm *p) {
                              : "leaving them out is expected to be no faster");
 }
 
+/* Weights as they are, where they are not slower: they come from near. */
+static void compare_plain(mc_gemm *p, int64_t rows) {
+  mc_gemm q = *p;
+  mc_stored_leave(&q);
+  q.blocking = MC_NEWN(p->arena, mc_blocking, MAX_ROWS * MAX_VECTORS);
+  q.nblocking = candidates(&q, rows, q.blocking);
+  if (q.blocking[0].estimate.cycles <= p->blocking[0].estimate.cycles) *p = q;
+}
+
 bool mc_gemm_block(mc_gemm *p) {
   int64_t rows = p->dim[p->rank - 2];
   mc_arena *a = p->arena;
@@ -269,6 +285,7 @@ bool mc_gemm_block(mc_gemm *p) {
   if (p->e->tile) return tiles(p, rows);
   p->blocking = MC_NEWN(a, mc_blocking, MAX_ROWS * MAX_VECTORS);
   p->nblocking = candidates(p, rows, p->blocking);
+  if (mc_stored_may_stay(p)) compare_plain(p, rows);
   const mc_blocking *chosen = p->ask->small ? smallest(p, p->blocking, p->nblocking) : p->blocking;
   p->mr = chosen->rows;
   p->nv = chosen->vectors;

@@ -9,7 +9,8 @@ enum { /* the words of the traits column */
        HALF = MC_ENGINE_HALF,
        STEP_LOOP = MC_ENGINE_STEP_LOOP,
        PAIRS = MC_ENGINE_PAIRS,
-       WIDENS = MC_ENGINE_WIDENS
+       WIDENS = MC_ENGINE_WIDENS,
+       NIBBLES = MC_ENGINE_NIBBLES
 };
 
 static const mc_engine engines[] = {
@@ -91,6 +92,7 @@ bool mc_engine_fits(const mc_engine *e, const mc_target *t) {
  * for a dot product. */
 static bool serves(const mc_engine *e, const mc_engine_need *n) {
   if (e->in != n->in || (e->rows > 1 && (n->rows < 2 || n->rlen <= 4))) return false;
+  if (mc_engine_has(e, MC_ENGINE_NIBBLES) && !n->nibbles) return false;
   if (e->sign == MC_SIGN_wide) return n->widens;
   return e->sign != (n->is_signed ? MC_SIGN_only_u8 : MC_SIGN_only_s8);
 }

@@ -21,7 +21,8 @@ const char *mc_engine_traits_text(const mc_engine *e, mc_arena *a) {
                  { MC_ENGINE_HALF, "half" },
                  { MC_ENGINE_STEP_LOOP, "loop for each step" },
                  { MC_ENGINE_PAIRS, "pairs" },
-                 { MC_ENGINE_WIDENS, "widens" } };
+                 { MC_ENGINE_WIDENS, "widens" },
+                 { MC_ENGINE_NIBBLES, "weights of 4 bits" } };
 
   const char *text = e->tile ? "tiles" : "";
   for (size_t i = 0; i < sizeof traits / sizeof *traits; i++)

@@ -188,6 +188,7 @@ static mc_engine_need need_of(const mc_node *head, const tile_size *s, char in) 
   return (mc_engine_need){ .in = in,
                            .is_signed = head->in[0]->type->dtype == MC_i8,
                            .widens = widens,
+                           .nibbles = in == 'I' && mc_stored_direct(head),
                            .rows = s->line,
                            .rlen = s->rlen };
 }

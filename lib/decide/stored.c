@@ -19,6 +19,12 @@ static double stored_bits_cycles(const mc_gemm *p) {
   return pieces * (shuffles ? mc_tune.unpack : mc_tune.unpack_singly);
 }
 
+static double stored_nibbles_cycles(const mc_gemm *p) {
+  double vectors = (double)p->groups * (double)mc_gemm_panel(p) / MC_GEMM_LANES;
+  if (p->direct) return 0; /* the nest's steps have it */
+  return vectors * (p->shared ? mc_tune.unpack_factors : mc_tune.unpack_nibbles);
+}
+
 typedef double cycles_fn(const mc_gemm *p);
 static cycles_fn *const cycles[MC_NUM_STORED] = {
 #define MC_STORED(id, text, doc) [MC_STORED_##id] = stored_##id##_cycles,
@@ -60,6 +66,33 @@ static mc_stored wanted(const mc_target *t, const mc_engine *e, const mc_node *h
   return *why ? MC_STORED_plain : f;
 }
 
+bool mc_stored_direct(const mc_node *head) {
+  const mc_tensor *w = head->op == MC_OP_linear ? mc_value_tensor(head->in[1]) : NULL;
+  if (!w || w->dtype != MC_i8 || w->size < 1024) return false;
+  return mc_type_elems(head->out[0]->type) <= MC_STORED_ROWS * w->dim[0] &&
+         mc_nibbles_shared(w) >= 0;
+}
+
+/* Unpacked in registers: a step of one row takes one instruction of the engine. */
+static bool can_direct(const mc_gemm *p) {
+  return mc_stored_direct(p->head) && p->e->in == 'I' && !p->e->tile && p->e->rows == 1 &&
+         p->nrun == 1;
+}
+
+/* Elements that share a factor where a run's pairs of steps can have one each; -1: they cannot. */
+static int64_t shared_here(const mc_gemm *p) {
+  const mc_tensor *w = mc_value_tensor(p->head->in[1]);
+  int64_t s = mc_nibbles_shared(w);
+  if (s > 0 && s == mc_tensor_elems(w) / w->dim[0]) return p->steps * p->kr; /* a run has one */
+  while (s > 0 && (s % (2 * p->kr) || (p->nrun > 1 && p->rlen % s))) s = s > 16 ? s / 2 : -1;
+  return s;
+}
+
+int64_t mc_nibbles_column(const mc_gemm *p) {
+  int64_t factors = p->shared ? (p->steps * p->kr + p->shared - 1) / p->shared : 0;
+  return (p->steps + 1) / 2 * p->kr + factors;
+}
+
 int64_t mc_stored_task_bytes(const mc_engine *e, const mc_node *head) {
   int64_t vectors = mc_gemm_vectors(columns_of(head));
   if (vectors > MC_WIDEN_VECTORS) vectors = MC_WIDEN_VECTORS;
@@ -70,7 +103,9 @@ int64_t mc_stored_task_bytes(const mc_engine *e, const mc_node *head) {
 int64_t mc_stored_scratch(const mc_target *t, const mc_engine *e, const mc_node *head,
                           int workers) {
   const char *why;
-  return wanted(t, e, head, &why) ? mc_stored_task_bytes(e, head) * workers : 0;
+  mc_stored f = wanted(t, e, head, &why);
+  bool none = !f || (f == MC_STORED_nibbles && e->rows == 1 && mc_stored_direct(head));
+  return none ? 0 : mc_stored_task_bytes(e, head) * workers;
 }
 
 /* Bytes of the smallest form that leaves blocks of zeros out; its places take 4 bytes each. */
@@ -92,6 +127,8 @@ static double least_listed(const mc_gemm *p) {
 }
 
 static int64_t kept_bytes(const mc_gemm *p, mc_stored f) {
+  if (f == MC_STORED_nibbles)
+    return p->groups * p->nrun * mc_gemm_vectors(p->n) * MC_GEMM_LANES * mc_nibbles_column(p);
   return mc_stored_bytes(f, mc_value_tensor(p->head->in[1]),
                          mc_gemm_panel(p) * p->groups / mc_gemm_elem(p->e));
 }
@@ -102,12 +139,31 @@ static void take(mc_gemm *p, mc_stored f) {
   p->packed_to = kept_bytes(p, f);
 }
 
+/* The form that is wanted, for these runs and steps. */
+static mc_stored form_of(mc_gemm *p) {
+  mc_stored f = wanted(p->ask->target, p->e, p->head, &p->stored_why);
+  bool direct = can_direct(p) && (!f || f == MC_STORED_nibbles);
+  if (mc_engine_has(p->e, MC_ENGINE_NIBBLES) || direct) f = MC_STORED_nibbles;
+  if (f != MC_STORED_nibbles) return f;
+  p->shared = shared_here(p);
+  p->direct = direct || mc_engine_has(p->e, MC_ENGINE_NIBBLES);
+  if (p->shared >= 0) return f;
+  p->direct = false;
+  p->stored_why = "their factors do not end where runs do";
+  return MC_STORED_plain;
+}
+
 void mc_stored_choose(mc_gemm *p) {
   const mc_target *t = p->ask->target;
   p->stored = p->stored_else = MC_STORED_plain;
-  if (!t->small_weights) return;
-  mc_stored f = wanted(t, p->e, p->head, &p->stored_why);
+  p->direct = false;
+  mc_stored f = p->head->op == MC_OP_matmul ? MC_STORED_plain : form_of(p);
   if (!f || p->side) return;
+  if (p->direct) {
+    memset(&p->zeros, 0, sizeof p->zeros);
+    take(p, f);
+    return;
+  }
   bool lists = t->sparse != MC_SPARSE_OFF && mc_gemm_divides(p) >= 0 && p->zeros.all[0][0] &&
                least_listed(p) < 1.1 * (double)kept_bytes(p, f);
   if (lists) {
@@ -117,6 +173,17 @@ void mc_stored_choose(mc_gemm *p) {
   }
   memset(&p->zeros, 0, sizeof p->zeros); /* all is multiplied */
   take(p, f);
+}
+
+bool mc_stored_may_stay(const mc_gemm *p) {
+  return p->direct && !p->ask->target->small_weights && !mc_engine_has(p->e, MC_ENGINE_NIBBLES);
+}
+
+void mc_stored_leave(mc_gemm *p) {
+  p->stored = MC_STORED_plain;
+  p->direct = false;
+  p->packed_from = p->packed_to = 0;
+  mc_gemm_scan(p);
 }
 
 void mc_stored_settle(mc_gemm *p) {

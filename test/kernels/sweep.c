@@ -434,7 +434,7 @@ static bool against_reference(tcase *t) {
   if (!mc_eval_graph(t->g, in, want, NULL, &t->d)) return complain(t, "has no reference");
   mc_plan *p = plan(t);
   if (!p) return complain(t, "has no plan");
-  for (int i = 0; t->zeros && i < p->ngroup; i++)
+  for (int i = 0; (t->zeros || t->kept) && i < p->ngroup; i++)
     s.kept += strstr(mc_plan_describe(p, i, t->a), "weights kept as ") != NULL;
   for (int i = 0; t->zeros && i < p->ngroup; i++)
     s.sparse += strstr(mc_plan_describe(p, i, t->a), "multiplied, the others are 0") != NULL;
@@ -549,9 +549,11 @@ int main(int argc, char **argv) {
     sweep_random_depthwise(s.random);
   } else if (sweep_small_weights) {
     sweep_sparse();
+    sweep_few_bits();
   } else {
     sweep_products();
     sweep_sparse();
+    sweep_few_bits();
     sweep_depthwise();
     sweep_elementwise();
     sweep_shapes();
@@ -569,7 +571,7 @@ int main(int argc, char **argv) {
            (unsigned long long)emulate_count(EMULATE_product),
            (unsigned long long)emulate_count(EMULATE_vnni));
   if (s.sparse) printf("%d products leave out zeros\n", s.sparse);
-  if (s.kept) printf("%d products keep weights as bits and values\n", s.kept);
+  if (s.kept) printf("%d products keep weights small\n", s.kept);
   if (s.threads > 1) printf("%d functions divided into up to %d shares\n", s.shared, s.threads);
   if (s.failed && s.run) fprintf(stderr, "%d of %d cases failed\n", s.failed, s.run);
   mc_sb_free(&s.table);

@@ -19,6 +19,7 @@ typedef struct tcase {
                        for bit */
   mc_value *out[16];
   int nout;
+  bool kept;  /* its weights can be stored small: counted where they are */
   bool zeros; /* its weights have blocks of zeros: counted where the kernel leaves them out */
   bool winograd, ready; /* with the pass of this name, faster or not; with its option ready */
 } tcase;
@@ -29,6 +30,7 @@ tcase *sweep_begin(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void sweep_end(tcase *t);
 void sweep_products(void);
 void sweep_sparse(void);
+void sweep_few_bits(void);
 extern bool
     sweep_small_weights; /* --small-weights: weights with zeros are kept as bits and values */
 /* `n` shapes of each family that no list has: sizes of every order, odd ones too. The same ones

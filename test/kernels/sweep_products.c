@@ -28,11 +28,16 @@ static mc_value *bias_of(tcase *t, kind k, int64_t n) {
 }
 
 zeros sweep_zeros;
+grid sweep_grid;
 
 static int zeros_wide(void) { return sweep_zeros.wide ? sweep_zeros.wide : 16; }
 
 static const char *zeros_name(void) {
   static char text[64];
+  if (sweep_grid.on) {
+    snprintf(text, sizeof text, " 4 bits, shared by %d", sweep_grid.shared);
+    return text;
+  }
   if (!sweep_zeros.of) return "";
   snprintf(text, sizeof text, " zeros %d/%d of %dx%d", sweep_zeros.gone, sweep_zeros.of,
            zeros_wide(), sweep_zeros.unit);
@@ -58,10 +63,21 @@ static mc_value *punched(tcase *t, mc_value *v, int64_t n, int64_t k, int64_t co
   return v;
 }
 
+static void on_grid(tcase *t, mc_value *v, int64_t rows, int64_t d) {
+  int8_t *w = (int8_t *)(uintptr_t)mc_value_tensor(v)->data;
+  int64_t by = sweep_grid.shared, k = 1;
+  t->kept = true;
+  for (int64_t i = 0; i < rows * d; i++) {
+    if (by && i % d % by == 0) k = rnd_in(t, 1, 15);
+    w[i] = (int8_t)(k * rnd_in(t, -8, 7));
+  }
+}
+
 static mc_value *weights_of(tcase *t, kind k, int rank, const int64_t *dim) {
   mc_value *v = real(k) ? const_real(t, stored(k), -1, 1, rank, dim)
                         : const_w8(t, rnd(t) % 3 != 0, rank, dim);
   int64_t all = rank == 4 ? dim[1] * dim[2] * dim[3] : dim[1];
+  if (sweep_grid.on && !real(k)) on_grid(t, v, dim[0], all);
   return punched(t, v, dim[0], all, all, 1, dim[rank - 1]);
 }
 

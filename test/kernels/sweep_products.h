@@ -1,4 +1,4 @@
-/* Products as sweep_products.c builds them, for sweep_sparse.c. */
+/* Products as sweep_products.c builds them, for sweep_sparse.c and sweep_few_bits.c. */
 #ifndef MC_TEST_SWEEP_PRODUCTS_H
 #define MC_TEST_SWEEP_PRODUCTS_H
 #include "sweep.h"
@@ -16,6 +16,15 @@ typedef struct zeros {
 } zeros;
 
 extern zeros sweep_zeros;
+
+/* While `on`, 8-bit weights are whole numbers from -8 to 7, times a factor up to 15 for each
+ * `shared` neighbours of a row (0: there are no factors), and names say so. */
+typedef struct grid {
+  bool on;
+  int shared;
+} grid;
+
+extern grid sweep_grid;
 void one_conv(kind k, shape c);
 void one_linear(kind k, int rank, const int64_t *dim, int64_t n);
 /* b: an input or, where constant is set, a constant; batch axes before both. */

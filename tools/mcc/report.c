@@ -42,7 +42,9 @@ void report_packed(mcc *o, const mc_plan *p) {
     mc_warning(
         &o->t.diag, mc_noloc,
         "-compress-weights saves nothing: no layer has enough weights that are 0 and are not "
-        "left out anyway (-remarks says why for each; the pass sparsify makes zeros)");
+        "left out anyway, or weights of 4 bits (-remarks says why for each; the pass sparsify "
+        "makes "
+        "zeros, -quant=w4a8 weights of 4 bits)");
 }
 
 void report_summary(mcc *o, size_t bytes) {

@@ -38,10 +38,12 @@ typedef struct mc_nest {
   int64_t cols, groups; /* columns of a group; column groups */
   int64_t runs, k;      /* pieces of K; all of K, each run padded to the engine's depth */
   int mr, nv;
-  int ku;                 /* steps of A that one load brings */
-  bool rows_outer;        /* rows outermost: columns stream for each block of rows */
-  bool interleaved;       /* the epilogue of a block runs beside the products of the next */
-  int a_bytes, b_bytes;   /* of an element */
+  int ku;           /* steps of A that one load brings */
+  bool rows_outer;  /* rows outermost: columns stream for each block of rows */
+  bool interleaved; /* the epilogue of a block runs beside the products of the next */
+  int a_bytes;      /* of an element of A, of B */
+  double b_bytes;
+  double unpack;          /* vector instructions that make a register of B from what is stored */
   double epilogue;        /* vector instructions for each 16 results after the products */
   int64_t packed;         /* elements of B that are packed at run time */
   int64_t in, extra, out; /* bytes: the input, other operands of the epilogue, results */

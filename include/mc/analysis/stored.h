@@ -15,6 +15,13 @@ typedef enum mc_stored {
 
 extern const char *const mc_stored_texts[MC_NUM_STORED];
 
+/* i8 weights [rows, ...] as whole numbers from -8 to 7 times a factor, which so many neighbouring
+ * elements of a row share (from the row's first one on): 0: the factor is 1 everywhere; else the
+ * largest that can be of: all of a row, 256, 128 ... 16; -1: none can. */
+int64_t mc_nibbles_shared(const mc_tensor *w);
+/* The factor of n such elements, `apart` from one to the next; 0: there is none. */
+int mc_nibbles_factor(const int8_t *v, int64_t n, int64_t apart);
+
 /* Why weights w cannot be stored so, or would not become smaller; NULL: they can. */
 const char *mc_stored_refused(mc_stored f, const mc_tensor *w);
 /* Bytes of w in form f when it is packed to n elements (what pads K and columns is 0). */

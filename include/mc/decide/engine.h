@@ -28,7 +28,8 @@ enum {
   MC_ENGINE_HALF = 2,
   MC_ENGINE_STEP_LOOP = 4,
   MC_ENGINE_PAIRS = 8,
-  MC_ENGINE_WIDENS = 16
+  MC_ENGINE_WIDENS = 16,
+  MC_ENGINE_NIBBLES = 32
 };
 
 typedef struct mc_engine {
@@ -59,9 +60,9 @@ char mc_engine_kind(mc_dtype t);
  * lie one after another, and elements of a run (estimates will do). */
 typedef struct mc_engine_need {
   char in;
-  bool is_signed, widens;
+  bool is_signed, widens, nibbles;
   int64_t rows, rlen;
-} mc_engine_need; /* widens: operands may be widened before */
+} mc_engine_need; /* widens: operands may be widened before; nibbles: mc_stored_direct */
 
 const mc_engine *mc_engine_find(const mc_target *t, const mc_engine_need *need);
 /* Every engine that could, from i = 0 on; NULL: there are no more. */

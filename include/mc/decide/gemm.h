@@ -10,9 +10,10 @@
 #include "mc/support/diag.h"
 
 enum {
-  MC_GEMM_LANES = 16,  /* columns of a vector of B */
-  MC_GEMM_SUMS = 160,  /* accumulators that a loop can carry */
-  MC_WIDEN_VECTORS = 4 /* most vectors of a block of columns that is widened or unpacked */
+  MC_GEMM_LANES = 16,   /* columns of a vector of B */
+  MC_GEMM_SUMS = 160,   /* accumulators that a loop can carry */
+  MC_WIDEN_VECTORS = 4, /* most vectors of a block of columns that is widened or unpacked */
+  MC_STORED_ROWS = 4    /* most rows of a linear layer whose weights are unpacked in registers */
 };
 
 /* Where a weight is: element (column n, run r, position j) of group g is data[(g * N + n) * wn +
@@ -76,6 +77,8 @@ typedef struct mc_gemm {
   int unit;         /* zero blocks of B; elements of K of those that are left out, 0: none are */
   mc_stored stored; /* how B lies in the object */
   mc_stored stored_else;  /* the same, if no blocks of zeros are left out */
+  bool direct;            /* it is unpacked in registers, where products use it */
+  int64_t shared;         /* nibbles: elements of a run that share a factor; 0: there are none */
   const char *stored_why; /* small weights were asked for, and this is why there are none */
   int split; /* the loop that is divided among threads: an axis of the space, or one of these; -1:
                 none */
@@ -158,9 +161,17 @@ mc_zeros_view mc_gemm_zeros_view(const mc_gemm *p);
 /* What a block must not have to be left out: elements of a run that blocks must divide; 0: they
  * need not. -1: this product leaves nothing out. */
 int64_t mc_gemm_divides(const mc_gemm *p);
-void mc_gemm_scan(mc_gemm *p);             /* fill zeros */
-void mc_stored_choose(mc_gemm *p);         /* fill stored, stored_else, stored_why */
-void mc_stored_settle(mc_gemm *p);         /* the block is chosen */
+void mc_gemm_scan(mc_gemm *p);     /* fill zeros */
+void mc_stored_choose(mc_gemm *p); /* fill stored, stored_else, stored_why */
+/* Unpacked in registers, of which plain weights may be the faster way; make them plain. */
+bool mc_stored_may_stay(const mc_gemm *p);
+void mc_stored_leave(mc_gemm *p);
+void mc_stored_settle(mc_gemm *p); /* the block is chosen */
+/* Does the product read each weight of 4 bits so few times that registers are the place to unpack
+ * it, as far as its shape and weights say: a linear layer of at most MC_STORED_ROWS rows? */
+bool mc_stored_direct(const mc_node *head);
+/* stored is nibbles: bytes of a column of a run. */
+int64_t mc_nibbles_column(const mc_gemm *p);
 double mc_stored_cycles(const mc_gemm *p); /* of unpacking everything */
 /* Bytes of scratch for a block of columns of one task; those of all workers, 0: B is plain. */
 int64_t mc_stored_task_bytes(const mc_engine *e, const mc_node *head);

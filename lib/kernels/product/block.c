@@ -386,7 +386,7 @@ static tile tile_of(kgemm *p, int nv, int valid) {
              .row = p->a.stride[p->x->rank - 2] };
   t.parts = KGEMM_LANES / t.lanes;
   t.nb = (nv - 1) * t.parts + (valid + t.lanes - 1) / t.lanes;
-  t.last = halves(p) && valid <= KGEMM_LANES / 2 ? KGEMM_LANES / 2 : t.lanes;
+  t.last = halves(p) && !p->d.direct && valid <= KGEMM_LANES / 2 ? KGEMM_LANES / 2 : t.lanes;
   return t;
 }
 
@@ -397,6 +397,9 @@ static void kgemm_block(kgemm *p, kvalue a, kvalue b, kvalue bias, kvalue m0, kv
   start_accs(&t, bias, m0);
   if (p->d.unit)
     emit_units(&t, a, b);
+  else if (p->d.direct)
+    kdirect_products(&(kdirect){ p, (int64_t)nv * KGEMM_LANES, t.row, t.lanes, t.nb },
+                     build_offset(p->k, a, p->d.run[0]), b, t.acc);
   else if (p->d.nrun)
     emit_runs(&t, a, b, 0);
   kgemm_stand(p, m0, n0);

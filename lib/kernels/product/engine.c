@@ -5,12 +5,20 @@
   static keng_load_a eng_##id##_load_a;                                                            \
   static keng_spread_a eng_##id##_spread_a;                                                        \
   static keng_load_b eng_##id##_load_b;                                                            \
-  static keng_madd eng_##id##_madd;
+  static keng_madd eng_##id##_madd;                                                                \
+  TAKES_##in(id)
+#define TAKES_I(id) static keng_take_b eng_##id##_take_b;
+#define TAKES_F(id) static keng_take_b eng_##id##_take_b;
+#define TAKES_B(id)
 #include "mc/decide/engines.def"
+#define TAKE_I(id) eng_##id##_take_b
+#define TAKE_F(id) eng_##id##_take_b
+#define TAKE_B(id) NULL
 
 static const mc_engine_code code[MC_NUM_ENGINES] = {
 #define MC_ENGINE(id, in, arch, isa, lanes, rows, kr, ku, sign, spare, slow, traits, doc)          \
-  [MC_ENG_##id] = { eng_##id##_load_a, eng_##id##_spread_a, eng_##id##_load_b, eng_##id##_madd },
+  [MC_ENG_##id] = { eng_##id##_load_a, eng_##id##_spread_a, eng_##id##_load_b, eng_##id##_madd,    \
+                    TAKE_##in(id) },
 #include "mc/decide/engines.def"
 };
 
@@ -53,6 +61,11 @@ static kvalue eng_f32_load_b(kbuilder *k, int lanes, kvalue p) {
   return build_load(k, type_of_lanes(k, k->f32, lanes), p, 16);
 }
 
+static kvalue eng_f32_take_b(kbuilder *k, int lanes, kvalue bytes) {
+  kvalue wide = build_ext(k, bytes, k->i32, true);
+  return LLVMBuildSIToFP(k->b, wide, type_of_lanes(k, k->f32, lanes), "");
+}
+
 static kvalue eng_f32_madd(kbuilder *k, int lanes, kvalue acc, kvalue a, kvalue b) {
   (void)lanes;
   if (!target_has_fma(k)) return LLVMBuildFAdd(k->b, acc, LLVMBuildFMul(k->b, a, b, ""), "");
@@ -74,6 +87,10 @@ static kvalue eng_f32lane_load_b(kbuilder *k, int lanes, kvalue p) {
   return eng_f32_load_b(k, lanes, p);
 }
 
+static kvalue eng_f32lane_take_b(kbuilder *k, int lanes, kvalue bytes) {
+  return eng_f32_take_b(k, lanes, bytes);
+}
+
 static kvalue eng_f32lane_madd(kbuilder *k, int lanes, kvalue acc, kvalue a, kvalue b) {
   return eng_f32_madd(k, lanes, acc, a, b);
 }
@@ -92,6 +109,11 @@ static kvalue eng_plain8_spread_a(kbuilder *k, int lanes, kvalue chunk, int coun
 
 static kvalue eng_plain8_load_b(kbuilder *k, int lanes, kvalue p) {
   return build_ext(k, build_load(k, type_of_lanes(k, k->i8, lanes), p, 8), k->i16, true);
+}
+
+static kvalue eng_plain8_take_b(kbuilder *k, int lanes, kvalue bytes) {
+  (void)lanes;
+  return build_ext(k, bytes, k->i16, true);
 }
 
 static kvalue eng_plain8_madd(kbuilder *k, int lanes, kvalue acc, kvalue a, kvalue b) {
@@ -119,6 +141,12 @@ static kvalue eng_smull_spread_a(kbuilder *k, int lanes, kvalue chunk, int count
 
 static kvalue eng_smull_load_b(kbuilder *k, int lanes, kvalue p) {
   return build_load(k, type_of_lanes(k, k->i8, 2 * lanes), p, 8);
+}
+
+static kvalue eng_smull_take_b(kbuilder *k, int lanes, kvalue bytes) {
+  (void)k;
+  (void)lanes;
+  return bytes;
 }
 
 static kvalue eng_smull_madd(kbuilder *k, int lanes, kvalue acc, kvalue a, kvalue b) {
@@ -154,6 +182,11 @@ static kvalue eng_pmadd_load_b(kbuilder *k, int lanes, kvalue p) {
   return build_ext(k, build_load(k, type_of_lanes(k, k->i8, 2 * lanes), p, 8), k->i16, true);
 }
 
+static kvalue eng_pmadd_take_b(kbuilder *k, int lanes, kvalue bytes) {
+  (void)lanes;
+  return build_ext(k, bytes, k->i16, true);
+}
+
 static kvalue eng_pmadd_madd(kbuilder *k, int lanes, kvalue acc, kvalue a, kvalue b) {
   const char *name = lanes == 4   ? "llvm.x86.sse2.pmadd.wd"
                      : lanes == 8 ? "llvm.x86.avx2.pmadd.wd"
@@ -182,8 +215,44 @@ static kvalue eng_pmaddw_load_b(kbuilder *k, int lanes, kvalue p) {
   return eng_pmadd_load_b(k, lanes, p);
 }
 
+static kvalue eng_pmaddw_take_b(kbuilder *k, int lanes, kvalue bytes) {
+  return eng_pmadd_take_b(k, lanes, bytes);
+}
+
 static kvalue eng_pmaddw_madd(kbuilder *k, int lanes, kvalue acc, kvalue a, kvalue b) {
   return eng_pmadd_madd(k, lanes, acc, a, b);
+}
+
+/* Four bytes of A in all lanes times four weights of each column: two sums of 16 bits, which no
+ * weights of 4 bits exceed (2 * 255 * 8), added by a product with ones. */
+static kvalue eng_pmaddubs_load_a(kbuilder *k, int lanes, kvalue p, int count, bool is_signed,
+                                  bool flip) {
+  (void)is_signed;
+  (void)count;
+  return build_bitcast(k, splat_word(k, lanes, p, flip), type_of_lanes(k, k->i8, 4 * lanes));
+}
+
+static kvalue eng_pmaddubs_spread_a(kbuilder *k, int lanes, kvalue chunk, int count, int i) {
+  return eng_f32_spread_a(k, lanes, chunk, count, i);
+}
+
+static kvalue eng_pmaddubs_load_b(kbuilder *k, int lanes, kvalue p) {
+  return build_load(k, type_of_lanes(k, k->i8, 4 * lanes), p, 16);
+}
+
+static kvalue eng_pmaddubs_take_b(kbuilder *k, int lanes, kvalue bytes) {
+  (void)k;
+  (void)lanes;
+  return bytes;
+}
+
+static kvalue eng_pmaddubs_madd(kbuilder *k, int lanes, kvalue acc, kvalue a, kvalue b) {
+  const char *name = lanes == 4   ? "llvm.x86.ssse3.pmadd.ub.sw.128"
+                     : lanes == 8 ? "llvm.x86.avx2.pmadd.ub.sw"
+                                  : "llvm.x86.avx512.pmaddubs.w.512";
+  kvalue pairs = build_intrinsic(k, name, NULL, 0, (kvalue[]){ a, b }, 2),
+         ones = build_splat_const(LLVMConstInt(k->i16, 1, 0), 2 * lanes);
+  return eng_pmadd_madd(k, lanes, acc, pairs, ones);
 }
 
 /* ---- dot products ---- */
@@ -200,6 +269,10 @@ static kvalue eng_avxvnni_spread_a(kbuilder *k, int lanes, kvalue chunk, int cou
 
 static kvalue eng_avxvnni_load_b(kbuilder *k, int lanes, kvalue p) {
   return build_load(k, type_of_lanes(k, k->i32, lanes), p, 32);
+}
+
+static kvalue eng_avxvnni_take_b(kbuilder *k, int lanes, kvalue bytes) {
+  return build_bitcast(k, bytes, type_of_lanes(k, k->i32, lanes));
 }
 
 static kvalue eng_avxvnni_madd(kbuilder *k, int lanes, kvalue acc, kvalue a, kvalue b) {
@@ -219,6 +292,10 @@ static kvalue eng_vnni_spread_a(kbuilder *k, int lanes, kvalue chunk, int count,
 
 static kvalue eng_vnni_load_b(kbuilder *k, int lanes, kvalue p) {
   return build_load(k, type_of_lanes(k, k->i32, lanes), p, 64);
+}
+
+static kvalue eng_vnni_take_b(kbuilder *k, int lanes, kvalue bytes) {
+  return eng_avxvnni_take_b(k, lanes, bytes);
 }
 
 static kvalue eng_vnni_madd(kbuilder *k, int lanes, kvalue acc, kvalue a, kvalue b) {
@@ -242,6 +319,12 @@ static kvalue eng_sdot_load_b(kbuilder *k, int lanes, kvalue p) {
   return build_load(k, type_of_lanes(k, k->i8, 4 * lanes), p, 16);
 }
 
+static kvalue eng_sdot_take_b(kbuilder *k, int lanes, kvalue bytes) {
+  (void)k;
+  (void)lanes;
+  return bytes;
+}
+
 static kvalue eng_sdot_madd(kbuilder *k, int lanes, kvalue acc, kvalue a, kvalue b) {
   ktype ov[2] = { type_of_lanes(k, k->i32, lanes), type_of_lanes(k, k->i8, 4 * lanes) };
   return build_intrinsic(k, "llvm.aarch64.neon.sdot", ov, 2, (kvalue[]){ acc, b, a }, 3);
@@ -258,6 +341,12 @@ static kvalue eng_sudot_spread_a(kbuilder *k, int lanes, kvalue chunk, int count
 
 static kvalue eng_sudot_load_b(kbuilder *k, int lanes, kvalue p) {
   return eng_sdot_load_b(k, lanes, p);
+}
+
+static kvalue eng_sudot_take_b(kbuilder *k, int lanes, kvalue bytes) {
+  (void)k;
+  (void)lanes;
+  return bytes;
 }
 
 static kvalue eng_sudot_madd(kbuilder *k, int lanes, kvalue acc, kvalue a, kvalue b) {
@@ -289,6 +378,12 @@ static kvalue eng_smmla_load_b(kbuilder *k, int lanes, kvalue p) {
   return build_load(k, type_of_lanes(k, k->i8, 8 * lanes), p, 16);
 }
 
+static kvalue eng_smmla_take_b(kbuilder *k, int lanes, kvalue bytes) {
+  (void)k;
+  (void)lanes;
+  return bytes;
+}
+
 static kvalue eng_smmla_madd(kbuilder *k, int lanes, kvalue acc, kvalue a, kvalue b) {
   (void)lanes;
   return mmla(k, "llvm.aarch64.neon.smmla", acc, a, b);
@@ -305,6 +400,12 @@ static kvalue eng_usmmla_spread_a(kbuilder *k, int lanes, kvalue chunk, int coun
 
 static kvalue eng_usmmla_load_b(kbuilder *k, int lanes, kvalue p) {
   return eng_smmla_load_b(k, lanes, p);
+}
+
+static kvalue eng_usmmla_take_b(kbuilder *k, int lanes, kvalue bytes) {
+  (void)k;
+  (void)lanes;
+  return bytes;
 }
 
 static kvalue eng_usmmla_madd(kbuilder *k, int lanes, kvalue acc, kvalue a, kvalue b) {

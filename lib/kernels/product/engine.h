@@ -16,6 +16,8 @@ typedef kvalue keng_load_a(kbuilder *k, int lanes, kvalue p, int count, bool is_
 typedef kvalue keng_spread_a(kbuilder *k, int lanes, kvalue chunk, int count, int i);
 /* One register group of packed B: `lanes` columns of kr elements. */
 typedef kvalue keng_load_b(kbuilder *k, int lanes, kvalue p);
+/* The same from those bytes, whole numbers of 8 bits, in a register. */
+typedef kvalue keng_take_b(kbuilder *k, int lanes, kvalue bytes);
 /* acc + a * b; acc: `lanes` x i32 or f32, row after row. */
 typedef kvalue keng_madd(kbuilder *k, int lanes, kvalue acc, kvalue a, kvalue b);
 
@@ -24,6 +26,7 @@ typedef struct mc_engine_code {
   keng_spread_a *spread_a;
   keng_load_b *load_b;
   keng_madd *madd;
+  keng_take_b *take_b; /* NULL: bf16 */
 } mc_engine_code;
 
 /* Of an engine that is not on tile registers. */

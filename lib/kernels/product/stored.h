@@ -25,6 +25,18 @@ typedef struct kstored_code {
 
 const kstored_code *kstored_code_of(const kgemm *p);
 
+/* ---- unpacked in registers (d.direct) ---- */
+/* A block of mr rows by `width` columns, of which nb registers of `lanes` columns exist; `row`:
+ * bytes from one row of A to the next. */
+typedef struct kdirect {
+  kgemm *p;
+  int64_t width, row;
+  int lanes, nb;
+} kdirect;
+
+/* acc[r][j] += all products of the block; a: A of its first row, b: what kstored_columns gave. */
+void kdirect_products(const kdirect *d, kvalue a, kvalue b, kvalue *acc);
+
 /* ---- for the files of forms ---- */
 /* Where a task's block of columns is unpacked to: mc_stored_task_bytes. */
 kvalue kstored_scratch(kgemm *p);
