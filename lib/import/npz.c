@@ -146,7 +146,6 @@ static bool read_header(zip_file_t *f, const member *m, mc_npy *out, npy_form *f
   if (out->size != m->size - head)
     return mc_error(w.diag, w.at, "%s: the shape needs %zu bytes, but the archive says %zu", w.who,
                     out->size, m->size - head);
-  if (out->size > max_array) return mc_error(w.diag, w.at, "%s: larger than 4 GiB", w.who);
   if (m->deflated ? m->size / MAX_RATIO > m->stored : m->size != m->stored)
     return mc_error(w.diag, w.at, "%s: %zu bytes in the archive cannot hold the %zu that it says",
                     w.who, m->stored, m->size);
@@ -156,6 +155,7 @@ static bool read_header(zip_file_t *f, const member *m, mc_npy *out, npy_form *f
 static bool read_member(zip_file_t *f, const member *m, mc_npy *out, mc_arena *a, npy_where w) {
   npy_form form;
   if (!read_header(f, m, out, &form, a, w)) return false;
+  if (out->size > max_array) return mc_error(w.diag, w.at, "%s: larger than 4 GiB", w.who);
   void *data = mc_arena_alloc(a, out->size);
   char more;
   if (!read_exact(f, data, out->size))
@@ -189,4 +189,96 @@ bool mc_npz_read(mc_npz *z, const char *name, mc_npy *out, mc_arena *a, mc_diag 
   zip_fclose(f);
   if (ok) out->name = mc_arena_strdup(a, m->name);
   return ok;
+}
+
+/* ---- arrays piece by piece ---- */
+
+struct mc_npz_rows {
+  mc_npz *zip;
+  const member *m;
+  zip_file_t *f; /* NULL: not open */
+  size_t head;   /* bytes before the data */
+  size_t size;   /* of the data */
+  size_t at;     /* of the data: where f is */
+  size_t since;  /* bytes read since the file's pages were given back */
+  void *piece;
+  size_t room; /* bytes of piece */
+  npy_where w;
+};
+
+enum { RELAX = 1 << 24 };
+
+static bool rows_damaged(const mc_npz_rows *r) {
+  return mc_error(r->w.diag, r->w.at, "%s: cut off or damaged", r->w.who);
+}
+
+/* n bytes on, read into the piece and dropped. */
+static bool skip(mc_npz_rows *r, size_t n) {
+  char buffer[1 << 14];
+  while (n) {
+    size_t k = n < sizeof buffer ? n : sizeof buffer;
+    if (!read_exact(r->f, buffer, k)) return rows_damaged(r);
+    n -= k;
+  }
+  return true;
+}
+
+/* To byte `from` of the data; forward by reading on, backward by beginning anew. */
+static bool go(mc_npz_rows *r, size_t from) {
+  if (r->f && from == r->at) return true;
+  if (r->f && from > r->at && r->m->deflated) return skip(r, from - r->at);
+  if (r->f) zip_fclose(r->f);
+  r->f = zip_fopen_index(r->zip->zip, r->m->index, 0);
+  if (!r->f) return mc_error(r->w.diag, r->w.at, "%s: %s", r->w.who, zip_strerror(r->zip->zip));
+  if (r->m->deflated || from == 0) return skip(r, r->head + from);
+  return zip_fseek(r->f, (zip_int64_t)(r->head + from), SEEK_SET) == 0 || rows_damaged(r);
+}
+
+/* At the end libzip checks the CRC, of what was read in order. */
+static bool ends_well(const mc_npz_rows *r) {
+  char more;
+  return zip_fread(r->f, &more, 1) == 0 || rows_damaged(r);
+}
+
+bool mc_npz_open_rows(mc_npz *z, const char *name, size_t least, mc_npy *out, mc_npz_rows **rows,
+                      mc_arena *a, mc_diag *d, mc_loc at) {
+  *out = (mc_npy){ 0 };
+  *rows = NULL;
+  const member *m = find_member(z, name);
+  if (!m) return no_such_array(z, name, d, at);
+  if (m->size < least) return true;
+  zip_file_t *f = zip_fopen_index(z->zip, m->index, 0);
+  if (!f) return bad_member(z, m->name, zip_strerror(z->zip), d, at);
+  npy_form form;
+  npy_where w = { d, at, mc_arena_printf(a, "%s: array '%s'", z->who, m->name) };
+  bool ok = read_header(f, m, out, &form, a, w);
+  zip_fclose(f);
+  if (!ok || form.wide || (form.fortran && out->rank > 1)) return ok;
+  out->name = mc_arena_strdup(a, m->name);
+  *rows = MC_NEW(a, mc_npz_rows);
+  **rows =
+      (mc_npz_rows){ .zip = z, .m = m, .head = m->size - out->size, .size = out->size, .w = w };
+  return true;
+}
+
+const void *mc_npz_rows_at(mc_npz_rows *r, size_t from, size_t n) {
+  if (from > r->size || n > r->size - from) return rows_damaged(r), NULL;
+  if (n > r->room) {
+    free(r->piece);
+    if (!(r->piece = malloc(n))) abort(); /* as arenas do */
+    r->room = n;
+  }
+  if (!go(r, from)) return NULL;
+  if (!read_exact(r->f, r->piece, n)) return rows_damaged(r), NULL;
+  r->at = from + n;
+  if (r->at == r->size && !ends_well(r)) return NULL;
+  if ((r->since += n) >= RELAX && r->zip->blob) mc_blob_relax(r->zip->blob), r->since = 0;
+  return r->piece;
+}
+
+void mc_npz_rows_close(mc_npz_rows *r) {
+  if (!r) return;
+  if (r->f) zip_fclose(r->f);
+  free(r->piece);
+  *r = (mc_npz_rows){ 0 };
 }

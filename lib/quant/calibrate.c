@@ -4,11 +4,11 @@
  * becomes
  *   %0 = conv2d %x, %w, %b : f32[1,32,32,16] range(-3.25, 7.5)
  *
- * Samples stream one by one through compiled code (or the reference evaluator); memory is that of
- * one sample's values plus one histogram per value. method=max needs one pass over the samples, the
- * others two: bounds first, then histograms. A value that was not finite in some sample (a mask of
- * -inf, the gates of a comparison) gets no range, so what makes or reads it stays in fp32; a
- * warning names them. Contract: EXACT (only ranges are written). */
+ * Samples stream one by one through compiled code (or the reference evaluator), once; memory is
+ * that of one sample's values plus one histogram per value (method=max: bounds alone). A value that
+ * was not finite in some sample (a mask of -inf, the gates of a comparison) gets no range, so what
+ * makes or reads it stays in fp32; a warning names them. Contract: EXACT (only ranges are written).
+ */
 #include "quant.h"
 #include <math.h>
 #include <string.h>

@@ -5,23 +5,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LEVELS = 255, STRIDE = 8, BESIDE = 4, PILE = 4 };
+enum { LEVELS = 255, BESIDE = 4, PILE = 4, PARTS = 256, TURNS = 4 };
 
 /* A one-sided distribution (relu) is cut on its far side only. */
 static mc_range by_percentile(const mc_hist *h, double percentile) {
   double outside = (1 - percentile / 100) * (double)h->n;
   bool low = h->lo < 0, high = h->hi > 0;
   double each = low && high ? outside / 2 : outside, sum = 0;
-  int a = 0, b = MC_HIST_BINS;
-  while (low && a < MC_HIST_BINS - 1 && sum + h->bin[a] <= each) sum += h->bin[a++];
-  for (sum = 0; high && b > a + 1 && sum + h->bin[b - 1] <= each;) sum += h->bin[--b];
+  int a = 0, b = h->bins;
+  while (low && a < h->bins - 1 && sum + (double)h->bin[a] <= each) sum += (double)h->bin[a++];
+  for (sum = 0; high && b > a + 1 && sum + (double)h->bin[b - 1] <= each;)
+    sum += (double)h->bin[--b];
   return (mc_range){ true, mc_hist_edge(h, a), mc_hist_edge(h, b) };
 }
 
 /* ---- piles ---- */
 
 static int by_count(const void *a, const void *b) {
-  uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
   return x < y ? -1 : x > y;
 }
 
@@ -30,129 +31,151 @@ static int by_count(const void *a, const void *b) {
  * rest: bins of more than PILE times the median of the nearest bins that hold anything, BESIDE on
  * each side, count as that median. */
 static double *without_piles(const mc_hist *h, mc_arena *a) {
-  double *count = MC_NEWN(a, double, MC_HIST_BINS);
-  int *at = MC_NEWN(a, int, MC_HIST_BINS), n = 0;
-  for (int k = 0; k < MC_HIST_BINS; k++)
+  double *count = MC_NEWN(a, double, h->bins);
+  int *at = MC_NEWN(a, int, h->bins), n = 0;
+  for (int k = 0; k < h->bins; k++)
     if (h->bin[k]) at[n++] = k;
   for (int i = 0; i < n; i++) {
-    uint32_t near[2 * BESIDE];
+    uint64_t near[2 * BESIDE];
     size_t m = 0;
     for (int k = i - BESIDE; k <= i + BESIDE; k++)
       if (k >= 0 && k < n && k != i) near[m++] = h->bin[at[k]];
     qsort(near, m, sizeof *near, by_count);
-    double own = h->bin[at[i]], median = m ? near[m / 2] : own;
+    double own = (double)h->bin[at[i]], median = m ? (double)near[m / 2] : own;
     count[at[i]] = own > PILE * median ? median : own;
   }
   return count;
 }
 
+/* The first bin that begins at or above x, to the nearest edge. */
+static int bin_of(const mc_hist *h, double x) {
+  double k = rint((x - h->first) / h->width);
+  return k < 0 ? 0 : k > h->bins ? h->bins : (int)k;
+}
+
 /* ---- entropy ---- */
 
-/* Bins [a, b) of the counts stay; what lies outside moves to the outermost of them that hold
- * anything. */
+/* Sums over the bins before one; element `bins`: over all. */
+typedef struct sums {
+  double *count, *log; /* of counts c; of c log c */
+  int *used;           /* bins that hold anything */
+} sums;
+
+static double times_log(double x) { return x > 0 ? x * log(x) : 0; }
+
+static sums sums_of(const double *count, int bins, mc_arena *a) {
+  sums s = { MC_NEWN(a, double, bins + 1), MC_NEWN(a, double, bins + 1),
+             MC_NEWN(a, int, bins + 1) };
+  for (int k = 0; k < bins; k++) {
+    s.count[k + 1] = s.count[k] + count[k];
+    s.log[k + 1] = s.log[k] + times_log(count[k]);
+    s.used[k + 1] = s.used[k] + (count[k] > 0);
+  }
+  return s;
+}
+
+/* What the range [a, b) makes of its outermost bins that hold anything: sum p log p grows by this
+ * when `outside` moves to a bin of c. */
+static double moved(double c, double outside) { return times_log(c + outside) - times_log(c); }
+
+/* Bins [a, b) of the histogram; first, last: the outermost that hold anything. */
 typedef struct cut {
-  const double *count;
-  int a, b, first, last;    /* first, last: that hold anything; -1: none does */
-  double sum, below, above; /* of all counts; outside */
+  int a, b, first, last;
 } cut;
 
-static cut cut_at(const double *count, int a, int b) {
-  cut c = { .count = count, .a = a, .b = b, .first = -1, .last = -1 };
-  for (int k = 0; k < MC_HIST_BINS; k++) {
-    c.sum += count[k];
-    if (k < a) c.below += count[k];
-    if (k >= b) c.above += count[k];
-    if (k < a || k >= b || !(count[k] > 0)) continue;
-    if (c.first < 0) c.first = k;
-    c.last = k;
-  }
-  return c;
-}
-
-/* P: the histogram with what was cut. */
-static double p_of(const cut *c, int k) {
-  return c->count[k] + (k == c->first ? c->below : 0) + (k == c->last ? c->above : 0);
-}
-
-/* What level [from, to) adds to the divergence of P and Q, and to the bins that hold anything. */
-static double kl_of_level(const cut *c, int from, int to, int *used) {
-  double mass = 0, kl = 0, inside = c->sum - c->below - c->above;
-  *used = 0;
-  for (int k = from; k < to; k++) mass += c->count[k], *used += c->count[k] > 0;
-  for (int k = from; k < to; k++) {
-    double p = p_of(c, k) / c->sum;
-    if (!(p > 0)) continue;
-    kl += p * log(p / (mass / *used / inside));
-  }
-  return kl;
-}
-
-/* Kullback-Leibler divergence between P and Q, the counts within the range seen through 255 equal
- * levels and spread over the bins of each that hold anything, less what chance alone makes of n
- * counts: 1 / 2n for each bin but one of a level (Miller, "Note on the bias of information
- * estimates", 1955). */
-static double divergence(const cut *c, uint64_t n) {
-  double kl = 0;
-  int bins = c->b - c->a, free = 0, used;
+/* Kullback-Leibler divergence between P, the counts with what lies outside of the cut in its first
+ * and last bin, and Q, the counts inside seen through 255 equal levels and spread over the bins of
+ * each that hold anything, less what chance alone makes of n counts: 1 / 2n for each bin but one of
+ * a level (Miller, "Note on the bias of information estimates", 1955). Sum p log(p / q) with
+ * p = P / all, q = mass / used / inside. */
+static double divergence(const sums *s, const double *count, cut c, int bins, uint64_t n) {
+  double all = s->count[bins], inside = s->count[c.b] - s->count[c.a];
+  double below = s->count[c.a], above = all - s->count[c.b];
+  double kl = s->log[c.b] - s->log[c.a];
+  if (c.first == c.last)
+    kl += moved(count[c.first], below + above);
+  else
+    kl += moved(count[c.first], below) + moved(count[c.last], above);
+  int free = 0;
   for (int l = 0; l < LEVELS; l++) {
-    int from = c->a + l * bins / LEVELS, to = c->a + (l + 1) * bins / LEVELS;
-    kl += kl_of_level(c, from, to, &used);
-    if (used) free += used - 1;
+    int from = c.a + l * (c.b - c.a) / LEVELS, to = c.a + (l + 1) * (c.b - c.a) / LEVELS;
+    int used = s->used[to] - s->used[from];
+    if (!used) continue;
+    double mass = s->count[to] - s->count[from], p = mass;
+    if (from <= c.first && c.first < to) p += below;
+    if (from <= c.last && c.last < to) p += above;
+    kl -= p * log(mass / used / inside);
+    free += used - 1;
   }
-  return kl - free / (2 * (double)n);
-}
-
-/* The first bin at or above x. */
-static int bin_of(const mc_hist *h, double x) {
-  double k = rint((x - (double)h->lo) / ((double)h->hi - (double)h->lo) * MC_HIST_BINS);
-  return k < 0 ? 0 : k > MC_HIST_BINS ? MC_HIST_BINS : (int)k;
+  return (kl - all * log(all)) / all - free / (2 * (double)n);
 }
 
 /* The threshold of magnitudes with the least divergence; of equal ones the largest. */
 static mc_range by_entropy(const mc_hist *h) {
   mc_arena *t = mc_arena_create();
   const double *count = without_piles(h, t);
+  sums s = sums_of(count, h->bins, t);
   double most = fmax(-(double)h->lo, (double)h->hi), least = INFINITY;
-  int a = 0, b = MC_HIST_BINS;
-  for (int i = MC_HIST_BINS; i > 0; i -= STRIDE) {
-    double at = most * i / MC_HIST_BINS;
-    int from = bin_of(h, -at), to = bin_of(h, at);
-    if (to - from < LEVELS) break;
-    cut c = cut_at(count, from, to);
-    double kl = c.first < 0 ? INFINITY : divergence(&c, h->n);
-    if (kl < least) least = kl, a = from, b = to;
+  cut best = { 0, h->bins, 0, 0 };
+  for (int i = PARTS; i > 0; i--) {
+    cut c = { bin_of(h, -most * i / PARTS), bin_of(h, most * i / PARTS), 0, 0 };
+    if (i == PARTS) c.a = 0, c.b = h->bins;
+    if (c.b - c.a < LEVELS || s.used[c.b] == s.used[c.a]) break;
+    for (c.first = c.a; !(count[c.first] > 0);) c.first++;
+    for (c.last = c.b - 1; !(count[c.last] > 0);) c.last--;
+    double kl = divergence(&s, count, c, h->bins, h->n);
+    if (kl < least) least = kl, best = c;
   }
   mc_arena_destroy(t);
-  return (mc_range){ true, mc_hist_edge(h, a), mc_hist_edge(h, b) };
+  return (mc_range){ true, mc_hist_edge(h, best.a), mc_hist_edge(h, best.b) };
 }
 
 /* ---- mean squared error ---- */
 
-/* Clipped parts squared, and step^2 / 12 for what lies inside. Zeros are exact in every range: the
- * bin that holds 0 counts without its pile. */
-static double squared_error(const mc_hist *h, const double *count, double lo, double hi) {
-  double step = (fmax(hi, 0) - fmin(lo, 0)) / LEVELS, sum = 0;
-  int zero = h->lo <= 0 && h->hi >= 0 ? bin_of(h, 0) : -1;
-  for (int k = 0; k < MC_HIST_BINS; k++) {
-    double n = k == zero || k == zero - 1 ? count[k] : h->bin[k];
-    double x = mc_hist_centre(h, k), over = x < lo ? lo - x : x > hi ? x - hi : 0;
-    sum += n * (over > 0 ? over * over : step * step / 12);
+/* Sums over the bins before one, of counts, and of those times their centres and the squares. */
+typedef struct powers {
+  double *n, *x, *xx;
+} powers;
+
+/* Zeros are exact in every range, and left out. */
+static powers powers_of(const mc_hist *h, mc_arena *a) {
+  powers p = { MC_NEWN(a, double, h->bins + 1), MC_NEWN(a, double, h->bins + 1),
+               MC_NEWN(a, double, h->bins + 1) };
+  int zero = h->zeros ? (int)rint(-h->first / h->width) : -1;
+  for (int k = 0; k < h->bins; k++) {
+    double n = (double)(h->bin[k] - (k == zero ? h->zeros : 0)), x = mc_hist_centre(h, k);
+    p.n[k + 1] = p.n[k] + n;
+    p.x[k + 1] = p.x[k] + n * x;
+    p.xx[k + 1] = p.xx[k] + n * x * x;
   }
-  return sum;
+  return p;
 }
 
-/* Each end in turn, the other as it is, until neither moves. */
-static mc_range by_error(const mc_hist *h) {
-  enum { TURNS = 4, PARTS = 100 };
+/* Squared distances from x to the bins [a, b), summed. */
+static double distances(const powers *p, int a, int b, double x) {
+  return p->xx[b] - p->xx[a] - 2 * x * (p->x[b] - p->x[a]) + x * x * (p->n[b] - p->n[a]);
+}
 
+/* Of numbers rounded to the levels of [lo, hi], summed: squared distances of what is clipped, and
+ * step^2 / 12 for what is not. */
+static double squared_error(const mc_hist *h, const powers *p, double lo, double hi) {
+  double step = (fmax(hi, 0) - fmin(lo, 0)) / LEVELS;
+  int a = bin_of(h, lo), b = bin_of(h, hi);
+  if (hi >= (double)h->hi) b = h->bins;
+  return distances(p, 0, a, lo) + distances(p, b, h->bins, hi) +
+         (p->n[b] - p->n[a]) * step * step / 12;
+}
+
+/* Each end in turn, the other as it is. */
+static mc_range by_error(const mc_hist *h) {
   mc_arena *t = mc_arena_create();
-  const double *count = without_piles(h, t);
-  double lo = (double)h->lo, hi = (double)h->hi, least = squared_error(h, count, lo, hi);
+  powers p = powers_of(h, t);
+  double lo = (double)h->lo, hi = (double)h->hi, least = squared_error(h, &p, lo, hi);
   for (int turn = 0; turn < TURNS; turn++)
     for (int i = PARTS; i > 0; i--) {
       double end = (double)(turn % 2 ? h->lo : h->hi) * i / PARTS;
       if (turn % 2 ? h->lo >= 0 : h->hi <= 0) break;
-      double e = turn % 2 ? squared_error(h, count, end, hi) : squared_error(h, count, lo, end);
+      double e = turn % 2 ? squared_error(h, &p, end, hi) : squared_error(h, &p, lo, end);
       if (!(e < least)) continue;
       least = e;
       *(turn % 2 ? &lo : &hi) = end;

@@ -41,10 +41,8 @@ static void mark(mc_strbuf *out, const mc_hist *h, float at) {
 
 /* Elements in bar k. */
 static double bar_of(const mc_hist *h, int k) {
-  enum { EACH = MC_HIST_BINS / BARS };
-
   double sum = 0;
-  for (int i = k * EACH; i < (k + 1) * EACH; i++) sum += h->bin[i];
+  for (int i = k * h->bins / BARS; i < (k + 1) * h->bins / BARS; i++) sum += (double)h->bin[i];
   return sum;
 }
 

@@ -32,6 +32,18 @@ int mc_npz_count(const mc_npz *z);
 const char *mc_npz_name(const mc_npz *z, int i); /* without ".npy" */
 /* Array by name, whole, in the arena; NULL name: the first. False after reporting. */
 bool mc_npz_read(mc_npz *z, const char *name, mc_npy *out, mc_arena *a, mc_diag *d, mc_loc at);
+/* An array that is read piece by piece, so that its size costs no memory. */
+typedef struct mc_npz_rows mc_npz_rows;
+/* *rows: NULL for arrays below `least` bytes and for those that need work on the whole (Fortran
+ * order, unsigned integers of 2 bytes and more), which mc_npz_read takes; else `out` has no data.
+ * Name as there. In the arena; the archive must outlive it. False after reporting. */
+bool mc_npz_open_rows(mc_npz *z, const char *name, size_t least, mc_npy *out, mc_npz_rows **rows,
+                      mc_arena *a, mc_diag *d, mc_loc at);
+/* Bytes [from, from + n) of the data, valid until the next call; fast where they are asked for in
+ * order. NULL after reporting: cut off or damaged. */
+const void *mc_npz_rows_at(mc_npz_rows *r, size_t from, size_t n);
+/* NULL is allowed. */
+void mc_npz_rows_close(mc_npz_rows *r);
 bool mc_npz_write(const char *path, const mc_npy *x, int n, mc_diag *d);
 /* From memory, for fuzzing. */
 bool mc_npy_parse(const void *data, size_t size, mc_npy *out, mc_arena *a, mc_diag *d, mc_loc at);

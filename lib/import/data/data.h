@@ -8,6 +8,7 @@ typedef enum permute { AS_IS, NHWC_TO_NCHW, NCHW_TO_NHWC } permute;
 typedef struct source {
   const char *array; /* its name in the archive; NULL: images, or an .npy */
   mc_npy a;
+  mc_npz_rows *rows; /* where `a` has no data: the array is large */
   const mc_type *type;
   permute perm;
   int64_t elems; /* of one row: an entry of the input's first axis, or the whole of rank 0 */
@@ -41,6 +42,8 @@ double data_element(const mc_npy *a, int64_t i);
 void data_store(const mc_type *t, void *data, int64_t i, double x);
 /* Can arrays of this element type feed an input of type t, perhaps with a look at the values? */
 bool data_can_convert(const mc_npy *a, const mc_type *t);
+/* Must the values be looked at before samples are taken? */
+bool data_needs_values(const mc_dataset *s, const source *in);
 /* Does every element have a value that the input holds? False after reporting the first that has
  * not. */
 bool data_check_values(const mc_dataset *s, const source *in, const char *input);

@@ -159,6 +159,7 @@ mc_dataset *mc_dataset_open(const char *path, const mc_graph *g, const mc_datase
 
 void mc_dataset_close(mc_dataset *s) {
   if (!s) return;
+  for (int k = 0; k < s->nin; k++) mc_npz_rows_close(s->in[k].rows);
   mc_npz_close(s->zip);
   mc_arena_destroy(s->arena);
 }
@@ -244,12 +245,25 @@ static bool fetch_image(const mc_dataset *s, int64_t i, void *data, int64_t at) 
   return ok;
 }
 
+/* An array of which element *base begins row i. */
+static bool row_at(const source *in, int64_t i, mc_npy *a, int64_t *base) {
+  size_t bytes = mc_dtype_size(in->a.dtype) * (size_t)in->elems;
+  *a = in->a;
+  *base = i * in->elems;
+  if (!in->rows) return true;
+  *base = 0;
+  return (a->data = mc_npz_rows_at(in->rows, (size_t)i * bytes, bytes)) != NULL;
+}
+
 static bool fetch_sample(const mc_dataset *s, const source *in, int64_t i, void *data, int64_t at) {
   size_t bytes = mc_dtype_size(in->type->dtype);
+  mc_npy a;
+  int64_t base;
   if (s->images.n) return fetch_image(s, i, data, at);
-  if (!same_bytes(s, in)) return convert(s, in, &in->a, i * in->elems, data, at), true;
-  memcpy((char *)data + (size_t)at * bytes,
-         (const char *)in->a.data + (size_t)(i * in->elems) * bytes, (size_t)in->elems * bytes);
+  if (!row_at(in, i, &a, &base)) return false;
+  if (!same_bytes(s, in)) return convert(s, in, &a, base, data, at), true;
+  memcpy((char *)data + (size_t)at * bytes, (const char *)a.data + (size_t)base * bytes,
+         (size_t)in->elems * bytes);
   return true;
 }
 

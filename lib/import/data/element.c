@@ -87,12 +87,19 @@ static void tell_rounding(const mc_dataset *s, const source *in, const char *wha
         100.0 * (double)out / (double)n, what, input, mc_dtype_names[t->dtype], least, most);
 }
 
+static bool may_spoil(const mc_dataset *s, const source *in) {
+  return mc_type_is_quant(in->type) && in->type->q.kind == MC_Q_TENSOR &&
+         mc_dtype_is_float(in->a.dtype) && !s->opts.preprocess;
+}
+
+bool data_needs_values(const mc_dataset *s, const source *in) {
+  return may_spoil(s, in) || !holds_all(&in->a, in->type);
+}
+
 bool data_check_values(const mc_dataset *s, const source *in, const char *input) {
   const mc_npy *a = &in->a;
   const char *what = in->array ? mc_arena_printf(s->arena, "array '%s'", in->array) : "the array";
-  if (mc_type_is_quant(in->type) && in->type->q.kind == MC_Q_TENSOR &&
-      mc_dtype_is_float(a->dtype) && !s->opts.preprocess)
-    tell_rounding(s, in, what, input);
+  if (may_spoil(s, in)) tell_rounding(s, in, what, input);
   if (holds_all(a, in->type)) return true;
   int64_t lo = 0, hi = 1, n = (int64_t)(a->size / mc_dtype_size(a->dtype));
   if (in->type->dtype != MC_bool) mc_dtype_range(in->type->dtype, &lo, &hi);

@@ -105,10 +105,19 @@ static bool bind(mc_dataset *s, int k) {
   return data_check_values(s, in, input);
 }
 
+/* Bytes; arrays from there on are read sample by sample. */
+enum { LARGE = 1 << 24 };
+
 bool data_bind_array(mc_dataset *s, int k, const char *array) {
   if (!array) return bind(s, k);
-  s->in[k].array = array;
-  return mc_npz_read(s->zip, array, &s->in[k].a, s->arena, s->diag, s->at) && bind(s, k);
+  source *in = &s->in[k];
+  in->array = array;
+  in->type = s->input[k].type;
+  if (!mc_npz_open_rows(s->zip, array, LARGE, &in->a, &in->rows, s->arena, s->diag, s->at))
+    return false;
+  if (in->rows && data_needs_values(s, in)) in->rows = NULL;
+  if (!in->rows && !mc_npz_read(s->zip, array, &in->a, s->arena, s->diag, s->at)) return false;
+  return bind(s, k);
 }
 
 /* ---- names ---- */
