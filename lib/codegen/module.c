@@ -127,7 +127,7 @@ static int call_run(module *m, LLVMBuilderRef b, LLVMValueRef f, const mc_plan *
 /* Internal: the groups in order, on (arena, io). Every group takes the table of pointers: were they
  * arguments, LLVM would need cubic time for the hundreds of results that calibration watches. */
 static LLVMValueRef emit_groups_in_order(module *m, const mc_plan *p, const char *prefix,
-                                         const mc_group_code *group) {
+                                         const mc_group_code *group, module_exits x) {
   LLVMTypeRef type = pointers_to_int(m, 2, LLVMVoidTypeInContext(m->c));
   LLVMValueRef f = LLVMAddFunction(m->m, mc_arena_printf(m->arena, "%s.groups", prefix), type);
   LLVMSetLinkage(f, LLVMInternalLinkage);
@@ -137,6 +137,7 @@ static LLVMValueRef emit_groups_in_order(module *m, const mc_plan *p, const char
                one = LLVMConstInt(i64, 1, 0);
   for (int i = 0; i < p->ngroup;) {
     int end = i + 1;
+    module_exits_before(m, b, &x, i);
     if (!p->images[i])
       module_call_group(b, &group[i], arena, io, zero, one);
     else
@@ -228,7 +229,7 @@ static void make_small(module *m, mc_group_code *group, int n) {
                               LLVMCreateEnumAttribute(m->c, id, 0));
 }
 
-static bool emit_level(module *m, mc_kernels *ks, const mc_plan *p, entries *e) {
+static bool emit_level(module *m, mc_kernels *ks, const mc_plan *p, entries *e, module_home home) {
   const char *prefix = m->chooses
                            ? mc_arena_printf(m->arena, "%s.%s", m->opts->prefix, p->target->name)
                            : m->opts->prefix;
@@ -243,11 +244,13 @@ static bool emit_level(module *m, mc_kernels *ks, const mc_plan *p, entries *e) 
   if (p->ngroup)
     mc_kernels_finish(&group[p->ngroup - 1], ks, mc_arena_printf(m->arena, "%s.end", prefix));
   e->level[e->n] = p->target;
-  e->run[e->n] = emit_groups_in_order(m, p, prefix, group);
+  module_exits x;
+  if (!module_exits_of(&x, m, ks, p, prefix, home == MODULE_SECTION && p == m->plan)) return false;
+  e->run[e->n] = emit_groups_in_order(m, p, prefix, group, x);
   if (m->opts->watch && p == m->plan) module_emit_watch(m, group);
   if (p->threads > 1)
     e->parallel[e->n] =
-        module_parallel_groups(m, p, mc_arena_printf(m->arena, "%s.parallel", prefix), group);
+        module_parallel_groups(m, p, mc_arena_printf(m->arena, "%s.parallel", prefix), group, x);
   e->n++;
   return true;
 }
@@ -261,7 +264,7 @@ static bool emit_levels(module *m, entries *e, module_home home) {
       mc_kernels_create(m->m, m->plan, home == MODULE_INSIDE ? NULL : &m->aside, m->arena, m->diag);
   if (m->opts->debug) mc_kernels_debug(ks);
   bool ok = true;
-  for (const mc_plan *p = m->plan; p && ok; p = p->next) ok = emit_level(m, ks, p, e);
+  for (const mc_plan *p = m->plan; p && ok; p = p->next) ok = emit_level(m, ks, p, e, home);
   mc_kernels_destroy(ks);
   return ok;
 }

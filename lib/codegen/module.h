@@ -45,6 +45,21 @@ LLVMBuilderRef module_begin(module *m, LLVMValueRef f);
 void module_call_group(LLVMBuilderRef b, const mc_group_code *g, LLVMValueRef arena,
                        LLVMValueRef io, LLVMValueRef share, LLVMValueRef shares);
 
+/* exits.c: where groups are left out once an exit is taken. Positions of groups, at: the group that
+ * holds early_exit; level[i]: exits that must have been refused before group i. n 0: nothing is
+ * left out. */
+typedef struct module_exits {
+  int n, at, passed, *level;
+  LLVMValueRef *known, stop;
+  LLVMBasicBlockRef taken;
+} module_exits;
+
+/* False after reporting. warns: say where an exit spares nothing. */
+bool module_exits_of(module_exits *x, module *m, mc_kernels *ks, const mc_plan *p,
+                     const char *prefix, bool warns);
+/* Before the code of group i, in a function with (arena, io) as its first parameters. */
+void module_exits_before(module *m, LLVMBuilderRef b, module_exits *x, int i);
+
 /* parallel.c: groups through a parallel_for. Values of the function being built; arg: { arena, io }
  * in memory. */
 typedef struct module_team {
@@ -57,7 +72,7 @@ void module_team_run(module *m, LLVMBuilderRef b, const module_team *t, const mc
 /* The internal function that runs all groups of plan p through a parallel_for; PREFIX_run_parallel
  * and PREFIX_call_parallel on top of one (or of a choice between several). */
 LLVMValueRef module_parallel_groups(module *m, const mc_plan *p, const char *name,
-                                    const mc_group_code *group);
+                                    const mc_group_code *group, module_exits x);
 void module_emit_parallel_entries(module *m, LLVMValueRef groups);
 /* share.c: groups of one level whose code is equal but for constants call one function. */
 void module_share(module *m, const mc_plan *p, mc_group_code *group);

@@ -79,7 +79,7 @@ void module_team_run(module *m, LLVMBuilderRef b, const module_team *t,
 }
 
 LLVMValueRef module_parallel_groups(module *m, const mc_plan *plan, const char *name,
-                                    const mc_group_code *group) {
+                                    const mc_group_code *group, module_exits x) {
   LLVMTypeRef p = pointer(m), params[] = { p, p, p, p };
   LLVMValueRef f =
       LLVMAddFunction(m->m, name, LLVMFunctionType(LLVMVoidTypeInContext(m->c), params, 4, 0));
@@ -87,7 +87,10 @@ LLVMValueRef module_parallel_groups(module *m, const mc_plan *plan, const char *
   LLVMBuilderRef b = module_begin(m, f);
   module_team t = module_team_begin(m, b, LLVMGetParam(f, 0), LLVMGetParam(f, 1),
                                     LLVMGetParam(f, 2), LLVMGetParam(f, 3));
-  for (int i = 0; i < plan->ngroup; i++) module_team_run(m, b, &t, &group[i]);
+  for (int i = 0; i < plan->ngroup; i++) {
+    module_exits_before(m, b, &x, i);
+    module_team_run(m, b, &t, &group[i]);
+  }
   LLVMBuildRetVoid(b);
   LLVMDisposeBuilder(b);
   return f;

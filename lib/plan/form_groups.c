@@ -28,6 +28,7 @@
 #include "families.h"
 #include "mc/decide/ask.h"
 #include "mc/ir/build.h"
+#include "mc/ir/exits.h"
 #include "mc/pass/pass.h"
 #include <string.h>
 
@@ -491,6 +492,8 @@ bool mc_pass_form_groups(mc_pass_context *cx, const mc_opts_form_groups *o, bool
       group_map(&f, all.v[i], &order);
   for (size_t i = all.n; i-- > 0;)
     if (is_free(&f, all.v[i])) make_group(&f, mc_family_of(all.v[i]), all.v[i], &all.v[i], 1);
+  mc_exits exits = mc_exits_of(f.g, cx->scratch);
+  mc_exits_sort(f.g, &exits); /* what an exit spares comes after what tells whether it is taken */
   tell_waiting(&f);
   *changed = f.changed;
   return true;

@@ -47,6 +47,12 @@ typedef struct mc_group_code {
 /* Emit group i; the functions are named `name`, `name`.1, ... False after reporting (an op without
  * lowering for these types). */
 bool mc_kernels_emit(mc_group_code *out, mc_kernels *k, int i, const char *name);
+/* For group i, which holds early_exit: known[k], for each of its n exits, an internal function i32
+ * f(ptr arena, ptr io) that is not 0 where all rows are sure among the first k + 1 operands; and
+ * *stop, void f(ptr arena, ptr io), which must be called where groups are left out then (NULL:
+ * nothing must). Named `name`.sure0, ... False after reporting. */
+bool mc_kernels_exits(LLVMValueRef *known, LLVMValueRef *stop, mc_kernels *k, int i, int n,
+                      const char *name);
 /* After the last group of a plan: what the groups have left on (tiles) goes off, in one more
  * function of `last`, the last group's code. */
 void mc_kernels_finish(mc_group_code *last, mc_kernels *k, const char *name);

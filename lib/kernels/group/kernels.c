@@ -68,15 +68,11 @@ bool split_stage(kgroup *g) {
   return true;
 }
 
-static bool emit_alone(mc_group_code *out, kgroup *g, mc_kernels *ks, int i, const char *name) {
+/* False after reporting: the group cannot be decided. */
+static bool open_group(kgroup *g, mc_group_code *out, mc_kernels *ks, int i, const char *name) {
   mc_node *n = ks->plan->group[i];
-  kfamily_emit *emit = families[mc_group_family(n)];
-  *out = (mc_group_code){ .n = 0 };
-  if (!emit) return mc_error(ks->k.diag, n->loc, "the group has no kernel (form-groups names one)");
-  if (mc_group_has(n, MC_FAM_NOCODE)) return true;
   mc_ask ask = mc_plan_ask(ks->plan, i, ks->weights);
   const mc_decision *d = mc_decide(&ask, ks->k.arena, ks->k.diag);
-  if (!d) return false;
   *g = (kgroup){ .k = &ks->k,
                  .plan = ks->plan,
                  .group = n,
@@ -85,6 +81,16 @@ static bool emit_alone(mc_group_code *out, kgroup *g, mc_kernels *ks, int i, con
                  .name = name,
                  .code = out,
                  .decision = d };
+  return d != NULL;
+}
+
+static bool emit_alone(mc_group_code *out, kgroup *g, mc_kernels *ks, int i, const char *name) {
+  mc_node *n = ks->plan->group[i];
+  kfamily_emit *emit = families[mc_group_family(n)];
+  *out = (mc_group_code){ .n = 0 };
+  if (!emit) return mc_error(ks->k.diag, n->loc, "the group has no kernel (form-groups names one)");
+  if (mc_group_has(n, MC_FAM_NOCODE)) return true;
+  if (!open_group(g, out, ks, i, name)) return false;
   begin_function(g);
   bool ok = emit(g);
   end_function(g);
@@ -93,6 +99,22 @@ static bool emit_alone(mc_group_code *out, kgroup *g, mc_kernels *ks, int i, con
       ok = group_error(g, g->group, "internal: kernel '%s' does not compute one image of several",
                        mc_group_family_text(n));
   return ok;
+}
+
+bool mc_kernels_exits(LLVMValueRef *known, LLVMValueRef *stop, mc_kernels *ks, int i, int n,
+                      const char *name) {
+  kbuilder *k = &ks->k;
+  kgroup g;
+  if (!open_group(&g, NULL, ks, i, name)) return false;
+  for (int e = 0; e < n; e++)
+    known[e] = exit_known(&g, e + 1, mc_arena_printf(k->arena, "%s.sure%d", name, e));
+  *stop = NULL;
+  if (!target_has(k, MC_ISA_BIT(amx_int8)) && !target_has(k, MC_ISA_BIT(amx_bf16))) return true;
+  *stop = build_function(k, mc_arena_printf(k->arena, "%s.stop", name), k->vd, 2, 0, false);
+  build_debug_function(k, *stop, "stop", g.group->loc);
+  build_intrinsic(k, "llvm.x86.tilerelease", NULL, 0, NULL, 0); /* whatever is on now */
+  LLVMBuildRetVoid(k->b);
+  return true;
 }
 
 void mc_kernels_finish(mc_group_code *last, mc_kernels *ks, const char *name) {

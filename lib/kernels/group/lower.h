@@ -226,6 +226,10 @@ void copy_views(kgroup *g, const mc_type *shape, kview src, kview dst);
 /* The group must hold nothing but its first node. */
 bool group_single(const kgroup *g);
 
+/* exit.c: the function `name` that tells whether all rows are sure among the first n operands of
+ * the group's early_exit. */
+kvalue exit_known(kgroup *g, int n, const char *name);
+
 /* ---- families (families.def) ---- */
 typedef bool kfamily_emit(kgroup *g);
 #define MC_FAMILY(id, scratch, columns, traits, doc) kfamily_emit family_emit_##id;
