@@ -165,6 +165,11 @@ static double left_out(const mc_target *t, const mc_node *head) {
                                                     : 1;
 }
 
+/* Leaving out blocks of zeros reads less than weights of 4 bits, which are all read. */
+static bool zeros_are_smaller(const mc_target *t, const mc_node *head) {
+  return t->sparse != MC_SPARSE_OFF && mc_model_zeros_share(head, 1, 4) < 0.5;
+}
+
 /* Tiles take 64 elements of K and up to 16 rows, whether there are so many or not, and their sums
  * go through memory; vectors take 4 elements, two products a cycle. */
 static bool tiles_win(const mc_engine *e, const mc_target *t, const tile_size *s, double share) {
@@ -202,6 +207,7 @@ const mc_engine *mc_gemm_legal(const mc_target *t, const mc_node *head, int i) {
 const mc_engine *mc_gemm_pick(const mc_target *t, const mc_node *head, char in) {
   tile_size s = product_size(head);
   mc_engine_need need = need_of(head, &s, in);
+  need.nibbles = need.nibbles && !zeros_are_smaller(t, head);
   const mc_engine *tiles = mc_engine_find_tile(t, in), *vectors = mc_engine_find(t, &need);
   if (!tiles || !s.rlen || !s.line || !divides(tiles, s.rlen) ||
       (t->engine && strcmp(t->engine, vectors->name) == 0))

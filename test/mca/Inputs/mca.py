@@ -8,8 +8,11 @@ results: first sums, all steps of K, the epilogue, the stores. A loop or block i
 where it is not MARCH. "bound" is the time that the products alone or the loop's loads alone would take, whichever is longer, as a part of the loop's: a loop that reads a register of
 weights for each product cannot be faster than its loads. Exits with 1 where a share is below --at-least, or a bound below --bound.
 """
+import base64
 import json
+import math
 import os
+import random
 import re
 import subprocess
 import sys
@@ -19,13 +22,14 @@ LAYERS = {
     "conv3x3-64": ("%x: u8<0.02:7>[1,28,28,64]", "%w = const dense<3> : i8<0.01:0>[64,3,3,64]", "conv2d %x, %w {pad=[1,1,1,1]} : i32<0.0002:0>[1,28,28,64]", "requantize %a : u8<0.05:3>[1,28,28,64]"),
     "conv1x1-256": ("%x: u8<0.02:7>[1,14,14,256]", "%w = const dense<3> : i8<0.01:0>[256,1,1,256]", "conv2d %x, %w : i32<0.0002:0>[1,14,14,256]", "requantize %a : u8<0.05:3>[1,14,14,256]"),
     "conv1x1-64": ("%x: i8<0.02:7>[1,28,28,64]", "%w = const dense<3> : i8<0.01:0>[128,1,1,64]", "conv2d %x, %w : i32<0.0002:0>[1,28,28,128]", "requantize %a : i8<0.05:3>[1,28,28,128]"),
-    "linear-b1": ("%x: u8<0.02:7>[1,1024]", "%w = const dense<3> : i8<0.01:0>[1000,1024]", "linear %x, %w : i32<0.0002:0>[1,1000]", "requantize %a : u8<0.05:3>[1,1000]"),
+    "linear-b1": ("%x: u8<0.02:7>[1,1024]", "%w = weight @w : i8<0.01:0>[1000,1024]", "linear %x, %w : i32<0.0002:0>[1,1000]", "requantize %a : u8<0.05:3>[1,1000]"),
     "conv3x3-64-f32": ("%x: f32[1,28,28,64]", "%w = const dense<0.5> : f32[64,3,3,64]", "conv2d %x, %w {pad=[1,1,1,1]} : f32[1,28,28,64]", "relu %a : f32[1,28,28,64]"),
     "conv1x1-256-f32": ("%x: f32[1,14,14,256]", "%w = const dense<0.5> : f32[256,1,1,256]", "conv2d %x, %w : f32[1,14,14,256]", "relu %a : f32[1,14,14,256]"),
 }
 PRODUCT = re.compile(r"(sdot|udot|sudot|usdot|[su]mmla|usmmla|fmla|[su]mlal2?|[su]mull2?|mla)\b")
 INDEPENDENT = {
     "sdot": "sdot v{0}.4s, v30.16b, v31.4b[0]",
+    "usdot": "usdot v{0}.4s, v30.16b, v31.16b",
     "sudot": "sudot v{0}.4s, v30.16b, v31.4b[0]",
     "smmla": "smmla v{0}.4s, v30.16b, v31.16b",
     "usmmla": "usmmla v{0}.4s, v30.16b, v31.16b",
@@ -40,7 +44,12 @@ def layer_text(layer):
     x, w, op, last = LAYERS[layer]
     result = last.split(" : ")[1]
     product = op.split(" : ")[0], op.split(" : ")[1]
-    return f"mir 1\n\ngraph @net({x}) -> {result} {{\n  {w}\n  %a = {product[0]} : {product[1]}\n  %y = {last}\n  return %y\n}}\n"
+    text = f"mir 1\n\ngraph @net({x}) -> {result} {{\n  {w}\n  %a = {product[0]} : {product[1]}\n  %y = {last}\n  return %y\n}}\n"
+    if "weight @w" in w:  # of all values: a constant of one value would be kept as 4 bits
+        dims = [int(d) for d in re.search(r"\[([\d,]+)\]", w).group(1).split(",")]
+        data = base64.b64encode(random.Random(1).randbytes(math.prod(dims))).decode()
+        text += f"\ndata {{\n  @w : i8{str(dims).replace(' ', '')} = \"{data}\"\n}}\n"
+    return text
 
 
 class Loop:
