@@ -29,7 +29,7 @@ kvalue elem_minus_zero(kepilogue *x, const mc_value *v) {
 kvalue elem_real_steps(kepilogue *x, const mc_value *v) {
   if (x->head && v == x->head->out[0] && x->head_base)
     return vec_biased_to_f32(x->k, x->head_bits, x->head_base);
-  if (vec_adds(x->k) && mc_dtype_size(v->type->dtype) == 1)
+  if (x->adds && mc_dtype_size(v->type->dtype) == 1)
     return vec_small_to_f32(x->k, epilogue_value(x, v), zero_point_of(v->type));
   return vec_to_f32(x->k, elem_minus_zero(x, v));
 }

@@ -89,6 +89,7 @@ static bool begin(kepilogue *x, kgroup *g, mc_node *head, bool front, int rank,
   x->k = g->k;
   x->head = head;
   x->front = front;
+  x->adds = vec_adds(g->k);
   x->rank = rank;
   if (rank == 0) x->rank = 1, x->dim[0] = 1;
   memcpy(x->dim, dim, (size_t)rank * sizeof *dim);
@@ -179,7 +180,7 @@ static bool asks_real(const kepilogue *x) {
 
 void epilogue_bound_head(kepilogue *x, int64_t lo, int64_t hi) {
   x->head_most = hi > -lo ? hi : -lo;
-  if (hi - lo < 1 << 23 && vec_adds(x->k) && asks_real(x))
+  if (hi - lo < 1 << 23 && x->adds && asks_real(x))
     x->head_base = (int32_t)(0x4b000000 - lo);
 }
 
@@ -189,6 +190,12 @@ void epilogue_bind_head(kepilogue *x, kvalue bits) {
                 x->head_base
                     ? LLVMBuildSub(x->k->b, bits, build_i32s(x->k, x->head_base, x->lanes), "")
                     : bits);
+}
+
+bool epilogue_is_short(const kepilogue *x) {
+  for (const mc_node *n = x->head; n; n = n->next)
+    if (n != x->head && n->nin > 1 && n->op != MC_OP_return) return false;
+  return x->head && x->tail;
 }
 
 static kvalue fetch(kepilogue *x, kepilogue_operand *o) {

@@ -149,6 +149,7 @@ typedef struct kepilogue {
   const mc_node *tail,
       *table; /* the only result is bytes that tail computes, or table from them,
                  and they may be narrowed by saturation (epilogue_raw); else NULL */
+  bool adds; /* numbers are converted by additions: vec_adds, or the family says so */
   bool raw;
   kvalue clamped; /* between an op and its result: leave the clamp out; what quantizing clamped */
   kvalue head_bits;
@@ -180,6 +181,9 @@ void epilogue_bind(kepilogue *x, const mc_value *v, kvalue reg);
 /* Before the first position: the head's integers lie between lo and hi (0 among them). Chooses
  * head_base, which the family adds to them. */
 void epilogue_bound_head(kepilogue *x, int64_t lo, int64_t hi);
+/* Bytes from the head alone, by a few instructions a vector: no op after it reads another
+ * operand. */
+bool epilogue_is_short(const kepilogue *x);
 /* The head's integers, with head_base added. */
 void epilogue_bind_head(kepilogue *x, kvalue bits);
 /* Compute every node after the head and store the results. */

@@ -62,7 +62,7 @@ static void phase_space(kepilogue *x, int64_t oy, int64_t ox, const mc_transpose
 static bool emit_phase(kgemm *p, const kview *in, const mc_transposed_axis *y,
                        const mc_transposed_axis *x, const int64_t at[2]) {
   const mc_type *t = p->head->out[0]->type;
-  if (!epilogue_init(p->x, p->g, p->head, t->rank, t->dim)) return false;
+  if (!kgemm_epilogue(p, t->rank, t->dim)) return false;
   phase_space(p->x, at[0], at[1], y, x);
   p->a = *in;
   p->a.stride[3] = 0;

@@ -8,6 +8,12 @@ void kgemm_collapse(kgemm *p, int first) {
   assert(p->x->rank == p->d.rank && "the decision saw another space");
 }
 
+bool kgemm_epilogue(kgemm *p, int rank, const int64_t *dim) {
+  if (!epilogue_init(p->x, p->g, p->head, rank, dim)) return false;
+  p->x->adds |= p->d.e->tile && epilogue_is_short(p->x);
+  return true;
+}
+
 static kview view_of_a(const kgemm *p) {
   return p->d.e->sign == MC_SIGN_wide ? widen_view(p) : view_of_operand(p->g, p->head->in[0]);
 }
@@ -50,7 +56,7 @@ static bool products(kgroup *g) {
   int rank = mc_gemm_space(p->head->out[0]->type, dim);
   if (p->d.e->sign == MC_SIGN_wide) widen_operands(p);
   if (p->head->op == MC_OP_conv_transpose2d) return emit_conv_transpose(p);
-  if (!epilogue_init(p->x, g, p->head, rank, dim)) return false;
+  if (!kgemm_epilogue(p, rank, dim)) return false;
   if (p->head->op != MC_OP_conv2d) return linear_or_matmul(p);
   conv(p);
   return true;

@@ -39,6 +39,8 @@ typedef struct kgemm {
 
 enum { KGEMM_LANES = MC_GEMM_LANES };
 
+/* epilogue_init of p->x, for what the engine is good at. */
+bool kgemm_epilogue(kgemm *p, int rank, const int64_t *dim);
 /* Merge axes as the decision did: the space is that of p->d then. keep: as in epilogue_collapse. */
 void kgemm_collapse(kgemm *p, int first);
 /* Pack the constant weights and fold zero points into the bias. Fills b, bias and their strides. */

@@ -71,7 +71,7 @@ static void widen_range(const kgemm *p, int64_t column, int64_t bias, int64_t ra
 /* What the sums can be at most tells the epilogue what it need not clamp, and on AArch64 whether
  * they may carry the epilogue's head_base from the start: it then needs no conversion (vec.h). */
 static void bound_sums(kgemm *p) {
-  if (mc_engine_is_real(p->d.e) || p->d.e->tile) return;
+  if (mc_engine_is_real(p->d.e)) return;
   const int32_t *bias = p->d.bias;
   int64_t range[2] = { 0, 0 };
   for (int64_t n = 0; n < p->d.groups * p->d.n; n++) widen_range(p, n, bias ? bias[n] : 0, range);

@@ -4,7 +4,7 @@
  *
  *   block 0: C = bias; for step: C[i][j] += A[i] * B[j]; store C
  *   for block q = 1 ...:  the same, with the rows of block q - 1 going through the epilogue between
- *     the steps
+ *     the products
  *   the last block's epilogue
  *
  * C goes through memory (buffers of 4 KB on the stack): tiles have no way to vector registers. With
@@ -190,7 +190,7 @@ static void advance(const part *t, kvalue *at) {
 }
 
 /* ---- products ---- */
-typedef void between_fn(void *ctx, int64_t done, int64_t of); /* called after step `done` of `of` */
+typedef void between_fn(void *ctx, int64_t done, int64_t of); /* after product `done` of `of` */
 
 static int64_t step_bytes(const part *t) {
   return (int64_t)t->nt * KGEMM_LANES * t->p->d.kr * mc_gemm_elem(t->p->d.e);
@@ -200,17 +200,60 @@ static int64_t step_offset(const kgemm *p, int64_t s) {
   return p->d.run[s / p->d.steps] + s % p->d.steps * p->d.kr * mc_gemm_elem(p->d.e);
 }
 
-static void emit_step(const part *t, kvalue const *a, kvalue aoff, kvalue b) {
+/* One block on its way through the tile registers, and what is called between. spread: after every
+ * product; each C is loaded before its first one and stored after the last one of the C after it.
+ * Otherwise after every step, and the Cs are loaded and stored together. docs/internals/tiles.md,
+ * "Epilogues". */
+typedef struct walk {
+  const part *t;
+  kvalue a[MAX_C], b, bias, scratch;
+  between_fn *between;
+  void *ctx;
+  bool spread;
+  int64_t done, of; /* products emitted, of those of the straight steps */
+} walk;
+
+static void load_c(const walk *w, int i, int j) { /* the same 16 biases in every row: loads are
+                                                     cheaper than additions in the epilogue */
+  const part *t = w->t;
+  tile_load(t->p->k, reg_c(t->p, i, j), build_offset(t->p->k, w->bias, 64ll * j), 0);
+}
+
+static void store_c(const walk *w, int c) {
+  const part *t = w->t;
+  int i = c / t->nt, j = c % t->nt;
+  int64_t at = ((int64_t)i * t->p->d.tr * t->nt + j) * 64;
+  tile_store(t->p->k, reg_c(t->p, i, j), build_offset(t->p->k, w->scratch, at), t->nt * 64);
+}
+
+static void load_all(const walk *w) {
+  for (int i = 0; i < w->t->p->d.mt; i++)
+    for (int j = 0; j < w->t->nt; j++) load_c(w, i, j);
+}
+
+static void store_all(const walk *w) {
+  for (int c = 0; c < w->t->p->d.mt * w->t->nt; c++) store_c(w, c);
+}
+
+/* first, last: of the block's steps. */
+static void emit_step(walk *w, kvalue aoff, kvalue b, bool first, bool last) {
+  const part *t = w->t;
   kgemm *p = t->p;
   kbuilder *k = p->k;
   int64_t tile = (int64_t)KGEMM_LANES * p->d.kr * mc_gemm_elem(p->d.e);
   for (int i = 0; i < p->d.mt; i++)
     for (int j = 0; j < t->nt; j++) {
+      if (first && w->spread) load_c(w, i, j);
       if (i == 0) tile_load(k, reg_b(p, j), build_offset(k, b, j * tile), 64);
       if (j == 0)
-        tile_load(k, reg_a(p, i), build_address(k, a[i], aoff), p->a.stride[p->x->rank - 2]);
+        tile_load(k, reg_a(p, i), build_address(k, w->a[i], aoff), p->a.stride[p->x->rank - 2]);
       tile_multiply(p, reg_c(p, i, j), reg_a(p, i), reg_b(p, j));
+      bool end = i == p->d.mt - 1 && j == t->nt - 1;
+      w->done++;
+      if (last && w->spread && i + j) store_c(w, i * t->nt + j - 1);
+      if (w->between && (w->spread || end)) w->between(w->ctx, w->done, w->of);
     }
+  if (last && w->spread) store_c(w, p->d.mt * t->nt - 1);
 }
 
 /* Offset of A at step s: a multiple within one run, else from a table. */
@@ -267,6 +310,21 @@ static void emit_fetch(const part *t, const ahead *f, kvalue step) {
                           i * 64));
 }
 
+static void walk_block(walk *w, const part *t, const place *at) {
+  kgemm *p = t->p;
+  kbuilder *k = p->k;
+  w->t = t;
+  w->bias = build_address(k, t->bias, build_mul_const(k, at->n, 4));
+  w->b = build_address(k, t->b, build_mul_const(k, at->n, mc_gemm_column_bytes(&p->d)));
+  for (int i = 0; i < p->d.mt; i++) {
+    w->a[i] = t->a;
+    for (int d = p->d.nbatch; d < p->x->rank - 1; d++)
+      w->a[i] = build_address(k, w->a[i], build_mul_const(k, at->iv[i][d], p->a.stride[d]));
+    if (p->d.flat)
+      w->a[i] = build_offset(k, w->a[i], flat_row(p, i) * p->a.stride[p->x->rank - 2]);
+  }
+}
+
 /* All steps of a block, the sums into scratch. With `between`, as many steps as fit follow one
  * another. */
 static void products(const part *t, const place *at, const kvalue block[2], kvalue scratch,
@@ -275,38 +333,28 @@ static void products(const part *t, const place *at, const kvalue block[2], kval
   kbuilder *k = p->k;
   int64_t total = p->d.nrun * p->d.steps,
           straight = between || total <= 4 ? total < STRAIGHT ? total : STRAIGHT : 0;
-  kvalue a[MAX_C],
-      bias = build_address(k, t->bias, build_mul_const(k, at->n, 4)),
-      b = build_address(k, t->b, build_mul_const(k, at->n, mc_gemm_column_bytes(&p->d)));
-  for (int i = 0; i < p->d.mt; i++) {
-    a[i] = t->a;
-    for (int d = p->d.nbatch; d < p->x->rank - 1; d++)
-      a[i] = build_address(k, a[i], build_mul_const(k, at->iv[i][d], p->a.stride[d]));
-    if (p->d.flat) a[i] = build_offset(k, a[i], flat_row(p, i) * p->a.stride[p->x->rank - 2]);
-    for (int j = 0; j < t->nt; j++)
-      tile_load(k, reg_c(p, i, j), build_offset(k, bias, 64ll * j),
-                0); /* the same 16 biases in every row: loads are cheaper than additions in the
-                       epilogue */
-  }
-  ahead next = fetch_ahead(t, b, block[0], block[1]);
+  walk w = { .scratch = scratch, .between = between, .ctx = ctx };
+  w.spread = epilogue_is_short(p->x) && straight == total && total > 0;
+  w.of = straight * p->d.mt * t->nt;
+  walk_block(&w, t, at);
+  if (!w.spread) load_all(&w);
+  ahead next = fetch_ahead(t, w.b, block[0], block[1]);
   for (int64_t s = 0; s < straight; s++) {
     emit_fetch(t, &next, build_i64(k, s));
-    emit_step(t, a, build_i64(k, step_offset(p, s)), build_offset(k, b, s * step_bytes(t)));
-    if (between) between(ctx, s + 1, straight);
+    emit_step(&w, build_i64(k, step_offset(p, s)), build_offset(k, w.b, s * step_bytes(t)), s == 0,
+              s == total - 1);
   }
   if (between && total == 0) between(ctx, 1, 1);
   if (straight < total) {
     kloop l;
+    w.between = NULL;
     build_for(k, &l, build_i64(k, straight), build_i64(k, total), 1, NULL, 0);
     emit_fetch(t, &next, l.iv);
-    emit_step(t, a, offset_at(p, l.iv),
-              build_address(k, b, build_mul_const(k, l.iv, step_bytes(t))));
+    emit_step(&w, offset_at(p, l.iv),
+              build_address(k, w.b, build_mul_const(k, l.iv, step_bytes(t))), false, false);
     build_end(k, &l, NULL);
   }
-  for (int i = 0; i < p->d.mt; i++)
-    for (int j = 0; j < t->nt; j++)
-      tile_store(k, reg_c(p, i, j),
-                 build_offset(k, scratch, ((int64_t)i * p->d.tr * t->nt + j) * 64), t->nt * 64);
+  if (!w.spread) store_all(&w);
 }
 
 /* ---- epilogue ---- */
@@ -369,7 +417,10 @@ static void bind_vector(const part *t, kvalue sums, int j, kvalue term) {
   if (term) v = LLVMBuildAdd(k->b, v, term, "");
   x->c[x->rank - 1] = (int64_t)j * KGEMM_LANES;
   epilogue_at(x, KGEMM_LANES, j == t->nt - 1 ? t->valid : KGEMM_LANES);
-  epilogue_bind(x, p->head->out[0], is_float(p) ? vec_clamp(k, v, p->d.clamp) : v);
+  if (is_float(p))
+    epilogue_bind(x, p->head->out[0], vec_clamp(k, v, p->d.clamp));
+  else
+    epilogue_bind_head(x, v);
 }
 
 /* Rows that go through the epilogue together: as many as one register of bytes holds. */
@@ -434,7 +485,7 @@ static void finish_block(const part *t, const place *at, kvalue scratch) {
   }
 }
 
-/* The block before this one, a share of its rows after each step. */
+/* The block before this one, a share of its rows after each product. */
 typedef struct unfinished {
   const part *t;
   place at;
