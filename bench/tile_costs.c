@@ -144,6 +144,33 @@ static void tiles_off(long n) {
   while (n--) __asm__ volatile("tilerelease");
 }
 
+/* ---- vector instructions alone, and beside tiles: 64 of a kind, a tile instruction before each 32
+ * of them ---- */
+#define OP3(op, d) #op " %%zmm0, %%zmm31, %%zmm" #d "\n\t"
+#define OP2(op, d) #op " %%zmm0, %%zmm" #d "\n\t"
+#define EIGHT(form, op)                                                                            \
+  form(op, 1) form(op, 2) form(op, 3) form(op, 4) form(op, 5) form(op, 6) form(op, 7) form(op, 8)
+#define THIRTY_TWO(form, op) EIGHT(form, op) EIGHT(form, op) EIGHT(form, op) EIGHT(form, op)
+#define ALONE ""
+#define BESIDE_PRODUCTS "tdpbusd %%tmm6, %%tmm4, %%tmm0\n\t"
+#define BESIDE_STORES "tilestored %%tmm5, (%1,%2,1)\n\t"
+#define VECTORS(name, beside, body)                                                                \
+  static void name(long n) {                                                                       \
+    __asm__ volatile("1:\n\t" beside body beside body "dec %0\n\tjnz 1b"                           \
+                     : "+r"(n)                                                                     \
+                     : "r"(sums), "r"(64l)                                                         \
+                     : "memory", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8");  \
+  }
+#define KINDS(name, body)                                                                          \
+  VECTORS(name##_alone, ALONE, body)                                                               \
+  VECTORS(name##_products, BESIDE_PRODUCTS, body)                                                  \
+  VECTORS(name##_stores, BESIDE_STORES, body)
+KINDS(multiply, THIRTY_TWO(OP3, vmulps))
+KINDS(convert, THIRTY_TWO(OP2, vcvtps2dq))
+KINDS(subtract, THIRTY_TWO(OP3, vsubps))
+KINDS(integer, THIRTY_TWO(OP3, vpaddd))
+KINDS(pack, THIRTY_TWO(OP3, vpackssdw))
+
 typedef struct cost {
   const char *name;
   void (*f)(long);
@@ -169,7 +196,12 @@ static const cost costs[] = {
   { "store, then a vector load of it", store_then_load, 1, 16, 0, 64 },
   { "block of 4 steps from L1", blocks_without_stores, 1, 16, 16 << 10, 64 },
   { "block of 4 steps from L1, stored", blocks_with_stores, 1, 16, 16 << 10, 64 },
-  { "ldtilecfg", configurations, 1, 16, 0, 64 },
+#define ROWS(name, text)                                                                           \
+  { "64 " text, name##_alone, 1, 16, 0, 64 },                                                      \
+      { "64 " text ", 2 products", name##_products, 1, 16, 0, 64 },                                \
+      { "64 " text ", 2 stores", name##_stores, 1, 16, 0, 64 },
+  ROWS(multiply, "vmulps") ROWS(convert, "vcvtps2dq") ROWS(subtract, "vsubps")
+      ROWS(integer, "vpaddd") ROWS(pack, "vpackssdw"){ "ldtilecfg", configurations, 1, 16, 0, 64 },
   { "ldtilecfg and tilerelease", releases, 1, 16, 0, 64 },
   { "tilerelease", tiles_off, 1, 16, 0, 64 },
 };

@@ -180,8 +180,7 @@ static bool asks_real(const kepilogue *x) {
 
 void epilogue_bound_head(kepilogue *x, int64_t lo, int64_t hi) {
   x->head_most = hi > -lo ? hi : -lo;
-  if (hi - lo < 1 << 23 && x->adds && asks_real(x))
-    x->head_base = (int32_t)(0x4b000000 - lo);
+  if (hi - lo < 1 << 23 && x->adds && asks_real(x)) x->head_base = (int32_t)(0x4b000000 - lo);
 }
 
 void epilogue_bind_head(kepilogue *x, kvalue bits) {

@@ -149,7 +149,7 @@ typedef struct kepilogue {
   const mc_node *tail,
       *table; /* the only result is bytes that tail computes, or table from them,
                  and they may be narrowed by saturation (epilogue_raw); else NULL */
-  bool adds; /* numbers are converted by additions: vec_adds, or the family says so */
+  bool adds;  /* numbers are converted by additions: vec_adds, or the family says so */
   bool raw;
   kvalue clamped; /* between an op and its result: leave the clamp out; what quantizing clamped */
   kvalue head_bits;

@@ -271,29 +271,41 @@ static kvalue offset_at(const kgemm *p, kvalue s) {
 }
 
 /* ---- weights that are further away than L2 ---- */
-/* While the rows of a panel of B go by, the next panel is fetched, an equal share of it by every
- * step: a panel that is met for the first time comes at the rate of L3, and all later ones from L2.
- */
+/* Such weights come at the rate of L3 and are read once: by the block of all rows, where there is
+ * one, which fetches what it will read a few steps later; else by the first block of rows of a
+ * panel, while all later ones find the panel in L2, and then those fetch the next panel, an equal
+ * share of it by every step. */
 typedef struct ahead {
   kvalue from;
   int64_t lines;
 } ahead; /* lines of a step; 0: none */
 
+enum {
+  STREAM_AHEAD = 4096
+}; /* bytes that a stream is fetched before it is read: 2 to 8 KB are
+      alike, 16 KB are slower (docs/internals/tiles.md) */
+
+static bool weights_are_far(const kgemm *p) {
+  return p->b_batch == 0 && !p->d.rows_outside &&
+         (double)p->d.ask->weights > mc_tune.room_l2 * (double)p->k->target->l2;
+}
+
+static int64_t row_blocks(const kgemm *p) { return mc_tiles_of_rows(&p->d) / p->d.mt; }
+
+/* Lines of the next panel that a step fetches. */
 static int64_t lines_ahead(const part *t) {
   const kgemm *p = t->p;
-  int64_t steps = p->d.nrun * p->d.steps, blocks = mc_tiles_of_rows(&p->d) / p->d.mt,
-          panel = steps * step_bytes(t);
-  bool far = p->b_batch == 0 &&
-             (double)p->d.ask->weights > mc_tune.room_l2 * (double)p->k->target->l2,
-       again = blocks >= 2 && p->d.n > (int64_t)t->nt * KGEMM_LANES;
-  return far && again && !p->d.rows_outside
-             ? (panel + 64 * steps * blocks - 1) / (64 * steps * blocks)
-             : 0;
+  int64_t all = 64 * p->d.nrun * p->d.steps * row_blocks(p),
+          panel = p->d.nrun * p->d.steps * step_bytes(t);
+  return p->d.n > (int64_t)t->nt * KGEMM_LANES ? (panel + all - 1) / all : 0;
 }
 
 static ahead fetch_ahead(const part *t, kvalue b, kvalue m, kvalue n) {
-  kbuilder *k = t->p->k;
-  int64_t steps = t->p->d.nrun * t->p->d.steps, panel = steps * step_bytes(t);
+  const kgemm *p = t->p;
+  kbuilder *k = p->k;
+  int64_t steps = p->d.nrun * p->d.steps, panel = steps * step_bytes(t);
+  if (!weights_are_far(p)) return (ahead){ 0 };
+  if (row_blocks(p) < 2) return (ahead){ build_offset(k, b, STREAM_AHEAD), step_bytes(t) / 64 };
   ahead f = { .lines = lines_ahead(t) };
   if (!f.lines) return f;
   kvalue next =
@@ -320,8 +332,7 @@ static void walk_block(walk *w, const part *t, const place *at) {
     w->a[i] = t->a;
     for (int d = p->d.nbatch; d < p->x->rank - 1; d++)
       w->a[i] = build_address(k, w->a[i], build_mul_const(k, at->iv[i][d], p->a.stride[d]));
-    if (p->d.flat)
-      w->a[i] = build_offset(k, w->a[i], flat_row(p, i) * p->a.stride[p->x->rank - 2]);
+    if (p->d.flat) w->a[i] = build_offset(k, w->a[i], flat_row(p, i) * p->a.stride[p->x->rank - 2]);
   }
 }
 
