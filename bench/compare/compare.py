@@ -9,7 +9,9 @@ usage: compare.py [options] [NETWORK ...]
   --march LEVEL   for mcc (default native)
   --batch N       images a run (default 1)
   --threads N     another table: one thread beside N (default 1)
-  --seconds S     measuring time of each network (default 4)
+  --seconds S     measuring time of each network (default 4; in each regime)
+  --regime WHAT   steady: runs one after the other; camera: one run every 33 ms, between which the core sleeps;
+                  both: a table of each (default steady)
   --cpu N         the core (default 0)
   --fifo          real-time priority: other programs of a shared machine cannot take the core away (needs the right to)
   --recompile     do not reuse objects of an earlier call, even when mcc did not change
@@ -97,9 +99,9 @@ def variants(o, name):
     return out, built
 
 
-def measure(o, name):
+def measure(o, name, regime):
     which, built = variants(o, name)
-    command = [o.peers / "compare", "-seconds", str(o.seconds), "-batch", str(o.batch), "-cpu", str(o.cpu)] + (["-fifo"] if o.fifo else []) + (["-ort", str(o.ort)] if o.ort else []) + which
+    command = [o.peers / "compare", "-seconds", str(o.seconds), "-regime", regime, "-batch", str(o.batch), "-cpu", str(o.cpu)] + (["-fifo"] if o.fifo else []) + (["-ort", str(o.ort)] if o.ort else []) + which
     p = subprocess.run(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     if p.returncode:
         note(f"{name}: compare failed")
@@ -165,6 +167,7 @@ def arguments():
                                 ("batch", int, 1), ("threads", int, 1), ("seconds", float, 4.0), ("cpu", int, 0), ("json", pathlib.Path, None)]:
         p.add_argument(f"--{name}", type=kind, default=kind(default) if default is not None else None)
     p.add_argument("--fifo", action="store_true")
+    p.add_argument("--regime", choices=["steady", "camera", "both"], default="steady")
     p.add_argument("--recompile", action="store_true")
     p.add_argument("networks", nargs="*")
     return p.parse_args()
@@ -192,16 +195,20 @@ def prepare(o):
 def main():
     o = arguments()
     macs = prepare(o)
-    results = {}
+    regimes = ["steady", "camera"] if o.regime == "both" else [o.regime]
+    results, means = {r: {} for r in regimes}, {}
     for name in o.networks or macs:
-        t = time.time()
-        results[name] = measure(o, name)
-        v = results[name]["variants"]
-        note(f"{name}: " + ", ".join(f"{k} {shown(v[k])}" for k in v) + f"  ({time.time() - t:.0f} s, load {os.getloadavg()[0]:.1f})")
-    text, means = table(results, macs, o.batch, o.threads)
-    print(f"{processor()}; batch {o.batch}, {f'1 and {o.threads} threads' if o.threads > 1 else '1 thread'}, ms; -march={o.march}\n\n{text}")
+        for regime in regimes:
+            t = time.time()
+            results[regime][name] = measure(o, name, regime)
+            v = results[regime][name]["variants"]
+            note(f"{name}, {regime}: " + ", ".join(f"{k} {shown(v[k])}" for k in v) + f"  ({time.time() - t:.0f} s, load {os.getloadavg()[0]:.1f})")
+    for regime in regimes:
+        text, means[regime] = table(results[regime], macs, o.batch, o.threads)
+        print(f"{processor()}; {regime}; batch {o.batch}, {f'1 and {o.threads} threads' if o.threads > 1 else '1 thread'}, ms; -march={o.march}\n\n{text}\n")
     if o.json:
-        o.json.write_text(json.dumps({"processor": processor(), "march": o.march, "batch": o.batch, "threads": o.threads, "networks": results, "means": means}, indent=1) + "\n")
+        o.json.write_text(json.dumps({"processor": processor(), "march": o.march, "batch": o.batch, "threads": o.threads, "networks": results[regimes[0]], "means": means[regimes[0]],
+                                      **({"camera": {"networks": results["camera"], "means": means["camera"]}} if o.regime == "both" else {})}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 /* compare: times several implementations of one network in alternation, on one pinned thread, or on
  * several.
  *
- *   compare [-seconds S] [-batch N] [-cpu N] [-fifo] [-ort LIBRARY] KIND[@THREADS]:LABEL:FILE ...
+ *   compare [-seconds S] [-batch N] [-cpu N] [-fifo] [-regime steady|camera] [-ort LIBRARY]
+ *           KIND[@THREADS]:LABEL:FILE ...
  *
  * KIND is object (a shared library of net_entry.c and mcc's object), ort (an .onnx file) or dnnl (a
  * list of layers, one thread).  Prints one JSON object.  How the samples are taken and which of
@@ -16,10 +17,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { MAX_VARIANTS = 16, MIN_RUNS_PER_TURN = 2 };
 
-static const double turn_seconds = 4e-3; /* short enough that all variants see the same weather */
+/* How a network is run: again and again, or once for each picture of a camera, with a core that has
+ * gone to sleep meanwhile. Turns are short enough that all variants see the same weather, and long
+ * against the millisecond that tiles need to wake up. */
+typedef struct regime {
+  const char *name;
+  double turn, uncounted, sleep; /* seconds: of runs that count, of runs before them, and idle */
+} regime;
+
+static const regime regimes[] = { { "steady", 27e-3, 3e-3, 0 }, { "camera", 0, 0, 33e-3 } };
 
 typedef struct variant {
   const char *kind, *label, *file;
@@ -34,6 +44,7 @@ typedef struct options {
   int cpu, n, threads; /* threads: the most of any variant */
   mcrt_pool *pool;
   bool fifo;
+  const regime *regime;
   const char *ort;
   variant v[MAX_VARIANTS];
 } options;
@@ -47,8 +58,8 @@ static const struct {
 
 static int usage(const char *why) {
   fprintf(stderr,
-          "compare: %s\nusage: compare [-seconds S] [-batch N] [-cpu N] [-fifo] [-ort LIBRARY] "
-          "object|ort|dnnl[@THREADS]:LABEL:FILE ...\n",
+          "compare: %s\nusage: compare [-seconds S] [-batch N] [-cpu N] [-fifo] "
+          "[-regime steady|camera] [-ort LIBRARY] object|ort|dnnl[@THREADS]:LABEL:FILE ...\n",
           why);
   return 2;
 }
@@ -66,6 +77,12 @@ static bool add_variant(options *o, char *text) {
   o->v[o->n++] =
       (variant){ .kind = text, .label = label + 1, .file = file + 1, .threads = threads };
   return threads > 0 && threads <= MCRT_MAX_THREADS;
+}
+
+static bool set_regime(options *o, const char *name) {
+  for (size_t i = 0; i < sizeof regimes / sizeof regimes[0]; i++)
+    if (!strcmp(name, regimes[i].name)) return o->regime = &regimes[i], true;
+  return false;
 }
 
 static bool parse(options *o, int argc, char **argv) {
@@ -86,6 +103,8 @@ static bool parse(options *o, int argc, char **argv) {
       o->cpu = atoi(argv[++i]);
     else if (!strcmp(a, "-ort"))
       o->ort = argv[++i];
+    else if (!strcmp(a, "-regime") && set_regime(o, argv[i + 1]))
+      i++;
     else
       return false;
   }
@@ -177,23 +196,38 @@ typedef struct one {
   bool stolen;
 } one;
 
-/* One turn of one variant: a run that fetches its code and weights back into the caches, then timed
- * runs.  They count as calm when the core was calm on both sides and the thread never lost it. */
+/* What comes before the timed runs: at least one run that fetches code and weights back into the
+ * caches, or idle time. */
+static bool approach(variant *v, const regime *r) {
+  if (r->sleep > 0) {
+    struct timespec t = { 0, (long)(r->sleep * 1e9) };
+    return nanosleep(&t, NULL) == 0;
+  }
+  double end = now() + r->uncounted;
+  do
+    if (!v->r.run(v->r.state)) return false;
+  while (now() < end);
+  return true;
+}
+
+/* One turn of one variant.  Its runs count as calm when the core was calm on both sides (after
+ * them, where it sleeps before) and the thread never lost it. */
 static bool turn(variant *v, weather *w, const options *o) {
-  enum { MAX = 4096 };
+  enum { MAX = 1 << 16 };
 
   static one t[MAX];
-  int n = 0;
-  bool before = is_calm(w, o);
-  if (!v->r.run(v->r.state)) return false;
-  double t0 = now(), end = t0 + turn_seconds;
+  const regime *r = o->regime;
+  int n = 0, least = r->sleep > 0 ? 1 : MIN_RUNS_PER_TURN;
+  bool before = r->sleep > 0 || is_calm(w, o);
+  if (!approach(v, r)) return false;
+  double t0 = now(), end = t0 + r->turn;
   do {
     double c = cpu_now(), a = now();
     if (!v->r.run(v->r.state)) return false;
     double b = now();
     t[n++] = (one){ b - a, cpu_now() - c < 0.985 * (b - a) };
     t0 = b;
-  } while (n < MAX && (t0 < end || n < MIN_RUNS_PER_TURN));
+  } while (n < MAX && (t0 < end || n < least));
   bool calm = is_calm(w, o) && before;
   for (int i = 0; i < n; i++) samples_add(&v->s, t[i].t, calm && !t[i].stolen);
   return true;
@@ -211,7 +245,8 @@ static bool measure(options *o, weather *w) {
 }
 
 static void report(options *o, const weather *w) {
-  printf("{\"probe_gflops\": [%.1f, %.1f], \"variants\": {", w->worst, w->best);
+  printf("{\"regime\": \"%s\", \"probe_gflops\": [%.1f, %.1f], \"variants\": {", o->regime->name,
+         w->worst, w->best);
   for (int i = 0; i < o->n; i++) {
     variant *v = &o->v[i];
     summary s = samples_summary(&v->s);
@@ -227,7 +262,7 @@ static void report(options *o, const weather *w) {
 }
 
 int main(int argc, char **argv) {
-  static options o = { .seconds = 3, .batch = 1, .threads = 1 };
+  static options o = { .seconds = 3, .batch = 1, .threads = 1, .regime = &regimes[0] };
   weather w = { 0, 1e30 };
   if (!parse(&o, argc, argv)) return usage("bad arguments");
   if (!settle(&o) || !open_all(&o)) return 1;

@@ -76,16 +76,25 @@ void subject_close(subject *s);
 bool form_apply(form *f, tool *t, const char *text);
 
 /* ---- timing.c ---- */
+/* How networks are run: one run after the other, or once for each picture of a camera, 33 ms apart,
+ * with a core that has slept meanwhile. */
+typedef enum bench_regime { BENCH_STEADY, BENCH_CAMERA } bench_regime;
+
+extern const char *const bench_regimes[];
+
 typedef struct machine {
+  bench_regime regime;
   double clock, best;
   size_t turns, calm;
 } machine; /* cycles a second; the best burst; turns of the subjects and how many were calm */
 
 /* Measure all subjects in turns of some milliseconds for `seconds` each. 0, or what an entry
  * returned (*who: the subject). */
-int bench_subjects(subject *s, int n, double seconds, mc_arena *a, machine *m, int *who);
+int bench_subjects(subject *s, int n, bench_regime r, double seconds, mc_arena *a, machine *m,
+                   int *who);
 /* The same for the groups of each. */
-int bench_layers(subject *s, int n, double seconds, mc_arena *a, machine *m, int *who);
+int bench_layers(subject *s, int n, bench_regime r, double seconds, mc_arena *a, machine *m,
+                 int *who);
 /* Keep to one core; fifo: with real-time priority. NULL, or why not. */
 const char *bench_settle(int cpu, bool fifo);
 

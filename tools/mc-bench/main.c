@@ -9,6 +9,7 @@ typedef struct options {
   int64_t seed, cpu;
   mcrt_pool *pool;
   double seconds;
+  int regime;
   bool json, layers, fifo;
   form base;
   mc_import_args imp;
@@ -82,10 +83,11 @@ static bool measure(options *o) {
   if (why) return mc_error(&o->t.diag, mc_noloc, "%s: %s", o->fifo ? "--fifo" : "--cpu", why);
   if (!threads_open(&o->pool, &o->t, threads, (int)o->cpu)) return false;
   for (int i = 0; i < o->n; i++) o->subject[i].pool = o->pool;
-  int who, rc = bench_subjects(o->subject, o->n, o->seconds, o->t.arena, &o->machine, &who);
+  int who, rc = bench_subjects(o->subject, o->n, (bench_regime)o->regime, o->seconds, o->t.arena,
+                               &o->machine, &who);
   if (!rc)
-    rc = bench_layers(o->subject, o->n, o->layers || o->roofline ? o->seconds : 0, o->t.arena,
-                      &o->machine, &who);
+    rc = bench_layers(o->subject, o->n, (bench_regime)o->regime,
+                      o->layers || o->roofline ? o->seconds : 0, o->t.arena, &o->machine, &who);
   return !rc ||
          mc_error(&o->t.diag, mc_noloc, "%s: the entry returned %d", o->subject[who].label, rc);
 }
@@ -126,6 +128,9 @@ int main(int argc, char **argv) {
   const mc_option table[] = {
     { "seconds", MC_O_F64, &o.seconds, .arg = "S",
       .help = "how long to measure each network, above 0" },
+    { "regime", MC_O_WORD, &o.regime, .arg = "WHEN", .words = bench_regimes,
+      .help = "steady: runs one after the other; camera: one run every 33 ms, the core asleep "
+              "between them" },
     { "layers", MC_O_FLAG, &o.layers,
       .help = "also the time of each layer: speed, share of the engine's peak, what the cost model "
               "says" },

@@ -11,9 +11,9 @@ double layer_bytes(const layer *l) {
 static bool is_calm(const machine *m) { return 2 * m->calm >= m->turns; }
 
 static void text_machine(mc_strbuf *out, const machine *m) {
-  mc_sb_printf(out, "machine: %s (%zu of %zu turns were calm; %.2f GHz)\n",
+  mc_sb_printf(out, "machine: %s (%zu of %zu turns were calm; %.2f GHz%s)\n",
                is_calm(m) ? "calm" : "busy, take these numbers with care", m->calm, m->turns,
-               m->clock * 1e-9);
+               m->clock * 1e-9, m->regime == BENCH_CAMERA ? "; asleep before each run" : "");
 }
 
 static void text_one(mc_strbuf *out, const subject *s) {
@@ -117,9 +117,9 @@ static json_t *json_subject(const subject *s, const machine *m) {
 void report_json(mc_strbuf *out, const subject *s, int n, const machine *m) {
   json_t *list = json_array();
   for (int i = 0; i < n; i++) json_array_append_new(list, json_subject(&s[i], m));
-  json_t *all = json_pack("{s:f, s:I, s:I, s:b, s:o}", "clock_ghz", m->clock * 1e-9, "turns",
-                          (json_int_t)m->turns, "calm_turns", (json_int_t)m->calm, "calm",
-                          is_calm(m), "networks", list);
+  json_t *all = json_pack("{s:s, s:f, s:I, s:I, s:b, s:o}", "regime", bench_regimes[m->regime],
+                          "clock_ghz", m->clock * 1e-9, "turns", (json_int_t)m->turns, "calm_turns",
+                          (json_int_t)m->calm, "calm", is_calm(m), "networks", list);
   char *text = json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(6) | JSON_PRESERVE_ORDER);
   mc_sb_puts(out, text ? text : "");
   mc_sb_putc(out, '\n');

@@ -6,10 +6,22 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { LANES = 8, CHAINS = 12, STEPS = 1500, CLOCK_STEPS = 20000, ENOUGH = 5 };
 
-static const double turn_seconds = 4e-3, shortest_sample = 20e-6, calm_share = 0.93;
+static const double shortest_sample = 20e-6, calm_share = 0.93;
+
+/* Turns are short enough that all subjects see the same weather, and long against the millisecond
+ * that the tiles of AMX need to wake up. */
+typedef struct pace {
+  double turn, uncounted, sleep; /* seconds: of runs that count, of runs before them, and idle */
+} pace;
+
+static const pace paces[] = {
+  [BENCH_STEADY] = { 27e-3, 3e-3, 0 }, [BENCH_CAMERA] = { 0, 0, 33e-3 }
+};
+const char *const bench_regimes[] = { "steady", "camera", NULL };
 
 const char *bench_settle(int cpu, bool fifo) {
   cpu_set_t set;
@@ -92,7 +104,7 @@ static int repeat(const subject *s, int n, double *seconds) {
 }
 
 /* Warm caches, clock and page tables, and find how many runs make a sample. */
-static int warm_up(subject *s, double limit) {
+static int warm_up(subject *s, const pace *p, double limit) {
   double t, spent = 0, best = 1e9;
   do {
     int rc = repeat(s, 1, &t);
@@ -100,36 +112,49 @@ static int warm_up(subject *s, double limit) {
     spent += t;
     if (t < best) best = t;
   } while (spent < limit);
-  s->batch = best >= shortest_sample ? 1 : (int)(shortest_sample / (best > 1e-9 ? best : 1e-9)) + 1;
+  bool single = p->sleep > 0 || best >= shortest_sample;
+  s->batch = single ? 1 : (int)(shortest_sample / (best > 1e-9 ? best : 1e-9)) + 1;
   return 0;
 }
 
-/* The first run of a turn is not counted: it brings code and weights back that others have evicted.
- */
-static int turn(subject *s, mc_arena *a, machine *m) {
-  double t, before = burst(), end = mc_seconds() + turn_seconds;
+static void sleep_for(double seconds) {
+  struct timespec t = { 0, (long)(seconds * 1e9) };
+  while (nanosleep(&t, &t) && errno == EINTR) continue;
+}
+
+/* The first runs of a turn are not counted: they bring code and weights back that others have
+ * evicted. Where the core sleeps before, only what comes after says whether it was ours. */
+static int turn(subject *s, const pace *p, mc_arena *a, machine *m) {
+  bool sleeps = p->sleep > 0;
+  double t, before = sleeps ? 0 : burst(), start = mc_seconds();
   size_t first = s->all.n;
-  int rc = repeat(s, 1, &t);
-  if (rc) return rc;
+  int rc = 0;
+  if (sleeps) sleep_for(p->sleep);
+  while (!sleeps && !rc && (rc = repeat(s, 1, &t)) == 0 && mc_seconds() < start + p->uncounted)
+    continue;
+  start = mc_seconds();
   do {
-    if ((rc = repeat(s, s->batch, &t))) return rc;
+    if (rc || (rc = repeat(s, s->batch, &t))) return rc;
     add(&s->all, t / s->batch, a);
-  } while (mc_seconds() < end);
-  bool ok = calm(m, before, burst());
+  } while (mc_seconds() < start + p->turn);
+  double after = burst();
+  bool ok = calm(m, sleeps ? after : before, after);
   for (size_t i = first; ok && i < s->all.n; i++) add(&s->calm, s->all.v[i], a);
   if (!ok) s->busy += s->all.n - first;
   return 0;
 }
 
-int bench_subjects(subject *s, int n, double seconds, mc_arena *a, machine *m, int *who) {
+int bench_subjects(subject *s, int n, bench_regime r, double seconds, mc_arena *a, machine *m,
+                   int *who) {
   int rc;
   m->clock = clock_rate();
+  m->regime = r;
   for (*who = 0; *who < n; ++*who)
-    if ((rc = warm_up(&s[*who], seconds < 0.5 ? seconds / 5 : 0.1))) return rc;
+    if ((rc = warm_up(&s[*who], &paces[r], seconds < 0.5 ? seconds / 5 : 0.1))) return rc;
   double end = mc_seconds() + seconds * n;
   do {
     for (*who = 0; *who < n; ++*who)
-      if ((rc = turn(&s[*who], a, m))) return rc;
+      if ((rc = turn(&s[*who], &paces[r], a, m))) return rc;
   } while (mc_seconds() < end);
   for (int i = 0; i < n; i++) {
     s[i].gated = s[i].calm.n >= ENOUGH;
@@ -167,7 +192,25 @@ static int watch(subject *s, marks *w, double cost, mc_arena *a, bool count) {
   return rc;
 }
 
-int bench_layers(subject *s, int n, double seconds, mc_arena *a, machine *m, int *who) {
+/* One turn of the groups of a subject, as turn(). */
+static int turn_layers(subject *s, const pace *p, marks *w, double cost, mc_arena *a, machine *m) {
+  bool sleeps = p->sleep > 0;
+  double before = sleeps ? 0 : burst(), start = mc_seconds();
+  int rc = 0;
+  if (sleeps) sleep_for(p->sleep);
+  while (!sleeps && !(rc = watch(s, w, cost, a, false)) && mc_seconds() < start + p->uncounted)
+    continue;
+  start = mc_seconds();
+  do
+    if (rc || (rc = watch(s, w, cost, a, true))) return rc;
+  while (mc_seconds() < start + p->turn);
+  double after = burst();
+  calm(m, sleeps ? after : before, after);
+  return 0;
+}
+
+int bench_layers(subject *s, int n, bench_regime r, double seconds, mc_arena *a, machine *m,
+                 int *who) {
   enum { MOST = 20000 };
 
   double cost = mark_seconds(), end = mc_seconds() + seconds * n;
@@ -177,12 +220,8 @@ int bench_layers(subject *s, int n, double seconds, mc_arena *a, machine *m, int
     for (*who = 0; *who < n; ++*who) {
       subject *x = &s[*who];
       if (!x->nlayer || x->layer[0].samples.n > MOST) continue;
-      double before = burst(), until = mc_seconds() + turn_seconds;
-      int rc = watch(x, &w[*who], cost, a, false);
-      while (!rc && mc_seconds() < until) rc = watch(x, &w[*who], cost, a, true);
-      if (!rc && !x->layer[0].samples.n) rc = watch(x, &w[*who], cost, a, true);
+      int rc = turn_layers(x, &paces[r], &w[*who], cost, a, m);
       if (rc) return rc;
-      calm(m, before, burst());
     }
   } while (mc_seconds() < end);
   for (int i = 0; i < n; i++)
