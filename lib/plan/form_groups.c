@@ -25,6 +25,7 @@
  * Products read only the arena or constants: operands that are graph inputs are copied first (`pad`
  * of nothing). A graph result that has other readers, or that is an input, a constant or returned
  * twice, is copied at the end. */
+#include "even_runs.h"
 #include "families.h"
 #include "mc/decide/ask.h"
 #include "mc/ir/build.h"
@@ -475,6 +476,7 @@ bool mc_pass_form_groups(mc_pass_context *cx, const mc_opts_form_groups *o, bool
   mc_map_init(&f.chains, cx->scratch);
   MC_FOR_NODES (n, f.g)
     if (n->op == MC_OP_group) dissolve(&f, n);
+  if (!mc_even_runs(cx, &f.asked, &f.changed)) return false;
   copy_product_inputs(&f);
   if (!f.failed) copy_shared_results(&f);
   if (f.failed) return false;
