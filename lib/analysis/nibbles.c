@@ -41,12 +41,21 @@ static bool shared_by(const int8_t *v, int64_t rows, int64_t d, int64_t by) {
   return true;
 }
 
+static int64_t shared_of(const int8_t *v, int64_t rows, int64_t n) {
+  if (all_small(v, n)) return 0;
+  if (shared_by(v, rows, n / rows, n / rows)) return n / rows;
+  for (int64_t by = MOST; by >= LEAST; by /= 2)
+    if (shared_by(v, rows, n / rows, by)) return by;
+  return -1;
+}
+
 int64_t mc_nibbles_shared(const mc_tensor *w) {
   int64_t n = mc_tensor_elems(w), rows = w->rank ? w->dim[0] : 0;
-  if (w->dtype != MC_i8 || !n) return -1;
-  if (all_small(w->data, n)) return 0;
-  if (shared_by(w->data, rows, n / rows, n / rows)) return n / rows;
-  for (int64_t by = MOST; by >= LEAST; by /= 2)
-    if (shared_by(w->data, rows, n / rows, by)) return by;
-  return -1;
+  if (!n || !rows) return -1;
+  if (w->dtype == MC_i8) return shared_of(w->data, rows, n);
+  mc_arena *a = mc_arena_create();
+  int8_t *v = w->dtype == MC_f32 ? MC_NEWN(a, int8_t, n) : NULL;
+  int64_t shared = v && mc_steps_all(w, NULL, v) ? shared_of(v, rows, n) : -1;
+  mc_arena_destroy(a);
+  return shared;
 }

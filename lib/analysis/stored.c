@@ -47,13 +47,35 @@ static const char *stored_bits_refused(const mc_tensor *w) {
 
 /* ---- 4 bits ---- */
 
+/* A scale for each row. */
+static int64_t scale_bytes(const mc_tensor *w) {
+  return w->dtype == MC_f32 ? w->dim[0] * (int64_t)sizeof(float) : 0;
+}
+
 static int64_t stored_nibbles_bytes(const mc_tensor *w, int64_t n) {
   int64_t shared = mc_nibbles_shared(w);
-  return (n + 1) / 2 + (shared > 0 ? (n + shared - 1) / shared : 0);
+  return (n + 1) / 2 + (shared > 0 ? (n + shared - 1) / shared : 0) + scale_bytes(w);
 }
 
 static const char *stored_nibbles_refused(const mc_tensor *w) {
   return mc_nibbles_shared(w) < 0 ? "they are on no grid of 4 bits" : NULL;
+}
+
+/* ---- f32 of fewer bits ---- */
+
+static int64_t stored_steps_bytes(const mc_tensor *w, int64_t n) { return n + scale_bytes(w); }
+
+static const char *stored_steps_refused(const mc_tensor *w) {
+  return mc_steps_all(w, NULL, NULL) ? NULL : "they are no whole multiples of a scale";
+}
+
+static int64_t stored_halves_bytes(const mc_tensor *w, int64_t n) {
+  (void)w;
+  return 2 * n;
+}
+
+static const char *stored_halves_refused(const mc_tensor *w) {
+  return mc_halves_all(w) ? NULL : "they are not of half precision";
 }
 
 /* ---- all ---- */

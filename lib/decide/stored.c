@@ -19,10 +19,23 @@ static double stored_bits_cycles(const mc_gemm *p) {
   return pieces * (shuffles ? mc_tune.unpack : mc_tune.unpack_singly);
 }
 
+/* Of 16 elements. */
+static double vectors_of(const mc_gemm *p) {
+  return (double)p->groups * (double)mc_gemm_panel(p) / (double)mc_gemm_elem(p->e) / MC_GEMM_LANES;
+}
+
 static double stored_nibbles_cycles(const mc_gemm *p) {
-  double vectors = (double)p->groups * (double)mc_gemm_panel(p) / MC_GEMM_LANES;
   if (p->direct) return 0; /* the nest's steps have it */
-  return vectors * (p->shared ? mc_tune.unpack_factors : mc_tune.unpack_nibbles);
+  double each = p->shared ? mc_tune.unpack_factors : mc_tune.unpack_nibbles;
+  return vectors_of(p) * (each + (mc_gemm_elem(p->e) == 4 ? mc_tune.unpack_floats : 0));
+}
+
+static double stored_steps_cycles(const mc_gemm *p) {
+  return vectors_of(p) * mc_tune.unpack_floats;
+}
+
+static double stored_halves_cycles(const mc_gemm *p) {
+  return vectors_of(p) * mc_tune.unpack_floats;
 }
 
 typedef double cycles_fn(const mc_gemm *p);
@@ -127,8 +140,9 @@ static double least_listed(const mc_gemm *p) {
 }
 
 static int64_t kept_bytes(const mc_gemm *p, mc_stored f) {
-  if (f == MC_STORED_nibbles)
-    return p->groups * p->nrun * mc_gemm_vectors(p->n) * MC_GEMM_LANES * mc_nibbles_column(p);
+  int64_t columns = p->groups * mc_gemm_vectors(p->n) * MC_GEMM_LANES,
+          scales = mc_gemm_elem(p->e) == 4 ? 4 * columns : 0;
+  if (f == MC_STORED_nibbles) return p->nrun * columns * mc_nibbles_column(p) + scales;
   return mc_stored_bytes(f, mc_value_tensor(p->head->in[1]),
                          mc_gemm_panel(p) * p->groups / mc_gemm_elem(p->e));
 }

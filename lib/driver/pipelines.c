@@ -4,7 +4,7 @@
 
 const char *const mc_chain_names[] = { "auto", "off", "memory", NULL };
 const char *const mc_equalize_names[] = { "auto", "off", NULL };
-const char *const mc_quant_names[] = { "none", "int8", "bf16", "w4a8", NULL };
+const char *const mc_quant_names[] = { "none", "int8", "bf16", "w4a8", "w8", "w4", "fp16", NULL };
 
 /* -O0 compiles what is there; -O1 folds constants and batch_norm; -O2 also moves layouts out of the
  * way and merges; -O3 repeats until it settles. */
@@ -48,9 +48,11 @@ static const char *with_layers(const char *name, const char *samples, const mc_c
                                mc_arena *a) {
   mc_strbuf s = { 0 };
   mc_sb_putc(&s, '{');
-  if (o->mixed) mc_sb_puts(&s, "faster=true");
-  bool few = o->quant == MC_QUANT_W4A8 && strcmp(name, "quantize") == 0;
-  if (few) mc_sb_printf(&s, "%sbits=4", o->mixed ? " " : "");
+  bool alone = mc_quant_only_weights(o->quant),
+       few = mc_quant_rounds(o->quant) && strcmp(name, "quantize") == 0;
+  if (o->mixed && !alone) mc_sb_puts(&s, "faster=true");
+  if (few) mc_sb_printf(&s, "%sbits=%d", s.n > 1 ? " " : "", o->quant == MC_QUANT_W8 ? 8 : 4);
+  if (few && alone) mc_sb_puts(&s, " only_weights=true");
   if (few && o->group) mc_sb_printf(&s, " group=%lld", (long long)o->group);
   if (few && samples) mc_sb_puts(&s, " rounding_method=gptq");
   option(&s, few ? "data" : "correct", samples);
@@ -95,7 +97,7 @@ static bool no_ranges(const mc_graph *g, mc_diag *d) {
 }
 
 static void no_samples(const mc_compile_opts *o, const mc_graph *g, mc_diag *d) {
-  if (o->quant == MC_QUANT_W4A8)
+  if (o->quant == MC_QUANT_W4A8 || o->quant == MC_QUANT_W4)
     mc_warning(
         d, g->loc,
         "no samples: each weight goes to the nearest of 16 steps, which costs accuracy; give "
@@ -142,6 +144,20 @@ static const char *check_samples(const char *path, mc_arena *a) {
   return text;
 }
 
+/* Weights alone: no ranges. */
+static void weight_passes(stages *p, const char *path, const mc_graph *g, const mc_compile_opts *o,
+                          mc_arena *a, mc_diag *d) {
+  if (o->quant == MC_QUANT_FP16) {
+    p->ints = with_layers("weights-to-fp16", NULL, o, a);
+    return;
+  }
+  p->ints = with_layers("quantize", path, o, a);
+  if (path)
+    p->before = mc_arena_printf(a, "%s%s", p->before, check_samples(path, a));
+  else
+    no_samples(o, g, d);
+}
+
 /* The passes that make integers, with their source of ranges. */
 static bool quant_passes(stages *p, const mc_module *m, const mc_compile_opts *o, mc_arena *a,
                          mc_diag *d) {
@@ -151,10 +167,11 @@ static bool quant_passes(stages *p, const mc_module *m, const mc_compile_opts *o
   look(&f, g);
   if (f.islands) p->before = "from-qdq,";
   if (f.quantized) {
-    if (mc_quant_ints(o->quant)) quantized_already(g, o, d);
+    if (mc_quant_ints(o->quant) || mc_quant_only_weights(o->quant)) quantized_already(g, o, d);
     p->ints = "fold-qdq,";
     return true;
   }
+  if (mc_quant_only_weights(o->quant)) weight_passes(p, mc_compile_samples(m, o, a), g, o, a, d);
   if (!mc_quant_ints(o->quant)) return true;
   if (o->mixed && o->target->next)
     return mc_error(d, g->loc,

@@ -1,26 +1,9 @@
 /* Elements print so that they read back to the same bits: shortest floats, and the raw bits (0x...)
  * of NaNs other than the usual one. */
 #include "dense.h"
+#include "mc/support/fixed.h"
 #include <math.h>
 #include <string.h>
-
-/* The f32 with the bits of an f16: both formats' every value is an f32. */
-static float from_f16(uint16_t h) {
-  uint32_t sign = (uint32_t)(h & 0x8000) << 16, exp = (h >> 10) & 31, frac = h & 0x3ff;
-  if (exp == 0) return (sign ? -1.0f : 1.0f) * ldexpf((float)frac, -24);
-  uint32_t bits = exp == 31 ? 0x7f800000u | frac << 13 : (exp + 112) << 23 | frac << 13;
-  bits |= sign;
-  float x;
-  memcpy(&x, &bits, sizeof x);
-  return x;
-}
-
-static float from_bf16(uint16_t h) {
-  uint32_t bits = (uint32_t)h << 16;
-  float x;
-  memcpy(&x, &bits, sizeof x);
-  return x;
-}
 
 /* The NaN that "nan" reads as: quiet, positive, no payload. */
 static uint64_t usual_nan(mc_dtype t) {
@@ -40,7 +23,7 @@ static void print_float(mc_strbuf *out, mc_dtype t, const void *p) {
   else if (t == MC_f32)
     memcpy(&f, p, sizeof f);
   else
-    f = t == MC_f16 ? from_f16((uint16_t)bits) : from_bf16((uint16_t)bits);
+    f = t == MC_f16 ? mc_fx_from_f16((uint16_t)bits) : mc_fx_from_bf16((uint16_t)bits);
   bool odd = (isnan(d) || isnan(f)) && bits != usual_nan(t);
   if (odd)
     mc_sb_printf(out, "0x%0*llx", (int)mc_dtype_size(t) * 2, (unsigned long long)bits);

@@ -121,6 +121,15 @@ const mc_type *mc_quant_weight(mc_module *m, const mc_tensor *w, int axis, bool 
   return mc_type_intern(m, &t);
 }
 
+void mc_quant_rows(float *w, int64_t rows, int64_t d, bool per_channel) {
+  walk k = per_channel ? (walk){ 1, rows, d } : (walk){ 1, 1, rows * d };
+  for (int64_t c = 0; c < k.channels; c++) {
+    float most = max_abs(w, k, c), s = weight_scale(most, steps_of(w, k, c, most), 0, 1);
+    for (int64_t i = c * k.inner; i < (c + 1) * k.inner; i++)
+      w[i] = (float)mc_fx_quantize(w[i], s, 0, -127, 127) * s;
+  }
+}
+
 void mc_quant_mean_error(const mc_tensor *w, const mc_tensor *q, const mc_type *qt,
                          const double *mean, int64_t groups, float *out) {
   int64_t channels = w->dim[0], d = mc_tensor_elems(w) / channels, o = channels / groups;

@@ -43,6 +43,9 @@ typedef struct mc_compensation {
 const mc_type *mc_quant_weight(mc_module *m, const mc_tensor *w, int axis, bool per_channel,
                                float s_x, const float *bias, const mc_compensation *compensate,
                                const char *name, mc_tensor **out);
+/* w [rows, d], each of a channel, to fp32(q * scale): q in [-127, 127], the scale that of the row,
+ * or one for all; rows that lie on a grid of at most 127 steps stay on it. */
+void mc_quant_rows(float *w, int64_t rows, int64_t d, bool per_channel);
 /* Mean error that rounding the weights w [groups * o, d] to q adds to each output channel when the
  * columns have the means `mean` [groups, d]: sum over columns of (s q - w) mean. out: [groups * o].
  * (Nagel et al., "Data-free quantization through weight equalization and bias correction", ICCV

@@ -378,6 +378,7 @@ static bool check_options(mc_pass_context *cx, const mc_opts_quantize *o) {
   mc_layers_warn_unmatched(cx, "quantize", "skip", o->skip, 0);
   mc_layers_warn_unmatched(cx, "quantize", "only", o->only, 0);
   mc_ops_warn_unmatched(cx, "quantize", "ops", o->ops);
+  if (o->only_weights) return true;
   if (has_ranges(cx->graph) || !has_products(cx->graph)) return true;
   mc_error(cx->diag, cx->graph->loc, "quantize: no value has a range, so no layer can become INT8");
   mc_note(cx->diag, cx->graph->loc,
@@ -408,6 +409,7 @@ bool mc_pass_quantize(mc_pass_context *cx, const mc_opts_quantize *o, bool *chan
   mc_map_init(&s.products_of, cx->scratch);
   mc_map_init(&s.compensation, cx->scratch);
   mc_map_init(&s.slower, cx->scratch);
+  if (o->only_weights) return mcq_only_weights(&s, changed);
   if (o->faster) mc_quant_slower(cx, &s.slower);
   *changed = hold_all_constants(&s);
   *changed |= share_ranges(&s);

@@ -84,6 +84,8 @@ bool mcq_measure_means(state *s);
 bool mcq_measure_columns(state *s);
 /* round_weights.c: weights of all products that will be converted onto grids of bits=, group=. */
 bool mcq_round_weights(state *s);
+/* only_weights.c: weights alone get fewer bits. */
+bool mcq_only_weights(state *s, bool *changed);
 /* The bias (zeros when the layer has none) minus the mean error of the rounded weights; the old
  * bias when there are no samples. */
 const mc_tensor *mcq_corrected_bias(state *s, const mc_node *n, const mc_tensor *w,

@@ -28,9 +28,16 @@ void sweep_few_bits(void) {
   static const int shared[] = { 0, 16, 64, 96 };
   for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
     for (kind k = U8; k <= I8; k++) {
-      sweep_grid = (grid){ true, shared[i] };
+      sweep_grid = (grid){ true, shared[i], 4 };
       linears(k);
       convs(k);
     }
-  sweep_grid = (grid){ false, 0 };
+  static const grid real[] = { { true, 0, 4 },  { true, 16, 4 }, { true, 64, 4 },
+                               { true, 96, 4 }, { true, 0, 8 },  { true, 0, 16 } };
+  for (size_t i = 0; sweep_small_weights && i < sizeof real / sizeof *real; i++) {
+    sweep_grid = real[i];
+    linears(F32);
+    convs(F32);
+  }
+  sweep_grid = (grid){ false, 0, 0 };
 }

@@ -1,6 +1,7 @@
 /* Products on every engine: all remainders of channels, rows, taps; strides, borders, dilations,
  * groups; epilogues. */
 #include "sweep_products.h"
+#include "mc/support/fixed.h"
 #include <stdio.h>
 
 static const char *const kinds[] = { "f32", "u8", "i8", "bf16" };
@@ -35,7 +36,8 @@ static int zeros_wide(void) { return sweep_zeros.wide ? sweep_zeros.wide : 16; }
 static const char *zeros_name(void) {
   static char text[64];
   if (sweep_grid.on) {
-    snprintf(text, sizeof text, " 4 bits, shared by %d", sweep_grid.shared);
+    snprintf(text, sizeof text, " %d bits, shared by %d", sweep_grid.bits ? sweep_grid.bits : 4,
+             sweep_grid.shared);
     return text;
   }
   if (!sweep_zeros.of) return "";
@@ -73,11 +75,27 @@ static void on_grid(tcase *t, mc_value *v, int64_t rows, int64_t d) {
   }
 }
 
+/* f32 weights of few bits: rows of whole numbers times a scale, or halves. */
+static void few_bits(tcase *t, mc_value *v, int64_t rows, int64_t d) {
+  float *w = (float *)(uintptr_t)mc_value_tensor(v)->data, s = 0;
+  int64_t by = sweep_grid.shared, k = 1;
+  t->kept = true;
+  for (int64_t i = 0; i < rows * d; i++) {
+    if (i % d == 0) s = (float)rnd_in(t, 1, 1000) * 1.7e-4f;
+    if (by && i % d % by == 0) k = rnd_in(t, 1, 15);
+    if (sweep_grid.bits == 16)
+      w[i] = mc_fx_from_f16(mc_fx_f16(w[i]));
+    else
+      w[i] = (float)(sweep_grid.bits == 8 ? rnd_in(t, -127, 127) : k * rnd_in(t, -8, 7)) * s;
+  }
+}
+
 static mc_value *weights_of(tcase *t, kind k, int rank, const int64_t *dim) {
   mc_value *v = real(k) ? const_real(t, stored(k), -1, 1, rank, dim)
                         : const_w8(t, rnd(t) % 3 != 0, rank, dim);
   int64_t all = rank == 4 ? dim[1] * dim[2] * dim[3] : dim[1];
   if (sweep_grid.on && !real(k)) on_grid(t, v, dim[0], all);
+  if (sweep_grid.on && k == F32) few_bits(t, v, dim[0], all);
   return punched(t, v, dim[0], all, all, 1, dim[rank - 1]);
 }
 

@@ -161,6 +161,8 @@ static bool compile(subject *s, tool *t, const form *f, bool layers) {
       mc_target_find_for(NULL, f->march, mc_quant_arith(co.quant), t->arena, &t->diag);
   if (co.target && f->sparse)
     co.target = s->target = mc_target_sparse(co.target, (mc_sparse_how)f->sparse, t->arena);
+  if (co.target && mc_quant_only_weights(co.quant))
+    co.target = s->target = mc_target_small_weights(co.target, t->arena);
   if (co.target && co.target->next && layers)
     return mc_error(&t->diag, mc_noloc,
                     "%s: layers are those of one level: name it with -march=", s->file);

@@ -16,13 +16,15 @@ static void with_pipeline(mcc *o) {
 static void with_passes(mcc *o) {
   bool int8 = mc_quant_ints(o->co.quant);
   if (!o->budget) IDLE(o, "it is for -quant-budget", "eval");
-  if (o->co.quant != MC_QUANT_W4A8) IDLE(o, "it is for -quant=w4a8", "group");
-  if (o->co.quant == MC_QUANT_NONE) IDLE(o, "it is for -quant=int8, w4a8 and bf16", "skip", "only");
-  if (!int8)
-    IDLE(o, "it is for -quant=int8 and w4a8", "winograd", "calib", "calib-method", "equalize");
-  else if (o->co.small)
+  if (o->co.quant != MC_QUANT_W4A8 && o->co.quant != MC_QUANT_W4)
+    IDLE(o, "it is for -quant=w4a8 and w4", "group");
+  if (o->co.quant == MC_QUANT_NONE) IDLE(o, "it is for -quant=int8 and others", "skip", "only");
+  if (!int8 && !mc_quant_rounds(o->co.quant))
+    IDLE(o, "it is for -quant=int8, w4a8, w8 and w4", "calib");
+  if (!int8) IDLE(o, "it is for -quant=int8 and w4a8", "winograd", "calib-method", "equalize");
+  if (int8 && o->co.small)
     IDLE(o, "-Os leaves winograd out", "winograd");
-  else if (o->co.opt_level < 2)
+  else if (int8 && o->co.opt_level < 2)
     IDLE(o, "winograd runs from -O2 on", "winograd");
   if (o->co.chain != MC_CHAIN_AUTO) return;
   if (o->co.small || o->co.opt_level < 2)

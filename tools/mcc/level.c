@@ -41,6 +41,7 @@ const mc_target *level_find(mcc *o) {
     mc_remark(&o->t.diag, mc_noloc, "-march=%s: its best level is '%s'", march, level);
   if (t && !march && o->emit != EMIT_MIR) remark_lowest(o, t);
   if (t && o->sparse) t = mc_target_sparse(t, (mc_sparse_how)o->sparse, o->t.arena);
-  bool small = o->compress_weights || (o->co.small && o->co.quant == MC_QUANT_W4A8);
+  bool small = o->compress_weights || mc_quant_only_weights(o->co.quant) ||
+               (o->co.small && o->co.quant == MC_QUANT_W4A8);
   return t && small ? mc_target_small_weights(t, o->t.arena) : t;
 }

@@ -15,9 +15,18 @@ typedef enum mc_stored {
 
 extern const char *const mc_stored_texts[MC_NUM_STORED];
 
-/* i8 weights [rows, ...] as whole numbers from -8 to 7 times a factor, which so many neighbouring
- * elements of a row share (from the row's first one on): 0: the factor is 1 everywhere; else the
- * largest that can be of: all of a row, 256, 128 ... 16; -1: none can. */
+/* f32 w [n] = fp32(q * *scale), q whole numbers from -127 to 127 (q [n] may be NULL). False: no
+ * scale does that, or one was -0. */
+bool mc_steps_row(const float *w, int64_t n, float *scale, int8_t *q);
+/* The same for all rows of w [rows, ...]: scales [rows] and q [elements] may be NULL. */
+bool mc_steps_all(const mc_tensor *w, float *scales, int8_t *q);
+/* Every f32 element is a number of half precision. */
+bool mc_halves_all(const mc_tensor *w);
+
+/* i8 weights [rows, ...] (of f32 ones: those of mc_steps_all) as whole numbers from -8 to 7 times a
+ * factor, which so many neighbouring elements of a row share (from the row's first one on): 0: the
+ * factor is 1 everywhere; else the largest that can be of: all of a row, 256, 128 ... 16; -1: none
+ * can. */
 int64_t mc_nibbles_shared(const mc_tensor *w);
 /* The factor of n such elements, `apart` from one to the next; 0: there is none. */
 int mc_nibbles_factor(const int8_t *v, int64_t n, int64_t apart);

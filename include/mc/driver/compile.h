@@ -17,12 +17,16 @@ bool mc_driver_is_onnx(const char *path);
  * follows from it. False after reporting what does not fit. */
 bool mc_driver_set_batch(mc_graph *g, int64_t size, mc_diag *d);
 
-/* W4A8: INT8 whose weights are on grids of 16 steps. */
+/* W4A8: INT8 whose weights are on grids of 16 steps. W8, W4, FP16: weights alone have fewer bits.
+ */
 typedef enum mc_quant_how {
   MC_QUANT_NONE,
   MC_QUANT_INT8,
   MC_QUANT_BF16,
-  MC_QUANT_W4A8
+  MC_QUANT_W4A8,
+  MC_QUANT_W8,
+  MC_QUANT_W4,
+  MC_QUANT_FP16
 } mc_quant_how;
 
 /* Activations and weights are integers. */
@@ -30,12 +34,22 @@ static inline bool mc_quant_ints(mc_quant_how q) {
   return q == MC_QUANT_INT8 || q == MC_QUANT_W4A8;
 }
 
+/* Weights have fewer bits in the object, and products stay in f32. */
+static inline bool mc_quant_only_weights(mc_quant_how q) {
+  return q == MC_QUANT_W8 || q == MC_QUANT_W4 || q == MC_QUANT_FP16;
+}
+
+/* Its weights are rounded better with samples. */
+static inline bool mc_quant_rounds(mc_quant_how q) {
+  return q == MC_QUANT_W4A8 || q == MC_QUANT_W8 || q == MC_QUANT_W4;
+}
+
 /* The arithmetic that it asks for. */
 static inline mc_arith mc_quant_arith(mc_quant_how q) {
   return mc_quant_ints(q) ? MC_ARITH_int8 : q == MC_QUANT_BF16 ? MC_ARITH_bf16 : MC_ARITH_f32;
 }
 
-extern const char *const mc_quant_names[]; /* "none", "int8", "bf16", "w4a8", NULL */
+extern const char *const mc_quant_names[]; /* by mc_quant_how, then NULL */
 
 typedef enum mc_chain_how { MC_CHAIN_AUTO, MC_CHAIN_OFF, MC_CHAIN_MEMORY } mc_chain_how;
 

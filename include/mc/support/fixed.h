@@ -53,6 +53,28 @@ static inline float mc_fx_from_bf16(uint16_t h) {
   return x;
 }
 
+/* fp32 stored as IEEE half precision, to nearest even; what is too large becomes infinite. */
+static inline uint16_t mc_fx_f16(float x) {
+  uint32_t u;
+  memcpy(&u, &x, sizeof u);
+  uint32_t sign = u >> 16 & 0x8000, a = u & 0x7fffffffu;
+  if (a > 0x7f800000u) return (uint16_t)(sign | 0x7e00);
+  if (a >= 0x477ff000u) return (uint16_t)(sign | 0x7c00); /* 65520 and more */
+  if (a < 0x38800000u) return (uint16_t)(sign | (uint32_t)rintf(fabsf(x) * 0x1p24f));
+  return (uint16_t)(sign | (((a + 0xfff + (a >> 13 & 1)) >> 13) - (112u << 10)));
+}
+
+/* The f32 with the bits of an f16: both formats' every value is an f32. */
+static inline float mc_fx_from_f16(uint16_t h) {
+  uint32_t sign = (uint32_t)(h & 0x8000) << 16, exp = (h >> 10) & 31, frac = h & 0x3ff;
+  if (exp == 0) return (sign ? -1.0f : 1.0f) * ((float)frac * 0x1p-24f);
+  uint32_t bits = exp == 31 ? 0x7f800000u | frac << 13 : (exp + 112) << 23 | frac << 13;
+  bits |= sign;
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
 /* Integer multiplier of a positive real scale: scale ~ mult * 2^-shift, mult in [2^30, 2^31), shift
  * in [2, 62]. frexp in double: scale = q * 2^e, q in [0.5, 1); mult = round(q * 2^31), when that
  * reaches 2^31 it is halved and e grows; shift = 31 - e (TOSA's; TFLite's is e). scale < 2^-32:

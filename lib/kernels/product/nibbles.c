@@ -13,7 +13,7 @@
 enum { ZERO = 8 };
 
 typedef struct nibbles {
-  kvalue data;
+  kvalue data, scales;  /* scales: of f32 columns; NULL: they are i8 */
   int64_t block, group; /* bytes of a block of nv vectors, of a column group */
 } nibbles;
 
@@ -70,15 +70,17 @@ void kstored_nibbles_pack(kgemm *p, const char *panels) {
   kbuilder *k = p->k;
   mc_arena *scratch = mc_arena_create();
   int64_t vectors = mc_gemm_vectors(p->d.n), column = p->d.nrun * mc_nibbles_column(&p->d),
-          all = p->d.groups * vectors * KGEMM_LANES * column;
+          all = p->d.groups * vectors * KGEMM_LANES * column, size = mc_gemm_elem(p->d.e);
   unsigned char *bytes = MC_NEWN(scratch, unsigned char, all + 1), *out = bytes;
+  nibbles *n = MC_NEW(k->arena, nibbles);
+  const int8_t *steps = (const int8_t *)panels;
+  if (size == 4) steps = kstored_steps(p, panels, scratch, &n->scales);
   for (int64_t g = 0; g < p->d.groups; g++)
     for (int64_t q = 0; q < kstored_blocks(p); q++) {
       int64_t from = kstored_start(p, q), to = kstored_start(p, q + 1);
-      out = pack_block(p, (const int8_t *)panels + g * p->b_group + from,
+      out = pack_block(p, steps + (g * p->b_group + from) / size,
                        (to - from) / mc_gemm_column_bytes(&p->d), out);
     }
-  nibbles *n = MC_NEW(k->arena, nibbles);
   n->data = build_rodata(k, bytes, (size_t)all, 64, "nibbles");
   n->block = p->d.nv * KGEMM_LANES * column;
   n->group = vectors * KGEMM_LANES * column;
@@ -103,6 +105,14 @@ static kvalue half_of(kbuilder *k, kvalue bytes, int second) {
 /* Columns that are unpacked at a time: 64 bytes of a step at most. */
 static int unpacked_columns(const kgemm *p) { return p->d.kr > 4 ? 64 / p->d.kr : KGEMM_LANES; }
 
+/* f32: the scales of the columns from `column` of the block on. */
+static kvalue scales_of(const kgemm *p, kvalue scales, int64_t column) {
+  kbuilder *k = p->k;
+  if (!scales) return NULL;
+  return build_load(k, type_of_lanes(k, k->f32, KGEMM_LANES), build_offset(k, scales, 4 * column),
+                    4);
+}
+
 /* Their factors, each as often as a step has elements of a column, in i16; NULL: none. */
 static kvalue factors_of(const kgemm *p, kvalue at) {
   kbuilder *k = p->k;
@@ -114,52 +124,56 @@ static kvalue factors_of(const kgemm *p, kvalue at) {
 }
 
 /* `steps` steps of a pair. */
-static void unpack_pair(const kgemm *p, kvalue from, kvalue to, kvalue factors, int64_t step,
-                        int steps) {
+static void unpack_pair(const kgemm *p, kvalue from, kvalue to, kvalue factors, kvalue scales,
+                        int64_t step, int steps) {
   kbuilder *k = p->k;
   kvalue bytes = build_load(k, type_of_lanes(k, k->i8, unpacked_columns(p) * p->d.kr), from, 16);
   for (int h = 0; h < steps; h++) {
     kvalue v = half_of(k, bytes, h);
     if (factors)
       v = build_trunc(k, LLVMBuildMul(k->b, build_ext(k, v, k->i16, true), factors, ""), k->i8);
-    build_store(k, v, build_offset(k, to, h * step), 16);
+    if (scales) v = LLVMBuildFMul(k->b, vec_to_f32(k, build_ext(k, v, k->i32, true)), scales, "");
+    build_store(k, v, build_offset(k, to, h * step * mc_gemm_elem(p->d.e)), 16);
   }
 }
 
 /* `steps` steps that share factors. */
-static void unpack_piece(const kgemm *p, kvalue from, kvalue to, int64_t width, int64_t steps) {
+static void unpack_piece(const kgemm *p, kvalue from, kvalue to, kvalue scales, int64_t width,
+                         int64_t steps) {
   kbuilder *k = p->k;
-  int64_t step = width * p->d.kr, whole = steps / 2;
+  int64_t step = width * p->d.kr, whole = steps / 2, size = mc_gemm_elem(p->d.e);
   for (int64_t c = 0; c < width; c += unpacked_columns(p)) {
     kvalue factors = factors_of(p, build_offset(k, from, (steps + 1) / 2 * step + c)),
-           src = build_offset(k, from, c * p->d.kr), dst = build_offset(k, to, c * p->d.kr);
+           src = build_offset(k, from, c * p->d.kr), dst = build_offset(k, to, c * p->d.kr * size),
+           scale = scales_of(p, scales, c);
     if (whole) {
       kloop l;
       build_range(k, &l, whole, 1, NULL, 0);
       unpack_pair(p, build_address(k, src, build_mul_const(k, l.iv, step)),
-                  build_address(k, dst, build_mul_const(k, l.iv, 2 * step)), factors, step, 2);
+                  build_address(k, dst, build_mul_const(k, l.iv, 2 * step * size)), factors, scale,
+                  step, 2);
       build_end(k, &l, NULL);
     }
     if (steps % 2)
-      unpack_pair(p, build_offset(k, src, whole * step), build_offset(k, dst, 2 * whole * step),
-                  factors, step, 1);
+      unpack_pair(p, build_offset(k, src, whole * step),
+                  build_offset(k, dst, 2 * whole * step * size), factors, scale, step, 1);
   }
 }
 
-static void unpack_run(const kgemm *p, kvalue from, kvalue to, int64_t width) {
+static void unpack_run(const kgemm *p, kvalue from, kvalue to, kvalue scales, int64_t width) {
   kbuilder *k = p->k;
   int64_t by = shared_steps(p), full = by ? p->d.steps / by : 0, rest = p->d.steps - full * by,
-          step = width * p->d.kr, piece = piece_bytes(p, width, by);
+          step = width * p->d.kr * mc_gemm_elem(p->d.e), piece = piece_bytes(p, width, by);
   if (full) {
     kloop l;
     build_range(k, &l, full, 1, NULL, 0);
     unpack_piece(p, build_address(k, from, build_mul_const(k, l.iv, piece)),
-                 build_address(k, to, build_mul_const(k, l.iv, by * step)), width, by);
+                 build_address(k, to, build_mul_const(k, l.iv, by * step)), scales, width, by);
     build_end(k, &l, NULL);
   }
   if (rest)
     unpack_piece(p, build_offset(k, from, full * piece), build_offset(k, to, full * by * step),
-                 width, rest);
+                 scales, width, rest);
 }
 
 kvalue kstored_nibbles_columns(kgemm *p, kvalue b, kvalue index, int nv) {
@@ -170,11 +184,12 @@ kvalue kstored_nibbles_columns(kgemm *p, kvalue b, kvalue index, int nv) {
   (void)b;
   from = build_address(k, from, build_mul_const(k, index, n->block));
   if (p->d.direct) return from;
-  kvalue to = kstored_scratch(p);
+  kvalue to = kstored_scratch(p), scales = kstored_scales(p, n->scales, index);
+  int64_t run = p->d.steps * width * p->d.kr * mc_gemm_elem(p->d.e);
   kloop l;
   build_range(k, &l, p->d.nrun, 1, NULL, 0);
   unpack_run(p, build_address(k, from, build_mul_const(k, l.iv, run_bytes(p, width))),
-             build_address(k, to, build_mul_const(k, l.iv, p->d.steps * width * p->d.kr)), width);
+             build_address(k, to, build_mul_const(k, l.iv, run)), scales, width);
   build_end(k, &l, NULL);
   return to;
 }

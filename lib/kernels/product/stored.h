@@ -44,5 +44,10 @@ kvalue kstored_scratch(kgemm *p);
 /* Blocks of columns of a group; block q of one starts at this byte of its panel (q is the number of
  * blocks: where the panel ends). */
 int64_t kstored_blocks(const kgemm *p);
+/* f32 panels as whole numbers [elements] in `a`, and their scales as a constant of the object:
+ * [groups][columns, whole vectors]. */
+int8_t *kstored_steps(const kgemm *p, const char *panels, mc_arena *a, kvalue *scales);
+/* The scales of block `index` of columns; NULL: `scales` is. */
+kvalue kstored_scales(const kgemm *p, kvalue scales, kvalue index);
 int64_t kstored_start(const kgemm *p, int64_t q);
 #endif
