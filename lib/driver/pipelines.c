@@ -53,7 +53,8 @@ static const char *with_layers(const char *name, const char *samples, const mc_c
   if (o->mixed && !alone) mc_sb_puts(&s, "faster=true");
   if (few) mc_sb_printf(&s, "%sbits=%d", s.n > 1 ? " " : "", o->quant == MC_QUANT_W8 ? 8 : 4);
   if (few && alone) mc_sb_puts(&s, " only_weights=true");
-  if (few && o->group) mc_sb_printf(&s, " group=%lld", (long long)o->group);
+  if (few && o->group && o->quant != MC_QUANT_W8)
+    mc_sb_printf(&s, " group=%lld", (long long)o->group);
   if (few && samples) mc_sb_puts(&s, " rounding_method=gptq");
   option(&s, few ? "data" : "correct", samples);
   option(&s, "skip", o->skip);
