@@ -51,8 +51,10 @@ static mc_nest nest_of(const mc_gemm *p, int64_t rows) {
   n.ku = p->direct ? 1 : p->e->ku;
   n.zeros = p->zeros;
   if (p->direct) {
-    n.b_bytes = p->shared ? 0.5 + 1.0 / (double)p->shared : 0.5;
-    n.unpack = mc_tune.nibbles_step;
+    double nibbles = p->shared ? 0.5 + 1.0 / (double)p->shared : 0.5;
+    n.b_bytes = p->stored == MC_STORED_steps ? 1 : p->stored == MC_STORED_halves ? 2 : nibbles;
+    n.unpack = p->stored == MC_STORED_nibbles ? mc_tune.nibbles_step : 0;
+    if (p->e->in == 'F') n.unpack += mc_tune.floats_step;
   }
   return n;
 }

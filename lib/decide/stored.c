@@ -79,11 +79,20 @@ static mc_stored wanted(const mc_target *t, const mc_engine *e, const mc_node *h
   return *why ? MC_STORED_plain : f;
 }
 
+static bool few_rows(const mc_node *head) {
+  return head->op == MC_OP_linear &&
+         mc_type_elems(head->out[0]->type) <= MC_STORED_ROWS * head->in[1]->type->dim[0];
+}
+
 bool mc_stored_direct(const mc_node *head) {
-  const mc_tensor *w = head->op == MC_OP_linear ? mc_value_tensor(head->in[1]) : NULL;
-  if (!w || w->dtype != MC_i8 || w->size < 1024) return false;
-  return mc_type_elems(head->out[0]->type) <= MC_STORED_ROWS * w->dim[0] &&
-         mc_nibbles_shared(w) >= 0;
+  const mc_tensor *w = few_rows(head) ? mc_value_tensor(head->in[1]) : NULL;
+  return w && w->dtype == MC_i8 && w->size >= 1024 && mc_nibbles_shared(w) >= 0;
+}
+
+/* f32 from fewer bits, where products use it: each weight is read so few times. */
+static bool reals_direct(mc_stored f, const mc_engine *e, const mc_node *head) {
+  return e->in == 'F' && few_rows(head) &&
+         (f == MC_STORED_nibbles || f == MC_STORED_steps || f == MC_STORED_halves);
 }
 
 /* Unpacked in registers: a step of one row takes one instruction of the engine. */
@@ -117,7 +126,8 @@ int64_t mc_stored_scratch(const mc_target *t, const mc_engine *e, const mc_node 
                           int workers) {
   const char *why;
   mc_stored f = wanted(t, e, head, &why);
-  bool none = !f || (f == MC_STORED_nibbles && e->rows == 1 && mc_stored_direct(head));
+  bool none = !f || reals_direct(f, e, head) ||
+              (f == MC_STORED_nibbles && e->rows == 1 && mc_stored_direct(head));
   return none ? 0 : mc_stored_task_bytes(e, head) * workers;
 }
 
@@ -158,9 +168,10 @@ static mc_stored form_of(mc_gemm *p) {
   mc_stored f = wanted(p->ask->target, p->e, p->head, &p->stored_why);
   bool direct = can_direct(p) && (!f || f == MC_STORED_nibbles);
   if (mc_engine_has(p->e, MC_ENGINE_NIBBLES) || direct) f = MC_STORED_nibbles;
+  p->direct = reals_direct(f, p->e, p->head);
   if (f != MC_STORED_nibbles) return f;
   p->shared = shared_here(p);
-  p->direct = direct || mc_engine_has(p->e, MC_ENGINE_NIBBLES);
+  p->direct |= direct || mc_engine_has(p->e, MC_ENGINE_NIBBLES);
   if (p->shared >= 0) return f;
   p->direct = false;
   p->stored_why = "their factors do not end where runs do";

@@ -34,6 +34,7 @@ typedef struct kgemm {
   int64_t b_batch, b_group, bias_batch,
       bias_group; /* bytes from one to the next; a batch stride of 0: shared, or repacked */
   kvalue rowterm;
+  kvalue scales; /* of the block of columns that the nest is at, where B is kept as f32 steps */
   kview rowterm_view; /* i32 added to every accumulator of a row, or NULL */
 } kgemm;
 

@@ -7,7 +7,7 @@
 #include "mc/analysis/stored.h"
 #include "mc/support/fixed.h"
 #include "stored.h"
-#include <math.h>
+#include <string.h>
 
 typedef struct narrow_floats {
   kvalue data, scales;
@@ -92,9 +92,11 @@ static kvalue unpack_columns(kgemm *p, kvalue index, int nv, int64_t size) {
           width = (int64_t)nv * KGEMM_LANES;
   kvalue from =
              build_address(k, n->data, build_mul_const(k, p->units_group, p->b_group / 4 * size)),
-         to = kstored_scratch(p), scales = kstored_scales(p, n->scales, index),
-         scale[MC_WIDEN_VECTORS] = { NULL };
+         scales = kstored_scales(p, n->scales, index), scale[MC_WIDEN_VECTORS] = { NULL };
   from = build_address(k, from, build_mul_const(k, index, block * size));
+  p->scales = scales;
+  if (p->d.direct) return from;
+  kvalue to = kstored_scratch(p);
   for (int j = 0; j < nv && scales; j++)
     scale[j] = build_load(k, type_of_lanes(k, k->f32, KGEMM_LANES),
                           build_offset(k, scales, 4ll * j * KGEMM_LANES), 64);
@@ -117,4 +119,36 @@ kvalue kstored_steps_columns(kgemm *p, kvalue b, kvalue index, int nv) {
 kvalue kstored_halves_columns(kgemm *p, kvalue b, kvalue index, int nv) {
   (void)b;
   return unpack_columns(p, index, nv, 2);
+}
+
+/* ---- in registers ---- */
+
+/* A register of B, from what is stored at `from`; scale: NULL: halves. */
+static kvalue register_of(const kdirect *d, kvalue from, kvalue scale) {
+  kbuilder *k = d->p->k;
+  if (!scale) return vec_from_f16(k, build_load(k, type_of_lanes(k, k->i16, d->lanes), from, 2));
+  kvalue q = build_load(k, type_of_lanes(k, k->i8, d->lanes), from, 1);
+  return LLVMBuildFMul(k->b, mc_engine_code_of(d->p->d.e)->take_b(k, d->lanes, q), scale, "");
+}
+
+void kdirect_floats(const kdirect *d, kvalue a, kvalue b, kvalue *acc) {
+  kgemm *p = d->p;
+  kbuilder *k = p->k;
+  const mc_engine_code *e = mc_engine_code_of(p->d.e);
+  int64_t size = p->d.stored == MC_STORED_steps ? 1 : 2;
+  kvalue scale[KLOOP_MAX_CARRIED] = { NULL }, av[16];
+  int n = p->d.mr * d->nb;
+  kloop l;
+  kdirect_scales(d, scale);
+  build_range(k, &l, p->d.steps, 1, acc, n);
+  memcpy(acc, l.carried, sizeof *acc * (size_t)n);
+  kdirect_a(d, build_address(k, a, build_mul_const(k, l.iv, 4)), 0, av);
+  kvalue src = build_address(k, b, build_mul_const(k, l.iv, d->width * size));
+  for (int j = 0; j < d->nb; j++) {
+    kvalue bv = register_of(d, build_offset(k, src, size * j * d->lanes), scale[j]);
+    for (int r = 0; r < p->d.mr; r++)
+      acc[r * d->nb + j] = e->madd(k, d->lanes, acc[r * d->nb + j], av[r], bv);
+  }
+  build_end(k, &l, acc);
+  memcpy(acc, l.carried, sizeof *acc * (size_t)n);
 }

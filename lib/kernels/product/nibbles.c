@@ -183,8 +183,9 @@ kvalue kstored_nibbles_columns(kgemm *p, kvalue b, kvalue index, int nv) {
   kvalue from = build_address(k, n->data, build_mul_const(k, p->units_group, n->group));
   (void)b;
   from = build_address(k, from, build_mul_const(k, index, n->block));
+  kvalue scales = p->scales = kstored_scales(p, n->scales, index);
   if (p->d.direct) return from;
-  kvalue to = kstored_scratch(p), scales = kstored_scales(p, n->scales, index);
+  kvalue to = kstored_scratch(p);
   int64_t run = p->d.steps * width * p->d.kr * mc_gemm_elem(p->d.e);
   kloop l;
   build_range(k, &l, p->d.nrun, 1, NULL, 0);
@@ -196,33 +197,52 @@ kvalue kstored_nibbles_columns(kgemm *p, kvalue b, kvalue index, int nv) {
 
 /* ---- in registers ---- */
 
+/* f32: what each register is multiplied with. factor[0] NULL: there are no factors. */
+typedef struct reals {
+  kvalue scale[KLOOP_MAX_CARRIED], factor[KLOOP_MAX_CARRIED];
+} reals;
+
+/* 16 nibbles as f32 through a register of all of them: the low 4 bits of each lane choose. */
+static kvalue looked_up(kbuilder *k, kvalue bytes, int second) {
+  kvalue all[KGEMM_LANES], u = build_ext(k, bytes, k->i32, false);
+  for (int i = 0; i < KGEMM_LANES; i++) all[i] = build_f32(k, (float)(i - ZERO));
+  if (second) u = LLVMBuildLShr(k->b, u, build_i32s(k, 4, KGEMM_LANES), "");
+  return build_intrinsic(k, "llvm.x86.avx512.permvar.sf.512", NULL, 0,
+                         (kvalue[]){ LLVMConstVector(all, KGEMM_LANES), u }, 2);
+}
+
+/* A register of B; f: NULL: whole numbers. */
+static kvalue register_of(const kdirect *d, kvalue bytes, int second, const reals *f, int j) {
+  kbuilder *k = d->p->k;
+  bool table = f && d->lanes == KGEMM_LANES && target_has(k, MC_ISA_BIT(avx512));
+  kvalue v = table ? looked_up(k, bytes, second)
+                   : mc_engine_code_of(d->p->d.e)->take_b(k, d->lanes, half_of(k, bytes, second));
+  if (f && f->factor[0]) v = LLVMBuildFMul(k->b, v, f->factor[j], ""); /* exact: at most 127 */
+  return f ? LLVMBuildFMul(k->b, v, f->scale[j], "") : v;
+}
+
 /* A pair of steps, or its first one. */
-static void use_pair(const kdirect *d, kvalue a, kvalue b, int steps, kvalue *acc) {
+static void use_pair(const kdirect *d, kvalue a, kvalue b, int steps, const reals *f, kvalue *acc) {
   kgemm *p = d->p;
   kbuilder *k = p->k;
-  const mc_engine_code *e = mc_engine_code_of(p->d.e);
-  int64_t by = p->d.e->kr * mc_gemm_a_elem(p->d.e);
   int n = d->lanes * p->d.e->kr;
   kvalue av[2][16];
-  for (int h = 0; h < steps; h++)
-    for (int r = 0; r < p->d.mr; r++)
-      av[h][r] = e->spread_a(k, d->lanes,
-                             e->load_a(k, d->lanes, build_offset(k, a, h * by + r * d->row), 1,
-                                       p->d.a_signed, p->d.flip),
-                             1, 0);
+  for (int h = 0; h < steps; h++) kdirect_a(d, a, h, av[h]);
   for (int j = 0; j < d->nb; j++) {
     kvalue bytes = build_load(k, type_of_lanes(k, k->i8, n), build_offset(k, b, (int64_t)j * n),
                               n < 16 ? n : 16);
     for (int h = 0; h < steps; h++) {
-      kvalue bv = e->take_b(k, d->lanes, half_of(k, bytes, h));
+      kvalue bv = register_of(d, bytes, h, f, j);
       for (int r = 0; r < p->d.mr; r++)
-        acc[r * d->nb + j] = e->madd(k, d->lanes, acc[r * d->nb + j], av[h][r], bv);
+        acc[r * d->nb + j] =
+            mc_engine_code_of(p->d.e)->madd(k, d->lanes, acc[r * d->nb + j], av[h][r], bv);
     }
   }
 }
 
 /* `steps` steps from a and b on. */
-static void use_steps(const kdirect *d, kvalue a, kvalue b, int64_t steps, kvalue *acc) {
+static void use_steps(const kdirect *d, kvalue a, kvalue b, int64_t steps, const reals *f,
+                      kvalue *acc) {
   kgemm *p = d->p;
   kbuilder *k = p->k;
   int64_t whole = steps / 2, step = d->width * p->d.kr, by = p->d.e->kr * mc_gemm_a_elem(p->d.e);
@@ -232,43 +252,53 @@ static void use_steps(const kdirect *d, kvalue a, kvalue b, int64_t steps, kvalu
     build_range(k, &l, whole, 1, acc, n);
     memcpy(acc, l.carried, sizeof *acc * (size_t)n);
     use_pair(d, build_address(k, a, build_mul_const(k, l.iv, 2 * by)),
-             build_address(k, b, build_mul_const(k, l.iv, step)), 2, acc);
+             build_address(k, b, build_mul_const(k, l.iv, step)), 2, f, acc);
     build_end(k, &l, acc);
     memcpy(acc, l.carried, sizeof *acc * (size_t)n);
   }
   if (steps % 2)
-    use_pair(d, build_offset(k, a, 2 * whole * by), build_offset(k, b, whole * step), 1, acc);
+    use_pair(d, build_offset(k, a, 2 * whole * by), build_offset(k, b, whole * step), 1, f, acc);
 }
 
-/* Steps that share factors: their own sums, times the factors. */
-static void use_piece(const kdirect *d, kvalue a, kvalue b, int64_t steps, kvalue *acc) {
+/* The factors of register j of a piece of `steps` steps at b, as i32. */
+static kvalue factor_of(const kdirect *d, kvalue b, int64_t steps, int j) {
+  kbuilder *k = d->p->k;
+  kvalue at = build_offset(k, b, (steps + 1) / 2 * d->width * d->p->d.kr + (int64_t)j * d->lanes);
+  return build_ext(k, build_load(k, type_of_lanes(k, k->i8, d->lanes), at, 1), k->i32, false);
+}
+
+/* Steps that share factors: whole numbers have their own sums, times the factors. */
+static void use_piece(const kdirect *d, kvalue a, kvalue b, int64_t steps, reals *f, kvalue *acc) {
   kgemm *p = d->p;
   kbuilder *k = p->k;
   int n = p->d.mr * d->nb;
   kvalue part[KLOOP_MAX_CARRIED];
+  for (int j = 0; j < d->nb && f; j++) f->factor[j] = vec_to_f32(k, factor_of(d, b, steps, j));
+  if (f) {
+    use_steps(d, a, b, steps, f, acc);
+    return;
+  }
   for (int i = 0; i < n; i++) part[i] = LLVMConstNull(LLVMTypeOf(acc[i]));
-  use_steps(d, a, b, steps, part);
-  kvalue at = build_offset(k, b, (steps + 1) / 2 * d->width * p->d.kr);
+  use_steps(d, a, b, steps, NULL, part);
   for (int j = 0; j < d->nb; j++) {
-    kvalue f = build_ext(k,
-                         build_load(k, type_of_lanes(k, k->i8, d->lanes),
-                                    build_offset(k, at, (int64_t)j * d->lanes), 1),
-                         k->i32, false);
+    kvalue factor = factor_of(d, b, steps, j);
     for (int r = 0; r < p->d.mr; r++)
       acc[r * d->nb + j] = LLVMBuildAdd(k->b, acc[r * d->nb + j],
-                                        LLVMBuildMul(k->b, part[r * d->nb + j], f, ""), "");
+                                        LLVMBuildMul(k->b, part[r * d->nb + j], factor, ""), "");
   }
 }
 
-void kdirect_products(const kdirect *d, kvalue a, kvalue b, kvalue *acc) {
+void kdirect_nibbles(const kdirect *d, kvalue a, kvalue b, kvalue *acc) {
   kgemm *p = d->p;
   kbuilder *k = p->k;
   int64_t by = shared_steps(p), full = p->d.shared ? p->d.steps / by : 0,
           rest = p->d.steps - full * by, step = p->d.e->kr * mc_gemm_a_elem(p->d.e),
           piece = piece_bytes(p, d->width, by);
   int n = p->d.mr * d->nb;
+  reals real = { 0 }, *f = p->scales ? &real : NULL;
+  kdirect_scales(d, real.scale);
   if (!p->d.shared) {
-    use_steps(d, a, b, p->d.steps, acc);
+    use_steps(d, a, b, p->d.steps, f, acc);
     return;
   }
   if (full) {
@@ -276,10 +306,11 @@ void kdirect_products(const kdirect *d, kvalue a, kvalue b, kvalue *acc) {
     build_range(k, &l, full, 1, acc, n);
     memcpy(acc, l.carried, sizeof *acc * (size_t)n);
     use_piece(d, build_address(k, a, build_mul_const(k, l.iv, by * step)),
-              build_address(k, b, build_mul_const(k, l.iv, piece)), by, acc);
+              build_address(k, b, build_mul_const(k, l.iv, piece)), by, f, acc);
     build_end(k, &l, acc);
     memcpy(acc, l.carried, sizeof *acc * (size_t)n);
   }
   if (rest)
-    use_piece(d, build_offset(k, a, full * by * step), build_offset(k, b, full * piece), rest, acc);
+    use_piece(d, build_offset(k, a, full * by * step), build_offset(k, b, full * piece), rest, f,
+              acc);
 }

@@ -19,6 +19,31 @@ kvalue kstored_plain_columns(kgemm *p, kvalue b, kvalue index, int nv) {
   return widen_block(p, b, nv);
 }
 
+/* ---- unpacked in registers ---- */
+
+void kdirect_products(const kdirect *d, kvalue a, kvalue b, kvalue *acc) {
+  bool nibbles = d->p->d.stored == MC_STORED_nibbles;
+  (nibbles ? kdirect_nibbles : kdirect_floats)(d, a, b, acc);
+}
+
+void kdirect_a(const kdirect *d, kvalue a, int64_t step, kvalue *av) {
+  kgemm *p = d->p;
+  kbuilder *k = p->k;
+  const mc_engine_code *e = mc_engine_code_of(p->d.e);
+  int64_t by = p->d.e->kr * mc_gemm_a_elem(p->d.e);
+  for (int r = 0; r < p->d.mr; r++) {
+    kvalue at = build_offset(k, a, step * by + r * d->row);
+    av[r] = e->spread_a(k, d->lanes, e->load_a(k, d->lanes, at, 1, p->d.a_signed, p->d.flip), 1, 0);
+  }
+}
+
+void kdirect_scales(const kdirect *d, kvalue *scale) {
+  kbuilder *k = d->p->k;
+  for (int j = 0; j < d->nb && d->p->scales; j++)
+    scale[j] = build_load(k, type_of_lanes(k, k->f32, d->lanes),
+                          build_offset(k, d->p->scales, 4ll * j * d->lanes), 4);
+}
+
 /* ---- for all forms ---- */
 
 kvalue kstored_scratch(kgemm *p) {

@@ -36,6 +36,13 @@ typedef struct kdirect {
 
 /* acc[r][j] += all products of the block; a: A of its first row, b: what kstored_columns gave. */
 void kdirect_products(const kdirect *d, kvalue a, kvalue b, kvalue *acc);
+/* The same by form: f32 of 8 or 16 bits; 4 bits. */
+void kdirect_floats(const kdirect *d, kvalue a, kvalue b, kvalue *acc);
+void kdirect_nibbles(const kdirect *d, kvalue a, kvalue b, kvalue *acc);
+/* Step `step` of A, from a on, for each row of the block. */
+void kdirect_a(const kdirect *d, kvalue a, int64_t step, kvalue *av);
+/* f32 of each register of the block's columns, from `at` on: p->scales, where there are any. */
+void kdirect_scales(const kdirect *d, kvalue *scale);
 
 /* ---- for the files of forms ---- */
 /* Where a task's block of columns is unpacked to: mc_stored_task_bytes. */
