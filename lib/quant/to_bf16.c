@@ -184,6 +184,12 @@ static void convert_move(state *s, mc_node *n) {
   for (int i = 0; i < n->nout; i++) set_dtype(s, n->out[i], t);
 }
 
+/* A formula whose error is below that of a result in bf16. */
+static void shorten(mc_node *n) {
+  if (n->op == MC_OP_gelu && MC_ATTRS(n, gelu)->approximate == mc_approx_none)
+    MC_ATTRS(n, gelu)->approximate = mc_approx_short;
+}
+
 static void convert(state *s, mc_node *n) {
   if (n->op == MC_OP_return || n->op == MC_OP_group) {
     for (int i = 0; i < n->nin; i++) set_operand(s, n, i, MC_f32);
@@ -197,7 +203,9 @@ static void convert(state *s, mc_node *n) {
   if (n->op == MC_OP_batch_norm || n->op == MC_OP_layer_norm)
     for (int i = 1; i < n->nin; i++) set_operand(s, n, i, MC_f32);
   if (!chooses(n) || in_map(&s->result, n->out[0]) || stays_in_registers(s, n->out[0])) return;
-  if (!mcq_compared(n->out[0], 0)) set_dtype(s, n->out[0], MC_bf16);
+  if (mcq_compared(n->out[0], 0)) return;
+  set_dtype(s, n->out[0], MC_bf16);
+  shorten(n);
 }
 
 static void remove_dead(mc_graph *g) {

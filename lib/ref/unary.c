@@ -1,5 +1,6 @@
 /* Elementwise ops of one operand: fp32 functions, 256-entry tables, integers. */
 #include "eval.h"
+#include <stdlib.h>
 
 /* An op without attributes is one function of support/fmath.h. */
 #define PLAIN(id, f)                                                                               \
@@ -31,7 +32,12 @@ float mc_real_leaky_relu(const mc_node *n, float x) {
 float mc_real_elu(const mc_node *n, float x) { return mc_fm_elu(x, MC_ATTRS(n, elu)->alpha); }
 
 float mc_real_gelu(const mc_node *n, float x) {
-  return MC_ATTRS(n, gelu)->approximate == mc_approx_tanh ? mc_fm_gelu_tanh(x) : mc_fm_gelu(x);
+  switch (MC_ATTRS(n, gelu)->approximate) {
+  case mc_approx_none: return mc_fm_gelu(x);
+  case mc_approx_tanh: return mc_fm_gelu_tanh(x);
+  case mc_approx_short: return mc_fm_gelu_short(x);
+  }
+  abort();
 }
 
 float mc_real_hard_sigmoid(const mc_node *n, float x) {

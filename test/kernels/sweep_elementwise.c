@@ -31,7 +31,7 @@ static void real_ops(void) {
     result(t, op2(t, binary[i], in_f32(t, 2, DIMS(7, 1)), in_f32(t, 2, DIMS(1, 9)), NULL));
     sweep_end(t);
   }
-  tcase *t = sweep_begin("map f32 gelu tanh, clamp, batch_norm, chain");
+  tcase *t = sweep_begin("map f32 gelu tanh and short, clamp, batch_norm, chain");
   if (!t) return;
   mc_attrs_gelu ga;
   mc_attrs_clamp ca;
@@ -41,6 +41,8 @@ static void real_ops(void) {
   ca.low = -0.25f;
   ca.high = 0.5f;
   mc_value *x = in_f32(t, 3, DIMS(4, 5, 21)), *c = op1(t, MC_OP_clamp, x, &ca);
+  result(t, op1(t, MC_OP_gelu, x, &ga));
+  ga.approximate = mc_approx_short;
   result(t, op1(t, MC_OP_gelu, x, &ga));
   result(t, op1(t, MC_OP_exp, op2(t, MC_OP_mul, c, op1(t, MC_OP_sigmoid, x, NULL), NULL), NULL));
   mc_value *bn[5] = { x };

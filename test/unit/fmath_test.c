@@ -62,6 +62,8 @@ static const bound bounds[] = {
   { "silu", mc_fm_silu, silu, -87, 100, 2.5, 0 },
   { "gelu", mc_fm_gelu, gelu, -1, 100, 2.5, 0 },
   { "gelu", mc_fm_gelu, gelu, -100, -1, 0, 1e-7 },
+  { "gelu_short", mc_fm_gelu_short, gelu, -1, 100, 15600, 0 },
+  { "gelu_short", mc_fm_gelu_short, gelu, -100, -1, 0, 9.5e-5 },
   { "gelu_tanh", mc_fm_gelu_tanh, gelu_tanh, -1, 100, 3.5, 0 },
   { "gelu_tanh", mc_fm_gelu_tanh, gelu_tanh, -10, -1, 0, 1e-7 },
   { "elu", elu, real_elu, -100, 100, 0, 2.4e-7 },
@@ -122,6 +124,8 @@ static void check_specials(void) {
   CHECK(mc_fm_erf(INFINITY) == 1 && mc_fm_erf(-INFINITY) == -1 && isnan(mc_fm_erf(NAN)));
   CHECK(mc_fm_sigmoid(-1000) == 0 && mc_fm_sigmoid(1000) == 1 && mc_fm_sigmoid(0) == 0.5f &&
         isnan(mc_fm_sigmoid(NAN)));
+  CHECK(isnan(mc_fm_gelu_short(NAN)) && mc_fm_gelu_short(-9) == 0 && mc_fm_gelu_short(9) == 9 &&
+        mc_fm_gelu_short(INFINITY) == INFINITY && mc_fm_gelu_short(4.19039965f) == 4.19039965f);
   CHECK(isnan(mc_fm_gelu(NAN)) && isnan(mc_fm_gelu_tanh(NAN)) && isnan(mc_fm_silu(NAN)) &&
         isnan(mc_fm_elu(NAN, 1)) && isnan(mc_fm_leaky_relu(NAN, 1)));
   CHECK(mc_fm_relu(NAN) == 0 && mc_fm_relu(-1) == 0 && mc_fm_relu(2) == 2 &&

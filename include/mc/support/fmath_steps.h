@@ -184,6 +184,25 @@ FM_FN FV FM(gelu_tanh)(FM_CX FV x) {
   return F_DIV(x, F_ADD(e, F_K(1.0f)));
 }
 
+/* x (0.5 + c p(c^2)), c = x between -l and l, where c p(c^2) is 0.5 to the last bit: beyond l the
+ * result is x, below -l it is -0. */
+FM_FN FV FM(gelu_short)(FM_CX FV x) {
+  FV c = F_MAX(x, F_K(-4.19039965f));
+  c = F_MIN(c, F_K(4.19039965f));
+  FV z = F_MUL(c, c);
+  FV p = F_MUL(z, F_K(-7.885763709e-10f));
+  p = F_ADD(p, F_K(7.113758471e-08f));
+  p = F_ADD(F_MUL(p, z), F_K(-2.790681719e-06f));
+  p = F_ADD(F_MUL(p, z), F_K(6.301654503e-05f));
+  p = F_ADD(F_MUL(p, z), F_K(-9.167343960e-04f));
+  p = F_ADD(F_MUL(p, z), F_K(9.135451168e-03f));
+  p = F_ADD(F_MUL(p, z), F_K(-6.514387578e-02f));
+  p = F_ADD(F_MUL(p, z), F_K(3.981400430e-01f));
+  p = F_MUL(p, c);
+  p = F_ADD(p, F_K(0.5f));
+  return F_MUL(x, p);
+}
+
 FM_FN FV FM(silu)(FM_CX FV x) {
   FV n = FM(neg)(FM_ARG x);
   FV e = FM(exp)(FM_ARG n);

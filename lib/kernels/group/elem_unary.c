@@ -1,5 +1,6 @@
 /* The elementwise ops of one operand, in fp32. */
 #include "elem.h"
+#include <stdlib.h>
 
 static kfmath fm_of(kepilogue *x) { return (kfmath){ x->k, x->lanes }; }
 
@@ -43,8 +44,12 @@ kvalue mc_emit_elu(kepilogue *x, const mc_node *n, kvalue a) {
 
 kvalue mc_emit_gelu(kepilogue *x, const mc_node *n, kvalue a) {
   kfmath f = fm_of(x);
-  bool tanh = MC_ATTRS(n, gelu)->approximate == mc_approx_tanh;
-  return tanh ? fmath_gelu_tanh(&f, a) : fmath_gelu(&f, a);
+  switch (MC_ATTRS(n, gelu)->approximate) {
+  case mc_approx_none: return fmath_gelu(&f, a);
+  case mc_approx_tanh: return fmath_gelu_tanh(&f, a);
+  case mc_approx_short: return fmath_gelu_short(&f, a);
+  }
+  abort();
 }
 
 kvalue mc_emit_hard_sigmoid(kepilogue *x, const mc_node *n, kvalue a) {
