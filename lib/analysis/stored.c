@@ -69,6 +69,17 @@ static const char *stored_steps_refused(const mc_tensor *w) {
   return mc_steps_all(w, NULL, NULL) ? NULL : "they are no whole multiples of a scale";
 }
 
+static int64_t stored_codes_bytes(const mc_tensor *w, int64_t n) {
+  uint32_t book[MC_CODES];
+  int values = mc_codes_of(w, book);
+  return (values <= 16 ? (n + 1) / 2 : n) + 4 * values;
+}
+
+static const char *stored_codes_refused(const mc_tensor *w) {
+  uint32_t book[MC_CODES];
+  return mc_codes_of(w, book) ? NULL : "they have more than 256 values";
+}
+
 static int64_t stored_halves_bytes(const mc_tensor *w, int64_t n) {
   (void)w;
   return 2 * n;

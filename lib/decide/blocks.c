@@ -55,6 +55,8 @@ static mc_nest nest_of(const mc_gemm *p, int64_t rows) {
     n.b_bytes = p->stored == MC_STORED_steps ? 1 : p->stored == MC_STORED_halves ? 2 : nibbles;
     n.unpack = p->stored == MC_STORED_nibbles ? mc_tune.nibbles_step : 0;
     if (p->e->in == 'F') n.unpack += mc_tune.floats_step;
+    if (p->stored == MC_STORED_codes)
+      n.b_bytes = mc_stored_code_bytes(p), n.unpack = 2 * mc_stored_code_cycles(p);
   }
   return n;
 }

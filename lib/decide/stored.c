@@ -34,6 +34,22 @@ static double stored_steps_cycles(const mc_gemm *p) {
   return vectors_of(p) * mc_tune.unpack_floats;
 }
 
+static bool few_codes(const mc_gemm *p) {
+  uint32_t book[MC_CODES];
+  return mc_codes_of(mc_value_tensor(p->head->in[1]), book) <= MC_GEMM_LANES;
+}
+
+double mc_stored_code_bytes(const mc_gemm *p) { return few_codes(p) ? 0.5 : 1; }
+
+double mc_stored_code_cycles(const mc_gemm *p) {
+  bool register_of_them = few_codes(p) && (p->ask->target->isa & MC_ISA_BIT(avx512));
+  return register_of_them ? mc_tune.unpack_nibbles : mc_tune.unpack_codes;
+}
+
+static double stored_codes_cycles(const mc_gemm *p) {
+  return vectors_of(p) * mc_stored_code_cycles(p);
+}
+
 static double stored_halves_cycles(const mc_gemm *p) {
   return vectors_of(p) * mc_tune.unpack_floats;
 }
@@ -92,7 +108,8 @@ bool mc_stored_direct(const mc_node *head) {
 /* f32 from fewer bits, where products use it: each weight is read so few times. */
 static bool reals_direct(mc_stored f, const mc_engine *e, const mc_node *head) {
   return e->in == 'F' && few_rows(head) &&
-         (f == MC_STORED_nibbles || f == MC_STORED_steps || f == MC_STORED_halves);
+         (f == MC_STORED_nibbles || f == MC_STORED_steps || f == MC_STORED_codes ||
+          f == MC_STORED_halves);
 }
 
 /* Unpacked in registers: a step of one row takes one instruction of the engine. */

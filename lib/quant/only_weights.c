@@ -7,8 +7,7 @@
 #include "quantize.h"
 #include <math.h>
 
-/* Why the object would not keep this product's weights in fewer bits; NULL: it can. */
-static const char *not_stored(const mc_product *p) {
+const char *mc_product_unstored(const mc_product *p) {
   if (p->node->op != MC_OP_conv2d && p->node->op != MC_OP_linear)
     return "only weights of conv2d and linear are stored in fewer bits";
   if (mc_product_depthwise(p)) return "a depthwise layer reads its few weights as they are";
@@ -59,7 +58,7 @@ bool mcq_only_weights(state *s, bool *changed) {
   if (conflict(s)) return false;
   mc_products p = mc_products_of(s->cx->graph, s->cx->scratch);
   for (int i = 0; i < p.n; i++) {
-    const char *why = mcq_selected(s, p.v[i].node) ? not_stored(&p.v[i]) : "not selected";
+    const char *why = mcq_selected(s, p.v[i].node) ? mc_product_unstored(&p.v[i]) : "not selected";
     if (why)
       stays(s->cx, &p.v[i], why);
     else
@@ -109,7 +108,7 @@ bool mc_pass_weights_to_fp16(mc_pass_context *cx, const mc_opts_weights_to_fp16 
   mc_products p = mc_products_of(cx->graph, cx->scratch);
   int done = 0;
   for (int i = 0; i < p.n; i++) {
-    const char *why = not_stored(&p.v[i]);
+    const char *why = mc_product_unstored(&p.v[i]);
     if (!chosen(o, p.v[i].node)) why = "not selected";
     if (!why) why = halve(cx, &p.v[i]);
     if (why && !*why) return false;

@@ -2,6 +2,7 @@
 #ifndef MC_QUANT_QUANT_H
 #define MC_QUANT_QUANT_H
 #include "mc/measure/histogram.h"
+#include "mc/measure/product.h"
 #include "mc/pass/pass.h"
 
 /* ---- parameters ---- */
@@ -24,6 +25,9 @@ bool mcq_compared(const mc_value *v, int depth);
 /* The products of cx->graph that take longer in INT8 than in fp32 on cx->target, conversions
  * between the two counted: node -> why, a text. */
 void mc_quant_slower(mc_pass_context *cx, mc_map *why);
+
+/* Why the object would not keep this product's f32 weights in fewer bits; NULL: it can. */
+const char *mc_product_unstored(const mc_product *p);
 
 /* ---- constants ---- */
 enum { MC_COMPENSATED = 320 }; /* columns at most */

@@ -32,8 +32,8 @@ void sweep_few_bits(void) {
       linears(k);
       convs(k);
     }
-  static const grid real[] = { { true, 0, 4 },  { true, 16, 4 }, { true, 64, 4 },
-                               { true, 96, 4 }, { true, 0, 8 },  { true, 0, 16 } };
+  static const grid real[] = { { true, 0, 4 }, { true, 16, 4 }, { true, 64, 4 }, { true, 96, 4 },
+                               { true, 0, 8 }, { true, 0, 16 }, { true, 0, 5 },  { true, 0, 7 } };
   for (size_t i = 0; sweep_small_weights && i < sizeof real / sizeof *real; i++) {
     sweep_grid = real[i];
     linears(F32);

@@ -83,7 +83,9 @@ static void few_bits(tcase *t, mc_value *v, int64_t rows, int64_t d) {
   for (int64_t i = 0; i < rows * d; i++) {
     if (i % d == 0) s = (float)rnd_in(t, 1, 1000) * 1.7e-4f;
     if (by && i % d % by == 0) k = rnd_in(t, 1, 15);
-    if (sweep_grid.bits == 16)
+    if (sweep_grid.bits == 5 || sweep_grid.bits == 7) /* a code book of 16, of up to 256 */
+      w[i] = (float)rnd_in(t, 1, sweep_grid.bits == 5 ? 16 : 250) * 0.013f - 0.1f;
+    else if (sweep_grid.bits == 16)
       w[i] = mc_fx_from_f16(mc_fx_f16(w[i]));
     else
       w[i] = (float)(sweep_grid.bits == 8 ? rnd_in(t, -127, 127) : k * rnd_in(t, -8, 7)) * s;

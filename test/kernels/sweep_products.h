@@ -19,8 +19,8 @@ extern zeros sweep_zeros;
 
 /* While `on`, 8-bit weights are whole numbers from -8 to 7, times a factor up to 15 for each
  * `shared` neighbours of a row (0: there are no factors), and names say so. f32 weights are such
- * numbers times a scale of the row (4 bits), whole numbers up to 127 (8 bits), or numbers of half
- * precision (16 bits). */
+ * numbers times a scale of the row (4 bits), whole numbers up to 127 (8 bits), numbers of half
+ * precision (16 bits), or have 16 (5 bits) or 250 (7 bits) values. */
 typedef struct grid {
   bool on;
   int shared, bits; /* bits: 0: 4 */

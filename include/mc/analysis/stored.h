@@ -20,6 +20,13 @@ extern const char *const mc_stored_texts[MC_NUM_STORED];
 bool mc_steps_row(const float *w, int64_t n, float *scale, int8_t *q);
 /* The same for all rows of w [rows, ...]: scales [rows] and q [elements] may be NULL. */
 bool mc_steps_all(const mc_tensor *w, float *scales, int8_t *q);
+
+enum { MC_CODES = 256 };
+
+/* The different values of f32 weights, as bits in rising order. How many; 0: more than MC_CODES. */
+int mc_codes_of(const mc_tensor *w, uint32_t book[MC_CODES]);
+/* The place of a value in it; -1: it is not there. */
+int mc_code_of(const uint32_t *book, int n, uint32_t bits);
 /* Every f32 element is a number of half precision. */
 bool mc_halves_all(const mc_tensor *w);
 

@@ -173,6 +173,9 @@ bool mc_stored_direct(const mc_node *head);
 /* stored is nibbles: bytes of a column of a run. */
 int64_t mc_nibbles_column(const mc_gemm *p);
 double mc_stored_cycles(const mc_gemm *p); /* of unpacking everything */
+/* stored is codes: bytes of a weight, and cycles that 16 of them take. */
+double mc_stored_code_bytes(const mc_gemm *p);
+double mc_stored_code_cycles(const mc_gemm *p);
 /* Bytes of scratch for a block of columns of one task; those of all workers, 0: B is plain. */
 int64_t mc_stored_task_bytes(const mc_engine *e, const mc_node *head);
 int64_t mc_stored_scratch(const mc_target *t, const mc_engine *e, const mc_node *head, int workers);

@@ -22,8 +22,13 @@ kvalue kstored_plain_columns(kgemm *p, kvalue b, kvalue index, int nv) {
 /* ---- unpacked in registers ---- */
 
 void kdirect_products(const kdirect *d, kvalue a, kvalue b, kvalue *acc) {
-  bool nibbles = d->p->d.stored == MC_STORED_nibbles;
-  (nibbles ? kdirect_nibbles : kdirect_floats)(d, a, b, acc);
+  static void (*const of[MC_NUM_STORED])(const kdirect *, kvalue, kvalue, kvalue *) = {
+    [MC_STORED_nibbles] = kdirect_nibbles,
+    [MC_STORED_steps] = kdirect_floats,
+    [MC_STORED_codes] = kdirect_codes,
+    [MC_STORED_halves] = kdirect_floats,
+  };
+  of[d->p->d.stored](d, a, b, acc);
 }
 
 void kdirect_a(const kdirect *d, kvalue a, int64_t step, kvalue *av) {

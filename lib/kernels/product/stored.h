@@ -36,8 +36,9 @@ typedef struct kdirect {
 
 /* acc[r][j] += all products of the block; a: A of its first row, b: what kstored_columns gave. */
 void kdirect_products(const kdirect *d, kvalue a, kvalue b, kvalue *acc);
-/* The same by form: f32 of 8 or 16 bits; 4 bits. */
+/* The same by form: f32 of 8 or 16 bits; a code book; 4 bits. */
 void kdirect_floats(const kdirect *d, kvalue a, kvalue b, kvalue *acc);
+void kdirect_codes(const kdirect *d, kvalue a, kvalue b, kvalue *acc);
 void kdirect_nibbles(const kdirect *d, kvalue a, kvalue b, kvalue *acc);
 /* Step `step` of A, from a on, for each row of the block. */
 void kdirect_a(const kdirect *d, kvalue a, int64_t step, kvalue *av);
