@@ -5,12 +5,11 @@
 
 One Markdown table: top-1 in per cent on the networks' largest test sets, by fp32 objects for this machine made
 with -compress-weights, and KB of the object."""
-import argparse
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "compression"))
-from shrink import BUILD, Lab, table  # noqa: E402
+from shrink import arguments, Lab, table  # noqa: E402
 
 NAMES = ["resnet20", "resnet8", "fashion-resnet8", "vww", "mobilenet-128"]
 COLUMNS = {
@@ -23,12 +22,7 @@ COLUMNS = {
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("networks", nargs="*", metavar="NETWORK", default=NAMES)
-    p.add_argument("--build", default=BUILD, type=pathlib.Path)
-    o = p.parse_args()
-    if unknown := set(o.networks) - set(NAMES):
-        p.error(f"no such network: {', '.join(sorted(unknown))}")
+    o = arguments(__doc__, NAMES)
     lab, rows = Lab(o.build), []
     for name in o.networks:
         base = lab.network(name)

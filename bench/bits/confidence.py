@@ -6,7 +6,6 @@
 One Markdown table. Every second sample of a network's largest test set is what temperature is fitted on, the
 others are what all figures are of, by objects for this machine. Exit code 1 when NLL of the others, in fp32,
 rises (by more than 0.01 where tau is from 0.8 to 1.25: the network was calibrated), or a class changes."""
-import argparse
 import pathlib
 import re
 import sys
@@ -14,7 +13,7 @@ import sys
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "compression"))
-from shrink import BUILD, Lab, table  # noqa: E402
+from shrink import arguments, Lab, table  # noqa: E402
 from networks import MODELS, ROAD  # noqa: E402
 
 NAMES = [name for name, net in ROAD.items() if net.get("metric") != "auc"]
@@ -41,12 +40,7 @@ def judge(lab, obj, data):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("networks", nargs="*", metavar="NETWORK", default=NAMES)
-    p.add_argument("--build", default=BUILD, type=pathlib.Path)
-    o = p.parse_args()
-    if unknown := set(o.networks) - set(NAMES):
-        p.error(f"no such network: {', '.join(sorted(unknown))}")
+    o = arguments(__doc__, NAMES)
     lab, rows, failed = Lab(o.build), [], []
     for name in o.networks:
         base = lab.network(name).mir

@@ -6,13 +6,12 @@
 One Markdown table of top-1 in per cent on the networks' largest test sets, by objects for this machine. Every
 column is the pipeline of mcc -O3 -quant=w4a8 with other options of quantize. Exit code 1 when a floor of
 FLOORS is missed."""
-import argparse
 import pathlib
 import re
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "compression"))
-from shrink import BUILD, Lab, table  # noqa: E402
+from shrink import arguments, Lab, table  # noqa: E402
 
 NAMES = ["resnet20", "resnet8", "fashion-resnet8", "vww", "mobilenet-128"]
 GPTQ = "rounding_method=gptq data={data}"
@@ -39,12 +38,7 @@ FLOORS = {
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("networks", nargs="*", metavar="NETWORK", default=NAMES)
-    p.add_argument("--build", default=BUILD, type=pathlib.Path)
-    o = p.parse_args()
-    if unknown := set(o.networks) - set(NAMES):
-        p.error(f"no such network: {', '.join(sorted(unknown))}")
+    o = arguments(__doc__, NAMES)
     lab, rows, failed = Lab(o.build), [], []
     for name in o.networks:
         base, data = lab.network(name), lab.calib(name)

@@ -1,4 +1,5 @@
 """What the scripts of this folder share: a network, a pass, and what came of it."""
+import argparse
 import collections
 import pathlib
 import sys
@@ -10,6 +11,17 @@ from tools import Failed, Tools, table  # noqa: E402
 
 BUILD = pathlib.Path(__file__).resolve().parent.parent.parent / "build" / "release"
 Result = collections.namedtuple("Result", "mir macs top seconds mib warnings")  # top: by test set, %
+
+
+def arguments(doc, names):
+    """What a script was called with: networks (default: all of names), and the build folder."""
+    p = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("networks", nargs="*", metavar="NETWORK", default=names)
+    p.add_argument("--build", default=BUILD, type=pathlib.Path)
+    o = p.parse_args()
+    if unknown := set(o.networks) - set(names):
+        p.error(f"no such network: {', '.join(sorted(unknown))}")
+    return o
 
 
 class Lab:
