@@ -52,9 +52,5 @@ show("tanh: (tanh(x) / x - 1) / x^2 in x^2, |x| <= 0.55",
 show("erf: erf(x) / x - 1 in x^2, |x| <= 0.95",
      *lawson(lambda z: series(lambda t: erf(np.sqrt(t)) / np.sqrt(t) - 1, z, 1e-4,
                               lambda t: 2/math.sqrt(math.pi) * (1 - t/3 + t**2/10 - t**3/42) - 1), lambda z: 1 + 0 * z, 6, 0.0, 0.95**2))
-L = 4.2
-show("gelu_short: (normal distribution - 0.5) / x in x^2, |x| <= 4.2 (then the largest c p(c^2) = 0.5 is looked for near 4.2)",
-     *lawson(lambda z: erf(np.sqrt(z / 2)) / np.sqrt(z) / 2,
-             lambda z: 2.0**-10 * np.sqrt(z) / np.minimum(np.maximum(erfc(np.sqrt(z / 2)) / 2 * 2**-9, 2**-13 / np.sqrt(z)), 2**-10), 7, 1e-6, L * L))
 show("erf tail: log(erfc(a)), a in [0.9, 4]",
      *lawson(lambda a: np.log(erfc(a)), lambda a: erfc(a), 6, 0.9, 4.0))

@@ -185,7 +185,8 @@ FM_FN FV FM(gelu_tanh)(FM_CX FV x) {
 }
 
 /* x (0.5 + c p(c^2)), c = x between -l and l, where c p(c^2) is 0.5 to the last bit: beyond l the
- * result is x, below -l it is -0. */
+ * result is x, below -l it is -0. p is no fit of utils/fit_fmath.py: a weighted one, moved until it
+ * reaches 0.5; test/unit/fmath_test.c holds what it is good for. */
 FM_FN FV FM(gelu_short)(FM_CX FV x) {
   FV c = F_MAX(x, F_K(-4.19039965f));
   c = F_MIN(c, F_K(4.19039965f));
