@@ -56,7 +56,8 @@ static bool emit_code(mcc *o, const mc_plan *p) {
 static bool compile(mcc *o, mc_module *m) {
   mc_plan *p = mc_compile_plan(m, &o->co, &o->rep, o->t.arena, &o->t.diag);
   if (o->co.manager.stats && p) passes_stats(&o->passes, &o->rep.passes);
-  if (o->compress_weights && p && o->emit != EMIT_MIR) report_packed(o, p);
+  bool small = o->compress_weights || mc_quant_only_weights(o->co.quant);
+  if (small && p && o->emit != EMIT_MIR) report_packed(o, p);
   passes_flush(&o->passes);
   if (!p) return false;
   for (const mc_plan *q = p; o->remarks && q; q = q->next) report_groups(o, q);

@@ -32,19 +32,20 @@ void report_packed(mcc *o, const mc_plan *p) {
                  "%8d %-18s layers whose weights are kept small\n"
                  "%8lld %-18s bytes of weights that the object saves\n",
                  layers, "compress-weights", (long long)(from - to), "compress-weights");
+  const char *what = o->compress_weights
+                         ? "-compress-weights"
+                         : mc_arena_printf(o->t.arena, "-quant=%s", mc_quant_names[o->co.quant]);
   if (layers)
     mc_remark(
         &o->t.diag, mc_noloc,
-        "-compress-weights: weights of %d layers take %lld bytes in the place of %lld; each run "
-        "unpacks them",
-        layers, (long long)to, (long long)from);
+        "%s: weights of %d layers take %lld bytes in the place of %lld; each run unpacks them",
+        what, layers, (long long)to, (long long)from);
   else
-    mc_warning(
-        &o->t.diag, mc_noloc,
-        "-compress-weights saves nothing: no layer has enough weights that are 0 and are not "
-        "left out anyway, or weights of 4 bits (-remarks says why for each; the pass sparsify "
-        "makes "
-        "zeros, -quant=w4a8 weights of 4 bits)");
+    mc_warning(&o->t.diag, mc_noloc,
+               "%s saves nothing: no layer has 1 KiB of weights of few bits or values, or enough "
+               "that are 0 and are not left out anyway (-remarks says why for each; -quant=w4a8, "
+               "w8, w4 and fp16 make few bits, the pass cluster few values, sparsify zeros)",
+               what);
 }
 
 void report_summary(mcc *o, size_t bytes) {
