@@ -13,7 +13,7 @@ static bool same(float a, float b) { return memcmp(&a, &b, sizeof a) == 0; }
 static bool fits(const float *w, int64_t n, float scale, int8_t *q) {
   for (int64_t i = 0; i < n; i++) {
     float x = rintf(w[i] / scale);
-    if (!(fabsf(x) <= MOST) || !same((float)(int)x * scale, w[i])) return false;
+    if (!(fabsf(x) <= (float)MOST) || !same((float)(int)x * scale, w[i])) return false;
     if (q) q[i] = (int8_t)x;
   }
   return true;

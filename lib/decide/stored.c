@@ -21,7 +21,8 @@ static double stored_bits_cycles(const mc_gemm *p) {
 
 /* Of 16 elements. */
 static double vectors_of(const mc_gemm *p) {
-  return (double)p->groups * (double)mc_gemm_panel(p) / (double)mc_gemm_elem(p->e) / MC_GEMM_LANES;
+  return (double)p->groups * (double)mc_gemm_panel(p) / (double)mc_gemm_elem(p->e) /
+         (double)MC_GEMM_LANES;
 }
 
 static double stored_nibbles_cycles(const mc_gemm *p) {

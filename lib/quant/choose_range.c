@@ -42,7 +42,7 @@ static double *without_piles(const mc_hist *h, mc_arena *a) {
       if (k >= 0 && k < n && k != i) near[m++] = h->bin[at[k]];
     qsort(near, m, sizeof *near, by_count);
     double own = (double)h->bin[at[i]], median = m ? (double)near[m / 2] : own;
-    count[at[i]] = own > PILE * median ? median : own;
+    count[at[i]] = own > (double)PILE * median ? median : own;
   }
   return count;
 }
@@ -118,7 +118,7 @@ static mc_range by_entropy(const mc_hist *h) {
   double most = fmax(-(double)h->lo, (double)h->hi), least = INFINITY;
   cut best = { 0, h->bins, 0, 0 };
   for (int i = PARTS; i > 0; i--) {
-    cut c = { bin_of(h, -most * i / PARTS), bin_of(h, most * i / PARTS), 0, 0 };
+    cut c = { bin_of(h, -most * i / (double)PARTS), bin_of(h, most * i / (double)PARTS), 0, 0 };
     if (i == PARTS) c.a = 0, c.b = h->bins;
     if (c.b - c.a < LEVELS || s.used[c.b] == s.used[c.a]) break;
     for (c.first = c.a; !(count[c.first] > 0);) c.first++;
@@ -159,7 +159,7 @@ static double distances(const powers *p, int a, int b, double x) {
 /* Of numbers rounded to the levels of [lo, hi], summed: squared distances of what is clipped, and
  * step^2 / 12 for what is not. */
 static double squared_error(const mc_hist *h, const powers *p, double lo, double hi) {
-  double step = (fmax(hi, 0) - fmin(lo, 0)) / LEVELS;
+  double step = (fmax(hi, 0) - fmin(lo, 0)) / (double)LEVELS;
   int a = bin_of(h, lo), b = bin_of(h, hi);
   if (hi >= (double)h->hi) b = h->bins;
   return distances(p, 0, a, lo) + distances(p, b, h->bins, hi) +
@@ -173,7 +173,7 @@ static mc_range by_error(const mc_hist *h) {
   double lo = (double)h->lo, hi = (double)h->hi, least = squared_error(h, &p, lo, hi);
   for (int turn = 0; turn < TURNS; turn++)
     for (int i = PARTS; i > 0; i--) {
-      double end = (double)(turn % 2 ? h->lo : h->hi) * i / PARTS;
+      double end = (double)(turn % 2 ? h->lo : h->hi) * i / (double)PARTS;
       if (turn % 2 ? h->lo >= 0 : h->hi <= 0) break;
       double e = turn % 2 ? squared_error(h, &p, end, hi) : squared_error(h, &p, lo, end);
       if (!(e < least)) continue;
