@@ -20,7 +20,7 @@ static void moments(double *m) {
 
   double x[D * N];
   for (int i = 0; i < D * N; i++) x[i] = rnd() + (i >= N ? 0.7 * x[i - N] : 0);
-  mc_la_gemm(false, true, D, D, N, 1.0 / N, x, x, 0, m);
+  mc_la_gemm(false, true, D, D, N, 1.0 / (double)N, x, x, 0, m);
 }
 
 static double damage(const double *m, const double *w, const double *q, int row) {

@@ -113,9 +113,9 @@ json_t *confidence_json(const confidence *c) {
 
 enum { LEFT = 56, TOP = 34, SIDE = 320, GAP = 26, HIGH = 90, WIDE = 420, TALL = 540 };
 
-static double px(double share) { return LEFT + SIDE * share; }
+static double px(double share) { return (double)LEFT + (double)SIDE * share; }
 
-static double py(double share) { return TOP + SIDE * (1 - share); }
+static double py(double share) { return (double)TOP + (double)SIDE * (1 - share); }
 
 static void box(mc_strbuf *s, const char *cls, double x0, double x1, double y0, double y1) {
   mc_sb_printf(s, "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>\n",
@@ -145,7 +145,7 @@ static void draw(const confidence *c, mc_strbuf *s) {
     if (!b->n) continue;
     box(s, "right", x0, x1, py(0), py(share_of(b)));
     box(s, "off", x0, x1, py(share_of(b)), py(mean_of(b)));
-    box(s, "right", x0, x1, floor, floor - HIGH * (double)b->n / (double)r->n);
+    box(s, "right", x0, x1, floor, floor - (double)HIGH * (double)b->n / (double)r->n);
   }
   page_line(s, "even", px(0), py(0), px(1), py(1));
 }

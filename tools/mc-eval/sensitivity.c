@@ -96,7 +96,7 @@ static double most_db(const table *t) {
 
 static double at(double snr, double most) {
   double share = fmin(fmax(snr / most, 0), 1);
-  return LEFT + (WIDE - LEFT - 20) * share;
+  return (double)LEFT + (double)(WIDE - LEFT - 20) * share;
 }
 
 static void dot(mc_strbuf *s, const char *cls, double snr, double most, double y) {
